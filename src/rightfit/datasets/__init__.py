@@ -1,0 +1,1 @@
+"""Kedro dataset classes of this project."""

@@ -1,0 +1,98 @@
+"""Which cells exist: dataset × model family, read from the configuration of the environment in use.
+
+Kedro builds pipelines without showing them the configuration. The hook in ``hooks.py`` hands the
+parameters over (``use_parameters``) before the first pipeline is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The datasets and families of a study.
+
+    Args:
+        tables: Raw tables of each dataset, its main table first.
+        models: Names of the model families.
+    """
+
+    tables: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets, in the order of the configuration."""
+        return tuple(self.tables)
+
+    def cells(self) -> Iterator[tuple[str, str]]:
+        """Yield every (dataset, model) pair."""
+        for dataset in self.tables:
+            for model in self.models:
+                yield dataset, model
+
+
+_current: list[Grid] = []
+
+
+def read_grid(parameters: Mapping[str, Any]) -> Grid:
+    """Build the grid from the project's parameters.
+
+    Args:
+        parameters: All parameters; ``grid`` names datasets and models that ``datasets`` and
+            ``models`` describe.
+
+    Raises:
+        ValueError: If a block is missing, or the grid names something that is not described.
+    """
+    missing = [key for key in ("grid", "datasets", "models") if key not in parameters]
+    if missing:
+        raise ValueError(f"The configuration lacks the parameters {missing}; see conf/base.")
+    faults = []
+    for kind in ("datasets", "models"):
+        names = parameters["grid"].get(kind)
+        if not isinstance(names, list) or not names:
+            faults.append(f"grid.{kind} must be a list of at least one name, but got {names!r}")
+            continue
+        unknown = sorted({str(name) for name in names} - set(parameters[kind]))
+        if unknown:
+            faults.append(
+                f"grid.{kind} names {unknown}, described are {sorted(parameters[kind])} "
+                f"(parameters_{kind}.yml)"
+            )
+    if faults:
+        raise ValueError("; ".join(faults) + ". Correct parameters_grid.yml.")
+    described = parameters["datasets"]
+    return Grid(
+        tables={name: tuple(described[name]["tables"]) for name in parameters["grid"]["datasets"]},
+        models=tuple(parameters["grid"]["models"]),
+    )
+
+
+def use_parameters(parameters: Mapping[str, Any]) -> bool:
+    """Make the parameters' grid the current one; tell whether it changed.
+
+    Raises:
+        ValueError: As :func:`read_grid`.
+    """
+    grid = read_grid(parameters)
+    changed = _current != [grid]
+    _current[:] = [grid]
+    return changed
+
+
+def current_grid() -> Grid:
+    """Return the grid in use.
+
+    Raises:
+        RuntimeError: If no configuration has been read yet.
+    """
+    if not _current:
+        raise RuntimeError(
+            "No configuration has been read yet, so the cells are unknown. Build pipelines through "
+            "a Kedro session, or call rightfit.grid.use_parameters first."
+        )
+    return _current[0]

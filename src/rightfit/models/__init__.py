@@ -1,0 +1,1 @@
+"""Model families, model bundles and serving runtimes."""

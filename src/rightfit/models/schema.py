@@ -1,0 +1,54 @@
+"""What a model is fed and what it answers: the input schema that travels with data and bundles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class InputSchema:
+    """Columns a model reads and classes it tells apart.
+
+    Args:
+        features: Column names of the float32 input matrix, in order.
+        classes: Class names; the position is the integer label a model predicts.
+        image_shape: ``(height, width, channels)`` when a row is an image stored row by row,
+            else ``None``.
+    """
+
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None
+
+    @property
+    def n_features(self) -> int:
+        """Number of input columns."""
+        return len(self.features)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schema as plain JSON types.
+
+        >>> InputSchema(("a",), ("no", "yes"), None).to_dict()
+        {'features': ['a'], 'classes': ['no', 'yes'], 'image_shape': None}
+        """
+        return {
+            "features": list(self.features),
+            "classes": list(self.classes),
+            "image_shape": list(self.image_shape) if self.image_shape else None,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> InputSchema:
+        """Read the schema back from what :meth:`to_dict` wrote."""
+        shape = raw["image_shape"]
+        return cls(
+            features=tuple(raw["features"]),
+            classes=tuple(raw["classes"]),
+            image_shape=(shape[0], shape[1], shape[2]) if shape else None,
+        )

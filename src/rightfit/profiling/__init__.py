@@ -1,0 +1,1 @@
+"""Measuring what serving a model costs, in a fresh process."""

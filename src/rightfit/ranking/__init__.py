@@ -1,0 +1,1 @@
+"""Applications, utilities and rankings."""

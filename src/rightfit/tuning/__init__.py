@@ -1,0 +1,1 @@
+"""The search: studies, stopping rules, candidates."""
