@@ -1,0 +1,47 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+export KEDRO_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install perf test check lint types contracts viz package clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+install: .venv/.installed ## create .venv and install the project and its tools
+
+perf: .venv/.installed ## run the main job: prepare, search, measure, rank, report
+	$(BIN)/kedro run --pipelines perf
+
+test: .venv/.installed ## run all tests and doctests
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed
+	$(BIN)/mypy
+
+contracts: .venv/.installed
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
+
+viz: .venv/.installed ## open the pipelines in kedro-viz
+	$(BIN)/kedro viz run
+
+package: .venv/.installed ## build the wheel and the configuration archive into dist/
+	rm -rf build dist
+	$(BIN)/kedro package
+
+clean: ## remove results and build outputs; raw data, searches and .venv stay
+	rm -rf build dist .viz data/04_feature data/05_model_input data/07_model_output data/08_reporting

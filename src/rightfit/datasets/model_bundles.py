@@ -1,0 +1,96 @@
+"""A Kedro dataset for the candidates of a cell: a versioned folder of model bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, get_protocol_and_path
+
+from rightfit.models.bundle import Bundle, read_bundle
+
+
+class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, Bundle]]):
+    """Save bundles as one sub-folder per candidate; load them with their hashes checked.
+
+    Example catalog entry::
+
+        "{dataset}.{model}.candidates":
+          type: rightfit.datasets.model_bundles.ModelBundlesDataset
+          filepath: data/06_models/{dataset}/{model}/candidates
+          versioned: true
+
+    Args:
+        filepath: Folder, local or of any file system fsspec knows.
+        version: Kedro's version.
+        fs_args: Arguments of the file system.
+        credentials: Credentials of the file system.
+        metadata: Anything; Kedro ignores it.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        fs_args: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        import fsspec
+
+        protocol, path = get_protocol_and_path(filepath, version)
+        self._protocol = protocol
+        self._fs = fsspec.filesystem(protocol, **(fs_args or {}), **(credentials or {}))
+        self.metadata = metadata
+        super().__init__(
+            filepath=PurePosixPath(path),
+            version=version,
+            exists_function=self._fs.exists,
+            glob_function=self._fs.glob,
+        )
+
+    def save(self, data: dict[str, Bundle]) -> None:
+        """Copy the bundles' folders.
+
+        Args:
+            data: Bundles by candidate name.
+        """
+        target = get_filepath_str(self._get_save_path(), self._protocol)
+        self._fs.makedirs(target, exist_ok=True)
+        for name, bundle in data.items():
+            self._fs.makedirs(f"{target}/{name}", exist_ok=True)
+            for file in sorted(bundle.path.iterdir()):
+                self._fs.put_file(str(file), f"{target}/{name}/{file.name}")
+        self._invalidate_cache()
+
+    def load(self) -> dict[str, Bundle]:
+        """Read the bundles; those of a remote file system are copied to a local folder first.
+
+        Returns:
+            Bundles by candidate name.
+        """
+        source = self._fetch(get_filepath_str(self._get_load_path(), self._protocol))
+        return {folder.name: read_bundle(folder) for folder in sorted(source.iterdir())}
+
+    def _fetch(self, source: str) -> Path:
+        if self._protocol == "file":
+            return Path(source)
+        import tempfile
+
+        self._local_copy = tempfile.TemporaryDirectory(prefix="rightfit-bundles-")
+        self._fs.get(source, self._local_copy.name, recursive=True)
+        return Path(self._local_copy.name) / PurePosixPath(source).name
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "protocol": self._protocol, "version": self._version}
+
+    def _release(self) -> None:
+        super()._release()
+        self._invalidate_cache()
+
+    def _invalidate_cache(self) -> None:
+        self._fs.invalidate_cache()

@@ -1,0 +1,53 @@
+"""A Kedro dataset for the place where a cell's searches are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io.core import AbstractDataset
+
+from rightfit.tuning.study_store import StudyStore
+
+
+class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
+    """Hand a node the store of its searches; the searches themselves write to it as they go.
+
+    It is not versioned: a search is continued by later runs.
+
+    Example catalog entry::
+
+        "{dataset}.{model}.studies":
+          type: rightfit.datasets.study_store.StudyStoreDataset
+          filepath: data/06_models/studies/{dataset}/{model}
+
+    Args:
+        filepath: Local folder of the trials' bundles and, without ``credentials``, the studies.
+        credentials: ``storage``, the database URL of the studies.
+        metadata: Anything; Kedro ignores it.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._storage = (credentials or {}).get("storage")
+        self.metadata = metadata
+
+    def load(self) -> StudyStore:
+        """Return the store; it need not exist yet."""
+        return StudyStore(self._filepath, self._storage)
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Refuse: searches write to their store themselves."""
+        raise NotImplementedError("A study store is written by the search that uses it.")
+
+    def _exists(self) -> bool:
+        return True  # created when first used
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "storage": "database" if self._storage else "file"}

@@ -1,0 +1,108 @@
+"""Random forest grown tree by tree (scikit-learn, warm start)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.models.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    Scaling,
+    TrainingData,
+    require_settings,
+    split_training,
+)
+from rightfit.models.schema import InputSchema
+from rightfit.models.sklearn_io import export_sklearn_onnx, load_skops, save_skops
+
+name = "forest"
+devices: tuple[str, ...] = ("cpu",)
+weights_file = "weights.skops"
+native_imports: tuple[str, ...] = ("sklearn.ensemble", "skops.io")
+scaling: Mapping[str, Scaling] = dict.fromkeys(
+    (
+        "latency_p50_ms",
+        "latency_p95_ms",
+        "latency_p99_ms",
+        "peak_memory_mib",
+        "model_memory_mib",
+        "model_size_mib",
+        "load_time_ms",
+        "fit_time_s",
+    ),
+    "affine",
+)
+
+_SETTINGS = ("n_estimators", "max_depth", "min_samples_leaf", "max_features")
+_TRUSTED = ("sklearn.tree._tree.Tree",)
+
+
+def check_configuration(configuration: Configuration) -> None:
+    """See :class:`rightfit.models.family.Family`."""
+    require_settings(name, configuration, _SETTINGS)
+
+
+def build_untrained(configuration: Configuration, schema: InputSchema, *, seed: int) -> None:
+    """Return ``None``: the trees' shape only emerges from training."""
+
+
+def train(
+    configuration: Configuration,
+    data: TrainingData,
+    *,
+    n_checkpoints: int,
+    seed: int,
+    n_threads: int,
+    device: str,  # noqa: ARG001 -- CPU only
+) -> Iterator[Checkpoint]:
+    """Grow ``n_estimators`` trees; a step is a tree."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = RandomForestClassifier(
+        n_estimators=1,
+        max_depth=configuration["max_depth"],
+        min_samples_leaf=configuration["min_samples_leaf"],
+        max_features=configuration["max_features"],
+        n_jobs=n_threads,
+        random_state=seed,
+        warm_start=True,
+    )
+    for n_trees in split_training(configuration["n_estimators"], n_checkpoints):
+        model.set_params(n_estimators=n_trees)
+        model.fit(data.rows, data.labels)
+        yield Checkpoint(model, n_steps=n_trees)
+
+
+def predict_proba(model: Any, rows: Rows) -> Rows:
+    """See :class:`rightfit.models.family.Family`."""
+    probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
+    return probabilities
+
+
+def set_serving(model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG001
+    """See :class:`rightfit.models.family.Family`."""
+    model.set_params(n_jobs=n_threads, warm_start=False)
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """See :class:`rightfit.models.family.Family`."""
+    save_skops(model, path)
+
+
+def load_weights(path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG001
+    """See :class:`rightfit.models.family.Family`."""
+    with warnings.catch_warnings():
+        # skops builds an estimator before it sets its state
+        warnings.simplefilter("ignore", UserWarning)
+        return load_skops(path, trusted=_TRUSTED)
+
+
+def export_onnx(model: Any, schema: InputSchema) -> bytes:
+    """See :class:`rightfit.models.family.Family`."""
+    return export_sklearn_onnx(model, schema)

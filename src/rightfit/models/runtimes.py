@@ -1,0 +1,81 @@
+"""Serving runtimes: the ways to answer with a bundle's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rightfit.models.bundle import ONNX_FILE, Bundle
+from rightfit.models.families import get_family
+from rightfit.models.family import Rows
+
+Predict = Callable[[Rows], Rows]
+
+RUNTIMES = ("native", "onnx")
+
+_ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def runtime_imports(family: str, runtime: str) -> tuple[str, ...]:
+    """Return the modules a process must import to serve a family in a runtime."""
+    return get_family(family).native_imports if runtime == "native" else ("onnxruntime",)
+
+
+def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
+    """Return the bundle's files that a runtime needs, beside ``bundle.json``."""
+    name = get_family(bundle.family).weights_file if runtime == "native" else ONNX_FILE
+    return [bundle.path / name]
+
+
+def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> Predict:
+    """Load a bundle's model, ready to answer.
+
+    Args:
+        bundle: A checked bundle.
+        runtime: One of :data:`RUNTIMES`.
+        n_threads: Threads a call may use. For the native runtime of scikit-learn's linear models
+            the process' environment (``OPENBLAS_NUM_THREADS``) decides.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        A function from rows, shape (n_rows, n_features), to class probabilities, shape
+        (n_rows, n_classes). It returns when the answer is there, on a GPU too.
+
+    Raises:
+        ValueError: If the runtime is unknown, the bundle has no export, or the family can't use
+            the device.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime must be one of {RUNTIMES}, but got {runtime=}.")
+    if runtime == "onnx":
+        return _open_onnx(bundle, n_threads=n_threads, device=device)
+    family = get_family(bundle.family)
+    if device not in family.devices:
+        raise ValueError(f"{bundle.family} runs on {family.devices}, but got {device=}.")
+    model = bundle.load_native()
+    family.set_serving(model, n_threads=n_threads, device=device)
+    return lambda rows: family.predict_proba(model, rows)
+
+
+def _open_onnx(bundle: Bundle, *, n_threads: int, device: str) -> Predict:
+    import onnxruntime
+
+    if ONNX_FILE not in bundle.files:
+        raise ValueError(f"Bundle {bundle.path} has no ONNX export; add one with add_onnx.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    provider = _ONNX_PROVIDERS[device]
+    session = onnxruntime.InferenceSession(
+        bundle.path / ONNX_FILE, sess_options=options, providers=[provider]
+    )
+    if provider not in session.get_providers():
+        raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
+    run = session.run
+    outputs = ["probabilities"]
+
+    def predict(rows: Rows) -> Rows:
+        probabilities: Rows = run(outputs, {"rows": rows})[0]
+        return probabilities
+
+    return predict

@@ -1,0 +1,12 @@
+"""Kedro's project settings."""
+
+from rightfit.hooks import GridHook, ResultHook
+
+HOOKS = (GridHook(), ResultHook())
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # an environment changes single values, not whole blocks
+    "merge_strategy": {"parameters": "soft", "catalog": "soft"},
+}

@@ -1,0 +1,40 @@
+"""What this machine offers to a training."""
+
+from __future__ import annotations
+
+import os
+
+
+def count_usable_cores() -> int:
+    """Count the cores this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        return os.cpu_count() or 1
+
+
+def pick_device(wanted: str, usable: tuple[str, ...]) -> str:
+    """Choose the device of a training.
+
+    Args:
+        wanted: ``cpu``, ``cuda`` or ``auto`` (CUDA where the family and the machine have it).
+        usable: Devices the family can use.
+
+    Returns:
+        ``cpu`` or ``cuda``; families without a GPU path always train on the CPU.
+
+    Raises:
+        ValueError: If ``cuda`` is wanted and the machine has none.
+    """
+    if wanted == "cpu" or "cuda" not in usable:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise ValueError(
+            "training.device is cuda, but torch finds no CUDA device here. "
+            "Set it to auto or cpu in parameters_training.yml."
+        )
+    return "cpu"

@@ -1,0 +1,116 @@
+"""Search spaces: what a study varies, written in YAML, suggested by Optuna."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from optuna import Trial
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+
+class FloatRange(BaseModel):
+    """A range of numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> FloatRange:
+        _check_range(self.low, self.high, log=self.log)
+        return self
+
+    def suggest(self, trial: Trial, name: str) -> float:
+        """Ask the trial for a value."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def grid(self, n_points: int) -> list[Any]:
+        """Return ``n_points`` evenly spaced values, in the logarithm if ``log``."""
+        spaced = np.geomspace if self.log else np.linspace
+        return [float(value) for value in spaced(self.low, self.high, n_points)]
+
+
+class IntRange(BaseModel):
+    """A range of whole numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> IntRange:
+        _check_range(self.low, self.high, log=self.log)
+        return self
+
+    def suggest(self, trial: Trial, name: str) -> int:
+        """Ask the trial for a value."""
+        return trial.suggest_int(name, self.low, self.high, log=self.log)
+
+    def grid(self, n_points: int) -> list[Any]:
+        """Return at most ``n_points`` evenly spaced values, in the logarithm if ``log``."""
+        spaced = np.geomspace if self.log else np.linspace
+        return sorted({round(value) for value in spaced(self.low, self.high, n_points)})
+
+
+class Choice(BaseModel):
+    """A list of values without order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["categorical"]
+    choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
+
+    def suggest(self, trial: Trial, name: str) -> Any:
+        """Ask the trial for a value."""
+        return trial.suggest_categorical(name, self.choices)
+
+    def grid(self, n_points: int) -> list[Any]:  # noqa: ARG002 -- every choice is a point
+        """Return all choices."""
+        return list(self.choices)
+
+
+class Space(
+    RootModel[dict[str, Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]]]
+):
+    """Hyper-parameter name → what it may be."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ModelParams(BaseModel):
+    """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fixed: dict[str, str | int | float | bool | None]
+    space: Space
+
+    @model_validator(mode="after")
+    def _check_overlap(self) -> ModelParams:
+        twice = sorted(set(self.fixed) & set(self.space.root))
+        if twice:
+            raise ValueError(f"{twice} stand both under fixed and under space; keep one of them.")
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting's name; the value is the fixed one or ``None``."""
+        return {**dict.fromkeys(self.space.root), **self.fixed}
+
+    def suggest(self, trial: Trial) -> dict[str, Any]:
+        """Return a whole configuration for a trial."""
+        suggested = {name: item.suggest(trial, name) for name, item in self.space.root.items()}
+        return {**self.fixed, **suggested}
+
+
+def _check_range(low: float, high: float, *, log: bool) -> None:
+    if not low < high:
+        raise ValueError(f"low must be below high, but got {low=}, {high=}.")
+    if log and not low > 0:
+        raise ValueError(f"a logarithmic range must start above 0, but got {low=}.")

@@ -1,0 +1,86 @@
+"""A finished search as tables: one row per trial, one row per checkpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import optuna
+import polars as pl
+from optuna.trial import FrozenTrial, TrialState
+
+from rightfit.models.quality import QualityMetric
+from rightfit.tuning.fit_meter import FIT_COLUMNS
+from rightfit.tuning.search import finished_trials
+from rightfit.tuning.study_store import STOP_REASON
+
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+
+_TRIAL_SCHEMA: dict[str, Any] = {
+    "number": pl.Int64,
+    "application": pl.String,
+    "state": pl.String,
+    "stop_checkpoint": pl.Int64,
+    "stop_reason": pl.String,
+    "params": pl.String,
+    "quality": pl.Float64,
+    "quality_raw": pl.Float64,
+    **dict.fromkeys(FIT_COLUMNS, pl.Float64),
+    "model_size_mib": pl.Float64,
+    "compute_s": pl.Float64,
+}
+
+_CURVE_SCHEMA: dict[str, Any] = {
+    "number": pl.Int64,
+    "checkpoint": pl.Int64,
+    "n_steps": pl.Int64,
+    "quality": pl.Float64,
+    "quality_raw": pl.Float64,
+    **dict.fromkeys(FIT_COLUMNS, pl.Float64),
+    "fit_cpu_s": pl.Float64,
+}
+
+
+def tabulate_trials(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame:
+    """Return one row per finished trial, stopped and failed ones included.
+
+    ``quality`` and the fit metrics of a stopped trial are those at its last checkpoint.
+    ``application`` is who asked for the trial; null while one search serves nobody in particular.
+    """
+    rows = [_trial_row(trial, quality) for trial in finished_trials(study)]
+    return pl.DataFrame(rows, schema=_TRIAL_SCHEMA)
+
+
+def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame:
+    """Return one row per finished trial and checkpoint, costs added up from the trial's start."""
+    rows = [
+        {"number": trial.number, "quality": quality.scale(point["quality_raw"]), **point}
+        for trial in finished_trials(study)
+        for point in trial.user_attrs.get("curve", [])
+    ]
+    return pl.DataFrame(rows, schema=_CURVE_SCHEMA)
+
+
+def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:
+    attributes = trial.user_attrs
+    curve = attributes.get("curve", [])
+    last = curve[-1] if curve else {}
+    raw = last.get("quality_raw")
+    is_complete = trial.state == TrialState.COMPLETE
+    return {
+        "number": trial.number,
+        "application": None,
+        "state": STATES[trial.state],
+        "stop_checkpoint": None if is_complete else last.get("checkpoint"),
+        "stop_reason": attributes.get(STOP_REASON),
+        "params": json.dumps(attributes.get("configuration", trial.params)),
+        "quality": None if raw is None else quality.scale(raw),
+        "quality_raw": raw,
+        **{column: last.get(column) for column in FIT_COLUMNS},
+        "model_size_mib": attributes.get("model_size_mib"),
+        "compute_s": attributes.get("compute_s"),
+    }
