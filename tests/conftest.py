@@ -1,0 +1,43 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rightfit.models.family import TrainingData
+from rightfit.models.schema import InputSchema
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def project_path() -> Path:
+    return PROJECT
+
+
+@pytest.fixture
+def blobs() -> TrainingData:
+    """Three well separated groups in four columns; 60 rows."""
+    return make_blobs(image_shape=None, n_features=4)
+
+
+@pytest.fixture
+def image_blobs() -> TrainingData:
+    """Three groups of 8 × 8 images, each bright in another corner; 60 rows."""
+    return make_blobs(image_shape=(8, 8, 1), n_features=64)
+
+
+def make_blobs(*, image_shape: tuple[int, int, int] | None, n_features: int) -> TrainingData:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 20)
+    centres = np.eye(3, n_features, dtype=np.float32) * 4
+    rows = centres[labels] + rng.normal(0, 0.3, (60, n_features)).astype(np.float32)
+    schema = InputSchema(
+        features=tuple(f"x{i}" for i in range(n_features)),
+        classes=("a", "b", "c"),
+        image_shape=image_shape,
+    )
+    return TrainingData(rows, labels, schema)
