@@ -103,6 +103,7 @@ def run_search(
     Raises:
         RuntimeError: If no trial could be completed, or another process searches the cell.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
     with store.locked():
         study = open_study(cell, settings, store)
         fail_interrupted(study)

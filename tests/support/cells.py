@@ -1,0 +1,49 @@
+"""A small cell to search in tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rightfit.models.family import TrainingData
+from rightfit.models.quality import QualityMetric
+from rightfit.tuning.search import Cell, SearchSettings
+from rightfit.tuning.space import ModelParams
+
+LINEAR_PARAMS = ModelParams.model_validate(
+    {
+        "fixed": {"n_epochs": 4, "learning_rate": "constant", "penalty": "l2"},
+        "space": {
+            "alpha": {"type": "float", "low": 1e-6, "high": 1e-2, "log": True},
+            "eta0": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
+        },
+    }
+)
+
+
+def make_cell(data: TrainingData, **changes: Any) -> Cell:
+    values: dict[str, Any] = {
+        "name": "blobs.linear",
+        "family": "linear",
+        "params": LINEAR_PARAMS,
+        "train": data,
+        "validation": data,
+        "quality": QualityMetric("accuracy", worst=0.0, best=1.0),
+        "data_version": "v1",
+    }
+    return Cell(**(values | changes))
+
+
+def make_settings(**changes: Any) -> SearchSettings:
+    values: dict[str, Any] = {
+        "n_trials": 4,
+        "timeout_s": None,
+        "n_checkpoints": 2,
+        "sampler": "random",
+        "n_grid_points": 2,
+        "early_stopping": "none",
+        "n_startup_trials": 1,
+        "n_threads": 1,
+        "device": "cpu",
+        "seed": 3,
+    }
+    return SearchSettings(**(values | changes))
