@@ -1,0 +1,1 @@
+"""The charts, one idea per module; each function turns tables into one plotly figure."""

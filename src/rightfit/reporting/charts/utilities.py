@@ -1,0 +1,148 @@
+"""Who ranks where and why: utilities as bars, broken down by objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rightfit.reporting.charts.palette import THEMES, Mark, plotly_template
+from rightfit.reporting.naming import metric_name, serving_label, words
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Bar, Figure, Scatter
+
+KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
+N_SHOWN = 6  # candidates per dataset
+BAR_PX = 36
+
+
+def draw_utilities(
+    rankings: pl.DataFrame,
+    breakdown: pl.DataFrame,
+    *,
+    application: str,
+    marks: Mapping[str, Mark],
+) -> Figure:
+    """Draw the first candidates of an application, one block of bars per dataset.
+
+    Args:
+        rankings: The ranking table.
+        breakdown: One row per ranked candidate and objective: what the objective contributes to
+            the utility; the contributions of a candidate sum to it.
+        application: Whose ranking.
+        marks: Colour and symbol of each family, for the mark at a bar's end.
+
+    Returns:
+        A figure with one block per dataset; candidates that break a limit are pale.
+    """
+    from plotly.graph_objects import Figure
+
+    ranked = rankings.filter(
+        pl.col("application") == application,
+        pl.col("utility").is_not_null(),
+        pl.col("rank") <= N_SHOWN,
+    )
+    placed = _place(ranked)
+    parts = breakdown.filter(pl.col("application") == application)
+    figure = Figure(
+        data=[
+            *(
+                _bars(placed.join(part, on=KEYS, maintain_order="left"), metric)
+                for (metric,), part in parts.group_by("metric", maintain_order=True)
+            ),
+            *(_ends(placed.filter(pl.col("model") == name), mark) for name, mark in marks.items()),
+        ]
+    )
+    heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
+    n_places = int(placed["place"].max() or 0) + 1  # type: ignore[arg-type]
+    figure.update_layout(
+        template=plotly_template(THEMES["light"]),
+        title={
+            "text": f"{words(application).capitalize()}: utility by objective",
+            "subtitle": {"text": "Pale bars break a limit. Whiskers: 95 % interval."},
+        },
+        legend={"traceorder": "normal"},
+        barmode="stack",
+        bargap=0.35,
+        height=180 + BAR_PX * n_places,
+        uniformtext={"mode": "hide", "minsize": 10},
+        xaxis={"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
+        yaxis={
+            "range": [n_places - 0.4, -0.6],
+            "showgrid": False,
+            "ticks": "outside",
+            "ticklen": 6,
+            "tickcolor": "rgba(0,0,0,0)",
+            "tickvals": placed["place"].to_list(),
+            "ticktext": _labels(placed),
+        },
+    )
+    for dataset, place in heads.iter_rows():
+        figure.add_annotation(
+            text=f"<b>{words(dataset)}</b>", x=0, y=place + 0.15, xanchor="left", yanchor="middle"
+        )
+    return figure
+
+
+def _place(ranked: pl.DataFrame) -> pl.DataFrame:
+    """Number the bars from the top, one place free above each dataset for its name."""
+    block = pl.col("dataset").rle_id()
+    return ranked.with_columns(place=pl.int_range(pl.len()) + block + 1)
+
+
+def _labels(placed: pl.DataFrame) -> list[str]:
+    return [
+        f"{row['rank']}. {row['candidate']}<br>{serving_label(row)}" for row in placed.to_dicts()
+    ]
+
+
+def _bars(part: pl.DataFrame, metric: str) -> Bar:
+    from plotly.graph_objects import Bar
+
+    return Bar(
+        x=part["contribution"].to_list(),
+        y=part["place"].to_list(),
+        orientation="h",
+        name=metric_name(metric),
+        marker={"opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]]},
+        texttemplate="%{x:.2f}",
+        textposition="inside",
+        insidetextanchor="start",
+        textangle=0,
+        text=part["candidate"].to_list(),
+        customdata=part.select("score", "weight").rows(),
+        hovertemplate=(
+            f"%{{text}}: {metric_name(metric)} scores %{{customdata[0]:.2f}}, "
+            "weighs %{customdata[1]:.0%}, contributes %{x:.3f}<extra></extra>"
+        ),
+    )
+
+
+def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
+    """Mark the ends of a family's bars in its colour, with the intervals of the utilities."""
+    from plotly.graph_objects import Scatter
+
+    utility, low, high = placed["utility"], placed["utility_low"], placed["utility_high"]
+    verdicts = ["" if feasible else ", breaks a limit" for feasible in placed["feasible"]]
+    return Scatter(
+        x=utility.to_list(),
+        y=placed["place"].to_list(),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (high - utility).fill_null(0).to_list(),
+            "arrayminus": (utility - low).fill_null(0).to_list(),
+            "color": mark.color,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        mode="markers",
+        marker={"color": mark.color, "symbol": mark.symbol, "size": 10},
+        name=words(placed["model"][0]) if placed.height else "",
+        showlegend=placed.height > 0,
+        text=placed["candidate"].to_list(),
+        customdata=verdicts,
+        hovertemplate="%{text}: utility %{x:.3f}%{customdata}<extra></extra>",
+    )

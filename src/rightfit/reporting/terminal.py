@@ -1,0 +1,81 @@
+"""The essentials in the terminal: who wins, per application and dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rightfit.reporting.naming import NOT_MEASURED, TIMES, format_quality, format_short
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADS_BY_METRIC = {
+    "quality_raw": "Quality",
+    "latency_p50_ms": "p50 ms",
+    "throughput_rows_per_s": "rows/s",
+    "peak_memory_mib": "MiB",
+}
+
+
+def tabulate_winners(recommendations: Mapping[str, Any]) -> Table:
+    """Build the table that ends a run: one line per application and dataset.
+
+    Args:
+        recommendations: Per application and dataset the winner or the nearest miss.
+
+    Returns:
+        A rich table that fits 80 columns. Where no candidate is within the limits, the line says
+        so and the caption tells the nearest miss.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title="Which model fits",
+        caption="\n".join(_misses(recommendations)) or None,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("Application", no_wrap=True)
+    table.add_column("Winner", overflow="fold")
+    for head in (*HEADS_BY_METRIC.values(), "Utility", "Tier"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for application, recommendation in recommendations.items():
+        table.add_section()
+        table.add_row(f"[bold]{application}[/bold]")
+        for dataset, decision in recommendation["datasets"].items():
+            table.add_row(f"  {dataset}", *_cells(decision))
+    return table
+
+
+def _misses(recommendations: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{application}, {dataset}: {decision['sentence']}"
+        for application, recommendation in recommendations.items()
+        for dataset, decision in recommendation["datasets"].items()
+        if decision["winner"] is None
+    ]
+
+
+def _cells(decision: Mapping[str, Any]) -> list[str]:
+    winner = decision["winner"]
+    if winner is None:
+        return ["[red]none qualifies[/red]"]
+    n_tied = len(decision["tied_with"])
+    tie = f" [yellow]tied with {n_tied}[/yellow]" if n_tied else ""
+    metrics = winner["metrics"]
+    return [
+        f"{winner['candidate']} {winner['runtime']} {TIMES}{winner['n_threads']}{tie}",
+        *(
+            format_quality(metrics.get(name))
+            if name == "quality_raw"
+            else format_short(metrics.get(name))
+            for name in HEADS_BY_METRIC
+        ),
+        format_quality(winner["utility"]),
+        winner["hardware_tier"] or NOT_MEASURED,
+    ]
