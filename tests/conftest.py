@@ -41,3 +41,12 @@ def make_blobs(*, image_shape: tuple[int, int, int] | None, n_features: int) -> 
         image_shape=image_shape,
     )
     return TrainingData(rows, labels, schema)
+
+
+@pytest.fixture(scope="session")
+def bootstrapped() -> Path:
+    """Configure Kedro for this project once; return the project's folder."""
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(PROJECT)
+    return PROJECT

@@ -1,0 +1,87 @@
+"""Every environment's configuration is valid, and the pipelines agree with the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+
+from rightfit.pipeline_registry import register_pipelines
+
+ENVIRONMENTS = ("local", "test")
+
+
+def load_context(project_path: Path, env: str, **params: Any) -> Iterator[KedroContext]:
+    with KedroSession.create(
+        project_path, env=env, runtime_params=params, save_on_close=False
+    ) as session:
+        yield session.load_context()
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def context(request: pytest.FixtureRequest, bootstrapped: Path) -> Iterator[KedroContext]:
+    yield from load_context(bootstrapped, request.param)
+
+
+def test_every_parameter_is_valid(context: KedroContext) -> None:
+    assert set(context.params) >= {"grid", "datasets", "models", "training", "evaluation"}
+
+
+def test_every_dataset_of_every_pipeline_is_in_the_catalog(context: KedroContext) -> None:
+    catalog = context.catalog
+    registered = register_pipelines()
+
+    names = set().union(*(pipeline.datasets() for pipeline in registered.values()))
+    missing = sorted(n for n in names if n not in catalog and not n.startswith("params:"))
+
+    assert {"perf", "__default__", "data_engineering", "training", "evaluation", "ranking"} <= set(
+        registered
+    )
+    assert missing == []
+
+
+def test_every_result_is_versioned(context: KedroContext) -> None:
+    catalog = context.catalog
+
+    unversioned = [
+        name
+        for name in sorted(pipelines["perf"].all_outputs())
+        if not getattr(catalog.get(name), "_version", None)
+    ]
+
+    assert unversioned == []
+
+
+def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCaptureFixture) -> None:
+    groups = pipelines["perf"].group_nodes_by("namespace")
+
+    assert "interrupted" not in caplog.text
+    assert {group.name for group in groups} >= set(context.params["grid"]["datasets"])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"training": {"n_trials": -5}}, "n_trials"),
+        ({"training": {"n_trails": 5}}, "n_trails"),
+        ({"trainnig": {"n_trials": 5}}, r"Unknown parameters \['trainnig'\]"),
+        ({"grid": {"models": ["linaer"]}}, r"grid\.models names \['linaer'\]"),
+        ({"grid": {"datasets": []}}, r"grid\.datasets must be a list of at least one name"),
+        ({"models": {"net": {"fixed": {"n_units": 8}}}}, "both under fixed and under space"),
+        (
+            {"applications": {"web_api": {"objectives": {"latency_p55_ms": {"weight": 1}}}}},
+            "latency_p55_ms",
+        ),
+    ],
+)
+def test_wrong_parameters_are_refused_before_any_node(
+    bootstrapped: Path, params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(Exception, match=message):
+        for context in load_context(bootstrapped, "test", **params):
+            _ = context.params

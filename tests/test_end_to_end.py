@@ -1,0 +1,118 @@
+"""The whole job on tiny budgets: what it leaves behind, and that it resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from kedro.framework.session import KedroSession
+
+SEED_METRICS = (
+    "cpu_cores",
+    "peak_memory_mib",
+    "latency_p50_ms",
+    "throughput_rows_per_s",
+    "min_hardware_tier",
+)
+
+
+class Study:
+    """A run of the project in a folder of its own."""
+
+    def __init__(self, project: Path, root: Path) -> None:
+        self.project = project
+        self.root = root
+
+    def run(self, pipeline: str, **params: Any) -> None:
+        runtime_params = {"data_root": str(self.root), **params}
+        with KedroSession.create(self.project, env="test", runtime_params=runtime_params) as session:
+            session.run(pipeline_names=[pipeline])
+
+    def load(self, name: str) -> Any:
+        with KedroSession.create(
+            self.project, env="test", runtime_params={"data_root": str(self.root)}
+        ) as session:
+            return session.load_context().catalog.load(name)
+
+    def searches(self) -> dict[str, bytes]:
+        return {
+            path.parent.name: path.read_bytes()
+            for path in sorted(self.root.glob("06_models/studies/*/*/*/*/bundle.json"))
+        }
+
+
+@pytest.fixture(scope="module")
+def study(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    root = tmp_path_factory.mktemp("study")
+    (root / "01_raw").symlink_to(bootstrapped / "data" / "01_raw")
+    study = Study(bootstrapped, root)
+    study.run("perf")
+    yield study
+
+
+def test_profiles_hold_every_cell_in_both_runtimes(study: Study) -> None:
+    profiles = study.load("resource_profiles")
+
+    cells = profiles.select("dataset", "model", "runtime").unique().rows()
+
+    assert set(cells) == {
+        (dataset, model, runtime)
+        for dataset in ("landsat", "fashion_mnist")
+        for model in ("linear", "forest", "net")
+        for runtime in ("native", "onnx")
+    }
+    for metric in SEED_METRICS:
+        assert profiles[metric].null_count() == 0
+
+
+def test_every_null_has_a_reason(study: Study) -> None:
+    for profile in study.load("resource_profiles").iter_rows(named=True):
+        reasons = json.loads(profile["null_reasons"])
+        nulls = {
+            column
+            for column, value in profile.items()
+            if value is None and not column.endswith(("_low", "_high"))
+        }
+
+        assert nulls <= set(reasons)
+
+
+def test_rankings_hold_every_application_and_dataset(study: Study) -> None:
+    rankings = study.load("rankings")
+
+    assert set(rankings.select("application", "dataset").unique().rows()) == {
+        (application, dataset)
+        for application in ("satellite_archive", "edge_device", "web_api", "accuracy_first")
+        for dataset in ("landsat", "fashion_mnist")
+    }
+    best = rankings.filter(pl.col("rank") == 1)
+    assert best.group_by("application", "dataset").len()["len"].max() == 1
+
+
+def test_second_run_neither_searches_nor_measures_again(study: Study) -> None:
+    searches = study.searches()
+    profiles = study.load("resource_profiles")
+
+    study.run("perf")
+
+    assert study.searches() == searches
+    assert study.load("resource_profiles").equals(profiles)
+
+
+def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:
+    before = study.load("rankings")
+    objectives = {"quality": {"weight": 1000.0}}
+
+    study.run("ranking", applications={"edge_device": {"objectives": objectives}})
+    after = study.load("rankings")
+
+    def utilities(frame: pl.DataFrame, application: str) -> list[float]:
+        ours = frame.filter(pl.col("application") == application)
+        return ours.sort("dataset", "candidate", "runtime", "n_threads")["utility"].to_list()
+
+    assert utilities(after, "edge_device") != utilities(before, "edge_device")
+    assert utilities(after, "web_api") == utilities(before, "web_api")
