@@ -135,6 +135,13 @@ def test_compare_answers_by_hand() -> None:
     assert parity["mean_difference"] == pytest.approx(0.15)
 
 
+def test_rounding_may_decide_between_equally_likely_classes() -> None:
+    native = np.array([[0.5, 0.5]], dtype=np.float32)
+    exported = np.array([[0.4999999, 0.5000001]], dtype=np.float32)
+
+    assert compare_answers(native, exported)["label_agreement"] == 1.0
+
+
 def test_open_model_names_faults(blobs: TrainingData, tmp_path: Path) -> None:
     bundle = make_bundle("linear", blobs, tmp_path / "bundle")
 

@@ -86,6 +86,9 @@ class Family(Protocol):
     scaling: Mapping[str, Scaling]
     """How resource metrics grow with training; a metric not named is constant."""
 
+    def load_libraries(self) -> None:
+        """Import all that training and saving need, so that no trial is charged for it."""
+
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
 

@@ -40,6 +40,12 @@ _SETTINGS = ("n_estimators", "max_depth", "min_samples_leaf", "max_features")
 _TRUSTED = ("sklearn.tree._tree.Tree",)
 
 
+def load_libraries() -> None:
+    """See :class:`rightfit.models.family.Family`."""
+    import sklearn.ensemble  # noqa: F401
+    import skops.io  # noqa: F401
+
+
 def check_configuration(configuration: Configuration) -> None:
     """See :class:`rightfit.models.family.Family`."""
     require_settings(name, configuration, _SETTINGS)

@@ -29,6 +29,12 @@ scaling: Mapping[str, Scaling] = {}
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 
 
+def load_libraries() -> None:
+    """See :class:`rightfit.models.family.Family`."""
+    import sklearn.linear_model  # noqa: F401
+    import skops.io  # noqa: F401
+
+
 def check_configuration(configuration: Configuration) -> None:
     """See :class:`rightfit.models.family.Family`."""
     require_settings(name, configuration, _SETTINGS)

@@ -38,6 +38,14 @@ _SETTINGS = (
 )
 
 
+def load_libraries() -> None:
+    """See :class:`rightfit.models.family.Family`."""
+    import safetensors.torch  # noqa: F401
+    import torch
+
+    torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
+
+
 def check_configuration(configuration: Configuration) -> None:
     """See :class:`rightfit.models.family.Family`."""
     require_settings(name, configuration, _SETTINGS)

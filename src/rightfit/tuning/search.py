@@ -104,6 +104,7 @@ def run_search(
         RuntimeError: If no trial could be completed, or another process searches the cell.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
+    get_family(cell.family).load_libraries()
     with store.locked():
         study = open_study(cell, settings, store)
         fail_interrupted(study)
