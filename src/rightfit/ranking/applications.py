@@ -1,0 +1,129 @@
+"""Applications: what somebody needs from a model, as objectives, weights and hard limits.
+
+The models validate ``parameters_applications.yml``. They know nothing of which metrics exist: that
+check needs the metric table and is made where the parameters enter the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+WHERE = "Correct conf/base/parameters_applications.yml."
+RELATIVE_METRICS = ("quality", "quality_raw")  # max_degradation is a loss of one of these
+
+Aggregation = Literal["arithmetic", "geometric"]
+Scale = Literal["linear", "log"]
+Scenario = Literal["single_stream", "offline", "server"]
+LimitKind = Literal["min", "max", "max_degradation"]
+
+
+class Objective(BaseModel):
+    """What one metric is worth to an application, between two fixed bounds.
+
+    ``worst`` scores 0 and ``best`` scores 1; whichever is larger says which way is better. On the
+    log scale equal ratios are worth the same. A metric of weight 0 is left out altogether.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    weight: float = Field(ge=0)
+    worst: float
+    best: float
+    scale: Scale = "linear"  # absent in the YAML: linear
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.worst == self.best:
+            raise ValueError(f"worst and best must differ, but both are {self.best}. {WHERE}")
+        if self.scale == "log" and not min(self.worst, self.best) > 0:
+            raise ValueError(
+                f"scale: log needs positive bounds, but got {self.worst=} and {self.best=}. {WHERE}"
+            )
+        return self
+
+
+class Constraint(BaseModel):
+    """Hard limits on one metric; at least one of the three.
+
+    ``max_degradation`` is the largest allowed loss against the best value measured for the
+    dataset, in the metric's own unit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    min: float | None = None  # absent in the YAML: no such limit
+    max: float | None = None
+    max_degradation: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        if not self.limits():
+            raise ValueError(f"a constraint needs min, max or max_degradation. {WHERE}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min exceeds max: got {self.min=} and {self.max=}. {WHERE}")
+        return self
+
+    def limits(self) -> dict[LimitKind, float]:
+        """Return the limits that are set, by kind."""
+        kinds: tuple[LimitKind, ...] = ("min", "max", "max_degradation")
+        found = {kind: getattr(self, kind) for kind in kinds}
+        return {kind: value for kind, value in found.items() if value is not None}
+
+
+class Application(BaseModel):
+    """One application: its scenario, its objectives and its constraints."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = Field(min_length=1)
+    scenario: Scenario
+    aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
+    objectives: dict[str, Objective]
+    constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
+
+    @model_validator(mode="after")
+    def _check_metrics(self) -> Self:
+        if not self.weighted():
+            raise ValueError(f"objectives needs at least one weight above 0. {WHERE}")
+        for metric, constraint in self.constraints.items():
+            if constraint.max_degradation is not None and metric not in RELATIVE_METRICS:
+                raise ValueError(
+                    f"constraints.{metric}.max_degradation is possible for {RELATIVE_METRICS} "
+                    f"only; use min or max. {WHERE}"
+                )
+        return self
+
+    def weighted(self) -> dict[str, Objective]:
+        """Return the objectives that count: those of a weight above 0, in the YAML's order."""
+        return {name: goal for name, goal in self.objectives.items() if goal.weight > 0}
+
+    def shares(self) -> npt.NDArray[np.float64]:
+        """Return the weights of :meth:`weighted`, normalised to sum 1."""
+        weights = np.array([goal.weight for goal in self.weighted().values()])
+        normalised: npt.NDArray[np.float64] = weights / weights.sum()
+        return normalised
+
+    def needed_metrics(self) -> list[str]:
+        """Return every metric that a profile must have to be judged, without repeats."""
+        return list(dict.fromkeys([*self.weighted(), *self.constraints]))
+
+
+class Applications(RootModel[dict[str, Application]]):
+    """All applications by name (``params:applications``)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if not self.root:
+            raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
+        return self
+
+    def items(self) -> Iterator[tuple[str, Application]]:
+        """Yield (name, application) in the YAML's order."""
+        yield from self.root.items()

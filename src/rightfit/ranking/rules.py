@@ -1,0 +1,62 @@
+"""Rules of ranking that hold for every application (``params:ranking``)."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+UTILITY = "utility"  # in a tie rule: the utility itself
+
+
+class TieKey(BaseModel):
+    """One step of a tie rule: a column of the profiles, or ``utility``, and which way wins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: str
+    prefer: Literal["lower", "higher"]
+
+
+class TieRules(BaseModel):
+    """What decides between candidates that the measurements cannot tell apart.
+
+    Keys are compared one after the other; the first difference decides. A value that was not
+    measured loses.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_utility_loss: float = Field(ge=0, le=1)  # the rule may not give up more utility than this
+    rule: tuple[TieKey, ...] = Field(min_length=1)
+    rule_by_application: dict[str, tuple[TieKey, ...]]  # exceptions
+
+    def for_application(self, name: str) -> tuple[TieKey, ...]:
+        """Return the rule that holds for an application."""
+        return self.rule_by_application.get(name, self.rule)
+
+
+class RankingRules(BaseModel):
+    """Confidence, random draws and the tie rule (``params:ranking``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    confidence_level: float = Field(gt=0.5, lt=1)
+    n_draws: int = Field(ge=1_000)  # simulated measurements behind the probability of being best
+    n_weight_draws: int = Field(ge=9_604)  # a share of weight space within 1 point at 95 %
+    limit_change_pct: float = Field(gt=0, lt=100)  # how far limits are loosened and tightened
+    seed: int = Field(ge=0)
+    ties: TieRules
+
+    @model_validator(mode="after")
+    def _check_tie_rules(self) -> Self:
+        rules = {"rule": self.ties.rule, **self.ties.rule_by_application}
+        repeated = [
+            name for name, rule in rules.items() if len({key.by for key in rule}) < len(rule)
+        ]
+        if repeated:
+            raise ValueError(
+                f"ranking.ties names a column twice in {repeated}. "
+                "Correct conf/base/parameters_ranking.yml."
+            )
+        return self
