@@ -24,6 +24,16 @@ from rightfit.ranking.utility import Bools, Floats, Ints, place_between_bounds
 
 
 @dataclass(frozen=True)
+class Places:
+    """Order of the candidates and bounds of their ranks; see :class:`Ranked`."""
+
+    order: Ints
+    rank_low: Ints
+    rank_high: Ints
+    leaders: Ints
+
+
+@dataclass(frozen=True)
 class Ranked:
     """A contest's result. Arrays have the shape (n_candidates,), numbered as in the table.
 
@@ -63,18 +73,28 @@ def rank_applications(
 
 def rank_candidates(contest: Contest) -> Ranked:
     """Rank the candidates of a contest, dataset by dataset."""
-    by_utility = order_candidates(contest)
-    low, high = _bound_ranks(contest)
-    order = promote_by_rule(contest, by_utility, low)
+    places = settle_order(contest)
     return Ranked(
         contest=contest,
-        order=order,
-        rank=number_places(contest, order),
+        order=places.order,
+        rank=number_places(contest, places.order),
+        rank_low=places.rank_low,
+        rank_high=places.rank_high,
+        spread=spread_candidates(contest, widening(contest.rules.confidence_level, 1)),
+        p_best=_find_chances(contest, places.rank_low),
+        pareto=_find_front(contest),
+        leaders=places.leaders,
+    )
+
+
+def settle_order(contest: Contest) -> Places:
+    """Order the candidates, bound their ranks and let the tie rule name the first."""
+    by_utility = order_candidates(contest)
+    low, high = _bound_ranks(contest)
+    return Places(
+        order=promote_by_rule(contest, by_utility, low),
         rank_low=low,
         rank_high=high,
-        spread=spread_candidates(contest, widening(contest.rules.confidence_level, 1)),
-        p_best=_find_chances(contest, low),
-        pareto=_find_front(contest),
         leaders=by_utility[[part.start for part in contest.table.candidate_slices]],
     )
 

@@ -1,13 +1,28 @@
-"""Recommendations: per application and dataset the winner in one sentence, or the nearest miss."""
+"""Recommendations: per application and dataset the winner in one sentence, or the nearest miss.
+
+The document is ``{application: {description, scenario, datasets: {dataset: decision},
+across_datasets}}``. A decision holds
+
+- ``outcome``: ``winner`` or ``none_qualifies``, and ``sentence``,
+- ``winner``, ``runner_up`` (``null`` if there is none): keys, utility and metrics of a candidate,
+- ``tied_with``: names of the candidates that cannot be told from the winner,
+- ``flips`` (see :mod:`rightfit.ranking.flips`) and ``flip``, the easiest one in a sentence,
+- ``nearest_miss`` (a candidate with its ``violations``) and ``relax`` (``candidate``, serving
+  configuration and the ``limits`` to relax), both ``null`` where there is a winner.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from rightfit.ranking.flips import list_flips, summarise_flips
+from rightfit.ranking.near_misses import find_nearest_miss, find_relaxations
+from rightfit.ranking.profile_table import SERVING_KEYS
 from rightfit.ranking.ranked import Ranked
 from rightfit.ranking.rankings import tabulate_rankings
 
@@ -19,87 +34,139 @@ KEYS = (
 )
 
 
-def recommend(ranked: list[Ranked]) -> Json:
-    """Recommend a candidate per application and dataset.
+@dataclass(frozen=True)
+class Sensitivities:
+    """Tables that say what a recommendation hangs on.
 
-    Returns:
-        Plain JSON types: ``{application: {description, scenario, datasets: {dataset: decision}}}``.
-        A decision holds ``outcome`` (``winner`` or ``none_qualifies``), ``sentence``, ``winner``,
-        ``runner_up``, ``tied_with``, ``nearest_miss`` and ``relax``.
+    Args:
+        weight_intervals: See :mod:`rightfit.ranking.weight_intervals`.
+        limit_shadows: See :mod:`rightfit.ranking.limit_shadows`.
+        robust_choices: See :mod:`rightfit.ranking.robust`.
     """
-    return {one.contest.name: _recommend_for(one) for one in ranked}
+
+    weight_intervals: pl.DataFrame
+    limit_shadows: pl.DataFrame
+    robust_choices: pl.DataFrame
 
 
-def _recommend_for(ranked: Ranked) -> Json:
+def recommend(ranked: list[Ranked], sensitivities: Sensitivities) -> Json:
+    """Recommend a candidate per application and dataset, as plain JSON types."""
+    return {one.contest.name: _recommend_for(one, sensitivities) for one in ranked}
+
+
+def _recommend_for(ranked: Ranked, sensitivities: Sensitivities) -> Json:
     contest = ranked.contest
-    rows = _describe_candidates(ranked)
-    decisions = {
-        dataset: _decide([rows[number] for number in ranked.order[part]], dataset)
-        for dataset, part in zip(
-            contest.table.datasets, contest.table.candidate_slices, strict=True
+    candidates = _describe_candidates(ranked)
+    decisions = {}
+    for position, dataset in enumerate(contest.table.datasets):
+        here = pl.col("application") == contest.name, pl.col("dataset") == dataset
+        flips = list_flips(
+            sensitivities.weight_intervals.filter(*here), sensitivities.limit_shadows.filter(*here)
         )
-    }
+        decisions[dataset] = {
+            **_decide(ranked, position, candidates),
+            "flips": flips,
+            "flip": summarise_flips(flips, contest.rules.limit_change_pct),
+        }
+    families = sensitivities.robust_choices.filter(pl.col("application") == contest.name)
     return {
         "description": contest.application.description,
         "scenario": contest.application.scenario,
         "datasets": decisions,
+        "across_datasets": _compare_datasets(decisions, families),
     }
 
 
-def _decide(places: list[Json], dataset: str) -> Json:
-    """Decide for one dataset.
-
-    Args:
-        places: Its candidates, best first.
-        dataset: Its name.
-    """
-    feasible = [place for place in places if place["feasible"]]
+def _decide(ranked: Ranked, dataset: int, candidates: list[Json]) -> Json:
+    name = ranked.contest.table.datasets[dataset]
+    order = ranked.order[ranked.contest.table.candidate_slices[dataset]]
+    feasible = [candidates[number] for number in order if candidates[number]["feasible"]]
     if not feasible:
-        return _report_miss(places, dataset)
+        return _report_miss(ranked, dataset, candidates)
     winner, others = feasible[0], feasible[1:]
-    tied = [place["candidate"] for place in others if place["outcome"] == "tied"]
     return {
         "outcome": "winner",
-        "sentence": f"{_name(winner)} fits best for {dataset}: {winner['reason']}.",
-        "winner": _public(winner),
-        "runner_up": _public(others[0]) if others else None,
-        "tied_with": tied,
-        "flips": [],
+        "sentence": f"{_label(winner)} fits {name} best: {winner['reason']}.",
+        "winner": _publish(winner),
+        "runner_up": _publish(others[0]) if others else None,
+        "tied_with": [other["candidate"] for other in others if other["outcome"] == "tied"],
         "nearest_miss": None,
         "relax": None,
     }
 
 
-def _report_miss(places: list[Json], dataset: str) -> Json:
-    miss = min(places, key=lambda place: place["excess"])
-    easiest = min(places, key=lambda place: (len(place["violations"]), place["excess"]))
+def _report_miss(ranked: Ranked, dataset: int, candidates: list[Json]) -> Json:
+    nearest = find_nearest_miss(ranked, dataset)
+    sentence = f"No candidate qualifies for {ranked.contest.table.datasets[dataset]}"
+    if nearest is None:
+        sentence += ": each lacks a measurement the application needs."
+    else:
+        sentence += f"; {_label(candidates[nearest])} comes nearest: "
+        sentence += f"{candidates[nearest]['reason']}."
+    miss = None if nearest is None else candidates[nearest]
     return {
         "outcome": "none_qualifies",
-        "sentence": f"No candidate qualifies for {dataset}. Nearest is {_name(miss)}: "
-        f"{miss['reason']}.",
+        "sentence": sentence,
         "winner": None,
         "runner_up": None,
         "tied_with": [],
-        "flips": [],
-        "nearest_miss": {**_public(miss), "violations": miss["violations"]},
-        "relax": [
-            {**violation, "candidate": easiest["candidate"]} for violation in easiest["violations"]
-        ],
+        "nearest_miss": miss and {**_publish(miss), "violations": miss["violations"]},
+        "relax": _suggest_relaxing(ranked, dataset),
     }
 
 
-def _name(place: Json) -> str:
-    n_threads = place["n_threads"]
+def _suggest_relaxing(ranked: Ranked, dataset: int) -> Json | None:
+    found = find_relaxations(ranked.contest, dataset)
+    if found is None:
+        return None
+    row, relaxations = found
+    profile = ranked.contest.table.frame.select("candidate", *SERVING_KEYS).row(row, named=True)
+    return {**profile, "limits": [asdict(relaxation) for relaxation in relaxations]}
+
+
+def _compare_datasets(decisions: dict[str, Json], families: pl.DataFrame) -> Json:
+    won_by = {
+        dataset: decision["winner"] and decision["winner"]["model"]
+        for dataset, decision in decisions.items()
+    }
+    robust = families.filter("is_robust_choice").to_dicts()
+    choice = robust[0] if robust else None
+    changes = len(set(won_by.values())) > 1
+    return {
+        "winning_family": won_by,
+        "winner_changes": changes,
+        "robust_choice": choice["model"] if choice else None,
+        "mean_rank": choice["mean_rank"] if choice else None,
+        "worst_rank": choice["worst_rank"] if choice else None,
+        "sentence": _say_robust(choice, changes=changes),
+    }
+
+
+def _say_robust(choice: Json | None, *, changes: bool) -> str:
+    if choice is None:
+        return "No family qualifies on any dataset."
+    start = (
+        "The winning family changes with the dataset" if changes else "One family wins throughout"
+    )
+    return (
+        f"{start}; the robust choice is {choice['model']}: it qualifies on {choice['n_feasible']} "
+        f"of {choice['n_datasets']} datasets, mean rank {choice['mean_rank']:.3g} and worst rank "
+        f"{choice['worst_rank']} among the families."
+    )
+
+
+def _label(candidate: Json) -> str:
+    n_threads = candidate["n_threads"]
     threads = f"{n_threads} thread{'' if n_threads == 1 else 's'}"
-    return f"{place['candidate']} ({place['runtime']}, {threads})"
+    return f"{candidate['candidate']} ({candidate['runtime']}, {threads})"
 
 
-def _public(place: Json) -> Json:
-    return {key: place[key] for key in (*KEYS, "metrics")}
+def _publish(candidate: Json) -> Json:
+    return {key: candidate[key] for key in (*KEYS, "metrics")}
 
 
 def _describe_candidates(ranked: Ranked) -> list[Json]:
-    """Return for each candidate, by number, its ranking, its measured metrics and its excess."""
+    """Return for each candidate, by number, its row of the rankings and its metrics."""
     contest = ranked.contest
     rows = tabulate_rankings([ranked])[np.argsort(ranked.order)].to_dicts()
     frame = contest.table.frame
@@ -109,8 +176,7 @@ def _describe_candidates(ranked: Ranked) -> list[Json]:
         if frame[name].dtype == pl.Float64 and not name.endswith(("_low", "_high"))
     ]
     values = frame.select(metrics)[contest.chosen].to_dicts()
-    excess = contest.judgement.excess[contest.chosen].tolist()
     return [
-        row | {"violations": json.loads(row["violations"]), "metrics": value, "excess": amount}
-        for row, value, amount in zip(rows, values, excess, strict=True)
+        row | {"violations": json.loads(row["violations"]), "metrics": value}
+        for row, value in zip(rows, values, strict=True)
     ]

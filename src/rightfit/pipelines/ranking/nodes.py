@@ -1,41 +1,105 @@
-"""Nodes of the ranking stage."""
+"""Nodes of the ranking stage. Each ranks anew: that takes less than reading a file."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import Any
 
 import polars as pl
 
 from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
+from rightfit.ranking.break_even import tabulate_break_even
+from rightfit.ranking.breakdown import tabulate_breakdown
+from rightfit.ranking.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.profile_table import check_measured, read_profiles
 from rightfit.ranking.ranked import Ranked, rank_applications
 from rightfit.ranking.rankings import tabulate_rankings
-from rightfit.ranking.recommendation import recommend
+from rightfit.ranking.recommendation import Sensitivities, recommend
+from rightfit.ranking.robust import tabulate_robust_choices
+from rightfit.ranking.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.weight_space import tabulate_win_shares
+from rightfit.ranking.why_not import tabulate_why_not
 
 logger = logging.getLogger(__name__)
 
 
 def rank_candidates(
     resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Rank the candidates of every dataset for every application.
 
     Returns:
-        The rankings, once for Parquet and once for CSV.
+        The rankings, once for Parquet and once for CSV, and what each objective contributes.
     """
-    rankings = tabulate_rankings(_rank(resource_profiles, applications, ranking))
+    ranked = _rank(resource_profiles, applications, ranking)
+    rankings = tabulate_rankings(ranked)
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications.root)
     )
-    return rankings, rankings
+    return rankings, rankings, tabulate_breakdown(ranked)
+
+
+def analyse_sensitivity(
+    resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Find out how much the winners hang on weights and limits.
+
+    Returns:
+        Shares of weight space, intervals of single weights, and what changed limits change.
+    """
+    ranked = _rank(resource_profiles, applications, ranking)
+    return (
+        tabulate_win_shares(ranked),
+        tabulate_weight_intervals(ranked),
+        tabulate_limit_shadows(ranked),
+    )
+
+
+def compare_choices(
+    resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Compare the families across datasets, and training time with serving time.
+
+    Returns:
+        The robust choices, and after how many predictions a candidate pays back.
+    """
+    ranked = _rank(resource_profiles, applications, ranking)
+    return tabulate_robust_choices(tabulate_rankings(ranked)), tabulate_break_even(ranked)
+
+
+def explain_losers(
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingParams,
+    grid: dict[str, Any],
+    *trials: pl.DataFrame,
+) -> pl.DataFrame:
+    """Give one reason for everything that did not win.
+
+    Args:
+        resource_profiles: All measured profiles.
+        applications: Who judges.
+        ranking: Rules of ranking.
+        grid: Which cells exist.
+        trials: Trials of every cell, in the order of the grid: dataset by dataset.
+    """
+    cells = itertools.product(grid["datasets"], grid["models"])
+    by_cell = dict(zip(cells, trials, strict=True))
+    return tabulate_why_not(_rank(resource_profiles, applications, ranking), by_cell)
 
 
 def recommend_candidates(
-    resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingParams,
+    weight_intervals: pl.DataFrame,
+    limit_shadows: pl.DataFrame,
+    robust_choices: pl.DataFrame,
 ) -> dict[str, Any]:
     """Name the winner per application and dataset, and what it hangs on."""
-    return recommend(_rank(resource_profiles, applications, ranking))
+    ranked = _rank(resource_profiles, applications, ranking)
+    return recommend(ranked, Sensitivities(weight_intervals, limit_shadows, robust_choices))
 
 
 def _rank(
