@@ -35,6 +35,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("cpu_cores", "lower", "serve", "CPU (cores)"),
     Metric("cpu_util_pct", "lower", "serve", "CPU utilisation (%)"),
     Metric("peak_memory_mib", "lower", "serve", "Peak memory (MiB)"),
+    Metric("peak_memory_one_row_mib", "lower", "serve", "Peak memory, one row a call (MiB)"),
     Metric("model_memory_mib", "lower", "serve", "Model memory (MiB)"),
     Metric("model_size_mib", "lower", "load", "Model size (MiB)"),
     Metric("load_time_ms", "lower", "load", "Load time (ms)"),

@@ -1,0 +1,92 @@
+"""A folder of JSON documents by key: results kept one by one while they are being made."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+Document = dict[str, Any]
+
+_KEY = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class JsonStore:
+    """JSON documents by key, each written whole or not at all.
+
+    Args:
+        folder: Where they lie, ``<key>.json``; created with the first document.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> Document | None:
+        """Return the document of a key, ``None`` when there is none or it can't be read."""
+        try:
+            document: Document = json.loads(self._path(key).read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return document
+
+    def put(self, key: str, document: Document) -> None:
+        """Write a document, replacing the one of the same key."""
+        path = self._path(key)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=self._folder, prefix=f".{key}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(document, file, allow_nan=False)
+            Path(partial).replace(path)  # readers and interrupted writers never see half of it
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+
+    def keys(self) -> list[str]:
+        """Return the keys of all documents, in order."""
+        return sorted(path.stem for path in self._folder.glob("[!.]*.json"))
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"key must match {_KEY.pattern}, but got {key=}.")
+        return self._folder / f"{key}.json"
+
+
+class JsonStoreDataset(AbstractDataset[NoReturn, JsonStore]):
+    """Loads the handle of a :class:`JsonStore`, also when its folder does not exist yet.
+
+    Nodes write to the store through the handle, so that what they have made survives an
+    interruption. It is therefore never a node's output, and not versioned: the key says what a
+    document belongs to.
+
+    Args:
+        filepath: The store's folder.
+        metadata: For plugins; not used here.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> JsonStore:
+        """Return the store's handle."""
+        return JsonStore(self._folder)
+
+    def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
+        """Refuse: a store is written through its handle.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError(f"{self._folder} is written through its handle; load it and call put.")
+
+    def _exists(self) -> bool:
+        return True  # an empty store is a store
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder)}

@@ -1,0 +1,151 @@
+"""Nodes of the evaluation stage."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from rightfit.pipelines.evaluation.params import EvaluationParams
+
+if TYPE_CHECKING:
+    from rightfit.datasets.json_store import JsonStore
+    from rightfit.models.bundle import Bundle
+    from rightfit.profiling.cell import Cell
+    from rightfit.profiling.jobs import Serving
+    from rightfit.profiling.measurement import Bench
+
+logger = logging.getLogger(__name__)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Fingerprint the machine and libraries that the measurements belong to."""
+    from rightfit.profiling import environment
+
+    return environment.describe_environment()
+
+
+def profile_candidates(
+    candidates: dict[str, Bundle],
+    trials: pl.DataFrame,
+    test: pl.DataFrame,
+    data_card: dict[str, Any],
+    environment: dict[str, Any],
+    measurements: JsonStore,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Measure a cell's candidates under all serving configurations.
+
+    Args:
+        candidates: Bundles by candidate name.
+        trials: The cell's trials, for what training cost.
+        test: Encoded test rows with the column ``label``.
+        data_card: The dataset's card.
+        environment: Fingerprint of this machine.
+        measurements: Keeps each result as soon as it is there.
+        params: What to measure and how.
+
+    Returns:
+        One row per candidate and serving configuration.
+    """
+    from rightfit.profiling.cell import profile_cell
+
+    with _open_bench(test, data_card, params) as bench:
+        cell = _make_cell(candidates, trials, test, data_card, environment)
+        return profile_cell(
+            cell,
+            list_servings(params, environment),
+            bench,
+            measurements,
+            tiers=params.tiers,
+            seed=params.seed,
+        )
+
+
+def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:
+    """Put the profiles of all cells into one table.
+
+    Args:
+        params: Says whether profiles of different environments may stand side by side.
+        *profiles: The cells' profiles.
+
+    Raises:
+        ValueError: If they may not and do.
+    """
+    collected = pl.concat(profiles)
+    found = sorted(collected["environment_id"].unique().drop_nulls().to_list())
+    if len(found) > 1:
+        message = f"The profiles come from {len(found)} different environments: {found}."
+        if params.mixed_environments == "refuse":
+            raise ValueError(
+                f"{message} Measure again on one machine, or set evaluation.mixed_environments: "
+                "label in parameters_evaluation.yml."
+            )
+        logger.warning("%s Compare them by the column environment_id only.", message)
+    return collected
+
+
+def list_servings(params: EvaluationParams, environment: dict[str, Any]) -> list[Serving]:
+    """Return the serving configurations this machine can run.
+
+    Args:
+        params: Wanted runtimes, threads and devices.
+        environment: What the machine has.
+    """
+    from rightfit.profiling.jobs import Serving
+
+    n_cores = environment["n_cores"]
+    wanted = {n_cores if n == "all" else n for n in params.n_threads}
+    too_many = sorted(n for n in wanted if n > n_cores)
+    if too_many:
+        logger.warning("%d cores: n_threads %s are not measured.", n_cores, too_many)
+    devices = [d for d in params.devices if d == "cpu" or environment["gpus"]]
+    if len(devices) < len(params.devices):
+        logger.warning("There is no GPU: only %s is measured.", devices)
+    return [
+        Serving(runtime, n_threads, device)
+        for runtime in params.runtimes
+        for device in devices
+        for n_threads in sorted(wanted - set(too_many))
+    ]
+
+
+@contextmanager
+def _open_bench(
+    test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
+) -> Iterator[Bench]:
+    from rightfit.profiling.measurement import Bench
+    from rightfit.profiling.workers import shared_pool
+
+    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+        rows = Path(folder) / "rows.npy"
+        features = data_card["input_schema"]["features"]
+        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+        yield Bench(shared_pool(), rows, Path(folder), params.settings, params.preset)
+
+
+def _make_cell(
+    candidates: dict[str, Bundle],
+    trials: pl.DataFrame,
+    test: pl.DataFrame,
+    data_card: dict[str, Any],
+    environment: dict[str, Any],
+) -> Cell:
+    from rightfit.models.quality import QualityMetric
+    from rightfit.profiling.cell import Cell
+
+    return Cell(
+        dataset=data_card["dataset"],
+        data_version=data_card["data_version"],
+        candidates=candidates,
+        labels=test["label"].to_numpy().astype(np.int64),
+        quality=QualityMetric(**data_card["quality"]),
+        trials={row["number"]: row for row in trials.to_dicts()},
+        environment_id=environment["environment_id"],
+    )

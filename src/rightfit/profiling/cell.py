@@ -1,0 +1,167 @@
+"""The resource profiles of one cell: measure, judge the answers, add what training cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.models.bundle import Bundle
+from rightfit.models.quality import QualityMetric, score
+from rightfit.models.runtimes import runtime_files
+from rightfit.profiling.jobs import Job, Serving, Store, measure_jobs, plan_jobs
+from rightfit.profiling.measurement import Bench, new_state, predict
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles import Profile, profile_row, tabulate_profiles
+from rightfit.profiling.quality_interval import quality_interval
+from rightfit.profiling.serving_metrics import set_serving_metrics, set_tier
+from rightfit.profiling.tiers import Tier
+from rightfit.profiling.worker import Json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BYTES_PER_MIB = 2**20
+TRIAL_NUMBER = re.compile(r"-(\d+)$")
+FIT_COLUMNS = tuple(metric.column for metric in METRICS if metric.phase == "fit")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is evaluated together.
+
+    Args:
+        dataset: Name of the dataset.
+        data_version: Version of its prepared content.
+        candidates: Bundles by candidate name, ``{model}-{trial number}``.
+        labels: True class positions of the test split, shape (n_rows,).
+        quality: The dataset's quality metric.
+        trials: Rows of the trials table by trial number.
+        environment_id: Fingerprint of machine and libraries.
+    """
+
+    dataset: str
+    data_version: str
+    candidates: Mapping[str, Bundle]
+    labels: npt.NDArray[np.int64]
+    quality: QualityMetric
+    trials: Mapping[int, Mapping[str, Any]]
+    environment_id: str
+
+
+def profile_cell(
+    cell: Cell,
+    servings: Sequence[Serving],
+    bench: Bench,
+    store: Store,
+    *,
+    tiers: Sequence[Tier],
+    seed: int,
+) -> pl.DataFrame:
+    """Measure a cell's candidates under serving configurations.
+
+    Args:
+        cell: Candidates and what belongs to them.
+        servings: Serving configurations.
+        bench: Where and how to measure; its rows are the test split's.
+        store: Keeps each result as soon as it is there.
+        tiers: Hardware ladder, smallest first.
+        seed: Seed of bootstraps.
+
+    Returns:
+        One row per candidate and serving configuration.
+    """
+    context = {
+        "settings": bench.settings.model_dump(mode="json"),
+        "environment_id": cell.environment_id,
+        "data_version": cell.data_version,
+    }
+    jobs = plan_jobs(cell.dataset, cell.candidates, servings)
+    qualities: dict[tuple[str, str, str], Json] = {}
+    for job in jobs:
+        answering = (job.candidate, job.serving.runtime, job.serving.device)
+        if answering not in qualities:  # the number of threads does not change the answers
+            qualities[answering] = measure_quality(cell, job, bench, store, seed=seed)
+    states = measure_jobs(jobs, bench, store, context)
+    rows = []
+    for job, state in zip(jobs, states, strict=True):
+        quality = qualities[job.candidate, job.serving.runtime, job.serving.device]
+        rows.append(_assemble(cell, job, state, quality, bench, tiers))
+    return tabulate_profiles(rows)
+
+
+def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store, *, seed: int) -> Json:
+    """Judge a candidate's answers to the test split in a serving runtime.
+
+    Args:
+        cell: Holds the labels and the metric.
+        job: Candidate and serving configuration.
+        bench: Where and how; its rows are the test split's.
+        store: Keeps the result.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        ``raw``, ``raw_low`` and ``raw_high``, or ``error``.
+    """
+    key = job.key({"quality": cell.quality.name, "data_version": cell.data_version, "seed": seed})
+    kept = store.get(key)
+    if kept is not None:
+        return kept
+    try:
+        probabilities = predict(job.subject, bench)
+    except RuntimeError as err:
+        return {"error": str(err)}
+    low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=seed)
+    raw = score(cell.quality.name, cell.labels, probabilities)
+    result = {"raw": raw, "raw_low": low, "raw_high": high}
+    store.put(key, result)
+    return result
+
+
+def _assemble(
+    cell: Cell, job: Job, state: Json, quality: Json, bench: Bench, tiers: Sequence[Tier]
+) -> Json:
+    profile = Profile()
+    profile.how["preset"] = bench.preset
+    _set_quality(profile, quality, cell.quality)
+    _set_fit(profile, job, cell.trials)
+    size_bytes = sum(path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime))
+    profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
+    set_serving_metrics(profile, state or new_state(), bench.settings, job.serving.n_threads)
+    tier = set_tier(profile, tiers, n_threads=job.serving.n_threads, device=job.serving.device)
+    keys = {
+        "dataset": cell.dataset,
+        "model": job.bundle.family,
+        "candidate": job.candidate,
+        "runtime": job.serving.runtime,
+        "n_threads": job.serving.n_threads,
+        "device": job.serving.device,
+        "environment_id": cell.environment_id,
+        "min_hardware_tier_name": tier,
+    }
+    return profile_row(keys, profile)
+
+
+def _set_quality(profile: Profile, quality: Json, metric: QualityMetric) -> None:
+    if "error" in quality:
+        profile.miss(["quality", "quality_raw"], quality["error"])
+        return
+    for suffix in ("", "_low", "_high"):
+        raw = quality[f"raw{suffix}"]
+        profile.values[f"quality_raw{suffix}"] = raw
+        profile.values[f"quality{suffix}"] = metric.scale(raw)
+
+
+def _set_fit(profile: Profile, job: Job, trials: Mapping[int, Mapping[str, Any]]) -> None:
+    number = TRIAL_NUMBER.search(job.candidate)
+    trial = trials.get(int(number[1]), {}) if number else {}
+    for column in FIT_COLUMNS:
+        value = trial.get(column)
+        if value is None:
+            profile.miss([column], "not measured in training")
+        else:
+            profile.set(column, value)

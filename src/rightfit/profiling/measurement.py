@@ -1,0 +1,233 @@
+"""Measuring one model under one serving configuration, process after process, until it is enough.
+
+A measurement is a list of *rounds*: one fresh process each. The first tries all batch sizes, the
+others repeat the best one. The state is plain JSON, so that it can be stored after each round and
+continued after an interruption.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.profiling.disturbance import read_core_times, wait_for_quiet
+from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.latency import percentile_ns
+from rightfit.profiling.lock import lock_path, machine_lock
+from rightfit.profiling.settings import MeasuringSettings
+from rightfit.profiling.throughput import best_batch_size
+from rightfit.profiling.worker import Json
+from rightfit.profiling.workers import WorkerKind, WorkerPool
+
+logger = logging.getLogger(__name__)
+
+PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+# A process with fewer calls than this keeps them all, so that percentiles it cannot hold alone
+# can be read from the calls of all processes together.
+MAX_KEPT_CALLS = 700
+MS_PER_S = 1_000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured.
+
+    Args:
+        label: For the log, like ``landsat.forest forest-003 onnx 1 thread``.
+        kind: Imports and threads of its measuring process.
+        factory: ``module:function`` that returns what opens the model.
+        arguments: Arguments of the factory.
+    """
+
+    label: str
+    kind: WorkerKind
+    factory: str
+    arguments: Json
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a measurement needs beside its subject.
+
+    Args:
+        pool: Started measuring processes.
+        rows: A .npy of the float32 rows to answer.
+        folder: For files that pass between the processes.
+        settings: How thoroughly to measure.
+        preset: Name of those settings.
+    """
+
+    pool: WorkerPool
+    rows: Path
+    folder: Path
+    settings: MeasuringSettings
+    preset: str
+
+
+def new_state() -> Json:
+    """Return the state of a measurement that has not begun."""
+    return {"rounds": [], "n_retries": 0, "is_noisy": False, "settled": None, "error": None}
+
+
+def measure_round(subject: Subject, bench: Bench, state: Json) -> Json:
+    """Measure in one more fresh process, again if others disturbed it.
+
+    Args:
+        subject: What to measure.
+        bench: Where and how.
+        state: State so far, see :func:`new_state`; left as it is.
+
+    Returns:
+        The state with one or more rounds more, and ``settled`` or ``error`` when it is over.
+    """
+    state = state | {"rounds": list(state["rounds"])}
+    while True:
+        finished = _run_round(subject, bench, _request(subject, bench, state))
+        if not finished["ok"]:
+            return state | {"error": finished["error"]}
+        state["rounds"].append(finished)
+        if not finished["disturbed"] or not _can_retry(state, bench.settings):
+            return state | {"settled": why_settled(state, bench.settings)}
+        logger.debug("%s was disturbed (%s); measuring again.", subject.label, finished["delay"])
+        state["n_retries"] += 1
+
+
+def _can_retry(state: Json, settings: MeasuringSettings) -> bool:
+    """Wait for quiet before a retry; a machine that stays noisy is asked only once."""
+    if state["is_noisy"] or state["n_retries"] >= settings.max_retries:
+        return False
+    outcome = wait_for_quiet(
+        max_busy_cores=settings.max_busy_cores,
+        max_wait_s=settings.max_quiet_wait_s,
+        look_s=settings.quiet_look_s,
+    )
+    state["is_noisy"] = not outcome.is_quiet
+    return outcome.is_quiet
+
+
+def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
+    """Tell why no further process is needed, ``None`` when one is.
+
+    Args:
+        state: State after a round.
+        settings: Precision and caps.
+    """
+    rounds = usable_rounds(state, settings)
+    if sum(r["total_ms"] for r in state["rounds"]) >= settings.max_s * MS_PER_S:
+        return "time"
+    if len(rounds) < settings.min_processes and not len(state["rounds"]) >= settings.max_processes:
+        return None
+    wanted = [(0.5, settings.p50_width_pct), (0.95, settings.p95_width_pct)]
+    if all(
+        width_pct is None or _half_width_pct(rounds, share) <= width_pct
+        for share, width_pct in wanted
+    ):
+        return "precise"
+    return "processes" if len(rounds) >= settings.max_processes else None
+
+
+def usable_rounds(state: Json, settings: MeasuringSettings) -> list[Json]:
+    """Return the undisturbed rounds, or all of them when too few were undisturbed."""
+    rounds: list[Json] = state["rounds"]
+    clean = [r for r in rounds if not r["disturbed"]]
+    enough = min(settings.min_processes, len(rounds) - state["n_retries"])
+    return clean if clean and len(clean) >= enough else rounds
+
+
+def per_process(rounds: list[Json], share: float) -> list[float]:
+    """Return a latency percentile of each process in ns, of those that can hold it."""
+    values = (r["percentiles_ns"][str(share)] for r in rounds)
+    return [value for value in values if value is not None]
+
+
+def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
+    """Answer all rows in the subject's serving configuration.
+
+    Returns:
+        Class probabilities, shape (n_rows, n_classes).
+
+    Raises:
+        RuntimeError: If the model cannot be opened or fails.
+    """
+    answers = bench.folder / "answers.npy"
+    request = _base_request(subject, bench) | {"task": "predict", "answers": str(answers)}
+    with machine_lock(lock_path()):
+        answer = bench.pool.get(subject.kind).ask(request)
+    if not answer["ok"]:
+        raise RuntimeError(f"{subject.label} failed: {answer['error']}")
+    probabilities: npt.NDArray[np.float32] = np.load(answers)
+    return probabilities
+
+
+def _half_width_pct(rounds: list[Json], share: float) -> float:
+    values = per_process(rounds, share)
+    return median_interval(values).half_width_pct if values else float("inf")
+
+
+def _base_request(subject: Subject, bench: Bench) -> Json:
+    return {
+        "factory": subject.factory,
+        "arguments": subject.arguments,
+        "rows": str(bench.rows),
+        "memory_limit_mib": None,
+    }
+
+
+def _request(subject: Subject, bench: Bench, state: Json) -> Json:
+    settings = bench.settings
+    batch_sizes = list(settings.batch_sizes)
+    if state["rounds"]:
+        first = state["rounds"][0]["batches"]
+        batch_sizes = [best_batch_size({b["batch_size"]: b["rows_per_s"] for b in first})]
+    return _base_request(subject, bench) | {
+        "task": "measure",
+        "samples": str(bench.folder / "samples.npy"),
+        "warm_up_max_ms": settings.warm_up_max_ms,
+        "latency": {
+            "min_calls": settings.latency_min_calls,
+            "min_ms": settings.latency_min_ms,
+            "max_ms": settings.latency_max_ms,
+        },
+        "batch_sizes": batch_sizes,
+        "batch": {
+            "min_calls": 1,
+            "min_ms": settings.batch_min_ms,
+            "max_ms": settings.batch_max_ms,
+            "max_call_ms": settings.batch_max_call_ms,
+        },
+    }
+
+
+def _run_round(subject: Subject, bench: Bench, request: Json) -> Json:
+    with machine_lock(lock_path()):
+        worker = bench.pool.get(subject.kind)
+        before = read_core_times()
+        answer = worker.ask(request)
+        after = read_core_times()
+    if not answer["ok"]:
+        return answer
+    samples_ns: npt.NDArray[np.int64] = np.load(request["samples"])
+    delays = [
+        phase["delay_share"]
+        for phase in [answer["latency"], *answer["batches"]]
+        if phase["delay_share"] is not None
+    ]
+    answer |= {
+        "percentiles_ns": {str(share): percentile_ns(samples_ns, share) for share in PERCENTILES},
+        "kept_ns": samples_ns.tolist() if len(samples_ns) <= MAX_KEPT_CALLS else None,
+        "delay": max(delays, default=None),
+        "disturbed": any(delay > bench.settings.max_delay_share for delay in delays),
+        "base_resident_mib": worker.hello["base_resident_mib"],
+        "base_peak_mib": worker.hello["base_peak_mib"],
+        "busy_cores": None,
+        "steal_share": None,
+    }
+    if before is not None and after is not None and after.wall_s > before.wall_s:
+        wall_s = after.wall_s - before.wall_s
+        answer["busy_cores"] = (after.busy_s - before.busy_s) / wall_s
+        answer["steal_share"] = (after.steal_s - before.steal_s) / wall_s
+    return answer

@@ -1,0 +1,165 @@
+"""From the rounds of a measurement to the metrics of loading and serving."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from rightfit.profiling.intervals import is_drifting, median_interval
+from rightfit.profiling.latency import NS_PER_MS, min_calls_to_report, percentile_ns
+from rightfit.profiling.measurement import per_process, usable_rounds
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles import Profile
+from rightfit.profiling.settings import MeasuringSettings
+from rightfit.profiling.throughput import best_batch_size
+from rightfit.profiling.tiers import Tier, smallest_tier
+from rightfit.profiling.worker import Json
+
+MS_PER_S = 1_000
+LATENCY_COLUMNS = {0.5: "latency_p50_ms", 0.95: "latency_p95_ms", 0.99: "latency_p99_ms"}
+SERVER_COLUMNS = ("latency_under_load_p99_ms", "max_rate_per_s")
+GPU_COLUMNS = ("gpu_util_pct", "gpu_memory_mib")
+ELSEWHERE = ("quality", "quality_raw", "model_size_mib", "min_hardware_tier")
+
+
+def set_serving_metrics(
+    profile: Profile, state: Json, settings: MeasuringSettings, n_threads: int
+) -> None:
+    """Set the metrics that measuring processes found.
+
+    Args:
+        profile: To fill.
+        state: The measurement.
+        settings: The preset it was measured with.
+        n_threads: Cores it was given.
+    """
+    if state["error"] is not None:
+        measured = [m.column for m in METRICS if m.phase != "fit" and m.column not in ELSEWHERE]
+        profile.miss(measured, f"it does not run: {state['error']}")
+        return
+    rounds = usable_rounds(state, settings)
+    batch_size = _best_batch(rounds)
+    _set_latency(profile, rounds)
+    _set_offline(profile, rounds, batch_size, n_threads)
+    _set_memory(profile, rounds, batch_size)
+    profile.set_interval(
+        "load_time_ms", median_interval([r["load"]["load_time_ms"] for r in rounds])
+    )
+    profile.miss(SERVER_COLUMNS, "the server scenario was not measured")
+    profile.miss(GPU_COLUMNS, "served on the CPU")
+    profile.miss(["energy_j_per_1k_rows"], "this machine gives no energy counter to read")
+    profile.facts |= {
+        "best_batch_size": batch_size,
+        "n_latency_samples": sum(r["latency"]["n_calls"] for r in rounds),
+        "disturbed": any(r["disturbed"] for r in rounds),
+    }
+    profile.how |= _describe(state, rounds)
+
+
+def set_tier(profile: Profile, tiers: Sequence[Tier], *, n_threads: int, device: str) -> str | None:
+    """Set the smallest tier a measured profile runs on; return its name.
+
+    Args:
+        profile: With ``peak_memory_mib`` set.
+        tiers: The ladder.
+        n_threads: Threads it was measured with.
+        device: Device it was measured on.
+    """
+    peak_mib = profile.values["peak_memory_mib"]
+    if peak_mib is None:
+        profile.miss(["min_hardware_tier"], profile.reasons["peak_memory_mib"])
+        return None
+    found = smallest_tier(tiers, n_threads=n_threads, peak_memory_mib=peak_mib, device=device)
+    if found is None:
+        profile.miss(["min_hardware_tier"], "it fits no tier of the ladder")
+        return None
+    profile.set("min_hardware_tier", found[0])
+    return found[1].name
+
+
+def _set_latency(profile: Profile, rounds: list[Json]) -> None:
+    n_calls = sum(r["latency"]["n_calls"] for r in rounds)
+    for share, column in LATENCY_COLUMNS.items():
+        needed = min_calls_to_report(share)
+        values_ms = [value / NS_PER_MS for value in per_process(rounds, share)]
+        if n_calls < needed:
+            profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
+        elif len(values_ms) == len(rounds):
+            profile.set_interval(column, median_interval(values_ms))
+        else:
+            profile.set(column, _pooled_ns(rounds, share) / NS_PER_MS)
+
+
+def _pooled_ns(rounds: list[Json], share: float) -> float:
+    """Read a percentile from the calls of all processes, when some have too few alone."""
+    calls_ns = [call for r in rounds for call in r["kept_ns"] or []]
+    pooled_ns = percentile_ns(np.array(calls_ns), share)
+    if pooled_ns is None:  # a process that keeps no calls has enough of them
+        return statistics.median(per_process(rounds, share))
+    return pooled_ns
+
+
+def _best_batch(rounds: list[Json]) -> int:
+    """Return the batch size that the processes after the first repeated."""
+    repeated = [b["batch_size"] for r in rounds for b in r["batches"] if len(r["batches"]) == 1]
+    if repeated:
+        return int(statistics.mode(repeated))
+    return best_batch_size({b["batch_size"]: b["rows_per_s"] for b in rounds[0]["batches"]})
+
+
+def _set_offline(profile: Profile, rounds: list[Json], batch_size: int, n_threads: int) -> None:
+    batches = [b for r in rounds for b in r["batches"] if b["batch_size"] == batch_size]
+    profile.set_interval(
+        "throughput_rows_per_s", median_interval([b["rows_per_s"] for b in batches])
+    )
+    cores = sum(b["cpu_ms"] for b in batches) / sum(b["wall_ms"] for b in batches)
+    profile.set("cpu_cores", cores)
+    profile.set("cpu_util_pct", 100 * cores / n_threads)
+
+
+def _set_memory(profile: Profile, rounds: list[Json], batch_size: int) -> None:
+    one_row_mib, peak_mib, growth_mib = [], [], []
+    for r in rounds:
+        small = max(r["load"]["peak_memory_mib"], r["latency"]["peak_memory_mib"])
+        large = [b["peak_memory_mib"] for b in r["batches"] if b["batch_size"] == batch_size]
+        one_row_mib.append(_absolute_mib(r, small))
+        peak_mib.append(_absolute_mib(r, max(small, *large)))
+        growth_mib.append(max(small, *large))
+    profile.set_interval("peak_memory_mib", median_interval(peak_mib))
+    profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
+    profile.set("model_memory_mib", statistics.median(growth_mib))
+
+
+def _absolute_mib(measured: Json, growth_mib: float) -> float:
+    """Return the peak of a process started from nothing, from the growth of a forked one."""
+    base_mib: float = measured["base_resident_mib"]
+    peak_mib: float = measured["base_peak_mib"]
+    return max(peak_mib, base_mib + max(0.0, growth_mib))
+
+
+def _describe(state: Json, rounds: list[Json]) -> Json:
+    batch_keys = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
+    tried = max((r["batches"] for r in rounds), key=len)
+    return {
+        "n_processes": len(rounds),
+        "n_retries": state["n_retries"],
+        "settled": state["settled"],
+        "is_drifting": is_drifting(per_process(rounds, 0.5)),
+        "is_warm": all(r["warm_up"]["is_steady"] for r in rounds),
+        "n_warm_up_calls": max(r["warm_up"]["n_calls"] for r in rounds),
+        "first_call_ms": statistics.median(r["load"]["first_call_ms"] for r in rounds),
+        "overhead_ns": statistics.median(r["overhead_ns"] for r in rounds),
+        "cores_load": statistics.median(r["load"]["cores"] for r in rounds),
+        "cores_single_stream": statistics.median(r["latency"]["cores"] for r in rounds),
+        "delay_share": _highest(rounds, "delay"),
+        "busy_cores": _highest(rounds, "busy_cores"),
+        "steal_share": _highest(rounds, "steal_share"),
+        "batches": [{key: batch[key] for key in batch_keys} for batch in tried],
+        "measured_s": sum(r["total_ms"] for r in state["rounds"]) / MS_PER_S,
+    }
+
+
+def _highest(rounds: list[Json], key: str) -> float | None:
+    return max((r[key] for r in rounds if r[key] is not None), default=None)

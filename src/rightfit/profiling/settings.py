@@ -1,0 +1,47 @@
+"""How thoroughly to measure: the settings of one preset."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class MeasuringSettings(BaseModel):
+    """Windows, caps and precision of the measurement of one serving configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_processes: int = Field(ge=1)  # fresh processes before stopping is considered
+    max_processes: int = Field(ge=1)
+    max_s: float = Field(gt=0)  # no further process is started after this time of measuring
+    p50_width_pct: float = Field(gt=0)  # half width of the interval that is narrow enough
+    p95_width_pct: float | None = Field(gt=0)  # null: the p95 does not keep measuring going
+    warm_up_max_ms: float = Field(gt=0)
+    latency_min_calls: int = Field(ge=1)  # of one process
+    latency_min_ms: float = Field(gt=0)
+    latency_max_ms: float = Field(gt=0)
+    batch_sizes: tuple[int, ...] = Field(min_length=1)
+    batch_min_ms: float = Field(gt=0)
+    batch_max_ms: float = Field(gt=0)
+    batch_max_call_ms: float = Field(gt=0)  # a larger batch is not tried when a call lasts longer
+    max_delay_share: float = Field(gt=0)  # run-queue delay / wall time of an undisturbed window
+    max_retries: int = Field(ge=0)  # disturbed processes measured again
+    max_busy_cores: float = Field(gt=0)  # by others, when waiting for quiet
+    max_quiet_wait_s: float = Field(ge=0)
+    quiet_look_s: float = Field(ge=0.05)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> MeasuringSettings:
+        faults = [
+            f"{low}={getattr(self, low)} exceeds {high}={getattr(self, high)}"
+            for low, high in (
+                ("min_processes", "max_processes"),
+                ("latency_min_ms", "latency_max_ms"),
+                ("batch_min_ms", "batch_max_ms"),
+            )
+            if getattr(self, low) > getattr(self, high)
+        ]
+        if list(self.batch_sizes) != sorted(set(self.batch_sizes)) or self.batch_sizes[0] < 1:
+            faults.append(f"batch_sizes must rise from 1 or more, but got {self.batch_sizes}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self

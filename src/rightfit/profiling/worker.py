@@ -1,0 +1,202 @@
+"""The measuring process: ``python -m rightfit.profiling.worker``, JSON lines in and out.
+
+Nothing is timed in the process that runs the pipeline: its threads, heap and caches would be
+measured too. Every measurement happens in a process of its own that loads one model. Starting
+such a process from nothing costs 1.2–2.6 s, nearly all of it imports. So a worker is started once
+per set of imports and number of threads, with affinity and thread-pool variables set before
+anything is imported; it imports the runtime, and nothing else, and then forks a child for each
+measurement, ready after some 20 ms. The child's latencies equal those of a process started from
+nothing, and so does its anonymous memory; absolute memory does not (a fork does not map all of
+the libraries' pages), so it is reported as the worker's own, before it forked anything, plus the
+child's growth (see ``memory.py``).
+
+The worker never makes a session, a model or a thread itself: threads do not survive a fork.
+
+Libraries that are installed here but that the runtime does not need are hidden from the worker:
+skops and scikit-learn import torch and pandas merely because they are there, which would add
+240 MiB and two seconds to a scikit-learn model that is deployed without them.
+
+A request names a *factory*: ``module:function`` and its arguments, which returns the model's
+call. So the instrument can be held against a model of known cost, see ``known_load.py``.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import IO, Any
+
+from rightfit.profiling.memory import read_memory  # reads /proc, imports nothing heavy
+
+Json = dict[str, Any]
+
+# Large libraries that others import when they happen to be installed.
+OPTIONAL_LIBRARIES = frozenset(
+    {"IPython", "matplotlib", "onnx", "pandas", "polars", "pyarrow", "torch"}
+)
+
+
+class HiddenLibraries:
+    """An import finder that makes libraries look as if they were not installed.
+
+    Args:
+        names: Top-level names.
+    """
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - importlib's signature
+        """Refuse the hidden names, leave all others to the other finders."""
+        if name.partition(".")[0] in self._names:
+            raise ModuleNotFoundError(f"{name} is hidden from measuring processes", name=name)
+
+
+def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Callable[[], Any]:
+    """Check a model bundle and return what opens it.
+
+    The check of the files' hashes is left out of the load time: it is done once a deployment.
+
+    Args:
+        path: Folder of the bundle.
+        runtime: Serving runtime.
+        n_threads: Threads a call may use.
+        device: ``cpu`` or ``cuda``.
+    """
+    from pathlib import Path
+
+    from rightfit.models.bundle import read_bundle
+    from rightfit.models.runtimes import open_model
+
+    bundle = read_bundle(Path(path))
+    return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
+
+
+def resolve_factory(name: str) -> Callable[..., Callable[[], Any]]:
+    """Return the function that ``module:function`` names."""
+    module, _, function = name.partition(":")
+    factory: Callable[..., Callable[[], Any]] = getattr(importlib.import_module(module), function)
+    return factory
+
+
+def handle(request: Json) -> Json:
+    """Carry out one request in this process, which afterwards is used up.
+
+    Args:
+        request: ``task`` (``measure`` or ``predict``) and what ``phases.py`` asks for it,
+            ``factory`` and its ``arguments``, ``memory_limit_mib`` (``None`` for no limit).
+    """
+    if request["memory_limit_mib"] is not None:
+        import resource
+
+        limit_bytes = int(request["memory_limit_mib"] * 2**20)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    from rightfit.profiling.phases import TASKS
+
+    return TASKS[request["task"]](resolve_factory(request["factory"]), request)
+
+
+def pin(n_cores: int) -> list[int]:
+    """Confine this process to so many cores, the last ones: interrupts mostly go to the first.
+
+    Returns:
+        The cores' numbers; empty where the system cannot confine a process.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return []
+    cores = sorted(os.sched_getaffinity(0))[-n_cores:]
+    os.sched_setaffinity(0, cores)
+    return cores
+
+
+def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[str]) -> None:
+    """Import, say hello, then answer requests until there are no more.
+
+    Args:
+        requests: One JSON object a line.
+        responses: Answers, one JSON object a line; the first describes this empty worker.
+        n_cores: Cores to run on; set before the imports, because thread pools look at it then.
+        imports: Modules to import before the first fork.
+    """
+    cores = pin(n_cores)
+    needed = {name.partition(".")[0] for name in imports}
+    sys.meta_path.insert(0, HiddenLibraries(OPTIONAL_LIBRARIES - needed))
+    start_ns = time.perf_counter_ns()
+    for name in [*imports, "rightfit.models.runtimes", "rightfit.profiling.phases"]:
+        importlib.import_module(name)
+    import_ns = time.perf_counter_ns() - start_ns
+    gc.collect()
+    gc.freeze()
+    memory = read_memory()
+    _write(
+        responses,
+        {
+            "ok": True,
+            "cores": cores,
+            "base_resident_mib": memory.resident_mib,
+            "base_peak_mib": memory.peak_mib,
+            "import_ms": import_ns / 1e6,
+        },
+    )
+    for line in requests:
+        _write(responses, fork_and_handle(json.loads(line)))
+
+
+def fork_and_handle(request: Json) -> Json:
+    """Handle a request in a forked child; a child that dies is an answer too."""
+    reader, writer = os.pipe()
+    start_ns = time.perf_counter_ns()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _run_child(request, writer, start_ns)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if text:
+        answer: Json = json.loads(text)
+        return answer
+    code = os.waitstatus_to_exitcode(status)
+    reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    return {"ok": False, "error": f"the measuring process ended early ({reason})"}
+
+
+def _run_child(request: Json, writer: int, start_ns: int) -> None:
+    status = 1
+    try:
+        try:
+            answer: Json = {"ok": True, "fork_ms": (time.perf_counter_ns() - start_ns) / 1e6}
+            answer |= handle(request)
+        except BaseException as err:  # whatever happens is the answer
+            detail = traceback.format_exc(limit=-3)
+            answer = {"ok": False, "error": f"{type(err).__name__}: {err}", "detail": detail}
+        with os.fdopen(writer, "w", encoding="utf-8") as pipe:
+            json.dump(answer, pipe)
+        status = 0
+    finally:
+        os._exit(status)  # no clean-up of what the parent still owns
+
+
+def _write(responses: IO[str], answer: Json) -> None:
+    responses.write(json.dumps(answer) + "\n")
+    responses.flush()
+
+
+def main() -> None:
+    """Speak JSON on standard input and output; what libraries print goes to standard error."""
+    responses = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes stdin
+    serve(sys.stdin, responses, n_cores=int(sys.argv[1]), imports=sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
