@@ -1,0 +1,7 @@
+"""Typed parameters of the data engineering stage; Kedro checks them before any node runs."""
+
+from __future__ import annotations
+
+from rightfit.preparation.spec import DatasetSpec
+
+__all__ = ["DatasetSpec"]

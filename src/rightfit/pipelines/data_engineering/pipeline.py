@@ -1,0 +1,57 @@
+"""The data engineering stage: five nodes per dataset, the check of its raw tables first."""
+
+from __future__ import annotations
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from rightfit.grid import current_grid
+from rightfit.pipelines.data_engineering.nodes import (
+    assemble_rows,
+    check_raw_tables,
+    describe_dataset,
+    encode_parts,
+    fit_encoder,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Build the nodes of every dataset of the grid.
+
+    Kedro runs nodes level by level: the checks depend on raw tables alone, so that all of them
+    run before anything slow does.
+    """
+    grid = current_grid()
+    nodes: list[Node] = []
+    for dataset, tables in grid.tables.items():
+        nodes += _dataset_nodes(dataset, [f"{table}_raw" for table in tables])
+    return Pipeline(nodes)
+
+
+def _dataset_nodes(name: str, raw: list[str]) -> list[Node]:
+    spec = f"params:datasets.{name}"
+    check, rows, encoder = f"{name}.raw_check", f"{name}.rows", f"{name}.encoder"
+    counts, card = f"{name}.row_counts", f"{name}.data_card"
+    parts = [f"{name}.train", f"{name}.validation", f"{name}.test"]
+    check_named = update_wrapper(partial(check_raw_tables, dataset_name=name), check_raw_tables)
+    card_named = update_wrapper(partial(describe_dataset, dataset_name=name), describe_dataset)
+    return [
+        Node(check_named, [spec, *raw], check, name="check_raw_tables", namespace=name),
+        Node(
+            assemble_rows,
+            [spec, check, *raw],
+            [rows, counts],
+            name="assemble_rows",
+            namespace=name,
+        ),
+        Node(fit_encoder, [spec, rows], encoder, name="fit_encoder", namespace=name),
+        Node(encode_parts, [encoder, rows], parts, name="encode_parts", namespace=name),
+        Node(
+            card_named,
+            [spec, check, counts, rows, encoder],
+            card,
+            name="describe_dataset",
+            namespace=name,
+        ),
+    ]

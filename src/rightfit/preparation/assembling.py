@@ -1,0 +1,100 @@
+"""Put one row per example together: label, part, joined and derived columns, not yet encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from rightfit.preparation.checking import blank_outliers
+from rightfit.preparation.spec import ClockMinutes, DatasetSpec, Derived, Target
+from rightfit.preparation.splitting import assign_parts
+
+
+def assemble(
+    spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Build the rows that models learn from and are tested on.
+
+    Args:
+        spec: Description of the dataset.
+        tables: Raw tables by name that have passed the checks.
+
+    Returns:
+        The rows, in the main table's order: the features' source columns, ``label`` (class
+        position) and ``part`` (train, validation or test); and the count of rows: ``read``,
+        ``dropped`` (each with its reason), ``kept``, and per joined table ``unmatched`` rows.
+
+    Raises:
+        ValueError: If a part is empty or a class has no train row.
+    """
+    clean = {name: blank_outliers(tables[name], spec.schemas[name]) for name in spec.tables}
+    main = clean[spec.main_table]
+    labelled = add_label(main, spec.target)
+    parted = assign_parts(spec, labelled)
+    rows, unmatched = _join_tables(spec, parted.rows, clean)
+    for derived in spec.derived:  # one by one: a derived column may read an earlier one
+        rows = rows.with_columns(derive(derived).alias(derived.name))
+    dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
+    counts = {
+        "read": main.height,
+        "dropped": [
+            {"reason": reason, "n_rows": n_rows}
+            for reason, n_rows in (*dropped, *parted.dropped)
+            if n_rows
+        ],
+        "kept": rows.height,
+        "unmatched": unmatched,
+    }
+    return rows.select(*spec.features.columns, "label", "part"), counts
+
+
+def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
+    """Add the class position as ``label`` and drop the rows whose target is missing.
+
+    A column that is itself called ``label`` is replaced.
+
+    >>> target = Target(column="delay", at_least=30, classes=("no", "yes"))
+    >>> add_label(pl.DataFrame({"delay": [29, 30, None]}), target)["label"].to_list()
+    [0, 1]
+    """
+    known = main.filter(pl.col(target.column).is_not_null())
+    if target.at_least is not None:
+        label = (pl.col(target.column) >= target.at_least).cast(pl.Int64)
+    else:
+        position = {name: i for i, name in enumerate(target.classes)}
+        text = pl.col(target.column).cast(pl.String)
+        label = text.replace_strict(position, return_dtype=pl.Int64)
+    return known.with_columns(label.alias("label"))
+
+
+def derive(derived: Derived) -> pl.Expr:
+    """Return the expression of a derived column.
+
+    >>> clock = ClockMinutes(op="clock_minutes", name="departure", column="hhmm")
+    >>> pl.DataFrame({"hhmm": [106, 2359]}).select(derive(clock))["hhmm"].to_list()
+    [66, 1439]
+    """
+    column = pl.col(derived.column)
+    if isinstance(derived, ClockMinutes):
+        return column // 100 * 60 + column % 100
+    if derived.time_zone is not None:
+        column = column.dt.convert_time_zone(derived.time_zone)
+    return column.dt.weekday()
+
+
+def _join_tables(
+    spec: DatasetSpec, rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    unmatched = {}
+    for join in spec.joins:
+        added = [pl.col(column).alias(join.prefix + column) for column in join.columns]
+        other = tables[join.table].select(*join.keys, *added, pl.lit(True).alias("_matched"))
+        # m:1 refuses repeated keys in the other table, which would multiply rows
+        rows = rows.join(
+            other, on=list(join.keys), how="left", validate="m:1", maintain_order="left"
+        )
+        unmatched[join.table] = rows["_matched"].null_count()
+        rows = rows.drop("_matched")
+    return rows, unmatched

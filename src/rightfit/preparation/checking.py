@@ -1,0 +1,220 @@
+"""Validate raw tables completely before anything is computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from rightfit.preparation.spec import (
+    Bounds,
+    ByteLength,
+    ColumnGroup,
+    DatasetSpec,
+    TableSchema,
+    Target,
+    Values,
+)
+
+N_EXAMPLES = 5  # offending values shown in a message
+
+
+def check_tables(
+    spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], *, dataset_name: str
+) -> dict[str, Any]:
+    """Compare raw tables with their schemas.
+
+    Args:
+        spec: Description of the dataset.
+        tables: Raw tables by name.
+        dataset_name: The dataset's key in the configuration, for the message.
+
+    Returns:
+        Per table its ``n_rows`` and per column the null share and the number of outliers.
+
+    Raises:
+        ValueError: If any table does not fit; the message lists all faults of all tables.
+    """
+    messages = []
+    for name in spec.tables:
+        faults = find_table_faults(tables[name], spec.schemas[name], spec.join_keys(name))
+        if name == spec.main_table:
+            faults += find_target_faults(tables[name], spec.target)
+            faults += _find_split_faults(spec, tables[name])
+        if faults:
+            messages.append(_describe_faults(dataset_name, name, faults))
+    if messages:
+        raise ValueError("\n".join(messages))
+    return {name: _describe_table(tables[name], spec.schemas[name]) for name in spec.tables}
+
+
+def find_table_faults(
+    table: pl.DataFrame, schema: TableSchema, join_keys: Sequence[str]
+) -> list[str]:
+    """List everything in which a raw table departs from its schema.
+
+    Args:
+        table: The raw table.
+        schema: What it must look like.
+        join_keys: Columns that must identify a row, so that a join cannot multiply rows; may be
+            empty.
+
+    Returns:
+        One sentence per fault: what is wrong, what was allowed, what arrived.
+    """
+    faults = []
+    if table.height < schema.min_rows:
+        faults.append(
+            f"allowed are at least {schema.min_rows} rows, but got {table.height} (truncated?)"
+        )
+    columns = schema.by_column()
+    undescribed = [name for name in table.columns if name not in columns]
+    for name, group in columns.items():
+        if name in table.columns:
+            faults += find_column_faults(table[name], group)
+        else:
+            hint = f"; not described are {undescribed} (renamed?)" if undescribed else ""
+            faults.append(f"column {name!r} of dtype {group.dtype} is missing{hint}")
+    if all(key in table.columns for key in join_keys):
+        faults += _find_duplicates(table, join_keys)
+    return faults
+
+
+def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
+    """List everything in which one raw column departs from its description."""
+    where = f"column {column.name!r}"
+    if str(column.dtype) != group.dtype:
+        return [f"{where}: allowed is dtype {group.dtype}, but got {column.dtype}"]
+    faults = []
+    n_rows = max(1, column.len())
+    null_share = column.null_count() / n_rows
+    if null_share > group.max_null_share:
+        faults.append(
+            f"{where}: allowed is a null share of at most {group.max_null_share:g}, "
+            f"but got {null_share:.4g} ({column.null_count()} of {column.len()} rows)"
+        )
+    if column.dtype.is_float():
+        n_not_finite = column.len() - column.null_count() - int(column.is_finite().sum())
+        if n_not_finite:
+            faults.append(
+                f"{where}: allowed are finite numbers and null, "
+                f"but got NaN or infinity in {n_not_finite} rows"
+            )
+    outliers = column.filter(outlier_mask(column, group))
+    if outliers.len() / n_rows > group.max_outlier_share:
+        shown = _shown_lengths(outliers) if isinstance(group.allowed, ByteLength) else outliers
+        faults.append(
+            f"{where}: allowed is {_allowed_words(group)} (outside: a share of at most "
+            f"{group.max_outlier_share:g}), but {outliers.len()} of {column.len()} rows hold "
+            f"others such as {shown.unique().sort().head(N_EXAMPLES).to_list()}"
+        )
+    return faults
+
+
+def outlier_mask(column: pl.Series, group: ColumnGroup) -> pl.Series:
+    """Tell which values lie outside what is allowed; nulls and NaN are judged elsewhere."""
+    allowed = group.allowed
+    if isinstance(allowed, Bounds):
+        inside = column.is_between(allowed.min, allowed.max)
+        if column.dtype.is_float():
+            inside = inside | ~column.is_finite()
+    elif isinstance(allowed, Values):
+        inside = column.is_in(pl.Series(allowed.values, dtype=column.dtype).implode())
+    elif isinstance(allowed, ByteLength):
+        inside = column.bin.size() == allowed.n_bytes
+    else:
+        return pl.repeat(False, column.len(), dtype=pl.Boolean, eager=True)
+    return (~inside).fill_null(False)
+
+
+def blank_outliers(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
+    """Set the tolerated values outside what is allowed to null.
+
+    Args:
+        table: A raw table that has passed the checks.
+        schema: Its schema.
+
+    Returns:
+        The described columns, in the schema's order.
+    """
+    columns = []
+    for name, group in schema.by_column().items():
+        column = table[name]
+        if group.max_outlier_share > 0:
+            mask = outlier_mask(column, group)
+            column = column.to_frame().select(pl.when(~mask).then(pl.col(name)))[name]
+        columns.append(column)
+    return pl.DataFrame(columns)
+
+
+def find_target_faults(table: pl.DataFrame, target: Target) -> list[str]:
+    """List the values of the target's column that no class is named after."""
+    if target.at_least is not None or target.column not in table.columns:
+        return []
+    found = table[target.column].drop_nulls().cast(pl.String).unique().sort()
+    strange = [value for value in found.to_list() if value not in target.classes]
+    if not strange:
+        return []
+    return [
+        f"column {target.column!r}: allowed are the classes {list(target.classes)}, "
+        f"but got also {strange[:N_EXAMPLES]}"
+    ]
+
+
+def _find_split_faults(spec: DatasetSpec, table: pl.DataFrame) -> list[str]:
+    if spec.split.column not in table.columns:
+        return []
+    found = set(table[spec.split.column].unique().to_list())
+    absent = [value for value in (spec.split.train, spec.split.test) if value not in found]
+    if not absent:
+        return []
+    return [
+        f"column {spec.split.column!r}: the split needs rows of "
+        f"{[spec.split.train, spec.split.test]}, but got none of {absent}"
+    ]
+
+
+def _find_duplicates(table: pl.DataFrame, join_keys: Sequence[str]) -> list[str]:
+    keys = table.select(join_keys)
+    n_duplicates = int(keys.is_duplicated().sum())
+    if not n_duplicates:
+        return []
+    example = keys.filter(keys.is_duplicated()).row(0)
+    return [
+        f"columns {list(join_keys)}: allowed is one row per key, "
+        f"but {n_duplicates} rows share a key, such as {example}"
+    ]
+
+
+def _allowed_words(group: ColumnGroup) -> str:
+    allowed = group.allowed
+    if isinstance(allowed, Bounds):
+        return f"{allowed.min:g} to {allowed.max:g}"
+    if isinstance(allowed, Values):
+        return f"one of {list(allowed.values)}"
+    return f"{allowed.n_bytes} bytes" if isinstance(allowed, ByteLength) else "anything"
+
+
+def _shown_lengths(outliers: pl.Series) -> pl.Series:
+    return outliers.bin.size()
+
+
+def _describe_faults(dataset_name: str, table: str, faults: list[str]) -> str:
+    lines = "\n".join(f"  - {fault}" for fault in faults)
+    return (
+        f"The raw table {table} of the dataset {dataset_name} does not fit its schema:\n{lines}\n"
+        f"Mend data/01_raw/{table}.parquet, or, if the data are right, "
+        f"datasets.{dataset_name} in parameters_datasets.yml."
+    )
+
+
+def _describe_table(table: pl.DataFrame, schema: TableSchema) -> dict[str, Any]:
+    columns = {
+        name: {
+            "null_share": round(table[name].null_count() / table.height, 6),
+            "n_outliers": int(outlier_mask(table[name], group).sum()),
+        }
+        for name, group in schema.by_column().items()
+    }
+    return {"n_rows": table.height, "columns": columns}
