@@ -74,7 +74,8 @@ def train(
     """
     import torch
 
-    torch.set_num_threads(n_threads)
+    # sharing small matrix products between threads costs more than it saves
+    torch.set_num_threads(n_threads if data.schema.image_shape else 1)
     network = build_untrained(configuration, data.schema, seed=seed).to(device)
     rows, labels = torch.from_numpy(data.rows).to(device), torch.from_numpy(data.labels).to(device)
     shuffler = torch.Generator().manual_seed(seed)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from optuna import Trial
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 class FloatRange(BaseModel):

@@ -11,12 +11,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import optuna
-from optuna.trial import TrialState
+from typing import TYPE_CHECKING, Any
 
 from rightfit.models.families import get_family
+
+if TYPE_CHECKING:
+    import optuna
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ class StudyStore:
 
     def open(self) -> optuna.storages.RDBStorage:
         """Open the studies' database, creating it when needed."""
+        import optuna
+
         self.folder.mkdir(parents=True, exist_ok=True)
         return optuna.storages.RDBStorage(self.storage or f"sqlite:///{self.folder / 'studies.db'}")
 
@@ -82,6 +84,9 @@ def fail_interrupted(study: optuna.Study) -> int:
 
     Left alone they would repel the sampler from where they were. Call it under the store's lock.
     """
+    import optuna
+    from optuna.trial import TrialState
+
     zombies = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for zombie in zombies:
         trial = optuna.Trial(study, zombie._trial_id)

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.models.bundle import Bundle
+from rightfit.models.families import get_family
+from rightfit.models.family import TrainingData
+from rightfit.models.quality import QualityMetric
+from rightfit.models.schema import InputSchema
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
+from rightfit.tuning.machine import count_usable_cores, pick_device
+from rightfit.tuning.study_store import StudyStore
 
 if TYPE_CHECKING:
-    from rightfit.models.bundle import Bundle
-    from rightfit.models.family import TrainingData
     from rightfit.tuning.search import Cell, SearchSettings
-    from rightfit.tuning.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +32,7 @@ def tune_model(
     studies: StudyStore,
     model_params: ModelParams,
     training: TrainingParams,
+    *,
     cell_name: str,
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
     """Search one cell and keep its candidates.
@@ -74,9 +81,6 @@ def _make_cell(
     data_card: dict[str, Any],
     model_params: ModelParams,
 ) -> Cell:
-    from rightfit.models.families import get_family
-    from rightfit.models.quality import QualityMetric
-    from rightfit.models.schema import InputSchema
     from rightfit.tuning.search import Cell
 
     family = cell_name.rsplit(".", 1)[1]
@@ -94,15 +98,11 @@ def _make_cell(
 
 
 def _make_data(frame: pl.DataFrame, schema: Any) -> TrainingData:
-    from rightfit.models.family import TrainingData
-
     rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
     return TrainingData(rows, frame["label"].to_numpy().astype(np.int64), schema)
 
 
 def _make_settings(training: TrainingParams, family: str) -> SearchSettings:
-    from rightfit.models.families import get_family
-    from rightfit.tuning.machine import count_usable_cores, pick_device
     from rightfit.tuning.search import SearchSettings
 
     values = training.model_dump(exclude={"n_candidates", "n_threads", "device"})

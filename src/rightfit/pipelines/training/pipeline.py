@@ -20,14 +20,14 @@ def _tune_node(dataset: str, model: str) -> Node:
     func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
     return Node(
         func,
-        inputs={
-            "train": f"{dataset}.train",
-            "validation": f"{dataset}.validation",
-            "data_card": f"{dataset}.data_card",
-            "studies": f"{cell}.studies",
-            "model_params": f"params:models.{model}",
-            "training": "params:training",
-        },
+        inputs=[
+            f"{dataset}.train",
+            f"{dataset}.validation",
+            f"{dataset}.data_card",
+            f"{cell}.studies",
+            f"params:models.{model}",
+            "params:training",
+        ],
         outputs=[f"{cell}.trials", f"{cell}.learning_curves", f"{cell}.candidates"],
         name="tune_model",
         namespace=cell,
