@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEADS_BY_METRIC = {
-    "quality_raw": "Quality",
+    "quality_raw": "Qual.",
     "latency_p50_ms": "p50 ms",
     "throughput_rows_per_s": "rows/s",
     "peak_memory_mib": "MiB",
@@ -38,11 +38,11 @@ def tabulate_winners(recommendations: Mapping[str, Any]) -> Table:
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
-        collapse_padding=True,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("Application", no_wrap=True)
     table.add_column("Winner", overflow="fold")
-    for head in (*HEADS_BY_METRIC.values(), "Utility", "Tier"):
+    for head in (*HEADS_BY_METRIC.values(), "Util.", "Tier"):
         table.add_column(head, justify="right", no_wrap=True)
     for application, recommendation in recommendations.items():
         table.add_section()

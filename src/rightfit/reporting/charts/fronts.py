@@ -34,7 +34,7 @@ HEIGHT_PX = 460
 
 
 @dataclass(frozen=True)
-class Limit:
+class LimitLine:
     """A limit an application puts on a metric.
 
     Args:
@@ -76,7 +76,7 @@ def draw_front(
     dataset: str,
     quality_title: str,
     marks: Mapping[str, Mark],
-    limits: Sequence[Limit],
+    limits: Sequence[LimitLine],
     winners: pl.DataFrame,
 ) -> Figure:
     """Draw quality against a cost the reader chooses from a menu.
@@ -142,7 +142,7 @@ def _draw_one(
     )
 
 
-def _first_cost(profiles: pl.DataFrame, costs: Sequence[str], limits: Sequence[Limit]) -> str:
+def _first_cost(profiles: pl.DataFrame, costs: Sequence[str], limits: Sequence[LimitLine]) -> str:
     """Choose a latency that was measured everywhere and that an application limits."""
     complete = [cost for cost in costs if profiles[cost].null_count() == 0] or list(costs)
     limited = {limit.metric for limit in limits}
@@ -155,7 +155,7 @@ def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame
     return profiles.join(named, on=KEYS, how="left", maintain_order="left")
 
 
-def _range(profiles: pl.DataFrame, cost: str, limits: Sequence[Limit]) -> list[float]:
+def _range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
     """Return the axis' range in decades: all values and limits, and room for the labels."""
     values = [*profiles[cost].drop_nulls(), *(x.value for x in limits if x.metric == cost)]
     low, high = math.log10(min(values)), math.log10(max(values))
@@ -242,11 +242,11 @@ def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, An
     }
 
 
-def _limit_lines(limits: Sequence[Limit], cost: str) -> list[dict[str, Any]]:
+def _limit_lines(limits: Sequence[LimitLine], cost: str) -> list[dict[str, Any]]:
     return [_limit_line(limit) for limit in limits if limit.metric in (cost, "quality_raw")]
 
 
-def _limit_line(limit: Limit) -> dict[str, Any]:
+def _limit_line(limit: LimitLine) -> dict[str, Any]:
     sign = "≤" if limit.kind == "max" else "≥"
     upright = limit.metric != "quality_raw"
     across = "y" if upright else "x"

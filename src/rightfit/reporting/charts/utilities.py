@@ -56,7 +56,7 @@ def draw_utilities(
         ]
     )
     heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
-    n_places = int(placed["place"].max() or 0) + 1  # type: ignore[arg-type]
+    n_places = max(placed["place"].to_list(), default=0) + 1
     figure.update_layout(
         template=plotly_template(THEMES["light"]),
         title={
@@ -112,7 +112,7 @@ def _bars(part: pl.DataFrame, metric: str) -> Bar:
         insidetextanchor="start",
         textangle=0,
         text=part["candidate"].to_list(),
-        customdata=part.select("score", "weight").rows(),
+        customdata=part.select("score", "share").rows(),
         hovertemplate=(
             f"%{{text}}: {metric_name(metric)} scores %{{customdata[0]:.2f}}, "
             "weighs %{customdata[1]:.0%}, contributes %{x:.3f}<extra></extra>"

@@ -1,0 +1,166 @@
+"""Nodes of the reporting stage.
+
+The parameters come without types: the stages they belong to validate them, and Kedro would let a
+looser type given here replace theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rightfit.profiling.tiers import Ladder, Tier
+from rightfit.ranking.applications import Applications
+from rightfit.ranking.rules import RankingRules
+from rightfit.reporting.charts.palette import marks_of
+from rightfit.reporting.naming import words
+from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def draw_fronts(
+    resource_profiles: pl.DataFrame,
+    rankings: pl.DataFrame,
+    applications: Any,
+    **data_cards: dict[str, Any],
+) -> dict[str, Figure]:
+    """Draw quality against cost, one figure per dataset.
+
+    Returns:
+        Figures by dataset, as the data cards come in.
+    """
+    from rightfit.reporting.charts.fronts import draw_front
+    from rightfit.reporting.limits import find_limit_lines
+
+    asked = Applications.model_validate(applications)
+    marks = marks_of(resource_profiles["model"])
+    winners = select_winners(rankings)
+    figures = {}
+    for dataset, card in data_cards.items():
+        mine = pl.col("dataset") == dataset
+        profiles = resource_profiles.filter(mine)
+        figures[dataset] = draw_front(
+            profiles,
+            dataset=dataset,
+            quality_title=quality_title(card),
+            marks=marks,
+            limits=find_limit_lines(asked, profiles, card["quality"]),
+            winners=winners.filter(mine).select("application", *PROFILE_KEYS),
+        )
+    return figures
+
+
+def draw_utility_chart(
+    resource_profiles: pl.DataFrame, rankings: pl.DataFrame, utility_breakdown: pl.DataFrame
+) -> Figure:
+    """Draw every application's utilities by objective, behind a menu of applications."""
+    from rightfit.reporting.charts.menus import behind_menu
+    from rightfit.reporting.charts.utilities import draw_utilities
+
+    marks = marks_of(resource_profiles["model"])
+    names = rankings["application"].unique(maintain_order=True).to_list()
+    figures = {
+        words(name): draw_utilities(rankings, utility_breakdown, application=name, marks=marks)
+        for name in names
+    }
+    return behind_menu(figures, shown=words(names[0]), label="Application")
+
+
+def draw_sensitivity_chart(
+    resource_profiles: pl.DataFrame, win_shares: pl.DataFrame, weight_intervals: pl.DataFrame
+) -> Figure:
+    """Draw how far every weight can move, behind a menu of applications."""
+    from rightfit.reporting.charts.menus import behind_menu
+    from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
+
+    marks = marks_of(resource_profiles["model"])
+    family_of = dict(resource_profiles.select("candidate", "model").iter_rows())
+    figures = {}
+    for name in weight_intervals["application"].unique(maintain_order=True):
+        figures[f"{words(name)}: all weightings"] = draw_win_shares(
+            win_shares, application=name, marks=marks
+        )
+        figures[f"{words(name)}: one weight"] = draw_weight_intervals(
+            weight_intervals, application=name, family_of=family_of, marks=marks
+        )
+    return behind_menu(figures, shown=next(iter(figures)), label="Weights")
+
+
+def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
+    """Draw the compute of the search and what stopping saved.
+
+    Args:
+        tables: ``{cell}.trials`` and ``{cell}.learning_curves`` of every cell.
+    """
+    from rightfit.reporting.charts.stops import draw_stops, sum_compute
+
+    return draw_stops(
+        sum_compute(_select_kind(tables, "trials"), _select_kind(tables, "learning_curves"))
+    )
+
+
+def draw_hardware_chart(
+    resource_profiles: pl.DataFrame, evaluation: Any, **data_cards: dict[str, Any]
+) -> Figure:
+    """Draw the best quality on each hardware tier, behind a menu of datasets."""
+    from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers
+    from rightfit.reporting.charts.menus import behind_menu
+
+    names = [tier.name for tier in read_tiers(evaluation)]
+    best = best_by_tier(resource_profiles, len(names))
+    figures = {
+        words(dataset): draw_tiers(
+            best,
+            dataset=dataset,
+            tier_names=names,
+            quality_title=quality_title(card),
+            marks=marks_of(resource_profiles["model"]),
+        )
+        for dataset, card in data_cards.items()
+    }
+    return behind_menu(figures, shown=next(iter(figures)), label="Dataset")
+
+
+def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any) -> str:
+    """Write the report: one HTML file that opens offline.
+
+    Args:
+        applications: What was asked.
+        ranking: Rules of ranking.
+        evaluation: For the hardware ladder.
+        tables: Tables and documents by their names in the catalog.
+    """
+    from rightfit.reporting.report import build_sections, render_report
+
+    results = Results(
+        applications=Applications.model_validate(applications),
+        rules=RankingRules.model_validate(ranking),
+        profiles=tables["resource_profiles"],
+        rankings=tables["rankings"],
+        recommendations=tables["recommendations"],
+        data_cards=_select_kind(tables, "data_card"),
+        trials=_select_kind(tables, "trials"),
+        learning_curves=_select_kind(tables, "learning_curves"),
+        environment=tables["environment"],
+        tables=tables,
+    )
+    return render_report(results, build_sections(results, read_tiers(evaluation)))
+
+
+def read_tiers(evaluation: Any) -> tuple[Tier, ...]:
+    """Return the hardware ladder from ``params:evaluation``, validated already or not."""
+    tiers = evaluation["tiers"] if isinstance(evaluation, dict) else evaluation.tiers
+    return Ladder.model_validate({"tiers": tiers}).tiers
+
+
+def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return what is called ``{something}.{kind}``, by that something, in the given order."""
+    return {
+        name.removesuffix(f".{kind}"): table
+        for name, table in tables.items()
+        if name.endswith(f".{kind}")
+    }

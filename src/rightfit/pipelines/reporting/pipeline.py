@@ -1,0 +1,87 @@
+"""The reporting stage: one node per chart, one for the report."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from rightfit.grid import current_grid
+from rightfit.pipelines.reporting.nodes import (
+    draw_fronts,
+    draw_hardware_chart,
+    draw_sensitivity_chart,
+    draw_stops_chart,
+    draw_utility_chart,
+    write_report,
+)
+
+REPORT_TABLES = (
+    "resource_profiles",
+    "rankings",
+    "recommendations",
+    "utility_breakdown",
+    "win_shares",
+    "weight_intervals",
+    "limit_shadows",
+    "robust_choices",
+    "break_even",
+    "why_not",
+    "environment",
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Create the reporting pipeline for the cells of the grid in use."""
+    grid = current_grid()
+    cards = {name: f"{name}.data_card" for name in grid.datasets}
+    searches = [
+        f"{dataset}.{model}.{kind}"
+        for kind in ("trials", "learning_curves")
+        for dataset, model in grid.cells()
+    ]
+    return Pipeline([*_chart_nodes(cards, searches), _report_node(cards, searches)])
+
+
+def _chart_nodes(cards: dict[str, str], searches: list[str]) -> list[Node]:
+    return [
+        Node(
+            draw_fronts,
+            {
+                "resource_profiles": "resource_profiles",
+                "rankings": "rankings",
+                "applications": "params:applications",
+                **cards,
+            },
+            {name: f"{name}_front_chart" for name in cards},
+            name="draw_fronts",
+        ),
+        Node(
+            draw_utility_chart,
+            ["resource_profiles", "rankings", "utility_breakdown"],
+            "utility_chart",
+            name="draw_utility_chart",
+        ),
+        Node(
+            draw_sensitivity_chart,
+            ["resource_profiles", "win_shares", "weight_intervals"],
+            "sensitivity_chart",
+            name="draw_sensitivity_chart",
+        ),
+        Node(
+            draw_stops_chart,
+            {name: name for name in searches},
+            "stops_chart",
+            name="draw_stops_chart",
+        ),
+        Node(
+            draw_hardware_chart,
+            {"resource_profiles": "resource_profiles", "evaluation": "params:evaluation", **cards},
+            "hardware_chart",
+            name="draw_hardware_chart",
+        ),
+    ]
+
+
+def _report_node(cards: dict[str, str], searches: list[str]) -> Node:
+    parameters = {name: f"params:{name}" for name in ("applications", "ranking", "evaluation")}
+    tables = {name: name for name in (*REPORT_TABLES, *cards.values(), *searches)}
+    return Node(write_report, parameters | tables, "report", name="write_report")

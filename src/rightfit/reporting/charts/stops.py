@@ -1,0 +1,112 @@
+"""What became of the trials, and the compute their early stops saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rightfit.reporting.charts.palette import NEUTRAL, THEMES, plotly_template
+from rightfit.reporting.naming import words
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+BAR_PX = 30
+SAVED = "saved by stopping (estimate)"
+
+
+def sum_compute(
+    trials: Mapping[str, pl.DataFrame], learning_curves: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """Sum trials and compute per cell and cause.
+
+    What a stop saved is an estimate: the stopped trial's compute per checkpoint, times the
+    checkpoints it did not see.
+
+    Args:
+        trials: One table per cell ``{dataset}.{model}``.
+        learning_curves: Likewise; the highest checkpoint says how long a complete trial is.
+
+    Returns:
+        One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
+        stopped), ``n_trials``, ``compute_s``, ``saved_s``.
+    """
+    return pl.concat(
+        [_sum_cell(cell, table, learning_curves[cell]) for cell, table in trials.items()]
+    )
+
+
+def _sum_cell(cell: str, trials: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
+    n_checkpoints = curves["checkpoint"].max()
+    rule = pl.col("stop_reason").str.split(":").list.first()
+    stopped = pl.col("state") == "stopped"
+    unseen = pl.lit(n_checkpoints, dtype=pl.Float64) / pl.col("stop_checkpoint") - 1
+    return (
+        trials.with_columns(
+            cell=pl.lit(cell),
+            cause=pl.when(stopped).then(rule).otherwise(pl.col("state")),
+            saved_s=pl.when(stopped).then(pl.col("compute_s") * unseen).otherwise(0.0),
+        )
+        .group_by("cell", "cause", maintain_order=True)
+        .agg(
+            n_trials=pl.len().cast(pl.Int64),
+            compute_s=pl.col("compute_s").sum(),
+            saved_s=pl.col("saved_s").fill_nan(0.0).sum(),
+        )
+    )
+
+
+def draw_stops(compute: pl.DataFrame) -> Figure:
+    """Draw the compute of each cell by what became of its trials, and what stopping saved.
+
+    Args:
+        compute: Table of :func:`sum_compute`.
+
+    Returns:
+        Stacked bars, one per cell.
+    """
+    from plotly.graph_objects import Bar, Figure
+
+    cells = compute["cell"].unique(maintain_order=True).to_list()
+    labels = {cell: " · ".join(words(part) for part in cell.split(".")) for cell in cells}
+    figure = Figure()
+    for (cause,), part in compute.group_by("cause", maintain_order=True):
+        name = cause if cause in ("complete", "failed") else f"stopped: {cause}"
+        figure.add_trace(
+            Bar(
+                x=part["compute_s"].to_list(),
+                y=[labels[cell] for cell in part["cell"]],
+                orientation="h",
+                name=name,
+                customdata=part["n_trials"].to_list(),
+                hovertemplate=f"{name}: %{{customdata}} trials, %{{x:.3~g}} s<extra></extra>",
+            )
+        )
+    saved = compute.group_by("cell", maintain_order=True).agg(pl.col("saved_s").sum())
+    figure.add_trace(
+        Bar(
+            x=saved["saved_s"].to_list(),
+            y=[labels[cell] for cell in saved["cell"]],
+            orientation="h",
+            name=SAVED,
+            marker={
+                "color": "rgba(0,0,0,0)",
+                "line": {"color": NEUTRAL, "width": 1.5},
+                "pattern": {"shape": "/", "fgcolor": NEUTRAL, "size": 6},
+            },
+            hovertemplate="saved %{x:.3~g} s<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        template=plotly_template(THEMES["light"]),
+        title_text="Compute of the search",
+        barmode="stack",
+        bargap=0.35,
+        height=190 + BAR_PX * len(cells),
+        legend={"traceorder": "normal"},
+        xaxis={"title": {"text": "CPU seconds"}},
+        yaxis={"autorange": "reversed", "showgrid": False},
+    )
+    return figure

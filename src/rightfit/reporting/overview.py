@@ -1,0 +1,196 @@
+"""The first screen: one sentence, then the winner of each application and dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rightfit.ranking.applications import Application
+from rightfit.reporting.naming import (
+    count,
+    format_metric,
+    format_quality,
+    listing,
+    metric_name,
+    serving_label,
+    words,
+)
+from rightfit.reporting.results import Results
+
+N_FACTS = 3  # metrics on a card beside the quality
+CANDIDATE = ["dataset", "model", "candidate"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The decision for one application and dataset.
+
+    Args:
+        dataset: Its name in words.
+        sentence: The decision as a sentence.
+        model: Family of the winner; ``None`` when none qualifies, as for all that follows.
+        candidate: The winner.
+        serving: Its serving configuration and hardware tier.
+        facts: Its quality and the metrics the application cares about.
+        tie: Who cannot be told from it; empty if nobody.
+        utility: In [0, 1].
+        low: Lower end of the utility's interval, if known.
+        high: Upper end.
+        utility_text: Utility and interval as text.
+    """
+
+    dataset: str
+    sentence: str
+    model: str | None = None
+    candidate: str = ""
+    serving: str = ""
+    facts: str = ""
+    tie: str = ""
+    utility: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    utility_text: str = ""
+
+
+@dataclass(frozen=True)
+class ApplicationView:
+    """An application with its decisions.
+
+    Args:
+        name: As in the parameters.
+        title: In words.
+        description: As in the parameters.
+        asks: Weights and limits as a sentence.
+        cards: One per dataset.
+    """
+
+    name: str
+    title: str
+    description: str
+    asks: str
+    cards: tuple[Card, ...]
+
+
+def write_headline(results: Results) -> str:
+    """Say in one sentence how far the applications disagree and what accuracy alone would win."""
+    decisions = list(_decisions(results))
+    winners = [decision["winner"] for *_, decision in decisions if decision["winner"]]
+    chosen = {(dataset, w["candidate"]) for _, dataset, d in decisions if (w := d["winner"])}
+    best = _most_accurate(results.profiles)
+    n_best = sum(
+        1
+        for _, dataset, d in decisions
+        if d["winner"] and d["winner"]["candidate"] in best[dataset]
+    )
+    n_candidates = results.profiles.select(CANDIDATE).n_unique()
+    sentence = (
+        f"{count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')} choose {len(chosen)} of "
+        f"{count(n_candidates, 'candidate')}: the most accurate one wins {n_best} of "
+        f"{count(len(decisions), 'decision')}"
+    )
+    n_none = len(decisions) - len(winners)
+    return f"{sentence}, and in {n_none} none qualifies." if n_none else f"{sentence}."
+
+
+def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
+    """Build the cards of every application, in the order of the parameters."""
+    return tuple(
+        ApplicationView(
+            name=name,
+            title=words(name),
+            description=application.description,
+            asks=describe_wishes(application),
+            cards=tuple(
+                _make_card(results, application, dataset, decision)
+                for dataset, decision in results.recommendations[name]["datasets"].items()
+            ),
+        )
+        for name, application in results.applications.items()
+    )
+
+
+def describe_wishes(application: Application) -> str:
+    """Write an application's weights and limits as a sentence.
+
+    >>> from rightfit.ranking.applications import Objective
+    >>> quality = Objective(weight=2, worst=0, best=1)
+    >>> describe_wishes(Application(
+    ...     description="-", scenario="offline", objectives={"quality": quality},
+    ...     constraints={"peak_memory_mib": {"max": 64}},
+    ... ))
+    'Weighs quality 100 %. Limits: peak memory at most 64.0 MiB.'
+    """
+    weights = zip(application.weighted(), application.shares(), strict=True)
+    weighed = listing([f"{metric_name(metric)} {share:.0%}" for metric, share in weights])
+    sentence = f"Weighs {weighed.replace('%', ' %')}."
+    limits = [
+        describe_limit(metric, kind, value)
+        for metric, constraint in application.constraints.items()
+        for kind, value in constraint.limits().items()
+    ]
+    return f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
+
+
+def describe_limit(metric: str, kind: str, value: float) -> str:
+    """Write a limit in words.
+
+    >>> describe_limit("quality", "max_degradation", 0.05)
+    'quality at most 0.050 below the best'
+    """
+    text = format_metric(metric, value)
+    if kind == "max_degradation":
+        return f"{metric_name(metric)} at most {text} below the best"
+    return f"{metric_name(metric)} at {'least' if kind == 'min' else 'most'} {text}"
+
+
+def _decisions(results: Results) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for application, recommendation in results.recommendations.items():
+        for dataset, decision in recommendation["datasets"].items():
+            yield application, dataset, decision
+
+
+def _most_accurate(profiles: pl.DataFrame) -> dict[str, set[str]]:
+    """Return the candidates of the highest quality per dataset; several where they are equal."""
+    best = profiles.filter(pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset"))
+    return {
+        dataset: set(best.filter(pl.col("dataset") == dataset)["candidate"])
+        for dataset in profiles["dataset"].unique(maintain_order=True)
+    }
+
+
+def _make_card(
+    results: Results, application: Application, dataset: str, decision: Mapping[str, Any]
+) -> Card:
+    winner = decision["winner"]
+    if winner is None:
+        return Card(dataset=words(dataset), sentence=decision["sentence"])
+    metrics = winner["metrics"]
+    shown = [name for name in application.needed_metrics() if not name.startswith("quality")]
+    facts = [
+        f"{metric_name(name)} {format_metric(name, metrics.get(name))}" for name in shown[:N_FACTS]
+    ]
+    quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
+    n_tied = len(decision["tied_with"])
+    return Card(
+        dataset=words(dataset),
+        sentence=decision["sentence"],
+        model=winner["model"],
+        candidate=winner["candidate"],
+        serving=f"{serving_label(winner)}, tier {winner['hardware_tier']}",
+        facts=", ".join([quality, *facts]),
+        tie=f"tied with {n_tied}" if n_tied else "",
+        utility=winner["utility"],
+        low=winner["utility_low"],
+        high=winner["utility_high"],
+        utility_text=_utility_text(winner),
+    )
+
+
+def _utility_text(winner: Mapping[str, Any]) -> str:
+    text = f"utility {winner['utility']:.2f}"
+    low, high = winner["utility_low"], winner["utility_high"]
+    return text if low is None or high is None else f"{text} ({low:.2f} to {high:.2f})"

@@ -1,0 +1,158 @@
+"""The report: one self-contained HTML file that opens offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rightfit.profiling.tiers import Tier
+from rightfit.ranking.rules import RankingRules
+from rightfit.reporting.charts.palette import THEMES, plotly_template
+from rightfit.reporting.naming import count, listing, metric_name, words
+from rightfit.reporting.overview import describe_applications, write_headline
+from rightfit.reporting.results import Results
+from rightfit.reporting.sections.across import build_across
+from rightfit.reporting.sections.fronts import build_fronts
+from rightfit.reporting.sections.hardware import build_hardware
+from rightfit.reporting.sections.measuring import build_measuring
+from rightfit.reporting.sections.section import Chart, Section
+from rightfit.reporting.sections.sensitivity import build_sensitivity
+from rightfit.reporting.sections.stops import build_stops
+from rightfit.reporting.sections.utilities import build_utilities
+from rightfit.reporting.sections.why_not import build_why_not
+from rightfit.reporting.what_if import describe_what_if
+
+WHAT_IF = "what-if"
+
+
+def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
+    """Build all sections in the order of the report.
+
+    Args:
+        results: The run.
+        tiers: The hardware ladder, smallest machine first.
+    """
+    return [
+        build_fronts(results),
+        build_utilities(results),
+        build_sensitivity(results),
+        describe_controls(results),
+        build_across(results),
+        build_why_not(results),
+        build_stops(results),
+        build_hardware(results, tiers),
+        build_measuring(results),
+    ]
+
+
+def describe_controls(results: Results) -> Section:
+    """Head the what-if page, whose controls stand in their own template."""
+    n_limits = sum(
+        len(constraint.limits())
+        for _, application in results.applications.items()
+        for constraint in application.constraints.values()
+    )
+    n_weights = sum(len(application.objectives) for _, application in results.applications.items())
+    return Section(
+        id=WHAT_IF,
+        title="What if",
+        sentences=(
+            f"Move {count(n_weights, 'weight')} and {count(n_limits, 'limit')} of "
+            f"{count(len(results.recommendations), 'application')}: the stored profiles are ranked "
+            "again here, by utility alone (ties are not settled).",
+        ),
+    )
+
+
+def render_report(results: Results, sections: Sequence[Section]) -> str:
+    """Render the report.
+
+    Args:
+        results: The run, for the first screen and the what-if page.
+        sections: What follows, in this order.
+
+    Returns:
+        HTML with all scripts, styles and data inside; it asks no host for anything.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("rightfit.reporting"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    applications = describe_applications(results)
+    return environment.get_template("report.html.j2").render(
+        headline=write_headline(results),
+        names=listing([application.title for application in applications]),
+        applications=applications,
+        marks=results.marks,
+        sections=[_view(section) for section in sections],
+        legend=_write_legend(results),
+        footer=_write_footer(results),
+        themes_json=_embed({name: plotly_template(theme) for name, theme in THEMES.items()}),
+        what_if_json=_embed(describe_what_if(results)),
+        plotly_js=_read_plotly_script(),
+    )
+
+
+def _write_legend(results: Results) -> str:
+    """Say what the words on the cards mean, with the figures of this run."""
+    level = results.rules.confidence_level
+    return (
+        f"Utility: worth to the application between its own bounds, 0 to 1, with its {level:.0%} "
+        "interval. Tier: smallest hardware on which the limits hold. Tied: the measurements cannot "
+        f"tell them apart at {level:.0%}; the tie rule chose "
+        f"({_write_tie_rule(results.rules)})."
+    ).replace("%", " %")
+
+
+def _write_tie_rule(rules: RankingRules) -> str:
+    return ", then ".join(f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule)
+
+
+def _write_footer(results: Results) -> str:
+    versions = ", ".join(
+        f"{words(name)} {card['data_version']}" for name, card in results.data_cards.items()
+    )
+    return (
+        f"Made from {count(results.profiles.height, 'resource profile')} and "
+        f"{count(results.rankings.height, 'ranked row')}; environment "
+        f"{results.environment['environment_id']}; data {versions}."
+    )
+
+
+def _view(section: Section) -> dict[str, Any]:
+    charts = [_view_chart(chart) for chart in section.charts]
+    return {**vars(section), "charts": charts}
+
+
+def _view_chart(chart: Chart) -> dict[str, Any]:
+    layout = chart.figure.layout
+    return {
+        "title": chart.title,
+        "caption": chart.caption,
+        "alt": chart.alt,
+        "height_px": int(layout.height or 450),
+        "json": _embed(chart.figure.to_plotly_json()),
+    }
+
+
+def _embed(value: Any) -> Any:
+    """Write JSON for a script element; nothing in it can close the element."""
+    from markupsafe import Markup
+    from plotly.utils import PlotlyJSONEncoder
+
+    text = json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def _read_plotly_script() -> Any:
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs())  # noqa: S704 - plotly's own script

@@ -1,0 +1,78 @@
+"""Everything a report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rightfit.ranking.applications import Applications
+from rightfit.ranking.rules import RankingRules
+from rightfit.reporting.charts.palette import Mark, marks_of
+
+QUALITY_TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "roc_auc": "ROC AUC",
+}
+PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one run, as the catalog holds them.
+
+    Args:
+        applications: What was asked.
+        rules: How it was ranked.
+        profiles: One row per measured profile.
+        rankings: One row per application, dataset and candidate.
+        recommendations: Per application and dataset the decision in words.
+        data_cards: Of each dataset.
+        trials: Of each cell ``{dataset}.{model}``, one row per trial.
+        learning_curves: Of each cell, one row per trial and checkpoint.
+        environment: Where it was measured.
+        tables: The further tables of the ranking stage by their name in the catalog.
+    """
+
+    applications: Applications
+    rules: RankingRules
+    profiles: pl.DataFrame
+    rankings: pl.DataFrame
+    recommendations: Mapping[str, Any]
+    data_cards: Mapping[str, Mapping[str, Any]]
+    trials: Mapping[str, pl.DataFrame]
+    learning_curves: Mapping[str, pl.DataFrame]
+    environment: Mapping[str, Any]
+    tables: Mapping[str, pl.DataFrame]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the datasets, in the order of the profiles."""
+        return self.profiles["dataset"].unique(maintain_order=True).to_list()
+
+    @property
+    def marks(self) -> dict[str, Mark]:
+        """Colour and symbol of each family."""
+        return marks_of(self.profiles["model"])
+
+    def quality_title(self, dataset: str) -> str:
+        """Return what a dataset's raw quality is called."""
+        return quality_title(self.data_cards[dataset])
+
+
+def quality_title(data_card: Mapping[str, Any]) -> str:
+    """Return what a dataset's raw quality is called.
+
+    >>> quality_title({"quality": {"name": "roc_auc"}})
+    'ROC AUC'
+    """
+    name = str(data_card["quality"]["name"])
+    return QUALITY_TITLES.get(name, name)
+
+
+def select_winners(rankings: pl.DataFrame) -> pl.DataFrame:
+    """Return the recommended row of every application and dataset that has one."""
+    return rankings.filter(pl.col("rank") == 1, pl.col("feasible"))

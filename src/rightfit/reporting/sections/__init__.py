@@ -1,0 +1,1 @@
+"""The sections of the report, one question per module; each builds one ``Section``."""

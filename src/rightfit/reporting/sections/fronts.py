@@ -1,0 +1,114 @@
+"""Section: what quality costs on each dataset."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from rightfit.reporting.charts.fronts import draw_front, pareto_front
+from rightfit.reporting.limits import find_limit_lines
+from rightfit.reporting.naming import (
+    count,
+    format_metric,
+    format_quality,
+    metric_name,
+    serving_label,
+    words,
+)
+from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
+from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+
+COST = "latency_p50_ms"
+SHOWN = (
+    "quality_raw",
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "throughput_rows_per_s",
+    "peak_memory_mib",
+    "model_size_mib",
+    "cpu_cores",
+)
+
+
+def build_fronts(results: Results) -> Section:
+    """Draw one front per dataset and list the profiles behind it."""
+    return Section(
+        id="fronts",
+        title="What quality costs",
+        sentences=(
+            "Filled marks are native runtimes, open marks ONNX Runtime; whiskers are 95 % "
+            "intervals; a ring is a winner; dotted lines are limits of the applications.",
+        ),
+        charts=tuple(draw_front_of(results, dataset) for dataset in results.datasets),
+        folds=tuple(
+            Fold(
+                title=f"All profiles of {words(dataset)}",
+                tables=(_tabulate(results, dataset),),
+            )
+            for dataset in results.datasets
+        ),
+    )
+
+
+def draw_front_of(results: Results, dataset: str) -> Chart:
+    """Draw a dataset's front with limits and winners, and say what its ends are."""
+    profiles = results.profiles.filter(pl.col("dataset") == dataset)
+    winners = select_winners(results.rankings).filter(pl.col("dataset") == dataset)
+    quality = results.data_cards[dataset]["quality"]
+    figure = draw_front(
+        profiles,
+        dataset=dataset,
+        quality_title=results.quality_title(dataset),
+        marks=results.marks,
+        limits=find_limit_lines(results.applications, profiles, quality),
+        winners=winners.select("application", *PROFILE_KEYS),
+    )
+    sentence = describe_front(profiles, results.quality_title(dataset))
+    alt = f"Scatter chart for {words(dataset)}: {results.quality_title(dataset)} against a cost."
+    return Chart(
+        figure=figure,
+        title=f"{words(dataset).capitalize()}.",
+        caption=sentence,
+        alt=f"{alt} {sentence}",
+    )
+
+
+def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
+    """Say what the most accurate point of the front costs against the cheapest one."""
+    front = pareto_front(profiles, cost=COST, quality="quality_raw")
+    if not front.height:
+        return f"The {metric_name(COST)} was not measured."
+    cheapest, best = front.row(0, named=True), front.row(-1, named=True)
+    size = f"{count(front.height, 'profile')} of {profiles.height} on the front."
+    if front.height == 1:
+        return f"{size} {best['candidate']} is both the most accurate and the fastest."
+    return (
+        f"{size} From {cheapest['candidate']} to {best['candidate']}, {quality_title} rises from "
+        f"{format_quality(cheapest['quality_raw'])} to {format_quality(best['quality_raw'])} and "
+        f"{metric_name(COST)} {best[COST] / cheapest[COST]:,.1f}-fold."
+    )
+
+
+def _tabulate(results: Results, dataset: str) -> Table:
+    profiles = results.profiles.filter(pl.col("dataset") == dataset)
+    shown = [name for name in SHOWN if name in profiles]
+    ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
+    titles = [
+        results.quality_title(dataset) if name == "quality_raw" else metric_name(name)
+        for name in shown
+    ]
+    return Table(
+        caption=f"Profiles of {words(dataset)}, most accurate first",
+        columns=(
+            Column("candidate"),
+            Column("serving"),
+            *(Column(title, numeric=True) for title in titles),
+        ),
+        rows=tuple(
+            (
+                row["candidate"],
+                serving_label(row),
+                *(format_metric(name, row[name]) for name in shown),
+            )
+            for row in ordered.to_dicts()
+        ),
+    )

@@ -1,0 +1,159 @@
+"""Section: how far the measurements can be trusted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from rightfit.reporting.naming import count, format_number, listing, metric_name, words
+from rightfit.reporting.results import Results
+from rightfit.reporting.sections.section import Column, Fold, Section, Table
+
+TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
+MIB_PER_GIB = 1024
+
+
+def build_measuring(results: Results) -> Section:
+    """Say where and how often it was measured, what was disturbed and what is missing."""
+    return Section(
+        id="measuring",
+        title="How well it was measured",
+        sentences=(
+            describe_environment(results.environment, results.profiles.height),
+            describe_disturbance(results.profiles),
+        ),
+        tables=(_tabulate_cells(results.profiles),),
+        folds=(
+            Fold("What was not measured, and why", (_tabulate_missing(results.profiles),)),
+            Fold("Data", (_tabulate_data(results),)),
+            Fold("Environment", (_tabulate_environment(results.environment),)),
+        ),
+    )
+
+
+def describe_environment(environment: Mapping[str, Any], n_profiles: int) -> str:
+    """Say on which machine the profiles were measured."""
+    memory_mib = environment.get("memory_mib")
+    memory = f", {format_number(memory_mib / MIB_PER_GIB)} GiB of memory" if memory_mib else ""
+    gpus = environment.get("gpus") or []
+    return (
+        f"{count(n_profiles, 'profile')} measured on {environment['cpu']} with "
+        f"{count(environment['n_cores'], 'core')}{memory}, "
+        f"{count(len(gpus), 'GPU') if gpus else 'no GPU'}, Python {environment['python']} "
+        f"(environment {environment['environment_id']})."
+    )
+
+
+def describe_disturbance(profiles: pl.DataFrame) -> str:
+    """Say how many profiles other processes disturbed."""
+    disturbed = profiles.filter(pl.col("disturbed"))
+    if not disturbed.height:
+        return f"None of {count(profiles.height, 'profile')} was disturbed by other processes."
+    names = disturbed["candidate"].unique(maintain_order=True).to_list()
+    return (
+        f"{count(disturbed.height, 'profile')} of {profiles.height} were disturbed by other "
+        f"processes while they were timed ({listing(names[:6])}"
+        f"{' and others' if len(names) > 6 else ''}): take their latencies with caution."
+    )
+
+
+def _tabulate_cells(profiles: pl.DataFrame) -> Table:
+    cells = profiles.group_by("dataset", "model", maintain_order=True).agg(
+        n_profiles=pl.len(),
+        n_disturbed=pl.col("disturbed").sum(),
+        n_samples=pl.col("n_latency_samples").min(),
+        **{
+            name: _half_width_pct(name).median()
+            for name in TIMED
+            if f"{name}_low" in profiles and f"{name}_high" in profiles
+        },
+    )
+    widths = [name for name in TIMED if name in cells]
+    return Table(
+        caption="Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
+        columns=(
+            Column("dataset"),
+            Column("family"),
+            Column("profiles", numeric=True),
+            Column("disturbed", numeric=True),
+            Column("latency calls, fewest", numeric=True),
+            *(Column(f"{metric_name(name)} ± %", numeric=True) for name in widths),
+        ),
+        rows=tuple(
+            (
+                words(row["dataset"]),
+                words(row["model"]),
+                str(row["n_profiles"]),
+                str(row["n_disturbed"]),
+                format_number(row["n_samples"]),
+                *(format_number(row[name]) for name in widths),
+            )
+            for row in cells.to_dicts()
+        ),
+    )
+
+
+def _half_width_pct(name: str) -> pl.Expr:
+    return 100 * (pl.col(f"{name}_high") - pl.col(f"{name}_low")) / 2 / pl.col(name)
+
+
+def _tabulate_missing(profiles: pl.DataFrame) -> Table:
+    reasons = Counter(
+        (column, reason)
+        for text in profiles["null_reasons"].drop_nulls()
+        for column, reason in json.loads(text).items()
+    )
+    return Table(
+        caption="Missing metrics",
+        columns=(Column("metric"), Column("profiles", numeric=True), Column("why")),
+        rows=tuple(
+            (metric_name(column), str(number), reason)
+            for (column, reason), number in reasons.most_common()
+        ),
+    )
+
+
+def _tabulate_data(results: Results) -> Table:
+    return Table(
+        caption="Rows, features and licences",
+        columns=(
+            Column("dataset"),
+            *(Column(f"{split} rows", numeric=True) for split in ("train", "validation", "test")),
+            Column("features", numeric=True),
+            Column("quality metric"),
+            Column("licence"),
+            Column("version"),
+        ),
+        rows=tuple(
+            (
+                words(name),
+                *(f"{card['n_rows'][split]:,}" for split in ("train", "validation", "test")),
+                str(len(card["input_schema"]["features"])),
+                results.quality_title(name),
+                str(card["licence"]),
+                str(card["data_version"]),
+            )
+            for name, card in results.data_cards.items()
+        ),
+    )
+
+
+def _tabulate_environment(environment: Mapping[str, Any]) -> Table:
+    flat = {
+        key: ", ".join(f"{name} {version}" for name, version in value.items())
+        if isinstance(value, dict)
+        else value
+        for key, value in environment.items()
+    }
+    return Table(
+        caption="Environment",
+        columns=(Column("what"), Column("value")),
+        rows=tuple(
+            (words(key), "none" if value in (None, [], "") else str(value))
+            for key, value in flat.items()
+        ),
+    )

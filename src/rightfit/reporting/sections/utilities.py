@@ -1,0 +1,42 @@
+"""Section: who ranks where for each application, and through which objective."""
+
+from __future__ import annotations
+
+from rightfit.reporting.charts.utilities import draw_utilities
+from rightfit.reporting.naming import words
+from rightfit.reporting.results import Results
+from rightfit.reporting.sections.section import Chart, Section
+
+
+def build_utilities(results: Results) -> Section:
+    """Draw one block of bars per application and repeat the decisions in words."""
+    return Section(
+        id="utilities",
+        title="Where the utility comes from",
+        sentences=(
+            "A bar is a candidate in its best serving configuration for the application; its "
+            "parts are what each objective contributes. The mark at its end has the colour of the "
+            "family and the 95 % interval. Pale bars break a limit.",
+        ),
+        charts=tuple(draw_utilities_of(results, name) for name, _ in results.applications.items()),
+    )
+
+
+def draw_utilities_of(results: Results, application: str) -> Chart:
+    """Draw an application's utilities; the caption is its decisions in words."""
+    decisions = results.recommendations[application]["datasets"]
+    sentences = " ".join(
+        f"{words(dataset).capitalize()}: {decision['sentence']}"
+        for dataset, decision in decisions.items()
+    )
+    return Chart(
+        figure=draw_utilities(
+            results.rankings,
+            results.tables["utility_breakdown"],
+            application=application,
+            marks=results.marks,
+        ),
+        title=f"{words(application).capitalize()}.",
+        caption=sentences,
+        alt=f"Stacked bars of utility by objective for {words(application)}. {sentences}",
+    )

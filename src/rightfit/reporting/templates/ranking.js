@@ -1,0 +1,89 @@
+// The ranking in the browser: the same formulas as rightfit.ranking, on the profiles of the report.
+// Utilities on fixed bounds, limits, the choice of the serving configuration, the order.
+"use strict";
+
+const Ranking = (() => {
+  const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+
+  function scoreMetric(value, { worst, best, scale }) {
+    if (!known(value)) return NaN;
+    const place = scale === "log"
+      ? (Math.log(value) - Math.log(worst)) / (Math.log(best) - Math.log(worst))
+      : (value - worst) / (best - worst);
+    return Math.min(1, Math.max(0, place));
+  }
+
+  function utilityOf(values, application) {
+    const goals = application.objectives.filter((goal) => goal.weight > 0);
+    const total = goals.reduce((sum, goal) => sum + goal.weight, 0);
+    const geometric = application.aggregation === "geometric";
+    const sum = goals.reduce((partial, goal) => {
+      const score = scoreMetric(values[goal.metric], goal);
+      return partial + (goal.weight / total) * (geometric ? Math.log(score) : score);
+    }, 0);
+    return total > 0 ? Math.min(1, geometric ? Math.exp(sum) : sum) : NaN;
+  }
+
+  function boundOf(limit, profiles) {
+    if (limit.kind !== "max_degradation") return limit.value;
+    const measured = profiles.map((profile) => profile.values[limit.metric]).filter(known);
+    return Math.max(...measured) - limit.value;
+  }
+
+  // Sum over the limits of the amount by which they are broken, as a share of the limit.
+  function excessOf(values, limits, bounds) {
+    const total = limits.reduce((sum, limit, i) => {
+      const value = values[limit.metric];
+      const beyond = limit.kind === "max" ? value - bounds[i] : bounds[i] - value;
+      return sum + (known(value) ? Math.max(0, beyond) / (Math.abs(bounds[i]) || 1) : Infinity);
+    }, 0);
+    return total;
+  }
+
+  function preference(profile, { by, prefer }) {
+    const value = profile.values[by];
+    return known(value) ? (prefer === "higher" ? value : -value) : -Infinity;
+  }
+
+  // Compare two judged profiles by the first key in which they differ; the higher one comes first.
+  function compareBy(keys) {
+    return (a, b) => {
+      for (const key of keys) {
+        if (key(a) !== key(b)) return key(a) > key(b) ? -1 : 1;
+      }
+      return a.position - b.position;
+    };
+  }
+
+  function standing({ utility, feasible }) {
+    if (Number.isNaN(utility)) return -4;
+    return feasible ? utility : utility - 2;
+  }
+
+  /** Rank the candidates of one dataset, best first; each stands with its best configuration. */
+  function rank(profiles, application) {
+    const bounds = application.limits.map((limit) => boundOf(limit, profiles));
+    const judged = profiles.map((profile, position) => {
+      const utility = utilityOf(profile.values, application);
+      const excess = excessOf(profile.values, application.limits, bounds);
+      return { ...profile, position, utility, excess, feasible: excess === 0 && known(utility) };
+    });
+    const ties = application.ties
+      .filter((tie) => tie.by !== "utility")
+      .map((tie) => (profile) => preference(profile, tie));
+    const choose = compareBy([
+      (p) => Number(p.feasible),
+      (p) => Number(known(p.utility)),
+      (p) => -p.excess,
+      (p) => (known(p.utility) ? p.utility : -1),
+      ...ties,
+    ]);
+    const best = new Map();
+    for (const profile of judged.sort(choose)) {
+      if (!best.has(profile.candidate)) best.set(profile.candidate, profile);
+    }
+    return [...best.values()].sort(compareBy([standing, ...ties]));
+  }
+
+  return { rank, scoreMetric, utilityOf };
+})();
