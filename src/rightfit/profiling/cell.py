@@ -70,7 +70,7 @@ def profile_cell(
         bench: Where and how to measure; its rows are the test split's.
         store: Keeps each result as soon as it is there.
         tiers: Hardware ladder, smallest first.
-        seed: Seed of bootstraps.
+        seed: Seed of quality intervals.
 
     Returns:
         One row per candidate and serving configuration.
@@ -102,7 +102,7 @@ def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store, *, seed: i
         job: Candidate and serving configuration.
         bench: Where and how; its rows are the test split's.
         store: Keeps the result.
-        seed: Seed of the bootstrap.
+        seed: Seed of the quality interval.
 
     Returns:
         ``raw``, ``raw_low`` and ``raw_high``, or ``error``.

@@ -26,7 +26,7 @@ def open_known_load(
     """
 
     def open_model() -> Callable[[Rows], Rows]:
-        held: Any = np.ones(int(allocate_mib * 2**17), dtype=np.float64)
+        held: Any = np.ones(max(1, int(allocate_mib * 2**17)), dtype=np.float64)
 
         def call(rows: Rows) -> Rows:
             if sleep_ms:

@@ -8,13 +8,14 @@ continued after an interruption.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.disturbance import read_core_times, wait_for_quiet
+from rightfit.profiling.disturbance import Quiet, read_core_times, wait_for_quiet
 from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.latency import percentile_ns
 from rightfit.profiling.lock import lock_path, machine_lock
@@ -73,34 +74,43 @@ def new_state() -> Json:
     return {"rounds": [], "n_retries": 0, "is_noisy": False, "settled": None, "error": None}
 
 
-def measure_round(subject: Subject, bench: Bench, state: Json) -> Json:
+def measure_round(
+    subject: Subject,
+    bench: Bench,
+    state: Json,
+    *,
+    run: Callable[[Subject, Bench, Json], Json] | None = None,
+    wait: Callable[..., Quiet] = wait_for_quiet,
+) -> Json:
     """Measure in one more fresh process, again if others disturbed it.
 
     Args:
         subject: What to measure.
         bench: Where and how.
         state: State so far, see :func:`new_state`; left as it is.
+        run: Measures in a fresh process, given the state.
+        wait: Waits for a quiet machine.
 
     Returns:
         The state with one or more rounds more, and ``settled`` or ``error`` when it is over.
     """
     state = state | {"rounds": list(state["rounds"])}
     while True:
-        finished = _run_round(subject, bench, _request(subject, bench, state))
+        finished = (run or run_round)(subject, bench, state)
         if not finished["ok"]:
             return state | {"error": finished["error"]}
         state["rounds"].append(finished)
-        if not finished["disturbed"] or not _can_retry(state, bench.settings):
+        if not finished["disturbed"] or not _can_retry(state, bench.settings, wait):
             return state | {"settled": why_settled(state, bench.settings)}
         logger.debug("%s was disturbed (%s); measuring again.", subject.label, finished["delay"])
         state["n_retries"] += 1
 
 
-def _can_retry(state: Json, settings: MeasuringSettings) -> bool:
+def _can_retry(state: Json, settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
     """Wait for quiet before a retry; a machine that stays noisy is asked only once."""
     if state["is_noisy"] or state["n_retries"] >= settings.max_retries:
         return False
-    outcome = wait_for_quiet(
+    outcome = wait(
         max_busy_cores=settings.max_busy_cores,
         max_wait_s=settings.max_quiet_wait_s,
         look_s=settings.quiet_look_s,
@@ -202,7 +212,14 @@ def _request(subject: Subject, bench: Bench, state: Json) -> Json:
     }
 
 
-def _run_round(subject: Subject, bench: Bench, request: Json) -> Json:
+def run_round(subject: Subject, bench: Bench, state: Json) -> Json:
+    """Measure in a fresh process.
+
+    Returns:
+        What the process found and what the machine did meanwhile; ``ok`` false and ``error`` when
+        it failed.
+    """
+    request = _request(subject, bench, state)
     with machine_lock(lock_path()):
         worker = bench.pool.get(subject.kind)
         before = read_core_times()

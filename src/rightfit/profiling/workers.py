@@ -77,6 +77,11 @@ class Worker:
             self._hello = self._read()
         return self._hello
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def ask(self, request: Json) -> Json:
         """Send a request and wait for its answer.
 

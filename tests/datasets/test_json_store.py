@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from rightfit.datasets.json_store import JsonStore, JsonStoreDataset
+
+
+def test_store_of_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    dataset = JsonStoreDataset(filepath=str(tmp_path / "not" / "there"))
+
+    store = dataset.load()
+
+    assert dataset.exists()
+    assert store.keys() == []
+    assert store.get("a") is None
+    assert not (tmp_path / "not").exists()  # reading creates nothing
+
+
+def test_document_is_there_for_the_next_one_who_loads(tmp_path: Path) -> None:
+    dataset = JsonStoreDataset(filepath=str(tmp_path / "store"))
+    dataset.load().put("a-1", {"x": [1, None]})
+    dataset.load().put("a-1", {"x": [2.5]})
+
+    assert dataset.load().get("a-1") == {"x": [2.5]}
+    assert dataset.load().keys() == ["a-1"]
+
+
+def test_document_that_is_no_json_changes_nothing(tmp_path: Path) -> None:
+    store = JsonStore(tmp_path)
+    store.put("a", {"x": 1})
+
+    with pytest.raises(ValueError, match="JSON"):
+        store.put("a", {"x": float("nan")})
+
+    assert store.get("a") == {"x": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_damaged_document_counts_as_absent(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"x": ')
+
+    assert JsonStore(tmp_path).get("a") is None
+
+
+@pytest.mark.parametrize("key", ["", "../a", "a/b"])
+def test_key_that_could_leave_the_folder_is_refused(key: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="key must match"):
+        JsonStore(tmp_path).put(key, {})
+
+
+def test_saving_as_a_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="through its handle"):
+        JsonStoreDataset(filepath=str(tmp_path)).save({"a": 1})

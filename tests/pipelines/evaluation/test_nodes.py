@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from rightfit.pipelines.evaluation.nodes import collect_profiles, list_servings
+from rightfit.pipelines.evaluation.params import EvaluationParams
+
+
+@pytest.fixture
+def values(project_path: Path) -> dict[str, Any]:
+    text = (project_path / "conf" / "base" / "parameters_evaluation.yml").read_text()
+    evaluation: dict[str, Any] = yaml.safe_load(text)["evaluation"]
+    return evaluation
+
+
+def profiles(environment_id: str) -> pl.DataFrame:
+    return pl.DataFrame({"candidate": ["net-001"], "environment_id": [environment_id]})
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "n_cores", "expected"),
+    [
+        ([1, "all"], 4, [1, 4]),
+        ([1, "all"], 1, [1]),  # all cores are one core: not measured twice
+        ([1, 2, 16], 4, [1, 2]),  # more threads than cores are left out
+    ],
+)
+def test_servings_use_the_cores_there_are(
+    n_threads: list[int | str], n_cores: int, expected: list[int], values: dict[str, Any]
+) -> None:
+    params = EvaluationParams(**values | {"n_threads": n_threads, "runtimes": ["onnx"]})
+
+    servings = list_servings(params, {"n_cores": n_cores, "gpus": []})
+
+    assert [serving.n_threads for serving in servings] == expected
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"), [([], {"cpu"}), ([{"name": "any"}], {"cpu", "cuda"})]
+)
+def test_servings_use_a_gpu_only_where_there_is_one(
+    gpus: list[dict[str, str]], expected: set[str], values: dict[str, Any]
+) -> None:
+    params = EvaluationParams(**values | {"devices": ["cpu", "cuda"]})
+
+    servings = list_servings(params, {"n_cores": 2, "gpus": gpus})
+
+    assert {serving.device for serving in servings} == expected
+
+
+def test_profiles_of_one_environment_are_collected(values: dict[str, Any]) -> None:
+    collected = collect_profiles(EvaluationParams(**values), profiles("a"), profiles("a"))
+
+    assert len(collected) == 2
+
+
+def test_profiles_of_different_environments_are_refused(values: dict[str, Any]) -> None:
+    params = EvaluationParams(**values | {"mixed_environments": "refuse"})
+
+    with pytest.raises(ValueError, match=r"2 different environments: \['a', 'b'\]"):
+        collect_profiles(params, profiles("a"), profiles("b"))
+
+
+def test_profiles_of_different_environments_can_be_labelled(values: dict[str, Any]) -> None:
+    params = EvaluationParams(**values | {"mixed_environments": "label"})
+
+    collected = collect_profiles(params, profiles("a"), profiles("b"))
+
+    assert collected["environment_id"].to_list() == ["a", "b"]

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import measuring
+import numpy as np
+import pytest
+
+from rightfit.profiling.measurement import Bench
+from rightfit.profiling.workers import WorkerPool
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[WorkerPool]:
+    """Measuring processes shared by the tests, as they are by the cells of a study."""
+    shared = WorkerPool(max_open=6)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
+    rows = tmp_path / "rows.npy"
+    np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
+    return Bench(pool, rows, tmp_path, measuring.make_settings(), "quick")

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from measuring import make_settings
+
+from rightfit.models.bundle import Bundle, add_onnx, write_bundle
+from rightfit.models.families import get_family
+from rightfit.models.family import TrainingData
+from rightfit.models.quality import QualityMetric
+from rightfit.profiling.cell import Cell, profile_cell
+from rightfit.profiling.jobs import Serving
+from rightfit.profiling.measurement import Bench
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.tiers import Tier
+from rightfit.profiling.workers import WorkerPool
+
+LINEAR: dict[str, Any] = {
+    "n_epochs": 4,
+    "alpha": 1e-4,
+    "penalty": "l2",
+    "learning_rate": "optimal",
+    "eta0": 0.01,
+}
+TIERS = (Tier(name="any", n_cores=64, memory_mib=1e6, device="cpu", price_per_hour=1),)
+SERVINGS = [Serving(runtime, 1, "cpu") for runtime in ("native", "onnx")]
+
+
+class DictStore(dict[str, Any]):
+    """Keeps documents in memory, as plain JSON."""
+
+    def put(self, key: str, document: dict[str, Any]) -> None:
+        self[key] = json.loads(json.dumps(document, allow_nan=False))
+
+
+@pytest.fixture
+def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
+    *_, last = get_family("linear").train(
+        LINEAR, blobs, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
+    )
+    written = write_bundle(
+        tmp_path / "linear-007",
+        last.model,
+        family="linear",
+        configuration=LINEAR,
+        schema=blobs.schema,
+        data_version="v1",
+    )
+    return add_onnx(written, blobs.rows)
+
+
+@pytest.fixture
+def cell(bundle: Bundle, blobs: TrainingData) -> Cell:
+    return Cell(
+        dataset="blobs",
+        data_version="v1",
+        candidates={"linear-007": bundle},
+        labels=blobs.labels,
+        quality=QualityMetric("accuracy", worst=0.5, best=1.0),
+        trials={7: {"number": 7, "fit_time_s": 1.5, "step_time_ms": None}},
+        environment_id="here",
+    )
+
+
+@pytest.fixture
+def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
+    rows = tmp_path / "blobs.npy"
+    np.save(rows, blobs.rows)
+    settings = make_settings(min_processes=1, max_processes=1, latency_min_calls=130)
+    return Bench(pool, rows, tmp_path, settings, "quick")
+
+
+def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
+    profiles = profile_cell(cell, SERVINGS, bench, DictStore(), tiers=TIERS, seed=0)
+
+    assert profiles["runtime"].to_list() == ["native", "onnx"]
+    assert profiles["quality_raw"].to_list() == [1.0, 1.0]  # the groups are far apart
+    assert profiles["min_hardware_tier_name"].to_list() == ["any", "any"]
+    assert profiles["fit_time_s"].to_list() == [1.5, 1.5]
+    filled = {
+        "latency_p50_ms",
+        "latency_p95_ms",
+        "throughput_rows_per_s",
+        "cpu_cores",
+        "peak_memory_mib",
+        "model_size_mib",
+        "load_time_ms",
+        "min_hardware_tier",
+    }
+    for row in profiles.to_dicts():
+        reasons = json.loads(row["null_reasons"])
+        nulls = {metric.column for metric in METRICS if row[metric.column] is None}
+        assert nulls == set(reasons)
+        assert not nulls & filled
+        assert reasons["step_time_ms"] == "not measured in training"
+    # onnxruntime alone is far smaller than scikit-learn: each is charged its own imports.
+    native_mib, onnx_mib = profiles["peak_memory_mib"]
+    assert 30 < onnx_mib < native_mib < 300
+
+
+def test_measured_profiles_are_not_measured_again(cell: Cell, bench: Bench) -> None:
+    store = DictStore()
+    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, seed=0)
+    unusable = replace(bench, pool=WorkerPool(max_open=0))  # any measurement would start a worker
+
+    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, seed=0)
+
+    assert again.equals(first)
+    unusable.pool.close()
+
+
+@pytest.mark.parametrize(
+    "change", [{"environment_id": "elsewhere"}, {"data_version": "v2"}, {"settings": {}}]
+)
+def test_profiles_of_other_circumstances_are_measured_anew(
+    change: dict[str, Any], cell: Cell, bench: Bench
+) -> None:
+    store = DictStore()
+    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, seed=0)
+    n_kept = len(store)
+    if "settings" in change:
+        bench = replace(bench, settings=make_settings(max_processes=1, min_processes=1, max_s=9))
+    else:
+        cell = replace(cell, **change)
+
+    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, seed=0)
+
+    assert len(store) > n_kept
+
+
+def test_interrupted_measurement_continues(cell: Cell, bench: Bench) -> None:
+    store = DictStore()
+    longer = replace(bench, settings=make_settings(min_processes=3, max_processes=3))
+    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, seed=0)
+    key, state = next((k, s) for k, s in store.items() if "rounds" in s)
+    store[key] = state | {"rounds": state["rounds"][:2], "settled": None}  # before the third
+
+    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, seed=0)
+
+    assert len(store[key]["rounds"]) == 3
+    assert store[key]["rounds"][:2] == state["rounds"][:2]
+
+
+def test_candidate_that_cannot_be_opened_is_reported(cell: Cell, bench: Bench) -> None:
+    bundle = cell.candidates["linear-007"]
+    (bundle.path / "model.onnx").write_bytes(b"changed")
+
+    profiles = profile_cell(cell, SERVINGS[1:], bench, DictStore(), tiers=TIERS, seed=0)
+
+    [row] = profiles.to_dicts()
+    assert row["latency_p50_ms"] is None
+    assert row["quality"] is None
+    assert "model.onnx" in json.loads(row["null_reasons"])["min_hardware_tier"]

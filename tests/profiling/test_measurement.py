@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from measuring import known_load, make_settings
+
+from rightfit.profiling.disturbance import Quiet
+from rightfit.profiling.measurement import (
+    Bench,
+    measure_round,
+    new_state,
+    per_process,
+    predict,
+    run_round,
+    usable_rounds,
+    why_settled,
+)
+from rightfit.profiling.profiles import Profile
+from rightfit.profiling.serving_metrics import set_serving_metrics
+
+
+def measure(bench: Bench, **costs: float) -> dict[str, Any]:
+    state = new_state()
+    while state["settled"] is None and state["error"] is None:
+        state = measure_round(known_load(**costs), bench, state)
+    return state
+
+
+def test_known_load_is_found(bench: Bench) -> None:
+    state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
+    profile = Profile()
+
+    set_serving_metrics(profile, state, bench.settings, n_threads=1)
+
+    assert state["error"] is None
+    # Not an upper bound: others may use the machine while tests run.
+    assert profile.values["latency_p50_ms"] is not None
+    assert profile.values["latency_p50_ms"] >= 10
+    latency = state["rounds"][0]["latency"]
+    assert latency["cpu_ms"] / latency["n_calls"] == pytest.approx(5, rel=0.1)
+    assert profile.values["model_memory_mib"] == pytest.approx(200, rel=0.02)
+
+
+def test_each_round_is_a_fresh_process(bench: Bench) -> None:
+    state = measure(bench, allocate_mib=50)
+
+    # A process that still held the model of the round before would not grow.
+    loaded = [r["load"]["memory_mib"] for r in state["rounds"]]
+    assert len(loaded) >= 2
+    assert loaded == pytest.approx([50] * len(loaded), rel=0.02)
+
+
+def test_later_rounds_repeat_the_best_batch_size_only(bench: Bench) -> None:
+    state = measure(bench, burn_ms=1)
+
+    sizes = [[b["batch_size"] for b in r["batches"]] for r in state["rounds"]]
+    assert sizes == [[4, 32]] + [[32]] * (len(sizes) - 1)
+
+
+def test_batch_whose_call_would_take_too_long_is_not_tried(bench: Bench) -> None:
+    settings = make_settings(batch_sizes=(4, 32), batch_max_call_ms=30, max_processes=2)
+
+    state = measure(replace(bench, settings=settings), sleep_ms=10)
+
+    assert [b["batch_size"] for b in state["rounds"][0]["batches"]] == [4]
+
+
+def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
+    subject = replace(known_load(), factory="rightfit.profiling.known_load:not_there")
+
+    state = measure_round(subject, bench, new_state())
+
+    assert "not_there" in state["error"]
+    with pytest.raises(RuntimeError, match=r"known load failed.*not_there"):
+        predict(subject, bench)
+
+
+def test_answers_come_from_the_measured_model(bench: Bench) -> None:
+    probabilities = predict(known_load(n_classes=4), bench)
+
+    assert probabilities.shape == (50, 4)
+    assert (probabilities == 0.25).all()
+
+
+def fake_round(p50_ns: float, *, disturbed: bool = False, total_ms: float = 10.0) -> dict[str, Any]:
+    return {
+        "percentiles_ns": {"0.5": p50_ns, "0.95": None},
+        "disturbed": disturbed,
+        "total_ms": total_ms,
+    }
+
+
+def fake_state(rounds: list[dict[str, Any]], n_retries: int = 0) -> dict[str, Any]:
+    return new_state() | {"rounds": rounds, "n_retries": n_retries}
+
+
+@pytest.mark.parametrize(
+    ("p50_ns", "total_ms", "expected"),
+    [
+        ([100.0] * 5, 10, None),  # five processes give no interval
+        ([100.0, 101, 99, 100, 100, 100], 10, "precise"),
+        ([100.0, 150, 60, 100, 100, 100], 10, None),
+        ([100.0, 150, 60, 100, 100, 100, 100, 100], 10, "processes"),
+        ([100.0, 100], 600, "time"),
+    ],
+)
+def test_measurement_settles_by_precision_or_cap(
+    p50_ns: list[float], total_ms: float, expected: str | None
+) -> None:
+    settings = make_settings(min_processes=2, max_processes=8, max_s=1, p50_width_pct=10)
+
+    state = fake_state([fake_round(value, total_ms=total_ms) for value in p50_ns])
+
+    assert why_settled(state, settings) == expected
+
+
+def test_disturbed_rounds_are_left_out_when_enough_others_are_there() -> None:
+    settings = make_settings(min_processes=2, max_processes=8)
+    clean, noisy = fake_round(100.0), fake_round(900.0, disturbed=True)
+
+    enough = usable_rounds(fake_state([clean, noisy, clean], n_retries=1), settings)
+    too_few = usable_rounds(fake_state([noisy, clean, noisy]), settings)
+
+    assert per_process(enough, 0.5) == [100.0, 100.0]
+    assert per_process(too_few, 0.5) == [900.0, 100.0, 900.0]
+
+
+def measure_disturbed(
+    bench: Bench, disturbed: list[bool], *, quiet: bool, max_retries: int
+) -> tuple[dict[str, Any], int]:
+    """Return the state after one round, and how often quiet was waited for."""
+    rounds = iter(fake_round(100.0, disturbed=is_disturbed) for is_disturbed in disturbed)
+    waits = []
+
+    def wait(**limits: float) -> Quiet:
+        waits.append(limits)
+        return Quiet(1.0, 0.0, is_quiet=quiet)
+
+    state = measure_round(
+        known_load(),
+        replace(bench, settings=make_settings(max_retries=max_retries)),
+        new_state(),
+        run=lambda *_: {"ok": True, "delay": 0.5} | next(rounds),
+        wait=wait,
+    )
+    return state, len(waits)
+
+
+def test_disturbed_round_is_measured_again_once_it_is_quiet(bench: Bench) -> None:
+    state, n_waits = measure_disturbed(bench, [True, False], quiet=True, max_retries=3)
+
+    assert [r["disturbed"] for r in state["rounds"]] == [True, False]
+    assert (state["n_retries"], n_waits) == (1, 1)
+
+
+def test_disturbed_rounds_are_measured_again_up_to_the_cap(bench: Bench) -> None:
+    state, n_waits = measure_disturbed(bench, [True] * 9, quiet=True, max_retries=3)
+
+    assert len(state["rounds"]) == 4
+    assert (state["n_retries"], n_waits) == (3, 3)
+
+
+def test_machine_that_stays_noisy_is_asked_only_once(bench: Bench) -> None:
+    state, n_waits = measure_disturbed(bench, [True] * 9, quiet=False, max_retries=3)
+
+    assert state["is_noisy"]
+    assert len(state["rounds"]) == 1
+    assert (state["n_retries"], n_waits) == (0, 1)
+
+
+def test_run_queue_delay_marks_a_round_as_disturbed(bench: Bench) -> None:
+    settings = make_settings(max_delay_share=1e-300)
+    finished = run_round(known_load(burn_ms=1), replace(bench, settings=settings), new_state())
+
+    assert finished["ok"]
+    assert finished["disturbed"] is (finished["delay"] > 1e-300)
+    assert finished["busy_cores"] > 0

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from measuring import make_settings
+
+from rightfit.profiling.measurement import new_state
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles import Profile
+from rightfit.profiling.serving_metrics import set_serving_metrics, set_tier
+from rightfit.profiling.tiers import Tier
+
+
+def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
+    return {
+        "batch_size": size,
+        "rows_per_s": rows_per_s,
+        "n_calls": 3,
+        "cores": 1.5,
+        "cpu_ms": 30.0,
+        "wall_ms": 20.0,
+        "peak_memory_mib": peak_memory_mib,
+    }
+
+
+def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    percentiles = {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None}
+    return {
+        "load": {
+            "load_time_ms": 40.0,
+            "first_call_ms": 4.0,
+            "cores": 1.0,
+            "peak_memory_mib": 12.0,
+        },
+        "warm_up": {"n_calls": 9, "is_steady": True},
+        "latency": {"n_calls": 60, "cores": 1.0, "peak_memory_mib": 14.0},
+        "batches": batches,
+        "percentiles_ns": percentiles,
+        "kept_ns": [2_000_000] * 60,
+        "overhead_ns": 70.0,
+        "delay": 0.01,
+        "busy_cores": 1.0,
+        "steal_share": 0.0,
+        "disturbed": False,
+        "base_resident_mib": 100.0,
+        "base_peak_mib": 105.0,
+        "total_ms": 100.0,
+    } | changes
+
+
+SMALL = fake_batch(8, rows_per_s=100.0, peak_memory_mib=20.0)
+LARGE = fake_batch(64, rows_per_s=400.0, peak_memory_mib=50.0)
+HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
+
+
+def summarise(rounds: list[dict[str, Any]], **changes: Any) -> Profile:
+    profile = Profile()
+    state = new_state() | {"rounds": rounds, "settled": "precise"} | changes
+    set_serving_metrics(profile, state, make_settings(), n_threads=2)
+    return profile
+
+
+def test_metrics_come_from_the_best_batch_size() -> None:
+    profile = summarise([fake_round([SMALL, LARGE, HUGE]), fake_round([LARGE])])
+
+    assert profile.facts["best_batch_size"] == 64
+    assert profile.values["throughput_rows_per_s"] == 400.0
+    assert profile.values["cpu_cores"] == 1.5
+    assert profile.values["cpu_util_pct"] == 75.0
+    assert profile.values["peak_memory_mib"] == 150.0  # the base and 50; not the 500 of 512 rows
+    assert profile.values["model_memory_mib"] == 50.0
+    assert profile.values["peak_memory_one_row_mib"] == 114.0
+
+
+def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:
+    tiny = fake_round([fake_batch(8, rows_per_s=1.0, peak_memory_mib=2.0)])
+    tiny["load"]["peak_memory_mib"] = tiny["latency"]["peak_memory_mib"] = 1.0
+
+    assert summarise([tiny]).values["peak_memory_mib"] == 105.0
+
+
+def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
+    profile = summarise([fake_round([LARGE])] * 3)
+
+    assert profile.values["latency_p50_ms"] == 2.0
+    assert profile.values["latency_p95_ms"] == 3.0  # 180 calls, 130 needed
+    assert profile.values["latency_p99_ms"] is None
+    assert profile.reasons["latency_p99_ms"] == "needs 662 calls; the time allowed for 180"
+
+
+def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:
+    changes = {
+        "percentiles_ns": {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None},
+        "latency": {"n_calls": 10, "cores": 1.0, "peak_memory_mib": 14.0},
+        "kept_ns": [1_000_000] * 9 + [5_000_000],
+    }
+
+    profile = summarise([fake_round([LARGE], **changes)] * 13)
+
+    assert profile.values["latency_p95_ms"] == 5.0
+    assert "latency_p95_ms_low" not in profile.values
+
+
+def test_failed_measurement_explains_every_null() -> None:
+    profile = summarise([], error="ValueError: no such file")
+
+    served = {metric.column for metric in METRICS if metric.phase != "fit"}
+    elsewhere = {"quality", "quality_raw", "model_size_mib", "min_hardware_tier"}
+    assert set(profile.reasons) == served - elsewhere
+    assert profile.reasons["cpu_cores"] == "it does not run: ValueError: no such file"
+
+
+@pytest.mark.parametrize(("memory_mib", "expected"), [(150.0, "fits"), (149.0, None)])
+def test_tier_is_the_smallest_that_fits_or_null_with_a_reason(
+    memory_mib: float, expected: str | None
+) -> None:
+    profile = summarise([fake_round([LARGE])])
+    tier = Tier(name="fits", n_cores=2, memory_mib=memory_mib, device="cpu", price_per_hour=1)
+
+    assert set_tier(profile, [tier], n_threads=2, device="cpu") == expected
+    assert ("min_hardware_tier" in profile.reasons) is (expected is None)

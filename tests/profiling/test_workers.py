@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from rightfit.profiling.workers import WorkerKind, WorkerPool
+
+
+def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
+    one, two = (WorkerKind(imports=("json",), n_threads=n) for n in (1, 2))
+    pool = WorkerPool(max_open=1)
+
+    try:
+        first = pool.get(one)
+        again = pool.get(one)
+        other = pool.get(two)
+        first_is_closed = first.is_closed
+        afresh = pool.get(one)
+    finally:
+        pool.close()
+
+    assert first is again
+    assert first_is_closed
+    assert afresh is not first
+    assert other.is_closed
+
+
+def test_worker_that_cannot_import_says_why() -> None:
+    pool = WorkerPool(max_open=1)
+
+    try:
+        with pytest.raises(RuntimeError, match="No module named 'not_there'"):
+            pool.start([WorkerKind(imports=("not_there",), n_threads=1)])
+    finally:
+        pool.close()
+
+
+def test_worker_does_not_see_libraries_its_runtime_does_not_need(pool: WorkerPool) -> None:
+    worker = pool.get(WorkerKind(imports=("json",), n_threads=1))
+
+    answer = worker.ask(
+        {"task": "predict", "factory": "pandas:DataFrame", "memory_limit_mib": None}
+    )
+
+    assert not answer["ok"]
+    assert "pandas is hidden from measuring processes" in answer["error"]

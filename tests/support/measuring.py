@@ -1,0 +1,44 @@
+"""Short measurements for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rightfit.profiling.measurement import Subject
+from rightfit.profiling.settings import MeasuringSettings
+from rightfit.profiling.workers import WorkerKind
+
+SETTINGS: dict[str, Any] = {
+    "min_processes": 2,
+    "max_processes": 3,
+    "max_s": 20,
+    "p50_width_pct": 10,
+    "p95_width_pct": None,
+    "warm_up_max_ms": 20,
+    "latency_min_calls": 20,
+    "latency_min_ms": 2,
+    "latency_max_ms": 400,
+    "batch_sizes": (4, 32),
+    "batch_min_ms": 2,
+    "batch_max_ms": 50,
+    "batch_max_call_ms": 200,
+    "max_delay_share": 1000,  # others may use the machine while tests run
+    "max_retries": 0,
+    "max_busy_cores": 100,
+    "max_quiet_wait_s": 0,
+    "quiet_look_s": 0.05,
+}
+
+
+def make_settings(**changes: Any) -> MeasuringSettings:
+    return MeasuringSettings(**SETTINGS | changes)
+
+
+def known_load(**arguments: float) -> Subject:
+    costs = {"sleep_ms": 0.0, "burn_ms": 0.0, "allocate_mib": 0.0, "n_classes": 3}
+    return Subject(
+        label="known load",
+        kind=WorkerKind(imports=(), n_threads=1),
+        factory="rightfit.profiling.known_load:open_known_load",
+        arguments=costs | arguments,
+    )
