@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rightfit.grid import Grid, current_grid, read_grid, use_parameters
+from rightfit.grid import Grid, current_grid, has_grid, read_grid, use_parameters
 
 PARAMETERS = {
     "grid": {"datasets": ["flights"], "models": ["net", "linear"]},
@@ -30,26 +30,15 @@ def test_missing_block_is_named() -> None:
         read_grid({key: value for key, value in PARAMETERS.items() if key != "models"})
 
 
-def test_use_parameters_tells_whether_the_grid_changed() -> None:
-    before = current_grid_or_none()
-    try:
-        use_parameters(PARAMETERS)
+def test_use_parameters_tells_whether_the_grid_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rightfit.grid._current", [])
+    assert not has_grid()
+    with pytest.raises(RuntimeError, match="No configuration has been read yet"):
+        current_grid()
 
-        assert not use_parameters(PARAMETERS)
-        assert current_grid().datasets == ("flights",)
-        assert use_parameters(PARAMETERS | {"grid": {"datasets": ["landsat"], "models": ["net"]}})
-    finally:
-        restore(before)
-
-
-def current_grid_or_none() -> Grid | None:
-    try:
-        return current_grid()
-    except RuntimeError:
-        return None
-
-
-def restore(grid: Grid | None) -> None:
-    from rightfit import grid as module
-
-    module._current[:] = [] if grid is None else [grid]
+    assert use_parameters(PARAMETERS)
+    assert not use_parameters(PARAMETERS)
+    assert use_parameters(PARAMETERS | {"grid": {"datasets": ["landsat"], "models": ["net"]}})
+    assert current_grid().datasets == ("landsat",)

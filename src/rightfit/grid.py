@@ -84,6 +84,11 @@ def use_parameters(parameters: Mapping[str, Any]) -> bool:
     return changed
 
 
+def has_grid() -> bool:
+    """Tell whether a configuration has been read."""
+    return bool(_current)
+
+
 def current_grid() -> Grid:
     """Return the grid in use.
 

@@ -79,8 +79,9 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         import tempfile
 
         self._local_copy = tempfile.TemporaryDirectory(prefix="rightfit-bundles-")
-        self._fs.get(source, self._local_copy.name, recursive=True)
-        return Path(self._local_copy.name) / PurePosixPath(source).name
+        # with a slash at its end a folder's content is copied, without the folder itself
+        self._fs.get(f"{source}/", f"{self._local_copy.name}/", recursive=True)
+        return Path(self._local_copy.name)
 
     def _exists(self) -> bool:
         return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))

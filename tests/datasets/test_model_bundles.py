@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError, Version
+
+from rightfit.datasets.model_bundles import ModelBundlesDataset
+from rightfit.models.bundle import Bundle, write_bundle
+from rightfit.models.families import get_family
+from rightfit.models.family import TrainingData
+
+LINEAR = {
+    "n_epochs": 2,
+    "alpha": 1e-4,
+    "penalty": "l2",
+    "learning_rate": "optimal",
+    "eta0": 0.01,
+}
+
+
+@pytest.fixture
+def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
+    *_, last = get_family("linear").train(
+        LINEAR, blobs, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
+    )
+    return write_bundle(
+        tmp_path / "trial",
+        last.model,
+        family="linear",
+        configuration=LINEAR,
+        schema=blobs.schema,
+        data_version="v1",
+    )
+
+
+def make_dataset(filepath: str, version: str) -> ModelBundlesDataset:
+    return ModelBundlesDataset(filepath=filepath, version=Version(None, version))
+
+
+def test_bundles_come_back_by_name_and_answer_alike(
+    bundle: Bundle, blobs: TrainingData, tmp_path: Path
+) -> None:
+    dataset = make_dataset(str(tmp_path / "candidates"), "v1")
+
+    dataset.save({"linear-003": bundle, "linear-001": bundle})
+    loaded = dataset.load()
+
+    linear = get_family("linear")
+    assert sorted(loaded) == ["linear-001", "linear-003"]
+    assert loaded["linear-001"].sha256 == bundle.sha256
+    np.testing.assert_array_equal(
+        linear.predict_proba(loaded["linear-001"].load_native(), blobs.rows),
+        linear.predict_proba(bundle.load_native(), blobs.rows),
+    )
+
+
+def test_newest_version_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
+    folder = str(tmp_path / "candidates")
+    make_dataset(folder, "2026-01-01").save({"old": bundle})
+    make_dataset(folder, "2026-01-02").save({"new": bundle})
+
+    loaded = ModelBundlesDataset(filepath=folder, version=Version(None, None)).load()
+
+    assert list(loaded) == ["new"]
+
+
+def test_bundles_travel_through_another_file_system(bundle: Bundle) -> None:
+    dataset = make_dataset("memory://candidates", "v1")
+
+    dataset.save({"linear-001": bundle})
+
+    assert dataset.load()["linear-001"].sha256 == bundle.sha256
+
+
+def test_changed_file_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    dataset = make_dataset(str(tmp_path / "candidates"), "v1")
+    dataset.save({"linear-001": bundle})
+    weights = tmp_path / "candidates" / "v1" / "candidates" / "linear-001" / "weights.skops"
+    weights.write_bytes(b"something else")
+
+    with pytest.raises(DatasetError, match=r"damaged: \['weights.skops'\]"):
+        dataset.load()

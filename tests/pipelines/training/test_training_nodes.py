@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rightfit.models.family import TrainingData
+from rightfit.pipelines.training.nodes import tune_model
+from rightfit.pipelines.training.params import ModelParams, TrainingParams
+from rightfit.tuning.study_store import StudyStore
+
+TRAINING: dict[str, Any] = {
+    "n_trials": 3,
+    "timeout_s": None,
+    "n_checkpoints": 2,
+    "sampler": "random",
+    "n_grid_points": 2,
+    "early_stopping": "none",
+    "n_startup_trials": 1,
+    "n_candidates": 2,
+    "n_threads": "all",
+    "device": "cpu",
+    "seed": 1,
+}
+LINEAR: dict[str, Any] = {
+    "fixed": {"n_epochs": 2, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.1},
+    "space": {"alpha": {"type": "float", "low": 1e-6, "high": 1e-2, "log": True}},
+}
+
+
+def tune(data: TrainingData, folder: Path, model: dict[str, Any]) -> Any:
+    frame = pl.DataFrame(data.rows, schema=list(data.schema.features)).with_columns(
+        label=pl.Series(data.labels)
+    )
+    card = {
+        "input_schema": data.schema.to_dict(),
+        "quality": {"name": "accuracy", "worst": 0.0, "best": 1.0},
+        "data_version": "v1",
+    }
+    return tune_model(
+        frame,
+        frame,
+        card,
+        StudyStore(folder, None),
+        ModelParams.model_validate(model),
+        TrainingParams.model_validate(TRAINING),
+        cell_name="blobs.linear",
+    )
+
+
+def test_tune_model_returns_trials_curves_and_exported_candidates(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    trials, curves, candidates = tune(blobs, tmp_path, LINEAR)
+
+    assert trials.height == 3
+    assert curves.height == 6
+    assert 1 <= len(candidates) <= 2
+    for name, bundle in candidates.items():
+        assert name.startswith("linear-")
+        assert bundle.onnx["label_agreement"] >= 0.999
+
+
+def test_tune_model_refuses_a_setting_the_family_does_not_know(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    faulty = LINEAR | {"fixed": LINEAR["fixed"] | {"momentum": 0.9}}
+
+    with pytest.raises(ValueError, match=r"unknown=\['momentum'\]"):
+        tune(blobs, tmp_path, faulty)
+
+    assert not list(tmp_path.iterdir())
