@@ -46,12 +46,12 @@ class Study:
 
 
 @pytest.fixture(scope="module")
-def study(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+def study(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     root = tmp_path_factory.mktemp("study")
     (root / "01_raw").symlink_to(bootstrapped / "data" / "01_raw")
     study = Study(bootstrapped, root)
     study.run("perf")
-    yield study
+    return study
 
 
 def test_profiles_hold_every_cell_in_both_runtimes(study: Study) -> None:

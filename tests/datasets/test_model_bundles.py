@@ -67,11 +67,15 @@ def test_newest_version_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_bundles_travel_through_another_file_system(bundle: Bundle) -> None:
-    dataset = make_dataset("memory://candidates", "v1")
+    dataset = make_dataset("memory:///bundles/candidates", "v1")
 
     dataset.save({"linear-001": bundle})
+    loaded = dataset.load()["linear-001"]
 
-    assert dataset.load()["linear-001"].sha256 == bundle.sha256
+    assert loaded.sha256 == bundle.sha256
+    assert loaded.path.is_dir()
+    dataset.release()
+    assert not loaded.path.exists()
 
 
 def test_changed_file_is_refused(bundle: Bundle, tmp_path: Path) -> None:

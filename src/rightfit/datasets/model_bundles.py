@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,6 +13,9 @@ from rightfit.models.bundle import Bundle, read_bundle
 
 class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, Bundle]]):
     """Save bundles as one sub-folder per candidate; load them with their hashes checked.
+
+    Bundles of a remote file system are read from a local copy that lasts until the next load or
+    Kedro's release of the dataset.
 
     Example catalog entry::
 
@@ -42,6 +46,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         protocol, path = get_protocol_and_path(filepath, version)
         self._protocol = protocol
         self._fs = fsspec.filesystem(protocol, **(fs_args or {}), **(credentials or {}))
+        self._local_copy: tempfile.TemporaryDirectory[str] | None = None
         self.metadata = metadata
         super().__init__(
             filepath=PurePosixPath(path),
@@ -76,8 +81,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
     def _fetch(self, source: str) -> Path:
         if self._protocol == "file":
             return Path(source)
-        import tempfile
-
+        self._drop_local_copy()
         self._local_copy = tempfile.TemporaryDirectory(prefix="rightfit-bundles-")
         # with a slash at its end a folder's content is copied, without the folder itself
         self._fs.get(f"{source}/", f"{self._local_copy.name}/", recursive=True)
@@ -92,6 +96,12 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
     def _release(self) -> None:
         super()._release()
         self._invalidate_cache()
+        self._drop_local_copy()
+
+    def _drop_local_copy(self) -> None:
+        if self._local_copy is not None:
+            self._local_copy.cleanup()
+            self._local_copy = None
 
     def _invalidate_cache(self) -> None:
         self._fs.invalidate_cache()
