@@ -39,7 +39,7 @@ def _tabulate(contest: Contest) -> pl.DataFrame:
     rows = contest.chosen
     values = {metric: contest.table.values(metric)[rows] for metric in goals}
     scores = score_metrics(values, contest.application)
-    parts = contest.application.shares()[:, None] * scores
+    parts = contest.application.shares()[:, None] * np.array(scores)
     total = parts.sum(axis=0)
     contributions = parts * np.where(total > 0, contest.utility / np.where(total > 0, total, 1), 1)
     keys = describe_profiles(contest).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)

@@ -37,9 +37,8 @@ def find_contenders(contest: Contest, dataset: int) -> Contenders:
     table = contest.table
     rows = np.flatnonzero(contest.judgement.feasible & (table.dataset_of_row == dataset))
     metrics = contest.application.weighted()
-    scores = score_metrics(
-        {name: table.values(name)[rows] for name in metrics}, contest.application
-    )
+    values = {name: table.values(name)[rows] for name in metrics}
+    scores = np.array(score_metrics(values, contest.application))
     utility = contest.judgement.utility[rows]
     best = utility.max(initial=0.0)  # kept even if dominated by less than the utility's rounding
     kept = find_pareto_front(scores.T) | (utility == best)

@@ -4,7 +4,7 @@ Table ``limit_shadows``: two rows per application, dataset and limit, ``directio
 ``loosened`` or ``tightened``: ``metric``, ``kind``, ``limit`` and ``changed_limit`` as in the YAML,
 ``n_feasible`` and ``n_feasible_changed`` candidates, ``winner`` and ``winner_changed`` (candidates;
 null: none qualifies), ``utility`` and ``utility_changed`` of the winners, and ``flips``: whether
-the winner changes.
+the winner changes. Limits on counts, of which a percentage makes no sense, are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import polars as pl
 from rightfit.ranking.applications import Application, LimitKind
 from rightfit.ranking.contest import Contest, hold_contest
 from rightfit.ranking.ranked import Ranked, settle_order
+
+COUNTS = ("n_threads", "min_hardware_tier")
 
 SCHEMA = {
     **dict.fromkeys(("application", "dataset", "metric", "kind", "direction"), pl.String),
@@ -47,6 +49,8 @@ def change_limit(value: float, kind: LimitKind, *, direction: str, change_pct: f
 def _find_shadows(contest: Contest) -> Iterator[dict[str, Any]]:
     before = _find_winners(contest)
     for metric, constraint in contest.application.constraints.items():
+        if metric in COUNTS:
+            continue
         for kind, value in constraint.limits().items():
             for direction in ("loosened", "tightened"):
                 changed = change_limit(

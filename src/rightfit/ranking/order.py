@@ -31,7 +31,7 @@ def order_candidates(contest: Contest) -> Ints:
     """
     level = standing(contest.utility, contest.feasible)
     parts = [
-        part.start + np.argsort(-level[part], kind="stable")
+        part.start + np.argsort(-level[part])  # equal ones are settled next
         for part in contest.table.candidate_slices
     ]
     return _break_equal(contest, np.concatenate(parts), level)

@@ -141,7 +141,7 @@ def _find_decisive(contest: Contest, rival: Ints, *, is_winner: Bools) -> Names:
     goals = list(contest.application.weighted())
     rows = contest.chosen
     values = {metric: contest.table.values(metric)[rows] for metric in goals}
-    scores = score_metrics(values, contest.application)
+    scores = np.array(score_metrics(values, contest.application))
     if contest.application.aggregation == "geometric":
         scores = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
     worth = contest.application.shares()[:, None] * scores

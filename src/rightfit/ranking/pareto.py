@@ -6,6 +6,8 @@ import numpy as np
 
 from rightfit.ranking.utility import Bools, Floats, Ints
 
+_HUGE = 1e150  # stands for infinite gains in sums
+
 
 def find_pareto_front(gains: Floats) -> Bools:
     """Find the rows that no other row dominates.
@@ -23,10 +25,12 @@ def find_pareto_front(gains: Floats) -> Bools:
     [True, True, False]
     """
     front: Bools = np.zeros(len(gains), dtype=np.bool_)
-    left: Ints = np.lexsort(-gains.T[::-1])  # a row comes after all rows that dominate it
+    sums = np.clip(gains, -_HUGE, _HUGE).sum(axis=1)  # never higher than a dominating row's
+    left: Ints = np.arange(len(gains))
     while len(left):
-        first = gains[left[0]]
         rest = gains[left]
+        highest = np.flatnonzero(sums[left] == sums[left].max())
+        first = rest[highest[np.lexsort(-rest[highest].T[::-1])[0]]]  # of equal sums, undominated
         front[left[(rest == first).all(axis=1)]] = True
         left = left[(rest > first).any(axis=1)]
     return front

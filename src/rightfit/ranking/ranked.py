@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rightfit.ranking.applications import Applications
+from rightfit.ranking.applications import Application, Applications
 from rightfit.ranking.chances import simulate_best
 from rightfit.ranking.contest import Contest, hold_contest
 from rightfit.ranking.order import number_places, order_candidates, promote_by_rule
@@ -65,10 +67,12 @@ def rank_applications(
     table: ProfileTable, applications: Applications, rules: RankingRules
 ) -> list[Ranked]:
     """Rank all candidates, dataset by dataset, for every application in the YAML's order."""
-    return [
-        rank_candidates(hold_contest(table, name, application, rules))
-        for name, application in applications.items()
-    ]
+
+    def rank(item: tuple[str, Application]) -> Ranked:
+        return rank_candidates(hold_contest(table, *item, rules))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
+        return list(threads.map(rank, applications.items()))
 
 
 def rank_candidates(contest: Contest) -> Ranked:

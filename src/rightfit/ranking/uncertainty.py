@@ -90,8 +90,8 @@ def spread_candidates(contest: Contest, factor: float) -> Spread:
         low, high = _margin_interval(table, limit, rows=rows, factor=factor)
         surely &= low >= 0  # NaN, not measured: neither surely nor maybe
         maybe &= high >= 0
-    measured = ~np.isnan(below)
-    return Spread(np.nan_to_num(below), np.nan_to_num(above), surely & measured, maybe & measured)
+    measured = ~np.isnan(contest.utility)
+    return Spread(below, above, surely & measured, maybe & measured)
 
 
 def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints, Ints]:
@@ -109,10 +109,13 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
     n = len(utility)
     if spread.is_exact:
         level = standing(utility, feasible)
-        ordered = np.sort(level)
-        n_worse = np.searchsorted(ordered, level, side="left")
-        n_better = n - np.searchsorted(ordered, level, side="right")
-        return 1 + n_better, n - n_worse
+        order = np.argsort(-level)
+        starts = np.flatnonzero(np.diff(level[order], prepend=np.inf) != 0)
+        n_equal = np.diff(starts, append=n)
+        low, high = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        low[order] = np.repeat(starts + 1, n_equal)
+        high[order] = np.repeat(starts + n_equal, n_equal)
+        return low, high
     value = np.where(np.isnan(utility), UNMEASURED_UTILITY, utility)
     low = np.empty(n, dtype=np.int64)
     high = np.full(n, n, dtype=np.int64)
@@ -136,25 +139,25 @@ def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
 
 def _spread_utility(contest: Contest, factor: float) -> tuple[Floats, Floats]:
     table, application, rows = contest.table, contest.application, contest.chosen
-    goals = application.weighted()
+    goals, utility = application.weighted(), contest.utility
+    intervals = {metric: table.interval(metric) for metric in goals}
+    below, above = np.zeros(len(rows)), np.zeros(len(rows))
+    if not any(intervals.values()):
+        return below, above
     values = {metric: table.values(metric)[rows] for metric in goals}
     scores = score_metrics(values, application)
-    utility = aggregate_scores(scores, application.shares(), application.aggregation)
-    below = np.where(np.isnan(utility), np.nan, 0.0)
-    above = below.copy()
     for position, (metric, goal) in enumerate(goals.items()):
-        interval = table.interval(metric)
+        interval = intervals[metric]
         if interval is None:
             continue
         ends = (interval[0][rows], interval[1][rows])
         for square, score in zip(
             (below, above), _score_ends(values[metric], ends, goal, factor), strict=True
         ):
-            moved = scores.copy()
-            moved[position] = score
+            moved = [*scores[:position], score, *scores[position + 1 :]]
             shifted = aggregate_scores(moved, application.shares(), application.aggregation)
             square += (shifted - utility) ** 2
-    return np.sqrt(below), np.sqrt(above)
+    return np.nan_to_num(np.sqrt(below)), np.nan_to_num(np.sqrt(above))
 
 
 def _score_ends(

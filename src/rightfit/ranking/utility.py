@@ -8,7 +8,7 @@ bit, wherever they stand in the array.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -51,48 +51,44 @@ def score_metric(values: Floats, objective: Objective) -> Floats:
     return clipped
 
 
-def score_metrics(values: Values, application: Application) -> Floats:
+def score_metrics(values: Values, application: Application) -> list[Floats]:
     """Score every weighted objective of an application.
 
     Returns:
-        Scores in [0, 1], shape (n_objectives, n_profiles), in the order of
-        :meth:`Application.weighted`.
+        Scores in [0, 1], one array per objective, in the order of :meth:`Application.weighted`.
     """
-    return np.array(
-        [
-            score_metric(np.asarray(values[metric], dtype=np.float64), objective)
-            for metric, objective in application.weighted().items()
-        ]
-    )
+    return [
+        score_metric(np.asarray(values[metric], dtype=np.float64), objective)
+        for metric, objective in application.weighted().items()
+    ]
 
 
-def aggregate_scores(scores: Floats, shares: Floats, aggregation: Aggregation) -> Floats:
+def aggregate_scores(scores: Sequence[Floats], shares: Floats, aggregation: Aggregation) -> Floats:
     """Combine scores into utilities.
 
     Args:
-        scores: Shape (n_objectives, ...), each in [0, 1].
+        scores: One array per objective, all of one shape, each value in [0, 1].
         shares: Normalised weights, shape (n_objectives,).
         aggregation: The weighted arithmetic mean lets one metric make up for another; under the
             geometric one a score of 0 makes the whole utility 0.
 
     Returns:
-        Utilities in [0, 1], shape of one row of ``scores``; NaN where any score is NaN.
+        Utilities in [0, 1], shape of one array of ``scores``; NaN where any score is NaN.
 
-    >>> scores = np.array([[0.25], [1.0]])
+    >>> scores = [np.array([0.25]), np.array([1.0])]
     >>> aggregate_scores(scores, np.array([0.5, 0.5]), "arithmetic").tolist()
     [0.625]
     >>> aggregate_scores(scores, np.array([0.5, 0.5]), "geometric").tolist()
     [0.5]
     """
-    total: Floats = np.zeros(scores.shape[1:])
+    total: Floats = np.zeros(scores[0].shape)
     if aggregation == "arithmetic":
         for share, score in zip(shares, scores, strict=True):
             total = total + share * score
         return np.minimum(total, 1.0)  # shares sum to 1 only up to rounding
-    with np.errstate(divide="ignore"):
-        logs = np.log(scores)
-    for share, log in zip(shares, logs, strict=True):
-        total = total + share * log
+    with np.errstate(divide="ignore"):  # log 0 = -inf: the utility is 0
+        for share, score in zip(shares, scores, strict=True):
+            total = total + share * np.log(score)
     combined: Floats = np.exp(total)
     return np.minimum(combined, 1.0)
 

@@ -13,6 +13,8 @@ from rightfit.ranking.rules import RankingRules
 
 __all__ = ["ApplicationsParams", "RankingParams"]
 
+SERVING_LIMITS = ("n_threads",)  # part of the serving configuration; can be limited like a metric
+
 
 class ApplicationsParams(Applications):
     """All applications, every metric of theirs known (``params:applications``)."""
@@ -47,6 +49,7 @@ def _find_faults(application: Application) -> list[str]:
         f"{block}.{metric} is no metric{suggest(metric, METRICS_BY_COLUMN)}"
         for block, metric in named
         if metric not in METRICS_BY_COLUMN
+        and not (block == "constraints" and metric in SERVING_LIMITS)
     ]
     reversed_bounds = [
         f"objectives.{metric} has worst {goal.worst:g} and best {goal.best:g}, but "

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import polars as pl
+from contests import make_application, make_profile, rank
+
+from rightfit.ranking.why_not import tabulate_why_not
+
+TRIALS = pl.DataFrame(
+    {
+        "number": [0, 1, 2, 3],
+        "application": [None, "web_api", None, None],
+        "state": ["complete", "stopped", "failed", "stopped"],
+        "stop_checkpoint": [None, 3, None, 0],
+        "stop_reason": [
+            None,
+            "median: best accuracy 0.8 is below the median",
+            "failed: ValueError: no rows",
+            None,
+        ],
+    }
+)
+
+
+def test_why_not_gives_a_reason_for_candidates_and_unfinished_trials() -> None:
+    ranked = rank(
+        make_profile("net-0", quality=0.9, latency_p50_ms=1),
+        make_profile("net-9", quality=0.9, latency_p50_ms=90),
+        application=make_application(constraints={"latency_p50_ms": {"max": 80}}),
+    )
+
+    table = tabulate_why_not([ranked], {("landsat", "net"): TRIALS})
+
+    assert table.select("application", "candidate", "rank", "outcome").rows() == [
+        ("test", "net-0", 1, "winner"),
+        ("test", "net-9", 2, "violates"),
+        ("web_api", "net-1", None, "stopped"),
+        (None, "net-2", None, "failed"),
+        (None, "net-3", None, "stopped"),
+    ]
+    assert table["reason"].to_list()[1:] == [
+        "violates latency_p50_ms: 90 where at most 80 is allowed (by 10)",
+        "stopped at checkpoint 3: median: best accuracy 0.8 is below the median",
+        "failed: ValueError: no rows",
+        "stopped at checkpoint 0",
+    ]
+    assert table["excess"][1] == 10
