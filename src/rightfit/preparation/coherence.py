@@ -79,15 +79,14 @@ def _join_faults(spec: DatasetSpec, join: Join, known: set[str]) -> list[str]:
 
 
 def _derived_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
-    faults = [
-        f"derived: {derived.name} reads the unknown column {derived.column!r}"
-        for derived in spec.derived
-        if derived.column not in known
-    ]
-    names = Counter(derived.name for derived in spec.derived)
-    twice = sorted(name for name, n_times in names.items() if n_times > 1 or name in known)
-    if twice:
-        faults.append(f"derived: the columns {twice} would exist twice; choose other names")
+    faults = []
+    so_far = set(known)
+    for derived in spec.derived:
+        if derived.column not in so_far:
+            faults.append(f"derived: {derived.name} reads the unknown column {derived.column!r}")
+        if derived.name in so_far:
+            faults.append(f"derived: {derived.name!r} would exist twice; choose another name")
+        so_far.add(derived.name)
     return faults
 
 
@@ -188,9 +187,13 @@ def leaking_columns(spec: DatasetSpec) -> set[str]:
         spec: Description of the dataset.
 
     Returns:
-        The target's column, ``not_features``, the split's column and all columns derived from one.
+        The target's column, ``not_features``, the split's column, and all columns that are derived
+        from one of these or joined on one.
     """
     leaking = {spec.target.column, spec.split.column, *spec.not_features}
+    for join in spec.joins:
+        if leaking & set(join.keys):
+            leaking |= {join.prefix + column for column in join.columns}
     for derived in spec.derived:  # in order: a derived column may read an earlier one
         if derived.column in leaking:
             leaking.add(derived.name)

@@ -7,6 +7,7 @@ one or more feature columns. Whoever serves a model needs the encoder and the ra
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,7 +35,8 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> dict[str, Any]
         The encoder as plain JSON types.
 
     Raises:
-        ValueError: If a numeric column has no value in the train rows.
+        ValueError: If a numeric column has no value in the train rows, or two feature columns
+            would have one name.
     """
     empty = [name for name in features.numeric if train[name].drop_nulls().is_empty()]
     if empty:
@@ -51,7 +53,9 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> dict[str, Any]
     if features.image is not None:
         image = features.image
         steps.append({"kind": "pixels", "column": image.column, "shape": list(image.shape)})
-    return {"version": ENCODER_VERSION, "steps": steps}
+    encoder = {"version": ENCODER_VERSION, "steps": steps}
+    _require_distinct_names(encoder)
+    return encoder
 
 
 def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
@@ -91,6 +95,15 @@ def name_features(encoder: Encoder) -> tuple[str, ...]:
         for step in encoder["steps"]
         for expr in _EXPRESSIONS[step["kind"]](step)
     )
+
+
+def _require_distinct_names(encoder: Encoder) -> None:
+    twice = sorted(name for name, n in Counter(name_features(encoder)).items() if n > 1)
+    if twice:
+        raise ValueError(
+            f"Encoding would give several columns the names {twice}. "
+            "Rename or derive one of their sources in parameters_datasets.yml."
+        )
 
 
 def _fit_standardise(column: pl.Series) -> dict[str, Any]:

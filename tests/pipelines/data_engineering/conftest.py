@@ -1,0 +1,80 @@
+"""The shipped raw tables and their description, with small caps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from rightfit.grid import use_parameters
+from rightfit.pipelines.data_engineering import create_pipeline
+from rightfit.pipelines.data_engineering.params import DatasetSpec
+
+DATASETS = ("landsat", "fashion_mnist", "flights")
+CAPS = {"max_train_rows": 4000, "max_test_rows": 2000}
+
+Run = Callable[..., DataCatalog]
+
+
+class KeptDataset(MemoryDataset):
+    """Stays readable after the run, as files do."""
+
+    def _release(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def described(project_path: Path) -> dict[str, Any]:
+    """``datasets`` of conf/base."""
+    loader = OmegaConfigLoader(str(project_path / "conf"), base_env="base", default_run_env="base")
+    datasets: dict[str, Any] = loader["parameters"]["datasets"]
+    return datasets
+
+
+@pytest.fixture(scope="session")
+def raw_tables(project_path: Path, described: dict[str, Any]) -> dict[str, pl.DataFrame]:
+    return {
+        table: pl.read_parquet(project_path / "data" / "01_raw" / f"{table}.parquet")
+        for dataset in DATASETS
+        for table in described[dataset]["tables"]
+    }
+
+
+@pytest.fixture(scope="session")
+def run_stage(described: dict[str, Any], raw_tables: dict[str, pl.DataFrame]) -> Run:
+    """Run the stage in memory, with raw tables or settings replaced."""
+
+    def run(
+        dataset: str, *, frames: dict[str, pl.DataFrame] | None = None, **settings: Any
+    ) -> DataCatalog:
+        spec = described[dataset] | CAPS | settings
+        use_parameters(
+            {
+                "grid": {"datasets": [dataset], "models": ["linear"]},
+                "datasets": {dataset: spec},
+                "models": {"linear": {}},
+            }
+        )
+        chosen = raw_tables | (frames or {})
+        inputs = {f"{table}_raw": chosen[table] for table in spec["tables"]}
+        inputs[f"params:datasets.{dataset}"] = DatasetSpec.model_validate(spec)
+        pipeline = create_pipeline()
+        catalog = DataCatalog({name: MemoryDataset(data) for name, data in inputs.items()})
+        for name in pipeline.all_outputs():
+            catalog[name] = KeptDataset()
+        SequentialRunner().run(pipeline, catalog)
+        return catalog
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def prepared(run_stage: Run) -> dict[str, DataCatalog]:
+    """Everything that the stage writes, per shipped dataset."""
+    return {dataset: run_stage(dataset) for dataset in DATASETS}

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from rightfit.preparation.assembling import add_label
+from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.splitting import assign_parts, latest_rows
+
+Describe = Callable[..., DatasetSpec]
+Tables = dict[str, pl.DataFrame]
+
+STRATIFIED = {"method": "stratified", "share": 0.25}
+
+
+def wide(n_train: int, n_test: int) -> pl.DataFrame:
+    """One row in four is late; one time per row."""
+    n = n_train + n_test
+    return pl.DataFrame(
+        {
+            "day": [1 + i // 24 for i in range(n)],
+            "clock": [100 * (i % 24) for i in range(n)],
+            "split": ["train"] * n_train + ["test"] * n_test,
+            "label": [int(i % 4 == 0) for i in range(n)],
+            "row": list(range(n)),
+        }
+    )
+
+
+def count(rows: pl.DataFrame) -> dict[str, int]:
+    return dict(rows.group_by("part").len().rows())
+
+
+def test_validation_by_time_is_strictly_later_than_train(describe: Describe) -> None:
+    shuffled = wide(80, 16).sample(fraction=1.0, shuffle=True, seed=1)
+
+    rows = assign_parts(describe(), shuffled).rows
+    times = {
+        part: rows.filter(pl.col("part") == part).select(pl.struct("day", "clock"))["day"]
+        for part in ("train", "validation")
+    }
+
+    assert count(rows) == {"train": 60, "validation": 20, "test": 16}
+    assert max(t["day"] * 2400 + t["clock"] for t in times["train"]) < min(
+        t["day"] * 2400 + t["clock"] for t in times["validation"]
+    )
+
+
+def test_latest_rows_keeps_rows_of_one_time_together() -> None:
+    rows = pl.DataFrame({"day": [1, 2, 3, 3, 3, None]})
+
+    assert latest_rows(rows, ("day",), share=0.2).tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_latest_rows_orders_by_the_first_column_first() -> None:
+    rows = pl.DataFrame({"day": [2, 1, 1], "clock": [0, 9, 5]})
+
+    assert latest_rows(rows, ("day", "clock"), share=0.34).tolist() == [True, False, False]
+
+
+def test_validation_comes_from_train_only_and_keeps_the_class_shares(describe: Describe) -> None:
+    rows = assign_parts(describe(validation=STRATIFIED), wide(80, 16)).rows
+    validation = rows.filter(pl.col("part") == "validation")
+
+    assert count(rows) == {"train": 60, "validation": 20, "test": 16}
+    assert set(validation["split"]) == {"train"}
+    assert validation["label"].sum() == 5
+
+
+def test_test_rows_are_the_documented_ones_whatever_the_seed(describe: Describe) -> None:
+    for seed in (1, 2):
+        rows = assign_parts(describe(validation=STRATIFIED, seed=seed), wide(80, 16)).rows
+
+        assert rows.filter(pl.col("part") == "test")["row"].to_list() == list(range(80, 96))
+
+
+def test_caps_keep_a_seeded_sample_and_count_the_rest(describe: Describe) -> None:
+    spec = describe(validation=STRATIFIED, max_train_rows=40, max_test_rows=8)
+
+    parted = assign_parts(spec, wide(80, 16))
+
+    assert count(parted.rows) == {"train": 30, "validation": 10, "test": 8}
+    assert parted.dropped == (
+        ("not in the sample of 40 train rows", 40),
+        ("not in the sample of 8 test rows", 8),
+    )
+    assert parted.rows.equals(assign_parts(spec, wide(80, 16)).rows)
+    assert parted.rows["row"].is_sorted()
+
+
+def test_rows_of_another_split_value_are_dropped_and_counted(describe: Describe) -> None:
+    rows = wide(80, 16).with_columns(
+        split=pl.when(pl.col("row") < 5).then(pl.lit("other")).otherwise("split")
+    )
+
+    assert assign_parts(describe(), rows).dropped == (("split is neither train nor test", 5),)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1] * 4 + [0, 0], r"no train row is left for the classes \['in_time'\]"),
+        ([0] * 4 + [1, 1], r"no train row is left for the classes \['late'\]"),
+    ],
+)
+def test_class_without_train_rows_is_refused(
+    describe: Describe, labels: list[int], message: str
+) -> None:
+    rows = wide(4, 2).with_columns(label=pl.Series(labels))
+
+    with pytest.raises(ValueError, match=message):
+        assign_parts(describe(), rows)
+
+
+def test_one_time_for_all_rows_leaves_no_train_rows(describe: Describe, tables: Tables) -> None:
+    trips = tables["trips"].with_columns(day=pl.lit(1), clock=pl.lit(600))
+    spec = describe()
+
+    with pytest.raises(ValueError, match="no row is left for train"):
+        assign_parts(spec, add_label(trips, spec.target))
