@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -23,6 +25,7 @@ from rightfit.ranking.rules import RankingRules
 from rightfit.ranking.weight_intervals import tabulate_weight_intervals
 from rightfit.ranking.weight_space import tabulate_win_shares
 from rightfit.ranking.why_not import tabulate_why_not
+from rightfit.reporting.report import build_sections, render_report
 from rightfit.reporting.results import Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")
@@ -229,7 +232,7 @@ def make_tables(
     }
 
 
-def make_results(
+def build_results(
     applications: dict[str, Any] = APPLICATIONS, profiles: pl.DataFrame | None = None
 ) -> Results:
     asked = Applications.model_validate(applications)
@@ -257,5 +260,28 @@ def make_results(
 
 
 @pytest.fixture(scope="session")
+def applications() -> dict[str, Any]:
+    return APPLICATIONS
+
+
+@pytest.fixture(scope="session")
+def ladder() -> tuple[Tier, ...]:
+    return LADDER
+
+
+@pytest.fixture(scope="session")
+def make_results() -> Callable[..., Results]:
+    return build_results
+
+
+@pytest.fixture(scope="session")
 def results() -> Results:
-    return make_results()
+    return build_results()
+
+
+@pytest.fixture(scope="session")
+def report_path(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the hand-made results, as a file."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render_report(results, build_sections(results, LADDER)), encoding="utf-8")
+    return path

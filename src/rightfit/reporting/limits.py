@@ -10,7 +10,7 @@ import polars as pl
 from rightfit.ranking.applications import Applications
 from rightfit.ranking.contest import find_limits
 from rightfit.ranking.profile_table import read_profiles
-from rightfit.reporting.charts.fronts import LimitLine
+from rightfit.reporting.charts.limit_lines import LimitLine
 
 
 def find_limit_lines(

@@ -11,6 +11,8 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 NOT_MEASURED = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
+OWN_TITLES = {"quality_raw": "Raw quality", "n_threads": "Number of threads"}
+
 UNITS_BY_SUFFIX: tuple[tuple[str, str], ...] = (
     ("_rows_per_s", "rows/s"),
     ("_j_per_1k_rows", "J per 1,000 rows"),
@@ -38,6 +40,8 @@ def metric_title(column: str) -> str:
     >>> metric_title("latency_p50_ms")
     'Latency p50 (ms)'
     """
+    if column in OWN_TITLES:
+        return OWN_TITLES[column]
     metric = METRICS_BY_COLUMN.get(column)
     return metric.title if metric else column.replace("_", " ")
 
@@ -53,10 +57,10 @@ def metric_name(column: str) -> str:
 
 
 def format_number(value: float | None) -> str:
-    """Write a number with three significant digits; thousands get separators, millions an M.
+    """Write a number with up to three significant digits; thousands get separators.
 
-    >>> [format_number(x) for x in (0.04821, 12.64, 1234.5, 2_450_000.0, 0.0, None)]
-    ['0.0482', '12.6', '1,230', '2.45M', '0', '–']
+    >>> [format_number(x) for x in (0.04821, 12.64, 58.0, 1234.5, 2_450_000.0, 0.0, None)]
+    ['0.0482', '12.6', '58', '1,230', '2.45M', '0', '–']
     """
     if value is None or math.isnan(value):
         return NOT_MEASURED
@@ -68,9 +72,9 @@ def format_number(value: float | None) -> str:
         return f"{value / 1e6:.3g}M" if abs(value) < 999.5e6 else f"{value:.2e}"
     if abs(value) < 1e-4:
         return f"{value:.2e}"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    rounded = round(value, 2 - math.floor(math.log10(abs(value))))
-    return f"{rounded:,.{decimals}f}"
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    text = f"{round(value, decimals):,.{max(0, decimals)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def format_short(value: float | None) -> str:
@@ -115,6 +119,15 @@ def words(name: str) -> str:
     'web api'
     """
     return name.replace("_", " ")
+
+
+def sentence_case(text: str) -> str:
+    """Write the first letter large and leave the others.
+
+    >>> sentence_case("ROC AUC"), sentence_case("web api")
+    ('ROC AUC', 'Web api')
+    """
+    return text[:1].upper() + text[1:]
 
 
 def serving_label(profile: Mapping[str, Any]) -> str:

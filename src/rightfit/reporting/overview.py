@@ -12,9 +12,11 @@ from rightfit.ranking.applications import Application
 from rightfit.reporting.naming import (
     count,
     format_metric,
+    format_number,
     format_quality,
     listing,
     metric_name,
+    metric_unit,
     serving_label,
     words,
 )
@@ -122,7 +124,7 @@ def describe_wishes(application: Application) -> str:
     ...     description="-", scenario="offline", objectives={"quality": quality},
     ...     constraints={"peak_memory_mib": {"max": 64}},
     ... ))
-    'Weighs quality 100 %. Limits: peak memory at most 64.0 MiB.'
+    'Weighs quality 100 %. Limits: peak memory at most 64 MiB.'
     """
     weights = zip(application.weighted(), application.shares(), strict=True)
     weighed = listing([f"{metric_name(metric)} {share:.0%}" for metric, share in weights])
@@ -139,9 +141,9 @@ def describe_limit(metric: str, kind: str, value: float) -> str:
     """Write a limit in words.
 
     >>> describe_limit("quality", "max_degradation", 0.05)
-    'quality at most 0.050 below the best'
+    'quality at most 0.05 below the best'
     """
-    text = format_metric(metric, value)
+    text = f"{format_number(value)} {metric_unit(metric)}".strip()
     if kind == "max_degradation":
         return f"{metric_name(metric)} at most {text} below the best"
     return f"{metric_name(metric)} at {'least' if kind == 'min' else 'most'} {text}"

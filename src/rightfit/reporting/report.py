@@ -105,12 +105,12 @@ def _write_legend(results: Results) -> str:
         f"Utility: worth to the application between its own bounds, 0 to 1, with its {level:.0%} "
         "interval. Tier: smallest hardware on which the limits hold. Tied: the measurements cannot "
         f"tell them apart at {level:.0%}; the tie rule chose "
-        f"({_write_tie_rule(results.rules)})."
+        f"(by {_write_tie_rule(results.rules)})."
     ).replace("%", " %")
 
 
 def _write_tie_rule(rules: RankingRules) -> str:
-    return ", then ".join(f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule)
+    return "; then ".join(f"{metric_name(key.by)}, the {key.prefer} one" for key in rules.ties.rule)
 
 
 def _write_footer(results: Results) -> str:
@@ -130,13 +130,14 @@ def _view(section: Section) -> dict[str, Any]:
 
 
 def _view_chart(chart: Chart) -> dict[str, Any]:
-    layout = chart.figure.layout
+    figure = chart.figure.to_plotly_json()
+    figure["layout"].pop("template", None)  # the page has one for each theme
     return {
         "title": chart.title,
         "caption": chart.caption,
         "alt": chart.alt,
-        "height_px": int(layout.height or 450),
-        "json": _embed(chart.figure.to_plotly_json()),
+        "height_px": figure["layout"]["height"],
+        "json": _embed(figure),
     }
 
 

@@ -13,8 +13,8 @@ from rightfit.ranking.rules import RankingRules
 from rightfit.reporting.charts.palette import Mark, marks_of
 
 QUALITY_TITLES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
     "roc_auc": "ROC AUC",
 }
 PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]

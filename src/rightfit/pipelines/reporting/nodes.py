@@ -73,21 +73,19 @@ def draw_utility_chart(
 def draw_sensitivity_chart(
     resource_profiles: pl.DataFrame, win_shares: pl.DataFrame, weight_intervals: pl.DataFrame
 ) -> Figure:
-    """Draw how far every weight can move, behind a menu of applications."""
+    """Draw who wins as the weights move: all of them, then one at a time per application."""
     from rightfit.reporting.charts.menus import behind_menu
     from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
 
     marks = marks_of(resource_profiles["model"])
     family_of = dict(resource_profiles.select("candidate", "model").iter_rows())
-    figures = {}
+    shown = "all weightings"
+    figures = {shown: draw_win_shares(win_shares, marks=marks)}
     for name in weight_intervals["application"].unique(maintain_order=True):
-        figures[f"{words(name)}: all weightings"] = draw_win_shares(
-            win_shares, application=name, marks=marks
-        )
-        figures[f"{words(name)}: one weight"] = draw_weight_intervals(
+        figures[f"{words(name)}, one weight"] = draw_weight_intervals(
             weight_intervals, application=name, family_of=family_of, marks=marks
         )
-    return behind_menu(figures, shown=next(iter(figures)), label="Weights")
+    return behind_menu(figures, shown=shown, label="Weights")
 
 
 def draw_stops_chart(**tables: pl.DataFrame) -> Figure:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
 from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, THEMES, Mark, plotly_template
-from rightfit.reporting.naming import metric_name, metric_title, metric_unit, serving_label, words
+from rightfit.reporting.naming import (
+    metric_name,
+    metric_title,
+    metric_unit,
+    sentence_case,
+    serving_label,
+    words,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -31,23 +38,6 @@ COST_METRICS = (
 )
 KEYS = ("model", "candidate", "runtime", "n_threads", "device")
 HEIGHT_PX = 460
-
-
-@dataclass(frozen=True)
-class LimitLine:
-    """A limit an application puts on a metric.
-
-    Args:
-        application: Who asks for it.
-        metric: Column of the profiles.
-        kind: ``min`` or ``max``.
-        value: The limit in the metric's unit.
-    """
-
-    application: str
-    metric: str
-    kind: str
-    value: float
 
 
 def pareto_front(profiles: pl.DataFrame, *, cost: str, quality: str) -> pl.DataFrame:
@@ -84,7 +74,7 @@ def draw_front(
     Args:
         profiles: Resource profiles of one dataset.
         dataset: Its name.
-        quality_title: What ``quality_raw`` is for it, such as ``Accuracy``.
+        quality_title: What ``quality_raw`` is for it, such as ``accuracy``.
         marks: Colour and symbol of each family.
         limits: Limits of all applications; those on ``quality_raw`` become horizontal lines.
         winners: One row per application: ``application`` and the keys of the winning profile.
@@ -98,7 +88,7 @@ def draw_front(
         metric_title(cost): _draw_one(
             named, cost=cost, dataset=dataset, quality_title=quality_title, marks=marks
         ).update_layout(
-            shapes=_limit_lines(limits, cost), xaxis_range=_range(profiles, cost, limits)
+            shapes=draw_limits(profiles, cost, limits), xaxis_range=_range(profiles, cost, limits)
         )
         for cost in costs
     }
@@ -127,7 +117,7 @@ def _draw_one(
         layout={
             "template": plotly_template(THEMES["light"]),
             "title": {
-                "text": f"{words(dataset).capitalize()}: quality against {metric_name(cost)}",
+                "text": f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
                 "subtitle": {"text": "Filled: native runtime. Open: ONNX Runtime. Ring: winner."},
             },
             "height": HEIGHT_PX,
@@ -137,7 +127,7 @@ def _draw_one(
                 "title": {"text": f"{metric_title(cost)}, {better} is better"},
                 "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
             },
-            "yaxis": {"title": {"text": f"{quality_title} on the test split"}},
+            "yaxis": {"title": {"text": f"{sentence_case(quality_title)} on the test split"}},
         },
     )
 
@@ -158,8 +148,9 @@ def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame
 def _range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
     """Return the axis' range in decades: all values and limits, and room for the labels."""
     values = [*profiles[cost].drop_nulls(), *(x.value for x in limits if x.metric == cost)]
-    low, high = math.log10(min(values)), math.log10(max(values))
-    wide, narrow = 0.2 * (high - low) + 0.1, 0.05 * (high - low) + 0.05
+    decades = [math.log10(value) for value in values if value > 0]
+    low, high = min(decades), max(decades)
+    wide, narrow = 0.3 * (high - low) + 0.1, 0.05 * (high - low) + 0.05
     more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
     return [low - narrow, high + wide] if more_is_better else [low - wide, high + narrow]
 
@@ -181,7 +172,7 @@ def _front_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
 def _winners_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
     from plotly.graph_objects import Scatter
 
-    won = profiles.drop_nulls("application")
+    won = _name_winners(profiles.drop_nulls("application"))
     # Above the front there is nothing: that is where labels stay legible.
     free_side = "left" if METRICS_BY_COLUMN[cost].better == "lower" else "right"
     return Scatter(
@@ -190,11 +181,23 @@ def _winners_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
         name="winner",
         mode="markers+text",
         marker={"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
-        text=["<br>".join(words(name) for name in names) for names in won["application"]],
+        text=won["label"].to_list(),
         textposition=f"top {free_side}",
         cliponaxis=False,
         hoverinfo="skip",
         showlegend=False,
+    )
+
+
+def _name_winners(won: pl.DataFrame) -> pl.DataFrame:
+    """Label each winning candidate once, with all it wins, whatever its serving configuration."""
+    names = won.explode("application").with_columns(pl.col("application").str.replace_all("_", " "))
+    labels = names.group_by("candidate").agg(
+        pl.col("application").unique(maintain_order=True).str.join("<br>").alias("label")
+    )
+    is_first = pl.col("candidate").is_first_distinct()
+    return won.join(labels, on="candidate", maintain_order="left").with_columns(
+        label=pl.when(is_first).then("label").otherwise(pl.lit(""))
     )
 
 
@@ -239,30 +242,4 @@ def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, An
         "color": mark.color,
         "thickness": 1.2,
         "width": 3,
-    }
-
-
-def _limit_lines(limits: Sequence[LimitLine], cost: str) -> list[dict[str, Any]]:
-    return [_limit_line(limit) for limit in limits if limit.metric in (cost, "quality_raw")]
-
-
-def _limit_line(limit: LimitLine) -> dict[str, Any]:
-    sign = "≤" if limit.kind == "max" else "≥"
-    upright = limit.metric != "quality_raw"
-    across = "y" if upright else "x"
-    along = "x" if upright else "y"
-    return {
-        "type": "line",
-        "layer": "below",
-        f"{along}0": limit.value,
-        f"{along}1": limit.value,
-        f"{across}0": 0,
-        f"{across}1": 1,
-        f"{across}ref": f"{across} domain",
-        "label": {
-            "text": f"{words(limit.application)} {sign} {limit.value:.3g}",
-            "textposition": "start" if upright else "end",
-            "xanchor": "left" if upright else "right",
-            "yanchor": "bottom",
-        },
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rightfit.reporting.charts.palette import THEMES, Mark, plotly_template
-from rightfit.reporting.naming import words
+from rightfit.reporting.naming import sentence_case, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -78,7 +78,7 @@ def draw_tiers(
         )
     figure.update_layout(
         template=plotly_template(THEMES["light"]),
-        title_text=f"{words(dataset).capitalize()}: what a larger machine buys",
+        title_text=f"{sentence_case(words(dataset))}: what a larger machine buys",
         height=HEIGHT_PX,
         xaxis={
             "title": {"text": "Hardware tier, smallest first"},

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rightfit.reporting.charts.palette import THEMES, Mark, plotly_template
-from rightfit.reporting.naming import metric_name, serving_label, words
+from rightfit.reporting.charts.rows import arrange_rows, place_rows
+from rightfit.reporting.naming import metric_name, sentence_case, serving_label, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter
@@ -44,7 +45,7 @@ def draw_utilities(
         pl.col("utility").is_not_null(),
         pl.col("rank") <= N_SHOWN,
     )
-    placed = _place(ranked)
+    placed = place_rows(ranked, "dataset")
     parts = breakdown.filter(pl.col("application") == application)
     figure = Figure(
         data=[
@@ -55,41 +56,20 @@ def draw_utilities(
             *(_ends(placed.filter(pl.col("model") == name), mark) for name, mark in marks.items()),
         ]
     )
-    heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
-    n_places = max(placed["place"].to_list(), default=0) + 1
     figure.update_layout(
         template=plotly_template(THEMES["light"]),
         title={
-            "text": f"{words(application).capitalize()}: utility by objective",
+            "text": f"{sentence_case(words(application))}: utility by objective",
             "subtitle": {"text": "Pale bars break a limit. Whiskers: 95 % interval."},
         },
         legend={"traceorder": "normal"},
         barmode="stack",
         bargap=0.35,
-        height=180 + BAR_PX * n_places,
         uniformtext={"mode": "hide", "minsize": 10},
         xaxis={"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
-        yaxis={
-            "range": [n_places - 0.4, -0.6],
-            "showgrid": False,
-            "ticks": "outside",
-            "ticklen": 6,
-            "tickcolor": "rgba(0,0,0,0)",
-            "tickvals": placed["place"].to_list(),
-            "ticktext": _labels(placed),
-        },
     )
-    for dataset, place in heads.iter_rows():
-        figure.add_annotation(
-            text=f"<b>{words(dataset)}</b>", x=0, y=place + 0.15, xanchor="left", yanchor="middle"
-        )
-    return figure
-
-
-def _place(ranked: pl.DataFrame) -> pl.DataFrame:
-    """Number the bars from the top, one place free above each dataset for its name."""
-    block = pl.col("dataset").rle_id()
-    return ranked.with_columns(place=pl.int_range(pl.len()) + block + 1)
+    labels = _labels(placed)
+    return arrange_rows(figure, placed, head="dataset", labels=labels, row_px=BAR_PX)
 
 
 def _labels(placed: pl.DataFrame) -> list[str]:
@@ -107,7 +87,7 @@ def _bars(part: pl.DataFrame, metric: str) -> Bar:
         orientation="h",
         name=metric_name(metric),
         marker={"opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]]},
-        texttemplate="%{x:.2f}",
+        texttemplate=["%{x:.2f}" if feasible else "" for feasible in part["feasible"]],
         textposition="inside",
         insidetextanchor="start",
         textangle=0,

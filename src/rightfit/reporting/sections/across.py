@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
 import polars as pl
 
-from rightfit.reporting.naming import NOT_MEASURED, count, format_number, words
+from rightfit.reporting.naming import NOT_MEASURED, count, format_number, sentence_case, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Column, Fold, Section, Table
 
@@ -19,7 +20,7 @@ def build_across(results: Results) -> Section:
         title="Across datasets, and over time",
         sentences=(describe_break_even(break_even),),
         points=tuple(
-            f"{words(name).capitalize()}: {recommendation['across_datasets']['sentence']}"
+            f"{sentence_case(words(name))}: {recommendation['across_datasets']['sentence']}"
             for name, recommendation in results.recommendations.items()
         ),
         folds=(
@@ -43,10 +44,12 @@ def describe_break_even(break_even: pl.DataFrame) -> str:
     head = f"Of {count(slower.height, 'winner')} slower to train than another candidate"
     if not paying.height:
         return f"{head} none makes up for it by serving faster."
-    n_rows = sorted(paying["pays_back_after_rows"].to_list())
+    n_rows = sorted(max(1, math.ceil(rows)) for rows in paying["pays_back_after_rows"])
+    verb = "makes" if paying.height == 1 else "make"
+    first = f"{format_number(n_rows[0])} to " if n_rows[0] < n_rows[-1] else ""
     return (
-        f"{head}, {paying.height} pay back by serving faster, after "
-        f"{format_number(n_rows[0])} to {format_number(n_rows[-1])} predictions."
+        f"{head}, {paying.height} {verb} up for it by serving faster, after "
+        f"{first}{count(n_rows[-1], 'prediction')}."
     )
 
 
@@ -54,13 +57,13 @@ def _tabulate_families(choices: pl.DataFrame) -> Table:
     return Table(
         caption="Each family's rank among the families, over the datasets",
         columns=(
-            Column("application"),
-            Column("family"),
-            Column("within limits", numeric=True),
-            Column("mean rank", numeric=True),
-            Column("worst rank", numeric=True),
-            Column("wins on"),
-            Column("robust choice"),
+            Column("Application"),
+            Column("Family"),
+            Column("Within limits", numeric=True),
+            Column("Mean rank", numeric=True),
+            Column("Worst rank", numeric=True),
+            Column("Wins on"),
+            Column("Robust choice"),
         ),
         rows=tuple(
             (
@@ -81,14 +84,14 @@ def _tabulate_break_even(break_even: pl.DataFrame) -> Table:
     return Table(
         caption="Predictions after which training and serving together take less time",
         columns=(
-            Column("application"),
-            Column("dataset"),
-            Column("candidate"),
-            Column("rank", numeric=True),
-            Column("training s", numeric=True),
-            Column("serving µs a row", numeric=True),
-            Column("pays back against"),
-            Column("after rows", numeric=True),
+            Column("Application"),
+            Column("Dataset"),
+            Column("Candidate"),
+            Column("Rank", numeric=True),
+            Column("Training s", numeric=True),
+            Column("Serving µs a row", numeric=True),
+            Column("Pays back against"),
+            Column("After rows", numeric=True),
         ),
         rows=tuple(
             (

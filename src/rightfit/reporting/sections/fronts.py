@@ -8,9 +8,11 @@ from rightfit.reporting.charts.fronts import draw_front, pareto_front
 from rightfit.reporting.limits import find_limit_lines
 from rightfit.reporting.naming import (
     count,
-    format_metric,
+    format_number,
     format_quality,
     metric_name,
+    metric_title,
+    sentence_case,
     serving_label,
     words,
 )
@@ -66,7 +68,7 @@ def draw_front_of(results: Results, dataset: str) -> Chart:
     alt = f"Scatter chart for {words(dataset)}: {results.quality_title(dataset)} against a cost."
     return Chart(
         figure=figure,
-        title=f"{words(dataset).capitalize()}.",
+        title=f"{sentence_case(words(dataset))}.",
         caption=sentence,
         alt=f"{alt} {sentence}",
     )
@@ -93,21 +95,26 @@ def _tabulate(results: Results, dataset: str) -> Table:
     shown = [name for name in SHOWN if name in profiles]
     ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
     titles = [
-        results.quality_title(dataset) if name == "quality_raw" else metric_name(name)
+        sentence_case(results.quality_title(dataset))
+        if name == "quality_raw"
+        else metric_title(name)
         for name in shown
     ]
     return Table(
         caption=f"Profiles of {words(dataset)}, most accurate first",
         columns=(
-            Column("candidate"),
-            Column("serving"),
+            Column("Candidate"),
+            Column("Serving"),
             *(Column(title, numeric=True) for title in titles),
         ),
         rows=tuple(
             (
                 row["candidate"],
                 serving_label(row),
-                *(format_metric(name, row[name]) for name in shown),
+                *(
+                    format_quality(row[name]) if name == "quality_raw" else format_number(row[name])
+                    for name in shown
+                ),
             )
             for row in ordered.to_dicts()
         ),

@@ -8,7 +8,7 @@ import polars as pl
 
 from rightfit.profiling.tiers import Tier
 from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers
-from rightfit.reporting.naming import format_number, listing, words
+from rightfit.reporting.naming import format_number, listing, sentence_case, words
 from rightfit.reporting.results import Results, select_winners
 from rightfit.reporting.sections.section import Chart, Column, Section, Table
 
@@ -60,7 +60,7 @@ def _draw(results: Results, best: pl.DataFrame, tiers: Sequence[Tier], dataset: 
             quality_title=quality_title,
             marks=results.marks,
         ),
-        title=f"{words(dataset).capitalize()}.",
+        title=f"{sentence_case(words(dataset))}.",
         caption=sentence,
         alt=f"Step chart of the best {quality_title} by hardware tier. {sentence}",
     )
@@ -110,13 +110,13 @@ def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
     return Table(
         caption="The ladder: smallest machine on which profiles run, and decisions it serves",
         columns=(
-            Column("tier"),
-            Column("cores", numeric=True),
-            Column("memory MiB", numeric=True),
-            Column("device"),
+            Column("Tier"),
+            Column("Cores", numeric=True),
+            Column("Memory MiB", numeric=True),
+            Column("Device"),
             Column("US$ per hour", numeric=True),
-            Column("profiles that need it", numeric=True),
-            Column("winners within their limits on it"),
+            Column("Profiles that need it", numeric=True),
+            Column("Winners within their limits on it", wide=True),
         ),
         rows=tuple(rows),
     )

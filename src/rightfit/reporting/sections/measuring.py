@@ -9,7 +9,14 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import count, format_number, listing, metric_name, words
+from rightfit.reporting.naming import (
+    count,
+    format_number,
+    listing,
+    metric_name,
+    sentence_case,
+    words,
+)
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Column, Fold, Section, Table
 
@@ -76,12 +83,12 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
     return Table(
         caption="Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
         columns=(
-            Column("dataset"),
-            Column("family"),
-            Column("profiles", numeric=True),
-            Column("disturbed", numeric=True),
-            Column("latency calls, fewest", numeric=True),
-            *(Column(f"{metric_name(name)} ± %", numeric=True) for name in widths),
+            Column("Dataset"),
+            Column("Family"),
+            Column("Profiles", numeric=True),
+            Column("Disturbed", numeric=True),
+            Column("Latency calls, fewest", numeric=True),
+            *(Column(f"{sentence_case(metric_name(name))} ± %", numeric=True) for name in widths),
         ),
         rows=tuple(
             (
@@ -109,7 +116,7 @@ def _tabulate_missing(profiles: pl.DataFrame) -> Table:
     )
     return Table(
         caption="Missing metrics",
-        columns=(Column("metric"), Column("profiles", numeric=True), Column("why")),
+        columns=(Column("Metric"), Column("Profiles", numeric=True), Column("Why", wide=True)),
         rows=tuple(
             (metric_name(column), str(number), reason)
             for (column, reason), number in reasons.most_common()
@@ -121,12 +128,15 @@ def _tabulate_data(results: Results) -> Table:
     return Table(
         caption="Rows, features and licences",
         columns=(
-            Column("dataset"),
-            *(Column(f"{split} rows", numeric=True) for split in ("train", "validation", "test")),
-            Column("features", numeric=True),
-            Column("quality metric"),
-            Column("licence"),
-            Column("version"),
+            Column("Dataset"),
+            *(
+                Column(f"{sentence_case(split)} rows", numeric=True)
+                for split in ("train", "validation", "test")
+            ),
+            Column("Features", numeric=True),
+            Column("Quality metric"),
+            Column("Licence"),
+            Column("Version"),
         ),
         rows=tuple(
             (
@@ -151,7 +161,7 @@ def _tabulate_environment(environment: Mapping[str, Any]) -> Table:
     }
     return Table(
         caption="Environment",
-        columns=(Column("what"), Column("value")),
+        columns=(Column("What"), Column("Value", wide=True)),
         rows=tuple(
             (words(key), "none" if value in (None, [], "") else str(value))
             for key, value in flat.items()

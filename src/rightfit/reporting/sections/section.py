@@ -33,10 +33,17 @@ class Column:
     Args:
         title: Its words, with the unit.
         numeric: Whether its cells are numbers, to be set flush right.
+        wide: Whether its cells are sentences.
     """
 
     title: str
     numeric: bool = False
+    wide: bool = False
+
+    @property
+    def style(self) -> str:
+        """Class names of its cells."""
+        return "number" if self.numeric else "wide" if self.wide else "word"
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Fold:
-    """Tables that open on demand."""
+    """Tables that open on demand; ``is_open``: from the start."""
 
     title: str
     tables: tuple[Table, ...]
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Section:
         points: Further findings as a list.
         charts: Drawn side by side where there is room.
         tables: Always visible.
-        folds: Open on demand; the first is open.
+        folds: Open on demand.
     """
 
     id: str

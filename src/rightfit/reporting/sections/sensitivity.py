@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import polars as pl
 
 from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
-from rightfit.reporting.naming import NOT_MEASURED, format_metric, metric_name, words
+from rightfit.reporting.naming import (
+    NOT_MEASURED,
+    count,
+    format_metric,
+    listing,
+    metric_name,
+    sentence_case,
+    words,
+)
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 
@@ -24,9 +32,13 @@ def build_sensitivity(results: Results) -> Section:
     return Section(
         id="sensitivity",
         title="What the winners hang on",
-        sentences=(describe_flips(results.tables["limit_shadows"]),),
-        points=tuple(_nearest_flips(results)),
-        charts=tuple(chart for name in weighing for chart in _draw(results, name)),
+        sentences=(
+            describe_flips(results.tables["limit_shadows"]),
+            "Of a single weight: the bar is the range within which the leader stays, the tick its "
+            "share now, the name beside an end who leads beyond it.",
+        ),
+        points=tuple(_list_flips(results)),
+        charts=(_draw_shares(results), *(_draw_intervals(results, name) for name in weighing)),
         folds=(
             Fold("What each limit does", (_tabulate_shadows(results.tables["limit_shadows"]),)),
         ),
@@ -48,47 +60,68 @@ def describe_flips(limit_shadows: pl.DataFrame) -> str:
     )
 
 
-def _nearest_flips(results: Results) -> Iterator[str]:
-    """Yield per decision the smallest change that another candidate needs to win."""
+def _list_flips(results: Results) -> Iterator[str]:
+    """Yield the smallest change that takes a winner's place, and who cannot lose it that way."""
+    steady = []
     for application, recommendation in results.recommendations.items():
         for dataset, decision in recommendation["datasets"].items():
-            if decision.get("flip"):
-                yield f"{words(application).capitalize()} on {words(dataset)}: {decision['flip']}"
+            where = f"{words(application)} on {words(dataset)}"
+            if decision["winner"] and decision["flips"]:
+                yield f"{sentence_case(where)}: {decision['flip']}"
+            elif decision["winner"]:
+                steady.append(where)
+    if steady:
+        verb = "stays" if len(steady) == 1 else "stay"
+        yield (
+            f"{count(len(steady), 'winner')} {verb} whatever single weight moves and whichever "
+            f"limit is changed so far: {listing(steady)}."
+        )
 
 
-def _draw(results: Results, application: str) -> Iterator[Chart]:
+def _draw_shares(results: Results) -> Chart:
     shares = results.tables["win_shares"]
-    sentence = describe_win_shares(shares.filter(pl.col("application") == application))
-    title = f"{words(application).capitalize()}"
-    yield Chart(
-        figure=draw_win_shares(shares, application=application, marks=results.marks),
-        title=f"{title}: all weightings.",
+    sentence = describe_win_shares(shares)
+    return Chart(
+        figure=draw_win_shares(shares, marks=results.marks),
+        title="All weightings.",
         caption=sentence,
         alt=f"Bars of the share of weight space each candidate wins. {sentence}",
     )
-    family_of = dict(results.rankings.select("candidate", "model").iter_rows())
+
+
+def _draw_intervals(results: Results, application: str) -> Chart:
     intervals = results.tables["weight_intervals"]
     sentence = describe_weights(intervals.filter(pl.col("application") == application))
-    yield Chart(
+    return Chart(
         figure=draw_weight_intervals(
-            intervals, application=application, family_of=family_of, marks=results.marks
+            intervals,
+            application=application,
+            family_of=dict(results.rankings.select("candidate", "model").iter_rows()),
+            marks=results.marks,
         ),
-        title=f"{title}: one weight at a time.",
+        title=f"{sentence_case(words(application))}, one weight at a time.",
         caption=sentence,
         alt=f"Range of each weight within which the leader stays. {sentence}",
     )
 
 
 def describe_win_shares(win_shares: pl.DataFrame) -> str:
-    """Say who wins the most of weight space on each dataset."""
-    parts = []
-    for (dataset,), part in win_shares.group_by("dataset", maintain_order=True):
-        first = part.sort("win_share", descending=True, maintain_order=True).row(0, named=True)
-        share = f"{first['win_share']:.0%}".replace("%", " %")
-        parts.append(
-            f"{first['candidate']} wins under {share} of all weightings on {words(dataset)}"
-        )
-    return "; ".join(parts) + "." if parts else "No candidate is within the limits."
+    """Say which winners of weight space are the surest and the least sure."""
+    first = (
+        win_shares.sort("win_share", descending=True, maintain_order=True)
+        .unique(["application", "dataset"], keep="first", maintain_order=True)
+        .to_dicts()
+    )
+    if not first:
+        return "No candidate is within the limits."
+    least = first[-1]
+    share = f"{least['win_share']:.0%}".replace("%", " %")
+    return (
+        f"{sum(row['win_share'] > 0.5 for row in first)} of {len(first)} decisions have one "
+        f"candidate that wins under more than half of all weightings. Least sure: "
+        f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
+        f"wins under {share}."
+    )
 
 
 def describe_weights(intervals: pl.DataFrame) -> str:
@@ -115,12 +148,12 @@ def _tabulate_shadows(shadows: pl.DataFrame) -> Table:
     return Table(
         caption="What loosening and tightening each limit changes",
         columns=(
-            Column("application"),
-            Column("dataset"),
-            Column("limit"),
-            Column("moved to"),
-            Column("within limits", numeric=True),
-            Column("winner"),
+            Column("Application"),
+            Column("Dataset"),
+            Column("Limit"),
+            Column("Moved to"),
+            Column("Within limits", numeric=True),
+            Column("Winner"),
         ),
         rows=tuple(
             (

@@ -60,12 +60,12 @@ def _tabulate_stops(results: Results) -> Table:
     return Table(
         caption="Stopped and failed trials",
         columns=(
-            Column("cell"),
-            Column("trial", numeric=True),
-            Column("state"),
-            Column("checkpoint", numeric=True),
+            Column("Cell"),
+            Column("Trial", numeric=True),
+            Column("State"),
+            Column("Checkpoint", numeric=True),
             Column("CPU s", numeric=True),
-            Column("reason"),
+            Column("Reason", wide=True),
         ),
         rows=tuple(
             (

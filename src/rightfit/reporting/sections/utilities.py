@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rightfit.reporting.charts.utilities import draw_utilities
-from rightfit.reporting.naming import words
+from rightfit.reporting.naming import sentence_case, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Section
 
@@ -25,10 +25,7 @@ def build_utilities(results: Results) -> Section:
 def draw_utilities_of(results: Results, application: str) -> Chart:
     """Draw an application's utilities; the caption is its decisions in words."""
     decisions = results.recommendations[application]["datasets"]
-    sentences = " ".join(
-        f"{words(dataset).capitalize()}: {decision['sentence']}"
-        for dataset, decision in decisions.items()
-    )
+    sentences = " ".join(decision["sentence"] for decision in decisions.values())
     return Chart(
         figure=draw_utilities(
             results.rankings,
@@ -36,7 +33,7 @@ def draw_utilities_of(results: Results, application: str) -> Chart:
             application=application,
             marks=results.marks,
         ),
-        title=f"{words(application).capitalize()}.",
+        title=f"{sentence_case(words(application))}.",
         caption=sentences,
         alt=f"Stacked bars of utility by objective for {words(application)}. {sentences}",
     )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.naming import NOT_MEASURED, count, format_quality, serving_label, words
+from rightfit.reporting.naming import (
+    NOT_MEASURED,
+    count,
+    format_quality,
+    sentence_case,
+    serving_label,
+    words,
+)
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Column, Fold, Section, Table
 
@@ -26,8 +33,9 @@ def build_why_not(results: Results) -> Section:
         points=tuple(describe_losers(results.rankings, name) for name in names),
         folds=tuple(
             Fold(
-                title=words(name).capitalize(),
+                title=sentence_case(words(name)),
                 tables=tuple(_tabulate(results, name, dataset) for dataset in results.datasets),
+                is_open=name == names[0],
             )
             for name in names
         ),
@@ -43,7 +51,7 @@ def describe_losers(rankings: pl.DataFrame, application: str) -> str:
         for outcome, text in OUTCOME_WORDS.items()
         if outcome in n_by_outcome
     ]
-    head = f"{words(application).capitalize()}: of {count(mine.height, 'candidate')} that lost,"
+    head = f"{sentence_case(words(application))}: of {count(mine.height, 'candidate')} that lost,"
     return f"{head} {', '.join(reasons)}." if reasons else f"{head} none is listed."
 
 
@@ -52,15 +60,15 @@ def _tabulate(results: Results, application: str, dataset: str) -> Table:
         pl.col("application") == application, pl.col("dataset") == dataset
     )
     return Table(
-        caption=f"{words(application).capitalize()} on {words(dataset)}",
+        caption=f"{sentence_case(words(application))} on {words(dataset)}",
         columns=(
-            Column("rank", numeric=True),
+            Column("Rank", numeric=True),
             Column("95 %", numeric=True),
-            Column("candidate"),
-            Column("serving"),
-            Column("utility", numeric=True),
-            Column("chance to be best", numeric=True),
-            Column("why"),
+            Column("Candidate"),
+            Column("Serving"),
+            Column("Utility", numeric=True),
+            Column("Chance to be best", numeric=True),
+            Column("Why", wide=True),
         ),
         rows=tuple(
             (

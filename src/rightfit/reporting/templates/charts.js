@@ -19,11 +19,14 @@
     const { data, layout } = viewOf(chart.figure, chart.choice);
     const sized = printing ? { width: PRINT_WIDTH_PX } : { autosize: true };
     const small = narrow.matches && !printing;
+    const own = structuredClone(layout);
+    if (small && own.yaxis.title) own.yaxis.title.text = "";  // the caption names the quantity
     Plotly.react(chart.div, structuredClone(data), {
-      ...structuredClone(layout),
+      ...own,
       ...sized,
+      title: undefined,
       template: themes[dark.matches && !printing ? "dark" : "light"],
-      margin: { l: 4, r: 12, t: small ? 64 : 44, b: 8 },
+      margin: { l: 4, r: 12, t: own.showlegend === false ? 8 : small ? 64 : 44, b: 8 },
       font: { size: small ? 11 : 13 },
       dragmode: false,
     }, { displayModeBar: false, responsive: true, doubleClick: false, scrollZoom: false });
@@ -35,6 +38,7 @@
     select.value = chart.choice;
     select.addEventListener("change", () => { chart.choice = Number(select.value); draw(chart); });
     const label = document.createElement("label");
+    label.className = "menu";
     label.append(`${chart.figure.layout.meta.menu_label} `, select);
     chart.div.before(label);
   }
@@ -42,7 +46,7 @@
   const charts = [...document.querySelectorAll(".chart")].map((div) => {
     const { data, layout } = JSON.parse(div.querySelector("script").textContent);
     const [menu] = layout.updatemenus ?? [];
-    for (const key of ["title", "updatemenus", "template"]) delete layout[key];
+    delete layout.updatemenus;
     div.replaceChildren();
     const chart = { div, figure: { data, layout, menu: menu?.buttons }, choice: menu?.active ?? 0 };
     if (menu) menuFor(chart);

@@ -11,8 +11,8 @@
   const command = document.getElementById("what-if-command");
   const STEPS = 200;
   let current;
+  let labels = [];
 
-  const copy = (application) => structuredClone(application);
   const original = () => data.applications[picker.value];
 
   function element(tag, properties, ...children) {
@@ -45,24 +45,25 @@
     return STEPS * (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low || 1));
   }
 
+  // One slider; its label is written anew whenever any of them moves.
   function slider(text, { max, step, value, label, move }) {
-    const output = element("output", { textContent: label(value) });
+    const shown = element("strong", {});
     const input = element("input", { type: "range", min: 0, max, step, value, ariaLabel: text });
-    input.setAttribute("aria-valuetext", output.textContent);
-    input.addEventListener("input", () => {
-      output.textContent = label(input.valueAsNumber);
-      input.setAttribute("aria-valuetext", output.textContent);
-      move(input.valueAsNumber);
-      show();
+    input.addEventListener("input", () => { move(input.valueAsNumber); show(); });
+    labels.push(() => {
+      shown.textContent = label();
+      input.setAttribute("aria-valuetext", shown.textContent);
     });
-    return element("label", { className: "slider" }, element("span", { textContent: text }), output, input);
+    return element("label", { className: "slider" }, element("span", { textContent: text }), shown, input);
   }
 
   function weightSlider(goal) {
-    const total = () => current.objectives.reduce((sum, other) => sum + other.weight, 0);
     return slider(`Weight of ${data.metrics[goal.metric].name}`, {
       max: Math.max(10, 2 * goal.weight), step: 0.1, value: goal.weight,
-      label: (weight) => `${weight} of ${Number(total() - goal.weight + weight).toFixed(1)}`,
+      label: () => {
+        const total = current.objectives.reduce((sum, other) => sum + other.weight, 0);
+        return `${goal.weight} (${Math.round(100 * goal.weight / (total || 1))} %)`;
+      },
       move: (weight) => { goal.weight = weight; },
     });
   }
@@ -72,7 +73,7 @@
     const words = { min: "at least", max: "at most", max_degradation: "below the best by at most" };
     return slider(`Limit: ${data.metrics[limit.metric].name} ${words[limit.kind]}`, {
       max: STEPS, step: 1, value: toStep(limit.value, scale),
-      label: (step) => write(fromStep(step, scale), limit.metric),
+      label: () => write(limit.value, limit.metric),
       move: (step) => { limit.value = fromStep(step, scale); },
     });
   }
@@ -114,6 +115,7 @@
   }
 
   function show() {
+    labels.forEach((write) => write());
     results.replaceChildren(...Object.entries(data.profiles).map((entry) => showDataset(...entry)));
     const changed = changes();
     command.textContent = "kedro run --pipelines ranking"
@@ -121,7 +123,8 @@
   }
 
   function restart() {
-    current = copy(original());
+    current = structuredClone(original());
+    labels = [];
     sliders.replaceChildren(
       ...current.objectives.map(weightSlider), ...current.limits.map(limitSlider),
     );

@@ -1,0 +1,73 @@
+"""Limits of the applications as dotted lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rightfit.reporting.naming import words
+
+
+@dataclass(frozen=True)
+class LimitLine:
+    """A limit an application puts on a metric.
+
+    Args:
+        application: Who asks for it.
+        metric: Column of the profiles.
+        kind: ``min`` or ``max``.
+        value: The limit in the metric's unit.
+    """
+
+    application: str
+    metric: str
+    kind: str
+    value: float
+
+
+def draw_limits(
+    profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]
+) -> list[dict[str, Any]]:
+    """Draw limits on the cost, and those on quality that lie near any measured one.
+
+    Args:
+        profiles: All profiles of a dataset.
+        cost: Metric of the horizontal axis.
+        limits: Limits of all applications.
+
+    Returns:
+        Plotly's shapes, each with its label.
+    """
+    quality = profiles["quality_raw"].drop_nulls().to_list()
+    nearby = (max(quality) - min(quality)) / 3 if quality else 0.0
+    lowest = min(quality, default=0.0) - nearby
+    return [
+        _limit_line(limit)
+        for limit in limits
+        if limit.metric == cost or (limit.metric == "quality_raw" and limit.value >= lowest)
+    ]
+
+
+def _limit_line(limit: LimitLine) -> dict[str, Any]:
+    sign = "≤" if limit.kind == "max" else "≥"
+    upright = limit.metric != "quality_raw"
+    across = "y" if upright else "x"
+    along = "x" if upright else "y"
+    return {
+        "type": "line",
+        "layer": "below",
+        f"{along}0": limit.value,
+        f"{along}1": limit.value,
+        f"{across}0": 0,
+        f"{across}1": 1,
+        f"{across}ref": f"{across} domain",
+        "label": {
+            "text": f"{words(limit.application)} {sign} {limit.value:.3g}",
+            "textposition": "start" if upright else "end",
+            "xanchor": "left" if upright else "right",
+            "yanchor": "bottom",
+        },
+    }

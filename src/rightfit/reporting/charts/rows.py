@@ -1,0 +1,66 @@
+"""Charts of many rows under heads: where each row stands and what its axis says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rightfit.reporting.naming import words
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+FRAME_PX = 150  # of a chart: title, legend and horizontal axis
+
+
+def place_rows(frame: pl.DataFrame, head: str) -> pl.DataFrame:
+    """Number rows from the top, one place free above each block for its head.
+
+    Args:
+        frame: Rows in order, those of a block side by side.
+        head: Column whose value is the block's head.
+
+    Returns:
+        The frame with the column ``place``.
+
+    >>> place_rows(pl.DataFrame({"dataset": ["a", "a", "b"]}), "dataset")["place"].to_list()
+    [1, 2, 4]
+    """
+    return frame.with_columns(place=pl.int_range(pl.len()) + pl.col(head).rle_id() + 1)
+
+
+def arrange_rows(
+    figure: Figure, placed: pl.DataFrame, *, head: str, labels: Sequence[str], row_px: int
+) -> Figure:
+    """Set the vertical axis, the heads of the blocks and the height of a chart of rows.
+
+    Args:
+        figure: Chart whose traces stand at the places.
+        placed: Rows from :func:`place_rows`, one per label.
+        head: Column with the heads.
+        labels: What the axis says at each place.
+        row_px: Height of one row.
+    """
+    n_places = max(placed["place"].to_list(), default=0) + 1
+    axis: dict[str, Any] = {
+        "range": [n_places - 0.4, -0.6],
+        "showgrid": False,
+        "ticks": "outside",
+        "ticklen": 6,
+        "tickcolor": "rgba(0,0,0,0)",
+        "tickvals": placed["place"].to_list(),
+        "ticktext": list(labels),
+    }
+    figure.update_layout(yaxis=axis, height=FRAME_PX + row_px * n_places)
+    heads = placed.group_by(head, maintain_order=True).agg(pl.col("place").min() - 1)
+    for text, place in heads.iter_rows():
+        figure.add_annotation(
+            text=f"<b>{words(text)}</b>",
+            x=0,
+            y=place + 0.15,
+            xanchor="left",
+            yanchor="middle",
+        )
+    return figure

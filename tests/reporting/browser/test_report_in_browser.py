@@ -1,0 +1,100 @@
+"""The report in a real browser."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rightfit.reporting.results import Results
+
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+MAX_BYTES = 6_000_000
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_report_opens_offline_without_complaint(
+    open_page: Callable[..., Any], report_path: Path, size: str, scheme: str
+) -> None:
+    page = open_page(report_path.as_uri(), viewport=SIZES[size], color_scheme=scheme, offline=True)
+    page.wait_for_selector(".chart .main-svg")
+    n_drawn = page.evaluate(
+        "[...document.querySelectorAll('.chart')].filter(c => c.querySelector('.main-svg')).length"
+    )
+    n_charts = page.locator(".chart").count()
+    width = page.evaluate("document.documentElement.scrollWidth")
+
+    assert page.complaints == []
+    assert n_drawn == n_charts == 15
+    assert width == SIZES[size]["width"]
+
+
+@pytest.mark.browser
+def test_report_first_screen_names_every_winner(
+    open_page: Callable[..., Any], report_path: Path, results: Results
+) -> None:
+    page = open_page(report_path.as_uri(), viewport=SIZES["desk"])
+    seen = page.evaluate(
+        """() => [...document.querySelectorAll('.winner')]
+            .filter(card => card.getBoundingClientRect().bottom <= innerHeight)
+            .map(card => card.querySelector('.name').firstChild.nextSibling.textContent.trim())"""
+    )
+    winners = [
+        decision["winner"]["candidate"]
+        for recommendation in results.recommendations.values()
+        for decision in recommendation["datasets"].values()
+    ]
+
+    assert seen == winners
+
+
+@pytest.mark.browser
+def test_report_charts_follow_the_theme(open_page: Callable[..., Any], report_path: Path) -> None:
+    page = open_page(report_path.as_uri(), color_scheme="dark")
+    color_of = "getComputedStyle(document.querySelector('.chart .xtick text')).fill"
+    dark = page.evaluate(color_of)
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"{color_of} !== '{dark}'")
+
+    assert dark == "rgb(169, 179, 193)"
+    assert page.evaluate(color_of) == "rgb(79, 91, 107)"
+
+
+@pytest.mark.browser
+def test_report_menu_switches_the_cost_by_keyboard(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri())
+    title = page.locator("#fronts .chart").first.locator(".xtitle")
+    before = title.text_content()
+    page.locator("#fronts select").first.focus()
+    page.keyboard.press("End")
+    page.wait_for_function(
+        f"document.querySelector('#fronts .chart .xtitle').textContent !== '{before}'"
+    )
+
+    assert before == "Latency p50 (ms), lower is better"
+    assert title.text_content() == "Training time (s), lower is better"
+
+
+@pytest.mark.browser
+def test_report_is_accessible_in_name_and_structure(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri())
+    levels = page.evaluate(
+        "[...document.querySelectorAll('h1,h2,h3')].map(h => Number(h.tagName[1]))"
+    )
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll('.chart, input, select')].filter(
+            node => !(node.ariaLabel || node.closest('label'))).length"""
+    )
+
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert unnamed == 0

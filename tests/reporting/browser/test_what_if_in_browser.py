@@ -1,0 +1,115 @@
+"""The ranking in the browser against the ranking in Python."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rightfit.ranking.applications import Application
+from rightfit.ranking.contest import hold_contest
+from rightfit.ranking.order import order_candidates
+from rightfit.ranking.profile_table import read_profiles
+from rightfit.reporting.results import Results
+from rightfit.reporting.what_if import describe_application, describe_what_if
+
+N_VARIANTS = 60
+RANK = """([profiles, application]) => Ranking.rank(profiles, application)
+    .map(({candidate, serving, feasible, utility}) => [candidate, serving, feasible, utility])"""
+
+
+def vary(raw: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """Change every weight and limit of an application at random."""
+    varied = copy.deepcopy(raw)
+    for objective in varied["objectives"].values():
+        objective["weight"] = float(rng.choice([0.5, 1, 2.7, 9]))
+    for constraint in varied.get("constraints", {}).values():
+        for kind in constraint:
+            constraint[kind] *= float(rng.choice([0.5, 0.98, 1.5, 10]))
+    return varied
+
+
+def rank_in_python(
+    results: Results, name: str, application: Application
+) -> dict[str, list[tuple[str, bool, float]]]:
+    table = read_profiles(results.profiles)
+    contest = hold_contest(table, name, application, results.rules)
+    frame = table.frame.with_columns(pl.col("dataset").cast(pl.String))[contest.chosen]
+    ranked: dict[str, list[Any]] = {dataset: [] for dataset in table.datasets}
+    for number in order_candidates(contest).tolist():
+        row = frame.row(number, named=True)
+        threads = f"{row['n_threads']} thread{'' if row['n_threads'] == 1 else 's'}"
+        utility = float(contest.utility[number])
+        ranked[row["dataset"]].append(
+            (
+                row["candidate"],
+                f"{row['runtime']}, {threads}",
+                bool(contest.feasible[number]),
+                None if np.isnan(utility) else pytest.approx(utility, abs=1e-12),
+            )
+        )
+    return ranked
+
+
+@pytest.mark.browser
+def test_what_if_ranks_as_python_does(
+    open_page: Callable[..., Any],
+    report_path: Path,
+    results: Results,
+    applications: dict[str, Any],
+) -> None:
+    page = open_page(report_path.as_uri())
+    profiles = describe_what_if(results)["profiles"]
+    rng = np.random.default_rng(0)
+    n_infeasible = 0
+    for _ in range(N_VARIANTS):
+        name = str(rng.choice(list(applications)))
+        application = Application.model_validate(vary(applications[name], rng))
+        asked = describe_application(name, application, results.rules)
+        for dataset, expected in rank_in_python(results, name, application).items():
+            found = [tuple(row) for row in page.evaluate(RANK, [profiles[dataset], asked])]
+            n_infeasible += sum(not row[2] for row in found)
+
+            assert found == expected
+
+    assert n_infeasible > N_VARIANTS  # limits were put to the test as well
+
+
+@pytest.mark.browser
+def test_what_if_slider_changes_winner_and_command(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri())
+    page.locator("#what-if select").select_option("edge_device")
+    before = page.locator("#what-if-results p").all_text_contents()
+    page.get_by_label("Weight of quality").fill("10")
+    page.get_by_label("Limit: peak memory at most").press("End")
+    after = page.locator("#what-if-results p").all_text_contents()
+    command = page.locator("#what-if-command").text_content()
+
+    assert before[0] == "linear-03 (onnx, 1 thread) stays"
+    assert after[0] == "net-09 (onnx, 1 thread) instead of linear-03 (onnx, 1 thread)"
+    assert command == (
+        'kedro run --pipelines ranking --params "applications.edge_device.objectives.quality.'
+        'weight=10,applications.edge_device.constraints.peak_memory_mib.max=225"'
+    )
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_what_if_reset_restores_the_parameters(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri())
+    page.locator("#what-if select").select_option("web_api")
+    page.get_by_label("Weight of quality").fill("0")
+    page.get_by_text("Reset").click()
+    page.wait_for_function("document.querySelector('#what-if input').value === '4'")
+
+    assert page.locator("#what-if select").input_value() == "web_api"
+    assert page.locator("#what-if-command").text_content() == "kedro run --pipelines ranking"

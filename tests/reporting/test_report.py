@@ -1,0 +1,39 @@
+"""The report as a file ."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rightfit.reporting.report import build_sections, render_report
+from rightfit.reporting.results import Results
+
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+MAX_BYTES = 6_000_000
+
+
+def test_report_is_one_file_of_at_most_six_megabytes(report_path: Path) -> None:
+    text = report_path.read_text(encoding="utf-8")
+
+    assert report_path.stat().st_size <= MAX_BYTES
+    assert "<link" not in text.split("<script", 1)[0]
+    assert 'src="' not in text.split("<script", 1)[0]
+
+
+def test_report_sentences_change_with_a_limit(
+    applications: dict[str, Any], make_results: Callable[..., Results], ladder: Any
+) -> None:
+    stricter = copy.deepcopy(applications)
+    stricter["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 50
+    before, after = (
+        render_report(found, build_sections(found, ladder))
+        for found in (make_results(), make_results(stricter))
+    )
+
+    assert "Limits: peak memory at most 96 MiB." in before
+    assert "Limits: peak memory at most 50 MiB." in after
+    assert "none qualifies" not in before.split("<main", 1)[0]
+    assert after.split("<main", 1)[0].count("No candidate qualifies") == 3
+    assert "and in 3 none qualifies." in after
