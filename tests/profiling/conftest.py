@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rightfit.profiling.measurement import Bench
+from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.workers import WorkerPool
 
 
@@ -23,4 +24,4 @@ def pool() -> Iterator[WorkerPool]:
 def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
-    return Bench(pool, rows, tmp_path, measuring.make_settings(), "quick")
+    return Bench(pool, rows, tmp_path, measuring.make_settings(), "quick", SpeedProbe(None))

@@ -17,6 +17,7 @@ from rightfit.profiling.cell import Cell, profile_cell
 from rightfit.profiling.jobs import Serving
 from rightfit.profiling.measurement import Bench
 from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.tiers import Tier
 from rightfit.profiling.workers import WorkerPool
 
@@ -72,7 +73,7 @@ def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
     rows = tmp_path / "blobs.npy"
     np.save(rows, blobs.rows)
     settings = make_settings(min_processes=1, max_processes=1, latency_min_calls=130)
-    return Bench(pool, rows, tmp_path, settings, "quick")
+    return Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
 
 
 def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:

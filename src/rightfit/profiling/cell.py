@@ -81,12 +81,12 @@ def profile_cell(
         "data_version": cell.data_version,
     }
     jobs = plan_jobs(cell.dataset, cell.candidates, servings)
+    states = measure_jobs(jobs, bench, store, context)
     qualities: dict[tuple[str, str, str], Json] = {}
     for job in jobs:
         answering = (job.candidate, job.serving.runtime, job.serving.device)
         if answering not in qualities:  # the number of threads does not change the answers
             qualities[answering] = measure_quality(cell, job, bench, store, seed=seed)
-    states = measure_jobs(jobs, bench, store, context)
     rows = []
     for job, state in zip(jobs, states, strict=True):
         quality = qualities[job.candidate, job.serving.runtime, job.serving.device]

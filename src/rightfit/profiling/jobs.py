@@ -17,6 +17,7 @@ from rightfit.profiling.lock import lock_path, machine_lock
 from rightfit.profiling.measurement import (
     Bench,
     Subject,
+    is_disturbed,
     measure_round,
     new_state,
     per_process,
@@ -28,7 +29,7 @@ from rightfit.profiling.workers import WorkerKind
 logger = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 1
+MEASUREMENT_VERSION = 2
 OPEN_BUNDLE = "rightfit.profiling.worker:open_bundle"
 
 
@@ -186,5 +187,5 @@ def _log_end(job: Job, state: Json, bench: Bench, progress: str) -> None:
         p50.value / NS_PER_MS,
         p50.half_width_pct,
         len(rounds),
-        ", disturbed" if any(r["disturbed"] for r in rounds) else "",
+        ", disturbed" if any(is_disturbed(r, state, bench.settings) for r in rounds) else "",
     )

@@ -20,6 +20,7 @@ from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.latency import percentile_ns
 from rightfit.profiling.lock import lock_path, machine_lock
 from rightfit.profiling.settings import MeasuringSettings
+from rightfit.profiling.speed import SLOW_FACTOR, SpeedProbe
 from rightfit.profiling.throughput import best_batch_size
 from rightfit.profiling.worker import Json
 from rightfit.profiling.workers import WorkerKind, WorkerPool
@@ -60,6 +61,7 @@ class Bench:
         folder: For files that pass between the processes.
         settings: How thoroughly to measure.
         preset: Name of those settings.
+        speed: Remembers the fastest speed probe of this machine.
     """
 
     pool: WorkerPool
@@ -67,6 +69,7 @@ class Bench:
     folder: Path
     settings: MeasuringSettings
     preset: str
+    speed: SpeedProbe
 
 
 def new_state() -> Json:
@@ -82,7 +85,12 @@ def measure_round(
     run: Callable[[Subject, Bench, Json], Json] | None = None,
     wait: Callable[..., Quiet] = wait_for_quiet,
 ) -> Json:
-    """Measure in one more fresh process, again if others disturbed it.
+    """Measure in one more fresh process.
+
+    A disturbed round earns the measurement one more, up to ``max_retries``. It comes at the
+    measurement's next turn: disturbances last tenths of a second, and the others' turns lie
+    between. Where others take the cores, a quiet moment is waited for; a machine that stays noisy
+    is asked only once.
 
     Args:
         subject: What to measure.
@@ -92,31 +100,47 @@ def measure_round(
         wait: Waits for a quiet machine.
 
     Returns:
-        The state with one or more rounds more, and ``settled`` or ``error`` when it is over.
+        The state with one round more, and ``settled`` or ``error`` when it is over.
     """
     state = state | {"rounds": list(state["rounds"])}
-    while True:
-        finished = (run or run_round)(subject, bench, state)
-        if not finished["ok"]:
-            return state | {"error": finished["error"]}
-        state["rounds"].append(finished)
-        if not finished["disturbed"] or not _can_retry(state, bench.settings, wait):
-            return state | {"settled": why_settled(state, bench.settings)}
-        logger.debug("%s was disturbed (%s); measuring again.", subject.label, finished["delay"])
-        state["n_retries"] += 1
+    finished = (run or run_round)(subject, bench, state)
+    if not finished["ok"]:
+        return state | {"error": finished["error"]}
+    state["rounds"].append(finished)
+    if is_disturbed(finished, state, bench.settings):
+        state["n_retries"] = min(state["n_retries"] + 1, bench.settings.max_retries)
+        if not state["is_noisy"] and is_delayed(finished, bench.settings):
+            state["is_noisy"] = not _await_quiet(bench.settings, wait)
+    return state | {"settled": why_settled(state, bench.settings)}
 
 
-def _can_retry(state: Json, settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
-    """Wait for quiet before a retry; a machine that stays noisy is asked only once."""
-    if state["is_noisy"] or state["n_retries"] >= settings.max_retries:
-        return False
-    outcome = wait(
+def is_delayed(finished: Json, settings: MeasuringSettings) -> bool:
+    """Tell whether others took the cores from a round's process."""
+    return finished["delay"] is not None and finished["delay"] > settings.max_delay_share
+
+
+def is_disturbed(finished: Json, state: Json, settings: MeasuringSettings) -> bool:
+    """Tell whether a round was delayed, or ran on a slow core.
+
+    Args:
+        finished: The round.
+        state: Its measurement, whose fastest speed probe says what fast is.
+        settings: Limits.
+    """
+    best_ns = min(r["probe_best_ns"] for r in state["rounds"])
+    return (
+        is_delayed(finished, settings)
+        or finished["slow_share"] > settings.max_slow_share
+        or finished["probe_ns"] > SLOW_FACTOR * best_ns
+    )
+
+
+def _await_quiet(settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
+    return wait(
         max_busy_cores=settings.max_busy_cores,
         max_wait_s=settings.max_quiet_wait_s,
         look_s=settings.quiet_look_s,
-    )
-    state["is_noisy"] = not outcome.is_quiet
-    return outcome.is_quiet
+    ).is_quiet
 
 
 def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
@@ -129,7 +153,8 @@ def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
     rounds = usable_rounds(state, settings)
     if sum(r["total_ms"] for r in state["rounds"]) >= settings.max_s * MS_PER_S:
         return "time"
-    if len(rounds) < settings.min_processes and not len(state["rounds"]) >= settings.max_processes:
+    n_made = len(state["rounds"]) - state["n_retries"]
+    if n_made < settings.min_processes:
         return None
     wanted = [(0.5, settings.p50_width_pct), (0.95, settings.p95_width_pct)]
     if all(
@@ -137,15 +162,14 @@ def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
         for share, width_pct in wanted
     ):
         return "precise"
-    return "processes" if len(rounds) >= settings.max_processes else None
+    return "processes" if n_made >= settings.max_processes else None
 
 
 def usable_rounds(state: Json, settings: MeasuringSettings) -> list[Json]:
-    """Return the undisturbed rounds, or all of them when too few were undisturbed."""
+    """Return the undisturbed rounds, or all of them when most were disturbed."""
     rounds: list[Json] = state["rounds"]
-    clean = [r for r in rounds if not r["disturbed"]]
-    enough = min(settings.min_processes, len(rounds) - state["n_retries"])
-    return clean if clean and len(clean) >= enough else rounds
+    clean = [r for r in rounds if not is_disturbed(r, state, settings)]
+    return clean if len(clean) >= min(settings.min_processes, len(rounds) / 2) else rounds
 
 
 def per_process(rounds: list[Json], share: float) -> list[float]:
@@ -195,6 +219,7 @@ def _request(subject: Subject, bench: Bench, state: Json) -> Json:
         batch_sizes = [best_batch_size({b["batch_size"]: b["rows_per_s"] for b in first})]
     return _base_request(subject, bench) | {
         "task": "measure",
+        "probe_best_ns": bench.speed.best_ns,
         "samples": str(bench.folder / "samples.npy"),
         "warm_up_max_ms": settings.warm_up_max_ms,
         "latency": {
@@ -227,6 +252,7 @@ def run_round(subject: Subject, bench: Bench, state: Json) -> Json:
         after = read_core_times()
     if not answer["ok"]:
         return answer
+    bench.speed.best_ns = answer["probe_best_ns"]
     samples_ns: npt.NDArray[np.int64] = np.load(request["samples"])
     delays = [
         phase["delay_share"]
@@ -237,7 +263,7 @@ def run_round(subject: Subject, bench: Bench, state: Json) -> Json:
         "percentiles_ns": {str(share): percentile_ns(samples_ns, share) for share in PERCENTILES},
         "kept_ns": samples_ns.tolist() if len(samples_ns) <= MAX_KEPT_CALLS else None,
         "delay": max(delays, default=None),
-        "disturbed": any(delay > bench.settings.max_delay_share for delay in delays),
+        "slow_share": max(phase["slow_share"] for phase in [answer["latency"], *answer["batches"]]),
         "base_resident_mib": worker.hello["base_resident_mib"],
         "base_peak_mib": worker.hello["base_peak_mib"],
         "busy_cores": None,

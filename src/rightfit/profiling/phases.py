@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.blocks import select_clean, time_blocks
 from rightfit.profiling.cpu import mean_cores, read_cpu
 from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import Memory, read_memory, reset_peak
+from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.throughput import batches, time_batches
 
 Json = dict[str, Any]
@@ -82,7 +84,8 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         request: ``arguments`` of the factory; ``rows`` (path of a .npy of float32 rows);
             ``latency`` and ``batch``, each with ``min_calls``, ``min_ms`` and ``max_ms``;
             ``warm_up_max_ms``; ``batch_sizes``, rising; ``samples`` (path the latencies in
-            nanoseconds are written to).
+            nanoseconds are written to); ``probe_best_ns`` (fastest speed probe so far, or
+            ``None``).
 
     Returns:
         What each phase took, plain JSON types.
@@ -104,9 +107,13 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         "ms": warmed.wall_ns / NS_PER_MS,
         "is_steady": warmed.is_steady,
     }
-    result["latency"] = _single_stream(call, singles, request, memory)
-    result["batches"] = _offline(call, pool, request, memory)
+    is_slow = SpeedProbe(request["probe_best_ns"])
+    result["latency"] = _single_stream(call, singles, request, memory, is_slow)
+    result["batches"] = _offline(call, pool, request, memory, is_slow)
+    result["probe_best_ns"] = is_slow.best_ns
+    result["probe_ns"] = float(np.median(is_slow.seen_ns))
     result["total_ms"] = (time.perf_counter_ns() - start_ns) / NS_PER_MS
+    result["total_cpu_ms"] = read_cpu().cpu_ns / NS_PER_MS
     return result
 
 
@@ -141,58 +148,76 @@ def _overhead_ns(singles: list[Rows]) -> float:
     return float(np.median(samples))
 
 
-def _single_stream(call: Call, singles: list[Rows], request: Json, memory: MemoryMeter) -> Json:
-    window = request["latency"]
+def _single_stream(
+    call: Call, singles: list[Rows], request: Json, memory: MemoryMeter, is_slow: SpeedProbe
+) -> Json:
     reset_peak()
     start = read_memory()
     meter = PhaseMeter()
-    samples_ns = time_calls(
-        call,
-        singles,
-        min_calls=window["min_calls"],
-        min_ns=window["min_ms"] * NS_PER_MS,
-        max_ns=window["max_ms"] * NS_PER_MS,
-    )
+    blocks = time_blocks(call, singles, is_slow=is_slow, **_window_ns(request["latency"]))
     phase = meter.read()
     phase["peak_memory_mib"] = memory.peak_mib(start)
+    samples_ns, slow_share = select_clean(blocks, min_calls=request["latency"]["min_calls"])
     np.save(request["samples"], samples_ns)
-    return phase | {"n_calls": len(samples_ns)}
+    return phase | {
+        "n_calls": len(samples_ns),
+        "n_calls_made": sum(len(block.samples_ns) for block in blocks),
+        "slow_share": slow_share,
+    }
 
 
-def _offline(call: Call, pool: Rows, request: Json, memory: MemoryMeter) -> list[Json]:
+def _window_ns(window: Json) -> dict[str, Any]:
+    return {
+        "min_calls": window["min_calls"],
+        "min_ns": int(window["min_ms"] * NS_PER_MS),
+        "max_ns": int(window["max_ms"] * NS_PER_MS),
+    }
+
+
+def _offline(
+    call: Call, pool: Rows, request: Json, memory: MemoryMeter, is_slow: SpeedProbe
+) -> list[Json]:
     results: list[Json] = []
-    window = request["batch"]
-    max_call_ns = window["max_call_ms"] * NS_PER_MS
+    max_call_ns = request["batch"]["max_call_ms"] * NS_PER_MS
     call_ns_per_row = 0.0
     for batch_size in request["batch_sizes"]:
         if results and call_ns_per_row * batch_size > max_call_ns:
             break  # one call alone would take too long; the smaller sizes stand
         inputs = batches(pool, batch_size)
-        reset_peak()
-        start = read_memory()
-        first_ns = time.perf_counter_ns()
-        call(inputs[0].copy())  # a server holds the batch it answers
-        first_ns = time.perf_counter_ns() - first_ns
-        peak_mib = memory.peak_mib(start)
-        meter = PhaseMeter()
-        timing = time_batches(
-            call,
-            inputs,
-            min_calls=window["min_calls"],
-            min_ns=window["min_ms"] * NS_PER_MS,
-            max_ns=window["max_ms"] * NS_PER_MS,
-        )
+        first_ns, peak_mib = _first_batch(call, inputs[0], memory)
         call_ns_per_row = first_ns / batch_size
-        results.append(
-            meter.read()
-            | {
-                "batch_size": batch_size,
-                "rows_per_s": timing.rows_per_s,
-                "n_calls": timing.n_calls,
-                "peak_memory_mib": max([peak_mib, *(r["peak_memory_mib"] for r in results)]),
-            }
-        )
+        peak_mib = max([peak_mib, *(result["peak_memory_mib"] for result in results)])
+        timed = _time_batch_size(call, inputs, request["batch"], is_slow)
+        results.append(timed | {"peak_memory_mib": peak_mib})
     return results
+
+
+def _first_batch(call: Call, batch: Rows, memory: MemoryMeter) -> tuple[int, float]:
+    """Answer one batch, held as a server would hold it; return its time and memory peak."""
+    reset_peak()
+    start = read_memory()
+    start_ns = time.perf_counter_ns()
+    call(batch.copy())
+    return time.perf_counter_ns() - start_ns, memory.peak_mib(start)
+
+
+def _time_batch_size(call: Call, inputs: list[Rows], window: Json, is_slow: SpeedProbe) -> Json:
+    """Time one batch size, once more when the core was slow."""
+    slow_before = is_slow()
+    for _ in range(2):
+        meter = PhaseMeter()
+        timing = time_batches(call, inputs, **_window_ns(window))
+        phase = meter.read()
+        slow_after = is_slow()
+        if not slow_before and not slow_after:
+            break
+        slow_before = slow_after
+    return phase | {
+        "batch_size": timing.batch_size,
+        "rows_per_s": timing.rows_per_s,
+        "n_calls": timing.n_calls,
+        "slow_share": float(slow_before or slow_after),
+    }
 
 
 def predict(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:

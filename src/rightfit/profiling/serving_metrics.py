@@ -9,7 +9,7 @@ import numpy as np
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.latency import NS_PER_MS, min_calls_to_report, percentile_ns
-from rightfit.profiling.measurement import per_process, usable_rounds
+from rightfit.profiling.measurement import is_disturbed, per_process, usable_rounds
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.settings import MeasuringSettings
@@ -53,7 +53,7 @@ def set_serving_metrics(
     profile.facts |= {
         "best_batch_size": batch_size,
         "n_latency_samples": sum(r["latency"]["n_calls"] for r in rounds),
-        "disturbed": any(r["disturbed"] for r in rounds),
+        "disturbed": any(is_disturbed(r, state, settings) for r in rounds),
     }
     profile.how |= _describe(state, rounds)
 
@@ -154,6 +154,8 @@ def _describe(state: Json, rounds: list[Json]) -> Json:
         "cores_load": statistics.median(r["load"]["cores"] for r in rounds),
         "cores_single_stream": statistics.median(r["latency"]["cores"] for r in rounds),
         "delay_share": _highest(rounds, "delay"),
+        "slow_share": _highest(rounds, "slow_share"),
+        "slowdown": _highest(rounds, "probe_ns") / min(r["probe_best_ns"] for r in rounds),
         "busy_cores": _highest(rounds, "busy_cores"),
         "steal_share": _highest(rounds, "steal_share"),
         "batches": [{key: batch[key] for key in batch_keys} for batch in tried],
@@ -161,5 +163,5 @@ def _describe(state: Json, rounds: list[Json]) -> Json:
     }
 
 
-def _highest(rounds: list[Json], key: str) -> float | None:
-    return max((r[key] for r in rounds if r[key] is not None), default=None)
+def _highest(rounds: list[Json], key: str) -> float:
+    return max((r[key] for r in rounds if r[key] is not None), default=0.0)

@@ -121,13 +121,16 @@ def _open_bench(
     test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
 ) -> Iterator[Bench]:
     from rightfit.profiling.measurement import Bench
+    from rightfit.profiling.speed import SpeedProbe
     from rightfit.profiling.workers import shared_pool
 
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
         features = data_card["input_schema"]["features"]
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(shared_pool(), rows, Path(folder), params.settings, params.preset)
+        yield Bench(
+            shared_pool(), rows, Path(folder), params.settings, params.preset, SpeedProbe(None)
+        )
 
 
 def _make_cell(
