@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
+
+
+@pytest.fixture
+def applications(project_path: Path) -> dict[str, Any]:
+    text = (project_path / "conf" / "base" / "parameters_applications.yml").read_text()
+    found: dict[str, Any] = yaml.safe_load(text)["applications"]
+    return found
+
+
+def test_shipped_applications_are_valid(applications: dict[str, Any]) -> None:
+    params = ApplicationsParams.model_validate(applications)
+
+    assert list(params.root) == ["satellite_archive", "edge_device", "web_api", "accuracy_first"]
+    assert list(params.root["accuracy_first"].objectives) == ["quality"]
+    assert params.root["accuracy_first"].constraints == {}
+
+
+def test_shipped_rules_are_valid(project_path: Path) -> None:
+    text = (project_path / "conf" / "base" / "parameters_ranking.yml").read_text()
+
+    rules = RankingParams.model_validate(yaml.safe_load(text)["ranking"])
+
+    assert rules.ties.for_application("accuracy_first")[0].by == "utility"
+
+
+def rename_objective(raw: dict[str, Any]) -> None:
+    raw["objectives"]["qualty"] = raw["objectives"].pop("quality")
+
+
+def rename_constraint(raw: dict[str, Any]) -> None:
+    raw["constraints"]["latency_p95"] = {"max": 3}
+
+
+def turn_bounds_around(raw: dict[str, Any]) -> None:
+    raw["objectives"]["latency_p99_ms"] |= {"worst": 1, "best": 20}
+
+
+def weigh_threads(raw: dict[str, Any]) -> None:
+    raw["objectives"]["n_threads"] = {"weight": 1, "worst": 4, "best": 1}
+
+
+def forget_scenario(raw: dict[str, Any]) -> None:
+    del raw["scenario"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            rename_objective,
+            r"web_api\.objectives\.qualty is no metric \(did you mean 'quality'\?\)",
+        ),
+        (
+            rename_constraint,
+            r"constraints\.latency_p95 is no metric \(did you mean 'latency_p95_ms'",
+        ),
+        (turn_bounds_around, r"latency_p99_ms has worst 1 and best 20, but lower is better"),
+        (weigh_threads, r"objectives\.n_threads is no metric"),
+        (forget_scenario, r"web_api\.scenario\n"),
+    ],
+)
+def test_fault_names_the_key_and_the_file(
+    change: Callable[[dict[str, Any]], None], message: str, applications: dict[str, Any]
+) -> None:
+    raw = copy.deepcopy(applications)
+    change(raw["web_api"])
+
+    with pytest.raises(ValidationError, match=message) as caught:
+        ApplicationsParams.model_validate(raw)
+
+    assert "conf/base/parameters_applications.yml" in str(caught.value)
+
+
+def test_threads_can_be_limited(applications: dict[str, Any]) -> None:
+    applications["web_api"]["constraints"]["n_threads"] = {"max": 1}
+
+    params = ApplicationsParams.model_validate(applications)
+
+    assert params.root["web_api"].constraints["n_threads"].max == 1

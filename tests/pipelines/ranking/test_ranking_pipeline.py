@@ -1,0 +1,123 @@
+"""The ranking pipeline, run through Kedro on stored profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from contests import make_profile, make_profiles
+from kedro.framework.session import KedroSession
+
+VERSION = "2026-01-01T00.00.00.000Z"
+TRIALS_SCHEMA = {
+    "number": pl.Int64,
+    "application": pl.String,
+    "state": pl.String,
+    "stop_checkpoint": pl.Int64,
+    "stop_reason": pl.String,
+}
+MEASURED = {
+    "linear": {
+        "quality": 0.78,
+        "latency_p50_ms": 0.006,
+        "latency_p95_ms": 0.008,
+        "throughput_rows_per_s": 3e7,
+        "peak_memory_mib": 58.0,
+        "peak_memory_one_row_mib": 58.0,
+        "model_size_mib": 0.02,
+        "fit_time_s": 1.0,
+    },
+    "forest": {
+        "quality": 0.90,
+        "latency_p50_ms": 0.05,
+        "latency_p95_ms": 0.08,
+        "throughput_rows_per_s": 6e4,
+        "peak_memory_mib": 190.0,
+        "peak_memory_one_row_mib": 180.0,
+        "model_size_mib": 20.0,
+        "fit_time_s": 4.0,
+    },
+    "net": {
+        "quality": 0.89,
+        "latency_p50_ms": 0.03,
+        "latency_p95_ms": 0.04,
+        "throughput_rows_per_s": 1e6,
+        "peak_memory_mib": 120.0,
+        "peak_memory_one_row_mib": 61.0,
+        "model_size_mib": 0.5,
+        "fit_time_s": 20.0,
+    },
+}
+TABLES = [
+    *("rankings", "utility_breakdown", "win_shares", "weight_intervals", "limit_shadows"),
+    *("robust_choices", "break_even", "why_not"),
+]
+
+
+@pytest.fixture
+def data_root(tmp_path: Path, project_path: Path) -> Path:
+    """A data folder with profiles and trials of the tests' grid, as an evaluation leaves them."""
+    text = (project_path / "conf" / "test" / "parameters_grid.yml").read_text()
+    grid = yaml.safe_load(text)["grid"]
+    rows = [
+        make_profile(f"{model}-1", dataset=dataset, cpu_cores=1.0, **MEASURED[model])
+        for dataset in grid["datasets"]
+        for model in grid["models"]
+    ]
+    save(make_profiles(*rows), tmp_path / "07_model_output" / "resource_profiles.parquet")
+    for dataset in grid["datasets"]:
+        for model in grid["models"]:
+            folder = tmp_path / "07_model_output" / dataset / model
+            save(pl.DataFrame(schema=TRIALS_SCHEMA), folder / "trials.parquet")
+    return tmp_path
+
+
+def save(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame where a versioned dataset of the catalog finds it."""
+    file = path / VERSION / path.name
+    file.parent.mkdir(parents=True)
+    frame.write_parquet(file)
+
+
+def run(project: Path, data_root: Path, **applications: Any) -> None:
+    params = {"data_root": str(data_root), "applications": applications}
+    with KedroSession.create(project, env="test", runtime_params=params) as session:
+        session.run(pipeline_names=["ranking"])
+
+
+def newest(data_root: Path, name: str) -> Path:
+    return sorted((data_root / "08_reporting" / name).glob(f"*/{name}"))[-1]
+
+
+def winners(data_root: Path) -> dict[str, str]:
+    found = json.loads(newest(data_root, "recommendations.json").read_text())
+    return {
+        name: recommendation["datasets"]["landsat"]["winner"]["candidate"]
+        for name, recommendation in found.items()
+    }
+
+
+def test_pipeline_writes_every_table_and_the_applications_disagree(
+    bootstrapped: Path, data_root: Path
+) -> None:
+    run(bootstrapped, data_root)
+
+    assert winners(data_root) == {
+        "satellite_archive": "linear-1",
+        "edge_device": "linear-1",
+        "web_api": "net-1",
+        "accuracy_first": "forest-1",
+    }
+    frames = [pl.read_parquet(newest(data_root, f"{name}.parquet")) for name in TABLES]
+    assert all(frame.height for frame in frames)
+    assert pl.read_csv(newest(data_root, "rankings.csv")).height == frames[0].height
+
+
+def test_another_weight_ranks_the_stored_profiles_anew(bootstrapped: Path, data_root: Path) -> None:
+    run(bootstrapped, data_root, satellite_archive={"objectives": {"quality": {"weight": 40}}})
+
+    assert winners(data_root)["satellite_archive"] == "net-1"
