@@ -27,7 +27,9 @@ def test_flips_come_with_the_smallest_change_first() -> None:
         )
     ]
 
-    flips = list_flips(tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked))
+    flips = list_flips(
+        tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked), winner="a-1"
+    )
 
     assert [(flip["kind"], flip["metric"], flip["winner"]) for flip in flips] == [
         ("limit", "latency_p50_ms", "a-2"),
@@ -48,10 +50,20 @@ def test_a_limit_that_shuts_everybody_out_is_said_so() -> None:
         rank(ROWS[0], application=make_application(constraints={"latency_p50_ms": {"max": 52}}))
     ]
 
-    (flip,) = list_flips(tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked))
+    (flip,) = list_flips(
+        tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked), winner="a-1"
+    )
 
     assert flip["winner"] is None
     assert flip["sentence"].endswith("from 52 to 46.8 leaves no candidate that qualifies.")
+
+
+def test_the_lead_of_who_is_recommended_already_is_no_flip() -> None:
+    ranked = [rank(*ROWS)]
+    intervals, shadows = tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked)
+
+    assert {flip["winner"] for flip in list_flips(intervals, shadows, winner="a-1")} == {"a-2"}
+    assert list_flips(intervals, shadows, winner="a-2") == []
 
 
 def test_no_flip_is_said_so() -> None:

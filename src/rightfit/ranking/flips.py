@@ -11,12 +11,16 @@ Json = dict[str, Any]
 NO_FLIP = "No change of a single weight, and none of a single limit by {:g} %, changes the winner."
 
 
-def list_flips(weight_intervals: pl.DataFrame, limit_shadows: pl.DataFrame) -> list[Json]:
+def list_flips(
+    weight_intervals: pl.DataFrame, limit_shadows: pl.DataFrame, *, winner: str | None
+) -> list[Json]:
     """List what would change the winner of one application on one dataset.
 
     Args:
         weight_intervals: Rows of that table for the application and dataset.
         limit_shadows: Rows of that table for the application and dataset.
+        winner: Candidate that is recommended now. The tie rule may have put it before the leader;
+            then its taking the lead is no change.
 
     Returns:
         Records with ``kind`` (``weight`` or ``limit``), ``metric``, ``now``, ``beyond`` (the value
@@ -27,7 +31,7 @@ def list_flips(weight_intervals: pl.DataFrame, limit_shadows: pl.DataFrame) -> l
         flip
         for row in weight_intervals.to_dicts()
         for flip in (_flip_weight(row, "low", "below"), _flip_weight(row, "high", "above"))
-        if flip
+        if flip and flip["winner"] != winner
     ]
     flips += [_flip_limit(row) for row in limit_shadows.to_dicts() if row["flips"]]
     return sorted(flips, key=lambda flip: abs(flip["change_pct"]))

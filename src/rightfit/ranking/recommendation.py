@@ -60,11 +60,14 @@ def _recommend_for(ranked: Ranked, sensitivities: Sensitivities) -> Json:
     decisions = {}
     for position, dataset in enumerate(contest.table.datasets):
         here = pl.col("application") == contest.name, pl.col("dataset") == dataset
+        decision = _decide(ranked, position, candidates)
         flips = list_flips(
-            sensitivities.weight_intervals.filter(*here), sensitivities.limit_shadows.filter(*here)
+            sensitivities.weight_intervals.filter(*here),
+            sensitivities.limit_shadows.filter(*here),
+            winner=decision["winner"] and decision["winner"]["candidate"],
         )
         decisions[dataset] = {
-            **_decide(ranked, position, candidates),
+            **decision,
             "flips": flips,
             "flip": summarise_flips(flips, contest.rules.limit_change_pct),
         }

@@ -42,14 +42,20 @@ def share_weight_space(contest: Contest) -> tuple[Floats, Floats]:
         contenders = find_contenders(contest, position)
         if len(contenders.candidate):
             rng = np.random.default_rng([contest.rules.seed, position])
-            _add_wins(contenders, contest.rules.n_weight_draws, rng, wins, weights)
+            _add_wins(contenders, contest.rules.n_weight_draws, rng, wins=wins, weights=weights)
     with np.errstate(invalid="ignore"):
         return wins / contest.rules.n_weight_draws, weights / wins[:, None]
 
 
 def _add_wins(
-    contenders: Contenders, n_draws: int, rng: np.random.Generator, wins: Floats, weights: Floats
+    contenders: Contenders,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    wins: Floats,
+    weights: Floats,
 ) -> None:
+    """Add up in place the wins of each candidate and the weightings under which it wins."""
     n_objectives, n_profiles = contenders.worth.shape
     candidates, starts = np.unique(contenders.candidate, return_index=True)
     step = max(1, _UTILITIES_AT_ONCE // n_profiles)

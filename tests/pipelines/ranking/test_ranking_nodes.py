@@ -53,7 +53,12 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     robust_choices, break_even = compare_choices(*inputs)
     grid = {"datasets": ["landsat", "flights"], "models": ["linear", "forest"]}
     why_not = explain_losers(*inputs, grid, trials, trials, trials, trials)
-    recommendations = recommend_candidates(*inputs, weight_intervals, limit_shadows, robust_choices)
+    recommendations = recommend_candidates(
+        *inputs,
+        weight_intervals=weight_intervals,
+        limit_shadows=limit_shadows,
+        robust_choices=robust_choices,
+    )
 
     assert rankings.equals(csv)
     assert rankings.select("application", "dataset", "candidate").rows() == [

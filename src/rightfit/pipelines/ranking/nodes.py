@@ -93,6 +93,7 @@ def recommend_candidates(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingParams,
+    *,
     weight_intervals: pl.DataFrame,
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
@@ -22,37 +23,19 @@ SENSITIVITIES = ["weight_intervals", "limit_shadows", "robust_choices"]
 def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
     """Create the ranking pipeline for the cells of the grid in use."""
     trials = [f"{dataset}.{model}.trials" for dataset, model in current_grid().cells()]
+    named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
     return Pipeline(
         [
-            Node(
-                rank_candidates,
-                INPUTS,
-                ["rankings", "rankings_csv", "utility_breakdown"],
-                name="rank_candidates",
-            ),
-            Node(
-                analyse_sensitivity,
-                INPUTS,
-                ["win_shares", "weight_intervals", "limit_shadows"],
-                name="analyse_sensitivity",
-            ),
-            Node(
-                compare_choices,
-                INPUTS,
-                ["robust_choices", "break_even"],
-                name="compare_choices",
-            ),
-            Node(
-                explain_losers,
-                [*INPUTS, "params:grid", *trials],
-                "why_not",
-                name="explain_losers",
-            ),
-            Node(
-                recommend_candidates,
-                [*INPUTS, *SENSITIVITIES],
-                "recommendations",
-                name="recommend_candidates",
-            ),
+            _node(rank_candidates, INPUTS, ["rankings", "rankings_csv", "utility_breakdown"]),
+            _node(analyse_sensitivity, INPUTS, ["win_shares", "weight_intervals", "limit_shadows"]),
+            _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
+            _node(explain_losers, [*INPUTS, "params:grid", *trials], "why_not"),
+            _node(recommend_candidates, named_inputs, "recommendations"),
         ]
     )
+
+
+def _node(
+    func: Callable[..., Any], inputs: list[str] | dict[str, str], outputs: str | list[str]
+) -> Node:
+    return Node(func, inputs, outputs, name=func.__name__)
