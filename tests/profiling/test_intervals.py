@@ -36,17 +36,31 @@ def test_ranks_never_fall() -> None:
     assert ranks[MAX_PROCESSES] > 70
 
 
-def test_interval_of_few_processes_is_unknown() -> None:
-    interval = median_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+def test_interval_of_one_process_is_unknown() -> None:
+    interval = median_interval([3.0])
 
-    assert interval == Interval(3.0, None, None)
+    assert interval == Interval(3.0, None, None, is_distribution_free=False)
     assert interval.half_width_pct == math.inf
+
+
+def test_interval_of_few_processes_assumes_log_normal_factors() -> None:
+    interval = median_interval([math.exp(1), math.exp(2), math.exp(3)])
+
+    # Mean 2, standard deviation 1 of the logarithms: 2 -+ 4.303 / sqrt(3).
+    assert interval.value == pytest.approx(math.exp(2))
+    assert interval.low == pytest.approx(math.exp(2 - 2.4843), rel=1e-4)
+    assert interval.high == pytest.approx(math.exp(2 + 2.4843), rel=1e-4)
+    assert not interval.is_distribution_free
+
+
+def test_interval_of_few_processes_needs_positive_figures() -> None:
+    assert median_interval([0.0, 1.0]).low is None
 
 
 def test_interval_leaves_out_the_extremes_of_many_processes() -> None:
     interval = median_interval([float(value) for value in range(1, 12)])
 
-    assert interval == Interval(6.0, 2.0, 10.0)
+    assert interval == Interval(6.0, 2.0, 10.0, is_distribution_free=True)
     assert interval.half_width_pct == pytest.approx(100 * 4 / 6)
 
 

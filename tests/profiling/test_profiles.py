@@ -30,7 +30,7 @@ def make_profile() -> Profile:
 def test_row_holds_values_intervals_and_reasons() -> None:
     profile = make_profile()
     del profile.reasons["latency_p50_ms"]
-    profile.set_interval("latency_p50_ms", Interval(2.0, 1.5, None))
+    profile.set_interval("latency_p50_ms", Interval(2.0, 1.5, None, is_distribution_free=False))
 
     row = profile_row(KEYS, profile)
 
@@ -53,7 +53,7 @@ def test_row_without_a_reason_for_a_null_is_refused() -> None:
 
 def test_row_with_an_interval_the_table_lacks_is_refused() -> None:
     profile = make_profile()
-    profile.set_interval("cpu_cores", Interval(1.0, 0.9, 1.1))
+    profile.set_interval("cpu_cores", Interval(1.0, 0.9, 1.1, is_distribution_free=True))
 
     with pytest.raises(ValueError, match="cpu_cores_high"):
         profile_row(KEYS, profile)

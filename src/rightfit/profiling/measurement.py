@@ -8,6 +8,7 @@ continued after an interruption.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +200,10 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
 
 def _half_width_pct(rounds: list[Json], share: float) -> float:
     values = per_process(rounds, share)
-    return median_interval(values).half_width_pct if values else float("inf")
+    if not values:
+        return math.inf
+    interval = median_interval(values)
+    return interval.half_width_pct if interval.is_distribution_free else math.inf
 
 
 def _base_request(subject: Subject, bench: Bench) -> Json:
