@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from contests import make_application
 from pydantic import ValidationError
 
 from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
@@ -37,6 +38,10 @@ def test_shipped_rules_are_valid(project_path: Path) -> None:
 
 def rename_objective(raw: dict[str, Any]) -> None:
     raw["objectives"]["qualty"] = raw["objectives"].pop("quality")
+
+
+def misspell_on_the_command_line(raw: dict[str, Any]) -> None:
+    raw["objectives"]["qualty"] = {"weight": 9}
 
 
 def rename_constraint(raw: dict[str, Any]) -> None:
@@ -89,3 +94,10 @@ def test_threads_can_be_limited(applications: dict[str, Any]) -> None:
     params = ApplicationsParams.model_validate(applications)
 
     assert params.root["web_api"].constraints["n_threads"].max == 1
+
+
+def test_unknown_metric_of_a_ready_application_is_refused_too() -> None:
+    application = make_application(constraints={"qualty": {"min": 1}})
+
+    with pytest.raises(ValidationError, match=r"constraints\.qualty is no metric"):
+        ApplicationsParams({"web_api": application})

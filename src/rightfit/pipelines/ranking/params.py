@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from pydantic import ConfigDict, model_validator
 
@@ -14,6 +15,10 @@ from rightfit.ranking.rules import RankingRules
 __all__ = ["ApplicationsParams", "RankingParams"]
 
 SERVING_LIMITS = ("n_threads",)  # part of the serving configuration; can be limited like a metric
+KNOWN = {
+    "objectives": tuple(METRICS_BY_COLUMN),
+    "constraints": (*METRICS_BY_COLUMN, *SERVING_LIMITS),
+}
 
 
 class ApplicationsParams(Applications):
@@ -21,18 +26,20 @@ class ApplicationsParams(Applications):
 
     model_config = ConfigDict(title="conf/base/parameters_applications.yml", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_metrics(cls, raw: Any) -> Any:
+        """Look at the names first: a misspelt one would only be told that it lacks fields."""
+        _refuse(_find_unknown(raw))
+        return raw
+
     @model_validator(mode="after")
-    def _check_metrics(self) -> Self:
-        faults = [
+    def _check_directions(self) -> Self:
+        _refuse(
             f"applications.{name}.{fault}"
             for name, application in self.items()
-            for fault in _find_faults(application)
-        ]
-        if faults:
-            raise ValueError(
-                "; ".join(faults) + ". Correct conf/base/parameters_applications.yml; metrics: "
-                f"{', '.join(METRICS_BY_COLUMN)}."
-            )
+            for fault in _find_reversed(application)
+        )
         return self
 
 
@@ -42,20 +49,31 @@ class RankingParams(RankingRules):
     model_config = ConfigDict(title="conf/base/parameters_ranking.yml", extra="forbid", frozen=True)
 
 
-def _find_faults(application: Application) -> list[str]:
-    named = [("objectives", metric) for metric in application.objectives]
-    named += [("constraints", metric) for metric in application.constraints]
-    unknown = [
-        f"{block}.{metric} is no metric{suggest(metric, METRICS_BY_COLUMN)}"
-        for block, metric in named
-        if metric not in METRICS_BY_COLUMN
-        and not (block == "constraints" and metric in SERVING_LIMITS)
-    ]
-    reversed_bounds = [
-        f"objectives.{metric} has worst {goal.worst:g} and best {goal.best:g}, but "
-        f"{METRICS_BY_COLUMN[metric].better} is better"
-        for metric, goal in application.objectives.items()
-        if metric in METRICS_BY_COLUMN
-        and (goal.best > goal.worst) != (METRICS_BY_COLUMN[metric].better == "higher")
-    ]
-    return unknown + reversed_bounds
+def _refuse(faults: Iterator[str]) -> None:
+    found = list(faults)
+    if found:
+        raise ValueError(
+            "; ".join(found) + ". Correct conf/base/parameters_applications.yml; metrics: "
+            f"{', '.join(METRICS_BY_COLUMN)}."
+        )
+
+
+def _find_unknown(raw: Any) -> Iterator[str]:
+    for name, application in raw.items() if isinstance(raw, Mapping) else ():
+        for block, known in KNOWN.items():
+            is_raw = isinstance(application, Mapping)
+            named = application.get(block) if is_raw else getattr(application, block, None)
+            for metric in named if isinstance(named, Mapping) else ():
+                if metric not in known:
+                    hint = suggest(str(metric), known)
+                    yield f"applications.{name}.{block}.{metric} is no metric{hint}"
+
+
+def _find_reversed(application: Application) -> Iterator[str]:
+    for metric, goal in application.objectives.items():
+        better = METRICS_BY_COLUMN[metric].better
+        if (goal.best > goal.worst) != (better == "higher"):
+            yield (
+                f"objectives.{metric} has worst {goal.worst:g} and best {goal.best:g}, but "
+                f"{better} is better"
+            )
