@@ -1,7 +1,8 @@
-"""A model of known cost, to hold the instrument against."""
+"""Models of known cost, to hold the instrument against."""
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,32 @@ def open_known_load(
             while time.thread_time_ns() < end_ns:
                 pass
             return np.full((len(rows), n_classes), held[0] / n_classes, dtype=np.float32)
+
+        return call
+
+    return open_model
+
+
+def open_repeated(
+    *, factory: str, arguments: dict[str, Any], n_repeats: int
+) -> Callable[[], Callable[[Rows], Rows]]:
+    """Return what opens a model that answers several times a call: a slow one from a fast one.
+
+    Args:
+        factory: ``module:function`` of the model to stretch.
+        arguments: Arguments of that factory.
+        n_repeats: How often it answers.
+    """
+    module, _, function = factory.partition(":")
+    open_one = getattr(importlib.import_module(module), function)(**arguments)
+
+    def open_model() -> Callable[[Rows], Rows]:
+        answer: Callable[[Rows], Rows] = open_one()
+
+        def call(rows: Rows) -> Rows:
+            for _ in range(n_repeats - 1):
+                answer(rows)
+            return answer(rows)
 
         return call
 

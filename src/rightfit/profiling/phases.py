@@ -20,7 +20,7 @@ from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import Memory, read_memory, reset_peak
 from rightfit.profiling.speed import SpeedProbe
-from rightfit.profiling.throughput import batches, time_batches
+from rightfit.profiling.throughput import NS_PER_S, batches, time_batches
 
 Json = dict[str, Any]
 Rows = npt.NDArray[np.float32]
@@ -237,7 +237,34 @@ def predict(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     return {"n_rows": len(rows)}
 
 
+def record(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
+    """Time calls for a fixed time and keep them all, so that measuring rules can be compared.
+
+    Args:
+        factory: As for :func:`measure`.
+        request: ``arguments``, ``rows``, ``warm_up_max_ms``, ``seconds``, ``probe_best_ns`` and
+            ``samples`` (path of the .npz to write: ``samples_ns`` and ``is_slow`` of each call).
+    """
+    pool = _resize(np.load(request["rows"], mmap_mode="r"), N_ROTATING_ROWS)
+    singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
+    call = factory(**request["arguments"])()
+    warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
+    is_slow = SpeedProbe(request["probe_best_ns"])
+    window_ns = int(request["seconds"] * NS_PER_S)
+    blocks = time_blocks(
+        call, singles, is_slow=is_slow, min_calls=1, min_ns=window_ns, max_ns=window_ns
+    )
+    flags = [np.full(len(block.samples_ns), block.is_slow) for block in blocks]
+    np.savez(
+        request["samples"],
+        samples_ns=np.concatenate([block.samples_ns for block in blocks]),
+        is_slow=np.concatenate(flags),
+    )
+    return {"probe_best_ns": is_slow.best_ns}
+
+
 TASKS: dict[str, Callable[[Callable[..., Callable[[], Call]], Json], Json]] = {
     "measure": measure,
     "predict": predict,
+    "record": record,
 }
