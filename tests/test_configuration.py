@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,23 @@ def context(request: pytest.FixtureRequest, bootstrapped: Path) -> Iterator[Kedr
     yield from load_context(bootstrapped, request.param)
 
 
+@pytest.fixture(autouse=True)
+def propagating_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let caplog see Kedro's loggers."""
+    monkeypatch.setattr(logging.getLogger("kedro"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("kedro"), "level", logging.INFO)
+
+
 def test_every_parameter_is_valid(context: KedroContext) -> None:
     assert set(context.params) >= {"grid", "datasets", "models", "training", "evaluation"}
+
+
+def test_kedro_can_read_the_hints_of_every_node(
+    context: KedroContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    _ = context.params
+
+    assert "Could not extract type hints" not in caplog.text
 
 
 def test_every_dataset_of_every_pipeline_is_in_the_catalog(context: KedroContext) -> None:
@@ -68,6 +84,7 @@ def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCapt
     ("params", "message"),
     [
         ({"training": {"n_trials": -5}}, "n_trials"),
+        ({"evaluation": {"preset": "quik"}}, "preset"),
         ({"training": {"n_trails": 5}}, "n_trails"),
         ({"trainnig": {"n_trials": 5}}, r"Unknown parameters \['trainnig'\]"),
         ({"grid": {"models": ["linaer"]}}, r"grid\.models names \['linaer'\]"),

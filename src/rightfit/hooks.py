@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from click import ClickException
+from kedro.framework import project
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
+from kedro.validation.exceptions import ParameterValidationError
 
 from rightfit.grid import use_parameters
+from rightfit.preparation.checking import RawTableError
 
 _PARAMETER_BLOCKS = frozenset(
     {
@@ -23,27 +31,58 @@ _PARAMETER_BLOCKS = frozenset(
 _RUNTIME_ONLY = frozenset({"data_root"})
 
 
+class ConfigurationError(ClickException):
+    """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
+
+
 class GridHook:
-    """Read the grid of the environment in use before the first pipeline is built."""
+    """Read and check the configuration in use before the first pipeline is built."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Hand the parameters to the pipelines.
+        """Hand the parameters to the pipelines and let Kedro check their types.
 
         Raises:
-            ValueError: If a parameter block is unknown, or the grid names what is not described.
+            ConfigurationError: If a parameter block is unknown, a value is not allowed, or the grid
+                names what is not described.
         """
-        from kedro.framework.project import PACKAGE_NAME, pipelines
-
         parameters = context.config_loader["parameters"]
-        unknown = sorted(set(parameters) - _PARAMETER_BLOCKS - _RUNTIME_ONLY)
-        if unknown:
-            raise ValueError(
-                f"Unknown parameters {unknown}; there are {sorted(_PARAMETER_BLOCKS)}. Correct "
-                "--params or the file in conf/."
+        try:
+            _refuse_unknown_blocks(parameters)
+            if use_parameters(parameters):
+                pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
+            _ = context.params  # checked here, or its error would come with a traceback
+        except (ParameterValidationError, ValueError) as err:
+            raise ConfigurationError(str(err)) from err
+
+
+class ErrorHook:
+    """Turn faults of the input into one clear message."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for the raw files before the first node.
+
+        Raises:
+            ConfigurationError: Naming every raw file that is missing.
+        """
+        raw = sorted(name for name in pipeline.inputs() if name.endswith("_raw"))
+        missing = [str(catalog.get(name)._filepath) for name in raw if not catalog.exists(name)]
+        if missing:
+            raise ConfigurationError(
+                f"Raw files are missing: {missing}. Put them there, or correct the datasets in "
+                "parameters_grid.yml and their tables in parameters_datasets.yml."
             )
-        if use_parameters(parameters):
-            pipelines.configure(f"{PACKAGE_NAME}.pipeline_registry")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Let a fault of the data end the command with its message alone.
+
+        Raises:
+            ConfigurationError: In place of an error that names the file to mend.
+        """
+        if isinstance(error, DatasetError | RawTableError):
+            raise ConfigurationError(str(error)) from error
 
 
 class ResultHook:
@@ -59,3 +98,13 @@ class ResultHook:
         from rightfit.reporting.terminal import tabulate_winners
 
         Console().print(tabulate_winners(catalog.load("recommendations")))
+
+
+def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
+    """Refuse what Kedro would accept in silence: a block that nothing reads."""
+    unknown = sorted(set(parameters) - _PARAMETER_BLOCKS - _RUNTIME_ONLY)
+    if unknown:
+        raise ValueError(
+            f"Unknown parameters {unknown}; there are {sorted(_PARAMETER_BLOCKS)}. Correct "
+            "--params or the file in conf/."
+        )

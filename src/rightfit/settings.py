@@ -1,8 +1,8 @@
 """Kedro's project settings."""
 
-from rightfit.hooks import GridHook, ResultHook
+from rightfit.hooks import ErrorHook, GridHook, ResultHook
 
-HOOKS = (GridHook(), ResultHook())
+HOOKS = (GridHook(), ErrorHook(), ResultHook())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

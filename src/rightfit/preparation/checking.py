@@ -20,6 +20,10 @@ from rightfit.preparation.spec import (
 N_EXAMPLES = 5  # offending values shown in a message
 
 
+class RawTableError(ValueError):
+    """Raw tables that do not fit their schemas; commands show its message without a traceback."""
+
+
 def check_tables(
     spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], *, dataset_name: str
 ) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def check_tables(
         Per table its ``n_rows`` and per column the null share and the number of outliers.
 
     Raises:
-        ValueError: If any table does not fit; the message lists all faults of all tables.
+        RawTableError: If any table does not fit; the message lists all faults of all tables.
     """
     messages = []
     for name in spec.tables:
@@ -45,7 +49,7 @@ def check_tables(
         if faults:
             messages.append(_describe_faults(dataset_name, name, faults))
     if messages:
-        raise ValueError("\n".join(messages))
+        raise RawTableError("\n".join(messages))
     return {name: _describe_table(tables[name], spec.schemas[name]) for name in spec.tables}
 
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.datasets.json_store import JsonStore
+from rightfit.models.bundle import Bundle
 from rightfit.pipelines.evaluation.params import EvaluationParams
 
 if TYPE_CHECKING:
-    from rightfit.datasets.json_store import JsonStore
-    from rightfit.models.bundle import Bundle
     from rightfit.profiling.cell import Cell
     from rightfit.profiling.jobs import Serving
     from rightfit.profiling.measurement import Bench

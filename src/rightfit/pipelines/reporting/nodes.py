@@ -7,7 +7,7 @@ looser type given here replace theirs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -18,8 +18,7 @@ from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.naming import words
 from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
 
 
 def draw_fronts(
