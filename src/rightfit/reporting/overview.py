@@ -88,9 +88,10 @@ def write_headline(results: Results) -> str:
         if d["winner"] and d["winner"]["candidate"] in best[dataset]
     )
     n_candidates = results.profiles.select(CANDIDATE).n_unique()
+    verb = "chooses" if len(results.recommendations) == 1 else "choose"
     sentence = (
         f"{count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')} choose {len(chosen)} of "
+        f"{count(len(results.datasets), 'dataset')} {verb} {len(chosen)} of "
         f"{count(n_candidates, 'candidate')}: the most accurate one wins {n_best} of "
         f"{count(len(decisions), 'decision')}"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.reporting.charts.labels import label_winners
 from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
 from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, THEMES, Mark, plotly_template
@@ -38,6 +39,7 @@ COST_METRICS = (
 )
 KEYS = ("model", "candidate", "runtime", "n_threads", "device")
 HEIGHT_PX = 460
+MANY_DECADES = 2  # from here on a tick per decade is enough
 
 
 def pareto_front(profiles: pl.DataFrame, *, cost: str, quality: str) -> pl.DataFrame:
@@ -87,13 +89,10 @@ def draw_front(
     figures = {
         metric_title(cost): _draw_one(
             named, cost=cost, dataset=dataset, quality_title=quality_title, marks=marks
-        ).update_layout(
-            shapes=draw_limits(profiles, cost, limits), xaxis_range=_range(profiles, cost, limits)
-        )
+        ).update_layout(_decorate(named, cost, limits))
         for cost in costs
     }
-    shown = metric_title(_first_cost(profiles, costs, limits))
-    return behind_menu(figures, shown=shown, label="Cost on the horizontal axis")
+    return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
 
 
 def _draw_one(
@@ -132,27 +131,46 @@ def _draw_one(
     )
 
 
-def _first_cost(profiles: pl.DataFrame, costs: Sequence[str], limits: Sequence[LimitLine]) -> str:
-    """Choose a latency that was measured everywhere and that an application limits."""
-    complete = [cost for cost in costs if profiles[cost].null_count() == 0] or list(costs)
-    limited = {limit.metric for limit in limits}
-    latencies = [cost for cost in complete if cost.startswith("latency") and cost in limited]
-    return next(iter([*latencies, *complete]), "")
-
-
 def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
     named = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
     return profiles.join(named, on=KEYS, how="left", maintain_order="left")
 
 
-def _range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
+def _decorate(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> dict[str, Any]:
+    """Return limits, winners' labels and the ranges that hold them."""
+    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
+    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
+    return {
+        "shapes": draw_limits(profiles, cost, limits),
+        "annotations": label_winners(
+            profiles.drop_nulls(["application", cost, "quality_raw"]),
+            cost=cost,
+            cost_range=cost_range,
+            quality_range=quality_range,
+            on_the_right=more_is_better,
+        ),
+        "xaxis.range": cost_range,
+        "xaxis.dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
+        "yaxis.range": quality_range,
+    }
+
+
+def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
     """Return the axis' range in decades: all values and limits, and room for the labels."""
     values = [*profiles[cost].drop_nulls(), *(x.value for x in limits if x.metric == cost)]
     decades = [math.log10(value) for value in values if value > 0]
     low, high = min(decades), max(decades)
-    wide, narrow = 0.3 * (high - low) + 0.1, 0.05 * (high - low) + 0.05
+    wide, narrow = 0.4 * (high - low) + 0.1, 0.05 * (high - low) + 0.05
     more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
     return [low - narrow, high + wide] if more_is_better else [low - wide, high + narrow]
+
+
+def _quality_range(profiles: pl.DataFrame) -> list[float]:
+    """Return the axis' range: all qualities with their intervals, and a margin."""
+    names = ("quality_raw", "quality_raw_low", "quality_raw_high")
+    values = [value for name in names if name in profiles for value in profiles[name].drop_nulls()]
+    margin = 0.08 * (max(values) - min(values)) or 0.01
+    return [min(values) - margin, max(values) + margin]
 
 
 def _front_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
@@ -172,32 +190,15 @@ def _front_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
 def _winners_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
     from plotly.graph_objects import Scatter
 
-    won = _name_winners(profiles.drop_nulls("application"))
-    # Above the front there is nothing: that is where labels stay legible.
-    free_side = "left" if METRICS_BY_COLUMN[cost].better == "lower" else "right"
+    won = profiles.drop_nulls("application")
     return Scatter(
         x=won[cost].to_list(),
         y=won["quality_raw"].to_list(),
         name="winner",
-        mode="markers+text",
+        mode="markers",
         marker={"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
-        text=won["label"].to_list(),
-        textposition=f"top {free_side}",
-        cliponaxis=False,
         hoverinfo="skip",
         showlegend=False,
-    )
-
-
-def _name_winners(won: pl.DataFrame) -> pl.DataFrame:
-    """Label each winning candidate once, with all it wins, whatever its serving configuration."""
-    names = won.explode("application").with_columns(pl.col("application").str.replace_all("_", " "))
-    labels = names.group_by("candidate").agg(
-        pl.col("application").unique(maintain_order=True).str.join("<br>").alias("label")
-    )
-    is_first = pl.col("candidate").is_first_distinct()
-    return won.join(labels, on="candidate", maintain_order="left").with_columns(
-        label=pl.when(is_first).then("label").otherwise(pl.lit(""))
     )
 
 

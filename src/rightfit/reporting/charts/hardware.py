@@ -60,7 +60,7 @@ def draw_tiers(
     from plotly.graph_objects import Figure, Scatter
 
     mine = best.filter(pl.col("dataset") == dataset)
-    shown = tier_names[: _last_change(mine) + 1]
+    shown = tier_names[: max(2, last_rise(mine))]
     figure = Figure()
     for family, mark in marks.items():
         part = mine.filter(pl.col("model") == family, pl.col("tier") <= len(shown))
@@ -90,7 +90,7 @@ def draw_tiers(
     return figure
 
 
-def _last_change(best: pl.DataFrame) -> int:
-    """Return the last tier at which any family's best changes; at least the first tier."""
-    changes = best.group_by("model", "candidate").agg(pl.col("tier").min())
-    return max(changes["tier"].to_list(), default=1)
+def last_rise(best: pl.DataFrame) -> int:
+    """Return the last tier at which any family's best rises; at least the first tier."""
+    rises = best.group_by("model", "quality_raw").agg(pl.col("tier").min())
+    return max(rises["tier"].to_list(), default=1)

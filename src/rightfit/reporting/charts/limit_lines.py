@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import words
+from rightfit.reporting.naming import format_number, words
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _limit_line(limit: LimitLine) -> dict[str, Any]:
         f"{across}1": 1,
         f"{across}ref": f"{across} domain",
         "label": {
-            "text": f"{words(limit.application)} {sign} {limit.value:.3g}",
+            "text": f"{words(limit.application)} {sign} {format_number(limit.value)}",
             "textposition": "start" if upright else "end",
             "xanchor": "left" if upright else "right",
             "yanchor": "bottom",

@@ -105,7 +105,7 @@ def plotly_template(theme: Theme) -> dict[str, Any]:
             "plot_bgcolor": "rgba(0,0,0,0)",
             "colorway": list(theme.tones),
             "xaxis": axis,
-            "yaxis": axis,
+            "yaxis": axis | {"ticklabelstandoff": 6},
             "title": {
                 "x": 0,
                 "xanchor": "left",
@@ -125,7 +125,11 @@ def plotly_template(theme: Theme) -> dict[str, Any]:
                 "line": {"color": theme.ink, "width": 1.5, "dash": "dot"},
                 "label": {"font": {"color": theme.muted, "size": 11}},
             },
-            "annotationdefaults": {"font": {"color": theme.muted, "size": 12}, "showarrow": False},
+            "annotationdefaults": {
+                "font": {"color": theme.ink, "size": 12},
+                "arrowcolor": theme.muted,
+                "showarrow": False,
+            },
             "margin": {"l": 8, "r": 16, "t": 112, "b": 8},
         }
     }

@@ -47,9 +47,6 @@ def arrange_rows(
     axis: dict[str, Any] = {
         "range": [n_places - 0.4, -0.6],
         "showgrid": False,
-        "ticks": "outside",
-        "ticklen": 6,
-        "tickcolor": "rgba(0,0,0,0)",
         "tickvals": placed["place"].to_list(),
         "ticktext": list(labels),
     }

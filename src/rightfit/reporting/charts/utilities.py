@@ -121,7 +121,7 @@ def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
         mode="markers",
         marker={"color": mark.color, "symbol": mark.symbol, "size": 10},
         name=words(placed["model"][0]) if placed.height else "",
-        showlegend=placed.height > 0,
+        showlegend=False,
         text=placed["candidate"].to_list(),
         customdata=verdicts,
         hovertemplate="%{text}: utility %{x:.3f}%{customdata}<extra></extra>",

@@ -49,7 +49,7 @@ def describe_break_even(break_even: pl.DataFrame) -> str:
     first = f"{format_number(n_rows[0])} to " if n_rows[0] < n_rows[-1] else ""
     return (
         f"{head}, {paying.height} {verb} up for it by serving faster, after "
-        f"{first}{count(n_rows[-1], 'prediction')}."
+        f"{first}{format_number(n_rows[-1])} predictions."
     )
 
 

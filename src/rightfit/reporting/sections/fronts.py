@@ -8,6 +8,7 @@ from rightfit.reporting.charts.fronts import draw_front, pareto_front
 from rightfit.reporting.limits import find_limit_lines
 from rightfit.reporting.naming import (
     count,
+    format_metric,
     format_number,
     format_quality,
     metric_name,
@@ -86,7 +87,8 @@ def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
     return (
         f"{size} From {cheapest['candidate']} to {best['candidate']}, {quality_title} rises from "
         f"{format_quality(cheapest['quality_raw'])} to {format_quality(best['quality_raw'])} and "
-        f"{metric_name(COST)} {best[COST] / cheapest[COST]:,.1f}-fold."
+        f"{metric_name(COST)} from {format_metric(COST, cheapest[COST])} to "
+        f"{format_metric(COST, best[COST])}."
     )
 
 

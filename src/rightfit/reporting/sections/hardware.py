@@ -7,51 +7,69 @@ from collections.abc import Sequence
 import polars as pl
 
 from rightfit.profiling.tiers import Tier
-from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers
-from rightfit.reporting.naming import format_number, listing, sentence_case, words
-from rightfit.reporting.results import Results, select_winners
-from rightfit.reporting.sections.section import Chart, Column, Section, Table
+from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers, last_rise
+from rightfit.reporting.naming import (
+    NOT_MEASURED,
+    format_number,
+    listing,
+    sentence_case,
+    serving_label,
+    words,
+)
+from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
+from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+
+S_PER_HOUR = 3600
+PRICED_ROWS = 1e9
 
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
-    """Draw what a larger machine buys and list the ladder with prices and winners.
+    """Price every winner, say what a larger machine buys, and draw it where it buys anything.
 
     Args:
         results: The run.
         tiers: The hardware ladder, smallest machine first.
     """
     best = best_by_tier(results.profiles, len(tiers))
+    mine = {name: best.filter(pl.col("dataset") == name) for name in results.datasets}
+    names = [tier.name for tier in tiers]
     return Section(
         id="hardware",
-        title="Which machine it needs",
+        title="Which machine it needs, and what it costs",
         sentences=(describe_machines(results, tiers),),
-        charts=tuple(_draw(results, best, tiers, dataset) for dataset in results.datasets),
-        tables=(_tabulate_ladder(results, tiers),),
+        points=tuple(
+            f"{sentence_case(words(name))}: "
+            f"{describe_gain(mine[name], names, results.quality_title(name))}"
+            for name in results.datasets
+        ),
+        charts=tuple(
+            _draw(results, mine[name], tiers, name)
+            for name in results.datasets
+            if last_rise(mine[name]) > 1
+        ),
+        tables=(_tabulate_prices(results, tiers),),
+        folds=(Fold("The ladder", (_tabulate_ladder(results, tiers),)),),
     )
 
 
 def describe_machines(results: Results, tiers: Sequence[Tier]) -> str:
-    """Say on how many machines the winners run and what the dearest of them costs."""
+    """Say on how many machines the winners run within their limits and what these cost."""
     winners = select_winners(results.rankings)
-    names = [tier.name for tier in tiers if tier.name in set(winners["hardware_tier"])]
-    if not names:
-        return "No decision has a winner, so none needs a machine."
-    prices = {tier.name: tier.price_per_hour for tier in tiers}
-    dearest = max(names, key=lambda name: prices[name])
-    shares = [
-        f"{winners.filter(pl.col('hardware_tier') == name).height} on {name}" for name in names
+    counts = dict(winners["hardware_tier"].value_counts().iter_rows())
+    parts = [
+        f"{counts[tier.name]} on {tier.name} (US$ {tier.price_per_hour:g} an hour)"
+        for tier in tiers
+        if tier.name in counts
     ]
-    return (
-        f"Of {winners.height} winners {listing(shares)} hold their limits; the dearest of these "
-        f"machines, {dearest}, costs {prices[dearest]:.4g} US dollars an hour in the ladder "
-        "of the parameters."
-    )
+    if not parts:
+        return "No decision has a winner on the ladder, so none needs a machine."
+    return f"The winners run within their limits on the smallest tiers: {listing(parts)}."
 
 
 def _draw(results: Results, best: pl.DataFrame, tiers: Sequence[Tier], dataset: str) -> Chart:
-    names = [tier.name for tier in tiers]
     quality_title = results.quality_title(dataset)
-    sentence = describe_gain(best.filter(pl.col("dataset") == dataset), names, quality_title)
+    names = [tier.name for tier in tiers]
+    sentence = describe_gain(best, names, quality_title)
     return Chart(
         figure=draw_tiers(
             best,
@@ -61,7 +79,7 @@ def _draw(results: Results, best: pl.DataFrame, tiers: Sequence[Tier], dataset: 
             marks=results.marks,
         ),
         title=f"{sentence_case(words(dataset))}.",
-        caption=sentence,
+        caption=f"Best {quality_title} of each family by hardware tier.",
         alt=f"Step chart of the best {quality_title} by hardware tier. {sentence}",
     )
 
@@ -87,36 +105,74 @@ def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: 
     )
 
 
+def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
+    prices = {tier.name: tier.price_per_hour for tier in tiers}
+    winners = select_winners(results.rankings).join(
+        results.profiles.select(*PROFILE_KEYS, "throughput_rows_per_s"),
+        on=PROFILE_KEYS,
+        how="left",
+        maintain_order="left",
+    )
+    return Table(
+        caption="What each winner costs, if a machine of its tier is as fast as the measured one",
+        columns=(
+            Column("Application"),
+            Column("Dataset"),
+            Column("Winner"),
+            Column("Serving"),
+            Column("Tier"),
+            Column("US$ per hour", numeric=True),
+            Column("US$ per billion rows", numeric=True),
+        ),
+        rows=tuple(
+            (
+                words(row["application"]),
+                words(row["dataset"]),
+                row["candidate"],
+                serving_label(row),
+                row["hardware_tier"] or NOT_MEASURED,
+                format_number(prices.get(row["hardware_tier"])),
+                format_number(
+                    price_rows(prices.get(row["hardware_tier"]), row["throughput_rows_per_s"])
+                ),
+            )
+            for row in winners.to_dicts()
+        ),
+    )
+
+
+def price_rows(price_per_hour: float | None, rows_per_s: float | None) -> float | None:
+    """Return the price of a billion rows on a machine that is kept busy.
+
+    >>> price_rows(3.6, 1e6)
+    1.0
+    """
+    if price_per_hour is None or not rows_per_s:
+        return None
+    return price_per_hour / S_PER_HOUR / rows_per_s * PRICED_ROWS
+
+
 def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
-    winners = select_winners(results.rankings)
-    rows = []
-    for position, tier in enumerate(tiers, start=1):
-        here = winners.filter(pl.col("hardware_tier") == tier.name)
-        n_need = results.profiles.filter(pl.col("min_hardware_tier") == position).height
-        decisions = [
-            f"{words(row['application'])} on {words(row['dataset'])}" for row in here.to_dicts()
-        ]
-        rows.append(
+    needs = results.profiles["min_hardware_tier"]
+    return Table(
+        caption="The ladder of the parameters, and the profiles that need each tier at least",
+        columns=(
+            Column("Tier"),
+            Column("Cores", numeric=True),
+            Column("Memory (MiB)", numeric=True),
+            Column("Device"),
+            Column("US$ per hour", numeric=True),
+            Column("Profiles", numeric=True),
+        ),
+        rows=tuple(
             (
                 tier.name,
                 str(tier.n_cores),
                 format_number(tier.memory_mib),
                 tier.device,
-                f"{tier.price_per_hour:.4g}",
-                str(n_need),
-                ", ".join(decisions) or "none",
+                format_number(tier.price_per_hour),
+                str(int((needs == position).sum())),
             )
-        )
-    return Table(
-        caption="The ladder: smallest machine on which profiles run, and decisions it serves",
-        columns=(
-            Column("Tier"),
-            Column("Cores", numeric=True),
-            Column("Memory MiB", numeric=True),
-            Column("Device"),
-            Column("US$ per hour", numeric=True),
-            Column("Profiles that need it", numeric=True),
-            Column("Winners within their limits on it", wide=True),
+            for position, tier in enumerate(tiers, start=1)
         ),
-        rows=tuple(rows),
     )

@@ -33,7 +33,7 @@ def build_sensitivity(results: Results) -> Section:
         id="sensitivity",
         title="What the winners hang on",
         sentences=(
-            describe_flips(results.tables["limit_shadows"]),
+            describe_flips(results.tables["limit_shadows"], results.rules.limit_change_pct),
             "Of a single weight: the bar is the range within which the leader stays, the tick its "
             "share now, the name beside an end who leads beyond it.",
         ),
@@ -45,18 +45,18 @@ def build_sensitivity(results: Results) -> Section:
     )
 
 
-def describe_flips(limit_shadows: pl.DataFrame) -> str:
-    """Say how many limits would change a winner if they moved."""
+def describe_flips(limit_shadows: pl.DataFrame, change_pct: float) -> str:
+    """Say how many limits would change a winner if they moved by so many percent."""
     if not limit_shadows.height:
         return "No application has a limit."
     limits = limit_shadows.group_by("application", "dataset", "metric", "kind").agg(
         pl.col("flips").any()
     )
     n_flips = int(limits["flips"].sum())
-    verb = "changes" if n_flips == 1 else "change"
+    verb = "changes" if n_flips < 2 else "change"
     return (
-        f"Of {limits.height} limits {n_flips} {verb} the winner when loosened or tightened by the "
-        "share in the parameters of the ranking."
+        f"{n_flips or 'None'} of {count(limits.height, 'limit')} {verb} the winner when loosened "
+        f"or tightened by {change_pct:g} %."
     )
 
 
@@ -73,8 +73,8 @@ def _list_flips(results: Results) -> Iterator[str]:
     if steady:
         verb = "stays" if len(steady) == 1 else "stay"
         yield (
-            f"{count(len(steady), 'winner')} {verb} whatever single weight moves and whichever "
-            f"limit is changed so far: {listing(steady)}."
+            f"{count(len(steady), 'winner')} {verb}, whichever single weight moves and whichever "
+            f"limit moves by {results.rules.limit_change_pct:g} %: {listing(steady)}."
         )
 
 
@@ -115,9 +115,10 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     if not first:
         return "No candidate is within the limits."
     least = first[-1]
+    n_clear = sum(row["win_share"] > 0.5 for row in first)
     share = f"{least['win_share']:.0%}".replace("%", " %")
     return (
-        f"{sum(row['win_share'] > 0.5 for row in first)} of {len(first)} decisions have one "
+        f"{n_clear if n_clear < len(first) else 'All'} of {len(first)} decisions have one "
         f"candidate that wins under more than half of all weightings. Least sure: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
         f"wins under {share}."

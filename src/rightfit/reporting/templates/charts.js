@@ -15,12 +15,21 @@
     return { data, layout: { ...figure.layout, ...layout } };
   }
 
+  function fitPhone(layout) {
+    if (layout.yaxis.title) layout.yaxis.title.text = "";  // the caption names the quantity
+    const label = layout.annotations?.find((annotation) => annotation.axref === "x");
+    if (!label) return;
+    const [low, high] = layout.xaxis.range;  // labels need a larger share of a narrow chart
+    const room = (high - low) / 5;
+    layout.xaxis.range = label.xanchor === "right" ? [low - room, high] : [low, high + room];
+  }
+
   function draw(chart) {
     const { data, layout } = viewOf(chart.figure, chart.choice);
     const sized = printing ? { width: PRINT_WIDTH_PX } : { autosize: true };
     const small = narrow.matches && !printing;
     const own = structuredClone(layout);
-    if (small && own.yaxis.title) own.yaxis.title.text = "";  // the caption names the quantity
+    if (small) fitPhone(own);
     Plotly.react(chart.div, structuredClone(data), {
       ...own,
       ...sized,

@@ -1,0 +1,184 @@
+"""What the sections say, sentence by sentence."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from rightfit.profiling.tiers import Tier
+from rightfit.reporting.results import Results
+from rightfit.reporting.sections.across import build_across, describe_break_even
+from rightfit.reporting.sections.fronts import build_fronts, describe_front
+from rightfit.reporting.sections.hardware import build_hardware, describe_gain
+from rightfit.reporting.sections.measuring import build_measuring, describe_disturbance
+from rightfit.reporting.sections.sensitivity import (
+    build_sensitivity,
+    describe_flips,
+    describe_weights,
+    describe_win_shares,
+)
+from rightfit.reporting.sections.stops import build_stops, describe_stops
+from rightfit.reporting.sections.utilities import build_utilities
+from rightfit.reporting.sections.why_not import build_why_not
+
+
+def test_fronts_caption_tells_what_the_best_quality_costs(results: Results) -> None:
+    section = build_fronts(results)
+
+    assert [chart.title for chart in section.charts] == ["Landsat.", "Fashion mnist.", "Flights."]
+    assert section.charts[0].caption == (
+        "5 profiles of 24 on the front. From linear-11 to forest-07, accuracy rises from 0.821 to "
+        "0.912 and latency p50 from 0.0055 ms to 0.048 ms."
+    )
+    assert len(section.folds[0].tables[0].rows) == 24
+
+
+def test_front_of_one_profile_says_so() -> None:
+    profiles = pl.DataFrame({"candidate": ["net-1"], "latency_p50_ms": [1.0], "quality_raw": [0.9]})
+
+    assert describe_front(profiles, "accuracy") == (
+        "1 profile of 1 on the front. net-1 is both the most accurate and the fastest."
+    )
+
+
+def test_utilities_repeat_the_decisions(results: Results) -> None:
+    charts = build_utilities(results).charts
+
+    assert [chart.title for chart in charts] == [
+        *("Satellite archive.", "Edge device.", "Web api.", "Accuracy first."),
+    ]
+    assert results.recommendations["web_api"]["datasets"]["landsat"]["sentence"] in charts[2].alt
+
+
+def test_sensitivity_says_what_flips(results: Results) -> None:
+    section = build_sensitivity(results)
+
+    assert section.sentences[0] == (
+        "1 of 18 limits changes the winner when loosened or tightened by 10 %."
+    )
+    assert any("linear-03" in point for point in section.points)
+    assert "whichever single weight moves" in section.points[-1]
+    assert len(section.charts) == 4  # accuracy_first has one weight only
+
+
+def test_sensitivity_without_limits_or_feasible_candidates() -> None:
+    shadows = pl.DataFrame(schema={"flips": pl.Boolean})
+    shares = pl.DataFrame(
+        schema={"application": pl.String, "dataset": pl.String, "win_share": pl.Float64}
+    )
+    intervals = pl.DataFrame(schema={"leader": pl.String})
+
+    assert describe_flips(shadows, 10) == "No application has a limit."
+    assert describe_win_shares(shares) == "No candidate is within the limits."
+    assert describe_weights(intervals) == (
+        "No change of a single weight makes another candidate lead."
+    )
+
+
+def test_why_not_counts_and_lists_every_candidate(results: Results) -> None:
+    section = build_why_not(results)
+    tables = [table for fold in section.folds for table in fold.tables]
+
+    assert section.points[2] == (
+        "Web api: of 15 candidates that lost, 2 cannot be told from the winner, 13 break a limit."
+    )
+    assert sum(len(table.rows) for table in tables) == results.rankings.height
+    assert all(row[-1] for table in tables for row in table.rows)
+
+
+def test_stops_say_the_rule_and_the_saving(results: Results) -> None:
+    section = build_stops(results)
+
+    assert section.sentences == (
+        "36 trials took 207 CPU seconds. Stopped early: 9 by the rule median; that saved an "
+        "estimated 54 CPU seconds, 21 % of what all would have taken.",
+    )
+    assert len(section.folds[0].tables[0].rows) == 18
+
+
+def test_stops_of_an_unstopped_search() -> None:
+    compute = pl.DataFrame(
+        {"cause": ["complete"], "n_trials": [3], "compute_s": [6.0], "saved_s": [0.0]}
+    )
+
+    assert describe_stops(compute) == "3 trials took 6 CPU seconds; none was stopped early."
+
+
+def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]) -> None:
+    section = build_hardware(results, ladder)
+    prices = section.tables[0].rows
+
+    assert section.sentences == (
+        "The winners run within their limits on the smallest tiers: 9 on micro (US$ 0.0035 an "
+        "hour) and 3 on small (US$ 0.007 an hour).",
+    )
+    # net-09 with two threads: 5.92 million rows a second at 0.0035 dollars an hour
+    assert prices[0][2:] == ("net-09", "onnx, 2 threads", "micro", "0.0035", "0.000164")
+    assert len(prices) == 12
+    assert section.charts == ()  # no larger machine buys anything here
+
+
+def test_hardware_says_what_a_larger_machine_buys() -> None:
+    best = pl.DataFrame(
+        {
+            "tier": [1, 2, 2],
+            "candidate": ["linear-1", "net-1", "linear-1"],
+            "quality_raw": [0.8, 0.9, 0.8],
+        }
+    )
+
+    assert describe_gain(best, ["micro", "small"], "accuracy") == (
+        "linear-1 reaches accuracy 0.800 on micro; it takes small to reach 0.900 with net-1."
+    )
+
+
+def test_across_says_when_training_pays_back(results: Results) -> None:
+    section = build_across(results)
+
+    assert len(section.points) == 4
+    assert section.points[1].startswith("Edge device: ")
+    assert len(section.folds[1].tables[0].rows) == results.tables["break_even"].height
+
+
+@pytest.mark.parametrize(
+    ("pays_back", "expected"),
+    [
+        ([0.0, 120.4], "Of 1 winner slower to train than another candidate, 1 makes up for it by "
+         "serving faster, after 121 predictions."),
+        ([0.0, None], "Of 1 winner slower to train than another candidate none makes up for it by "
+         "serving faster."),
+    ],
+)  # fmt: skip
+def test_break_even_in_words(pays_back: list[float | None], expected: str) -> None:
+    table = pl.DataFrame(
+        {
+            "rank": [1, 1],
+            "candidate": ["linear-1", "net-1"],
+            "fastest_to_train": ["linear-1", "linear-1"],
+            "pays_back_after_rows": pays_back,
+        }
+    )
+
+    assert describe_break_even(table) == expected
+
+
+def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> None:
+    section = build_measuring(results)
+
+    assert section.sentences[0] == (
+        "72 profiles measured on Hand-made CPU with 2 cores, 8 GiB of memory, no GPU, Python "
+        "3.11.2 (environment a1b2c3d4)."
+    )
+    assert section.sentences[1].startswith(
+        "6 profiles of 72 were disturbed by other processes while they were timed (forest-07 and"
+    )
+    assert section.folds[0].tables[0].rows == (
+        ("GPU utilisation", "72", "no NVIDIA driver on this machine"),
+    )
+    assert section.tables[0].rows[0][:5] == ("landsat", "linear", "8", "0", "900")
+
+
+def test_measuring_undisturbed_says_so() -> None:
+    profiles = pl.DataFrame({"candidate": ["a-1"], "disturbed": [False]})
+
+    assert describe_disturbance(profiles) == ("None of 1 profile was disturbed by other processes.")

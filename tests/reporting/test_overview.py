@@ -1,0 +1,64 @@
+"""The first screen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rightfit.reporting.overview import describe_applications, describe_limit, write_headline
+from rightfit.reporting.results import Results
+
+
+def test_headline_counts_choices_and_what_accuracy_alone_wins(results: Results) -> None:
+    assert write_headline(results) == (
+        "4 applications on 3 datasets choose 10 of 18 candidates: the most accurate one wins 3 of "
+        "12 decisions."
+    )
+
+
+def test_headline_counts_decisions_without_a_winner(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    only = {"edge_device": copy.deepcopy(applications["edge_device"])}
+    only["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 1
+    found = make_results(only)
+    cards = describe_applications(found)[0].cards
+
+    assert write_headline(found) == (
+        "1 application on 3 datasets chooses 0 of 18 candidates: the most accurate one wins 0 of 3 "
+        "decisions, and in 3 none qualifies."
+    )
+    assert [card.model for card in cards] == [None, None, None]
+    assert cards[0].sentence.startswith("No candidate qualifies for landsat")
+
+
+def test_card_shows_what_the_application_cares_about(results: Results) -> None:
+    satellite = describe_applications(results)[0]
+    card = satellite.cards[0]
+
+    assert satellite.asks == (
+        "Weighs quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
+        "200,000 rows/s and quality at most 0.1 below the best."
+    )
+    assert card.candidate == "net-09"
+    assert card.serving == "onnx, 2 threads, tier micro"
+    assert card.facts == "accuracy 0.861, throughput 5.92M rows/s, peak memory 59 MiB"
+    assert card.tie == "tied with 2"
+    assert card.low is not None
+    assert card.high is not None
+    assert card.low <= card.utility <= card.high
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "value", "expected"),
+    [
+        ("latency_p99_ms", "max", 5.0, "latency p99 at most 5 ms"),
+        ("throughput_rows_per_s", "min", 2e4, "throughput at least 20,000 rows/s"),
+        ("quality_raw", "min", 0.9, "raw quality at least 0.9"),
+    ],
+)
+def test_limit_in_words(metric: str, kind: str, value: float, expected: str) -> None:
+    assert describe_limit(metric, kind, value) == expected

@@ -1,0 +1,50 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rightfit.reporting.results import Results
+from rightfit.reporting.terminal import tabulate_winners
+
+
+def show(recommendations: Any, width: int) -> str:
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(tabulate_winners(recommendations))
+    return console.file.getvalue()
+
+
+def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
+    lines = show(results.recommendations, 120).splitlines()
+    place = next(i for i, line in enumerate(lines) if "web_api" in line)
+
+    assert lines[place + 1].split() == [
+        *("landsat", "forest-14", "onnx", "×1", "tied", "with", "1"),  # noqa: RUF001
+        *("0.894", "0.017", "240k", "68.8", "0.788", "micro"),
+    ]
+    assert sum(line.rstrip().endswith((" micro", " small")) for line in lines) == 12
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_terminal_cuts_no_figure(results: Results, width: int) -> None:
+    text = show(results.recommendations, width)
+
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_terminal_says_where_none_qualifies(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    stricter = copy.deepcopy(applications)
+    stricter["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 50
+    text = " ".join(show(make_results(stricter).recommendations, 160).split())
+
+    assert text.count("none qualifies") == 3
+    assert "edge_device, landsat: No candidate qualifies for landsat" in text
