@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,9 @@ class Study:
 
     def run(self, pipeline: str, **params: Any) -> None:
         runtime_params = {"data_root": str(self.root), **params}
-        with KedroSession.create(self.project, env="test", runtime_params=runtime_params) as session:
+        with KedroSession.create(
+            self.project, env="test", runtime_params=runtime_params
+        ) as session:
             session.run(pipeline_names=[pipeline])
 
     def load(self, name: str) -> Any:

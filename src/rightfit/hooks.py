@@ -67,7 +67,11 @@ class ErrorHook:
             ConfigurationError: Naming every raw file that is missing.
         """
         raw = sorted(name for name in pipeline.inputs() if name.endswith("_raw"))
-        missing = [str(catalog.get(name)._filepath) for name in raw if not catalog.exists(name)]
+        missing = [
+            str(getattr(catalog.get(name), "_filepath", name))
+            for name in raw
+            if not catalog.exists(name)
+        ]
         if missing:
             raise ConfigurationError(
                 f"Raw files are missing: {missing}. Put them there, or correct the datasets in "

@@ -1,4 +1,4 @@
-"""A Kedro dataset for the place where a cell's searches are kept."""
+"""A Kedro dataset for the place where searches are kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
 
     Example catalog entry::
 
-        "{dataset}.{model}.studies":
+        studies:
           type: rightfit.datasets.study_store.StudyStoreDataset
-          filepath: data/06_models/studies/{dataset}/{model}
+          filepath: data/06_models/studies
 
     Args:
         filepath: Local folder of the trials' bundles and, without ``credentials``, the studies.

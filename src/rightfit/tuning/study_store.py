@@ -25,7 +25,7 @@ STOP_REASON = "stop_reason"
 
 @dataclass(frozen=True)
 class StudyStore:
-    """One cell's searches on disk.
+    """Searches on disk.
 
     Args:
         folder: Folder for the trials' bundles, and for the studies unless ``storage`` is given.
@@ -34,6 +34,10 @@ class StudyStore:
 
     folder: Path
     storage: str | None
+
+    def cell(self, name: str) -> StudyStore:
+        """Return the part of the store that belongs to a cell ``{dataset}.{model}``."""
+        return StudyStore(self.folder.joinpath(*name.split(".")), self.storage)
 
     def open(self) -> optuna.storages.RDBStorage:
         """Open the studies' database, creating it when needed."""

@@ -36,23 +36,27 @@ def applications(**limits: Any) -> ApplicationsParams:
     return ApplicationsParams({"web_api": make_application(constraints=limits), "control": quality})
 
 
-def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
-    inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
-    trials = pl.DataFrame(
+def searches(dataset: str) -> pl.DataFrame:
+    """One stopped trial of each family."""
+    return pl.DataFrame(
         {
-            "number": [4],
-            "application": [None],
-            "state": ["stopped"],
-            "stop_checkpoint": [2],
-            "stop_reason": ["median"],
+            "dataset": [dataset] * 2,
+            "model": ["linear", "forest"],
+            "number": [4, 4],
+            "application": [None, None],
+            "state": ["stopped"] * 2,
+            "stop_checkpoint": [2, 2],
+            "stop_reason": ["median"] * 2,
         }
     )
 
+
+def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
+    inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
     rankings, csv, breakdown = rank_candidates(*inputs)
     win_shares, weight_intervals, limit_shadows = analyse_sensitivity(*inputs)
     robust_choices, break_even = compare_choices(*inputs)
-    grid = {"datasets": ["landsat", "flights"], "models": ["linear", "forest"]}
-    why_not = explain_losers(*inputs, grid, trials, trials, trials, trials)
+    why_not = explain_losers(*inputs, searches("landsat"), searches("flights"))
     recommendations = recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,

@@ -14,6 +14,8 @@ from kedro.framework.session import KedroSession
 
 VERSION = "2026-01-01T00.00.00.000Z"
 TRIALS_SCHEMA = {
+    "dataset": pl.String,
+    "model": pl.String,
     "number": pl.Int64,
     "application": pl.String,
     "state": pl.String,
@@ -70,9 +72,8 @@ def data_root(tmp_path: Path, project_path: Path) -> Path:
     ]
     save(make_profiles(*rows), tmp_path / "07_model_output" / "resource_profiles.parquet")
     for dataset in grid["datasets"]:
-        for model in grid["models"]:
-            folder = tmp_path / "07_model_output" / dataset / model
-            save(pl.DataFrame(schema=TRIALS_SCHEMA), folder / "trials.parquet")
+        folder = tmp_path / "07_model_output" / dataset
+        save(pl.DataFrame(schema=TRIALS_SCHEMA), folder / "trials.parquet")
     return tmp_path
 
 

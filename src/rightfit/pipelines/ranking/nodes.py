@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import Any
 
@@ -72,7 +71,6 @@ def explain_losers(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingParams,
-    grid: dict[str, Any],
     *trials: pl.DataFrame,
 ) -> pl.DataFrame:
     """Give one reason for everything that did not win.
@@ -81,11 +79,14 @@ def explain_losers(
         resource_profiles: All measured profiles.
         applications: Who judges.
         ranking: Rules of ranking.
-        grid: Which cells exist.
-        trials: Trials of every cell, in the order of the grid: dataset by dataset.
+        *trials: Trials of every dataset.
     """
-    cells = itertools.product(grid["datasets"], grid["models"])
-    by_cell = dict(zip(cells, trials, strict=True))
+    by_cell = {
+        (str(dataset), str(model)): table
+        for (dataset, model), table in pl.concat(trials)
+        .partition_by("dataset", "model", as_dict=True, include_key=False)
+        .items()
+    }
     return tabulate_why_not(_rank(resource_profiles, applications, ranking), by_cell)
 
 

@@ -21,15 +21,15 @@ SENSITIVITIES = ["weight_intervals", "limit_shadows", "robust_choices"]
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
-    """Create the ranking pipeline for the cells of the grid in use."""
-    trials = [f"{dataset}.{model}.trials" for dataset, model in current_grid().cells()]
+    """Create the ranking pipeline for the datasets of the grid in use."""
+    trials = [f"{dataset}.trials" for dataset in current_grid().datasets]
     named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
     return Pipeline(
         [
             _node(rank_candidates, INPUTS, ["rankings", "rankings_csv", "utility_breakdown"]),
             _node(analyse_sensitivity, INPUTS, ["win_shares", "weight_intervals", "limit_shadows"]),
             _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
-            _node(explain_losers, [*INPUTS, "params:grid", *trials], "why_not"),
+            _node(explain_losers, [*INPUTS, *trials], "why_not"),
             _node(recommend_candidates, named_inputs, "recommendations"),
         ]
     )

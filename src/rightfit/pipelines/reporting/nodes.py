@@ -87,17 +87,17 @@ def draw_sensitivity_chart(
     return behind_menu(figures, shown=shown, label="Weights")
 
 
-def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
+def draw_stops_chart(training: Any, **tables: pl.DataFrame) -> Figure:
     """Draw the compute of the search and what stopping saved.
 
     Args:
-        tables: ``{cell}.trials`` and ``{cell}.learning_curves`` of every cell.
+        training: For the number of checkpoints.
+        tables: ``{dataset}.trials`` of every dataset.
     """
     from rightfit.reporting.charts.stops import draw_stops, sum_compute
 
-    return draw_stops(
-        sum_compute(_select_kind(tables, "trials"), _select_kind(tables, "learning_curves"))
-    )
+    trials = _split_cells(tables, "trials")
+    return draw_stops(sum_compute(trials, _read(training, "n_checkpoints")))
 
 
 def draw_hardware_chart(
@@ -122,13 +122,16 @@ def draw_hardware_chart(
     return behind_menu(figures, shown=next(iter(figures)), label="Dataset")
 
 
-def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any) -> str:
+def write_report(
+    applications: Any, ranking: Any, evaluation: Any, training: Any, **tables: Any
+) -> str:
     """Write the report: one HTML file that opens offline.
 
     Args:
         applications: What was asked.
         ranking: Rules of ranking.
         evaluation: For the hardware ladder.
+        training: For the number of checkpoints.
         tables: Tables and documents by their names in the catalog.
     """
     from rightfit.reporting.report import build_sections, render_report
@@ -140,8 +143,8 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
         rankings=tables["rankings"],
         recommendations=tables["recommendations"],
         data_cards=_select_kind(tables, "data_card"),
-        trials=_select_kind(tables, "trials"),
-        learning_curves=_select_kind(tables, "learning_curves"),
+        trials=_split_cells(tables, "trials"),
+        n_checkpoints=_read(training, "n_checkpoints"),
         environment=tables["environment"],
         tables=tables,
     )
@@ -150,8 +153,12 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
 
 def read_tiers(evaluation: Any) -> tuple[Tier, ...]:
     """Return the hardware ladder from ``params:evaluation``, validated already or not."""
-    tiers = evaluation["tiers"] if isinstance(evaluation, dict) else evaluation.tiers
-    return Ladder.model_validate({"tiers": tiers}).tiers
+    return Ladder.model_validate({"tiers": _read(evaluation, "tiers")}).tiers
+
+
+def _read(parameters: Any, key: str) -> Any:
+    """Return one parameter of a block that Kedro has validated, or has not."""
+    return parameters[key] if isinstance(parameters, dict) else getattr(parameters, key)
 
 
 def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -160,4 +167,15 @@ def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
         name.removesuffix(f".{kind}"): table
         for name, table in tables.items()
         if name.endswith(f".{kind}")
+    }
+
+
+def _split_cells(tables: Mapping[str, Any], kind: str) -> dict[str, pl.DataFrame]:
+    """Return a table of all cells ``{dataset}.{kind}`` by cell ``{dataset}.{model}``."""
+    return {
+        f"{dataset}.{model}": cell
+        for table in _select_kind(tables, kind).values()
+        for (dataset, model), cell in table.partition_by(
+            "dataset", "model", as_dict=True, include_key=False
+        ).items()
     }

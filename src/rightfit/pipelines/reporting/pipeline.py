@@ -30,18 +30,14 @@ REPORT_TABLES = (
 
 
 def create_pipeline() -> Pipeline:
-    """Create the reporting pipeline for the cells of the grid in use."""
+    """Create the reporting pipeline for the datasets of the grid in use."""
     grid = current_grid()
     cards = {name: f"{name}.data_card" for name in grid.datasets}
-    searches = [
-        f"{dataset}.{model}.{kind}"
-        for kind in ("trials", "learning_curves")
-        for dataset, model in grid.cells()
-    ]
-    return Pipeline([*_chart_nodes(cards, searches), _report_node(cards, searches)])
+    trials = {f"{name}.trials": f"{name}.trials" for name in grid.datasets}
+    return Pipeline([*_chart_nodes(cards, trials), _report_node(cards, trials)])
 
 
-def _chart_nodes(cards: dict[str, str], searches: list[str]) -> list[Node]:
+def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
     return [
         Node(
             draw_fronts,
@@ -68,7 +64,7 @@ def _chart_nodes(cards: dict[str, str], searches: list[str]) -> list[Node]:
         ),
         Node(
             draw_stops_chart,
-            {name: name for name in searches},
+            {"training": "params:training", **trials},
             "stops_chart",
             name="draw_stops_chart",
         ),
@@ -81,7 +77,8 @@ def _chart_nodes(cards: dict[str, str], searches: list[str]) -> list[Node]:
     ]
 
 
-def _report_node(cards: dict[str, str], searches: list[str]) -> Node:
-    parameters = {name: f"params:{name}" for name in ("applications", "ranking", "evaluation")}
-    tables = {name: name for name in (*REPORT_TABLES, *cards.values(), *searches)}
-    return Node(write_report, parameters | tables, "report", name="write_report")
+def _report_node(cards: dict[str, str], trials: dict[str, str]) -> Node:
+    blocks = ("applications", "ranking", "evaluation", "training")
+    parameters = {name: f"params:{name}" for name in blocks}
+    tables = {name: name for name in (*REPORT_TABLES, *cards.values())}
+    return Node(write_report, parameters | tables | trials, "report", name="write_report")

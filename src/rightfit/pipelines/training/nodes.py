@@ -41,7 +41,7 @@ def tune_model(
         train: Encoded rows to learn from, with the column ``label``.
         validation: Encoded rows to judge by.
         data_card: The dataset's card.
-        studies: Where the search is kept, so that a later run continues it.
+        studies: Where searches are kept, so that a later run continues it.
         model_params: The family's settings and space.
         training: Budget and rules.
         cell_name: ``{dataset}.{model}``.
@@ -54,12 +54,13 @@ def tune_model(
     from rightfit.tuning.search import run_search
     from rightfit.tuning.tables import tabulate_curves, tabulate_trials
 
+    store = studies.cell(cell_name)
     cell = _make_cell(cell_name, train, validation, data_card, model_params)
     with show_progress(cell_name) as on_trial:
-        study = run_search(cell, _make_settings(training, cell.family), studies, on_trial=on_trial)
+        study = run_search(cell, _make_settings(training, cell.family), store, on_trial=on_trial)
     candidates = bundle_candidates(
         study,
-        studies,
+        store,
         n_candidates=training.n_candidates,
         parity_rows=cell.validation.rows,
         model=cell.family,
@@ -72,6 +73,26 @@ def tune_model(
         list(candidates),
     )
     return trials, tabulate_curves(study, cell.quality), candidates
+
+
+def collect_trials(
+    *tables: pl.DataFrame, dataset: str, models: tuple[str, ...]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Put the searches of a dataset's cells into one table each.
+
+    Args:
+        *tables: The cells' trials, then their learning curves, both in the order of ``models``.
+        dataset: Name of the dataset.
+        models: Names of the families.
+
+    Returns:
+        All trials and all learning curves, with the columns ``dataset`` and ``model`` in front.
+    """
+    named = [
+        table.select(pl.lit(dataset).alias("dataset"), pl.lit(model).alias("model"), pl.all())
+        for model, table in zip(models * 2, tables, strict=True)
+    ]
+    return pl.concat(named[: len(models)]), pl.concat(named[len(models) :])
 
 
 def _make_cell(

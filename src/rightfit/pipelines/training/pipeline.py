@@ -1,4 +1,4 @@
-"""The training stage: one search per cell."""
+"""The training stage: one search per cell, collected per dataset."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.grid import current_grid
-from rightfit.pipelines.training.nodes import tune_model
+from rightfit.pipelines.training.nodes import collect_trials, tune_model
 
 
 def create_pipeline() -> Pipeline:
-    """Build one ``tune_model`` node per cell of the grid."""
-    return Pipeline([_tune_node(dataset, model) for dataset, model in current_grid().cells()])
+    """Build one ``tune_model`` node per cell and one ``collect_trials`` node per dataset."""
+    grid = current_grid()
+    tuning = [_tune_node(dataset, model) for dataset, model in grid.cells()]
+    return Pipeline([*tuning, *(_collect_node(dataset, grid.models) for dataset in grid.datasets)])
 
 
 def _tune_node(dataset: str, model: str) -> Node:
@@ -24,11 +26,26 @@ def _tune_node(dataset: str, model: str) -> Node:
             f"{dataset}.train",
             f"{dataset}.validation",
             f"{dataset}.data_card",
-            f"{cell}.studies",
+            "studies",
             f"params:models.{model}",
             "params:training",
         ],
         outputs=[f"{cell}.trials", f"{cell}.learning_curves", f"{cell}.candidates"],
         name="tune_model",
         namespace=cell,
+    )
+
+
+def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
+    func = update_wrapper(partial(collect_trials, dataset=dataset, models=models), collect_trials)
+    return Node(
+        func,
+        inputs=[
+            f"{dataset}.{model}.{table}"
+            for table in ("trials", "learning_curves")
+            for model in models
+        ],
+        outputs=[f"{dataset}.trials", f"{dataset}.learning_curves"],
+        name="collect_trials",
+        namespace=dataset,
     )

@@ -17,9 +17,7 @@ BAR_PX = 30
 SAVED = "saved by stopping (estimate)"
 
 
-def sum_compute(
-    trials: Mapping[str, pl.DataFrame], learning_curves: Mapping[str, pl.DataFrame]
-) -> pl.DataFrame:
+def sum_compute(trials: Mapping[str, pl.DataFrame], n_checkpoints: int) -> pl.DataFrame:
     """Sum trials and compute per cell and cause.
 
     What a stop saved is an estimate: the stopped trial's compute per checkpoint, times the
@@ -27,22 +25,19 @@ def sum_compute(
 
     Args:
         trials: One table per cell ``{dataset}.{model}``.
-        learning_curves: Likewise; the highest checkpoint says how long a complete trial is.
+        n_checkpoints: Checkpoints of a complete trial.
 
     Returns:
         One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
         stopped), ``n_trials``, ``compute_s``, ``saved_s``.
     """
-    return pl.concat(
-        [_sum_cell(cell, table, learning_curves[cell]) for cell, table in trials.items()]
-    )
+    return pl.concat([_sum_cell(cell, table, n_checkpoints) for cell, table in trials.items()])
 
 
-def _sum_cell(cell: str, trials: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
-    n_checkpoints = curves["checkpoint"].max()
+def _sum_cell(cell: str, trials: pl.DataFrame, n_checkpoints: int) -> pl.DataFrame:
     rule = pl.col("stop_reason").str.split(":").list.first()
     stopped = pl.col("state") == "stopped"
-    unseen = pl.lit(n_checkpoints, dtype=pl.Float64) / pl.col("stop_checkpoint") - 1
+    unseen = n_checkpoints / pl.col("stop_checkpoint") - 1
     return (
         trials.with_columns(
             cell=pl.lit(cell),

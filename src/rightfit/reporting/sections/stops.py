@@ -12,7 +12,7 @@ from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Ta
 
 def build_stops(results: Results) -> Section:
     """Draw the compute per cell and list every stop with its reason."""
-    compute = sum_compute(results.trials, results.learning_curves)
+    compute = sum_compute(results.trials, results.n_checkpoints)
     sentence = describe_stops(compute)
     return Section(
         id="stops",

@@ -1,0 +1,251 @@
+"""Hand-made profiles and trials, ranked by the real ranking, for the tests of the report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import polars as pl
+
+from rightfit.profiling.tiers import Tier
+from rightfit.ranking.applications import Applications
+from rightfit.ranking.break_even import tabulate_break_even
+from rightfit.ranking.breakdown import tabulate_breakdown
+from rightfit.ranking.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.profile_table import read_profiles
+from rightfit.ranking.ranked import Ranked, rank_applications
+from rightfit.ranking.rankings import tabulate_rankings
+from rightfit.ranking.recommendation import Sensitivities, recommend
+from rightfit.ranking.robust import tabulate_robust_choices
+from rightfit.ranking.rules import RankingRules
+from rightfit.ranking.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.weight_space import tabulate_win_shares
+from rightfit.ranking.why_not import tabulate_why_not
+from rightfit.reporting.results import Results
+
+DATASETS = ("landsat", "fashion_mnist", "flights")
+
+# model, candidate, quality per dataset, native p50 ms, onnx p50 ms, rows/s native, onnx, size MiB
+CANDIDATES = (
+    ("linear", "linear-03", (0.839, 0.802, 0.716), 0.088, 0.0058, 2.8e6, 2.7e7, 0.004),
+    ("linear", "linear-11", (0.821, 0.781, 0.702), 0.081, 0.0055, 3.1e6, 3.0e7, 0.003),
+    ("forest", "forest-07", (0.912, 0.8395, 0.711), 8.295, 0.048, 5.3e4, 6.0e4, 7.9),
+    ("forest", "forest-14", (0.894, 0.821, 0.699), 1.73, 0.017, 2.2e5, 2.4e5, 0.9),
+    ("net", "net-05", (0.887, 0.872, 0.722), 0.178, 0.033, 5.3e3, 4.5e4, 1.7),
+    ("net", "net-09", (0.861, 0.843, 0.718), 0.028, 0.0066, 1.4e6, 3.7e6, 0.08),
+)
+BASE_MIB = {("linear", "native"): 158.0, ("forest", "native"): 161.0, ("net", "native"): 222.0}
+BOUNDS = {
+    "landsat": {"name": "accuracy", "worst": 0.25, "best": 1.0},
+    "fashion_mnist": {"name": "accuracy", "worst": 0.1, "best": 1.0},
+    "flights": {"name": "roc_auc", "worst": 0.5, "best": 1.0},
+}
+TIERS = ("micro", "small", "medium")
+
+
+def make_profiles() -> pl.DataFrame:
+    rows = [
+        _profile(dataset, position, candidate, runtime, n_threads)
+        for position, dataset in enumerate(DATASETS)
+        for candidate in CANDIDATES
+        for runtime in ("native", "onnx")
+        for n_threads in (1, 2)
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _profile(
+    dataset: str, position: int, candidate: tuple[Any, ...], runtime: str, n_threads: int
+) -> dict[str, object]:
+    model, name, qualities, native_ms, onnx_ms, native_rows, onnx_rows, size_mib = candidate
+    p50_ms = (native_ms if runtime == "native" else onnx_ms) * (1.0, 1.4, 1.1)[position]
+    rows_per_s = native_rows if runtime == "native" else onnx_rows
+    bounds = BOUNDS[dataset]
+    raw = qualities[position]
+    base_mib = BASE_MIB[(model, "native")] if runtime == "native" else 58.0
+    tier = 1 if base_mib < 128 else 2
+    return {
+        "dataset": dataset,
+        "model": model,
+        "candidate": name,
+        "runtime": runtime,
+        "n_threads": n_threads,
+        "device": "cpu",
+        "quality": (raw - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
+        "quality_low": (raw - 0.012 - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
+        "quality_high": (raw + 0.012 - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
+        "quality_raw": raw,
+        "quality_raw_low": raw - 0.012,
+        "quality_raw_high": raw + 0.012,
+        "latency_p50_ms": p50_ms,
+        "latency_p50_ms_low": p50_ms * 0.98,
+        "latency_p50_ms_high": p50_ms * 1.03,
+        "latency_p95_ms": p50_ms * 1.6,
+        "latency_p99_ms": p50_ms * 2.4 if p50_ms < 5 else None,
+        "throughput_rows_per_s": rows_per_s * (1.0 if n_threads == 1 else 1.6),
+        "best_batch_size": 4096,
+        "cpu_cores": float(n_threads),
+        "cpu_util_pct": 98.0,
+        "peak_memory_mib": base_mib + size_mib * (2 if runtime == "native" else 12),
+        "model_memory_mib": size_mib * (2 if runtime == "native" else 12),
+        "model_size_mib": size_mib,
+        "load_time_ms": 900.0 if model == "net" and runtime == "native" else 50.0,
+        "min_hardware_tier": float(tier),
+        "min_hardware_tier_name": TIERS[tier - 1],
+        "gpu_util_pct": None,
+        "fit_time_s": {"linear": 0.6, "forest": 2.5, "net": 18.0}[model],
+        "n_latency_samples": 900 if p50_ms < 5 else 240,
+        "disturbed": model == "forest" and runtime == "native" and n_threads == 2,
+        "environment_id": "a1b2c3d4",
+        "null_reasons": json.dumps({"gpu_util_pct": "no NVIDIA driver on this machine"}),
+        "measured_how": json.dumps({"preset": "quick", "n_processes": 3}),
+    }
+
+
+APPLICATIONS: dict[str, Any] = {
+    "satellite_archive": {
+        "description": "re-process the image archive overnight",
+        "scenario": "offline",
+        "objectives": {
+            "quality": {"weight": 5, "worst": 0.5, "best": 1.0},
+            "throughput_rows_per_s": {"weight": 3, "worst": 1e4, "best": 1e7, "scale": "log"},
+            "peak_memory_mib": {"weight": 1, "worst": 2048, "best": 32, "scale": "log"},
+        },
+        "constraints": {
+            "throughput_rows_per_s": {"min": 2.0e5},
+            "quality": {"max_degradation": 0.1},
+        },
+    },
+    "edge_device": {
+        "description": "classify on a battery-powered sensor",
+        "scenario": "single_stream",
+        "aggregation": "geometric",
+        "objectives": {
+            "quality": {"weight": 2, "worst": 0.3, "best": 1.0},
+            "latency_p50_ms": {"weight": 2, "worst": 10, "best": 0.004, "scale": "log"},
+            "peak_memory_mib": {"weight": 3, "worst": 256, "best": 48, "scale": "log"},
+            "model_size_mib": {"weight": 1, "worst": 10, "best": 0.001, "scale": "log"},
+        },
+        "constraints": {"peak_memory_mib": {"max": 96}},
+    },
+    "web_api": {
+        "description": "answer one request at a time, at once",
+        "scenario": "single_stream",
+        "objectives": {
+            "quality": {"weight": 4, "worst": 0.4, "best": 1.0},
+            "latency_p99_ms": {"weight": 2, "worst": 50, "best": 0.01, "scale": "log"},
+        },
+        "constraints": {
+            "latency_p99_ms": {"max": 0.08},
+            "quality": {"max_degradation": 0.04},
+            "quality_raw": {"min": 0.715},
+        },
+    },
+    "accuracy_first": {
+        "description": "the most accurate model, whatever it costs",
+        "scenario": "single_stream",
+        "objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}},
+    },
+}
+RANKING = {
+    "confidence_level": 0.95,
+    "n_draws": 1_000,
+    "n_weight_draws": 9_604,
+    "limit_change_pct": 10,
+    "seed": 1,
+    "ties": {
+        "max_utility_loss": 0.02,
+        "rule": [
+            {"by": "min_hardware_tier", "prefer": "lower"},
+            {"by": "utility", "prefer": "higher"},
+            {"by": "n_threads", "prefer": "lower"},
+        ],
+        "rule_by_application": {"accuracy_first": [{"by": "quality", "prefer": "higher"}]},
+    },
+}
+LADDER = (
+    Tier(name="micro", n_cores=1, memory_mib=128, device="cpu", price_per_hour=0.0035),
+    Tier(name="small", n_cores=2, memory_mib=384, device="cpu", price_per_hour=0.007),
+    Tier(name="medium", n_cores=2, memory_mib=768, device="cpu", price_per_hour=0.0168),
+)
+ENVIRONMENT = {
+    "environment_id": "a1b2c3d4",
+    "cpu": "Hand-made CPU",
+    "n_cores": 2,
+    "memory_mib": 8192,
+    "system": "Linux",
+    "kernel": "6.1",
+    "architecture": "x86_64",
+    "governor": None,
+    "python": "3.11.2",
+    "libraries": {"torch": "2.13.0", "onnxruntime": "1.23.0"},
+    "gpus": [],
+}
+
+
+def make_data_card(dataset: str) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "data_version": "0123456789abcdef",
+        "input_schema": {"features": ["a", "b"], "classes": ["no", "yes"], "image_shape": None},
+        "quality": BOUNDS[dataset],
+        "n_rows": {"train": 4000, "validation": 435, "test": 2000},
+        "licence": "CC0",
+        "source": "made by hand",
+    }
+
+
+def make_trials() -> pl.DataFrame:
+    reason = "median: best accuracy 0.7000 up to checkpoint 1 is below the median 0.8000 of 4"
+    return pl.DataFrame(
+        {
+            "number": [0, 1, 2, 3],
+            "application": pl.Series([None] * 4, dtype=pl.String),
+            "state": ["complete", "complete", "stopped", "failed"],
+            "stop_checkpoint": [None, None, 1, 2],
+            "stop_reason": [None, None, reason, "failed: ValueError: no number"],
+            "compute_s": [8.0, 12.0, 2.0, 1.0],
+        }
+    )
+
+
+def make_tables(
+    ranked: list[Ranked], trials: dict[tuple[str, str], pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    return {
+        "utility_breakdown": tabulate_breakdown(ranked),
+        "win_shares": tabulate_win_shares(ranked),
+        "weight_intervals": tabulate_weight_intervals(ranked),
+        "limit_shadows": tabulate_limit_shadows(ranked),
+        "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
+        "break_even": tabulate_break_even(ranked),
+        "why_not": tabulate_why_not(ranked, trials),
+    }
+
+
+def build_results(
+    applications: dict[str, Any] = APPLICATIONS, profiles: pl.DataFrame | None = None
+) -> Results:
+    asked = Applications.model_validate(applications)
+    rules = RankingRules.model_validate(RANKING)
+    profiles = make_profiles() if profiles is None else profiles
+    ranked = rank_applications(read_profiles(profiles), asked, rules)
+    rankings = tabulate_rankings(ranked)
+    cells = list(itertools.product(DATASETS, ("linear", "forest", "net")))
+    tables = make_tables(ranked, {cell: make_trials() for cell in cells})
+    sensitivities = Sensitivities(
+        tables["weight_intervals"], tables["limit_shadows"], tables["robust_choices"]
+    )
+    return Results(
+        applications=asked,
+        rules=rules,
+        profiles=profiles,
+        rankings=rankings,
+        recommendations=recommend(ranked, sensitivities),
+        data_cards={name: make_data_card(name) for name in DATASETS},
+        trials={".".join(cell): make_trials() for cell in cells},
+        n_checkpoints=4,
+        environment=ENVIRONMENT,
+        tables=tables,
+    )
