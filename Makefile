@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz package clean
+.PHONY: help install perf test check lint types contracts viz package bench-ranking bench-measuring clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -43,5 +43,11 @@ package: .venv/.installed ## build the wheel and the configuration archive into 
 	rm -rf build dist
 	$(BIN)/kedro package
 
+bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
+	$(BIN)/python benchmarks/ranking.py
+
+bench-measuring: .venv/.installed ## compare measuring rules; wants a quiet machine
+	$(BIN)/python benchmarks/measuring.py
+
 clean: ## remove results and build outputs; raw data, searches and .venv stay
-	rm -rf build dist .viz data/04_feature data/05_model_input data/07_model_output data/08_reporting
+	rm -rf build dist .viz data/02_intermediate data/04_feature data/05_model_input data/07_model_output data/08_reporting
