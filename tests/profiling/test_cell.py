@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from measuring import make_settings
 
@@ -30,6 +31,10 @@ LINEAR: dict[str, Any] = {
 }
 TIERS = (Tier(name="any", n_cores=64, memory_mib=1e6, device="cpu", price_per_hour=1),)
 SERVINGS = [Serving(runtime, 1, "cpu") for runtime in ("native", "onnx")]
+
+
+def choose_all(profiles: pl.DataFrame) -> list[bool]:
+    return [True] * profiles.height
 
 
 class DictStore(dict[str, Any]):
@@ -65,6 +70,7 @@ def cell(bundle: Bundle, blobs: TrainingData) -> Cell:
         quality=QualityMetric("accuracy", worst=0.5, best=1.0),
         trials={7: {"number": 7, "fit_time_s": 1.5, "step_time_ms": None}},
         environment_id="here",
+        seed=0,
     )
 
 
@@ -77,7 +83,7 @@ def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
 
 
 def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
-    profiles = profile_cell(cell, SERVINGS, bench, DictStore(), tiers=TIERS, seed=0)
+    profiles = profile_cell(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     assert profiles["runtime"].to_list() == ["native", "onnx"]
     assert profiles["quality_raw"].to_list() == [1.0, 1.0]  # the groups are far apart
@@ -106,10 +112,10 @@ def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
 
 def test_measured_profiles_are_not_measured_again(cell: Cell, bench: Bench) -> None:
     store = DictStore()
-    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, seed=0)
+    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose_all)
     unusable = replace(bench, pool=WorkerPool(max_open=0))  # any measurement would start a worker
 
-    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, seed=0)
+    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose_all)
 
     assert again.equals(first)
     unusable.pool.close()
@@ -122,14 +128,14 @@ def test_profiles_of_other_circumstances_are_measured_anew(
     change: dict[str, Any], cell: Cell, bench: Bench
 ) -> None:
     store = DictStore()
-    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, seed=0)
+    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
     n_kept = len(store)
     if "settings" in change:
         bench = replace(bench, settings=make_settings(max_processes=1, min_processes=1, max_s=9))
     else:
         cell = replace(cell, **change)
 
-    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, seed=0)
+    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
 
     assert len(store) > n_kept
 
@@ -137,11 +143,11 @@ def test_profiles_of_other_circumstances_are_measured_anew(
 def test_interrupted_measurement_continues(cell: Cell, bench: Bench) -> None:
     store = DictStore()
     longer = replace(bench, settings=make_settings(min_processes=3, max_processes=3))
-    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, seed=0)
+    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
     key, state = next((k, s) for k, s in store.items() if "rounds" in s)
     store[key] = state | {"rounds": state["rounds"][:2], "settled": None}  # before the third
 
-    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, seed=0)
+    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
 
     assert len(store[key]["rounds"]) == 3
     assert store[key]["rounds"][:2] == state["rounds"][:2]
@@ -151,9 +157,51 @@ def test_candidate_that_cannot_be_opened_is_reported(cell: Cell, bench: Bench) -
     bundle = cell.candidates["linear-007"]
     (bundle.path / "model.onnx").write_bytes(b"changed")
 
-    profiles = profile_cell(cell, SERVINGS[1:], bench, DictStore(), tiers=TIERS, seed=0)
+    profiles = profile_cell(cell, SERVINGS[1:], bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     [row] = profiles.to_dicts()
     assert row["latency_p50_ms"] is None
     assert row["quality"] is None
     assert "model.onnx" in json.loads(row["null_reasons"])["min_hardware_tier"]
+
+
+def test_profile_that_nobody_could_choose_is_left_alone(cell: Cell, bench: Bench) -> None:
+    settings = make_settings(screening_processes=1, min_processes=3, max_processes=3)
+    asked: list[pl.DataFrame] = []
+
+    def choose_onnx(profiles: pl.DataFrame) -> list[bool]:
+        asked.append(profiles)
+        return [runtime == "onnx" for runtime in profiles["runtime"]]
+
+    profiles = profile_cell(
+        cell,
+        SERVINGS,
+        replace(bench, settings=settings),
+        DictStore(),
+        tiers=TIERS,
+        choose=choose_onnx,
+    )
+
+    how = {row["runtime"]: json.loads(row["measured_how"]) for row in profiles.to_dicts()}
+    assert (how["native"]["n_processes"], how["native"]["settled"]) == (1, "screened")
+    assert how["onnx"]["settled"] == "processes"
+    # Asked with real figures, after one process each.
+    assert asked[0]["latency_p50_ms"].null_count() == 0
+    assert asked[0]["quality"].to_list() == [1.0, 1.0]
+
+
+def test_screened_profile_is_measured_when_somebody_wants_it_later(
+    cell: Cell, bench: Bench
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+    strict = replace(bench, settings=settings)
+    store = DictStore()
+
+    profile_cell(
+        cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=lambda p: [False] * p.height
+    )
+    profile_cell(cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=choose_all)
+
+    [state] = [document for document in store.values() if "rounds" in document]
+    assert len(state["rounds"]) == 2
+    assert state["settled"] == "processes"

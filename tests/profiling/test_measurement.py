@@ -33,7 +33,7 @@ def test_known_load_is_found(bench: Bench) -> None:
     state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
     profile = Profile()
 
-    set_serving_metrics(profile, state, bench.settings, n_threads=1)
+    set_serving_metrics(profile, state, bench.settings, n_threads=1, is_final=True)
 
     assert state["error"] is None
     # Not an upper bound: others may use the machine while tests run.

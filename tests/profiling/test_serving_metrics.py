@@ -59,7 +59,7 @@ HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
 def summarise(rounds: list[dict[str, Any]], **changes: Any) -> Profile:
     profile = Profile()
     state = new_state() | {"rounds": rounds, "settled": "precise"} | changes
-    set_serving_metrics(profile, state, make_settings(), n_threads=2)
+    set_serving_metrics(profile, state, make_settings(), n_threads=2, is_final=True)
     return profile
 
 

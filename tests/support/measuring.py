@@ -9,6 +9,7 @@ from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.workers import WorkerKind
 
 SETTINGS: dict[str, Any] = {
+    "screening_processes": 1,
     "min_processes": 2,
     "max_processes": 3,
     "max_s": 20,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +13,14 @@ import numpy.typing as npt
 from rightfit.models.bundle import Bundle
 from rightfit.models.quality import QualityMetric, score
 from rightfit.models.runtimes import runtime_files
-from rightfit.profiling.jobs import Job, Serving, Store, measure_jobs, plan_jobs
-from rightfit.profiling.measurement import Bench, new_state, predict
+from rightfit.profiling.jobs import Job, Serving, Store, plan_jobs
+from rightfit.profiling.measurement import Bench, predict
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile, profile_row, tabulate_profiles
 from rightfit.profiling.quality_interval import quality_interval
 from rightfit.profiling.serving_metrics import set_serving_metrics, set_tier
 from rightfit.profiling.tiers import Tier
+from rightfit.profiling.turns import is_over, measure_jobs
 from rightfit.profiling.worker import Json
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Cell:
         quality: The dataset's quality metric.
         trials: Rows of the trials table by trial number.
         environment_id: Fingerprint of machine and libraries.
+        seed: Seed of quality intervals.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Cell:
     quality: QualityMetric
     trials: Mapping[int, Mapping[str, Any]]
     environment_id: str
+    seed: int
 
 
 def profile_cell(
@@ -60,7 +63,7 @@ def profile_cell(
     store: Store,
     *,
     tiers: Sequence[Tier],
-    seed: int,
+    choose: Callable[[pl.DataFrame], Sequence[bool]],
 ) -> pl.DataFrame:
     """Measure a cell's candidates under serving configurations.
 
@@ -70,7 +73,7 @@ def profile_cell(
         bench: Where and how to measure; its rows are the test split's.
         store: Keeps each result as soon as it is there.
         tiers: Hardware ladder, smallest first.
-        seed: Seed of quality intervals.
+        choose: Given profiles measured so far, tells for each row whether it could be chosen.
 
     Returns:
         One row per candidate and serving configuration.
@@ -81,33 +84,36 @@ def profile_cell(
         "data_version": cell.data_version,
     }
     jobs = plan_jobs(cell.dataset, cell.candidates, servings)
-    states = measure_jobs(jobs, bench, store, context)
-    qualities: dict[tuple[str, str, str], Json] = {}
-    for job in jobs:
-        answering = (job.candidate, job.serving.runtime, job.serving.device)
-        if answering not in qualities:  # the number of threads does not change the answers
-            qualities[answering] = measure_quality(cell, job, bench, store, seed=seed)
-    rows = []
-    for job, state in zip(jobs, states, strict=True):
-        quality = qualities[job.candidate, job.serving.runtime, job.serving.device]
-        rows.append(_assemble(cell, job, state, quality, bench, tiers))
-    return tabulate_profiles(rows)
+
+    def profile_all(states: Sequence[Json]) -> pl.DataFrame:
+        rows = []
+        for job, state in zip(jobs, states, strict=True):
+            quality = measure_quality(cell, job, bench, store)
+            rows.append(_assemble(cell, job, state, quality, bench, tiers))
+        return tabulate_profiles(rows)
+
+    states = measure_jobs(
+        jobs, bench, store, context, choose=lambda states: choose(profile_all(states))
+    )
+    return profile_all(states)
 
 
-def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store, *, seed: int) -> Json:
+def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store) -> Json:
     """Judge a candidate's answers to the test split in a serving runtime.
 
     Args:
         cell: Holds the labels and the metric.
         job: Candidate and serving configuration.
         bench: Where and how; its rows are the test split's.
-        store: Keeps the result.
-        seed: Seed of the quality interval.
+        store: Keeps the result, for any number of threads: they do not change the answers.
 
     Returns:
         ``raw``, ``raw_low`` and ``raw_high``, or ``error``.
     """
-    key = job.key({"quality": cell.quality.name, "data_version": cell.data_version, "seed": seed})
+    answering = replace(job, serving=replace(job.serving, n_threads=0))
+    key = answering.key(
+        {"quality": cell.quality.name, "data_version": cell.data_version, "seed": cell.seed}
+    )
     kept = store.get(key)
     if kept is not None:
         return kept
@@ -115,7 +121,7 @@ def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store, *, seed: i
         probabilities = predict(job.subject, bench)
     except RuntimeError as err:
         return {"error": str(err)}
-    low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=seed)
+    low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=cell.seed)
     raw = score(cell.quality.name, cell.labels, probabilities)
     result = {"raw": raw, "raw_low": low, "raw_high": high}
     store.put(key, result)
@@ -131,7 +137,9 @@ def _assemble(
     _set_fit(profile, job, cell.trials)
     size_bytes = sum(path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime))
     profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
-    set_serving_metrics(profile, state or new_state(), bench.settings, job.serving.n_threads)
+    set_serving_metrics(
+        profile, state, bench.settings, n_threads=job.serving.n_threads, is_final=is_over(state)
+    )
     tier = set_tier(profile, tiers, n_threads=job.serving.n_threads, device=job.serving.device)
     keys = {
         "dataset": cell.dataset,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rightfit.profiling.intervals import is_drifting, median_interval
-from rightfit.profiling.latency import NS_PER_MS, min_calls_to_report, percentile_ns
+from rightfit.profiling.latency import NS_PER_MS, calls_to_hold, min_calls_to_report, percentile_ns
 from rightfit.profiling.measurement import is_disturbed, per_process, usable_rounds
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
@@ -25,7 +25,12 @@ ELSEWHERE = ("quality", "quality_raw", "model_size_mib", "min_hardware_tier")
 
 
 def set_serving_metrics(
-    profile: Profile, state: Json, settings: MeasuringSettings, n_threads: int
+    profile: Profile,
+    state: Json,
+    settings: MeasuringSettings,
+    *,
+    n_threads: int,
+    is_final: bool,
 ) -> None:
     """Set the metrics that measuring processes found.
 
@@ -34,6 +39,8 @@ def set_serving_metrics(
         state: The measurement.
         settings: The preset it was measured with.
         n_threads: Cores it was given.
+        is_final: Whether the metrics are to be published. While measuring goes on, a percentile
+            is read from fewer calls than may be published.
     """
     if state["error"] is not None:
         measured = [m.column for m in METRICS if m.phase != "fit" and m.column not in ELSEWHERE]
@@ -41,7 +48,7 @@ def set_serving_metrics(
         return
     rounds = usable_rounds(state, settings)
     batch_size = _best_batch(rounds)
-    _set_latency(profile, rounds)
+    _set_latency(profile, rounds, is_final=is_final)
     _set_offline(profile, rounds, batch_size, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
@@ -79,10 +86,10 @@ def set_tier(profile: Profile, tiers: Sequence[Tier], *, n_threads: int, device:
     return found[1].name
 
 
-def _set_latency(profile: Profile, rounds: list[Json]) -> None:
+def _set_latency(profile: Profile, rounds: list[Json], *, is_final: bool) -> None:
     n_calls = sum(r["latency"]["n_calls"] for r in rounds)
     for share, column in LATENCY_COLUMNS.items():
-        needed = min_calls_to_report(share)
+        needed = min_calls_to_report(share) if is_final else calls_to_hold(share)
         values_ms = [value / NS_PER_MS for value in per_process(rounds, share)]
         if n_calls < needed:
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")

@@ -10,6 +10,7 @@ class MeasuringSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    screening_processes: int = Field(ge=1)  # fresh processes before hopeless ones are left alone
     min_processes: int = Field(ge=1)  # fresh processes before stopping is considered
     max_processes: int = Field(ge=1)
     max_s: float = Field(gt=0)  # no further process is started after this time of measuring
@@ -35,6 +36,7 @@ class MeasuringSettings(BaseModel):
         faults = [
             f"{low}={getattr(self, low)} exceeds {high}={getattr(self, high)}"
             for low, high in (
+                ("screening_processes", "min_processes"),
                 ("min_processes", "max_processes"),
                 ("latency_min_ms", "latency_max_ms"),
                 ("batch_min_ms", "batch_max_ms"),

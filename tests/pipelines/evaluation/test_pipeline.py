@@ -27,6 +27,7 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "d.test",
         "d.data_card",
         "params:evaluation",
+        "params:applications",
         *(
             f"d.{m}.{n}"
             for m in ("linear", "net")

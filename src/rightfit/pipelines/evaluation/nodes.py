@@ -41,6 +41,7 @@ def profile_candidates(
     environment: dict[str, Any],
     measurements: JsonStore,
     params: EvaluationParams,
+    applications: dict[str, Any],
 ) -> pl.DataFrame:
     """Measure a cell's candidates under all serving configurations.
 
@@ -52,21 +53,25 @@ def profile_candidates(
         environment: Fingerprint of this machine.
         measurements: Keeps each result as soon as it is there.
         params: What to measure and how.
+        applications: Who will choose: what none of them could choose is measured only shortly.
+            Not typed here, for the ranking stage types and checks them.
 
     Returns:
         One row per candidate and serving configuration.
     """
+    from rightfit.pipelines.evaluation.screening import could_be_chosen
     from rightfit.profiling.cell import profile_cell
+    from rightfit.ranking.applications import Applications
 
+    choosers = Applications.model_validate(applications)
     with _open_bench(test, data_card, params) as bench:
-        cell = _make_cell(candidates, trials, test, data_card, environment)
         return profile_cell(
-            cell,
+            _make_cell(candidates, trials, test, data_card, environment, seed=params.seed),
             list_servings(params, environment),
             bench,
             measurements,
             tiers=params.tiers,
-            seed=params.seed,
+            choose=lambda profiles: could_be_chosen(profiles, choosers),
         )
 
 
@@ -141,6 +146,8 @@ def _make_cell(
     test: pl.DataFrame,
     data_card: dict[str, Any],
     environment: dict[str, Any],
+    *,
+    seed: int,
 ) -> Cell:
     from rightfit.models.quality import QualityMetric
     from rightfit.profiling.cell import Cell
@@ -153,4 +160,5 @@ def _make_cell(
         quality=QualityMetric(**data_card["quality"]),
         trials={row["number"]: row for row in trials.to_dicts()},
         environment_id=environment["environment_id"],
+        seed=seed,
     )

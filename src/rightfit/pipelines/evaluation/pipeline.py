@@ -30,6 +30,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signat
                 "environment": "environment",
                 "measurements": f"{cell}.measurements",
                 "params": "params:evaluation",
+                "applications": "params:applications",
             },
             outputs=f"{cell}.profiles",
             name="profile_candidates",

@@ -1,0 +1,128 @@
+"""Which profiles could an application still choose? Only those are worth measuring further.
+
+A profile is out for an application if it breaks a limit even at the favourable ends of its
+intervals, or if another one that surely keeps all limits has more utility at its unfavourable ends
+than this one at its favourable ends. A profile that is out for every application is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from rightfit.ranking.applications import Application, Applications
+from rightfit.ranking.constraints import Limit, measure_excess
+from rightfit.ranking.utility import Bools, Floats, compute_utility
+
+# Metrics that more measuring makes more certain. An application that needs none of them chooses
+# the same however long is measured.
+REFINABLE = (
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "throughput_rows_per_s",
+    "load_time_ms",
+    "cpu_cores",
+    "cpu_util_pct",
+)
+
+
+def could_be_chosen(profiles: pl.DataFrame, applications: Applications) -> Sequence[bool]:
+    """Tell for each profile whether an application could choose it.
+
+    Args:
+        profiles: Profiles of one cell, measured so far.
+        applications: Who chooses.
+
+    Returns:
+        One answer per row. Where no application needs anything that measuring makes more certain,
+        nothing is worth measuring further.
+    """
+    chosen = np.zeros(profiles.height, dtype=bool)
+    for application in applications.root.values():
+        if set(application.needed_metrics()) & set(REFINABLE):
+            chosen |= ~_is_out(profiles, application)
+    return [bool(answer) for answer in chosen]
+
+
+def _is_out(profiles: pl.DataFrame, application: Application) -> Bools:
+    needed = application.needed_metrics()
+    if not set(needed) <= set(profiles.columns):
+        return np.zeros(profiles.height, dtype=bool)  # the ranking will say what is missing
+    best = _ends(profiles, application, favourable=True)
+    worst = _ends(profiles, application, favourable=False)
+    surely_keeps = _keeps(worst, application, unknown=False)
+    breaks = np.logical_not(_keeps(best, application, unknown=True))
+    return np.logical_or(breaks, _is_beaten(profiles, application, surely_keeps))
+
+
+def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
+    """Tell which profiles have less utility than another that is sure to be allowed."""
+    same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
+    # The same model gives the same answers: between its profiles quality is no uncertainty.
+    beaten = np.where(
+        same,
+        _is_below(profiles, application, exact_quality=True),
+        _is_below(profiles, application, exact_quality=False),
+    )
+    allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()
+    for metric, constraint in application.constraints.items():
+        if constraint.max_degradation is not None:  # the dataset's best is not known here
+            quality = _floats(profiles[metric])
+            allowed &= quality[None, :] >= quality[:, None]
+    result: Bools = (beaten & allowed).any(axis=1)
+    return result
+
+
+def _is_below(profiles: pl.DataFrame, application: Application, *, exact_quality: bool) -> Bools:
+    """Tell for each pair whether the first is at best worth less than the second at worst."""
+    highest, lowest = (
+        compute_utility(
+            _ends(profiles, application, favourable=favourable, exact_quality=exact_quality),
+            application,
+        )
+        for favourable in (True, False)
+    )
+    # What is not measured might be worth everything, or nothing.
+    below: Bools = np.nan_to_num(highest, nan=1.0)[:, None] < np.nan_to_num(lowest)[None, :]
+    return below
+
+
+def _ends(
+    profiles: pl.DataFrame,
+    application: Application,
+    *,
+    favourable: bool,
+    exact_quality: bool = False,
+) -> dict[str, Floats]:
+    """Return each needed metric at the end of its interval that suits the application, or not."""
+    ends = {}
+    for metric in application.needed_metrics():
+        goal = application.objectives.get(metric)
+        limit = application.constraints.get(metric)
+        higher = goal.best > goal.worst if goal else limit is not None and limit.max is None
+        name = f"{metric}_{'high' if higher == favourable else 'low'}"
+        value = _floats(profiles[metric])
+        is_exact = name not in profiles.columns or (exact_quality and metric.startswith("quality"))
+        end = value if is_exact else _floats(profiles[name])
+        ends[metric] = np.where(np.isnan(end), value, end)
+    return ends
+
+
+def _floats(column: pl.Series) -> Floats:
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _keeps(values: dict[str, Floats], application: Application, *, unknown: bool) -> Bools:
+    """Tell which profiles keep all absolute limits; ``unknown`` stands for what isn't measured."""
+    n_profiles = len(next(iter(values.values())))
+    keeps = np.ones(n_profiles, dtype=bool)
+    for metric, constraint in application.constraints.items():
+        for kind, value in constraint.limits().items():
+            if kind != "max_degradation":
+                limit = Limit(metric, kind, np.asarray(value))
+                excess = measure_excess(values[metric], limit)
+                keeps &= np.where(np.isnan(excess), unknown, excess == 0)
+    return keeps

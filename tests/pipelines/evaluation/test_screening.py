@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rightfit.pipelines.evaluation.screening import could_be_chosen
+from rightfit.ranking.applications import Applications
+
+LATENCY = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 0}}
+QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
+
+
+def profile(
+    candidate: str, *, latency: tuple[float, float, float] | None = None, **values: Any
+) -> dict[str, Any]:
+    """A profile with a latency given as low, value, high."""
+    low, value, high = latency or (None, None, None)
+    return {
+        "candidate": candidate,
+        "latency_p50_ms_low": low,
+        "latency_p50_ms": value,
+        "latency_p50_ms_high": high,
+        "quality_low": 0.7,
+        "quality": 0.8,
+        "quality_high": 0.9,
+        "peak_memory_mib": 100.0,
+    } | values
+
+
+def choices(
+    profiles: list[dict[str, Any]],
+    objectives: dict[str, Any],
+    constraints: dict[str, Any] | None = None,
+) -> list[bool]:
+    application = {
+        "description": "any",
+        "scenario": "single_stream",
+        "objectives": objectives,
+        "constraints": constraints or {},
+    }
+    applications = Applications.model_validate({"any": application})
+    return list(could_be_chosen(pl.DataFrame(profiles), applications))
+
+
+@pytest.mark.parametrize(
+    ("latency", "expected"),
+    [
+        ((30.0, 40.0, 50.0), False),  # at best 30, the other at worst 20
+        ((15.0, 40.0, 50.0), True),  # the intervals overlap
+        (None, True),  # not measured yet
+    ],
+)
+def test_profile_is_out_when_another_is_surely_better(
+    latency: tuple[float, float, float] | None, expected: bool
+) -> None:
+    fast = profile("a", latency=(5.0, 10.0, 20.0))
+
+    assert choices([fast, profile("b", latency=latency)], LATENCY) == [True, expected]
+
+
+def test_profile_without_an_interval_is_taken_at_its_value() -> None:
+    fast = profile("a") | {"latency_p50_ms": 10.0}
+    slow = profile("b") | {"latency_p50_ms": 11.0}
+
+    assert choices([fast, slow], LATENCY) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ({"max": 35}, [True, True]),  # the better one may break the limit
+        ({"max": 25}, [False, True]),  # the better one surely breaks it
+        ({"max": 60}, [True, False]),  # the better one surely keeps it
+    ],
+)
+def test_profile_is_only_beaten_by_one_that_surely_keeps_the_limits(
+    limit: dict[str, float], expected: list[bool]
+) -> None:
+    better = profile("a", latency=(30.0, 40.0, 50.0), quality=0.95)
+    worse = profile("b", latency=(5.0, 10.0, 20.0), quality=0.2)
+    exact = {"quality_low": None, "quality_high": None}
+
+    found = choices([better | exact, worse | exact], QUALITY, {"latency_p50_ms": limit})
+
+    assert found == expected
+
+
+def test_quality_is_no_uncertainty_between_profiles_of_the_same_model() -> None:
+    objectives = LATENCY | {"quality": {"weight": 9, "worst": 0, "best": 1}}
+    fast, slow = (5.0, 10.0, 15.0), (30.0, 40.0, 50.0)
+
+    same = choices([profile("a", latency=fast), profile("a", latency=slow)], objectives)
+    different = choices([profile("a", latency=fast), profile("b", latency=slow)], objectives)
+
+    assert same == [True, False]
+    assert different == [True, True]
+
+
+def test_model_of_less_quality_does_not_beat_where_a_loss_of_quality_is_limited() -> None:
+    fast = profile("a", latency=(5.0, 10.0, 20.0), quality=0.6)
+    slow = profile("b", latency=(30.0, 40.0, 50.0), quality=0.8)
+    limit = {"quality": {"max_degradation": 0.1}}
+
+    assert choices([fast, slow], LATENCY, limit) == [True, True]
+    assert choices([fast | {"quality": 0.8}, slow], LATENCY, limit) == [True, False]
+
+
+def test_nothing_is_worth_measuring_for_quality_and_memory_alone() -> None:
+    profiles = [profile("a", latency=(1.0, 2.0, 3.0)), profile("b")]
+
+    assert choices(profiles, QUALITY, {"peak_memory_mib": {"max": 500}}) == [False, False]
+
+
+def test_metric_that_no_profile_has_keeps_everything() -> None:
+    objectives = LATENCY | {"not_there": {"weight": 1, "worst": 1, "best": 0}}
+    profiles = [profile("a", latency=(1.0, 1.0, 1.0)), profile("b", latency=(9.0, 9.0, 9.0))]
+
+    assert choices(profiles, objectives) == [True, True]
