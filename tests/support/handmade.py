@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+from kedro.framework.session import KedroSession
 
 from rightfit.profiling.tiers import Tier
 from rightfit.ranking.applications import Applications
@@ -88,6 +90,7 @@ def _profile(
         "cpu_cores": float(n_threads),
         "cpu_util_pct": 98.0,
         "peak_memory_mib": base_mib + size_mib * (2 if runtime == "native" else 12),
+        "peak_memory_one_row_mib": base_mib + size_mib * (2 if runtime == "native" else 6),
         "model_memory_mib": size_mib * (2 if runtime == "native" else 12),
         "model_size_mib": size_mib,
         "load_time_ms": 900.0 if model == "net" and runtime == "native" else 50.0,
@@ -248,4 +251,27 @@ def build_results(
         n_checkpoints=4,
         environment=ENVIRONMENT,
         tables=tables,
+    )
+
+
+def run_ranking_and_reporting(project: Path, root: Path) -> None:
+    """Leave hand-made results in a data folder, as an evaluation would; rank and report them."""
+    params = {"data_root": str(root)}
+    with KedroSession.create(project, env="test", runtime_params=params) as session:
+        catalog = session.load_context().catalog
+        datasets = ("landsat", "fashion_mnist")
+        catalog["resource_profiles"].save(make_profiles().filter(pl.col("dataset").is_in(datasets)))
+        catalog["environment"].save(ENVIRONMENT)
+        for dataset in datasets:
+            catalog[f"{dataset}.data_card"].save(make_data_card(dataset))
+            catalog[f"{dataset}.trials"].save(make_dataset_trials(dataset))
+    with KedroSession.create(project, env="test", runtime_params=params) as session:
+        session.run(pipeline_names=["ranking", "reporting"])
+
+
+def make_dataset_trials(dataset: str) -> pl.DataFrame:
+    keys = [pl.lit(dataset).alias("dataset"), pl.lit("").alias("model")]
+    trials = make_trials().select(*keys, pl.all())
+    return pl.concat(
+        trials.with_columns(model=pl.lit(model)) for model in ("linear", "forest", "net")
     )
