@@ -48,7 +48,8 @@ def draw_drifting(generator: np.random.Generator, n_calls: int, turn: int) -> np
 def simulate(draw: Draw, generator: np.random.Generator, settings: MeasuringSettings) -> Any:
     """Measure simulated processes until the stopping rule is content; return the rounds."""
     state: dict[str, Any] = {"rounds": [], "n_retries": 0, "settled": None}
-    steady = {"delay": 0.0, "slow_share": 0.0, "probe_ns": 1.0, "probe_best_ns": 1, "total_ms": 1.0}
+    latency = {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0}
+    steady = {"latency": latency, "probe_best_ns": 1, "total_ms": 1.0}
     while state["settled"] is None:
         samples = draw(generator, N_CALLS, len(state["rounds"])).astype(np.int64)
         percentiles = {str(share): percentile_ns(samples, share) for share in (0.5, 0.95)}

@@ -17,7 +17,7 @@ with machine_lock(Path(sys.argv[1])):
 
 
 def hold_in_process(path: Path) -> subprocess.Popen[str]:
-    holder = subprocess.Popen(  # noqa: S603 - this interpreter
+    holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

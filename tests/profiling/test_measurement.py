@@ -85,16 +85,14 @@ def test_answers_come_from_the_measured_model(bench: Bench) -> None:
     assert (probabilities == 0.25).all()
 
 
-def fake_round(p50_ns: float, **changes: Any) -> dict[str, Any]:
+def fake_round(p50_ns: float, *, total_ms: float = 10.0, **latency: Any) -> dict[str, Any]:
     return {
         "ok": True,
         "percentiles_ns": {"0.5": p50_ns, "0.95": None},
-        "delay": 0.0,
-        "slow_share": 0.0,
-        "probe_ns": 100.0,
+        "latency": {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 100.0} | latency,
         "probe_best_ns": 100,
-        "total_ms": 10.0,
-    } | changes
+        "total_ms": total_ms,
+    }
 
 
 def fake_state(rounds: list[dict[str, Any]], n_retries: int = 0) -> dict[str, Any]:
@@ -121,7 +119,7 @@ def test_measurement_settles_by_precision_or_cap(
     assert why_settled(state, settings) == expected
 
 
-DELAYED = {"delay": 0.5}
+DELAYED = {"delay_share": 0.5}
 SLOW_CALLS = {"slow_share": 0.8}
 SLOW_CORE = {"probe_ns": 180.0}
 STRICT = {"max_delay_share": 0.05, "max_slow_share": 0.2}
@@ -129,7 +127,13 @@ STRICT = {"max_delay_share": 0.05, "max_slow_share": 0.2}
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
-    [({}, False), ({"delay": None}, False), (DELAYED, True), (SLOW_CALLS, True), (SLOW_CORE, True)],
+    [
+        ({}, False),
+        ({"delay_share": None}, False),
+        (DELAYED, True),
+        (SLOW_CALLS, True),
+        (SLOW_CORE, True),
+    ],
 )
 def test_round_is_disturbed_by_delay_or_a_slow_core(
     changes: dict[str, Any], expected: bool

@@ -11,6 +11,8 @@ from rightfit.profiling.profiles import Profile
 from rightfit.profiling.serving_metrics import set_serving_metrics, set_tier
 from rightfit.profiling.tiers import Tier
 
+STEADY = {"delay_share": 0.01, "probe_ns": 300_000}
+
 
 def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
     return {
@@ -21,6 +23,7 @@ def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[
         "cpu_ms": 30.0,
         "wall_ms": 20.0,
         "peak_memory_mib": peak_memory_mib,
+        **STEADY,
     }
 
 
@@ -34,17 +37,15 @@ def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "peak_memory_mib": 12.0,
         },
         "warm_up": {"n_calls": 9, "is_steady": True},
-        "latency": {"n_calls": 60, "cores": 1.0, "peak_memory_mib": 14.0},
+        "latency": {"n_calls": 60, "cores": 1.0, "peak_memory_mib": 14.0, "slow_share": 0.0}
+        | STEADY,
         "batches": batches,
         "percentiles_ns": percentiles,
         "kept_ns": [2_000_000] * 60,
         "overhead_ns": 70.0,
-        "delay": 0.01,
         "busy_cores": 1.0,
         "steal_share": 0.0,
-        "probe_ns": 300_000.0,
         "probe_best_ns": 290_000,
-        "slow_share": 0.0,
         "base_resident_mib": 100.0,
         "base_peak_mib": 105.0,
         "total_ms": 100.0,
@@ -94,7 +95,8 @@ def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
 def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:
     changes = {
         "percentiles_ns": {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None},
-        "latency": {"n_calls": 10, "cores": 1.0, "peak_memory_mib": 14.0},
+        "latency": {"n_calls": 10, "cores": 1.0, "peak_memory_mib": 14.0, "slow_share": 0.0}
+        | STEADY,
         "kept_ns": [1_000_000] * 9 + [5_000_000],
     }
 
@@ -122,3 +124,13 @@ def test_tier_is_the_smallest_that_fits_or_null_with_a_reason(
 
     assert set_tier(profile, [tier], n_threads=2, device="cpu") == expected
     assert ("min_hardware_tier" in profile.reasons) is (expected is None)
+
+
+def test_throughput_leaves_out_disturbed_timings_unless_they_are_most() -> None:
+    slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 550_000}
+
+    few = summarise([fake_round([LARGE]), fake_round([LARGE]), fake_round([slow])])
+    most = summarise([fake_round([LARGE]), fake_round([slow]), fake_round([slow])])
+
+    assert (few.values["throughput_rows_per_s"], few.facts["disturbed"]) == (400.0, False)
+    assert (most.values["throughput_rows_per_s"], most.facts["disturbed"]) == (200.0, True)

@@ -46,9 +46,7 @@ def simulate(draw: Draw, generator: np.random.Generator) -> dict[str, Any]:
         state["rounds"].append(
             {
                 "percentiles_ns": percentiles,
-                "delay": 0.0,
-                "slow_share": 0.0,
-                "probe_ns": 1.0,
+                "latency": {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0},
                 "probe_best_ns": 1,
                 "total_ms": 1.0,
             }

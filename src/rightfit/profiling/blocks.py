@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.latency import NS_PER_MS, Call, Clock, time_calls
+from rightfit.profiling.speed import SpeedProbe, is_slow
 
 BLOCK_NS = 10 * NS_PER_MS
 
@@ -20,18 +21,33 @@ class Block:
 
     Args:
         samples_ns: Wall time of each call, in call order.
-        is_slow: Whether the core was slow before or after them.
+        probe_ns: Time of the speed probe before or after them, whichever was longer.
     """
 
     samples_ns: npt.NDArray[np.int64]
-    is_slow: bool
+    probe_ns: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The calls of some blocks that count.
+
+    Args:
+        samples_ns: Wall time of each call, in call order.
+        slow_share: Share of them made while the core was slow.
+        probe_ns: Median speed probe of their blocks.
+    """
+
+    samples_ns: npt.NDArray[np.int64]
+    slow_share: float
+    probe_ns: float
 
 
 def time_blocks(
     call: Call,
     rows: Sequence[npt.NDArray[np.float32]],
     *,
-    is_slow: Callable[[], bool],
+    probe: SpeedProbe,
     min_calls: int,
     min_ns: int,
     max_ns: int,
@@ -42,7 +58,7 @@ def time_blocks(
     Args:
         call: Answers one input of ``rows``; on a GPU it must wait for the device.
         rows: Inputs to rotate through; a block goes on where the block before ended.
-        is_slow: Tells whether the core is slow now.
+        probe: Looks at the core's speed.
         min_calls: Calls to time at full speed.
         min_ns: Shortest time of calls at full speed.
         max_ns: Time after which no further call is started.
@@ -54,7 +70,7 @@ def time_blocks(
     start_ns = clock_ns()
     blocks: list[Block] = []
     n_made = n_calls = spent_ns = 0
-    slow_before = is_slow()
+    before_ns = probe.time_ns()
     while True:
         turn = n_made % len(rows)
         samples_ns = time_calls(
@@ -66,30 +82,31 @@ def time_blocks(
             clock_ns=clock_ns,
         )
         n_made += len(samples_ns)
-        slow_after = is_slow()
-        blocks.append(Block(samples_ns, is_slow=slow_before or slow_after))
-        slow_before = slow_after
-        if not blocks[-1].is_slow:
+        after_ns = probe.time_ns()
+        blocks.append(Block(samples_ns, max(before_ns, after_ns)))
+        before_ns = after_ns
+        if not is_slow(blocks[-1].probe_ns, probe.best_ns or after_ns):
             n_calls += len(samples_ns)
             spent_ns += int(samples_ns.sum())
         if clock_ns() - start_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
             return blocks
 
 
-def select_clean(blocks: Sequence[Block], *, min_calls: int) -> tuple[npt.NDArray[np.int64], float]:
-    """Return the calls made at full speed, or all of them when those are too few.
+def select_clean(blocks: Sequence[Block], *, min_calls: int, best_ns: int) -> Selection:
+    """Select the calls made at full speed, or all of them when those are too few.
 
     Args:
         blocks: Timed blocks.
         min_calls: Calls at full speed that are enough.
-
-    Returns:
-        The calls' times in nanoseconds, in call order, and the share of them that was made while
-        the core was slow.
+        best_ns: Fastest speed probe.
     """
-    clean = [block.samples_ns for block in blocks if not block.is_slow]
-    n_clean = sum(len(samples_ns) for samples_ns in clean)
-    everything = np.concatenate([block.samples_ns for block in blocks])
-    if n_clean >= min(min_calls, len(everything)) or 2 * n_clean > len(everything):
-        return np.concatenate(clean), 0.0
-    return everything, 1 - n_clean / len(everything)
+    clean = [block for block in blocks if not is_slow(block.probe_ns, best_ns)]
+    n_calls = sum(len(block.samples_ns) for block in blocks)
+    n_clean = sum(len(block.samples_ns) for block in clean)
+    is_enough = n_clean >= min(min_calls, n_calls) or 2 * n_clean > n_calls
+    used = clean if is_enough else blocks
+    return Selection(
+        samples_ns=np.concatenate([block.samples_ns for block in used]),
+        slow_share=0.0 if is_enough else 1 - n_clean / n_calls,
+        probe_ns=float(np.median([block.probe_ns for block in used])),
+    )

@@ -21,7 +21,7 @@ from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.latency import percentile_ns
 from rightfit.profiling.lock import lock_path, machine_lock
 from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.speed import SLOW_FACTOR, SpeedProbe
+from rightfit.profiling.speed import SpeedProbe, is_slow
 from rightfit.profiling.throughput import best_batch_size
 from rightfit.profiling.worker import Json
 from rightfit.profiling.workers import WorkerKind, WorkerPool
@@ -110,30 +110,35 @@ def measure_round(
     state["rounds"].append(finished)
     if is_disturbed(finished, state, bench.settings):
         state["n_retries"] = min(state["n_retries"] + 1, bench.settings.max_retries)
-        if not state["is_noisy"] and is_delayed(finished, bench.settings):
+        if not state["is_noisy"] and is_delayed(finished["latency"], bench.settings):
             state["is_noisy"] = not _await_quiet(bench.settings, wait)
     return state | {"settled": why_settled(state, bench.settings)}
 
 
-def is_delayed(finished: Json, settings: MeasuringSettings) -> bool:
-    """Tell whether others took the cores from a round's process."""
-    return finished["delay"] is not None and finished["delay"] > settings.max_delay_share
+def is_delayed(phase: Json, settings: MeasuringSettings) -> bool:
+    """Tell whether others took the cores in a phase of a round."""
+    return phase["delay_share"] is not None and phase["delay_share"] > settings.max_delay_share
 
 
-def is_disturbed(finished: Json, state: Json, settings: MeasuringSettings) -> bool:
-    """Tell whether a round was delayed, or ran on a slow core.
+def is_phase_disturbed(phase: Json, state: Json, settings: MeasuringSettings) -> bool:
+    """Tell whether a phase of a round was delayed, or ran on a slow core.
 
     Args:
-        finished: The round.
+        phase: ``latency`` or one of the ``batches`` of a round.
         state: Its measurement, whose fastest speed probe says what fast is.
         settings: Limits.
     """
     best_ns = min(r["probe_best_ns"] for r in state["rounds"])
     return (
-        is_delayed(finished, settings)
-        or finished["slow_share"] > settings.max_slow_share
-        or finished["probe_ns"] > SLOW_FACTOR * best_ns
+        is_delayed(phase, settings)
+        or phase.get("slow_share", 0.0) > settings.max_slow_share
+        or is_slow(phase["probe_ns"], best_ns)
     )
+
+
+def is_disturbed(finished: Json, state: Json, settings: MeasuringSettings) -> bool:
+    """Tell whether the latencies of a round were disturbed."""
+    return is_phase_disturbed(finished["latency"], state, settings)
 
 
 def _await_quiet(settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
@@ -152,7 +157,7 @@ def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
         settings: Precision and caps.
     """
     rounds = usable_rounds(state, settings)
-    if sum(r["total_ms"] for r in state["rounds"]) >= settings.max_s * MS_PER_S:
+    if sum(r["total_ms"] for r in rounds) >= settings.max_s * MS_PER_S:
         return "time"
     n_made = len(state["rounds"]) - state["n_retries"]
     if n_made < settings.min_processes:
@@ -224,6 +229,7 @@ def _request(subject: Subject, bench: Bench, state: Json) -> Json:
     return _base_request(subject, bench) | {
         "task": "measure",
         "probe_best_ns": bench.speed.best_ns,
+        "slow_wait_max_ms": settings.slow_wait_max_ms,
         "samples": str(bench.folder / "samples.npy"),
         "warm_up_max_ms": settings.warm_up_max_ms,
         "latency": {
@@ -258,16 +264,9 @@ def run_round(subject: Subject, bench: Bench, state: Json) -> Json:
         return answer
     bench.speed.best_ns = answer["probe_best_ns"]
     samples_ns: npt.NDArray[np.int64] = np.load(request["samples"])
-    delays = [
-        phase["delay_share"]
-        for phase in [answer["latency"], *answer["batches"]]
-        if phase["delay_share"] is not None
-    ]
     answer |= {
         "percentiles_ns": {str(share): percentile_ns(samples_ns, share) for share in PERCENTILES},
         "kept_ns": samples_ns.tolist() if len(samples_ns) <= MAX_KEPT_CALLS else None,
-        "delay": max(delays, default=None),
-        "slow_share": max(phase["slow_share"] for phase in [answer["latency"], *answer["batches"]]),
         "base_resident_mib": worker.hello["base_resident_mib"],
         "base_peak_mib": worker.hello["base_peak_mib"],
         "busy_cores": None,

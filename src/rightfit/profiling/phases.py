@@ -19,7 +19,7 @@ from rightfit.profiling.cpu import mean_cores, read_cpu
 from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import Memory, read_memory, reset_peak
-from rightfit.profiling.speed import SpeedProbe
+from rightfit.profiling.speed import SpeedProbe, is_slow
 from rightfit.profiling.throughput import NS_PER_S, batches, time_batches
 
 Json = dict[str, Any]
@@ -85,7 +85,7 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
             ``latency`` and ``batch``, each with ``min_calls``, ``min_ms`` and ``max_ms``;
             ``warm_up_max_ms``; ``batch_sizes``, rising; ``samples`` (path the latencies in
             nanoseconds are written to); ``probe_best_ns`` (fastest speed probe so far, or
-            ``None``).
+            ``None``); ``slow_wait_max_ms`` (longest time to wait for a fast core).
 
     Returns:
         What each phase took, plain JSON types.
@@ -107,11 +107,12 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         "ms": warmed.wall_ns / NS_PER_MS,
         "is_steady": warmed.is_steady,
     }
-    is_slow = SpeedProbe(request["probe_best_ns"])
-    result["latency"] = _single_stream(call, singles, request, memory, is_slow)
-    result["batches"] = _offline(call, pool, request, memory, is_slow)
-    result["probe_best_ns"] = is_slow.best_ns
-    result["probe_ns"] = float(np.median(is_slow.seen_ns))
+    probe = SpeedProbe(
+        request["probe_best_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
+    )
+    result["latency"] = _single_stream(call, singles, request, memory, probe)
+    result["batches"] = _offline(call, pool, request, memory, probe)
+    result["probe_best_ns"] = probe.best_ns
     result["total_ms"] = (time.perf_counter_ns() - start_ns) / NS_PER_MS
     result["total_cpu_ms"] = read_cpu().cpu_ns / NS_PER_MS
     return result
@@ -149,20 +150,24 @@ def _overhead_ns(singles: list[Rows]) -> float:
 
 
 def _single_stream(
-    call: Call, singles: list[Rows], request: Json, memory: MemoryMeter, is_slow: SpeedProbe
+    call: Call, singles: list[Rows], request: Json, memory: MemoryMeter, probe: SpeedProbe
 ) -> Json:
+    probe.await_fast()
     reset_peak()
     start = read_memory()
     meter = PhaseMeter()
-    blocks = time_blocks(call, singles, is_slow=is_slow, **_window_ns(request["latency"]))
+    blocks = time_blocks(call, singles, probe=probe, **_window_ns(request["latency"]))
     phase = meter.read()
     phase["peak_memory_mib"] = memory.peak_mib(start)
-    samples_ns, slow_share = select_clean(blocks, min_calls=request["latency"]["min_calls"])
-    np.save(request["samples"], samples_ns)
+    selected = select_clean(
+        blocks, min_calls=request["latency"]["min_calls"], best_ns=probe.best_ns or 1
+    )
+    np.save(request["samples"], selected.samples_ns)
     return phase | {
-        "n_calls": len(samples_ns),
+        "n_calls": len(selected.samples_ns),
         "n_calls_made": sum(len(block.samples_ns) for block in blocks),
-        "slow_share": slow_share,
+        "slow_share": selected.slow_share,
+        "probe_ns": selected.probe_ns,
     }
 
 
@@ -175,7 +180,7 @@ def _window_ns(window: Json) -> dict[str, Any]:
 
 
 def _offline(
-    call: Call, pool: Rows, request: Json, memory: MemoryMeter, is_slow: SpeedProbe
+    call: Call, pool: Rows, request: Json, memory: MemoryMeter, probe: SpeedProbe
 ) -> list[Json]:
     results: list[Json] = []
     max_call_ns = request["batch"]["max_call_ms"] * NS_PER_MS
@@ -187,7 +192,7 @@ def _offline(
         first_ns, peak_mib = _first_batch(call, inputs[0], memory)
         call_ns_per_row = first_ns / batch_size
         peak_mib = max([peak_mib, *(result["peak_memory_mib"] for result in results)])
-        timed = _time_batch_size(call, inputs, request["batch"], is_slow)
+        timed = _time_batch_size(call, inputs, request["batch"], probe)
         results.append(timed | {"peak_memory_mib": peak_mib})
     return results
 
@@ -201,22 +206,23 @@ def _first_batch(call: Call, batch: Rows, memory: MemoryMeter) -> tuple[int, flo
     return time.perf_counter_ns() - start_ns, memory.peak_mib(start)
 
 
-def _time_batch_size(call: Call, inputs: list[Rows], window: Json, is_slow: SpeedProbe) -> Json:
+def _time_batch_size(call: Call, inputs: list[Rows], window: Json, probe: SpeedProbe) -> Json:
     """Time one batch size, once more when the core was slow."""
-    slow_before = is_slow()
+    before_ns = probe.await_fast()
     for _ in range(2):
         meter = PhaseMeter()
         timing = time_batches(call, inputs, **_window_ns(window))
         phase = meter.read()
-        slow_after = is_slow()
-        if not slow_before and not slow_after:
+        after_ns = probe.time_ns()
+        slowest_ns = max(before_ns, after_ns)
+        if not is_slow(slowest_ns, probe.best_ns or slowest_ns):
             break
-        slow_before = slow_after
+        before_ns = after_ns
     return phase | {
         "batch_size": timing.batch_size,
         "rows_per_s": timing.rows_per_s,
         "n_calls": timing.n_calls,
-        "slow_share": float(slow_before or slow_after),
+        "probe_ns": slowest_ns,
     }
 
 
@@ -249,18 +255,19 @@ def record(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
     call = factory(**request["arguments"])()
     warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
-    is_slow = SpeedProbe(request["probe_best_ns"])
+    probe = SpeedProbe(request["probe_best_ns"])
     window_ns = int(request["seconds"] * NS_PER_S)
     blocks = time_blocks(
-        call, singles, is_slow=is_slow, min_calls=1, min_ns=window_ns, max_ns=window_ns
+        call, singles, probe=probe, min_calls=1, min_ns=window_ns, max_ns=window_ns
     )
-    flags = [np.full(len(block.samples_ns), block.is_slow) for block in blocks]
+    best_ns = probe.best_ns or 1
+    flags = [np.full(len(b.samples_ns), is_slow(b.probe_ns, best_ns)) for b in blocks]
     np.savez(
         request["samples"],
         samples_ns=np.concatenate([block.samples_ns for block in blocks]),
         is_slow=np.concatenate(flags),
     )
-    return {"probe_best_ns": is_slow.best_ns}
+    return {"probe_best_ns": best_ns}
 
 
 TASKS: dict[str, Callable[[Callable[..., Callable[[], Call]], Json], Json]] = {

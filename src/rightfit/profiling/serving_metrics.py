@@ -9,7 +9,7 @@ import numpy as np
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.latency import NS_PER_MS, calls_to_hold, min_calls_to_report, percentile_ns
-from rightfit.profiling.measurement import is_disturbed, per_process, usable_rounds
+from rightfit.profiling.measurement import is_phase_disturbed, per_process, usable_rounds
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.settings import MeasuringSettings
@@ -48,8 +48,9 @@ def set_serving_metrics(
         return
     rounds = usable_rounds(state, settings)
     batch_size = _best_batch(rounds)
+    batches = _usable_batches(state, settings, batch_size)
     _set_latency(profile, rounds, is_final=is_final)
-    _set_offline(profile, rounds, batch_size, n_threads)
+    _set_offline(profile, batches, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
         "load_time_ms", median_interval([r["load"]["load_time_ms"] for r in rounds])
@@ -57,10 +58,11 @@ def set_serving_metrics(
     profile.miss(SERVER_COLUMNS, "the server scenario was not measured")
     profile.miss(GPU_COLUMNS, "served on the CPU")
     profile.miss(["energy_j_per_1k_rows"], "this machine gives no energy counter to read")
+    used = [r["latency"] for r in rounds] + batches
     profile.facts |= {
         "best_batch_size": batch_size,
         "n_latency_samples": sum(r["latency"]["n_calls"] for r in rounds),
-        "disturbed": any(is_disturbed(r, state, settings) for r in rounds),
+        "disturbed": any(is_phase_disturbed(phase, state, settings) for phase in used),
     }
     profile.how |= _describe(state, rounds)
 
@@ -116,8 +118,14 @@ def _best_batch(rounds: list[Json]) -> int:
     return best_batch_size({b["batch_size"]: b["rows_per_s"] for b in rounds[0]["batches"]})
 
 
-def _set_offline(profile: Profile, rounds: list[Json], batch_size: int, n_threads: int) -> None:
-    batches = [b for r in rounds for b in r["batches"] if b["batch_size"] == batch_size]
+def _usable_batches(state: Json, settings: MeasuringSettings, batch_size: int) -> list[Json]:
+    """Return the undisturbed timings of a batch size, or all when most were disturbed."""
+    timed = [b for r in state["rounds"] for b in r["batches"] if b["batch_size"] == batch_size]
+    clean = [batch for batch in timed if not is_phase_disturbed(batch, state, settings)]
+    return clean if 2 * len(clean) >= len(timed) else timed
+
+
+def _set_offline(profile: Profile, batches: list[Json], n_threads: int) -> None:
     profile.set_interval(
         "throughput_rows_per_s", median_interval([b["rows_per_s"] for b in batches])
     )
@@ -148,6 +156,7 @@ def _absolute_mib(measured: Json, growth_mib: float) -> float:
 
 def _describe(state: Json, rounds: list[Json]) -> Json:
     batch_keys = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
+    latencies = [r["latency"] for r in rounds]
     tried = max((r["batches"] for r in rounds), key=len)
     return {
         "n_processes": len(rounds),
@@ -160,9 +169,9 @@ def _describe(state: Json, rounds: list[Json]) -> Json:
         "overhead_ns": statistics.median(r["overhead_ns"] for r in rounds),
         "cores_load": statistics.median(r["load"]["cores"] for r in rounds),
         "cores_single_stream": statistics.median(r["latency"]["cores"] for r in rounds),
-        "delay_share": _highest(rounds, "delay"),
-        "slow_share": _highest(rounds, "slow_share"),
-        "slowdown": _highest(rounds, "probe_ns") / min(r["probe_best_ns"] for r in rounds),
+        "delay_share": _highest(latencies, "delay_share"),
+        "slow_share": _highest(latencies, "slow_share"),
+        "slowdown": _highest(latencies, "probe_ns") / min(r["probe_best_ns"] for r in rounds),
         "busy_cores": _highest(rounds, "busy_cores"),
         "steal_share": _highest(rounds, "steal_share"),
         "batches": [{key: batch[key] for key in batch_keys} for batch in tried],

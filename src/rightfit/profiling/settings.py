@@ -26,6 +26,7 @@ class MeasuringSettings(BaseModel):
     batch_max_call_ms: float = Field(gt=0)  # a larger batch is not tried when a call lasts longer
     max_delay_share: float = Field(gt=0)  # run-queue delay / wall time of an undisturbed window
     max_slow_share: float = Field(gt=0, le=1)  # calls on a slow core of an undisturbed window
+    slow_wait_max_ms: float = Field(ge=0)  # of one process, for a slow core to become fast
     max_retries: int = Field(ge=0)  # disturbed processes measured again
     max_busy_cores: float = Field(gt=0)  # by others, when waiting for quiet
     max_quiet_wait_s: float = Field(ge=0)

@@ -54,8 +54,8 @@ def _is_out(profiles: pl.DataFrame, application: Application) -> Bools:
     best = _ends(profiles, application, favourable=True)
     worst = _ends(profiles, application, favourable=False)
     surely_keeps = _keeps(worst, application, unknown=False)
-    breaks = np.logical_not(_keeps(best, application, unknown=True))
-    return np.logical_or(breaks, _is_beaten(profiles, application, surely_keeps))
+    breaks: Bools = np.logical_not(_keeps(best, application, unknown=True))
+    return breaks | _is_beaten(profiles, application, surely_keeps)
 
 
 def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
@@ -72,7 +72,7 @@ def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: B
         if constraint.max_degradation is not None:  # the dataset's best is not known here
             quality = _floats(profiles[metric])
             allowed &= quality[None, :] >= quality[:, None]
-    result: Bools = (beaten & allowed).any(axis=1)
+    result: Bools = np.asarray((beaten & allowed).any(axis=1))
     return result
 
 
