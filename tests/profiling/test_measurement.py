@@ -143,15 +143,15 @@ def test_round_is_disturbed_by_delay_or_a_slow_core(
     assert is_disturbed(state["rounds"][-1], state, make_settings(**STRICT)) is expected
 
 
-def test_disturbed_rounds_are_left_out_unless_they_are_most() -> None:
+def test_disturbed_rounds_are_left_out_unless_too_few_remain() -> None:
     settings = make_settings(**STRICT)
     clean, noisy = fake_round(100.0), fake_round(900.0, **DELAYED)
 
-    few = usable_rounds(fake_state([clean, noisy, clean], n_retries=1), settings)
-    most = usable_rounds(fake_state([noisy, clean, noisy, noisy]), settings)
+    enough = usable_rounds(fake_state([noisy, clean, noisy, clean, noisy, clean]), settings)
+    too_few = usable_rounds(fake_state([clean, noisy, clean]), settings)
 
-    assert per_process(few, 0.5) == [100.0, 100.0]
-    assert per_process(most, 0.5) == [900.0, 100.0, 900.0, 900.0]
+    assert per_process(enough, 0.5) == [100.0, 100.0, 100.0]
+    assert per_process(too_few, 0.5) == [100.0, 900.0, 100.0]
 
 
 def measure_all(

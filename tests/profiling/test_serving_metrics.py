@@ -126,11 +126,53 @@ def test_tier_is_the_smallest_that_fits_or_null_with_a_reason(
     assert ("min_hardware_tier" in profile.reasons) is (expected is None)
 
 
-def test_throughput_leaves_out_disturbed_timings_unless_they_are_most() -> None:
+def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None:
     slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 550_000}
 
-    few = summarise([fake_round([LARGE]), fake_round([LARGE]), fake_round([slow])])
-    most = summarise([fake_round([LARGE]), fake_round([slow]), fake_round([slow])])
+    enough = summarise([fake_round([LARGE])] * 3 + [fake_round([slow])] * 3)
+    too_few = summarise([fake_round([LARGE])] * 2 + [fake_round([slow])] * 3)
 
-    assert (few.values["throughput_rows_per_s"], few.facts["disturbed"]) == (400.0, False)
-    assert (most.values["throughput_rows_per_s"], most.facts["disturbed"]) == (200.0, True)
+    assert (enough.values["throughput_rows_per_s"], enough.facts["disturbed"]) == (400.0, False)
+    assert (too_few.values["throughput_rows_per_s"], too_few.facts["disturbed"]) == (200.0, True)
+
+
+def served(p99_ms: float | None, rate: float | None, **reasons: str) -> dict[str, Any]:
+    return {
+        "p99_ms": p99_ms,
+        "max_rate_per_s": rate,
+        "failed_rate_per_s": 200.0,
+        "n_trials": 3,
+        "mean_service_ms": 1.0,
+        "reasons": reasons,
+    }
+
+
+def test_server_columns_are_medians_over_processes() -> None:
+    profile = summarise(
+        [fake_round([LARGE])], server=[served(8.0, 90.0), served(9.0, 110.0), served(10.0, 100.0)]
+    )
+
+    assert profile.values["latency_under_load_p99_ms"] == 9.0
+    assert profile.values["max_rate_per_s"] == 100.0
+
+
+def test_server_column_that_a_process_missed_is_null_with_its_reason() -> None:
+    missed = served(8.0, None, max_rate_per_s="no rate met 50 ms")
+
+    profile = summarise([fake_round([LARGE])], server=[served(8.0, 90.0), missed])
+
+    assert profile.values["latency_under_load_p99_ms"] == 8.0
+    assert profile.reasons["max_rate_per_s"] == "no rate met 50 ms"
+
+
+@pytest.mark.parametrize(
+    ("settled", "reason"),
+    [
+        ("precise", "the server scenario is not measured in this preset"),
+        ("screened", "no application could choose it, so it was not measured under load"),
+    ],
+)
+def test_server_columns_that_were_not_measured_say_why(settled: str, reason: str) -> None:
+    profile = summarise([fake_round([LARGE])], settled=settled)
+
+    assert profile.reasons["max_rate_per_s"] == reason

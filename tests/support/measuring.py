@@ -30,6 +30,14 @@ SETTINGS: dict[str, Any] = {
     "max_busy_cores": 100,
     "max_quiet_wait_s": 0,
     "quiet_look_s": 0.05,
+    "server": {
+        "n_processes": 0,
+        "max_s": 1,
+        "rate_per_s": 200,
+        "p99_limit_ms": 50,
+        "n_requests": 700,
+        "seed": 0,
+    },
 }
 
 

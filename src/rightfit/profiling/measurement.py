@@ -33,6 +33,7 @@ PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 # can be read from the calls of all processes together.
 MAX_KEPT_CALLS = 700
 MS_PER_S = 1_000
+MIN_CLEAN_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,14 @@ class Bench:
 
 def new_state() -> Json:
     """Return the state of a measurement that has not begun."""
-    return {"rounds": [], "n_retries": 0, "is_noisy": False, "settled": None, "error": None}
+    return {
+        "rounds": [],
+        "n_retries": 0,
+        "is_noisy": False,
+        "settled": None,
+        "error": None,
+        "server": [],
+    }
 
 
 def measure_round(
@@ -172,16 +180,41 @@ def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
 
 
 def usable_rounds(state: Json, settings: MeasuringSettings) -> list[Json]:
-    """Return the undisturbed rounds, or all of them when most were disturbed."""
+    """Return the undisturbed rounds, or all of them when too few were undisturbed.
+
+    Few clean figures are better than many that a neighbour has doubled; the interval of few is
+    wide enough to say so.
+    """
     rounds: list[Json] = state["rounds"]
     clean = [r for r in rounds if not is_disturbed(r, state, settings)]
-    return clean if len(clean) >= min(settings.min_processes, len(rounds) / 2) else rounds
+    return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(rounds)) else rounds
 
 
 def per_process(rounds: list[Json], share: float) -> list[float]:
     """Return a latency percentile of each process in ns, of those that can hold it."""
     values = (r["percentiles_ns"][str(share)] for r in rounds)
     return [value for value in values if value is not None]
+
+
+def measure_under_load(subject: Subject, bench: Bench, state: Json) -> Json:
+    """Serve random arrivals in one more fresh process.
+
+    Returns:
+        The state with one entry more under ``server``, or with ``error``.
+    """
+    settings = bench.settings
+    server = settings.server.model_dump(mode="json")
+    server["seed"] += len(state["server"])  # other arrivals in each process
+    request = _base_request(subject, bench) | {
+        "task": "serve_under_load",
+        "warm_up_max_ms": settings.warm_up_max_ms,
+        "server": server,
+    }
+    with machine_lock(lock_path()):
+        answer = bench.pool.get(subject.kind).ask(request)
+    if not answer["ok"]:
+        return state | {"error": answer["error"]}
+    return state | {"server": [*state["server"], answer]}
 
 
 def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:

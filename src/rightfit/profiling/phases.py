@@ -268,10 +268,3 @@ def record(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         is_slow=np.concatenate(flags),
     )
     return {"probe_best_ns": best_ns}
-
-
-TASKS: dict[str, Callable[[Callable[..., Callable[[], Call]], Json], Json]] = {
-    "measure": measure,
-    "predict": predict,
-    "record": record,
-}

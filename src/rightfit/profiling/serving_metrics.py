@@ -9,7 +9,12 @@ import numpy as np
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.latency import NS_PER_MS, calls_to_hold, min_calls_to_report, percentile_ns
-from rightfit.profiling.measurement import is_phase_disturbed, per_process, usable_rounds
+from rightfit.profiling.measurement import (
+    MIN_CLEAN_ROUNDS,
+    is_phase_disturbed,
+    per_process,
+    usable_rounds,
+)
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.settings import MeasuringSettings
@@ -19,7 +24,7 @@ from rightfit.profiling.worker import Json
 
 MS_PER_S = 1_000
 LATENCY_COLUMNS = {0.5: "latency_p50_ms", 0.95: "latency_p95_ms", 0.99: "latency_p99_ms"}
-SERVER_COLUMNS = ("latency_under_load_p99_ms", "max_rate_per_s")
+SERVER_COLUMNS = {"latency_under_load_p99_ms": "p99_ms", "max_rate_per_s": "max_rate_per_s"}
 GPU_COLUMNS = ("gpu_util_pct", "gpu_memory_mib")
 ELSEWHERE = ("quality", "quality_raw", "model_size_mib", "min_hardware_tier")
 
@@ -55,7 +60,7 @@ def set_serving_metrics(
     profile.set_interval(
         "load_time_ms", median_interval([r["load"]["load_time_ms"] for r in rounds])
     )
-    profile.miss(SERVER_COLUMNS, "the server scenario was not measured")
+    _set_under_load(profile, state)
     profile.miss(GPU_COLUMNS, "served on the CPU")
     profile.miss(["energy_j_per_1k_rows"], "this machine gives no energy counter to read")
     used = [r["latency"] for r in rounds] + batches
@@ -118,11 +123,32 @@ def _best_batch(rounds: list[Json]) -> int:
     return best_batch_size({b["batch_size"]: b["rows_per_s"] for b in rounds[0]["batches"]})
 
 
+def _set_under_load(profile: Profile, state: Json) -> None:
+    if not state["server"]:
+        profile.miss(tuple(SERVER_COLUMNS), _why_not_served(state))
+        return
+    for column, key in SERVER_COLUMNS.items():
+        found = [served[key] for served in state["server"] if served[key] is not None]
+        if len(found) == len(state["server"]):
+            profile.set_interval(column, median_interval(found))
+        else:
+            reasons = [s["reasons"][column] for s in state["server"] if column in s["reasons"]]
+            profile.miss([column], reasons[0])
+    keys = ("max_rate_per_s", "failed_rate_per_s", "p99_ms", "n_trials", "mean_service_ms")
+    profile.how["server"] = [{key: s[key] for key in keys} for s in state["server"]]
+
+
+def _why_not_served(state: Json) -> str:
+    if state["settled"] == "screened":
+        return "no application could choose it, so it was not measured under load"
+    return "the server scenario is not measured in this preset"
+
+
 def _usable_batches(state: Json, settings: MeasuringSettings, batch_size: int) -> list[Json]:
-    """Return the undisturbed timings of a batch size, or all when most were disturbed."""
+    """Return the undisturbed timings of a batch size, or all when too few were undisturbed."""
     timed = [b for r in state["rounds"] for b in r["batches"] if b["batch_size"] == batch_size]
     clean = [batch for batch in timed if not is_phase_disturbed(batch, state, settings)]
-    return clean if 2 * len(clean) >= len(timed) else timed
+    return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
 
 
 def _set_offline(profile: Profile, batches: list[Json], n_threads: int) -> None:

@@ -5,6 +5,19 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
+class ServerSettings(BaseModel):
+    """Serving requests that arrive at random."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_processes: int = Field(ge=0)  # fresh processes; 0: not measured
+    max_s: float = Field(gt=0)  # of one process
+    rate_per_s: float = Field(gt=0)  # at which latency_under_load_p99_ms is measured
+    p99_limit_ms: float = Field(gt=0)  # which max_rate_per_s must meet
+    n_requests: int = Field(ge=662)  # of one trial: what a p99 needs
+    seed: int
+
+
 class MeasuringSettings(BaseModel):
     """Windows, caps and precision of the measurement of one serving configuration."""
 
@@ -31,6 +44,7 @@ class MeasuringSettings(BaseModel):
     max_busy_cores: float = Field(gt=0)  # by others, when waiting for quiet
     max_quiet_wait_s: float = Field(ge=0)
     quiet_look_s: float = Field(ge=0.05)
+    server: ServerSettings
 
     @model_validator(mode="after")
     def _check_order(self) -> MeasuringSettings:

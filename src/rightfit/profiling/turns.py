@@ -20,6 +20,7 @@ from rightfit.profiling.measurement import (
     Bench,
     is_disturbed,
     measure_round,
+    measure_under_load,
     new_state,
     per_process,
     usable_rounds,
@@ -73,6 +74,10 @@ def measure_jobs(
                 states[i] = measure_round(job.subject, bench, states[i])
                 _log_end(job, states, i, bench)
             store.put(keys[i], states[i])
+    for i, job in enumerate(jobs):
+        while _wants_load(states[i], bench):
+            states[i] = measure_under_load(job.subject, bench, states[i])
+            store.put(keys[i], states[i])
     _log_savings(jobs, states)
     return states
 
@@ -109,6 +114,12 @@ def _reopen(state: Json, bench: Bench) -> Json:
     if state["settled"] != SCREENED:
         return state
     return state | {"settled": why_settled(state, bench.settings)}
+
+
+def _wants_load(state: Json, bench: Bench) -> bool:
+    if state["error"] or state["settled"] == SCREENED:
+        return False
+    return len(state["server"]) < bench.settings.server.n_processes
 
 
 def _is_screened(state: Json, bench: Bench) -> bool:

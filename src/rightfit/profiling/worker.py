@@ -42,6 +42,12 @@ OPTIONAL_LIBRARIES = frozenset(
     {"IPython", "matplotlib", "onnx", "pandas", "polars", "pyarrow", "torch"}
 )
 
+OWN_IMPORTS = (
+    "rightfit.models.runtimes",
+    "rightfit.profiling.phases",
+    "rightfit.profiling.under_load",
+)
+
 
 class HiddenLibraries:
     """An import finder that makes libraries look as if they were not installed.
@@ -90,17 +96,24 @@ def handle(request: Json) -> Json:
     """Carry out one request in this process, which afterwards is used up.
 
     Args:
-        request: ``task`` (``measure`` or ``predict``) and what ``phases.py`` asks for it,
-            ``factory`` and its ``arguments``, ``memory_limit_mib`` (``None`` for no limit).
+        request: ``task`` and what its function asks for, ``factory`` and its ``arguments``,
+            ``memory_limit_mib`` (``None`` for no limit).
     """
     if request["memory_limit_mib"] is not None:
         import resource
 
         limit_bytes = int(request["memory_limit_mib"] * 2**20)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-    from rightfit.profiling.phases import TASKS
+    from rightfit.profiling.phases import measure, predict, record
+    from rightfit.profiling.under_load import serve_under_load
 
-    return TASKS[request["task"]](resolve_factory(request["factory"]), request)
+    tasks: dict[str, Callable[..., Json]] = {
+        "measure": measure,
+        "predict": predict,
+        "record": record,
+        "serve_under_load": serve_under_load,
+    }
+    return tasks[request["task"]](resolve_factory(request["factory"]), request)
 
 
 def pin(n_cores: int) -> list[int]:
@@ -129,7 +142,12 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     needed = {name.partition(".")[0] for name in imports}
     sys.meta_path.insert(0, HiddenLibraries(OPTIONAL_LIBRARIES - needed))
     start_ns = time.perf_counter_ns()
-    for name in [*imports, "rightfit.models.runtimes", "rightfit.profiling.phases"]:
+    for name in [
+        *imports,
+        "rightfit.models.runtimes",
+        "rightfit.profiling.phases",
+        "rightfit.profiling.under_load",
+    ]:
         importlib.import_module(name)
     import_ns = time.perf_counter_ns() - start_ns
     gc.collect()
