@@ -21,6 +21,7 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "environment",
         "d.linear.profiles",
         "d.net.profiles",
+        "d.profiles",
         "resource_profiles",
     }
     assert pipeline.inputs() == {
@@ -28,9 +29,6 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "d.data_card",
         "params:evaluation",
         "params:applications",
-        *(
-            f"d.{m}.{n}"
-            for m in ("linear", "net")
-            for n in ("candidates", "trials", "measurements")
-        ),
+        "measurements",
+        *(f"d.{m}.{n}" for m in ("linear", "net") for n in ("candidates", "trials")),
     }

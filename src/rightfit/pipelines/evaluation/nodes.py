@@ -76,11 +76,11 @@ def profile_candidates(
 
 
 def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:
-    """Put the profiles of all cells into one table.
+    """Put several tables of profiles into one.
 
     Args:
         params: Says whether profiles of different environments may stand side by side.
-        *profiles: The cells' profiles.
+        *profiles: Profiles of the cells of a dataset, or of all datasets.
 
     Raises:
         ValueError: If they may not and do.
@@ -123,6 +123,11 @@ def list_servings(params: EvaluationParams, environment: dict[str, Any]) -> list
     ]
 
 
+def list_devices(environment: dict[str, Any]) -> tuple[str, ...]:
+    """Return the devices that a machine has."""
+    return ("cpu", "cuda") if environment["gpus"] else ("cpu",)
+
+
 @contextmanager
 def _open_bench(
     test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
@@ -160,5 +165,6 @@ def _make_cell(
         quality=QualityMetric(**data_card["quality"]),
         trials={row["number"]: row for row in trials.to_dicts()},
         environment_id=environment["environment_id"],
+        devices=list_devices(environment),
         seed=seed,
     )

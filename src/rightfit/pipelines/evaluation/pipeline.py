@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
@@ -18,34 +17,43 @@ from rightfit.pipelines.evaluation.nodes import (
 def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
     """Create the evaluation pipeline for the cells of the grid in use."""
     grid = current_grid()
-    cells = [f"{dataset}.{model}" for dataset, model in grid.cells()]
-    profiling = [
-        Node(
-            profile_candidates,
-            inputs={
-                "candidates": f"{cell}.candidates",
-                "trials": f"{cell}.trials",
-                "test": f"{cell.split('.')[0]}.test",
-                "data_card": f"{cell.split('.')[0]}.data_card",
-                "environment": "environment",
-                "measurements": f"{cell}.measurements",
-                "params": "params:evaluation",
-                "applications": "params:applications",
-            },
-            outputs=f"{cell}.profiles",
-            name="profile_candidates",
-            namespace=cell,
-        )
-        for cell in cells
-    ]
-    with warnings.catch_warnings():
-        # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
-        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-        collecting = Node(
-            collect_profiles,
-            inputs=["params:evaluation", *(f"{cell}.profiles" for cell in cells)],
-            outputs="resource_profiles",
-            name="collect_profiles",
-        )
+    profiling = [_profile_node(dataset, model) for dataset, model in grid.cells()]
+    collecting = [_collect_node(dataset, grid.models) for dataset in grid.datasets]
+    joining = Node(
+        collect_profiles,
+        inputs=["params:evaluation", *(f"{dataset}.profiles" for dataset in grid.datasets)],
+        outputs="resource_profiles",
+        name="collect_profiles",
+    )
     describing = Node(describe_environment, None, "environment", name="describe_environment")
-    return Pipeline([describing, *profiling, collecting])
+    return Pipeline([describing, *profiling, *collecting, joining])
+
+
+def _profile_node(dataset: str, model: str) -> Node:
+    cell = f"{dataset}.{model}"
+    return Node(
+        profile_candidates,
+        inputs={
+            "candidates": f"{cell}.candidates",
+            "trials": f"{cell}.trials",
+            "test": f"{dataset}.test",
+            "data_card": f"{dataset}.data_card",
+            "environment": "environment",
+            "measurements": "measurements",
+            "params": "params:evaluation",
+            "applications": "params:applications",
+        },
+        outputs=f"{cell}.profiles",
+        name="profile_candidates",
+        namespace=cell,
+    )
+
+
+def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
+    return Node(
+        collect_profiles,
+        inputs=["params:evaluation", *(f"{dataset}.{model}.profiles" for model in models)],
+        outputs=f"{dataset}.profiles",
+        name="collect_profiles",
+        namespace=dataset,
+    )
