@@ -70,6 +70,7 @@ def cell(bundle: Bundle, blobs: TrainingData) -> Cell:
         quality=QualityMetric("accuracy", worst=0.5, best=1.0),
         trials={7: {"number": 7, "fit_time_s": 1.5, "step_time_ms": None}},
         environment_id="here",
+        devices=("cpu",),
         seed=0,
     )
 
@@ -205,3 +206,29 @@ def test_screened_profile_is_measured_when_somebody_wants_it_later(
     [state] = [document for document in store.values() if "rounds" in document]
     assert len(state["rounds"]) == 2
     assert state["settled"] == "processes"
+
+
+def test_tier_is_tried_under_its_memory(cell: Cell, bench: Bench) -> None:
+    tiers = (
+        Tier(name="tiny", n_cores=1, memory_mib=40, device="cpu", price_per_hour=1),
+        Tier(name="tight", n_cores=1, memory_mib=61, device="cpu", price_per_hour=2),
+        Tier(name="roomy", n_cores=1, memory_mib=400, device="cpu", price_per_hour=3),
+        Tier(name="tpu", n_cores=9, memory_mib=9_000, device="tpu", price_per_hour=0.1),
+    )
+    settings = bench.settings.model_copy(update={"tries_tiers": True})
+
+    profiles = profile_cell(
+        cell,
+        SERVINGS[1:],
+        replace(bench, settings=settings),
+        DictStore(),
+        tiers=tiers,
+        choose=choose_all,
+    )
+
+    [row] = profiles.to_dicts()
+    how = json.loads(row["measured_how"])
+    assert "40" not in how["limits"]  # smaller than the measured peak: not worth a try
+    assert how["limits"][f"{tiers[int(row['min_hardware_tier']) - 1].memory_mib:g}"]["ok"]
+    assert row["min_hardware_tier_name"] in ("tight", "roomy")
+    assert how["tier"].endswith("MiB (RLIMIT_DATA)")

@@ -8,8 +8,8 @@ from measuring import make_settings
 from rightfit.profiling.measurement import new_state
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
-from rightfit.profiling.serving_metrics import set_serving_metrics, set_tier
-from rightfit.profiling.tiers import Tier
+from rightfit.profiling.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.tiers import Judged, Tier, judge_tiers
 
 STEADY = {"delay_share": 0.01, "probe_ns": 300_000}
 
@@ -110,20 +110,55 @@ def test_failed_measurement_explains_every_null() -> None:
     profile = summarise([], error="ValueError: no such file")
 
     served = {metric.column for metric in METRICS if metric.phase != "fit"}
-    elsewhere = {"quality", "quality_raw", "model_size_mib", "min_hardware_tier"}
+    elsewhere = {
+        "quality",
+        "quality_raw",
+        "model_size_mib",
+        "min_hardware_tier",
+        "cost_usd_per_1m_rows",
+    }
     assert set(profile.reasons) == served - elsewhere
     assert profile.reasons["cpu_cores"] == "it does not run: ValueError: no such file"
 
 
-@pytest.mark.parametrize(("memory_mib", "expected"), [(150.0, "fits"), (149.0, None)])
-def test_tier_is_the_smallest_that_fits_or_null_with_a_reason(
-    memory_mib: float, expected: str | None
-) -> None:
-    profile = summarise([fake_round([LARGE])])
-    tier = Tier(name="fits", n_cores=2, memory_mib=memory_mib, device="cpu", price_per_hour=1)
+def judge(profile: Profile, *tiers: Tier) -> list[Judged]:
+    return judge_tiers(
+        tiers,
+        n_threads=2,
+        device="cpu",
+        peak_memory_mib=profile.values["peak_memory_mib"] or 0,
+        trials={},
+        devices=["cpu"],
+    )
 
-    assert set_tier(profile, [tier], n_threads=2, device="cpu") == expected
-    assert ("min_hardware_tier" in profile.reasons) is (expected is None)
+
+def tier(name: str, memory_mib: float, price_per_hour: float) -> Tier:
+    return Tier(
+        name=name,
+        n_cores=2,
+        memory_mib=memory_mib,
+        device="cpu",
+        price_per_hour=price_per_hour,
+    )
+
+
+def test_smallest_tier_and_the_cost_on_the_cheapest_are_set() -> None:
+    profile = summarise([fake_round([LARGE])])  # 150 MiB, 400 rows/s
+    ladder = (tier("tiny", 149, 0.1), tier("fits", 150, 1.44), tier("odd", 200, 0.72))
+
+    assert set_tiers(profile, judge(profile, *ladder)) == "fits"
+    assert profile.values["min_hardware_tier"] == 2
+    # 0.72 an hour are 0.0002 a second; a million rows take 2,500 s.
+    assert profile.values["cost_usd_per_1m_rows"] == pytest.approx(0.5)
+
+
+def test_profile_that_fits_no_tier_says_why_for_each() -> None:
+    profile = summarise([fake_round([LARGE])])
+
+    assert set_tiers(profile, judge(profile, tier("tiny", 149, 0.1))) is None
+    reason = "it fits no tier (tiny: has 149 MiB, needs 150)"
+    assert profile.reasons["min_hardware_tier"] == reason
+    assert profile.reasons["cost_usd_per_1m_rows"] == reason
 
 
 def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None:

@@ -38,6 +38,7 @@ SETTINGS: dict[str, Any] = {
         "n_requests": 700,
         "seed": 0,
     },
+    "tries_tiers": False,
 }
 
 

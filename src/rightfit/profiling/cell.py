@@ -14,13 +14,14 @@ from rightfit.models.bundle import Bundle
 from rightfit.models.quality import QualityMetric, score
 from rightfit.models.runtimes import runtime_files
 from rightfit.profiling.jobs import Job, Serving, Store, plan_jobs
+from rightfit.profiling.limits import try_limits
 from rightfit.profiling.measurement import Bench, predict
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile, profile_row, tabulate_profiles
 from rightfit.profiling.quality_interval import quality_interval
-from rightfit.profiling.serving_metrics import set_serving_metrics, set_tier
-from rightfit.profiling.tiers import Tier
-from rightfit.profiling.turns import is_over, measure_jobs
+from rightfit.profiling.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.tiers import Tier, judge_tiers
+from rightfit.profiling.turns import SCREENED, is_over, measure_jobs
 from rightfit.profiling.worker import Json
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Cell:
         quality: The dataset's quality metric.
         trials: Rows of the trials table by trial number.
         environment_id: Fingerprint of machine and libraries.
+        devices: Devices this machine has.
         seed: Seed of quality intervals.
     """
 
@@ -53,6 +55,7 @@ class Cell:
     quality: QualityMetric
     trials: Mapping[int, Mapping[str, Any]]
     environment_id: str
+    devices: tuple[str, ...]
     seed: int
 
 
@@ -95,7 +98,29 @@ def profile_cell(
     states = measure_jobs(
         jobs, bench, store, context, choose=lambda states: choose(profile_all(states))
     )
+    if bench.settings.tries_tiers:
+        profiles = profile_all(states).to_dicts()
+        states = [
+            _try_tiers(job, state, profile, bench, tiers)
+            for job, state, profile in zip(jobs, states, profiles, strict=True)
+        ]
+        for job, state in zip(jobs, states, strict=True):
+            store.put(job.key(context), state)
     return profile_all(states)
+
+
+def _try_tiers(job: Job, state: Json, profile: Json, bench: Bench, tiers: Sequence[Tier]) -> Json:
+    if state["error"] or state["settled"] == SCREENED:
+        return state
+    return try_limits(
+        job.subject,
+        bench,
+        state,
+        tiers=tiers,
+        peak_memory_mib=profile["peak_memory_mib"],
+        batch_size=profile["best_batch_size"],
+        device=job.serving.device,
+    )
 
 
 def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store) -> Json:
@@ -140,7 +165,20 @@ def _assemble(
     set_serving_metrics(
         profile, state, bench.settings, n_threads=job.serving.n_threads, is_final=is_over(state)
     )
-    tier = set_tier(profile, tiers, n_threads=job.serving.n_threads, device=job.serving.device)
+    peak_mib = profile.values["peak_memory_mib"]
+    judged = (
+        []
+        if peak_mib is None
+        else judge_tiers(
+            tiers,
+            n_threads=job.serving.n_threads,
+            device=job.serving.device,
+            peak_memory_mib=peak_mib,
+            trials=state["limits"],
+            devices=cell.devices,
+        )
+    )
+    tier = set_tiers(profile, judged)
     keys = {
         "dataset": cell.dataset,
         "model": job.bundle.family,

@@ -83,6 +83,7 @@ def new_state() -> Json:
         "settled": None,
         "error": None,
         "server": [],
+        "limits": {},
     }
 
 
@@ -205,7 +206,7 @@ def measure_under_load(subject: Subject, bench: Bench, state: Json) -> Json:
     settings = bench.settings
     server = settings.server.model_dump(mode="json")
     server["seed"] += len(state["server"])  # other arrivals in each process
-    request = _base_request(subject, bench) | {
+    request = request_for(subject, bench) | {
         "task": "serve_under_load",
         "warm_up_max_ms": settings.warm_up_max_ms,
         "server": server,
@@ -227,7 +228,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
         RuntimeError: If the model cannot be opened or fails.
     """
     answers = bench.folder / "answers.npy"
-    request = _base_request(subject, bench) | {"task": "predict", "answers": str(answers)}
+    request = request_for(subject, bench) | {"task": "predict", "answers": str(answers)}
     with machine_lock(lock_path()):
         answer = bench.pool.get(subject.kind).ask(request)
     if not answer["ok"]:
@@ -244,7 +245,8 @@ def _half_width_pct(rounds: list[Json], share: float) -> float:
     return interval.half_width_pct if interval.is_distribution_free else math.inf
 
 
-def _base_request(subject: Subject, bench: Bench) -> Json:
+def request_for(subject: Subject, bench: Bench) -> Json:
+    """Return what every request to a measuring process holds."""
     return {
         "factory": subject.factory,
         "arguments": subject.arguments,
@@ -259,7 +261,7 @@ def _request(subject: Subject, bench: Bench, state: Json) -> Json:
     if state["rounds"]:
         first = state["rounds"][0]["batches"]
         batch_sizes = [best_batch_size({b["batch_size"]: b["rows_per_s"] for b in first})]
-    return _base_request(subject, bench) | {
+    return request_for(subject, bench) | {
         "task": "measure",
         "probe_best_ns": bench.speed.best_ns,
         "slow_wait_max_ms": settings.slow_wait_max_ms,

@@ -40,6 +40,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("model_size_mib", "lower", "load", "Model size (MiB)"),
     Metric("load_time_ms", "lower", "load", "Load time (ms)"),
     Metric("min_hardware_tier", "lower", "serve", "Smallest hardware tier"),
+    Metric("cost_usd_per_1m_rows", "lower", "serve", "Cost (US$ per million rows)"),
     Metric("gpu_util_pct", "lower", "serve", "GPU utilisation (%)"),
     Metric("gpu_memory_mib", "lower", "serve", "GPU memory (MiB)"),
     Metric("energy_j_per_1k_rows", "lower", "serve", "Energy (J per 1,000 rows)"),

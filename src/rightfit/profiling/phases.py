@@ -243,6 +243,20 @@ def predict(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     return {"n_rows": len(rows)}
 
 
+def run_once(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
+    """Answer one row and one batch: does the model run at all under the limits set?
+
+    Args:
+        factory: As for :func:`measure`.
+        request: ``arguments``, ``rows`` and ``batch_size``.
+    """
+    pool = _resize(np.load(request["rows"], mmap_mode="r"), request["batch_size"])
+    call = factory(**request["arguments"])()
+    call(pool[:1])
+    call(pool)
+    return {}
+
+
 def record(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     """Time calls for a fixed time and keep them all, so that measuring rules can be compared.
 

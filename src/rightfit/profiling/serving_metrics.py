@@ -19,14 +19,15 @@ from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.throughput import best_batch_size
-from rightfit.profiling.tiers import Tier, smallest_tier
+from rightfit.profiling.tiers import Judged, cheapest_fit, cost_per_1m_rows, smallest_fit
 from rightfit.profiling.worker import Json
 
 MS_PER_S = 1_000
 LATENCY_COLUMNS = {0.5: "latency_p50_ms", 0.95: "latency_p95_ms", 0.99: "latency_p99_ms"}
 SERVER_COLUMNS = {"latency_under_load_p99_ms": "p99_ms", "max_rate_per_s": "max_rate_per_s"}
 GPU_COLUMNS = ("gpu_util_pct", "gpu_memory_mib")
-ELSEWHERE = ("quality", "quality_raw", "model_size_mib", "min_hardware_tier")
+TIER_COLUMNS = ("min_hardware_tier", "cost_usd_per_1m_rows")
+ELSEWHERE = ("quality", "quality_raw", "model_size_mib", *TIER_COLUMNS)
 
 
 def set_serving_metrics(
@@ -72,25 +73,27 @@ def set_serving_metrics(
     profile.how |= _describe(state, rounds)
 
 
-def set_tier(profile: Profile, tiers: Sequence[Tier], *, n_threads: int, device: str) -> str | None:
-    """Set the smallest tier a measured profile runs on; return its name.
+def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
+    """Set the smallest tier a profile runs on and the cost on the cheapest.
 
     Args:
-        profile: With ``peak_memory_mib`` set.
-        tiers: The ladder.
-        n_threads: Threads it was measured with.
-        device: Device it was measured on.
+        profile: With its serving metrics set.
+        judged: The profile on every tier.
+
+    Returns:
+        Name of the smallest tier, ``None`` when it runs on none.
     """
-    peak_mib = profile.values["peak_memory_mib"]
-    if peak_mib is None:
-        profile.miss(["min_hardware_tier"], profile.reasons["peak_memory_mib"])
+    smallest, cheapest = smallest_fit(judged), cheapest_fit(judged)
+    rows_per_s = profile.values["throughput_rows_per_s"]
+    if smallest is None or cheapest is None or rows_per_s is None:
+        reasons = "; ".join(f"{j.tier.name}: {j.reason}" for j in judged)
+        reason = f"it fits no tier ({reasons})" if judged else profile.reasons["peak_memory_mib"]
+        profile.miss(TIER_COLUMNS, reason)
         return None
-    found = smallest_tier(tiers, n_threads=n_threads, peak_memory_mib=peak_mib, device=device)
-    if found is None:
-        profile.miss(["min_hardware_tier"], "it fits no tier of the ladder")
-        return None
-    profile.set("min_hardware_tier", found[0])
-    return found[1].name
+    profile.set("min_hardware_tier", smallest.position)
+    profile.set("cost_usd_per_1m_rows", cost_per_1m_rows(cheapest.tier, rows_per_s))
+    profile.how["tier"] = smallest.how
+    return smallest.tier.name
 
 
 def _set_latency(profile: Profile, rounds: list[Json], *, is_final: bool) -> None:
@@ -201,6 +204,7 @@ def _describe(state: Json, rounds: list[Json]) -> Json:
         "busy_cores": _highest(rounds, "busy_cores"),
         "steal_share": _highest(rounds, "steal_share"),
         "batches": [{key: batch[key] for key in batch_keys} for batch in tried],
+        "limits": state["limits"],
         "measured_s": sum(r["total_ms"] for r in state["rounds"]) / MS_PER_S,
     }
 

@@ -45,6 +45,7 @@ class MeasuringSettings(BaseModel):
     max_quiet_wait_s: float = Field(ge=0)
     quiet_look_s: float = Field(ge=0.05)
     server: ServerSettings
+    tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
 
     @model_validator(mode="after")
     def _check_order(self) -> MeasuringSettings:

@@ -1,13 +1,18 @@
-"""Hardware tiers: the ladder of machines one could rent, and the smallest that will do."""
+"""Hardware tiers: the ladder of machines one could rent, and which of them will do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Device = Literal["cpu", "cuda", "tpu"]
+Verdict = Literal["fits", "does not fit", "not measurable"]
+
+S_PER_HOUR = 3_600
+ROWS_PRICED = 1_000_000
 
 
 class Tier(BaseModel):
@@ -37,30 +42,103 @@ class Ladder(BaseModel):
         return self
 
 
-def smallest_tier(
-    tiers: Sequence[Tier], *, n_threads: int, peak_memory_mib: float, device: str
-) -> tuple[int, Tier] | None:
-    """Return the first tier with enough cores and memory and the right device.
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a serving configuration on a tier.
+
+    Args:
+        tier: The tier.
+        position: Its place on the ladder, from 1.
+        verdict: Whether it runs there.
+        reason: Why not; empty when it fits.
+        how: How that is known.
+    """
+
+    tier: Tier
+    position: int
+    verdict: Verdict
+    reason: str
+    how: str
+
+
+def judge_tiers(
+    tiers: Sequence[Tier],
+    *,
+    n_threads: int,
+    device: str,
+    peak_memory_mib: float,
+    trials: Mapping[str, Mapping[str, Any]],
+    devices: Iterable[str],
+) -> list[Judged]:
+    """Judge a measured serving configuration on every tier.
 
     Args:
         tiers: From the smallest to the largest.
-        n_threads: Threads the serving configuration uses, a core each.
-        peak_memory_mib: Peak resident memory of the process.
+        n_threads: Threads it uses, a core each.
         device: Device it was measured on.
+        peak_memory_mib: Peak resident memory of its process.
+        trials: What happened under memory limits, by :func:`limit_key`: ``ok`` and ``error``.
+        devices: Devices that this machine has; a tier with another one can't be judged.
 
     Returns:
-        Position from 1 and the tier, ``None`` when it fits none.
-
-    >>> nano = Tier(name="nano", n_cores=1, memory_mib=256, device="cpu", price_per_hour=0.01)
-    >>> smallest_tier([nano], n_threads=1, peak_memory_mib=100.0, device="cpu")[0]
-    1
-    >>> smallest_tier([nano], n_threads=2, peak_memory_mib=100.0, device="cpu") is None
-    True
+        One judgement per tier, in their order.
     """
+    present = set(devices)
+    judged = []
     for position, tier in enumerate(tiers, start=1):
-        if not misfits(tier, n_threads=n_threads, peak_memory_mib=peak_memory_mib, device=device):
-            return position, tier
-    return None
+        found: tuple[Verdict, str, str]
+        if tier.device not in present:
+            found = ("not measurable", f"this machine has no {tier.device}", "not tried")
+        else:
+            reasons = misfits(
+                tier, n_threads=n_threads, peak_memory_mib=peak_memory_mib, device=device
+            )
+            found = _weigh(reasons, tier, trials.get(limit_key(tier)))
+        judged.append(Judged(tier, position, *found))
+    return judged
+
+
+def _weigh(
+    reasons: list[str], tier: Tier, trial: Mapping[str, Any] | None
+) -> tuple[Verdict, str, str]:
+    if reasons:
+        return "does not fit", "; ".join(reasons), "from the measured cores and peak memory"
+    if trial is None:
+        return "fits", "", "from the measured cores and peak memory"
+    how = f"tried with {tier.memory_mib:.0f} MiB ({trial['limit']})"
+    if trial["ok"]:
+        return "fits", "", how
+    return "does not fit", f"fails with {tier.memory_mib:.0f} MiB: {trial['error']}", how
+
+
+def limit_key(tier: Tier) -> str:
+    """Return the key under which a trial with a tier's memory is kept."""
+    return f"{tier.memory_mib:g}"
+
+
+def smallest_fit(judged: Sequence[Judged]) -> Judged | None:
+    """Return the first tier of the ladder that fits, ``None`` when none does."""
+    return next((j for j in judged if j.verdict == "fits"), None)
+
+
+def cheapest_fit(judged: Sequence[Judged]) -> Judged | None:
+    """Return the cheapest tier that fits, the smaller one of a tie; ``None`` when none does."""
+    fits = [j for j in judged if j.verdict == "fits"]
+    return min(fits, key=lambda j: j.tier.price_per_hour, default=None)
+
+
+def cost_per_1m_rows(tier: Tier, throughput_rows_per_s: float) -> float:
+    """Return what a million rows cost on a tier that is busy all the time, in its currency.
+
+    Args:
+        tier: Where they are served.
+        throughput_rows_per_s: Rows a second in the serving configuration.
+
+    >>> nano = Tier(name="nano", n_cores=1, memory_mib=256, device="cpu", price_per_hour=0.36)
+    >>> round(cost_per_1m_rows(nano, 1_000.0), 6)
+    0.1
+    """
+    return tier.price_per_hour / S_PER_HOUR / throughput_rows_per_s * ROWS_PRICED
 
 
 def misfits(tier: Tier, *, n_threads: int, peak_memory_mib: float, device: str) -> list[str]:

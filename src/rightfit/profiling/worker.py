@@ -104,13 +104,14 @@ def handle(request: Json) -> Json:
 
         limit_bytes = int(request["memory_limit_mib"] * 2**20)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-    from rightfit.profiling.phases import measure, predict, record
+    from rightfit.profiling.phases import measure, predict, record, run_once
     from rightfit.profiling.under_load import serve_under_load
 
     tasks: dict[str, Callable[..., Json]] = {
         "measure": measure,
         "predict": predict,
         "record": record,
+        "run_once": run_once,
         "serve_under_load": serve_under_load,
     }
     return tasks[request["task"]](resolve_factory(request["factory"]), request)
@@ -160,6 +161,7 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
             "cores": cores,
             "base_resident_mib": memory.resident_mib,
             "base_peak_mib": memory.peak_mib,
+            "base_anonymous_mib": memory.anonymous_mib or 0.0,
             "import_ms": import_ns / 1e6,
         },
     )

@@ -16,6 +16,7 @@ OWN_TITLES = {"quality_raw": "Raw quality", "n_threads": "Number of threads"}
 UNITS_BY_SUFFIX: tuple[tuple[str, str], ...] = (
     ("_rows_per_s", "rows/s"),
     ("_j_per_1k_rows", "J per 1,000 rows"),
+    ("_usd_per_1m_rows", "US$ per million rows"),
     ("_per_s", "per s"),
     ("_mib", "MiB"),
     ("_ms", "ms"),

@@ -23,6 +23,7 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "d.net.profiles",
         "d.profiles",
         "resource_profiles",
+        "hardware_tiers",
     }
     assert pipeline.inputs() == {
         "d.test",

@@ -98,6 +98,24 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
     return collected
 
 
+def compare_tiers(
+    resource_profiles: pl.DataFrame, environment: dict[str, Any], params: EvaluationParams
+) -> pl.DataFrame:
+    """Say for each profile which tiers of the hardware ladder it runs on, and why not.
+
+    Args:
+        resource_profiles: All measured profiles.
+        environment: What this machine has.
+        params: Holds the ladder.
+
+    Returns:
+        One row per profile and tier.
+    """
+    from rightfit.profiling.tier_table import tabulate_tiers
+
+    return tabulate_tiers(resource_profiles, params.tiers, devices=list_devices(environment))
+
+
 def list_servings(params: EvaluationParams, environment: dict[str, Any]) -> list[Serving]:
     """Return the serving configurations this machine can run.
 

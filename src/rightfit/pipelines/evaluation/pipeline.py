@@ -9,6 +9,7 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.grid import current_grid
 from rightfit.pipelines.evaluation.nodes import (
     collect_profiles,
+    compare_tiers,
     describe_environment,
     profile_candidates,
 )
@@ -26,7 +27,13 @@ def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signat
         name="collect_profiles",
     )
     describing = Node(describe_environment, None, "environment", name="describe_environment")
-    return Pipeline([describing, *profiling, *collecting, joining])
+    comparing = Node(
+        compare_tiers,
+        inputs=["resource_profiles", "environment", "params:evaluation"],
+        outputs="hardware_tiers",
+        name="compare_tiers",
+    )
+    return Pipeline([describing, *profiling, *collecting, joining, comparing])
 
 
 def _profile_node(dataset: str, model: str) -> Node:
