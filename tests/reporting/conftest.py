@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade import APPLICATIONS, LADDER, build_results
+from handmade import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
 
 from rightfit.profiling.tiers import Tier
 from rightfit.reporting.report import build_sections, render_report
@@ -32,6 +32,14 @@ def make_results() -> Callable[..., Results]:
 @pytest.fixture(scope="session")
 def results() -> Results:
     return build_results()
+
+
+@pytest.fixture(scope="session")
+def reported_root(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds hand-made results, ranked and reported through Kedro."""
+    root = tmp_path_factory.mktemp("data")
+    run_ranking_and_reporting(bootstrapped, root)
+    return root
 
 
 @pytest.fixture(scope="session")

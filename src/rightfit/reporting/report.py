@@ -8,7 +8,7 @@ from typing import Any
 
 from rightfit.profiling.tiers import Tier
 from rightfit.ranking.rules import RankingRules
-from rightfit.reporting.charts.palette import THEMES, plotly_template
+from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
 from rightfit.reporting.naming import count, listing, metric_name, words
 from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
@@ -131,7 +131,10 @@ def _view(section: Section) -> dict[str, Any]:
 
 def _view_chart(chart: Chart) -> dict[str, Any]:
     figure = chart.figure.to_plotly_json()
-    figure["layout"].pop("template", None)  # the page has one for each theme
+    del figure["layout"]["template"]  # the page has one for each theme
+    for trace in figure["data"]:
+        if trace.get("meta") == TONED:
+            del trace["marker"]["color"]
     return {
         "title": chart.title,
         "caption": chart.caption,

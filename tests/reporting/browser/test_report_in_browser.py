@@ -30,7 +30,7 @@ def test_report_opens_offline_without_complaint(
     width = page.evaluate("document.documentElement.scrollWidth")
 
     assert page.complaints == []
-    assert n_drawn == n_charts == 15
+    assert n_drawn == n_charts == 12
     assert width == SIZES[size]["width"]
 
 

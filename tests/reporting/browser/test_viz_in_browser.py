@@ -12,30 +12,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handmade import run_ranking_and_reporting
 from playwright.sync_api import Browser, Route
 
 START_TIMEOUT_S = 120
 
 
 @pytest.fixture(scope="module")
-def viz_url(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def viz_url(
+    bootstrapped: Path, reported_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """kedro-viz on a data folder with charts."""
-    root = tmp_path_factory.mktemp("data")
-    run_ranking_and_reporting(bootstrapped, root)
     port = find_free_port()
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--port", str(port)),
-            *("--pipeline", "reporting", "--env", "test", "--params", f"data_root={root}"),
-        ],
-        cwd=bootstrapped,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    log = tmp_path_factory.mktemp("viz") / "log.txt"
+    command = [
+        *(sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--port", str(port)),
+        *("--pipeline", "reporting", "--env", "test", "--params", f"data_root={reported_root}"),
+    ]
+    with log.open("wb") as stream:
+        server = subprocess.Popen(
+            command, cwd=bootstrapped, stdout=stream, stderr=subprocess.STDOUT
+        )
     url = f"http://localhost:{port}"
     try:
-        wait_for(f"{url}/api/main", server)
+        wait_for(f"{url}/api/main", server, log)
         yield url
     finally:
         server.terminate()
@@ -43,19 +42,22 @@ def viz_url(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
+    """Return a port nobody listens on, in the range that kedro-viz takes."""
+    for port in range(42_000, 49_151):
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)):
+                return port
+    pytest.fail("every port from 42000 to 49150 is taken")
 
 
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
             urllib.request.urlopen(url).close()  # noqa: S310 - our own server
         except (urllib.error.URLError, ConnectionError):
             if server.poll() is not None or time.monotonic() > deadline_s:
-                raise
+                pytest.fail(f"kedro-viz did not start: {log.read_text()}")
             time.sleep(0.2)
         else:
             return

@@ -12,7 +12,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.reporting.charts.labels import label_winners
 from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
 from rightfit.reporting.charts.menus import behind_menu
-from rightfit.reporting.charts.palette import NEUTRAL, THEMES, Mark, plotly_template
+from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 from rightfit.reporting.naming import (
     metric_name,
     metric_title,
@@ -114,11 +114,10 @@ def _draw_one(
     return Figure(
         data=[_front_trace(measured, cost), _winners_trace(measured, cost), *families],
         layout={
-            "template": plotly_template(THEMES["light"]),
-            "title": {
-                "text": f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
-                "subtitle": {"text": "Filled: native runtime. Open: ONNX Runtime. Ring: winner."},
-            },
+            **base_layout(
+                f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
+                "Filled: native runtime. Open: ONNX Runtime. Ring: winner.",
+            ),
             "height": HEIGHT_PX,
             "hovermode": "closest",
             "xaxis": {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import THEMES, Mark, plotly_template
+from rightfit.reporting.charts.palette import Mark, base_layout
 from rightfit.reporting.naming import sentence_case, words
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def draw_tiers(
             )
         )
     figure.update_layout(
-        template=plotly_template(THEMES["light"]),
-        title_text=f"{sentence_case(words(dataset))}: what a larger machine buys",
+        **base_layout(f"{sentence_case(words(dataset))}: what a larger machine buys"),
         height=HEIGHT_PX,
         xaxis={
             "title": {"text": "Hardware tier, smallest first"},
@@ -92,5 +91,6 @@ def draw_tiers(
 
 def last_rise(best: pl.DataFrame) -> int:
     """Return the last tier at which any family's best rises; at least the first tier."""
-    rises = best.group_by("model", "quality_raw").agg(pl.col("tier").min())
+    visible = pl.col("quality_raw").round(3)
+    rises = best.group_by("model", visible).agg(pl.col("tier").min())
     return max(rises["tier"].to_list(), default=1)

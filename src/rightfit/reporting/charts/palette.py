@@ -13,6 +13,7 @@ from typing import Any
 
 FAMILY_COLORS = ("#0072B2", "#009E73", "#D55E00", "#C2689B", "#A07C00", "#6A70C8")
 FAMILY_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon")
+TONED = "toned"  # a trace's meta: its colour may give way to a tone of the page's theme
 NEUTRAL = "#808792"  # lines that must show on white and on black
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
@@ -54,6 +55,15 @@ THEMES: Mapping[str, Theme] = {
     ),
 }
 
+# Charts outside the report do not know their page: colours in the middle, legible on both.
+ANY_PAGE = Theme(
+    ink="#747a85",
+    muted="#747a85",
+    grid="rgba(128,135,146,0.25)",
+    paper="#ffffff",
+    tones=("#4a5a7c", "#65759a", "#8292b4", "#a0aec9", "#bcc7dc"),
+)
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -87,6 +97,29 @@ def marks_of(families: Iterable[str]) -> dict[str, Mark]:
     }
 
 
+def base_layout(title: str, subtitle: str = "") -> dict[str, Any]:
+    """Build what every chart's layout starts from: its title, and colours for any page.
+
+    Args:
+        title: What the chart is about.
+        subtitle: How to read it.
+    """
+    return {
+        "template": plotly_template(ANY_PAGE),
+        "title": {
+            "text": title,
+            "subtitle": {"text": subtitle},
+            "x": 0,
+            "xanchor": "left",
+            "xref": "paper",
+            "y": 0.97,
+            "yanchor": "top",
+            "yref": "container",
+            "font": {"size": 16},
+        },
+    }
+
+
 def plotly_template(theme: Theme) -> dict[str, Any]:
     """Build the plotly template of a theme: transparent, quiet axes, text in the theme's ink."""
     axis = {
@@ -106,14 +139,6 @@ def plotly_template(theme: Theme) -> dict[str, Any]:
             "colorway": list(theme.tones),
             "xaxis": axis,
             "yaxis": axis | {"ticklabelstandoff": 6},
-            "title": {
-                "x": 0,
-                "xanchor": "left",
-                "xref": "paper",
-                "y": 0.97,
-                "yanchor": "top",
-                "font": {"size": 16},
-            },
             "hoverlabel": {
                 "bgcolor": theme.paper,
                 "bordercolor": theme.muted,

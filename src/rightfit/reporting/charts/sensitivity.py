@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import NEUTRAL, THEMES, Mark, plotly_template
+from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
 from rightfit.reporting.naming import metric_name, sentence_case, words
 
@@ -39,8 +39,7 @@ def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> F
     )
     figure = Figure(data=[_segment(row, marks[row["model"]]) for row in won.to_dicts()])
     figure.update_layout(
-        template=plotly_template(THEMES["light"]),
-        title_text="Who wins under all weightings",
+        **base_layout("Who wins under all weightings"),
         barmode="stack",
         bargap=0.3,
         showlegend=False,
@@ -99,8 +98,7 @@ def draw_weight_intervals(
     )
     figure = Figure(data=[*(_interval(row, colors) for row in known), now])
     figure.update_layout(
-        template=plotly_template(THEMES["light"]),
-        title_text=f"{sentence_case(words(application))}: how far each weight can move",
+        **base_layout(f"{sentence_case(words(application))}: how far each weight can move"),
         showlegend=False,
         xaxis={
             **PERCENT_TICKS,

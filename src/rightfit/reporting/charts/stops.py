@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import NEUTRAL, THEMES, plotly_template
+from rightfit.reporting.charts.palette import ANY_PAGE, NEUTRAL, TONED, base_layout
 from rightfit.reporting.naming import words
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
     cells = compute["cell"].unique(maintain_order=True).to_list()
     labels = {cell: " · ".join(words(part) for part in cell.split(".")) for cell in cells}
     figure = Figure()
-    for (cause,), part in compute.group_by("cause", maintain_order=True):
+    by_cause = compute.group_by("cause", maintain_order=True)
+    for ((cause,), part), tone in zip(by_cause, itertools.cycle(ANY_PAGE.tones), strict=False):
         name = cause if cause in ("complete", "failed") else f"stopped: {cause}"
         figure.add_trace(
             Bar(
@@ -75,6 +77,8 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
                 y=[labels[cell] for cell in part["cell"]],
                 orientation="h",
                 name=name,
+                meta=TONED,
+                marker={"color": tone},
                 customdata=part["n_trials"].to_list(),
                 hovertemplate=f"{name}: %{{customdata}} trials, %{{x:.3~g}} s<extra></extra>",
             )
@@ -95,8 +99,7 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
         )
     )
     figure.update_layout(
-        template=plotly_template(THEMES["light"]),
-        title_text="Compute of the search",
+        **base_layout("Compute of the search"),
         barmode="stack",
         bargap=0.35,
         height=190 + BAR_PX * len(cells),

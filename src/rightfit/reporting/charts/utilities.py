@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import THEMES, Mark, plotly_template
+from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
 from rightfit.reporting.naming import metric_name, sentence_case, serving_label, words
 
@@ -50,18 +51,18 @@ def draw_utilities(
     figure = Figure(
         data=[
             *(
-                _bars(placed.join(part, on=KEYS, maintain_order="left"), metric)
-                for (metric,), part in parts.group_by("metric", maintain_order=True)
+                _bars(placed.join(part, on=KEYS, maintain_order="left"), metric, tone)
+                for ((metric,), part), tone in zip(
+                    parts.group_by("metric", maintain_order=True),
+                    itertools.cycle(ANY_PAGE.tones),
+                    strict=False,
+                )
             ),
             *(_ends(placed.filter(pl.col("model") == name), mark) for name, mark in marks.items()),
         ]
     )
     figure.update_layout(
-        template=plotly_template(THEMES["light"]),
-        title={
-            "text": f"{sentence_case(words(application))}: utility by objective",
-            "subtitle": {"text": "Pale bars break a limit. Whiskers: 95 % interval."},
-        },
+        **base_layout(f"{sentence_case(words(application))}: utility by objective"),
         legend={"traceorder": "normal"},
         barmode="stack",
         bargap=0.35,
@@ -78,7 +79,7 @@ def _labels(placed: pl.DataFrame) -> list[str]:
     ]
 
 
-def _bars(part: pl.DataFrame, metric: str) -> Bar:
+def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
     from plotly.graph_objects import Bar
 
     return Bar(
@@ -86,7 +87,11 @@ def _bars(part: pl.DataFrame, metric: str) -> Bar:
         y=part["place"].to_list(),
         orientation="h",
         name=metric_name(metric),
-        marker={"opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]]},
+        meta=TONED,
+        marker={
+            "color": tone,
+            "opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]],
+        },
         texttemplate=["%{x:.2f}" if feasible else "" for feasible in part["feasible"]],
         textposition="inside",
         insidetextanchor="start",

@@ -20,7 +20,7 @@ from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 
 S_PER_HOUR = 3600
-PRICED_ROWS = 1e9
+ROWS_PER_BILLION = 1e9
 
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
@@ -122,7 +122,7 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
             Column("Serving"),
             Column("Tier"),
             Column("US$ per hour", numeric=True),
-            Column("US$ per billion rows", numeric=True),
+            Column("Billion rows per US$", numeric=True),
         ),
         rows=tuple(
             (
@@ -133,7 +133,7 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
                 row["hardware_tier"] or NOT_MEASURED,
                 format_number(prices.get(row["hardware_tier"])),
                 format_number(
-                    price_rows(prices.get(row["hardware_tier"]), row["throughput_rows_per_s"])
+                    count_rows(prices.get(row["hardware_tier"]), row["throughput_rows_per_s"])
                 ),
             )
             for row in winners.to_dicts()
@@ -141,15 +141,15 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
     )
 
 
-def price_rows(price_per_hour: float | None, rows_per_s: float | None) -> float | None:
-    """Return the price of a billion rows on a machine that is kept busy.
+def count_rows(price_per_hour: float | None, rows_per_s: float | None) -> float | None:
+    """Return how many billion rows a busy machine serves for one unit of money.
 
-    >>> price_rows(3.6, 1e6)
-    1.0
+    >>> count_rows(3.6, 2e6)
+    2.0
     """
-    if price_per_hour is None or not rows_per_s:
+    if not price_per_hour or rows_per_s is None:
         return None
-    return price_per_hour / S_PER_HOUR / rows_per_s * PRICED_ROWS
+    return rows_per_s * S_PER_HOUR / price_per_hour / ROWS_PER_BILLION
 
 
 def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
