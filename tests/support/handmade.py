@@ -96,6 +96,7 @@ def _profile(
         "load_time_ms": 900.0 if model == "net" and runtime == "native" else 50.0,
         "min_hardware_tier": float(tier),
         "min_hardware_tier_name": TIERS[tier - 1],
+        "cost_usd_per_1m_rows": LADDER[tier - 1].price_per_hour / 3600 / rows_per_s * 1e6,
         "gpu_util_pct": None,
         "fit_time_s": {"linear": 0.6, "forest": 2.5, "net": 18.0}[model],
         "n_latency_samples": 900 if p50_ms < 5 else 240,
@@ -187,6 +188,16 @@ ENVIRONMENT = {
 }
 
 
+def make_hardware_tiers() -> pl.DataFrame:
+    """One profile: it needs the second tier of three."""
+    return pl.DataFrame(
+        {
+            "tier": [tier.name for tier in LADDER],
+            "verdict": ["does not fit", "fits", "fits"],
+        }
+    )
+
+
 def make_data_card(dataset: str) -> dict[str, Any]:
     return {
         "dataset": dataset,
@@ -250,7 +261,7 @@ def build_results(
         trials={".".join(cell): make_trials() for cell in cells},
         n_checkpoints=4,
         environment=ENVIRONMENT,
-        tables=tables,
+        tables=tables | {"hardware_tiers": make_hardware_tiers()},
     )
 
 
@@ -262,6 +273,7 @@ def run_ranking_and_reporting(project: Path, root: Path) -> None:
         datasets = ("landsat", "fashion_mnist")
         catalog["resource_profiles"].save(make_profiles().filter(pl.col("dataset").is_in(datasets)))
         catalog["environment"].save(ENVIRONMENT)
+        catalog["hardware_tiers"].save(make_hardware_tiers())
         for dataset in datasets:
             catalog[f"{dataset}.data_card"].save(make_data_card(dataset))
             catalog[f"{dataset}.trials"].save(make_dataset_trials(dataset))

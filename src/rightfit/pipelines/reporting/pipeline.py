@@ -16,6 +16,7 @@ from rightfit.pipelines.reporting.nodes import (
 
 REPORT_TABLES = (
     "resource_profiles",
+    "hardware_tiers",
     "rankings",
     "recommendations",
     "utility_breakdown",

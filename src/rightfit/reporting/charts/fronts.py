@@ -34,6 +34,7 @@ COST_METRICS = (
     "peak_memory_mib",
     "model_size_mib",
     "load_time_ms",
+    "cost_usd_per_1m_rows",
     "fit_time_s",
     "energy_j_per_1k_rows",
 )

@@ -19,8 +19,7 @@ from rightfit.reporting.naming import (
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 
-S_PER_HOUR = 3600
-ROWS_PER_BILLION = 1e9
+VERDICTS = ("fits", "does not fit", "not measurable")
 
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
@@ -108,7 +107,7 @@ def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: 
 def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
     prices = {tier.name: tier.price_per_hour for tier in tiers}
     winners = select_winners(results.rankings).join(
-        results.profiles.select(*PROFILE_KEYS, "throughput_rows_per_s"),
+        results.profiles.select(*PROFILE_KEYS, "cost_usd_per_1m_rows"),
         on=PROFILE_KEYS,
         how="left",
         maintain_order="left",
@@ -132,37 +131,34 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
                 serving_label(row),
                 row["hardware_tier"] or NOT_MEASURED,
                 format_number(prices.get(row["hardware_tier"])),
-                format_number(
-                    count_rows(prices.get(row["hardware_tier"]), row["throughput_rows_per_s"])
-                ),
+                format_number(count_billion_rows(row["cost_usd_per_1m_rows"])),
             )
             for row in winners.to_dicts()
         ),
     )
 
 
-def count_rows(price_per_hour: float | None, rows_per_s: float | None) -> float | None:
-    """Return how many billion rows a busy machine serves for one unit of money.
+def count_billion_rows(cost_usd_per_1m_rows: float | None) -> float | None:
+    """Return how many billion rows one dollar buys.
 
-    >>> count_rows(3.6, 2e6)
+    >>> count_billion_rows(0.0005)
     2.0
     """
-    if not price_per_hour or rows_per_s is None:
-        return None
-    return rows_per_s * S_PER_HOUR / price_per_hour / ROWS_PER_BILLION
+    return 1e-3 / cost_usd_per_1m_rows if cost_usd_per_1m_rows else None
 
 
 def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
-    needs = results.profiles["min_hardware_tier"]
+    judged = results.tables["hardware_tiers"].group_by("tier", "verdict").len()
+    n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
     return Table(
-        caption="The ladder of the parameters, and the profiles that need each tier at least",
+        caption="The ladder of the parameters, and how many profiles run on each tier",
         columns=(
             Column("Tier"),
             Column("Cores", numeric=True),
             Column("Memory (MiB)", numeric=True),
             Column("Device"),
             Column("US$ per hour", numeric=True),
-            Column("Profiles", numeric=True),
+            *(Column(sentence_case(verdict), numeric=True) for verdict in VERDICTS),
         ),
         rows=tuple(
             (
@@ -171,8 +167,8 @@ def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
                 format_number(tier.memory_mib),
                 tier.device,
                 format_number(tier.price_per_hour),
-                str(int((needs == position).sum())),
+                *(str(n_profiles.get((tier.name, verdict), 0)) for verdict in VERDICTS),
             )
-            for position, tier in enumerate(tiers, start=1)
+            for tier in tiers
         ),
     )
