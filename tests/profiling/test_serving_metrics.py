@@ -23,6 +23,9 @@ def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[
         "cpu_ms": 30.0,
         "wall_ms": 20.0,
         "peak_memory_mib": peak_memory_mib,
+        "gpu_util_pct": None,
+        "gpu_memory_mib": None,
+        "energy_j": None,
         **STEADY,
     }
 
@@ -43,6 +46,7 @@ def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "percentiles_ns": percentiles,
         "kept_ns": [2_000_000] * 60,
         "overhead_ns": 70.0,
+        "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
         "busy_cores": 1.0,
         "steal_share": 0.0,
         "probe_best_ns": 290_000,
@@ -211,3 +215,25 @@ def test_server_columns_that_were_not_measured_say_why(settled: str, reason: str
     profile = summarise([fake_round([LARGE])], settled=settled)
 
     assert profile.reasons["max_rate_per_s"] == reason
+
+
+def test_device_figures_are_null_with_the_reason_of_the_device() -> None:
+    profile = summarise([fake_round([LARGE])])
+
+    assert profile.reasons["gpu_util_pct"] == "served on the CPU"
+    assert profile.reasons["energy_j_per_1k_rows"] == "no counter"
+    assert profile.reasons["gpu_memory_mib"] == "the GPU does not report it"
+
+
+def test_energy_is_that_of_all_rows_answered() -> None:
+    # Three calls of 64 rows each; the second process could not read the counter.
+    rounds = [
+        fake_round([LARGE | {"energy_j": 1.2, "gpu_util_pct": 80}]),
+        fake_round([LARGE]),
+        fake_round([LARGE | {"energy_j": 2.64, "gpu_util_pct": 60}]),
+    ]
+
+    profile = summarise(rounds)
+
+    assert profile.values["energy_j_per_1k_rows"] == pytest.approx(10.0)
+    assert profile.values["gpu_util_pct"] == 70

@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 LOCK_NAME = "rightfit-timing.lock"
 POLL_S = 0.02
-LOG_EVERY_S = 15.0
+LOG_AFTER_S = 5.0
+LOG_EVERY_S = 30.0
 
 
 def lock_path() -> Path:
@@ -70,7 +71,7 @@ def _acquire(
     descriptor: int, path: Path, clock_s: Callable[[], float], sleep: Callable[[float], None]
 ) -> float:
     start_s = clock_s()
-    logged_s = start_s - LOG_EVERY_S
+    logged_s = start_s - LOG_EVERY_S + LOG_AFTER_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from rightfit.profiling.blocks import select_clean, time_blocks
 from rightfit.profiling.cpu import mean_cores, read_cpu
+from rightfit.profiling.device_meter import DeviceMeter
 from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import Memory, read_memory, reset_peak
@@ -76,6 +78,19 @@ class MemoryMeter:
         return now.anonymous_mib - self._start.anonymous_mib
 
 
+@dataclass(frozen=True)
+class Meters:
+    """What is read beside the clock while batches are answered.
+
+    Args:
+        probe: Looks at the core's speed.
+        device: Reads energy, and a GPU.
+    """
+
+    probe: SpeedProbe
+    device: DeviceMeter
+
+
 def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     """Measure one model in this process.
 
@@ -96,6 +111,7 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
     open_model = factory(**request["arguments"])
     gc.collect()
+    device = DeviceMeter(request["arguments"].get("device", "cpu"))
     memory = MemoryMeter()
     call, load = _load(open_model, singles[0], memory)
     gc.collect()
@@ -111,7 +127,8 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         request["probe_best_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
     )
     result["latency"] = _single_stream(call, singles, request, memory, probe)
-    result["batches"] = _offline(call, pool, request, memory, probe)
+    result["batches"] = _offline(call, pool, request, memory, Meters(probe, device))
+    result["device_reasons"] = device.reasons
     result["probe_best_ns"] = probe.best_ns
     result["total_ms"] = (time.perf_counter_ns() - start_ns) / NS_PER_MS
     result["total_cpu_ms"] = read_cpu().cpu_ns / NS_PER_MS
@@ -180,7 +197,7 @@ def _window_ns(window: Json) -> dict[str, Any]:
 
 
 def _offline(
-    call: Call, pool: Rows, request: Json, memory: MemoryMeter, probe: SpeedProbe
+    call: Call, pool: Rows, request: Json, memory: MemoryMeter, meters: Meters
 ) -> list[Json]:
     results: list[Json] = []
     max_call_ns = request["batch"]["max_call_ms"] * NS_PER_MS
@@ -192,7 +209,7 @@ def _offline(
         first_ns, peak_mib = _first_batch(call, inputs[0], memory)
         call_ns_per_row = first_ns / batch_size
         peak_mib = max([peak_mib, *(result["peak_memory_mib"] for result in results)])
-        timed = _time_batch_size(call, inputs, request["batch"], probe)
+        timed = _time_batch_size(call, inputs, request["batch"], meters)
         results.append(timed | {"peak_memory_mib": peak_mib})
     return results
 
@@ -206,13 +223,15 @@ def _first_batch(call: Call, batch: Rows, memory: MemoryMeter) -> tuple[int, flo
     return time.perf_counter_ns() - start_ns, memory.peak_mib(start)
 
 
-def _time_batch_size(call: Call, inputs: list[Rows], window: Json, probe: SpeedProbe) -> Json:
+def _time_batch_size(call: Call, inputs: list[Rows], window: Json, meters: Meters) -> Json:
     """Time one batch size, once more when the core was slow."""
+    probe = meters.probe
     before_ns = probe.await_fast()
     for _ in range(2):
+        meters.device.start()
         meter = PhaseMeter()
         timing = time_batches(call, inputs, **_window_ns(window))
-        phase = meter.read()
+        phase = meter.read() | meters.device.stop()
         after_ns = probe.time_ns()
         slowest_ns = max(before_ns, after_ns)
         if not is_slow(slowest_ns, probe.best_ns or slowest_ns):

@@ -23,6 +23,7 @@ from rightfit.profiling.tiers import Judged, cheapest_fit, cost_per_1m_rows, sma
 from rightfit.profiling.worker import Json
 
 MS_PER_S = 1_000
+ROWS_OF_ENERGY = 1_000
 LATENCY_COLUMNS = {0.5: "latency_p50_ms", 0.95: "latency_p95_ms", 0.99: "latency_p99_ms"}
 SERVER_COLUMNS = {"latency_under_load_p99_ms": "p99_ms", "max_rate_per_s": "max_rate_per_s"}
 GPU_COLUMNS = ("gpu_util_pct", "gpu_memory_mib")
@@ -62,8 +63,7 @@ def set_serving_metrics(
         "load_time_ms", median_interval([r["load"]["load_time_ms"] for r in rounds])
     )
     _set_under_load(profile, state)
-    profile.miss(GPU_COLUMNS, "served on the CPU")
-    profile.miss(["energy_j_per_1k_rows"], "this machine gives no energy counter to read")
+    _set_device(profile, batches, rounds[0]["device_reasons"])
     used = [r["latency"] for r in rounds] + batches
     profile.facts |= {
         "best_batch_size": batch_size,
@@ -124,6 +124,23 @@ def _best_batch(rounds: list[Json]) -> int:
     if repeated:
         return int(statistics.mode(repeated))
     return best_batch_size({b["batch_size"]: b["rows_per_s"] for b in rounds[0]["batches"]})
+
+
+def _set_device(profile: Profile, batches: list[Json], reasons: Json) -> None:
+    for column in GPU_COLUMNS:
+        found = [b[column] for b in batches if b[column] is not None]
+        if found:
+            profile.set(column, statistics.median(found))
+        else:
+            profile.miss([column], reasons.get(column, "the GPU does not report it"))
+    spent = [(b["energy_j"], b["n_calls"] * b["batch_size"]) for b in batches]
+    known = [(energy_j, n_rows) for energy_j, n_rows in spent if energy_j is not None]
+    if known:
+        energy_j, n_rows = (sum(column) for column in zip(*known, strict=True))
+        profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
+    else:
+        reason = reasons.get("energy_j", "the GPU does not report it")
+        profile.miss(["energy_j_per_1k_rows"], reason)
 
 
 def _set_under_load(profile: Profile, state: Json) -> None:
