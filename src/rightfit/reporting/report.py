@@ -130,7 +130,7 @@ def _view(section: Section) -> dict[str, Any]:
 
 
 def _view_chart(chart: Chart) -> dict[str, Any]:
-    figure = chart.figure.to_plotly_json()
+    figure = json.loads(chart.figure.to_json(), parse_float=_shorten)
     del figure["layout"]["template"]  # the page has one for each theme
     for trace in figure["data"]:
         if trace.get("meta") == TONED:
@@ -144,12 +144,16 @@ def _view_chart(chart: Chart) -> dict[str, Any]:
     }
 
 
+def _shorten(number: str) -> float:
+    """Read a number to more digits than a chart can show; all of them would double its size."""
+    return float(f"{float(number):.5g}")
+
+
 def _embed(value: Any) -> Any:
     """Write JSON for a script element; nothing in it can close the element."""
     from markupsafe import Markup
-    from plotly.utils import PlotlyJSONEncoder
 
-    text = json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":"))
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704 - escaped above
