@@ -34,18 +34,15 @@ from rightfit.models.schema import InputSchema
 from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.jobs import OPEN_BUNDLE
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import (
-    Bench,
-    Subject,
-    is_disturbed,
-    measure_round,
-    new_state,
-    per_process,
-    run_round,
-    usable_rounds,
-)
+from rightfit.profiling.measurement import Bench, Subject, measure_round, run_round
 from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.speed import SpeedProbe
+from rightfit.profiling.stopping import (
+    is_disturbed,
+    new_state,
+    per_process,
+    usable_rounds,
+)
 from rightfit.profiling.workers import WorkerKind, WorkerPool
 
 SHARES = (0.5, 0.95, 0.99)

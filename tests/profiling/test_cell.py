@@ -111,15 +111,19 @@ def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
     assert 30 < onnx_mib < native_mib < 300
 
 
-def test_measured_profiles_are_not_measured_again(cell: Cell, bench: Bench) -> None:
+@pytest.mark.parametrize("wanted", [True, False])
+def test_measured_profiles_are_not_measured_again(wanted: bool, cell: Cell, bench: Bench) -> None:
     store = DictStore()
-    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose_all)
+
+    def choose(profiles: pl.DataFrame) -> list[bool]:
+        return [wanted] * profiles.height
+
+    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose)
     unusable = replace(bench, pool=WorkerPool(max_open=0))  # any measurement would start a worker
 
-    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose_all)
+    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose)
 
     assert again.equals(first)
-    unusable.pool.close()
 
 
 @pytest.mark.parametrize(

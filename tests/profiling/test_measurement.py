@@ -7,19 +7,16 @@ import pytest
 from measuring import known_load, make_settings
 
 from rightfit.profiling.disturbance import Quiet
-from rightfit.profiling.measurement import (
-    Bench,
+from rightfit.profiling.measurement import Bench, measure_round, predict, run_round
+from rightfit.profiling.profiles import Profile
+from rightfit.profiling.serving_metrics import set_serving_metrics
+from rightfit.profiling.stopping import (
     is_disturbed,
-    measure_round,
     new_state,
     per_process,
-    predict,
-    run_round,
     usable_rounds,
     why_settled,
 )
-from rightfit.profiling.profiles import Profile
-from rightfit.profiling.serving_metrics import set_serving_metrics
 
 
 def measure(bench: Bench, **costs: float) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from measuring import make_settings
 
-from rightfit.profiling.measurement import new_state
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.stopping import (
+    new_state,
+)
 from rightfit.profiling.tiers import Judged, Tier, judge_tiers
 
 STEADY = {"delay_share": 0.01, "probe_ns": 300_000}

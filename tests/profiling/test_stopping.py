@@ -12,7 +12,10 @@ from measuring import make_settings
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.latency import percentile_ns
-from rightfit.profiling.measurement import per_process, why_settled
+from rightfit.profiling.stopping import (
+    per_process,
+    why_settled,
+)
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from measuring import SETTINGS, known_load, make_settings
 
-from rightfit.profiling.measurement import Bench, measure_under_load, new_state
+from rightfit.profiling.measurement import Bench, measure_under_load
+from rightfit.profiling.stopping import (
+    new_state,
+)
 
 
 def serve(bench: Bench, *, burn_ms: float, **server: Any) -> dict[str, Any]:

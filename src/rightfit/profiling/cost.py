@@ -36,5 +36,5 @@ def describe_cost(rounds: Sequence[Json], *, total_s: float) -> str:
 
 
 def _timing_ms(finished: Json) -> float:
-    latency_ms: float = finished["latency"]["wall_ms"]
-    return latency_ms + sum(batch["wall_ms"] for batch in finished["batches"])
+    phases = [finished["latency"], *finished["batches"]]
+    return float(sum(phase["wall_ms"] for phase in phases))

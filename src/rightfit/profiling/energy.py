@@ -58,12 +58,12 @@ def energy_between_j(
         end_uj: Counters at the end.
         packages: Where each counter wraps.
     """
-    return J_PER_UJ * sum(
-        end_uj[package]
-        - start_uj[package]
-        + (wraps_uj if end_uj[package] < start_uj[package] else 0)
-        for package, wraps_uj in packages.items()
-    )
+    total_uj = 0
+    for package, wraps_uj in packages.items():
+        total_uj += end_uj[package] - start_uj[package]
+        if end_uj[package] < start_uj[package]:
+            total_uj += wraps_uj
+    return J_PER_UJ * total_uj
 
 
 class CpuEnergyMeter:

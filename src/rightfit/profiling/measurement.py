@@ -8,7 +8,6 @@ continued after an interruption.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.disturbance import Quiet, read_core_times, wait_for_quiet
-from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.latency import percentile_ns
 from rightfit.profiling.lock import lock_path, machine_lock
 from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.speed import SpeedProbe, is_slow
+from rightfit.profiling.speed import SpeedProbe
+from rightfit.profiling.stopping import is_delayed, is_disturbed, why_settled
 from rightfit.profiling.throughput import best_batch_size
 from rightfit.profiling.worker import Json
 from rightfit.profiling.workers import WorkerKind, WorkerPool
@@ -32,8 +31,6 @@ PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 # A process with fewer calls than this keeps them all, so that percentiles it cannot hold alone
 # can be read from the calls of all processes together.
 MAX_KEPT_CALLS = 700
-MS_PER_S = 1_000
-MIN_CLEAN_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -74,19 +71,6 @@ class Bench:
     speed: SpeedProbe
 
 
-def new_state() -> Json:
-    """Return the state of a measurement that has not begun."""
-    return {
-        "rounds": [],
-        "n_retries": 0,
-        "is_noisy": False,
-        "settled": None,
-        "error": None,
-        "server": [],
-        "limits": {},
-    }
-
-
 def measure_round(
     subject: Subject,
     bench: Bench,
@@ -124,77 +108,12 @@ def measure_round(
     return state | {"settled": why_settled(state, bench.settings)}
 
 
-def is_delayed(phase: Json, settings: MeasuringSettings) -> bool:
-    """Tell whether others took the cores in a phase of a round."""
-    return phase["delay_share"] is not None and phase["delay_share"] > settings.max_delay_share
-
-
-def is_phase_disturbed(phase: Json, state: Json, settings: MeasuringSettings) -> bool:
-    """Tell whether a phase of a round was delayed, or ran on a slow core.
-
-    Args:
-        phase: ``latency`` or one of the ``batches`` of a round.
-        state: Its measurement, whose fastest speed probe says what fast is.
-        settings: Limits.
-    """
-    best_ns = min(r["probe_best_ns"] for r in state["rounds"])
-    return (
-        is_delayed(phase, settings)
-        or phase.get("slow_share", 0.0) > settings.max_slow_share
-        or is_slow(phase["probe_ns"], best_ns)
-    )
-
-
-def is_disturbed(finished: Json, state: Json, settings: MeasuringSettings) -> bool:
-    """Tell whether the latencies of a round were disturbed."""
-    return is_phase_disturbed(finished["latency"], state, settings)
-
-
 def _await_quiet(settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
     return wait(
         max_busy_cores=settings.max_busy_cores,
         max_wait_s=settings.max_quiet_wait_s,
         look_s=settings.quiet_look_s,
     ).is_quiet
-
-
-def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
-    """Tell why no further process is needed, ``None`` when one is.
-
-    Args:
-        state: State after a round.
-        settings: Precision and caps.
-    """
-    rounds = usable_rounds(state, settings)
-    if sum(r["total_ms"] for r in rounds) >= settings.max_s * MS_PER_S:
-        return "time"
-    n_made = len(state["rounds"]) - state["n_retries"]
-    if n_made < settings.min_processes:
-        return None
-    wanted = [(0.5, settings.p50_width_pct), (0.95, settings.p95_width_pct)]
-    if all(
-        width_pct is None or _half_width_pct(rounds, share) <= width_pct
-        for share, width_pct in wanted
-    ):
-        return "precise"
-    return "processes" if n_made >= settings.max_processes else None
-
-
-def usable_rounds(state: Json, settings: MeasuringSettings) -> list[Json]:
-    """Return the undisturbed rounds, or all of them when too few were undisturbed.
-
-    Few clean figures are better than many that a neighbour has doubled; the interval of few is
-    wide enough to say so.
-    """
-    rounds: list[Json] = state["rounds"]
-    clean = [r for r in rounds if not is_disturbed(r, state, settings)]
-    return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(rounds)) else rounds
-
-
-def per_process(rounds: list[Json], share: float) -> list[float]:
-    """Return a latency percentile of each process in ns, of those that can hold it."""
-    values = (r["percentiles_ns"][str(share)] for r in rounds)
-    return [value for value in values if value is not None]
 
 
 def measure_under_load(subject: Subject, bench: Bench, state: Json) -> Json:
@@ -235,14 +154,6 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
         raise RuntimeError(f"{subject.label} failed: {answer['error']}")
     probabilities: npt.NDArray[np.float32] = np.load(answers)
     return probabilities
-
-
-def _half_width_pct(rounds: list[Json], share: float) -> float:
-    values = per_process(rounds, share)
-    if not values:
-        return math.inf
-    interval = median_interval(values)
-    return interval.half_width_pct if interval.is_distribution_free else math.inf
 
 
 def request_for(subject: Subject, bench: Bench) -> Json:

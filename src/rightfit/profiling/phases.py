@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.blocks import select_clean, time_blocks
-from rightfit.profiling.cpu import mean_cores, read_cpu
+from rightfit.profiling.cpu import read_cpu
 from rightfit.profiling.device_meter import DeviceMeter
-from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
-from rightfit.profiling.memory import Memory, read_memory, reset_peak
+from rightfit.profiling.memory import read_memory, reset_peak
+from rightfit.profiling.phase_meters import MemoryMeter, PhaseMeter
 from rightfit.profiling.speed import SpeedProbe, is_slow
 from rightfit.profiling.throughput import NS_PER_S, batches, time_batches
 
@@ -30,52 +30,6 @@ Rows = npt.NDArray[np.float32]
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
-
-
-class PhaseMeter:
-    """CPU time, context switches and run-queue delay of one phase, read before and after it."""
-
-    def __init__(self) -> None:
-        self._delay_ns = read_run_delay_ns()
-        self._cpu = read_cpu()
-
-    def read(self) -> Json:
-        """Return what the phase took so far."""
-        cpu, delay_ns = read_cpu(), read_run_delay_ns()
-        wall_ns = cpu.wall_ns - self._cpu.wall_ns
-        return {
-            "wall_ms": wall_ns / NS_PER_MS,
-            "cpu_ms": (cpu.cpu_ns - self._cpu.cpu_ns) / NS_PER_MS,
-            "cores": mean_cores(self._cpu, cpu),
-            "delay_share": delay_share(self._delay_ns, delay_ns, wall_ns),
-            "n_voluntary_switches": cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
-            "n_involuntary_switches": cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
-        }
-
-
-class MemoryMeter:
-    """Growth of this process' memory since the meter was made, see ``memory.py``."""
-
-    def __init__(self) -> None:
-        self.can_reset = reset_peak()
-        self._start = read_memory()
-
-    def loaded_mib(self) -> float:
-        """Return how much more memory is resident now."""
-        return self._growth_mib(read_memory())
-
-    def peak_mib(self, phase_start: Memory) -> float:
-        """Return the highest growth since a phase began.
-
-        Args:
-            phase_start: Memory read at the phase's start, right after :func:`reset_peak`.
-        """
-        return self._growth_mib(phase_start) + read_memory().peak_mib - phase_start.resident_mib
-
-    def _growth_mib(self, now: Memory) -> float:
-        if now.anonymous_mib is None or self._start.anonymous_mib is None:
-            return now.resident_mib - self._start.resident_mib
-        return now.anonymous_mib - self._start.anonymous_mib
 
 
 @dataclass(frozen=True)

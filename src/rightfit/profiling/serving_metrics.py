@@ -9,15 +9,15 @@ import numpy as np
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.latency import NS_PER_MS, calls_to_hold, min_calls_to_report, percentile_ns
-from rightfit.profiling.measurement import (
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles import Profile
+from rightfit.profiling.settings import MeasuringSettings
+from rightfit.profiling.stopping import (
     MIN_CLEAN_ROUNDS,
     is_phase_disturbed,
     per_process,
     usable_rounds,
 )
-from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles import Profile
-from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.throughput import best_batch_size
 from rightfit.profiling.tiers import Judged, cheapest_fit, cost_per_1m_rows, smallest_fit
 from rightfit.profiling.worker import Json

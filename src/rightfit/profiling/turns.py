@@ -8,19 +8,19 @@ still be chosen; the others are left alone.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rightfit.profiling.cost import describe_cost
 from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.jobs import Job, Store
 from rightfit.profiling.latency import NS_PER_MS
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import (
+from rightfit.profiling.measurement import Bench, measure_round, measure_under_load
+from rightfit.profiling.stopping import (
     MS_PER_S,
-    Bench,
     is_disturbed,
-    measure_round,
-    measure_under_load,
     new_state,
     per_process,
     usable_rounds,
@@ -60,26 +60,44 @@ def measure_jobs(
     Returns:
         The states, in the order of the jobs.
     """
+    start_s = time.perf_counter()
     keys = [job.key(context) for job in jobs]
     states = [_reopen(store.get(key) or new_state(), bench) for key in keys]
     n_kept = sum(is_over(state) for state in states)
     if n_kept:
         logger.info("%s: %d of %d profiles were kept from before.", jobs[0].cell, n_kept, len(jobs))
-    _start_workers(jobs, states, bench)
-    while not all(is_over(state) for state in states):
+    n_rounds_before = [len(state["rounds"]) for state in states]
+    while True:
         if all(is_over(state) or _is_screened(state, bench) for state in states):
             _leave_alone(jobs, states, choose(states))
-        for i, job in enumerate(jobs):
-            if not is_over(states[i]):
-                states[i] = measure_round(job.subject, bench, states[i])
-                _log_end(job, states, i, bench)
-            store.put(keys[i], states[i])
+        if not _take_turn(jobs, states, bench, lambda i: store.put(keys[i], states[i])):
+            break
     for i, job in enumerate(jobs):
         while _wants_load(states[i], bench):
             states[i] = measure_under_load(job.subject, bench, states[i])
-            store.put(keys[i], states[i])
+        store.put(keys[i], states[i])
     _log_savings(jobs, states)
+    made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s["rounds"][n:]]
+    if made:
+        cost = describe_cost(made, total_s=time.perf_counter() - start_s)
+        logger.info("%s: %s", jobs[0].cell, cost)
     return states
+
+
+def _take_turn(
+    jobs: Sequence[Job], states: list[Json], bench: Bench, keep: Callable[[int], None]
+) -> bool:
+    """Measure each job that is not settled in one more process; tell whether there was any."""
+    waiting = [i for i, state in enumerate(states) if not is_over(state)]
+    if not waiting:
+        return False
+    with machine_lock(lock_path()):  # imports would disturb another process' timing
+        bench.pool.start(jobs[i].subject.kind for i in waiting)
+    for i in waiting:
+        states[i] = measure_round(jobs[i].subject, bench, states[i])
+        keep(i)
+        _log_end(jobs[i], states, i, bench)
+    return True
 
 
 def is_over(state: Json) -> bool:
@@ -124,13 +142,6 @@ def _wants_load(state: Json, bench: Bench) -> bool:
 
 def _is_screened(state: Json, bench: Bench) -> bool:
     return len(state["rounds"]) >= bench.settings.screening_processes
-
-
-def _start_workers(jobs: Sequence[Job], states: Sequence[Json], bench: Bench) -> None:
-    waiting = [job for job, state in zip(jobs, states, strict=True) if not is_over(state)]
-    if waiting:
-        with machine_lock(lock_path()):  # imports would disturb another process' timing
-            bench.pool.start(job.subject.kind for job in waiting)
 
 
 def _leave_alone(jobs: Sequence[Job], states: list[Json], choices: Sequence[bool]) -> None:

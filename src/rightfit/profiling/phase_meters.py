@@ -1,0 +1,58 @@
+"""Meters of one phase of a measuring process: CPU, delays, and the growth of its memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rightfit.profiling.cpu import mean_cores, read_cpu
+from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
+from rightfit.profiling.latency import NS_PER_MS
+from rightfit.profiling.memory import Memory, read_memory, reset_peak
+
+Json = dict[str, Any]
+
+
+class PhaseMeter:
+    """CPU time, context switches and run-queue delay of one phase, read before and after it."""
+
+    def __init__(self) -> None:
+        self._delay_ns = read_run_delay_ns()
+        self._cpu = read_cpu()
+
+    def read(self) -> Json:
+        """Return what the phase took so far."""
+        cpu, delay_ns = read_cpu(), read_run_delay_ns()
+        wall_ns = cpu.wall_ns - self._cpu.wall_ns
+        return {
+            "wall_ms": wall_ns / NS_PER_MS,
+            "cpu_ms": (cpu.cpu_ns - self._cpu.cpu_ns) / NS_PER_MS,
+            "cores": mean_cores(self._cpu, cpu),
+            "delay_share": delay_share(self._delay_ns, delay_ns, wall_ns),
+            "n_voluntary_switches": cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
+            "n_involuntary_switches": cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
+        }
+
+
+class MemoryMeter:
+    """Growth of this process' memory since the meter was made, see ``memory.py``."""
+
+    def __init__(self) -> None:
+        self.can_reset = reset_peak()
+        self._start = read_memory()
+
+    def loaded_mib(self) -> float:
+        """Return how much more memory is resident now."""
+        return self._growth_mib(read_memory())
+
+    def peak_mib(self, phase_start: Memory) -> float:
+        """Return the highest growth since a phase began.
+
+        Args:
+            phase_start: Memory read at the phase's start, right after :func:`reset_peak`.
+        """
+        return self._growth_mib(phase_start) + read_memory().peak_mib - phase_start.resident_mib
+
+    def _growth_mib(self, now: Memory) -> float:
+        if now.anonymous_mib is None or self._start.anonymous_mib is None:
+            return now.resident_mib - self._start.resident_mib
+        return now.anonymous_mib - self._start.anonymous_mib
