@@ -17,10 +17,13 @@ N_DIGITS = 3
 def show_number(column: str) -> pl.Expr:
     """Return an expression that writes a number with three significant digits.
 
-    >>> pl.DataFrame({"x": [0.04821, 25.0, 14_321.0]}).select(show_number("x"))["x"].to_list()
-    ['0.0482', '25', '14300']
+    >>> pl.DataFrame({"x": [0.04821, 25.0, 16_493_210.0]}).select(show_number("x"))["x"].to_list()
+    ['0.0482', '25', '16500000']
     """
-    return pl.col(column).round_sig_figs(N_DIGITS).cast(pl.String).str.strip_suffix(".0")
+    rounded = pl.col(column).round_sig_figs(N_DIGITS)
+    whole = rounded.round(0)  # the digits' rounding leaves 16499999.999999998
+    shown = pl.when(rounded.abs() >= 10**N_DIGITS).then(whole).otherwise(rounded)
+    return shown.round(12).cast(pl.String).str.strip_suffix(".0")
 
 
 def explain_candidates(ranked: Ranked) -> pl.DataFrame:

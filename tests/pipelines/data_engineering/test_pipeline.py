@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 from kedro.framework.session import KedroSession
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog
 
 from rightfit.grid import use_parameters
+from rightfit.hooks import ConfigurationError
 from rightfit.models.quality import score
 from rightfit.models.schema import InputSchema
 from rightfit.pipelines.data_engineering import create_pipeline
@@ -273,10 +274,14 @@ def break_bytes(path: Path) -> None:
 @pytest.mark.parametrize(
     ("break_file", "error", "message"),
     [
-        (Path.unlink, DatasetError, r"(?s)01_raw/landsat\.parquet.*No such file"),
-        (break_bytes, DatasetError, r"(?s)01_raw/landsat\.parquet"),
-        (break_rename, ValueError, r"(?s)'nw_b1' .* is missing.*'north_west_b1'.*landsat\.parquet"),
-        (break_rows, ValueError, r"(?s)at least 6435 rows, but got 5000.*landsat\.parquet"),
+        (Path.unlink, ConfigurationError, r"Raw files are missing: .*01_raw/landsat\.parquet"),
+        (break_bytes, ConfigurationError, r"(?s)01_raw/landsat\.parquet"),
+        (
+            break_rename,
+            ConfigurationError,
+            r"(?s)'nw_b1' .* is missing.*'north_west_b1'.*landsat\.parquet",
+        ),
+        (break_rows, ConfigurationError, r"(?s)at least 6435 rows, but got 5000.*landsat\.parquet"),
     ],
 )
 def test_broken_raw_file_is_named_before_anything_is_computed(
