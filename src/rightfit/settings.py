@@ -1,8 +1,9 @@
 """Kedro's project settings."""
 
 from rightfit.hooks import ErrorHook, GridHook, ResultHook
+from rightfit.pipelines.evaluation.dry_run import DryRunHook
 
-HOOKS = (GridHook(), ErrorHook(), ResultHook())
+HOOKS = (GridHook(), ErrorHook(), DryRunHook(), ResultHook())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -116,6 +116,15 @@ def test_measurement_settles_by_precision_or_cap(
     assert why_settled(state, settings) == expected
 
 
+@pytest.mark.parametrize(("n_disturbed", "expected"), [(19, None), (20, "time")])
+def test_disturbed_rounds_can_only_double_the_time(n_disturbed: int, expected: str | None) -> None:
+    settings = make_settings(max_s=1, min_processes=30, max_processes=30, **STRICT)
+    clean = [fake_round(100.0, total_ms=0.0)] * 3
+    disturbed = [fake_round(900.0, total_ms=100.0, **DELAYED)] * n_disturbed
+
+    assert why_settled(fake_state(clean + disturbed), settings) == expected
+
+
 DELAYED = {"delay_share": 0.5}
 SLOW_CALLS = {"slow_share": 0.8}
 SLOW_CORE = {"probe_ns": 180.0}

@@ -15,6 +15,7 @@ from rightfit.profiling.worker import Json
 
 MS_PER_S = 1_000
 MIN_CLEAN_ROUNDS = 3
+DISTURBED_TIMES = 2  # disturbed rounds may make a measurement take so many times as long
 
 
 def new_state() -> Json:
@@ -64,7 +65,10 @@ def why_settled(state: Json, settings: MeasuringSettings) -> str | None:
         settings: Precision and caps.
     """
     rounds = usable_rounds(state, settings)
-    if sum(r["total_ms"] for r in rounds) >= settings.max_s * MS_PER_S:
+    spent_ms = sum(r["total_ms"] for r in rounds)
+    with_disturbed_ms = sum(r["total_ms"] for r in state["rounds"])
+    max_ms = settings.max_s * MS_PER_S
+    if spent_ms >= max_ms or with_disturbed_ms >= DISTURBED_TIMES * max_ms:
         return "time"
     n_made = len(state["rounds"]) - state["n_retries"]
     if n_made < settings.min_processes:
