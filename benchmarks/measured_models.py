@@ -1,0 +1,96 @@
+"""Models of about 10 us, 1 ms and 20 ms a call, and the bench they are measured on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from rightfit.models.bundle import add_onnx, write_bundle
+from rightfit.models.families import get_family
+from rightfit.models.family import TrainingData
+from rightfit.models.schema import InputSchema
+from rightfit.profiling.jobs import OPEN_BUNDLE
+from rightfit.profiling.measurement import Bench, Subject
+from rightfit.profiling.settings import MeasuringSettings
+from rightfit.profiling.speed import SpeedProbe
+from rightfit.profiling.workers import WorkerKind, WorkerPool
+
+PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
+N_FEATURES = 36
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "linear": {
+        "n_epochs": 2,
+        "alpha": 1e-4,
+        "penalty": "l2",
+        "learning_rate": "optimal",
+        "eta0": 0.01,
+    },
+    "forest": {
+        "n_estimators": 12,
+        "max_depth": 8,
+        "min_samples_leaf": 2,
+        "max_features": "sqrt",
+    },
+}
+
+
+def make_bench(pool: WorkerPool, folder: Path) -> Bench:
+    """Return a bench with the preset ``quick``."""
+    rows = folder / "rows.npy"
+    np.save(rows, np.random.default_rng(1).normal(size=(2_048, N_FEATURES)).astype(np.float32))
+    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
+    settings = MeasuringSettings(**presets["quick"])
+    return Bench(pool, rows, folder, settings, "quick", SpeedProbe(None))
+
+
+def use_preset(bench: Bench, preset: str) -> Bench:
+    """Return the bench with another preset, and no load test."""
+    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
+    return replace(bench, settings=MeasuringSettings(**presets[preset]), preset=preset)
+
+
+def make_models(folder: Path) -> dict[str, Subject]:
+    """Train and save real models of about 10 us, 1 ms and 20 ms a call."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(3_000) % 6
+    rows = (rng.normal(size=(3_000, N_FEATURES)) + labels[:, None] * 0.3).astype(np.float32)
+    schema = InputSchema(
+        tuple(f"x{i}" for i in range(N_FEATURES)), tuple(f"c{i}" for i in range(6)), None
+    )
+    arguments = {}
+    for family, configuration in CONFIGURATIONS.items():
+        *_, last = get_family(family).train(
+            configuration,
+            TrainingData(rows, labels, schema),
+            n_checkpoints=1,
+            seed=0,
+            n_threads=1,
+            device="cpu",
+        )
+        bundle = write_bundle(
+            folder / family,
+            last.model,
+            family=family,
+            configuration=configuration,
+            schema=schema,
+            data_version="benchmark",
+        )
+        add_onnx(bundle, rows[:500])
+        arguments[family] = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
+    native = WorkerKind(get_family("forest").native_imports, 1)
+    forest = arguments["forest"] | {"runtime": "native"}
+    repeated = {"factory": OPEN_BUNDLE, "arguments": forest, "n_repeats": 16}
+    return {
+        "fast": Subject(
+            "fast",
+            WorkerKind(("onnxruntime",), 1),
+            OPEN_BUNDLE,
+            arguments["linear"] | {"runtime": "onnx"},
+        ),
+        "middle": Subject("middle", native, OPEN_BUNDLE, forest),
+        "slow": Subject("slow", native, "rightfit.profiling.known_load:open_repeated", repeated),
+    }
