@@ -13,7 +13,7 @@ from rightfit.profiling.tiers import Tier
 
 MS_PER_S = 1_000
 S_PER_MIN = 60
-LATENCY_SHARES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
+TAIL_SHARES = {"latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
 
 
 def describe_plan(
@@ -86,7 +86,7 @@ def _missing(
     lines = [
         f"{column}: not for models that take more than {slowest_call_ms(settings, share):.2g} ms "
         "a call in this preset"
-        for column, share in LATENCY_SHARES.items()
+        for column, share in TAIL_SHARES.items()
     ]
     reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
     lines += [f"{column}: can't be had here, {reason}" for column, reason in reasons.items()]
