@@ -52,7 +52,8 @@ def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "busy_cores": 1.0,
         "steal_share": 0.0,
         "probe_best_ns": 290_000,
-        "base_resident_mib": 100.0,
+        "files_mib": 5.0,
+        "base_resident_mib": 95.0,
         "base_peak_mib": 105.0,
         "total_ms": 100.0,
     } | changes
@@ -77,9 +78,9 @@ def test_metrics_come_from_the_best_batch_size() -> None:
     assert profile.values["throughput_rows_per_s"] == 400.0
     assert profile.values["cpu_cores"] == 1.5
     assert profile.values["cpu_util_pct"] == 75.0
-    assert profile.values["peak_memory_mib"] == 150.0  # the base and 50; not the 500 of 512 rows
-    assert profile.values["model_memory_mib"] == 50.0
-    assert profile.values["peak_memory_one_row_mib"] == 114.0
+    assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
+    assert profile.values["model_memory_mib"] == 55.0
+    assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
 
 
 def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:

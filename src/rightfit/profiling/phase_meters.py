@@ -7,7 +7,14 @@ from typing import Any
 from rightfit.profiling.cpu import mean_cores, read_cpu
 from rightfit.profiling.disturbance import delay_share, read_run_delay_ns
 from rightfit.profiling.latency import NS_PER_MS
-from rightfit.profiling.memory import Memory, read_memory, reset_peak
+from rightfit.profiling.memory import (
+    FilePages,
+    Memory,
+    new_file_pages_mib,
+    read_file_pages,
+    read_memory,
+    reset_peak,
+)
 
 Json = dict[str, Any]
 
@@ -34,9 +41,14 @@ class PhaseMeter:
 
 
 class MemoryMeter:
-    """Growth of this process' memory since the meter was made, see ``memory.py``."""
+    """Growth of this process' memory since the meter was made, see ``memory.py``.
 
-    def __init__(self) -> None:
+    Args:
+        base_pages: Pages of files of the worker this process was forked from.
+    """
+
+    def __init__(self, base_pages: FilePages | None) -> None:
+        self._base_pages = base_pages
         self.can_reset = reset_peak()
         self._start = read_memory()
 
@@ -50,9 +62,21 @@ class MemoryMeter:
         Args:
             phase_start: Memory read at the phase's start, right after :func:`reset_peak`.
         """
-        return self._growth_mib(phase_start) + read_memory().peak_mib - phase_start.resident_mib
+        now = read_memory()
+        of_files_mib = max(0.0, _files_mib(now) - _files_mib(phase_start))  # counted by files_mib
+        return (
+            self._growth_mib(phase_start) + now.peak_mib - phase_start.resident_mib - of_files_mib
+        )
+
+    def files_mib(self) -> float:
+        """Return the resident memory of files that the empty worker did not have."""
+        return new_file_pages_mib(self._base_pages, read_file_pages())
 
     def _growth_mib(self, now: Memory) -> float:
         if now.anonymous_mib is None or self._start.anonymous_mib is None:
             return now.resident_mib - self._start.resident_mib
         return now.anonymous_mib - self._start.anonymous_mib
+
+
+def _files_mib(memory: Memory) -> float:
+    return 0.0 if memory.anonymous_mib is None else memory.resident_mib - memory.anonymous_mib

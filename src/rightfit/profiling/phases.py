@@ -60,17 +60,19 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         What each phase took, plain JSON types.
     """
     start_ns = time.perf_counter_ns()
-    all_rows = np.load(request["rows"], mmap_mode="r")
-    pool = _resize(all_rows, max([N_ROTATING_ROWS, *request["batch_sizes"]]))
+    # The file is let go of: its pages are no part of the model's memory.
+    pool = _resize(
+        np.load(request["rows"], mmap_mode="r"), max([N_ROTATING_ROWS, *request["batch_sizes"]])
+    )
     singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
     open_model = factory(**request["arguments"])
     gc.collect()
     device = DeviceMeter(request["arguments"].get("device", "cpu"))
-    memory = MemoryMeter()
+    memory = MemoryMeter(request["base_pages"])
     call, load = _load(open_model, singles[0], memory)
     gc.collect()
     gc.freeze()
-    result = {"load": load, "overhead_ns": _overhead_ns(singles)}
+    result: Json = {"load": load, "overhead_ns": _overhead_ns(singles)}
     warmed = warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
     result["warm_up"] = {
         "n_calls": warmed.n_calls,
@@ -82,6 +84,7 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     )
     result["latency"] = _single_stream(call, singles, request, memory, probe)
     result["batches"] = _offline(call, pool, request, memory, Meters(probe, device))
+    result["files_mib"] = memory.files_mib()  # last, as looking takes memory itself
     result["device_reasons"] = device.reasons
     result["probe_best_ns"] = probe.best_ns
     result["total_ms"] = (time.perf_counter_ns() - start_ns) / NS_PER_MS

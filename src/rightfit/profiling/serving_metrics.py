@@ -184,10 +184,11 @@ def _set_memory(profile: Profile, rounds: list[Json], batch_size: int) -> None:
     one_row_mib, peak_mib, growth_mib = [], [], []
     for r in rounds:
         small = max(r["load"]["peak_memory_mib"], r["latency"]["peak_memory_mib"])
-        large = [b["peak_memory_mib"] for b in r["batches"] if b["batch_size"] == batch_size]
-        one_row_mib.append(_absolute_mib(r, small))
-        peak_mib.append(_absolute_mib(r, max(small, *large)))
-        growth_mib.append(max(small, *large))
+        sizes = [b["peak_memory_mib"] for b in r["batches"] if b["batch_size"] == batch_size]
+        large = max(small, *sizes)
+        one_row_mib.append(_absolute_mib(r, small + r["files_mib"]))
+        peak_mib.append(_absolute_mib(r, large + r["files_mib"]))
+        growth_mib.append(large + r["files_mib"])
     profile.set_interval("peak_memory_mib", median_interval(peak_mib))
     profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
     profile.set("model_memory_mib", statistics.median(growth_mib))

@@ -33,7 +33,10 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
-from rightfit.profiling.memory import read_memory  # reads /proc, imports nothing heavy
+from rightfit.profiling.memory import (
+    read_file_pages,
+    read_memory,
+)  # reads /proc, imports nothing heavy
 
 Json = dict[str, Any]
 
@@ -153,6 +156,7 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     import_ns = time.perf_counter_ns() - start_ns
     gc.collect()
     gc.freeze()
+    base_pages = read_file_pages()
     memory = read_memory()
     _write(
         responses,
@@ -166,7 +170,7 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
         },
     )
     for line in requests:
-        _write(responses, fork_and_handle(json.loads(line)))
+        _write(responses, fork_and_handle(json.loads(line) | {"base_pages": base_pages}))
 
 
 def fork_and_handle(request: Json) -> Json:
