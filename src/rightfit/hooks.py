@@ -26,6 +26,7 @@ _PARAMETER_BLOCKS = frozenset(
         "models",
         "ranking",
         "training",
+        "training_costs",
     }
 )
 _RUNTIME_ONLY = frozenset({"data_root"})

@@ -77,3 +77,12 @@ def test_hidden_libraries_cannot_be_imported() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"torch\.nn is hidden"):
         finder.find_spec("torch.nn")
     finder.find_spec("torchless")
+
+
+def test_hidden_libraries_look_absent_to_those_who_ask(worker: Worker, tmp_path: Path) -> None:
+    # Answers nothing but whether pandas can be found: None has no attribute "name".
+    answer = worker.ask(
+        request(tmp_path, factory="importlib.util:find_spec", arguments={"name": "pandas"})
+    )
+
+    assert "NoneType" in answer["error"]

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from typing import IO, Any
 
 from rightfit.profiling.memory import (
@@ -48,6 +50,7 @@ OPTIONAL_LIBRARIES = frozenset(
 OWN_IMPORTS = (
     "rightfit.models.runtimes",
     "rightfit.profiling.phases",
+    "rightfit.profiling.training_steps",
     "rightfit.profiling.under_load",
 )
 
@@ -64,8 +67,21 @@ class HiddenLibraries:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - importlib's signature
         """Refuse the hidden names, leave all others to the other finders."""
-        if name.partition(".")[0] in self._names:
+        if self._hides(name):
             raise ModuleNotFoundError(f"{name} is hidden from measuring processes", name=name)
+
+    def install(self) -> None:
+        """Hide the libraries from imports, and from those who only ask whether they are there."""
+        ask = importlib.util.find_spec
+
+        def ask_for_visible(name: str, package: str | None = None) -> ModuleSpec | None:
+            return None if self._hides(name) else ask(name, package)
+
+        sys.meta_path.insert(0, self)
+        importlib.util.find_spec = ask_for_visible
+
+    def _hides(self, name: str) -> bool:
+        return name.partition(".")[0] in self._names
 
 
 def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Callable[[], Any]:
@@ -108,6 +124,7 @@ def handle(request: Json) -> Json:
         limit_bytes = int(request["memory_limit_mib"] * 2**20)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     from rightfit.profiling.phases import measure, predict, record, run_once
+    from rightfit.profiling.training_steps import measure_steps
     from rightfit.profiling.under_load import serve_under_load
 
     tasks: dict[str, Callable[..., Json]] = {
@@ -116,6 +133,7 @@ def handle(request: Json) -> Json:
         "record": record,
         "run_once": run_once,
         "serve_under_load": serve_under_load,
+        "measure_steps": measure_steps,
     }
     return tasks[request["task"]](resolve_factory(request["factory"]), request)
 
@@ -144,12 +162,13 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     """
     cores = pin(n_cores)
     needed = {name.partition(".")[0] for name in imports}
-    sys.meta_path.insert(0, HiddenLibraries(OPTIONAL_LIBRARIES - needed))
+    HiddenLibraries(OPTIONAL_LIBRARIES - needed).install()
     start_ns = time.perf_counter_ns()
     for name in [
         *imports,
         "rightfit.models.runtimes",
         "rightfit.profiling.phases",
+        "rightfit.profiling.training_steps",
         "rightfit.profiling.under_load",
     ]:
         importlib.import_module(name)

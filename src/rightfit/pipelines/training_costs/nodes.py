@@ -1,0 +1,89 @@
+"""Nodes of the study of training costs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+# Kedro reads the hints of node functions at run time.
+from rightfit.datasets.json_store import JsonStore
+from rightfit.models.bundle import Bundle
+from rightfit.pipelines.training_costs.params import TrainingCostsParams
+
+
+def profile_training(
+    candidates: dict[str, Bundle],
+    train: pl.DataFrame,
+    data_card: dict[str, Any],
+    environment: dict[str, Any],
+    measurements: JsonStore,
+    params: TrainingCostsParams,
+) -> pl.DataFrame:
+    """Measure training steps of a cell's first candidate at different batch sizes.
+
+    Args:
+        candidates: Bundles by candidate name.
+        train: Encoded rows to train on, with the column ``label``.
+        data_card: The dataset's card.
+        environment: Fingerprint of this machine.
+        measurements: Keeps each result as soon as it is there.
+        params: What to measure.
+
+    Returns:
+        One row per batch size.
+    """
+    from rightfit.profiling.training_costs import Stretches, measure_training_costs
+    from rightfit.profiling.training_steps import TrainingTask
+    from rightfit.profiling.workers import shared_pool
+
+    name, bundle = next(iter(sorted(candidates.items())))
+    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+        rows, labels = _save_rows(train, data_card, params, Path(folder))
+        return measure_training_costs(
+            TrainingTask(
+                family=bundle.family,
+                configuration=bundle.configuration,
+                schema=data_card["input_schema"],
+                rows=str(rows),
+                labels=str(labels),
+                n_threads=params.n_threads,
+                device=params.device,
+            ),
+            Stretches(**params.model_dump(exclude={"n_threads", "device"})),
+            pool=shared_pool(),
+            store=measurements,
+            context={
+                "environment_id": environment["environment_id"],
+                "data_version": data_card["data_version"],
+            },
+            keys={"dataset": data_card["dataset"], "model": bundle.family, "candidate": name},
+        )
+
+
+def collect_training_costs(*costs: pl.DataFrame) -> tuple[pl.DataFrame, Any]:
+    """Put the costs of all cells into one table and draw them.
+
+    Returns:
+        The table and the chart of step time, throughput, cores and memory against batch size.
+    """
+    from rightfit.reporting.charts.training_costs import draw_training_costs
+
+    collected = pl.concat(costs)
+    return collected, draw_training_costs(collected)
+
+
+def _save_rows(
+    train: pl.DataFrame, data_card: dict[str, Any], params: TrainingCostsParams, folder: Path
+) -> tuple[Path, Path]:
+    """Write rows in random order, repeated where there are fewer than the largest stretch needs."""
+    n_rows = max(params.n_rows, max(params.batch_sizes) * params.min_steps)
+    order = np.resize(np.random.default_rng(0).permutation(train.height), n_rows)
+    features = train.select(data_card["input_schema"]["features"]).to_numpy()
+    rows, labels = folder / "rows.npy", folder / "labels.npy"
+    np.save(rows, np.ascontiguousarray(features[order], dtype=np.float32))
+    np.save(labels, train["label"].to_numpy().astype(np.int64)[order])
+    return rows, labels

@@ -1,0 +1,48 @@
+"""Training costs: candidates of families that train in batches, to costs by batch size."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from rightfit.grid import current_grid
+from rightfit.pipelines.training_costs.nodes import collect_training_costs, profile_training
+
+BATCHED_FAMILIES = ("net",)  # those whose configuration has a batch_size
+
+
+def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
+    """Create the study for the cells of the grid in use; it is no part of ``perf``."""
+    cells = [cell for cell in current_grid().cells() if cell[1] in BATCHED_FAMILIES]
+    if not cells:
+        return Pipeline([])
+    with warnings.catch_warnings():
+        # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+        collecting = Node(
+            collect_training_costs,
+            inputs=[f"{dataset}.{model}.training_costs" for dataset, model in cells],
+            outputs=["training_costs", "training_costs_chart"],
+            name="collect_training_costs",
+        )
+    return Pipeline([*(_profile_node(*cell) for cell in cells), collecting])
+
+
+def _profile_node(dataset: str, model: str) -> Node:
+    cell = f"{dataset}.{model}"
+    return Node(
+        profile_training,
+        inputs={
+            "candidates": f"{cell}.candidates",
+            "train": f"{dataset}.train",
+            "data_card": f"{dataset}.data_card",
+            "environment": "environment",
+            "measurements": "measurements",
+            "params": "params:training_costs",
+        },
+        outputs=f"{cell}.training_costs",
+        name="profile_training",
+        namespace=cell,
+    )

@@ -1,0 +1,172 @@
+"""Training costs by batch size: measuring them, and the table of what was found."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rightfit.profiling.environment import fingerprint
+from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.jobs import Store
+from rightfit.profiling.lock import lock_path, machine_lock
+from rightfit.profiling.speed import SpeedProbe, is_slow
+from rightfit.profiling.training_steps import TrainingTask, rows_of_a_stretch
+from rightfit.profiling.worker import Json
+from rightfit.profiling.workers import WorkerKind, WorkerPool
+
+if TYPE_CHECKING:
+    import polars as pl
+
+logger = logging.getLogger(__name__)
+
+PREPARE = "rightfit.profiling.training_steps:prepare_training"
+VERSION = 1  # raise it when the meaning of stored results changes
+MEASURED = ("step_time_ms", "peak_memory_mib")
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """How long and how often each batch size is trained.
+
+    Args:
+        batch_sizes: Rows a step.
+        n_processes: Fresh processes of each.
+        n_rows: Rows of a stretch.
+        min_steps: Steps of a stretch at least, for large batches.
+        max_delay_share: Run-queue delay / wall time that still counts as undisturbed.
+    """
+
+    batch_sizes: Sequence[int]
+    n_processes: int
+    n_rows: int
+    min_steps: int
+    max_delay_share: float
+
+
+def measure_training_costs(
+    task: TrainingTask,
+    stretches: Stretches,
+    *,
+    pool: WorkerPool,
+    store: Store,
+    context: Mapping[str, Any],
+    keys: Mapping[str, str],
+) -> pl.DataFrame:
+    """Train at each batch size in fresh processes, in turns.
+
+    Args:
+        task: What is trained; its batch size is replaced.
+        stretches: How long and how often.
+        pool: Started measuring processes.
+        store: Keeps each batch size's result.
+        context: What the results depend on beside task and stretches.
+        keys: Columns that say what was trained.
+
+    Returns:
+        One row per batch size: the keys, ``batch_size``, ``n_steps``, ``rows_per_s``,
+        ``cpu_cores``, ``step_time_ms`` and ``peak_memory_mib`` with intervals, ``disturbed``.
+    """
+    from rightfit.models.families import get_family
+
+    kind = WorkerKind((*get_family(task.family).native_imports, "torch.optim"), task.n_threads)
+    tasks = {size: _with_batch_size(task, size) for size in stretches.batch_sizes}
+    names = {
+        size: fingerprint(
+            {
+                "version": VERSION,
+                "task": asdict(one) | {"rows": None, "labels": None},
+                "stretches": asdict(stretches) | {"batch_sizes": None},
+                **context,
+            }
+        )
+        for size, one in tasks.items()
+    }
+    found = {size: (store.get(names[size]) or {"runs": []})["runs"] for size in tasks}
+    probe = SpeedProbe(None)
+    for turn in range(stretches.n_processes):
+        for size, one in tasks.items():
+            if len(found[size]) <= turn:
+                found[size].append(_train_once(one, size, stretches, kind, pool, probe))
+                store.put(names[size], {"runs": found[size]})
+    return _tabulate(found, stretches, keys)
+
+
+def _with_batch_size(task: TrainingTask, batch_size: int) -> TrainingTask:
+    return replace(task, configuration=task.configuration | {"batch_size": batch_size})
+
+
+def _train_once(
+    task: TrainingTask,
+    batch_size: int,
+    stretches: Stretches,
+    kind: WorkerKind,
+    pool: WorkerPool,
+    probe: SpeedProbe,
+) -> Json:
+    request = {
+        "task": "measure_steps",
+        "factory": PREPARE,
+        "arguments": asdict(task),
+        "memory_limit_mib": None,
+        "n_rows": rows_of_a_stretch(
+            batch_size, n_rows=stretches.n_rows, min_steps=stretches.min_steps
+        ),
+        "probe_best_ns": probe.best_ns,
+    }
+    with machine_lock(lock_path()):
+        answer = pool.get(kind).ask(request)
+    if not answer["ok"]:
+        raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer['error']}")
+    probe.best_ns = answer["probe_best_ns"]
+    logger.info(
+        "%s, batch size %d: %.3g ms a step", task.family, batch_size, answer["step_time_ms"]
+    )
+    return answer
+
+
+def _tabulate(
+    found: Mapping[int, list[Json]], stretches: Stretches, keys: Mapping[str, str]
+) -> pl.DataFrame:
+    import polars as pl
+
+    best_ns = min(run["probe_best_ns"] for runs in found.values() for run in runs)
+    rows = []
+    for batch_size, runs in found.items():
+        clean = [run for run in runs if not _is_disturbed(run, stretches, best_ns)]
+        used = clean or runs
+        row = {
+            **keys,
+            "batch_size": batch_size,
+            "n_steps": sum(run["n_steps"] for run in used),
+            "cpu_cores": statistics.median(run["cores"] for run in used),
+            "disturbed": not clean,
+        }
+        for column in MEASURED:
+            interval = median_interval([run[column] for run in used])
+            row |= {
+                column: interval.value,
+                f"{column}_low": interval.low,
+                f"{column}_high": interval.high,
+            }
+        row["rows_per_s"] = batch_size / row["step_time_ms"] * 1_000
+        rows.append(row)
+    intervals = [f"{column}{end}" for column in MEASURED for end in ("", "_low", "_high")]
+    schema: dict[str, Any] = {
+        **dict.fromkeys(keys, pl.String),
+        "batch_size": pl.Int64,
+        "n_steps": pl.Int64,
+        "rows_per_s": pl.Float64,
+        "cpu_cores": pl.Float64,
+        **dict.fromkeys(intervals, pl.Float64),
+        "disturbed": pl.Boolean,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _is_disturbed(run: Json, stretches: Stretches, best_ns: float) -> bool:
+    delay = run["delay_share"]
+    delayed = delay is not None and delay > stretches.max_delay_share
+    return delayed or is_slow(run["probe_ns"], best_ns)
