@@ -10,7 +10,7 @@ import pytest
 from rightfit.models.bundle import Bundle, add_onnx, compare_answers, read_bundle, write_bundle
 from rightfit.models.families import FAMILIES, get_family
 from rightfit.models.family import TrainingData
-from rightfit.models.runtimes import open_model, runtime_files
+from rightfit.models.runtimes import available_runtimes, open_model, runtime_files
 
 LINEAR = {
     "n_epochs": 2,
@@ -147,7 +147,7 @@ def test_open_model_names_faults(blobs: TrainingData, tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="runtime must be one of"):
         open_model(bundle, runtime="tpu", n_threads=1, device="cpu")
-    with pytest.raises(ValueError, match="has no ONNX export"):
+    with pytest.raises(ValueError, match=r"has no model\.onnx"):
         open_model(bundle, runtime="onnx", n_threads=1, device="cpu")
     with pytest.raises(ValueError, match=r"linear runs on \('cpu',\)"):
         open_model(bundle, runtime="native", n_threads=1, device="cuda")
@@ -158,3 +158,35 @@ def test_runtime_files_are_those_the_runtime_reads(blobs: TrainingData, tmp_path
 
     assert [path.name for path in runtime_files(bundle, "native")] == ["weights.safetensors"]
     assert [path.name for path in runtime_files(bundle, "onnx")] == ["model.onnx"]
+
+
+def test_net_with_8_bit_weights_is_smaller_and_answers_alike(
+    image_blobs: TrainingData, tmp_path: Path
+) -> None:
+    bundle = add_onnx(make_bundle("net", image_blobs, tmp_path / "bundle"), image_blobs.rows)
+
+    exact, rough = (
+        open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(image_blobs.rows)
+        for runtime in ("onnx", "onnx_int8")
+    )
+
+    assert available_runtimes(bundle) == ("native", "onnx", "onnx_int8")
+    assert np.abs(exact - rough).max() < 0.2
+    assert not np.array_equal(exact, rough)
+
+
+@pytest.mark.parametrize("name", ["linear", "forest"])
+def test_other_families_have_no_8_bit_weights(
+    name: str, blobs: TrainingData, tmp_path: Path
+) -> None:
+    bundle = add_onnx(make_bundle(name, blobs, tmp_path / "bundle"), blobs.rows)
+
+    assert available_runtimes(bundle) == ("native", "onnx")
+    with pytest.raises(ValueError, match=r"no model\.int8\.onnx"):
+        open_model(bundle, runtime="onnx_int8", n_threads=1, device="cpu")
+
+
+def test_bundle_without_an_export_has_its_own_runtime_only(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    assert available_runtimes(make_bundle("linear", blobs, tmp_path / "bundle")) == ("native",)

@@ -1,7 +1,8 @@
 """Model bundles: a trained model as a folder of checked files that can run no code when loaded.
 
 ``bundle.json`` says what the model is and holds the SHA-256 of every other file. The same model
-lies there twice: the family's own weights and, once exported, ``model.onnx``.
+lies there twice: the family's own weights and, once exported, ``model.onnx``; of a net a third
+time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured, not promised.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from rightfit.models.schema import InputSchema
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 ONNX_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
+QUANTISED_FAMILIES = ("net",)  # 8-bit weights make sense for matrix products, not for trees
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
@@ -135,6 +138,9 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     manifest = json.loads((bundle.path / MANIFEST).read_text())
     manifest["onnx"] = parity
     manifest["files"][ONNX_FILE] = _sha256(bundle.path / ONNX_FILE)
+    if bundle.family in QUANTISED_FAMILIES:
+        _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
+        manifest["files"][INT8_FILE] = _sha256(bundle.path / INT8_FILE)
     return _write_manifest(bundle.path, manifest)
 
 
@@ -198,6 +204,19 @@ def read_bundle(folder: Path) -> Bundle:
         onnx=manifest["onnx"],
         sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _quantise_weights(exported: Path, quantised: Path) -> None:
+    """Write an ONNX model again with 8-bit weights; activations are quantised at run time."""
+    import logging
+
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.disable(logging.WARNING)  # it advises a pre-processing that small nets do not need
+    try:
+        quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> Bundle:

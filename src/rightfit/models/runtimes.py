@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rightfit.models.bundle import ONNX_FILE, Bundle
+from rightfit.models.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.models.families import get_family
 from rightfit.models.family import Rows
 
 Predict = Callable[[Rows], Rows]
 
-RUNTIMES = ("native", "onnx")
+RUNTIMES = ("native", "onnx", "onnx_int8")
 
+_ONNX_FILES = {"onnx": ONNX_FILE, "onnx_int8": INT8_FILE}
 _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -23,8 +24,18 @@ def runtime_imports(family: str, runtime: str) -> tuple[str, ...]:
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
     """Return the bundle's files that a runtime needs, beside ``bundle.json``."""
-    name = get_family(bundle.family).weights_file if runtime == "native" else ONNX_FILE
-    return [bundle.path / name]
+    if runtime == "native":
+        return [bundle.path / get_family(bundle.family).weights_file]
+    return [bundle.path / _ONNX_FILES[runtime]]
+
+
+def available_runtimes(bundle: Bundle) -> tuple[str, ...]:
+    """Return the runtimes whose files a bundle holds."""
+    return tuple(
+        runtime
+        for runtime in RUNTIMES
+        if all(path.name in bundle.files for path in runtime_files(bundle, runtime))
+    )
 
 
 def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> Predict:
@@ -47,8 +58,8 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime must be one of {RUNTIMES}, but got {runtime=}.")
-    if runtime == "onnx":
-        return _open_onnx(bundle, n_threads=n_threads, device=device)
+    if runtime in _ONNX_FILES:
+        return _open_onnx(bundle, _ONNX_FILES[runtime], n_threads=n_threads, device=device)
     family = get_family(bundle.family)
     if device not in family.devices:
         raise ValueError(f"{bundle.family} runs on {family.devices}, but got {device=}.")
@@ -57,17 +68,17 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
     return lambda rows: family.predict_proba(model, rows)
 
 
-def _open_onnx(bundle: Bundle, *, n_threads: int, device: str) -> Predict:
+def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Predict:
     import onnxruntime
 
-    if ONNX_FILE not in bundle.files:
-        raise ValueError(f"Bundle {bundle.path} has no ONNX export; add one with add_onnx.")
+    if file not in bundle.files:
+        raise ValueError(f"Bundle {bundle.path} has no {file}; export the model with add_onnx.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
     provider = _ONNX_PROVIDERS[device]
     session = onnxruntime.InferenceSession(
-        bundle.path / ONNX_FILE, sess_options=options, providers=[provider]
+        bundle.path / file, sess_options=options, providers=[provider]
     )
     if provider not in session.get_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")

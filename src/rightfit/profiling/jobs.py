@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rightfit.models.bundle import Bundle
 from rightfit.models.families import get_family
-from rightfit.models.runtimes import runtime_imports
+from rightfit.models.runtimes import available_runtimes, runtime_imports
 from rightfit.profiling.environment import fingerprint
 from rightfit.profiling.measurement import Subject
 from rightfit.profiling.worker import Json
@@ -34,7 +34,7 @@ class Serving:
     """A way to serve a candidate; the batch size is found by measuring.
 
     Args:
-        runtime: ``native`` or ``onnx``.
+        runtime: One of ``rightfit.models.runtimes.RUNTIMES``.
         n_threads: Threads, and cores it runs on.
         device: ``cpu`` or ``cuda``.
     """
@@ -100,7 +100,7 @@ class Job:
 def plan_jobs(
     dataset: str, candidates: Mapping[str, Bundle], servings: Iterable[Serving]
 ) -> list[Job]:
-    """Pair each candidate with each serving configuration its family has.
+    """Pair each candidate with each serving configuration it can be served in.
 
     Args:
         dataset: The dataset's name.
@@ -113,4 +113,5 @@ def plan_jobs(
         for name, bundle in candidates.items()
         for serving in listed
         if serving.device in get_family(bundle.family).devices
+        and serving.runtime in available_runtimes(bundle)
     ]

@@ -27,7 +27,7 @@ class EvaluationParams(BaseModel):
 
     preset: Literal["quick", "standard", "publish"]
     presets: Presets
-    runtimes: tuple[Literal["native", "onnx"], ...] = Field(min_length=1)
+    runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
     n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
     mixed_environments: Literal["refuse", "label"]
