@@ -15,7 +15,7 @@ from rightfit.profiling.worker import Json
 from rightfit.profiling.workers import WorkerKind
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 6
+MEASUREMENT_VERSION = 7
 OPEN_BUNDLE = "rightfit.profiling.worker:open_bundle"
 
 

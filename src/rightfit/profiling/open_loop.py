@@ -24,11 +24,32 @@ from rightfit.profiling.latency import NS_PER_MS, Call, Clock, percentile_ns
 from rightfit.profiling.throughput import NS_PER_S
 
 SHARE = 0.99
+MS_PER_S = 1_000
 SPIN_NS = 200_000  # sleeping overshoots by 70 µs and more: the last stretch is spun
 MAX_UTILISATION = 0.98  # beyond, the queue only grows
 N_REPLAY_STEPS = 24
 N_SEARCH_STEPS = 5
 SEARCH_DEPTH = 3.0  # the queue replay was found to be too high by up to 40 %
+
+
+# A queue needs time to grow: a trial shorter than its limit would meet it at any rate.
+TRIAL_LIMITS = 10
+
+
+def requests_of_trial(rate_per_s: float, *, limit_ms: float, n_requests: int) -> int:
+    """Return how many requests a trial at a rate needs.
+
+    Args:
+        rate_per_s: Rate of arrivals.
+        limit_ms: Limit of the p99: a trial lasts ten times as long.
+        n_requests: Requests at least.
+
+    >>> requests_of_trial(20.0, limit_ms=50, n_requests=700)
+    700
+    >>> requests_of_trial(10_000.0, limit_ms=50, n_requests=700)
+    5000
+    """
+    return max(n_requests, math.ceil(rate_per_s * TRIAL_LIMITS * limit_ms / MS_PER_S))
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,7 @@ def predict_max_rate(
     Args:
         services_ns: Service times of the closed loop.
         limit_ms: Limit of the p99.
-        n_requests: Requests of one replay.
+        n_requests: Requests of one replay at least.
         generator: Draws the arrivals.
 
     Returns:
@@ -130,14 +151,15 @@ def predict_max_rate(
     unloaded_ns = percentile_ns(services_ns, SHARE)
     if unloaded_ns is None or unloaded_ns > limit_ms * NS_PER_MS:
         return None
-    unit_arrivals = poisson_arrivals_ns(1.0, n_requests, generator)
+    high = MAX_UTILISATION * NS_PER_S / float(services_ns.mean())
+    n_arrivals = requests_of_trial(high, limit_ms=limit_ms, n_requests=n_requests)
+    unit_arrivals = poisson_arrivals_ns(1.0, n_arrivals, generator)
 
     def meets(rate_per_s: float) -> bool:
         arrivals_ns = (unit_arrivals / rate_per_s).astype(np.int64)
         p99_ns = percentile_ns(replay_queue_ns(services_ns, arrivals_ns), SHARE)
         return p99_ns is not None and p99_ns <= limit_ms * NS_PER_MS
 
-    high = MAX_UTILISATION * NS_PER_S / float(services_ns.mean())
     if meets(high):
         return high
     low = high / 1_000

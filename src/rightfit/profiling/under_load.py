@@ -15,6 +15,7 @@ from rightfit.profiling.open_loop import (
     SHARE,
     poisson_arrivals_ns,
     predict_max_rate,
+    requests_of_trial,
     search_max_rate,
     time_open_loop,
 )
@@ -46,7 +47,10 @@ class LoadTrial:
 
     def p99_ns(self, rate_per_s: float) -> float | None:
         """Serve at a rate; ``None`` when that would take longer than what is left."""
-        arrivals_ns = poisson_arrivals_ns(rate_per_s, self._n_requests, self.generator)
+        n_requests = requests_of_trial(
+            rate_per_s, limit_ms=self._limit_ns / NS_PER_MS, n_requests=self._n_requests
+        )
+        arrivals_ns = poisson_arrivals_ns(rate_per_s, n_requests, self.generator)
         if time.perf_counter_ns() + arrivals_ns[-1] > self._end_ns:
             return None
         return percentile_ns(time_open_loop(self._call, self._rows, arrivals_ns), SHARE)
