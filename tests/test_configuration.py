@@ -90,6 +90,8 @@ def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCapt
         ({"grid": {"models": ["linaer"]}}, r"grid\.models names \['linaer'\]"),
         ({"grid": {"datasets": []}}, r"grid\.datasets must be a list of at least one name"),
         ({"models": {"net": {"fixed": {"n_units": 8}}}}, "both under fixed and under space"),
+        ({"models": {"net": {"fixed": {"n_epoch": 8}}}}, r"unknown=\['n_epoch'\]"),
+        ({"training": {"n_checkpoints": 50}}, "n_checkpoints=50"),
         (
             {"applications": {"web_api": {"objectives": {"latency_p55_ms": {"weight": 1}}}}},
             "latency_p55_ms",

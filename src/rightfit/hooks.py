@@ -14,8 +14,8 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import ParameterValidationError
 
-from rightfit.grid import use_parameters
-from rightfit.preparation.checking import RawTableError
+from rightfit.grid import current_grid, use_parameters
+from rightfit.pipelines.training.params import check_families
 
 _PARAMETER_BLOCKS = frozenset(
     {
@@ -53,6 +53,7 @@ class GridHook:
             if use_parameters(parameters):
                 pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
             _ = context.params  # checked here, or its error would come with a traceback
+            check_families(parameters, current_grid().models)
         except (ParameterValidationError, ValueError) as err:
             raise ConfigurationError(str(err)) from err
 
@@ -86,6 +87,8 @@ class ErrorHook:
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
         """
+        from rightfit.preparation.checking import RawTableError
+
         if isinstance(error, DatasetError | RawTableError):
             raise ConfigurationError(str(error)) from error
 

@@ -25,7 +25,6 @@ FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-QUANTISED_FAMILIES = ("net",)  # 8-bit weights make sense for matrix products, not for trees
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
@@ -138,7 +137,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     manifest = json.loads((bundle.path / MANIFEST).read_text())
     manifest["onnx"] = parity
     manifest["files"][ONNX_FILE] = _sha256(bundle.path / ONNX_FILE)
-    if bundle.family in QUANTISED_FAMILIES:
+    if family.has_int8:
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
         manifest["files"][INT8_FILE] = _sha256(bundle.path / INT8_FILE)
     return _write_manifest(bundle.path, manifest)
@@ -212,11 +211,12 @@ def _quantise_weights(exported: Path, quantised: Path) -> None:
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it advises a pre-processing that small nets do not need
     try:
         quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> Bundle:

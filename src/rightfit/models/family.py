@@ -83,6 +83,12 @@ class Family(Protocol):
     native_imports: tuple[str, ...]
     """Modules that serving the native model needs."""
 
+    length_setting: str
+    """The setting that counts the epochs or trees of a whole training."""
+
+    has_int8: bool
+    """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
+
     scaling: Mapping[str, Scaling]
     """How resource metrics grow with training; a metric not named is constant."""
 

@@ -25,6 +25,8 @@ name = "forest"
 devices: tuple[str, ...] = ("cpu",)
 weights_file = "weights.skops"
 native_imports: tuple[str, ...] = ("sklearn.ensemble", "skops.io")
+length_setting = "n_estimators"
+has_int8 = False
 scaling: Mapping[str, Scaling] = {
     "latency_p50_ms": "affine",
     "latency_p95_ms": "affine",

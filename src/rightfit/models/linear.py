@@ -24,6 +24,8 @@ name = "linear"
 devices: tuple[str, ...] = ("cpu",)
 weights_file = "weights.skops"
 native_imports: tuple[str, ...] = ("sklearn.linear_model", "skops.io")
+length_setting = "n_epochs"
+has_int8 = False
 scaling: Mapping[str, Scaling] = {}
 
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")

@@ -24,6 +24,8 @@ name = "net"
 devices: tuple[str, ...] = ("cpu", "cuda")
 weights_file = "weights.safetensors"
 native_imports: tuple[str, ...] = ("torch", "safetensors.torch")
+length_setting = "n_epochs"
+has_int8 = True
 scaling: Mapping[str, Scaling] = {}
 
 _SETTINGS = (
@@ -65,7 +67,7 @@ def train(
     *,
     n_checkpoints: int,
     seed: int,
-    n_threads: int,  # noqa: ARG001 -- see below
+    n_threads: int,  # noqa: ARG001 -- one is best, see below
     device: str,
 ) -> Iterator[Checkpoint]:
     """Train by AdamW on a one-cycle schedule; a step is a mini-batch.

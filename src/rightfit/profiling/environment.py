@@ -21,7 +21,7 @@ LIBRARIES = (
     "onnxruntime",
 )
 ID_LENGTH = 12
-MIB_PER_KIB = 1 / 1024
+BYTES_PER_MIB = 2**20
 
 
 def describe_environment() -> dict[str, Any]:
@@ -71,13 +71,10 @@ def _cpu_model() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
-def _memory_mib() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    kib = [int(line.split()[1]) for line in lines if line.startswith("MemTotal")]
-    return round(kib[0] * MIB_PER_KIB) if kib else None
+def _memory_mib() -> int:
+    import psutil
+
+    return round(psutil.virtual_memory().total / BYTES_PER_MIB)
 
 
 def _governor() -> str | None:

@@ -49,7 +49,7 @@ class MemoryMeter:
 
     def __init__(self, base_pages: FilePages | None) -> None:
         self._base_pages = base_pages
-        self.can_reset = reset_peak()
+        reset_peak()
         self._start = read_memory()
 
     def loaded_mib(self) -> float:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
+from rightfit.profiling.memory import read_memory, reset_peak
 from rightfit.profiling.metrics import METRICS
 
 _NS_PER_S = 1_000_000_000
-_KIB_PER_MIB = 1024
 
 FIT_COLUMNS = tuple(metric.column for metric in METRICS if metric.phase == "fit")
 
@@ -29,13 +28,13 @@ class FitMeter:
     def __init__(self) -> None:
         self._wall_ns = 0
         self._cpu_ns = 0
-        self._peak_kib: int | None = None
-        self._start_kib = _read_status_kib("VmRSS") if _reset_peak() else None
+        self._peak_mib: float | None = None
+        self._start_mib = read_memory().resident_mib if reset_peak() else None
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
         """Measure a stretch of training; validation in between is left out."""
-        measures_memory = self._start_kib is not None and _reset_peak()
+        measures_memory = self._start_mib is not None and reset_peak()
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
         try:
             yield
@@ -43,7 +42,7 @@ class FitMeter:
             self._wall_ns += time.perf_counter_ns() - wall_ns
             self._cpu_ns += time.process_time_ns() - cpu_ns
             if measures_memory:
-                self._peak_kib = max(self._peak_kib or 0, _read_status_kib("VmHWM"))
+                self._peak_mib = max(self._peak_mib or 0.0, read_memory().peak_mib)
 
     @property
     def cpu_s(self) -> float:
@@ -57,8 +56,8 @@ class FitMeter:
             n_steps: Training steps taken.
         """
         peak_mib = None
-        if self._peak_kib is not None and self._start_kib is not None:
-            peak_mib = max(0, self._peak_kib - self._start_kib) / _KIB_PER_MIB
+        if self._peak_mib is not None and self._start_mib is not None:
+            peak_mib = max(0.0, self._peak_mib - self._start_mib)
         wall_s = self._wall_ns / _NS_PER_S
         return {
             "fit_time_s": wall_s,
@@ -66,19 +65,3 @@ class FitMeter:
             "fit_peak_memory_mib": peak_mib,
             "fit_cpu_cores": self.cpu_s / wall_s if wall_s > 0 else None,
         }
-
-
-def _reset_peak() -> bool:
-    """Make the kernel's high-water mark start from the present; tell whether it can."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _read_status_kib(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1])
-    raise RuntimeError(f"/proc/self/status has no line {field}.")

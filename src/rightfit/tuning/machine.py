@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-
-def count_usable_cores() -> int:
-    """Count the cores this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has no affinity
-        return os.cpu_count() or 1
-
 
 def pick_device(wanted: str, usable: tuple[str, ...]) -> str:
     """Choose the device of a training.

@@ -101,8 +101,10 @@ def run_search(
         The study, at least one of its trials complete.
 
     Raises:
+        ValueError: If the settings are not the family's.
         RuntimeError: If no trial could be completed, or another process searches the cell.
     """
+    cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
     get_family(cell.family).load_libraries()
     with store.locked():
@@ -179,12 +181,15 @@ def make_pruner(settings: SearchSettings) -> optuna.pruners.BasePruner:
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that ended by themselves: complete, stopped or failed while training."""
+    """Return the trials that ended by themselves: complete, stopped or failed while training.
+
+    A failed trial without a reason was interrupted from outside and says nothing.
+    """
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
         if trial.state.is_finished()
-        and not str(trial.user_attrs.get(STOP_REASON, "")).startswith("interrupted")
+        and (trial.state != TrialState.FAIL or STOP_REASON in trial.user_attrs)
     ]
 
 
@@ -204,9 +209,6 @@ def _run_trial(
     started_cpu_ns = time.process_time_ns()
     try:
         return _train_trial(trial, cell, settings, store)
-    except KeyboardInterrupt:
-        trial.set_user_attr(STOP_REASON, "interrupted: from the keyboard")
-        raise
     except _TRIAL_FAULTS as err:
         trial.set_user_attr(STOP_REASON, f"failed: {type(err).__name__}: {err}")
         logger.warning("%s: trial %d failed: %s", cell.name, trial.number, err)
@@ -244,7 +246,8 @@ def _train_trial(
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
         trial.report(quality_raw, number)
         if number < settings.n_checkpoints and trial.should_prune():
-            trial.set_user_attr(STOP_REASON, _explain_median(trial, number, cell.quality.name))
+            best = max(point["quality_raw"] for point in curve)
+            trial.set_user_attr(STOP_REASON, _explain_median(trial, number, best, cell.quality))
             raise optuna.TrialPruned
     _keep_model(trial, checkpoint.model, configuration, cell, store)
     return quality_raw
@@ -270,11 +273,10 @@ def _keep_model(
     trial.set_user_attr("validation_pass_ms", (time.perf_counter_ns() - started_ns) / 1e6)
 
 
-def _explain_median(trial: optuna.Trial, step: int, metric: str) -> str:
+def _explain_median(trial: optuna.Trial, step: int, best: float, metric: QualityMetric) -> str:
     complete = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     others = [other.intermediate_values[step] for other in complete]
-    best = max(trial.study._storage.get_trial(trial._trial_id).intermediate_values.values())
     return (
-        f"median: best {metric} {best:.4f} up to checkpoint {step} is below the median "
+        f"median: best {metric.name} {best:.4f} up to checkpoint {step} is below the median "
         f"{median(others):.4f} of {len(others)} complete trials"
     )

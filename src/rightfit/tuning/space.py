@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
+from rightfit.models.family import Family, split_training
+
 if TYPE_CHECKING:
     from optuna import Trial
 
@@ -101,9 +103,22 @@ class ModelParams(BaseModel):
             raise ValueError(f"{twice} stand both under fixed and under space; keep one of them.")
         return self
 
-    def settings(self) -> dict[str, Any]:
-        """Return every setting's name; the value is the fixed one or ``None``."""
-        return {**dict.fromkeys(self.space.root), **self.fixed}
+    def check_family(self, family: Family, *, n_checkpoints: int) -> None:
+        """Check that the settings are the family's, and its shortest training long enough.
+
+        Args:
+            family: Whose settings they should be.
+            n_checkpoints: Parts of a training.
+
+        Raises:
+            ValueError: If a setting is missing or unknown, or a training may have fewer epochs or
+                trees than checkpoints.
+        """
+        family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
+        name = family.length_setting
+        searched = self.space.root.get(name)
+        shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
+        split_training(shortest, n_checkpoints)
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Return a whole configuration for a trial."""

@@ -88,14 +88,11 @@ def fail_interrupted(study: optuna.Study) -> int:
 
     Left alone they would repel the sampler from where they were. Call it under the store's lock.
     """
-    import optuna
     from optuna.trial import TrialState
 
     zombies = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for zombie in zombies:
-        trial = optuna.Trial(study, zombie._trial_id)
-        trial.set_user_attr(STOP_REASON, "interrupted: its process ended")
-        study.tell(trial, state=TrialState.FAIL)
+        study.tell(zombie.number, state=TrialState.FAIL)
     if zombies:
         logger.info("%s: %d interrupted trials set aside", study.study_name, len(zombies))
     return len(zombies)

@@ -16,7 +16,8 @@ from rightfit.models.family import TrainingData
 from rightfit.models.quality import QualityMetric
 from rightfit.models.schema import InputSchema
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
-from rightfit.tuning.machine import count_usable_cores, pick_device
+from rightfit.profiling.environment import usable_cores
+from rightfit.tuning.machine import pick_device
 from rightfit.tuning.study_store import StudyStore
 
 if TYPE_CHECKING:
@@ -105,7 +106,6 @@ def _make_cell(
     from rightfit.tuning.search import Cell
 
     family = cell_name.rsplit(".", 1)[1]
-    get_family(family).check_configuration(model_params.settings())
     schema = InputSchema.from_dict(data_card["input_schema"])
     return Cell(
         name=cell_name,
@@ -129,6 +129,6 @@ def _make_settings(training: TrainingParams, family: str) -> SearchSettings:
     values = training.model_dump(exclude={"n_candidates", "n_threads", "device"})
     return SearchSettings(
         **values,
-        n_threads=count_usable_cores() if training.n_threads == "all" else training.n_threads,
+        n_threads=usable_cores() if training.n_threads == "all" else training.n_threads,
         device=pick_device(training.device, get_family(family).devices),
     )

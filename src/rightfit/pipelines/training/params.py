@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rightfit.models.families import get_family
 from rightfit.tuning.space import ModelParams
 
-__all__ = ["ModelParams", "TrainingParams"]
+__all__ = ["ModelParams", "TrainingParams", "check_families"]
 
 
 class TrainingParams(BaseModel):
@@ -24,6 +26,21 @@ class TrainingParams(BaseModel):
     early_stopping: Literal["median", "none"]
     n_startup_trials: int = Field(ge=1)  # random trials; complete ones before any median stop
     n_candidates: int = Field(gt=0)  # per cell, at most
-    n_threads: int | Literal["all"] = Field()
+    n_threads: int | Literal["all"]
     device: Literal["cpu", "cuda", "auto"]
     seed: int = Field(ge=0)
+
+
+def check_families(parameters: Mapping[str, Any], models: Iterable[str]) -> None:
+    """Check what no single block can tell: families, their settings and the checkpoints.
+
+    Args:
+        parameters: All parameters, as the configuration holds them.
+        models: Names of the families of the grid.
+
+    Raises:
+        ValueError: Naming the first family that does not fit.
+    """
+    for name in models:
+        params = ModelParams.model_validate(parameters["models"][name])
+        params.check_family(get_family(name), n_checkpoints=parameters["training"]["n_checkpoints"])
