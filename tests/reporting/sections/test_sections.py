@@ -171,7 +171,8 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
         "3.11.2 (environment a1b2c3d4)."
     )
     assert section.sentences[1].startswith(
-        "6 profiles of 72 were disturbed by other processes while they were timed (forest-07 and"
+        "6 profiles of 72 were disturbed by other processes or a slow core while they were timed "
+        "(forest-07 and"
     )
     assert section.folds[0].tables[0].rows == (
         ("GPU utilisation", "72", "no NVIDIA driver on this machine"),
@@ -182,4 +183,6 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
 def test_measuring_undisturbed_says_so() -> None:
     profiles = pl.DataFrame({"candidate": ["a-1"], "disturbed": [False]})
 
-    assert describe_disturbance(profiles) == ("None of 1 profile was disturbed by other processes.")
+    assert describe_disturbance(profiles) == (
+        "None of 1 profile was disturbed by other processes or a slow core."
+    )

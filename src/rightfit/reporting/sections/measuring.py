@@ -56,14 +56,15 @@ def describe_environment(environment: Mapping[str, Any], n_profiles: int) -> str
 
 
 def describe_disturbance(profiles: pl.DataFrame) -> str:
-    """Say how many profiles other processes disturbed."""
+    """Say how many profiles were disturbed, by other processes or by a slow core."""
     disturbed = profiles.filter(pl.col("disturbed"))
+    causes = "by other processes or a slow core"
     if not disturbed.height:
-        return f"None of {count(profiles.height, 'profile')} was disturbed by other processes."
+        return f"None of {count(profiles.height, 'profile')} was disturbed {causes}."
     names = disturbed["candidate"].unique(maintain_order=True).to_list()
     return (
-        f"{count(disturbed.height, 'profile')} of {profiles.height} were disturbed by other "
-        f"processes while they were timed ({listing(names[:6])}"
+        f"{count(disturbed.height, 'profile')} of {profiles.height} were disturbed {causes} "
+        f"while they were timed ({listing(names[:6])}"
         f"{' and others' if len(names) > 6 else ''}): take their latencies with caution."
     )
 
