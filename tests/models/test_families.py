@@ -13,7 +13,7 @@ from rightfit.models.family import TrainingData
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "linear": {
-        "n_epochs": 4,
+        "n_epochs": 8,
         "alpha": 1e-4,
         "penalty": "l2",
         "learning_rate": "optimal",
@@ -59,6 +59,29 @@ def test_train_yields_each_checkpoint_with_growing_steps(name: str, blobs: Train
 
     assert len(n_steps) == 4
     assert n_steps == sorted(set(n_steps))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_structure_counts_are_positive_and_grow_as_declared(name: str, blobs: TrainingData) -> None:
+    family = get_family(name)
+    counts = [
+        family.describe_structure(checkpoint.model)
+        for checkpoint in family.train(
+            CONFIGURATIONS[name], blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
+        )
+    ]
+
+    assert {"n_parameters", "n_operations"} <= set(counts[0])
+    assert min(counts[0].values()) > 0
+    assert (counts[0] == counts[1]) == (family.growth == "constant")
+
+
+def test_structure_of_a_perceptron_counts_weights_once_a_row(blobs: TrainingData) -> None:
+    counts = get_family("net").describe_structure(train_fully("net", blobs))
+
+    n_features = blobs.schema.n_features
+    n_weights = n_features * 16 + 16 * 3
+    assert counts == {"n_parameters": n_weights + 16 + 3, "n_operations": n_weights}
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -21,7 +21,7 @@ def test_training_data_names_classes_without_rows() -> None:
 
 @pytest.mark.parametrize(
     ("n_units", "n_checkpoints", "expected"),
-    [(8, 4, [2, 4, 6, 8]), (5, 2, [2, 5]), (3, 3, [1, 2, 3]), (160, 1, [160])],
+    [(8, 4, [1, 2, 4, 8]), (5, 2, [2, 5]), (4, 4, [1, 1, 2, 4]), (160, 1, [160])],
 )
 def test_split_training_ends_at_the_whole(
     n_units: int, n_checkpoints: int, expected: list[int]

@@ -60,8 +60,8 @@ class Checkpoint:
     Args:
         model: The family's own model object. It may be trained further once the next checkpoint
             is asked for, so use it before.
-        n_steps: Training steps taken so far: mini-batches of a net, passes of a linear model,
-            trees of a forest.
+        n_steps: Training steps taken so far: mini-batches of a net, blocks of rows of a linear
+            model, trees of a forest.
     """
 
     model: Any
@@ -92,6 +92,9 @@ class Family(Protocol):
     scaling: Mapping[str, Scaling]
     """How resource metrics grow with training; a metric not named is constant."""
 
+    growth: Scaling
+    """How the counts of :meth:`describe_structure` grow with the steps taken."""
+
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
 
@@ -106,6 +109,14 @@ class Family(Protocol):
         ``None`` where the structure only emerges from training.
         """
 
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """Count what makes a model cheap or dear to serve.
+
+        Returns:
+            Always ``n_parameters`` (numbers to be stored) and ``n_operations`` (multiplications or
+            comparisons a row); all counts are positive.
+        """
+
     def train(
         self,
         configuration: Configuration,
@@ -116,7 +127,7 @@ class Family(Protocol):
         n_threads: int,
         device: str,
     ) -> Iterator[Checkpoint]:
-        """Train, yielding a usable model after each of ``n_checkpoints`` equal parts."""
+        """Train, yielding a usable model at each of ``n_checkpoints``; see :func:`split_training`."""
 
     def predict_proba(self, model: Any, rows: Rows) -> Rows:
         """Return class probabilities, shape (n_rows, n_classes), float32."""
@@ -135,27 +146,33 @@ class Family(Protocol):
 
 
 def split_training(n_units: int, n_checkpoints: int) -> list[int]:
-    """Split training into equal parts, as cumulative counts.
+    """Place checkpoints in a training, each at twice the length of the one before.
+
+    So the first look at a trial is cheap (a 32nd of the training for six checkpoints), and going
+    on is always a decision about as much again as was spent. Jamieson and Talwalkar (2016),
+    arXiv:1502.07943, halve for the same reason.
 
     Args:
-        n_units: Epochs or trees in the whole training.
-        n_checkpoints: Number of parts.
+        n_units: Steps, epochs or trees in the whole training.
+        n_checkpoints: Number of checkpoints.
 
     Returns:
-        Units done after each checkpoint; the last is ``n_units``.
+        Units done at each checkpoint, never falling; the last is ``n_units``. A training too short
+        for so many halvings looks at its first unit several times.
 
     Raises:
         ValueError: If there are fewer units than checkpoints.
 
-    >>> split_training(10, 4)
-    [2, 5, 8, 10]
+    >>> split_training(48, 4)
+    [6, 12, 24, 48]
     """
     if n_checkpoints > n_units:
         raise ValueError(
             f"A training of {n_units=} epochs or trees can't have {n_checkpoints=}. "
             "Lower training.n_checkpoints or raise the family's budget in parameters_models.yml."
         )
-    return [round(n_units * part / n_checkpoints) for part in range(1, n_checkpoints + 1)]
+    halvings = range(n_checkpoints - 1, -1, -1)
+    return [max(1, round(n_units / 2**halving)) for halving in halvings]
 
 
 def require_settings(name: str, configuration: Configuration, allowed: tuple[str, ...]) -> None:

@@ -38,6 +38,8 @@ scaling: Mapping[str, Scaling] = {
     "fit_time_s": "affine",
 }
 
+growth: Scaling = "affine"
+
 _SETTINGS = ("n_estimators", "max_depth", "min_samples_leaf", "max_features")
 _TRUSTED = ("sklearn.tree._tree.Tree",)
 
@@ -55,6 +57,18 @@ def check_configuration(configuration: Configuration) -> None:
 
 def build_untrained(configuration: Configuration, schema: InputSchema, *, seed: int) -> None:
     """Return ``None``: the trees' shape only emerges from training."""
+
+
+def describe_structure(model: Any) -> dict[str, float]:
+    """Count trees, their nodes, the stored numbers, and the comparisons of an average row."""
+    trees = [estimator.tree_ for estimator in model.estimators_]
+    n_nodes = sum(tree.node_count for tree in trees)
+    return {
+        "n_parameters": float(sum(tree.node_count * (2 + tree.value[0].size) for tree in trees)),
+        "n_operations": float(sum(_mean_depth(tree) for tree in trees)),
+        "n_nodes": float(n_nodes),
+        "n_trees": float(len(trees)),
+    }
 
 
 def train(
@@ -78,9 +92,12 @@ def train(
         random_state=seed,
         warm_start=True,
     )
+    done = 0
     for n_trees in split_training(configuration["n_estimators"], n_checkpoints):
-        model.set_params(n_estimators=n_trees)
-        model.fit(data.rows, data.labels)
+        if n_trees > done:
+            model.set_params(n_estimators=n_trees)
+            model.fit(data.rows, data.labels)
+        done = n_trees
         yield Checkpoint(model, n_steps=n_trees)
 
 
@@ -111,3 +128,9 @@ def load_weights(path: Path, configuration: Configuration, schema: InputSchema) 
 def export_onnx(model: Any, schema: InputSchema) -> bytes:
     """See :class:`rightfit.models.family.Family`."""
     return export_sklearn_onnx(model, schema)
+
+
+def _mean_depth(tree: Any) -> float:
+    """Return the nodes that an average training row passes: the sum of their shares of rows."""
+    weights = tree.weighted_n_node_samples
+    return float(weights.sum() / weights[0])

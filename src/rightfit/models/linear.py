@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rightfit.models.family import (
     Checkpoint,
@@ -28,6 +29,9 @@ length_setting = "n_epochs"
 has_int8 = False
 scaling: Mapping[str, Scaling] = {}
 
+growth: Scaling = "constant"
+
+_ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 
 
@@ -51,6 +55,12 @@ def build_untrained(configuration: Configuration, schema: InputSchema, *, seed: 
     return model.partial_fit(rows, labels, classes=labels)
 
 
+def describe_structure(model: Any) -> dict[str, float]:
+    """Count the coefficients; each is one multiplication a row."""
+    n_coefficients = float(model.coef_.size)
+    return {"n_parameters": n_coefficients, "n_operations": n_coefficients}
+
+
 def train(
     configuration: Configuration,
     data: TrainingData,
@@ -60,16 +70,15 @@ def train(
     n_threads: int,  # noqa: ARG001 -- SGD takes one row after another
     device: str,  # noqa: ARG001 -- CPU only
 ) -> Iterator[Checkpoint]:
-    """Pass over the shuffled rows ``n_epochs`` times; a step is a pass."""
+    """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows."""
     model = _estimator(configuration, seed=seed)
-    rng = np.random.default_rng(seed)
+    blocks = _shuffled_blocks(len(data.labels), n_epochs=configuration["n_epochs"], seed=seed)
     classes = np.arange(data.schema.n_classes)
     done = 0
-    for n_epochs in split_training(configuration["n_epochs"], n_checkpoints):
-        for _ in range(done, n_epochs):
-            order = rng.permutation(len(data.labels))
-            model.partial_fit(data.rows[order], data.labels[order], classes=classes)
-        done = n_epochs
+    for n_steps in split_training(len(blocks), n_checkpoints):
+        for block in blocks[done:n_steps]:
+            model.partial_fit(data.rows[block], data.labels[block], classes=classes)
+        done = n_steps
         yield Checkpoint(model, n_steps=done)
 
 
@@ -96,6 +105,16 @@ def load_weights(path: Path, configuration: Configuration, schema: InputSchema) 
 def export_onnx(model: Any, schema: InputSchema) -> bytes:
     """See :class:`rightfit.models.family.Family`."""
     return export_sklearn_onnx(model, schema)
+
+
+def _shuffled_blocks(n_rows: int, *, n_epochs: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    rng = np.random.default_rng(seed)
+    n_blocks = -(-n_rows // _ROWS_PER_STEP)
+    return [
+        block
+        for _ in range(n_epochs)
+        for block in np.array_split(rng.permutation(n_rows), n_blocks)
+    ]
 
 
 def _estimator(configuration: Configuration, *, seed: int) -> Any:

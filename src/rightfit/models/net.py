@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +29,8 @@ native_imports: tuple[str, ...] = ("torch", "safetensors.torch")
 length_setting = "n_epochs"
 has_int8 = True
 scaling: Mapping[str, Scaling] = {}
+
+growth: Scaling = "constant"
 
 _SETTINGS = (
     "n_epochs",
@@ -59,6 +63,25 @@ def build_untrained(configuration: Configuration, schema: InputSchema, *, seed: 
 
     torch.manual_seed(seed)
     return _network(configuration, schema).eval()
+
+
+def describe_structure(model: Any) -> dict[str, float]:
+    """Count weights, and multiplications a row: a convolution uses each weight at every place."""
+    from torch import nn
+
+    n_operations = 0.0
+    shape: tuple[int, ...] = ()
+    for layer in model:
+        if isinstance(layer, nn.Unflatten):
+            shape = layer.unflattened_size[1:]
+        elif isinstance(layer, nn.MaxPool2d):
+            shape = tuple(size // 2 for size in shape)
+        elif isinstance(layer, nn.Conv2d):
+            n_operations += layer.weight.numel() * math.prod(shape)
+        elif isinstance(layer, nn.Linear):
+            n_operations += layer.weight.numel()
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"n_parameters": float(n_parameters), "n_operations": n_operations}
 
 
 def train(
@@ -94,19 +117,19 @@ def train(
         max_lr=configuration["learning_rate"],
         total_steps=n_batches * configuration["n_epochs"],
     )
+    batches = _shuffled_batches(shuffler, len(labels), size, n_epochs=configuration["n_epochs"])
     done = 0
-    for n_epochs in split_training(configuration["n_epochs"], n_checkpoints):
+    for n_steps in split_training(n_batches * configuration["n_epochs"], n_checkpoints):
         network.train()
-        for _ in range(done, n_epochs):
-            for batch in torch.split(torch.randperm(len(labels), generator=shuffler), size):
-                index = batch.to(device)
-                loss = torch.nn.functional.cross_entropy(network(rows[index]), labels[index])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                schedule.step()
-        done = n_epochs
-        yield Checkpoint(network.eval(), n_steps=done * n_batches)
+        for batch in itertools.islice(batches, n_steps - done):
+            index = batch.to(device)
+            loss = torch.nn.functional.cross_entropy(network(rows[index]), labels[index])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        done = n_steps
+        yield Checkpoint(network.eval(), n_steps=done)
 
 
 def predict_proba(model: Any, rows: Rows) -> Rows:
@@ -165,6 +188,13 @@ def export_onnx(model: Any, schema: InputSchema) -> bytes:
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program.")
     return bytes(program.model_proto.SerializeToString())
+
+
+def _shuffled_batches(shuffler: Any, n_rows: int, size: int, *, n_epochs: int) -> Iterator[Any]:
+    import torch
+
+    for _ in range(n_epochs):
+        yield from torch.split(torch.randperm(n_rows, generator=shuffler), size)
 
 
 @contextlib.contextmanager
