@@ -30,7 +30,20 @@ NET = {
     "weight_decay": 0.0,
     "batch_size": 16,
 }
-CONFIGURATIONS: dict[str, dict[str, Any]] = {"linear": LINEAR, "forest": FOREST, "net": NET}
+BOOSTING = {
+    "max_iter": 6,
+    "learning_rate": 0.3,
+    "max_leaf_nodes": 7,
+    "min_samples_leaf": 2,
+    "l2_regularization": 0.1,
+    "max_features": 0.5,
+}
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "linear": LINEAR,
+    "forest": FOREST,
+    "net": NET,
+    "boosting": BOOSTING,
+}
 
 
 def make_bundle(name: str, data: TrainingData, folder: Path) -> Bundle:

@@ -25,6 +25,14 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "min_samples_leaf": 1,
         "max_features": "sqrt",
     },
+    "boosting": {
+        "max_iter": 8,
+        "learning_rate": 0.3,
+        "max_leaf_nodes": 7,
+        "min_samples_leaf": 2,
+        "l2_regularization": 0.1,
+        "max_features": 0.5,
+    },
     "net": {
         "n_epochs": 30,
         "n_layers": 1,
@@ -153,5 +161,5 @@ def test_check_configuration_names_missing_and_unknown_settings(name: str) -> No
 
 
 def test_get_family_names_what_there_is() -> None:
-    with pytest.raises(ValueError, match=r"no model family 'boosted'.*'forest', 'linear', 'net'"):
+    with pytest.raises(ValueError, match=r"no model family 'boosted'.*'boosting', 'forest', 'lin"):
         get_family("boosted")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rightfit.models import forest, linear, net
+from rightfit.models import (
+    boosting,
+    forest,
+    linear,
+    net,
+)
 from rightfit.models.family import Family
 
 FAMILIES: Mapping[str, Family] = {
     "linear": linear,
     "forest": forest,
     "net": net,
+    "boosting": boosting.FAMILY,
 }
 
 
