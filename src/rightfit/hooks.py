@@ -21,6 +21,7 @@ _PARAMETER_BLOCKS = frozenset(
     {
         "applications",
         "datasets",
+        "early_stopping",
         "evaluation",
         "grid",
         "models",

@@ -127,7 +127,7 @@ class Family(Protocol):
         n_threads: int,
         device: str,
     ) -> Iterator[Checkpoint]:
-        """Train, yielding a usable model at each of ``n_checkpoints``; see :func:`split_training`."""
+        """Train, yielding a usable model at each checkpoint; see :func:`split_training`."""
 
     def predict_proba(self, model: Any, rows: Rows) -> Rows:
         """Return class probabilities, shape (n_rows, n_classes), float32."""

@@ -1,0 +1,143 @@
+"""Nodes of the experiment on early stopping."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.datasets.json_store import JsonStore
+from rightfit.models.family import TrainingData
+from rightfit.models.quality import QualityMetric
+from rightfit.models.schema import InputSchema
+from rightfit.pipelines.early_stopping.params import ModelParams, RecordingParams
+from rightfit.tuning.study_store import StudyStore
+
+logger = logging.getLogger(__name__)
+
+
+def record_curves(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: dict[str, Any],
+    studies: StudyStore,
+    model_params: ModelParams,
+    recording: RecordingParams,
+    *,
+    cell_name: str,
+) -> pl.DataFrame:
+    """Train a cell's random configurations to the end, looking at every checkpoint.
+
+    Args:
+        train: Encoded rows to learn from, with the column ``label``.
+        validation: Encoded rows to judge by.
+        data_card: The dataset's card.
+        studies: Where the recordings are kept; what is there is not made again.
+        model_params: The family's settings and space.
+        recording: How many, how often.
+        cell_name: ``{dataset}.{model}``.
+
+    Returns:
+        One row per configuration and checkpoint; checkpoint 0 is before any training.
+    """
+    from rightfit.tuning.progress import show_progress
+    from rightfit.tuning.recording import RecordingSettings, record_cell
+    from rightfit.tuning.recording_tables import tabulate_recordings
+    from rightfit.tuning.search import Cell
+    from rightfit.tuning.study_store import fingerprint
+
+    dataset, family = cell_name.rsplit(".", 1)
+    schema = InputSchema.from_dict(data_card["input_schema"])
+    cell = Cell(
+        name=cell_name,
+        family=family,
+        params=model_params,
+        train=_make_data(train, schema),
+        validation=_make_data(validation, schema),
+        quality=QualityMetric(**data_card["quality"]),
+        data_version=data_card["data_version"],
+    )
+    key = fingerprint(
+        family,
+        {
+            "data_version": cell.data_version,
+            "quality": cell.quality.name,
+            "params": model_params.model_dump(),
+            "n_checkpoints": recording.n_checkpoints,
+            "n_snapshots": recording.n_snapshots,
+            "seed": recording.seed,
+        },
+    )
+    fields = ("n_configurations", "n_snapshots", "n_checkpoints", "n_workers", "seed")
+    settings = RecordingSettings(**{name: getattr(recording, name) for name in fields})
+    folder = studies.cell(cell_name).folder / f"recordings-{key}"
+    with show_progress(f"{cell_name} unstopped") as on_recording:
+        recordings = record_cell(cell, settings, folder, on_recording=on_recording)
+    logger.info("%s: %d trainings recorded", cell_name, len(recordings))
+    return tabulate_recordings(recordings, dataset=dataset, model=family, quality=cell.quality)
+
+
+def profile_recordings(
+    recorded_curves: pl.DataFrame,
+    test: pl.DataFrame,
+    data_card: dict[str, Any],
+    environment: dict[str, Any],
+    measurements: JsonStore,
+    recording: RecordingParams,
+    tiers: list[dict[str, Any]],
+) -> pl.DataFrame:
+    """Measure what every recorded model costs to serve, some of them before their end too.
+
+    Args:
+        recorded_curves: The cell's recordings.
+        test: Encoded test rows with the column ``label``.
+        data_card: The dataset's card.
+        environment: Fingerprint of this machine.
+        measurements: Keeps each result as soon as it is there.
+        recording: Serving configurations and how thoroughly to measure.
+        tiers: Hardware ladder, smallest first; the evaluation stage types and checks it.
+
+    Returns:
+        Resource profiles with the columns ``index`` and ``checkpoint`` in front.
+    """
+    from rightfit.profiling.measurement import Bench
+    from rightfit.profiling.speed import SpeedProbe
+    from rightfit.profiling.tiers import Tier
+    from rightfit.profiling.workers import shared_pool
+    from rightfit.tuning.recording_profiles import RecordedCell, profile_recorded
+
+    schema = InputSchema.from_dict(data_card["input_schema"])
+    cell = RecordedCell(
+        dataset=data_card["dataset"],
+        data_version=data_card["data_version"],
+        labels=test["label"].to_numpy().astype(np.int64),
+        quality=QualityMetric(**data_card["quality"]),
+        environment_id=environment["environment_id"],
+        n_cores=environment["n_cores"],
+        tiers=[Tier.model_validate(tier) for tier in tiers],
+    )
+    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+        rows = Path(folder) / "rows.npy"
+        np.save(rows, _make_data(test, schema).rows)
+        bench = Bench(
+            shared_pool(), rows, Path(folder), recording.measuring, "recording", SpeedProbe(None)
+        )
+        return profile_recorded(
+            recorded_curves,
+            cell,
+            bench,
+            measurements,
+            runtimes=recording.runtimes,
+            n_threads=recording.n_threads,
+        )
+
+
+def _make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
+    rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
+    return TrainingData(rows, frame["label"].to_numpy().astype(np.int64), schema)

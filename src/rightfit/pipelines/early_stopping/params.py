@@ -1,0 +1,27 @@
+"""Parameters of the experiment on early stopping."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rightfit.profiling.settings import MeasuringSettings
+from rightfit.tuning.space import ModelParams
+
+__all__ = ["ModelParams", "RecordingParams"]
+
+
+class RecordingParams(BaseModel):
+    """What is trained to the end and measured (``params:early_stopping.recording``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_configurations: int = Field(ge=4)  # per cell, drawn at random
+    n_snapshots: int = Field(ge=0)  # of them, also measured before the end of their training
+    n_checkpoints: int = Field(ge=2)
+    n_workers: int = Field(ge=1)  # trainings side by side, each on one thread
+    runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
+    n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
+    measuring: MeasuringSettings
+    seed: int = Field(ge=0)
