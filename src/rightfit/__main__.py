@@ -1,4 +1,7 @@
-"""Run the packaged project: ``python -m rightfit`` or ``rightfit``, with kedro run's options."""
+"""The command ``rightfit``: a verb (``which``, ``export``), else kedro run's options.
+
+``python -m rightfit --pipelines perf`` runs the packaged project as ``kedro run`` does.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.cli.utils import find_run_command
-from kedro.framework.project import configure_project
-
 
 def main(*args: Any, **kwargs: Any) -> Any:
-    """Run a pipeline of the installed package."""
+    """Run a verb, or a pipeline of the installed package."""
+    from rightfit.verbs.commands import VERBS, verbs
+
+    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
+    arguments = args[0] if args else kwargs.get("args") or sys.argv[1:]
+    if arguments and arguments[0] in VERBS:
+        return verbs(*args, **kwargs)
+    return _find_run_command()(*args, **kwargs)
+
+
+def _find_run_command() -> Any:
+    from kedro.framework.cli.utils import find_run_command
+    from kedro.framework.project import configure_project
+
+    from rightfit.verbs.commands import VERBS
+
     package_name = Path(__file__).parent.name
     configure_project(package_name)
-    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     run = find_run_command(package_name)
-    return run(*args, **kwargs)
+    run.epilog = f"Verbs instead of these options, each with its own --help: {', '.join(VERBS)}."
+    return run
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+"""The exported folder's README: what the model is, how to feed it, what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rightfit.models.bundle import Bundle
+from rightfit.profiling.metrics import METRICS
+from rightfit.reporting.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
+from rightfit.serving.answer import format_version, say_disturbance, say_origin
+from rightfit.serving.choice import Choice, Json
+
+N_NAMED = 12  # columns named in full; model.json holds all
+
+HOW_ENCODED = {
+    "standardise": "a number; null becomes the median, then (value - mean) / scale",
+    "indicate": "1 where it is null, else 0",
+    "one_hot": "a category; unknown ones and null count as <other>",
+    "pixels": "an image as bytes, row by row; value / 255",
+}
+
+
+def write_readme(
+    choice: Choice,
+    bundle: Bundle,
+    call: Mapping[str, Any],
+    encoder: Mapping[str, Any],
+    data_card: Mapping[str, Any],
+) -> str:
+    """Write the README of an export.
+
+    Args:
+        choice: Who was chosen, and why.
+        bundle: The model.
+        call: Content of ``model.json``.
+        encoder: Content of ``encoder.json``.
+        data_card: What the model was trained on.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("rightfit.serving"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown, not HTML
+    )
+    return environment.get_template("README.md.j2").render(
+        choice=choice,
+        bundle=bundle,
+        call=call,
+        data_card=data_card,
+        columns=_name_some(call["input"]["columns"]),
+        raw_columns=_describe_columns(encoder),
+        derived=data_card["features"]["derived"],
+        metrics=_list_metrics(choice.profile or {}),
+        ranked=format_version(choice.origin.ranked_in),
+        disturbance=say_disturbance(choice.profile),
+        origin=say_origin(choice.origin),
+    )
+
+
+def _name_some(names: list[str]) -> str:
+    named = ", ".join(f"`{name}`" for name in names[:N_NAMED])
+    return named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more"
+
+
+def _describe_columns(encoder: Mapping[str, Any]) -> list[Json]:
+    """Put columns that are encoded alike into one row."""
+    names: dict[str, list[str]] = {}
+    for step in encoder["steps"]:
+        names.setdefault(step["kind"], []).append(f"`{step['column']}`")
+    return [
+        {"names": ", ".join(columns), "how": HOW_ENCODED[kind]} for kind, columns in names.items()
+    ]
+
+
+def _list_metrics(profile: Mapping[str, Any]) -> list[Json]:
+    rows = []
+    for metric in METRICS:
+        value = profile.get(metric.column)
+        if value is None:
+            continue
+        ends = [profile.get(f"{metric.column}_{end}") for end in ("low", "high")]
+        known = all(end is not None for end in ends)
+        rows.append(
+            {
+                "title": sentence_case(metric_name(metric.column)),
+                "value": format_metric(metric.column, value),
+                "interval": " to ".join(format_metric(metric.column, end) for end in ends)
+                if known
+                else NOT_MEASURED,
+            }
+        )
+    return rows

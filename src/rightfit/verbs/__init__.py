@@ -1,0 +1,1 @@
+"""The verbs of the command ``rightfit`` beside running a pipeline."""

@@ -1,0 +1,96 @@
+"""The verbs: ``rightfit which`` and ``rightfit export``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+VERBS = ("which", "export")
+
+
+@click.group(name="rightfit")
+def verbs() -> None:
+    """Use what a run has found."""
+
+
+def where(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where results are."""
+    for option in (
+        click.option("--data-root", help="Root of all data instead of the configured one."),
+        click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
+        click.option(
+            "--conf-source",
+            type=click.Path(exists=True, path_type=Path),
+            help="Folder or archive of the configuration; conf in the project if not given.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@verbs.command()
+@click.option("--application", "-a", required=True, help="Who asks, e.g. web_api.")
+@click.option("--dataset", "-d", help="One dataset; all if not given.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Answer as JSON: a list, one item per dataset."
+)
+@where
+def which(application: str, dataset: str | None, *, as_json: bool, **place: Any) -> None:
+    """Say which model fits an application, by the last ranking."""
+    from rightfit.serving.answer import describe_choice, say_choice
+    from rightfit.verbs.choices import read_choices
+
+    try:
+        choices = list(read_choices(_open(**place), application, dataset))
+    except ValueError as err:
+        raise click.ClickException(str(err)) from err
+    if as_json:
+        click.echo(json.dumps([describe_choice(choice) for choice in choices], indent=2))
+        return
+    click.echo(f"{application} - {choices[0].purpose}")
+    for choice in choices:
+        click.echo("\n".join(say_choice(choice)))
+
+
+@verbs.command()
+@click.option("--application", "-a", required=True, help="Who will use it, e.g. web_api.")
+@click.option("--dataset", "-d", required=True, help="What it was trained on.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@where
+def export(application: str, dataset: str, folder: Path, *, force: bool, **place: Any) -> None:
+    """Write the winning model into FOLDER, with how to use it and what was measured."""
+    from rightfit.serving.answer import say_disturbance
+    from rightfit.serving.export import check_folder, export_model, require_winner
+    from rightfit.verbs.choices import read_choices, read_model
+
+    try:
+        check_folder(folder, force=force)
+        results = _open(**place)
+        (choice,) = read_choices(results, application, dataset)
+        require_winner(choice)
+        written = export_model(choice, read_model(results, choice), folder)
+    except (OSError, ValueError) as err:
+        raise click.ClickException(str(err)) from err
+    click.echo(choice.decision["sentence"])
+    click.echo(f"Measured: {say_disturbance(choice.profile)}")
+    click.echo(f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}")
+
+
+def _open(data_root: str | None, env: str | None, conf_source: Path | None) -> Any:
+    from kedro.utils import find_kedro_project
+
+    from rightfit.verbs.stored import open_results
+
+    here = Path.cwd()
+    project = find_kedro_project(here) or here
+    return open_results(
+        project,
+        conf_source or project / "conf",
+        env=env,
+        data_root=str(here / data_root) if data_root and "://" not in data_root else data_root,
+    )

@@ -1,0 +1,124 @@
+"""Stored results, read through the catalog without a Kedro session.
+
+A session reads and checks all parameters and builds every pipeline, which takes seconds. To read a
+result only the catalog of the environment in use is needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import Any
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.io import DataCatalog
+
+from rightfit.configuration import CONFIG_LOADER_ARGS
+
+
+class NothingStoredError(ValueError):
+    """A result that no run has written yet."""
+
+
+class StoredResults:
+    """Reads versioned results of earlier runs.
+
+    Args:
+        config: The catalog's configuration, by entry or pattern.
+        credentials: Credentials that entries name.
+    """
+
+    def __init__(self, config: dict[str, Any], credentials: dict[str, Any]) -> None:
+        self._config = config
+        self._credentials = credentials
+        self._catalog = DataCatalog.from_config(config, credentials)
+        self._opened: list[DataCatalog] = []  # a copy of a remote bundle lives as long as these
+
+    def list_versions(self, name: str) -> list[str]:
+        """Return the versions of a result, oldest first."""
+        import fsspec
+
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        options = {**(entry.get("credentials") or {}), **(entry.get("fs_args") or {})}
+        options = {key: value for key, value in options.items() if not key.startswith("open_args")}
+        files, path = fsspec.core.url_to_fs(str(entry["filepath"]), **options)
+        if not files.isdir(path):
+            return []
+        folders = (PurePath(found).name for found in files.ls(path, detail=False))
+        return sorted(name for name in folders if not name.startswith("."))
+
+    def find_version(self, name: str, *, at_most: str | None = None) -> str:
+        """Return a result's newest version.
+
+        Args:
+            name: Name in the catalog.
+            at_most: The newest that counts: what another result was made from is no newer than it.
+
+        Raises:
+            NothingStoredError: If there is none.
+        """
+        versions = self.list_versions(name)
+        found = [version for version in versions if at_most is None or version <= at_most]
+        if not found:
+            path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
+            until = f" up to {at_most}" if at_most else ""
+            raise NothingStoredError(
+                f"No run has written {name}{until} to {path} yet. Run: kedro run --pipelines perf "
+                "(results kept elsewhere are found with --data-root or --env)."
+            )
+        return found[-1]
+
+    def load(self, name: str, version: str) -> Any:
+        """Load one version of a result."""
+        catalog = DataCatalog.from_config(
+            self._config, self._credentials, load_versions={name: version}
+        )
+        self._opened.append(catalog)
+        return catalog.load(name)
+
+
+def open_results(
+    project: Path, conf_source: Path, *, env: str | None, data_root: str | None
+) -> StoredResults:
+    """Open the results that a configuration points to.
+
+    Args:
+        project: Folder that relative paths of the catalog start from.
+        conf_source: Folder of the configuration, or its archive.
+        env: Environment; ``None`` for the default one.
+        data_root: Root of all data instead of the configured one.
+
+    Raises:
+        ValueError: If there is no catalog.
+    """
+    loader = OmegaConfigLoader(
+        str(conf_source),
+        env=env,
+        runtime_params={"data_root": data_root} if data_root else {},
+        **CONFIG_LOADER_ARGS,
+    )
+    try:
+        config = loader["catalog"]
+    except (MissingConfigException, ValueError) as err:
+        raise ValueError(
+            f"There is no catalog in {conf_source}. Run inside the project, or name its "
+            "configuration: --conf-source"
+        ) from err
+    try:
+        credentials = loader["credentials"]
+    except MissingConfigException:
+        credentials = {}
+    return StoredResults(_resolve_paths(config, project), credentials)
+
+
+def _resolve_paths(config: dict[str, Any], project: Path) -> dict[str, Any]:
+    """Let relative paths start from the project's folder, as they do in a run."""
+    return {
+        name: entry | {"filepath": _resolve(entry["filepath"], project)}
+        if isinstance(entry, dict) and "filepath" in entry
+        else entry
+        for name, entry in config.items()
+    }
+
+
+def _resolve(path: str, project: Path) -> str:
+    return path if "://" in path else str(project / path)
