@@ -110,8 +110,12 @@ class ResultHook:
 
 
 def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
-    """Refuse what Kedro would accept in silence: a block that nothing reads."""
-    unknown = sorted(set(parameters) - _PARAMETER_BLOCKS - _RUNTIME_ONLY)
+    """Refuse what Kedro would accept in silence: a block that nothing reads.
+
+    A name that starts with _ is a template for other blocks, as everywhere in Kedro.
+    """
+    named = {name for name in parameters if not name.startswith("_")}
+    unknown = sorted(named - _PARAMETER_BLOCKS - _RUNTIME_ONLY)
     if unknown:
         raise ValueError(
             f"Unknown parameters {unknown}; there are {sorted(_PARAMETER_BLOCKS)}. Correct "

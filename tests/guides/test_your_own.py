@@ -1,0 +1,106 @@
+"""The guide works as it stands: its blocks, added to a fresh copy of the project, take part."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from guides import copy_project, read_blocks
+
+MAX_CHANGED_LINES = 40
+
+
+@pytest.fixture(scope="module")
+def guide(project_path: Path) -> Path:
+    return project_path / "docs" / "your_own.md"
+
+
+@pytest.fixture(scope="module")
+def grown_project(
+    guide: Path, project_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A copy of the project after following the guide."""
+    copy = copy_project(project_path, tmp_path_factory.mktemp("grown"))
+    for block in read_blocks(guide):
+        block.apply(copy)
+    make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")
+    return copy
+
+
+def make_orchard() -> pl.DataFrame:
+    """Draw 1,200 apples of three varieties, with gaps; a quarter is for the test."""
+    rng = np.random.default_rng(0)
+    n = 1200
+    kind = rng.integers(0, 3, n)
+    soil = np.where(rng.random(n) < 0.7, kind, rng.integers(0, 3, n))
+    table = pl.DataFrame(
+        {
+            "mass_g": rng.normal(150 + 30 * kind, 15),
+            "width_mm": rng.normal(70 + 2 * kind, 4),
+            "soil": np.array(["clay", "loam", "sand"])[soil],
+            "slope": rng.choice(["flat", "south"], n),
+            "variety": np.array(["boskoop", "elstar", "topaz"])[kind],
+            "split": np.where(rng.random(n) < 0.25, "test", "train"),
+        }
+    )
+    gaps = {name: pl.Series(rng.random(n) < 0.05) for name in ("mass_g", "soil", "slope")}
+    return table.with_columns(pl.when(~gap).then(pl.col(name)) for name, gap in gaps.items())
+
+
+def run_project(project: Path, *arguments: str) -> None:
+    """Run a project with the tests' tiny budgets."""
+    command = [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments]
+    result = subprocess.run(
+        command,
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "src"), "KEDRO_DISABLE_TELEMETRY": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_guide_changes_at_most_forty_lines(guide: Path) -> None:
+    blocks = read_blocks(guide)
+
+    assert {block.language for block in blocks} == {"diff", "python", "yaml"}
+    assert sum(len(block.added) for block in blocks) <= MAX_CHANGED_LINES
+
+
+def test_guide_brings_all_three_into_the_configuration(
+    grown_project: Path, project_path: Path
+) -> None:
+    def read(project: Path) -> tuple[set[str], set[str], set[str]]:
+        conf = project / "conf" / "base"
+        grid = yaml.safe_load((conf / "parameters_grid.yml").read_text())["grid"]
+        applications = yaml.safe_load((conf / "parameters_applications.yml").read_text())
+        return set(grid["datasets"]), set(grid["models"]), set(applications["applications"])
+
+    brought = [new - old for new, old in zip(read(grown_project), read(project_path), strict=True)]
+
+    assert brought == [{"orchard"}, {"extra_trees"}, {"sorting_line"}]
+
+
+def test_ranking_contains_what_the_guide_brought(grown_project: Path) -> None:
+    grid = {"datasets": ["orchard"], "models": ["linear", "extra_trees"]}
+    tiny = grown_project / "conf" / "test" / "parameters_grid.yml"
+    tiny.write_text(yaml.safe_dump({"grid": grid}))
+
+    run_project(grown_project, "--pipelines", "perf")
+
+    reporting = grown_project / "data" / "08_reporting"
+    (written,) = (reporting / "rankings.parquet").glob("*/rankings.parquet")
+    ranked = pl.read_parquet(written).filter(
+        pl.col("dataset") == "orchard", pl.col("application") == "sorting_line"
+    )
+    assert set(ranked["model"]) == {"linear", "extra_trees"}
+    assert set(ranked.filter(pl.col("model") == "extra_trees")["runtime"]) == {"native", "onnx"}
+    assert ranked["utility"].null_count() == 0
+    assert ranked["rank"].min() == 1
