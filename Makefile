@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz package bench-ranking bench-measuring clean
+.PHONY: help install perf test check lint types contracts viz dashboard package bench-ranking bench-measuring clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -38,6 +38,9 @@ check: lint types contracts test ## lint, types, import contracts and tests: wha
 
 viz: .venv/.installed ## open the pipelines in kedro-viz
 	$(BIN)/kedro viz run
+
+dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
+	@studies=$$($(BIN)/rightfit studies $(CELL)) && exec $(BIN)/optuna-dashboard --port $(or $(PORT),8080) "$$studies"
 
 package: .venv/.installed ## build the wheel and the configuration archive into dist/
 	rm -rf build dist

@@ -1,4 +1,4 @@
-"""The verbs: ``rightfit which`` and ``rightfit export``."""
+"""The verbs: ``rightfit which``, ``rightfit export`` and ``rightfit studies``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-VERBS = ("which", "export")
+VERBS = ("which", "export", "studies")
 
 
 @click.group(name="rightfit")
@@ -79,6 +79,19 @@ def export(application: str, dataset: str, folder: Path, *, force: bool, **place
     click.echo(choice.decision["sentence"])
     click.echo(f"Measured: {say_disturbance(choice.profile)}")
     click.echo(f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}")
+
+
+@verbs.command()
+@click.argument("cell", required=False)
+@where
+def studies(cell: str | None, **place: Any) -> None:
+    """Print the database URL of a CELL's searches (landsat.forest), for Optuna's tools."""
+    from rightfit.verbs.searches import find_studies
+
+    try:
+        click.echo(find_studies(_open(**place).load_current("studies"), cell))
+    except ValueError as err:
+        raise click.ClickException(str(err)) from err
 
 
 def _open(data_root: str | None, env: str | None, conf_source: Path | None) -> Any:

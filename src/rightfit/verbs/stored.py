@@ -67,6 +67,10 @@ class StoredResults:
             )
         return found[-1]
 
+    def load_current(self, name: str) -> Any:
+        """Load what is not versioned."""
+        return self._catalog.load(name)
+
     def load(self, name: str, version: str) -> Any:
         """Load one version of a result."""
         catalog = DataCatalog.from_config(
