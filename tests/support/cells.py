@@ -36,7 +36,10 @@ def make_cell(data: TrainingData, **changes: Any) -> Cell:
 def make_settings(**changes: Any) -> SearchSettings:
     values: dict[str, Any] = {
         "n_trials": 4,
-        "timeout_s": None,
+        "budget_cpu_s": None,
+        "budget_wall_s": None,
+        "n_workers": 1,
+        "n_retries": 2,
         "n_checkpoints": 2,
         "sampler": "random",
         "n_grid_points": 2,

@@ -100,8 +100,10 @@ def bundle_candidates(
     ]
     bundles = {}
     for number in choose_candidates(complete, n_candidates=n_candidates):
-        bundle = read_bundle(store.bundle_folder(study.study_name, number))
-        bundles[f"{model}-{number:03d}"] = bundle if bundle.onnx else add_onnx(bundle, parity_rows)
+        with store.locked(f"{study.study_name}.export"):  # another run may share the search
+            bundle = read_bundle(store.bundle_folder(study.study_name, number))
+            bundle = bundle if bundle.onnx else add_onnx(bundle, parity_rows)
+        bundles[f"{model}-{number:03d}"] = bundle
     return bundles
 
 

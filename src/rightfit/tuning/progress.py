@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def show_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar while a search runs; without a terminal it stays silent.
 
     Yields:
-        A function to call with the finished trials and the number at which the search ends.
+        A function to call with the finished trials and the number at which the search ends, or
+        ``None`` if it ends otherwise.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import inspect
 import json
-import logging
+import shutil
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,54 +19,127 @@ from rightfit.models.families import get_family
 
 if TYPE_CHECKING:
     import optuna
-
-logger = logging.getLogger(__name__)
+    import sqlalchemy
 
 STOP_REASON = "stop_reason"
+
+_DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder
+_BUSY_TIMEOUT_S = 60  # SQLite lets one writer in at a time
+# A database server notices after a minute that the host of a lock's holder is gone.
+_KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
 
 
 @dataclass(frozen=True)
 class StudyStore:
-    """Searches on disk.
+    """Searches on disk, or in a database that several hosts share.
 
     Args:
         folder: Folder for the trials' bundles, and for the studies unless ``storage`` is given.
-        storage: Database URL of the studies; ``None`` for an SQLite file in ``folder``.
+            Hosts that share a search must share it too.
+        storage: Database URL of the studies (``postgresql+psycopg2://…``); ``None`` for an SQLite
+            file in ``folder``, which all workers on one machine may share.
+        heartbeat_s: Seconds between a running trial's signs of life in a shared database.
+        grace_s: Seconds without one after which a trial counts as abandoned by its host.
+
+    Raises:
+        ValueError: If the database is of another kind, or a shared one has no heartbeat.
     """
 
     folder: Path
     storage: str | None
+    heartbeat_s: int | None = None
+    grace_s: int | None = None
+
+    def __post_init__(self) -> None:
+        kind = self.url.partition(":")[0].partition("+")[0]  # the rest may hold a password
+        if kind not in _DATABASES:
+            raise ValueError(
+                f"Studies can't be kept in a database of the kind {kind!r}; allowed are "
+                f"{_DATABASES}. Correct the credentials of the studies."
+            )
+        if self.storage and not (self.heartbeat_s and self.grace_s):
+            raise ValueError(
+                "Studies in a database need heartbeat_s and grace_s, or the trial of a lost host "
+                f"would never be taken up, but got {self.heartbeat_s=}, {self.grace_s=}. Give the "
+                "catalog entry of the studies both."
+            )
 
     def cell(self, name: str) -> StudyStore:
         """Return the part of the store that belongs to a cell ``{dataset}.{model}``."""
-        return StudyStore(self.folder.joinpath(*name.split(".")), self.storage)
+        return replace(self, folder=self.folder.joinpath(*name.split(".")))
 
-    def open(self) -> optuna.storages.RDBStorage:
-        """Open the studies' database, creating it when needed."""
+    @property
+    def url(self) -> str:
+        """The studies' database."""
+        return self.storage or f"sqlite:///{self.folder / 'studies.db'}"
+
+    def open(self, *, with_heartbeat: bool = False) -> optuna.storages.RDBStorage:
+        """Open the studies' database, creating it when needed.
+
+        Args:
+            with_heartbeat: Whether signs of life are written and read; only a shared database needs
+                them.
+        """
         import optuna
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        return optuna.storages.RDBStorage(self.storage or f"sqlite:///{self.folder / 'studies.db'}")
+        if self.url.startswith("sqlite"):
+            options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
+        else:
+            options = {"pool_pre_ping": True}  # a long trial outlives many an idle connection
+        with self.locked("studies"), warnings.catch_warnings():
+            # The heartbeat has been called experimental since Optuna 2.9.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.storages.RDBStorage(
+                self.url,
+                engine_kwargs=options,
+                heartbeat_interval=self.heartbeat_s if with_heartbeat else None,
+                grace_period=self.grace_s if with_heartbeat else None,
+            )
 
     def bundle_folder(self, study_name: str, number: int) -> Path:
         """Return the folder of a trial's bundle."""
         return self.folder / study_name / f"{number:05d}"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes out of this cell's search.
+    def new_bundle(self, study_name: str, number: int) -> Iterator[Path]:
+        """Give a folder to write a bundle in; it becomes the trial's once the block is through.
 
-        Raises:
-            RuntimeError: If another process is searching this cell.
+        A process that dies in between leaves a folder that no one takes for a bundle.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as err:
-                raise RuntimeError(
-                    f"Another run is searching in {self.folder}. Wait for it to end, or stop it."
-                ) from err
+        final = self.bundle_folder(study_name, number)
+        partial = final.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(final)
+
+    def drop_bundle(self, study_name: str, number: int) -> None:
+        """Delete what a trial that does not count has written."""
+        final = self.bundle_folder(study_name, number)
+        for folder in (final, final.with_suffix(".partial")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Keep every other worker that shares these studies out of the block, wherever it runs.
+
+        The lock is the operating system's or the database's, so it ends with its holder.
+
+        Args:
+            name: What is locked.
+        """
+        if self.url.startswith("sqlite"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / f".{name}.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            return
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        with _connect(self.url).begin() as connection:  # the lock ends with the transaction
+            for option, value in _KEEPALIVES.items():
+                connection.exec_driver_sql(f"SET LOCAL {option} = {value}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
             yield
 
 
@@ -83,16 +158,8 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def fail_interrupted(study: optuna.Study) -> int:
-    """Mark trials that an ended process left running as failed; return how many.
+@functools.cache
+def _connect(url: str) -> sqlalchemy.Engine:
+    import sqlalchemy
 
-    Left alone they would repel the sampler from where they were. Call it under the store's lock.
-    """
-    from optuna.trial import TrialState
-
-    zombies = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for zombie in zombies:
-        study.tell(zombie.number, state=TrialState.FAIL)
-    if zombies:
-        logger.info("%s: %d interrupted trials set aside", study.study_name, len(zombies))
-    return len(zombies)
+    return sqlalchemy.create_engine(url, pool_pre_ping=True)

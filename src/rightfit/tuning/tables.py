@@ -10,8 +10,8 @@ import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.models.quality import QualityMetric
+from rightfit.tuning.budget import finished_trials
 from rightfit.tuning.fit_meter import FIT_COLUMNS
-from rightfit.tuning.search import finished_trials
 from rightfit.tuning.study_store import STOP_REASON
 
 STATES = {

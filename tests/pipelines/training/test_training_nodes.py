@@ -7,13 +7,16 @@ import polars as pl
 import pytest
 
 from rightfit.models.family import TrainingData
-from rightfit.pipelines.training.nodes import tune_model
+from rightfit.pipelines.training.nodes import _make_settings, tune_model
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
 from rightfit.tuning.study_store import StudyStore
 
 TRAINING: dict[str, Any] = {
     "n_trials": 3,
-    "timeout_s": None,
+    "budget_cpu_s": None,
+    "budget_wall_s": None,
+    "n_workers": 1,
+    "n_retries": 2,
     "n_checkpoints": 2,
     "sampler": "random",
     "n_grid_points": 2,
@@ -72,3 +75,23 @@ def test_tune_model_refuses_a_setting_the_family_does_not_know(
         tune(blobs, tmp_path, faulty)
 
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("limit", ["n_trials", "budget_cpu_s", "budget_wall_s"])
+def test_training_needs_one_limit(limit: str) -> None:
+    no_limit = TRAINING | {"n_trials": None, "budget_cpu_s": None, "budget_wall_s": None}
+
+    assert TrainingParams.model_validate(no_limit | {limit: 9})
+    with pytest.raises(ValueError, match=r"a search would never end\. Give at least one"):
+        TrainingParams.model_validate(no_limit)
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightfit.pipelines.training.nodes.usable_cores", lambda: 8)
+
+    n_threads = [
+        _make_settings(TrainingParams.model_validate(TRAINING | {"n_workers": n}), "linear")
+        for n in (1, 3, 9)
+    ]
+
+    assert [settings.n_threads for settings in n_threads] == [8, 2, 1]

@@ -127,8 +127,9 @@ def _make_settings(training: TrainingParams, family: str) -> SearchSettings:
     from rightfit.tuning.search import SearchSettings
 
     values = training.model_dump(exclude={"n_candidates", "n_threads", "device"})
+    share = max(1, usable_cores() // training.n_workers)
     return SearchSettings(
         **values,
-        n_threads=usable_cores() if training.n_threads == "all" else training.n_threads,
+        n_threads=share if training.n_threads == "all" else training.n_threads,
         device=pick_device(training.device, get_family(family).devices),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rightfit.models.families import get_family
 from rightfit.tuning.space import ModelParams
@@ -18,8 +18,12 @@ class TrainingParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n_trials: int = Field(gt=0)  # finished trials at which a search ends, over all runs
-    timeout_s: float | None = Field(gt=0)  # wall seconds of all trials; null in the YAML: no limit
+    # a search ends at the first limit it reaches, over all runs; null in the YAML: no limit
+    n_trials: int | None = Field(gt=0)  # finished trials
+    budget_cpu_s: float | None = Field(gt=0)  # CPU seconds of the finished trials
+    budget_wall_s: float | None = Field(gt=0)  # wall seconds with a trial running
+    n_workers: int = Field(gt=0)  # processes per search
+    n_retries: int = Field(ge=0)  # of a configuration whose worker died
     n_checkpoints: int = Field(gt=0)
     sampler: Literal["tpe", "random", "grid"]
     n_grid_points: int = Field(gt=1)  # per range, for sampler: grid
@@ -29,6 +33,15 @@ class TrainingParams(BaseModel):
     n_threads: int | Literal["all"]
     device: Literal["cpu", "cuda", "auto"]
     seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> TrainingParams:
+        if self.n_trials is self.budget_cpu_s is self.budget_wall_s is None:
+            raise ValueError(
+                "n_trials, budget_cpu_s and budget_wall_s are all null, so a search would never "
+                "end. Give at least one of them in parameters_training.yml."
+            )
+        return self
 
 
 def check_families(parameters: Mapping[str, Any], models: Iterable[str]) -> None:

@@ -1,0 +1,262 @@
+"""Sharing a search among workers: each trial belongs to one, and a dead worker's trial to the next.
+
+A claim is made under a lock that all workers of the search share, on whatever host they run. What
+is asked there sees every earlier claim, so no two workers start the same trial, and the budget
+holds. While a trial runs its worker holds a lock file, which the kernel releases when the process
+dies, and in a shared database it gives signs of life. An abandoned trial's record is set aside and
+its configuration is tried again under the same draw.
+
+A draw is a configuration's place in the search: 0, 1, … without gaps. It seeds the sampler, so the
+n-th configuration does not depend on who asks for it, nor on what was interrupted before. A trial's
+number counts records, abandoned ones included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import itertools
+import logging
+import os
+import platform
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.tuning.budget import Budget, finished_trials, is_finished
+from rightfit.tuning.study_store import STOP_REASON, StudyStore
+
+logger = logging.getLogger(__name__)
+
+DRAW = "draw"
+WORKER = "worker"
+RELEASED = "released"  # given back by a worker that was told to end
+
+Ask = Callable[[int, dict[str, Any] | None], optuna.Trial]
+"""Start the trial of a draw, all its parameters sampled or, on a second try, given."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a worker may do next.
+
+    Args:
+        trial: Trial to train; ``None`` if none may start now.
+        is_over: Whether the budget is spent and nothing runs any more.
+    """
+
+    trial: optuna.Trial | None
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class TrialPool:
+    """The trials of one search, shared by its workers.
+
+    Args:
+        study: The search.
+        store: Where it is kept.
+        budget: What it may spend.
+        n_draws: Configurations there are at all; ``None`` for any number.
+        n_retries: Times a configuration is tried again after its worker died.
+    """
+
+    study: optuna.Study
+    store: StudyStore
+    budget: Budget
+    n_draws: int | None
+    n_retries: int
+
+    @contextlib.contextmanager
+    def claim(self, ask: Ask) -> Iterator[Turn]:
+        """Claim a trial; it is this worker's while the block runs.
+
+        Args:
+            ask: Called under the lock that all workers share.
+
+        Yields:
+            The turn.
+        """
+        with contextlib.ExitStack() as held:
+            with self.store.locked(self.study.study_name):
+                self._set_aside_abandoned()
+                turn = self._next_turn(ask, held)
+            try:
+                yield turn
+            except BaseException:
+                if turn.trial is not None:
+                    self._release(turn.trial)
+                raise
+
+    def finished(self) -> list[FrozenTrial]:
+        """Return the trials that ended by themselves."""
+        return finished_trials(self.study)
+
+    def _next_turn(self, ask: Ask, held: contextlib.ExitStack) -> Turn:
+        while True:
+            trials = self.study.get_trials(deepcopy=False)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            finished = [trial for trial in trials if is_finished(trial)]
+            draw = _first_free_draw([*finished, *running])
+            is_allowed = self.budget.allows_another(finished, running, now=datetime.now())
+            if not is_allowed or (self.n_draws is not None and draw >= self.n_draws):
+                return Turn(None, is_over=not running)
+            abandoned = [t for t in trials if _is_abandoned_record(t, draw)]
+            if not self._gives_up(draw, abandoned):
+                params = abandoned[-1].params if abandoned else None
+                return Turn(self._start(draw, params, ask, held), is_over=False)
+
+    def _start(
+        self, draw: int, params: dict[str, Any] | None, ask: Ask, held: contextlib.ExitStack
+    ) -> optuna.Trial:
+        trial = ask(draw, params)
+        trial.set_user_attr(DRAW, draw)
+        held.enter_context(_holding(self._lock_file(trial.number)))
+        if self.store.storage is not None:
+            held.enter_context(_beating(self.store, self.study.study_name, trial.number))
+        # last: a record without it was never wholly claimed
+        trial.set_user_attr(WORKER, {"machine": this_machine(), "pid": os.getpid()})
+        return trial
+
+    def _gives_up(self, draw: int, abandoned: Sequence[FrozenTrial]) -> bool:
+        """Put a configuration down as failed if it has cost too many workers."""
+        died = [trial for trial in abandoned if RELEASED not in trial.user_attrs]
+        if len(died) <= self.n_retries:
+            return False
+        reason = f"failed: the worker died in {len(died)} of {len(abandoned)} attempts"
+        logger.warning("%s: draw %d %s", self.study.study_name, draw, reason)
+        last = died[-1]
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.FAIL,
+                params=last.params,
+                distributions=last.distributions,
+                user_attrs=last.user_attrs | {STOP_REASON: reason},
+            )
+        )
+        return True
+
+    def _set_aside_abandoned(self) -> None:
+        """Mark the trials of dead workers as failed without a reason."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if self._is_abandoned(trial):
+                self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                self.store.drop_bundle(self.study.study_name, trial.number)
+                self._lock_file(trial.number).unlink(missing_ok=True)
+                logger.info("%s: trial %d was abandoned", self.study.study_name, trial.number)
+        if self.store.storage is not None:
+            _fail_stale_trials(self.store, self.study.study_name)
+
+    def _is_abandoned(self, trial: FrozenTrial) -> bool:
+        worker = trial.user_attrs.get(WORKER)
+        if worker is None:
+            return True  # its worker died while claiming, or this one would not hold the lock
+        if self.store.storage is not None and worker["machine"] != this_machine():
+            return False  # its signs of life decide
+        try:
+            with _flock(self._lock_file(trial.number), create=False):
+                # a worker tells first and lets go of its lock then
+                running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+                return any(other.number == trial.number for other in running)
+        except FileNotFoundError:
+            return self.store.storage is None  # another folder may hold it
+        except BlockingIOError:
+            return False
+
+    def _release(self, trial: optuna.Trial) -> None:
+        """Give back a trial that this worker can't go on with."""
+        with contextlib.suppress(Exception):  # then its lock and its signs of life end anyway
+            trial.set_user_attr(RELEASED, True)
+            self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _lock_file(self, number: int) -> Path:
+        return self.store.bundle_folder(self.study.study_name, number).with_suffix(".running")
+
+
+@functools.cache
+def this_machine() -> str:
+    """Return a name that two processes share if they see the same kernel's locks."""
+    boot_id = Path("/proc/sys/kernel/random/boot_id")
+    boot = boot_id.read_text().strip() if boot_id.exists() else "-"
+    return f"{platform.node()}/{boot}"
+
+
+def _first_free_draw(trials: Sequence[FrozenTrial]) -> int:
+    taken = {trial.user_attrs.get(DRAW) for trial in trials}
+    return next(draw for draw in itertools.count() if draw not in taken)
+
+
+def _is_abandoned_record(trial: FrozenTrial, draw: int) -> bool:
+    """Say whether a record was set aside although its configuration was wholly claimed."""
+    if trial.state != TrialState.FAIL or is_finished(trial):
+        return False
+    return trial.user_attrs.get(DRAW) == draw and WORKER in trial.user_attrs
+
+
+@contextlib.contextmanager
+def _flock(path: Path, *, create: bool) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _holding(path: Path) -> Iterator[None]:
+    """Hold a trial's lock file and remove it afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _flock(path, create=True):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@functools.cache
+def _open_heart(store: StudyStore) -> optuna.storages.RDBStorage:
+    # apart from the search's own storage: Optuna warns when one with a heartbeat is asked
+    return store.open(with_heartbeat=True)
+
+
+def _fail_stale_trials(store: StudyStore, study_name: str) -> None:
+    """Set aside the trials whose hosts give no sign of life."""
+    study = optuna.load_study(study_name=study_name, storage=_open_heart(store))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
+
+
+@contextlib.contextmanager
+def _beating(store: StudyStore, study_name: str, number: int) -> Iterator[None]:
+    """Give signs of life of a trial, the first one before the block."""
+    storage = _open_heart(store)
+    study_id = storage.get_study_id_from_name(study_name)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+    storage.record_heartbeat(trial_id)
+    is_over = threading.Event()
+
+    def beat() -> None:
+        while not is_over.wait(store.heartbeat_s):
+            try:
+                storage.record_heartbeat(trial_id)
+            except Exception as err:  # the database may come back
+                logger.warning("%s: no sign of life of trial %d: %s", study_name, number, err)
+        storage.remove_session()  # this thread's connection
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

@@ -1,0 +1,68 @@
+"""A PostgreSQL server for one test or benchmark, in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HOW_TO_INSTALL = "PostgreSQL is not installed; on Debian: apt-get install postgresql"
+
+
+def find_postgres() -> Path | None:
+    """Return the folder of PostgreSQL's programs, the newest installed."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = folders[-1] if folders else shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+@contextlib.contextmanager
+def running_postgres(database: str) -> Iterator[str]:
+    """Run a server with an empty database; yield its URL.
+
+    Raises:
+        RuntimeError: If PostgreSQL is not installed.
+    """
+    programs = find_postgres()
+    if programs is None:
+        raise RuntimeError(HOW_TO_INSTALL)
+    # root may not run a server, and the user postgres can't read root's temporary folders
+    is_root = os.geteuid() == 0
+    user = ["runuser", "-u", "postgres", "--"] if is_root else []
+    folder = Path(tempfile.mkdtemp(prefix="rightfit-postgres-"))
+    port = _free_port()
+    control = [*user, str(programs / "pg_ctl"), "--pgdata", str(folder / "data"), "--wait"]
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    try:
+        if is_root:
+            postgres = pwd.getpwnam("postgres")
+            os.chown(folder, postgres.pw_uid, postgres.pw_gid)
+        initdb = [str(programs / "initdb"), "--auth", "trust", "--username", "postgres"]
+        _run([*user, *initdb, "--no-sync", "--pgdata", str(folder / "data")])
+        _run([*control, "--log", str(folder / "log"), "--options", options, "start"])
+        try:
+            createdb = [str(programs / "createdb"), "--host", "127.0.0.1", "--port", str(port)]
+            _run([*user, *createdb, "--username", "postgres", database])
+            yield f"postgresql+psycopg2://postgres@127.0.0.1:{port}/{database}"
+        finally:
+            _run([*control, "--mode", "immediate", "stop"])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command} failed: {done.stdout}{done.stderr}")

@@ -1,0 +1,72 @@
+"""Searches in processes of their own, to be joined or killed by tests."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from typing import Any
+
+import cells
+import optuna
+
+from rightfit.models.families import get_family
+from rightfit.models.family import Checkpoint, TrainingData
+from rightfit.tuning.budget import finished_trials
+from rightfit.tuning.claims import DRAW
+from rightfit.tuning.search import run_search
+from rightfit.tuning.study_store import StudyStore
+
+Outcome = tuple[dict[str, Any], Any, str]
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["searching", "sklearn.linear_model", "skops.io"])
+
+
+def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Study:
+    """Search the test's cell in this process."""
+    settings = cells.make_settings(**changes)
+    return run_search(cells.make_cell(data), settings, store, on_trial=lambda n_done, n_all: None)
+
+
+def start_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
+    """Search in another process; return once it is about to ask for a trial."""
+    is_ready = _CONTEXT.Event()
+    process = _CONTEXT.Process(target=_search, args=(data, store, is_ready, changes), daemon=True)
+    process.start()
+    assert is_ready.wait(60)
+    return process
+
+
+def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
+    """Search in another process that no training survives."""
+    process = _CONTEXT.Process(target=_search_deadly, args=(data, store, changes), daemon=True)
+    process.start()
+    return process
+
+
+def outcomes_by_draw(study: optuna.Study) -> dict[int, Outcome]:
+    """Return what does not depend on time: parameters, value and state of each draw."""
+    finished = finished_trials(study)
+    outcomes = {t.user_attrs[DRAW]: (t.params, t.values, t.state.name) for t in finished}
+    assert len(outcomes) == len(finished)  # no draw counts twice
+    return dict(sorted(outcomes.items()))
+
+
+def _search(data: TrainingData, store: StudyStore, is_ready: Event, changes: Any) -> None:
+    settings = cells.make_settings(**changes)
+    run_search(
+        cells.make_cell(data), settings, store, on_trial=lambda n_done, n_all: is_ready.set()
+    )
+
+
+def _search_deadly(data: TrainingData, store: StudyStore, changes: Any) -> None:
+    def train(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield from ()
+
+    get_family("linear").train = train  # type: ignore[method-assign]
+    search(data, store, **changes)

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cells
+import numpy as np
+import optuna
+import pytest
+import searching
+from optuna.trial import TrialState
+from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
+from searching import outcomes_by_draw, search, start_deadly_search, start_search
+
+from rightfit.models.bundle import read_bundle
+from rightfit.models.family import TrainingData
+from rightfit.tuning.budget import Budget, finished_trials
+from rightfit.tuning.claims import WORKER, TrialPool
+from rightfit.tuning.search import open_study
+from rightfit.tuning.study_store import STOP_REASON, StudyStore
+
+TPE: dict[str, Any] = {"sampler": "tpe", "early_stopping": "median", "n_startup_trials": 4}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StudyStore:
+    return StudyStore(tmp_path / "studies", storage=None)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    if find_postgres() is None and not os.environ.get("RIGHTFIT_REQUIRE_PROGRAMS"):
+        pytest.skip(HOW_TO_INSTALL)
+    with running_postgres("studies") as url:
+        yield url
+
+
+@pytest.fixture(params=["file", "database"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
+    """A store in a file, and one in a database under a folder that no other test has."""
+    storage = None if request.param == "file" else request.getfixturevalue("database")
+    return StudyStore(tmp_path / "studies", storage, heartbeat_s=1, grace_s=2)
+
+
+def make_pool(data: TrainingData, store: StudyStore, **budget: Any) -> TrialPool:
+    study = open_study(cells.make_cell(data), cells.make_settings(), store)
+    limits = {"n_trials": 1, "cpu_s": None, "wall_s": None} | budget
+    return TrialPool(study, store, Budget(**limits), n_draws=None, n_retries=2)
+
+
+def ask_half(pool: TrialPool) -> Any:
+    def ask(draw: int, params: dict[str, Any] | None) -> optuna.Trial:
+        trial = pool.study.ask()
+        trial.suggest_float("x", 0.0, 1.0)
+        return trial
+
+    return ask
+
+
+@pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
+def test_search_killed_at_random_moments_ends_as_if_it_had_not_been(
+    blobs: TrainingData, store: StudyStore, tmp_path: Path, rules: dict[str, Any]
+) -> None:
+    n_kills, n_trials = 6, 16
+    seed = np.random.SeedSequence().entropy
+    print(f"{seed=}")  # noqa: T201 - pytest shows it when the test fails
+    moments = np.random.default_rng(seed)
+    settings = {"n_trials": n_trials, "n_retries": n_kills, **rules}
+
+    for _ in range(n_kills):
+        process = start_search(blobs, store, **settings)
+        time.sleep(moments.uniform(0, 0.3))
+        process.kill()
+        process.join()
+    study = search(blobs, store, **settings)
+    undisturbed = search(blobs, StudyStore(tmp_path / "undisturbed", None), **settings)
+
+    assert outcomes_by_draw(study) == outcomes_by_draw(undisturbed)
+    assert list(outcomes_by_draw(study)) == list(range(n_trials))
+    assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+    assert len(study.trials) - n_trials <= n_kills  # each kill costs one trial at most
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    folders = [store.bundle_folder(study.study_name, trial.number) for trial in complete]
+    assert sorted(folders) == sorted((store.folder / study.study_name).iterdir())
+    for folder in folders:
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
+def test_same_seed_gives_the_same_trials(
+    blobs: TrainingData, tmp_path: Path, rules: dict[str, Any]
+) -> None:
+    first, second = (
+        search(blobs, StudyStore(tmp_path / name, None), n_trials=8, **rules) for name in "ab"
+    )
+
+    assert outcomes_by_draw(first) == outcomes_by_draw(second)
+    assert len({repr(params) for params, _, _ in outcomes_by_draw(first).values()}) == 8
+
+
+@pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
+def test_search_in_two_runs_gives_the_trials_of_one(
+    blobs: TrainingData, store: StudyStore, tmp_path: Path, rules: dict[str, Any]
+) -> None:
+    search(blobs, store, n_trials=5, **rules)
+    resumed = search(blobs, store, n_trials=8, **rules)
+    at_once = search(blobs, StudyStore(tmp_path / "at_once", None), n_trials=8, **rules)
+
+    assert outcomes_by_draw(resumed) == outcomes_by_draw(at_once)
+
+
+@pytest.mark.parametrize("sampler", ["random", "grid"])
+def test_workers_share_the_draws_of_one(
+    blobs: TrainingData, any_store: StudyStore, tmp_path: Path, sampler: str
+) -> None:
+    settings = {"n_trials": 16, "sampler": sampler, "n_grid_points": 4}
+    others = [start_search(blobs, any_store, **settings) for _ in range(2)]
+    shared = search(blobs, any_store, **settings)
+    for process in others:
+        process.join()
+    alone = search(blobs, StudyStore(tmp_path / "alone", None), **settings)
+
+    assert [process.exitcode for process in others] == [0, 0]
+    assert outcomes_by_draw(shared) == outcomes_by_draw(alone)
+    assert len(shared.trials) == 16
+    assert len({trial.user_attrs[WORKER]["pid"] for trial in shared.trials}) > 1
+
+
+def test_living_worker_takes_up_the_trial_of_a_killed_one(
+    blobs: TrainingData, any_store: StudyStore
+) -> None:
+    process = start_search(blobs, any_store, n_trials=30)
+    other = start_search(blobs, any_store, n_trials=30)
+    time.sleep(0.2)
+    process.kill()
+    study = search(blobs, any_store, n_trials=30)
+    other.join()
+
+    assert list(outcomes_by_draw(study)) == list(range(30))
+    assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+
+
+def test_running_trial_counts_towards_the_budget(blobs: TrainingData, store: StudyStore) -> None:
+    pool, other = (make_pool(blobs, store) for _ in range(2))
+
+    with pool.claim(ask_half(pool)) as turn, other.claim(ask_half(other)) as others_turn:
+        assert turn.trial is not None
+        assert others_turn.trial is None
+        assert not others_turn.is_over
+        pool.study.tell(turn.trial, 0.5)
+    with other.claim(ask_half(other)) as last_turn:
+        assert last_turn.is_over
+
+
+def test_trial_of_a_silent_host_is_taken_up(
+    blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other host is this one under another name; it stops giving signs of life."""
+    store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=2)
+    pool = make_pool(blobs, store)
+    monkeypatch.setattr("rightfit.tuning.claims.this_machine", lambda: "elsewhere")
+    with pool.claim(ask_half(pool)) as turn:
+        monkeypatch.undo()
+        assert turn.trial is not None
+        turn.trial.set_user_attr(WORKER, {"machine": "elsewhere", "pid": 1})
+        with pool.claim(ask_half(pool)) as meanwhile:
+            assert meanwhile.trial is None  # it beats
+        raise_after = time.monotonic() + 30
+        monkeypatch.setattr("optuna.storages.RDBStorage.record_heartbeat", lambda *args: None)
+        while True:
+            with pool.claim(ask_half(pool)) as taken_up:
+                if taken_up.trial is not None:
+                    break
+            assert time.monotonic() < raise_after
+            time.sleep(0.2)
+
+    assert [trial.state for trial in pool.study.trials][:1] == [TrialState.FAIL]
+    assert pool.study.trials[1].number == taken_up.trial.number
+
+
+def test_configuration_that_kills_its_workers_is_given_up(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    for _ in range(3):
+        process = start_deadly_search(blobs, store, n_trials=4, n_retries=2)
+        process.join()
+    study = search(blobs, store, n_trials=4, n_retries=2)
+
+    failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
+    assert [trial.user_attrs[STOP_REASON] for trial in failed] == [
+        "failed: the worker died in 3 of 3 attempts"
+    ]
+    assert list(outcomes_by_draw(study)) == [0, 1, 2, 3]
+    assert len({repr(trial.params) for trial in study.trials[:4]}) == 1
+
+
+def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rightfit.tuning.trial.score", interrupt)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                search(blobs, store, n_retries=0)
+    study = search(blobs, store, n_retries=0)
+
+    assert [state for _, _, state in outcomes_by_draw(study).values()] == ["COMPLETE"] * 4
+
+
+def test_search_that_lost_its_trial_goes_on_with_others(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a long silence: another worker has set the running trial aside."""
+    from rightfit.tuning import trial as trial_module
+
+    real_score = trial_module.score
+    calls = iter(range(99))
+
+    def lose_first(*args: Any) -> float:
+        if next(calls) == 1:
+            study = open_study(cells.make_cell(blobs), cells.make_settings(), store)
+            study.tell(0, state=TrialState.FAIL)
+        return real_score(*args)
+
+    monkeypatch.setattr(trial_module, "score", lose_first)
+    study = searching.search(blobs, store)
+
+    assert study.trials[0].state == TrialState.FAIL
+    assert study.trials[1].params == study.trials[0].params
+    assert list(outcomes_by_draw(study)) == [0, 1, 2, 3]
+    assert not store.bundle_folder(study.study_name, 0).exists()
