@@ -18,6 +18,15 @@ def project_path() -> Path:
     return PROJECT
 
 
+@pytest.fixture(scope="session")
+def sample_data(project_path: Path) -> Path:
+    """The folder of the shipped raw tables; a project made without them skips what needs them."""
+    folder = project_path / "data" / "01_raw"
+    if not (folder / "landsat.parquet").is_file():
+        pytest.skip("this project was made without the sample data")
+    return folder
+
+
 @pytest.fixture
 def blobs() -> TrainingData:
     """Three well separated groups in four columns; 60 rows."""

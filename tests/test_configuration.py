@@ -14,7 +14,7 @@ from kedro.framework.session import KedroSession
 
 from rightfit.pipeline_registry import register_pipelines
 
-ENVIRONMENTS = ("local", "test")
+ENVIRONMENTS = ("local", "test", "full")
 
 
 def load_context(project_path: Path, env: str, **params: Any) -> Iterator[KedroContext]:

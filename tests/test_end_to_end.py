@@ -47,9 +47,9 @@ class Study:
 
 
 @pytest.fixture(scope="module")
-def study(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+def study(bootstrapped: Path, sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     root = tmp_path_factory.mktemp("study")
-    (root / "01_raw").symlink_to(bootstrapped / "data" / "01_raw")
+    (root / "01_raw").symlink_to(sample_data)
     study = Study(bootstrapped, root)
     study.run("perf")
     return study

@@ -43,14 +43,14 @@ def package(project_path: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_wheel_runs_elsewhere_with_its_configuration(
-    package: Path, project_path: Path, tmp_path: Path
+    package: Path, sample_data: Path, tmp_path: Path
 ) -> None:
     wheel, conf = next(package.glob("*.whl")), next(package.glob("conf-*.tar.gz"))
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     run([*pip, installed, wheel], tmp_path)
     (elsewhere / "data").mkdir(parents=True)
-    (elsewhere / "data" / "01_raw").symlink_to(project_path / "data" / "01_raw")
+    (elsewhere / "data" / "01_raw").symlink_to(sample_data)
 
     run(
         [

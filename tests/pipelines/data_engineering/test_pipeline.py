@@ -18,7 +18,7 @@ from rightfit.models.quality import score
 from rightfit.models.schema import InputSchema
 from rightfit.pipelines.data_engineering import create_pipeline
 
-DATASETS = ("landsat", "fashion_mnist", "flights")
+DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")
 PARTS = ("train", "validation", "test")
 
 # what the table says about a flight before it departs, and what is measured on the ground
@@ -38,6 +38,7 @@ Run = Callable[..., DataCatalog]
         ("landsat", 36, 6, None, "accuracy"),
         ("fashion_mnist", 784, 10, (28, 28, 1), "accuracy"),
         ("flights", 39, 2, None, "roc_auc"),
+        ("shuttle", 9, 7, None, "balanced_accuracy"),
     ],
 )
 def test_model_input_is_as_the_data_card_says(
@@ -190,32 +191,6 @@ def test_data_version_repeats(run_stage: Run, prepared: dict[str, DataCatalog]) 
         assert again == prepared[dataset].load(f"{dataset}.data_card")["data_version"]
 
 
-def test_another_table_needs_no_more_than_a_description(
-    run_stage: Run, described: dict[str, Any], project_path: Path
-) -> None:
-    sensors = [f"v{i}" for i in range(1, 10)]
-    strict = {"max_null_share": 0.0, "max_outlier_share": 0.0, "allowed": "any"}
-    states = ("Rad.Flow", "Fpv.Close", "Fpv.Open", "High", "Bypass", "Bpv.Close", "Bpv.Open")
-    columns = [
-        {"names": sensors, "dtype": "Int32", **strict},
-        {"names": ["label", "split"], "dtype": "String", **strict},
-    ]
-    shuttle = {
-        "tables": ["shuttle"],
-        "schemas": {"shuttle": {"min_rows": 58000, "columns": columns}},
-        "target": {"column": "label", "at_least": None, "classes": list(states)},
-        "not_features": [],
-        "features": described["landsat"]["features"] | {"numeric": sensors},
-        "quality": {"name": "balanced_accuracy", "worst": 0.14, "best": 1.0},
-    }
-    table = pl.read_parquet(project_path / "data" / "01_raw" / "shuttle.parquet")
-
-    catalog = run_stage("landsat", frames={"shuttle": table}, **shuttle)
-
-    assert catalog.load("landsat.train").columns == [*sensors, "label"]
-    assert catalog.load("landsat.train")["label"].n_unique() == 7  # the rarest: 6 train rows
-
-
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset: str) -> None:
     use_parameters(
@@ -228,7 +203,7 @@ def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset:
 
     names = [node.name for node in create_pipeline().nodes]
 
-    assert set(names[:3]) == {f"{name}.check_raw_tables" for name in DATASETS}
+    assert set(names[:4]) == {f"{name}.check_raw_tables" for name in DATASETS}
     assert {name for name in names if name.startswith(f"{dataset}.")} == {
         f"{dataset}.{node}"
         for node in (
@@ -242,11 +217,11 @@ def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset:
 
 
 @pytest.fixture
-def run_project(bootstrapped: Path, tmp_path: Path) -> Callable[[], None]:
+def run_project(bootstrapped: Path, sample_data: Path, tmp_path: Path) -> Callable[[], None]:
     """Run the stage as a user does, on a copy of the raw files that a test may break."""
     raw = tmp_path / "01_raw"
     raw.mkdir()
-    for path in (bootstrapped / "data" / "01_raw").glob("*.parquet"):
+    for path in sample_data.glob("*.parquet"):
         (raw / path.name).write_bytes(path.read_bytes())
 
     def run() -> None:
