@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -28,6 +30,10 @@ class FloatRange(BaseModel):
         _check_range(self.low, self.high, log=self.log)
         return self
 
+    def place(self, value: float) -> tuple[float, ...]:
+        """Return where a value lies between the ends, from 0 to 1."""
+        return (_place(value, self.low, self.high, log=self.log),)
+
     def suggest(self, trial: Trial, name: str) -> float:
         """Ask the trial for a value."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
@@ -53,6 +59,10 @@ class IntRange(BaseModel):
         _check_range(self.low, self.high, log=self.log)
         return self
 
+    def place(self, value: float) -> tuple[float, ...]:
+        """Return where a value lies between the ends, from 0 to 1."""
+        return (_place(value, self.low, self.high, log=self.log),)
+
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
         return trial.suggest_int(name, self.low, self.high, log=self.log)
@@ -71,6 +81,10 @@ class Choice(BaseModel):
     type: Literal["categorical"]
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
 
+    def place(self, value: Any) -> tuple[float, ...]:
+        """Return 1 at the choice made, else 0."""
+        return tuple(float(value == choice) for choice in self.choices)
+
     def suggest(self, trial: Trial, name: str) -> Any:
         """Ask the trial for a value."""
         return trial.suggest_categorical(name, self.choices)
@@ -86,6 +100,21 @@ class Space(
     """Hyper-parameter name → what it may be."""
 
     model_config = ConfigDict(frozen=True)
+
+    def place(self, configuration: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return where a configuration lies in the space, as a point of a unit cube.
+
+        Args:
+            configuration: Has a value for every hyper-parameter of the space.
+
+        Returns:
+            A coordinate in [0, 1] for each range, on its own scale; one of 0 or 1 for each choice.
+        """
+        return tuple(
+            coordinate
+            for name, item in self.root.items()
+            for coordinate in item.place(configuration[name])
+        )
 
 
 class ModelParams(BaseModel):
@@ -131,3 +160,9 @@ def _check_range(low: float, high: float, *, log: bool) -> None:
         raise ValueError(f"low must be below high, but got {low=}, {high=}.")
     if log and not low > 0:
         raise ValueError(f"a logarithmic range must start above 0, but got {low=}.")
+
+
+def _place(value: float, low: float, high: float, *, log: bool) -> float:
+    if log:
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    return (value - low) / (high - low)

@@ -1,0 +1,75 @@
+"""What a search has seen of its trials: the only thing that stopping rules may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Structure = Mapping[str, float]
+Serving = tuple[str, int, str]  # runtime, threads, device
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trial at a checkpoint.
+
+    Args:
+        checkpoint: 0 before any training, then 1 to the last.
+        quality: Scaled validation quality in [0, 1]; ``None`` before training.
+        structure: Counts of the finished model as projected from here; ``None`` while unknown.
+        fit: Fit metrics so far by column.
+    """
+
+    checkpoint: int
+    quality: float | None
+    structure: Structure | None
+    fit: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObservedTrial:
+    """A trial as far as it went.
+
+    Args:
+        number: Its number.
+        place: Its hyper-parameters on the unit cube, see ``Space.place``.
+        looks: What was seen at each checkpoint, first to last.
+        served: Measured metrics of the finished model by serving configuration; empty for a
+            trial that was stopped.
+    """
+
+    number: int
+    place: tuple[float, ...]
+    looks: tuple[Seen, ...]
+    served: Mapping[Serving, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Seen:
+        """The latest look."""
+        return self.looks[-1]
+
+    @property
+    def qualities(self) -> list[float]:
+        """Qualities at checkpoints 1, 2 and so on."""
+        return [look.quality for look in self.looks if look.quality is not None]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All trials of a search.
+
+    Args:
+        trials: In the order of their numbers.
+        n_checkpoints: Looks of a whole training.
+    """
+
+    trials: Sequence[ObservedTrial]
+    n_checkpoints: int
+
+    def finished(self) -> list[ObservedTrial]:
+        """Return the trials trained to the end."""
+        return [t for t in self.trials if len(t.qualities) == self.n_checkpoints]
+
+    def measured(self) -> list[ObservedTrial]:
+        """Return the trials of which something was measured."""
+        return [t for t in self.trials if t.served]

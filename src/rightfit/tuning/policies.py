@@ -1,0 +1,136 @@
+"""Stopping policies for replays: ours, Optuna's pruners, and none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.ranking.applications import Application
+from rightfit.tuning.judge import Decision, Judge, JudgeSettings
+from rightfit.tuning.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.replay import RecordedCell
+from rightfit.tuning.rules import Rule
+
+_NO_DISTRIBUTIONS: dict[str, BaseDistribution] = {}
+
+
+class NoStopping:
+    """Trains every trial to the end and measures all of it."""
+
+    def start(self, cell: RecordedCell) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        self._servings = cell.servings
+
+    def learn(self, pool: Pool) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+
+    def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:  # noqa: ARG002
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        return True, {}
+
+    def next_serving(self, trial: ObservedTrial) -> Serving | None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        return next((s for s in self._servings if s not in trial.served), None)
+
+
+class PrunerPolicy(NoStopping):
+    """One of Optuna's pruners on validation quality, as ``should_prune`` would use it.
+
+    Args:
+        make_pruner: Makes the pruner, given the number of checkpoints.
+    """
+
+    def __init__(self, make_pruner: Callable[[int], optuna.pruners.BasePruner]) -> None:
+        self._make_pruner = make_pruner
+
+    def start(self, cell: RecordedCell) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        super().start(cell)
+        self._n_checkpoints = cell.n_checkpoints
+        self._pruner = self._make_pruner(cell.n_checkpoints)
+        self._study = optuna.create_study(direction="maximize", pruner=self._pruner)
+        self._n_known = 0
+
+    def learn(self, pool: Pool) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        for trial in pool.trials[self._n_known :]:
+            self._study.add_trial(self._freeze(trial))
+        self._n_known = len(pool.trials)
+
+    def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        if not trial.qualities or len(trial.qualities) == self._n_checkpoints:
+            return True, {}
+        running = FrozenTrial(
+            number=trial.number,
+            state=TrialState.RUNNING,
+            value=None,
+            datetime_start=None,
+            datetime_complete=None,
+            params={},
+            distributions=_NO_DISTRIBUTIONS,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values=dict(enumerate(trial.qualities, start=1)),
+            trial_id=trial.number,
+        )
+        if not self._pruner.prune(self._study, running):
+            return True, {}
+        return False, {"": type(self._pruner).__name__}
+
+    def _freeze(self, trial: ObservedTrial) -> FrozenTrial:
+        is_complete = len(trial.qualities) == self._n_checkpoints
+        return create_trial(
+            state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
+            value=trial.qualities[-1],
+            intermediate_values=dict(enumerate(trial.qualities, start=1)),
+        )
+
+
+class JudgePolicy:
+    """The judge: all applications vote, and measuring goes on while any wants more.
+
+    Args:
+        applications: Who will choose.
+        make_rules: Makes the rules for a search.
+        settings: How sure the judge wants to be.
+    """
+
+    def __init__(
+        self,
+        applications: Mapping[str, Application],
+        make_rules: Callable[[], Sequence[Rule]],
+        settings: JudgeSettings,
+    ) -> None:
+        self._applications = applications
+        self._make_rules = make_rules
+        self._settings = settings
+
+    def start(self, cell: RecordedCell) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        self._judge = Judge(self._applications, self._make_rules(), self._settings, cell.servings)
+        self._pool = Pool((), cell.n_checkpoints)
+        self._decision: Decision | None = None
+
+    def learn(self, pool: Pool) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        self._pool = pool
+        self._judge.learn(pool)
+
+    def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        self._decision = self._judge.decide(trial)
+        reasons = {name: vote.text for name, vote in self._decision.votes.items()}
+        return not self._decision.is_stop, reasons
+
+    def next_serving(self, trial: ObservedTrial) -> Serving | None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        if trial.served:
+            # What was just measured may have made an incumbent, and tells about the rest.
+            self._judge.learn(Pool((*self._pool.trials, trial), self._pool.n_checkpoints))
+        decision = self._judge.decide(trial)
+        wanted = self._judge.wanted_servings(trial, decision)
+        return wanted[0] if wanted else None

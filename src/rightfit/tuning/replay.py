@@ -1,0 +1,329 @@
+"""Replaying a stopping policy on recorded trainings, in any order of the trials.
+
+Random search asks for its trials without looking at earlier ones, so a replay on recordings is
+exact: the same trials in another order, each cut where the policy would have cut it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit.models.families import get_family
+from rightfit.profiling.metrics import METRICS
+from rightfit.ranking.applications import Application
+from rightfit.ranking.constraints import judge_profiles, resolve_limits
+from rightfit.tuning.fit_meter import FIT_COLUMNS
+from rightfit.tuning.observed import ObservedTrial, Pool, Seen, Serving
+
+Floats = npt.NDArray[np.float64]
+
+_COLUMNS = tuple(metric.column for metric in METRICS)
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """A recorded training, with what each part of it cost.
+
+    Args:
+        trial: All looks, from before the training to its end, and what was measured.
+        spent_s: CPU seconds of training and validating up to each look, first 0.
+        export_s: CPU seconds of writing and exporting the finished model.
+        measuring_s: Seconds of measuring by serving configuration.
+    """
+
+    trial: ObservedTrial
+    spent_s: tuple[float, ...]
+    export_s: float
+    measuring_s: Mapping[Serving, float]
+
+    @property
+    def total_s(self) -> float:
+        """What training to the end and measuring everything costs."""
+        return self.spent_s[-1] + self.export_s + sum(self.measuring_s.values())
+
+
+@dataclass(frozen=True)
+class RecordedCell:
+    """All recordings of a cell.
+
+    Args:
+        name: ``{dataset}.{model}``.
+        trials: In the order they were drawn.
+        n_checkpoints: Looks of a whole training.
+        best_quality: Highest quality recorded for the dataset, by any family.
+    """
+
+    name: str
+    trials: Sequence[RecordedTrial]
+    n_checkpoints: int
+    best_quality: float
+
+    @property
+    def servings(self) -> list[Serving]:
+        """Serving configurations that were measured."""
+        return list(dict.fromkeys(s for trial in self.trials for s in trial.measuring_s))
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a trial ended in a replay.
+
+    Args:
+        number: Position in the order.
+        index: Which recording.
+        checkpoint: Where it was stopped; ``None`` if it was trained to the end and measured.
+        measured: Serving configurations that were measured.
+        cost_s: What was spent on it.
+        reasons: Why each application let go; empty for a complete trial.
+    """
+
+    number: int
+    index: int
+    checkpoint: int | None
+    measured: tuple[Serving, ...]
+    cost_s: float
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replay came to.
+
+    Args:
+        endings: One per trial, in the order replayed.
+        cost_s: Spent on training, exporting and measuring.
+        overhead_s: CPU seconds of the policy itself.
+        winners: Chosen (recording, serving configuration) by application; ``None`` if none was
+            feasible among the measured.
+    """
+
+    endings: tuple[Ending, ...]
+    cost_s: float
+    overhead_s: float
+    winners: Mapping[str, tuple[int, Serving] | None]
+
+
+class Policy(Protocol):
+    """What decides about trials, one search long."""
+
+    def start(self, cell: RecordedCell) -> None:
+        """Begin a search."""
+
+    def learn(self, pool: Pool) -> None:
+        """Take in the trials so far."""
+
+    def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
+        """Tell whether a trial goes on after its latest look, and if not why."""
+
+    def next_serving(self, trial: ObservedTrial) -> Serving | None:
+        """Return what to measure next of a finished trial; ``None`` to end it."""
+
+
+def replay(cell: RecordedCell, order: Sequence[int], policy: Policy, *, judges: Truth) -> Outcome:
+    """Run a policy over recordings in an order.
+
+    Args:
+        cell: The recordings.
+        order: Positions of ``cell.trials``, in the order they are asked for.
+        policy: What decides.
+        judges: What each application thinks of what was measured.
+    """
+    policy.start(cell)
+    known: list[ObservedTrial] = []
+    endings: list[Ending] = []
+    overhead_ns = 0
+    for number, index in enumerate(order):
+        start_ns = time.process_time_ns()
+        policy.learn(Pool(tuple(known), cell.n_checkpoints))
+        ending, seen = _run_trial(cell.trials[index], policy, number=number, index=index)
+        overhead_ns += time.process_time_ns() - start_ns
+        endings.append(ending)
+        known.append(seen)
+    cost_s = sum(ending.cost_s for ending in endings)
+    return Outcome(tuple(endings), cost_s, overhead_ns / 1e9, judges.choose(endings))
+
+
+def _run_trial(
+    recorded: RecordedTrial, policy: Policy, *, number: int, index: int
+) -> tuple[Ending, ObservedTrial]:
+    whole = recorded.trial
+    for look in range(len(whole.looks)):
+        seen = replace(whole, number=number, looks=whole.looks[: look + 1], served={})
+        goes_on, reasons = policy.wants(seen)
+        if not goes_on:
+            checkpoint = whole.looks[look].checkpoint
+            return Ending(number, index, checkpoint, (), recorded.spent_s[look], reasons), seen
+    cost_s = recorded.spent_s[-1] + recorded.export_s
+    while (serving := policy.next_serving(seen)) is not None:
+        cost_s += recorded.measuring_s[serving]
+        seen = replace(seen, served={**seen.served, serving: whole.served[serving]})
+    return Ending(number, index, None, tuple(seen.served), cost_s, {}), seen
+
+
+class Truth:
+    """What applications think of everything recorded in a cell.
+
+    Args:
+        cell: The recordings.
+        applications: Who chooses.
+    """
+
+    def __init__(self, cell: RecordedCell, applications: Mapping[str, Application]) -> None:
+        self.cell = cell
+        keys = [
+            (index, serving)
+            for index, recorded in enumerate(cell.trials)
+            for serving in recorded.trial.served
+        ]
+        self._position = {key: position for position, key in enumerate(keys)}
+        self._keys = keys
+        self.utility: dict[str, Floats] = {}
+        self.feasible: dict[str, npt.NDArray[np.bool_]] = {}
+        for name, application in applications.items():
+            values = {
+                metric: np.array([self._value(key, metric) for key in keys], dtype=np.float64)
+                for metric in application.needed_metrics()
+            }
+            limits = resolve_limits(application, {"quality": np.asarray(cell.best_quality)})
+            judged = judge_profiles(values, application, limits=limits)
+            self.utility[name] = np.where(judged.feasible, judged.utility, -np.inf)
+            self.feasible[name] = judged.feasible
+
+    def best(self, application: str) -> tuple[int, Serving] | None:
+        """Return the true winner; ``None`` if nothing recorded is feasible."""
+        return self._pick(application, np.ones(len(self._keys), dtype=bool))
+
+    def value_of(self, application: str, winner: tuple[int, Serving] | None) -> float:
+        """Return a winner's utility; 0 for none."""
+        return 0.0 if winner is None else float(self.utility[application][self._position[winner]])
+
+    def choose(self, endings: Sequence[Ending]) -> dict[str, tuple[int, Serving] | None]:
+        """Return each application's winner among what a replay measured."""
+        measured = np.zeros(len(self._keys), dtype=bool)
+        for ending in endings:
+            for serving in ending.measured:
+                measured[self._position[ending.index, serving]] = True
+        return {name: self._pick(name, measured) for name in self.utility}
+
+    def clairvoyant_s(self) -> float:
+        """Return what it costs to train and measure just the true winners."""
+        winners = {w for name in self.utility if (w := self.best(name)) is not None}
+        trained = {index for index, _ in winners}
+        cost_s = sum(
+            self.cell.trials[i].spent_s[-1] + self.cell.trials[i].export_s for i in trained
+        )
+        return cost_s + sum(self.cell.trials[i].measuring_s[s] for i, s in winners)
+
+    def _pick(self, application: str, among: npt.NDArray[np.bool_]) -> tuple[int, Serving] | None:
+        utility = np.where(among, self.utility[application], -np.inf)
+        if not len(utility) or np.isneginf(utility.max()):
+            return None
+        return self._keys[int(utility.argmax())]
+
+    def _value(self, key: tuple[int, Serving], metric: str) -> float:
+        index, serving = key
+        trial = self.cell.trials[index].trial
+        if metric == "quality":
+            return float(trial.qualities[-1])
+        if metric == "n_threads":
+            return float(serving[1])
+        value = trial.served[serving].get(metric, trial.last.fit.get(metric))
+        return np.nan if value is None else float(value)
+
+
+def read_cells(
+    curves: pl.DataFrame,
+    profiles: pl.DataFrame,
+    places: Callable[[str, dict[str, Any]], tuple[float, ...]],
+) -> list[RecordedCell]:
+    """Build the cells from recorded tables.
+
+    Args:
+        curves: Recorded curves of all cells.
+        profiles: Recorded profiles of all cells.
+        places: Places a family's configuration on the unit cube.
+    """
+    best = dict(curves.group_by("dataset").agg(pl.col("quality").max()).rows())
+    n_checkpoints = int(curves.select(pl.col("checkpoint").max()).item())
+    cells = []
+    for (dataset, model), rows in curves.group_by("dataset", "model", maintain_order=True):
+        served = profiles.filter(
+            (pl.col("dataset") == dataset)
+            & (pl.col("model") == model)
+            & (pl.col("checkpoint") == n_checkpoints)
+        )
+        by_index = {key[0]: part for key, part in served.group_by("index")}
+        trials = [
+            _read_trial(part, by_index[key[0]], lambda c, m=model: places(m, c))
+            for key, part in rows.group_by("index", maintain_order=True)
+        ]
+        cells.append(RecordedCell(f"{dataset}.{model}", trials, n_checkpoints, best[dataset]))
+    return cells
+
+
+def _read_trial(
+    rows: pl.DataFrame, profiles: pl.DataFrame, place: Callable[[dict[str, Any]], tuple[float, ...]]
+) -> RecordedTrial:
+    points = rows.sort("checkpoint").to_dicts()
+    configuration = json.loads(points[0]["configuration"])
+    family = get_family(points[0]["model"])
+    final_steps = points[-1]["n_steps"]
+    looks = tuple(
+        Seen(
+            checkpoint=point["checkpoint"],
+            quality=point["quality"],
+            structure=project_structure(
+                None if point["structure"] is None else json.loads(point["structure"]),
+                growth=family.growth,
+                ratio=final_steps / max(point["n_steps"], 1),
+            ),
+            fit=project_fit(point, ratio=final_steps / max(point["n_steps"], 1)),
+        )
+        for point in points
+    )
+    served, measuring_s = {}, {}
+    for row in profiles.to_dicts():
+        serving = (row["runtime"], row["n_threads"], row["device"])
+        served[serving] = {
+            c: row[c] for c in _COLUMNS if row.get(c) is not None and row[c] == row[c]
+        }
+        measuring_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
+    trial = ObservedTrial(points[0]["index"], place(configuration), looks, served)
+    spent = tuple(p["fit_cpu_s"] + p["validate_cpu_s"] for p in points)
+    return RecordedTrial(trial, spent, points[0]["export_cpu_s"], measuring_s)
+
+
+def project_fit(point: Mapping[str, Any], *, ratio: float) -> dict[str, float | None]:
+    """Project fit metrics to the end of a training: its time grows with its steps.
+
+    Args:
+        point: Fit metrics so far by column.
+        ratio: Steps of the whole training for each step taken.
+    """
+    fit = {column: point.get(column) for column in FIT_COLUMNS}
+    if fit["fit_time_s"] is not None:
+        fit["fit_time_s"] *= ratio
+    return fit
+
+
+def project_structure(
+    structure: Mapping[str, float] | None, *, growth: str, ratio: float
+) -> Mapping[str, float] | None:
+    """Project counts to the end of a training.
+
+    Args:
+        structure: Counts so far.
+        growth: ``constant``, or ``affine`` in the steps taken.
+        ratio: Steps of the whole training for each step taken.
+    """
+    if structure is None or growth == "constant":
+        return structure
+    return {name: count * ratio for name, count in structure.items()}
