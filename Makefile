@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package bench-ranking bench-measuring clean
+.PHONY: help install perf test check lint types contracts viz dashboard package bench-ranking bench-measuring bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -51,6 +51,9 @@ bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, chec
 
 bench-measuring: .venv/.installed ## compare measuring rules; wants a quiet machine
 	$(BIN)/python benchmarks/measuring.py
+
+bench-scale-out: .venv/.installed ## time 1 to 8 workers on one search in PostgreSQL, and Kedro at 9 to 100 cells
+	$(BIN)/python benchmarks/scale_out.py
 
 clean: ## remove results and build outputs; raw data, searches and .venv stay
 	rm -rf build dist .viz data/02_intermediate data/04_feature data/05_model_input data/07_model_output data/08_reporting
