@@ -1,0 +1,119 @@
+"""What Kedro itself costs at 9, 36 and 100 cells: a part of the scale-out benchmark.
+
+One cell is run for real on the test budget, and what each node function returned is kept. Then the
+whole project is run with 3 × 3, 6 × 6 and 10 × 10 cells by the same configuration, hooks, catalog
+and runner, each node function answering at once with what it had returned. What is left is Kedro's
+share: reading and checking the configuration, building the pipelines, resolving the catalog, and
+between the nodes loading and saving real tables, JSON files and bundles. Importing the libraries is
+not in it; it does not depend on the number of cells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Node, Pipeline
+from omegaconf import OmegaConf
+
+from rightfit.grid import current_grid
+from rightfit.models import families, linear
+
+PROJECT = Path(__file__).parents[1]
+PARENTS = {"datasets": "landsat", "models": "linear"}
+
+
+class ReplaceFunctions:
+    """A hook that puts another function in the place of each node's."""
+
+    def __init__(self, replace: Callable[[Node], Callable[..., Any]]) -> None:
+        self._replace = replace
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Replace the functions just before the first node."""
+        for node in pipeline.nodes:
+            node.func = self._replace(node)
+
+
+def measure_overhead_s(sizes: tuple[int, ...], folder: Path) -> dict[int, float]:
+    """Return the seconds of a run without the work, by number of cells.
+
+    Args:
+        sizes: Datasets, and as many families.
+        folder: Empty folder for the results.
+    """
+    bootstrap_project(PROJECT)
+    returned: dict[str, Any] = {}
+
+    def record(node: Node) -> Callable[..., Any]:
+        function, name = node.func, node.func.__name__
+
+        def recording(*args: Any, **kwargs: Any) -> Any:
+            returned[name] = function(*args, **kwargs)
+            return returned[name]
+
+        return recording
+
+    def replay(node: Node) -> Callable[..., Any]:
+        answer = returned[node.func.__name__]
+        if isinstance(answer, dict) and len(node.outputs) > 1:  # an output for each dataset
+            answer = dict.fromkeys(current_grid().datasets, *answer.values())
+        return lambda *args, **kwargs: answer  # noqa: ARG005
+
+    _run_s(1, folder / "recorded", record)
+    return {size**2: _run_s(size, folder / f"size_{size}", replay) for size in sizes}
+
+
+def _run_s(size: int, root: Path, replace: Callable[[Node], Callable[..., Any]]) -> float:
+    root.mkdir()
+    (root / "01_raw").symlink_to(PROJECT / "data" / "01_raw")
+    params = _describe_grid(size) | {"data_root": str(root)}
+    started_s = time.perf_counter()
+    with (
+        _quiet(),
+        KedroSession.create(PROJECT, env="test", runtime_params=params) as session,
+    ):
+        session._hook_manager.register(ReplaceFunctions(replace))
+        session.run(pipeline_names=["perf"])
+    return time.perf_counter() - started_s
+
+
+def _describe_grid(size: int) -> dict[str, Any]:
+    """Return parameters with so many copies of one dataset and one family."""
+    described: dict[str, Any] = {"grid": {}}
+    for kind, parent in PARENTS.items():
+        block: Any = {}
+        for env in ("base", "test"):
+            layer = OmegaConf.load(PROJECT / "conf" / env / f"parameters_{kind}.yml")
+            block = OmegaConf.merge(block, {parent: layer[kind].get(parent, {})})
+        # the real run measures in other processes, which know the real name only
+        names = [f"{parent}_{number}" for number in range(size)] if size > 1 else [parent]
+        described["grid"][kind] = names
+        settings = OmegaConf.to_container(block)[parent]  # type: ignore[call-overload, index]
+        described[kind] = dict.fromkeys(names, settings)
+    families.FAMILIES = dict(families.FAMILIES) | dict.fromkeys(described["models"], linear)
+    return described
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what Kedro prints to nowhere; it is still written, at Kedro's cost."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)

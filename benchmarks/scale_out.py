@@ -1,0 +1,152 @@
+"""Benchmark of scaling: workers that share a search on PostgreSQL, and what Kedro costs by cells.
+
+Run from the repository's root: ``python benchmarks/scale_out.py``; it needs PostgreSQL's programs
+(``apt-get install postgresql``) and starts a server of its own. Trials are simulated: the training
+sleeps for a second, while claims, sampling, study store, bundles and database are real. The last
+line is JSON:
+
+- ``speedup_2``, ``_4``, ``_8``: time of one worker over that of so many, for the same number of
+  trials, from the common start to the moment when the last worker knows that the search is over;
+- ``duplicates``: draws or configurations that count twice, over all searches;
+- ``lost``: trials that are missing, still running, or complete without a bundle;
+- ``overhead_s_9``, ``_36``, ``_100``: Kedro's share of a run of so many cells, in seconds, see
+  ``kedro_overhead.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from kedro_overhead import measure_overhead_s
+from optuna.trial import TrialState
+from sleeping_worker import TRIAL_S, make_cell, make_settings
+
+from rightfit.tuning.budget import finished_trials
+from rightfit.tuning.claims import DRAW
+from rightfit.tuning.search import open_study
+from rightfit.tuning.study_store import StudyStore
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tests" / "support"))
+from postgres import HOW_TO_INSTALL, find_postgres, running_postgres  # noqa: E402
+
+N_WORKERS = (1, 2, 4, 8)
+SIZES = (3, 6, 10)
+
+
+class SleepingWorker:
+    """A started worker process."""
+
+    def __init__(self, store: StudyStore) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, str(HERE / "sleeping_worker.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.tell({"folder": str(store.folder), "storage": store.storage})
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message."""
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+    def wait_for(self, key: str) -> None:
+        """Wait until the worker says so."""
+        assert self._process.stdout is not None  # noqa: S101
+        answer = self._process.stdout.readline()
+        if key not in json.loads(answer or "{}"):
+            raise RuntimeError(f"A worker ended or said {answer!r} instead of {key!r}.")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def main() -> None:
+    """Run both parts and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--n-trials", type=int, default=64, help="per search")
+    n_trials = parser.parse_args().n_trials
+    if find_postgres() is None:
+        parser.exit(1, f"{HOW_TO_INSTALL}\n")
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="rightfit-scale-out-") as folder:
+        with running_postgres("studies") as url:
+            store = StudyStore(Path(folder) / "studies", url, heartbeat_s=5, grace_s=30)
+            figures |= measure_speedups(store, n_trials)
+        overhead_s = measure_overhead_s(SIZES, Path(folder))
+    for n_cells, seconds in overhead_s.items():
+        print(f"{n_cells:4d} cells: {seconds:6.2f} s, {seconds / n_cells * 1e3:6.1f} ms per cell")
+        figures[f"overhead_s_{n_cells}"] = round(seconds, 2)
+    print(json.dumps(figures))
+
+
+def measure_speedups(store: StudyStore, n_trials: int) -> dict[str, float]:
+    """Run the same number of trials with 1, 2, 4 and 8 workers, one search each."""
+    workers = [SleepingWorker(store) for _ in range(max(N_WORKERS))]
+    figures: dict[str, float] = {}
+    n_duplicates, n_lost = 0, 0
+    alone_s = 0.0
+    for worker in workers:
+        worker.wait_for("ready")
+    for n in N_WORKERS:
+        name = f"workers_{n}.linear"
+        seconds = _time_search_s(workers[:n], name, n_trials)
+        alone_s = alone_s or seconds
+        ideal_s = n_trials * TRIAL_S / n
+        print(
+            f"{n} workers: {seconds:6.2f} s for {n_trials} trials of {TRIAL_S:g} s, speed-up "
+            f"{alone_s / seconds:.2f}, {(seconds - ideal_s) / (n_trials / n) * 1e3:.0f} ms per "
+            "trial and worker beside the training"
+        )
+        if n > 1:
+            figures[f"speedup_{n}"] = round(alone_s / seconds, 2)
+        duplicates, lost = _audit(store, name, n_trials)
+        n_duplicates, n_lost = n_duplicates + duplicates, n_lost + lost
+    for worker in workers:
+        worker.close()
+    return figures | {"duplicates": n_duplicates, "lost": n_lost}
+
+
+def _time_search_s(workers: list[SleepingWorker], name: str, n_trials: int) -> float:
+    for worker in workers:
+        worker.tell({"name": name, "n_trials": n_trials})
+    for worker in workers:
+        worker.wait_for("ready")
+    started_s = time.perf_counter()
+    for worker in workers:
+        worker.tell({})
+    for worker in workers:
+        worker.wait_for("over")
+    return time.perf_counter() - started_s
+
+
+def _audit(store: StudyStore, name: str, n_trials: int) -> tuple[int, int]:
+    """Count the duplicates and the lost trials of a finished search."""
+    study = open_study(make_cell(name), make_settings(n_trials), store)
+    trials = study.get_trials(deepcopy=False)
+    finished = finished_trials(study)
+    n_draws = len({trial.user_attrs[DRAW] for trial in finished})
+    n_settings = len({json.dumps(trial.params, sort_keys=True) for trial in finished})
+    running = [trial for trial in trials if not trial.state.is_finished()]
+    empty = [
+        trial
+        for trial in finished
+        if trial.state == TrialState.COMPLETE
+        and not (store.bundle_folder(study.study_name, trial.number) / "bundle.json").exists()
+    ]
+    n_duplicates = (len(finished) - n_draws) + (len(finished) - n_settings)
+    return n_duplicates, max(0, n_trials - n_draws) + len(running) + len(empty)
+
+
+if __name__ == "__main__":
+    main()
