@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from configurations import least_configuration
 
 from rightfit.models.bundle import Bundle, add_onnx, compare_answers, read_bundle, write_bundle
 from rightfit.models.families import FAMILIES, get_family
@@ -46,15 +47,19 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def configuration_of(name: str) -> dict[str, Any]:
+    return CONFIGURATIONS.get(name) or least_configuration(name)
+
+
 def make_bundle(name: str, data: TrainingData, folder: Path) -> Bundle:
     *_, last = get_family(name).train(
-        CONFIGURATIONS[name], data, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
+        configuration_of(name), data, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
     )
     return write_bundle(
         folder,
         last.model,
         family=name,
-        configuration=CONFIGURATIONS[name],
+        configuration=configuration_of(name),
         schema=data.schema,
         data_version="v1",
     )
