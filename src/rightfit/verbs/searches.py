@@ -33,7 +33,7 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
             "Each cell has a file of its own" if cell is None else f"No search of {cell} is kept"
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
-    return f"sqlite:///{store.cell(cell).folder / FILE}"
+    return f"sqlite:///{store.folder.joinpath(*cell.split('.'), FILE)}"
 
 
 def list_searched_cells(folder: Path) -> list[str]:

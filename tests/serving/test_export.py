@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stored import (
+    ENVIRONMENT,
+    VERSION,
+    fit_encoder,
+    make_bundle,
+    make_card,
+    make_measured,
+    make_raw,
+    rank,
+)
+
+from rightfit.models.bundle import read_bundle
+from rightfit.models.family import TrainingData
+from rightfit.models.runtimes import open_model
+from rightfit.models.schema import InputSchema
+from rightfit.preparation.encoding import apply_encoder, name_features
+from rightfit.serving.choice import Choice, Origin, subject_of
+from rightfit.serving.export import Model, check_folder, export_model
+
+CLASSES = ("low", "middle", "high")
+SNIPPET = """
+import json, sys
+from usage import FOLDER, encode, open_model, read_json
+
+rows = encode(json.load(sys.stdin), read_json(FOLDER / "encoder.json"))
+answers = open_model()(rows)
+json.dump({"answers": answers.tolist(), "modules": sorted(sys.modules)}, sys.stdout)
+"""
+NOT_NEEDED = {"rightfit", "kedro", "polars", "pandas", "sklearn", "skops", "torch", "pydantic"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    raw = make_raw()
+    encoder = fit_encoder(raw)
+    rows = np.ascontiguousarray(apply_encoder(encoder, raw).to_numpy(), dtype=np.float32)
+    schema = InputSchema(name_features(encoder), CLASSES, None)
+    data = TrainingData(rows, raw["label"].to_numpy(), schema)
+    folder = tmp_path_factory.mktemp("made") / "linear-000"
+    return Model(make_bundle(folder, data), encoder, make_card())
+
+
+def choose(model: Model, application: str = "web_api", **changes: Any) -> Choice:
+    profiles = make_measured(model.bundle)
+    recommendation = rank(profiles)[application]
+    decision = recommendation["datasets"]["landsat"]
+    subject = subject_of(decision)
+    assert subject is not None
+    rows = [row for row in profiles.to_dicts() if row["candidate"] == subject["candidate"]]
+    return Choice(
+        application=application,
+        dataset="landsat",
+        purpose=recommendation["description"],
+        decision=decision,
+        profiles=tuple(row | changes for row in rows),
+        origin=Origin(VERSION, VERSION, None, ENVIRONMENT),
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "out"
+    export_model(choose(model), model, folder)
+    return folder
+
+
+def run(folder: Path, *command: str, text: str) -> Any:
+    result = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_exported_model_answers_as_the_bundle_does_without_this_project(
+    exported: Path, model: Model
+) -> None:
+    raw = make_raw().drop("label")
+    rows = np.ascontiguousarray(apply_encoder(model.encoder, raw).to_numpy(), dtype=np.float32)
+    expected = open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
+
+    found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dicts()))
+
+    np.testing.assert_array_equal(np.array(found["answers"], dtype=np.float32), expected)
+    assert {"numpy", "onnxruntime"} <= set(found["modules"])
+    assert NOT_NEEDED.isdisjoint(found["modules"])
+
+
+def test_exported_program_names_classes(exported: Path, model: Model) -> None:
+    raw = make_raw()
+    answers = run(exported, "usage.py", text=json.dumps(raw.drop("label").to_dicts()))
+
+    named = [CLASSES.index(answer["class"]) for answer in answers]
+    assert np.mean(np.array(named) == raw["label"].to_numpy()) > 0.7
+    assert all(sum(answer["probabilities"].values()) == pytest.approx(1) for answer in answers)
+
+
+def test_every_file_has_its_hash(exported: Path) -> None:
+    hashes = dict(
+        line.split("  ")[::-1] for line in (exported / "SHA256SUMS").read_text().splitlines()
+    )
+    files = {str(p.relative_to(exported)) for p in exported.rglob("*") if p.is_file()}
+
+    assert set(hashes) == {name for name in files if name != "SHA256SUMS" and ".pyc" not in name}
+    for name, expected in hashes.items():
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == expected
+
+
+def test_bundle_arrives_whole(exported: Path, model: Model) -> None:
+    bundle = read_bundle(exported / "bundle")
+
+    assert bundle.sha256 == model.bundle.sha256
+    assert {"model.onnx", "weights.skops"} <= set(bundle.files)
+
+
+def test_profile_keeps_intervals_and_says_how_it_was_measured(exported: Path) -> None:
+    found = json.loads((exported / "profile.json").read_text())
+
+    assert found["profile"]["metrics"]["quality"] == {"value": 0.8, "low": 0.78, "high": 0.825}
+    assert found["profile"]["metrics"]["latency_p50_ms"]["low"] is None
+    assert found["profile"]["measured_how"] == {"preset": "quick"}
+    assert found["profile"]["null_reasons"] == {"latency_p99_ms": "too few samples"}
+    assert found["disturbed"] is False
+    assert found["environment"]["cpu"] == "Hand-made CPU"
+    assert [one["n_threads"] for one in found["other_serving_configurations"]] == [2]
+
+
+def test_readme_says_how_to_feed_it(exported: Path) -> None:
+    readme = (exported / "README.md").read_text()
+
+    assert "linear-000 (onnx, 1 thread) fits landsat best" in readme
+    assert "| `size`, `n_parts` | a number;" in readme
+    assert "low, middle, high" in readme
+    assert "Undisturbed; in the run of 2026-01-02 03:04 UTC" in readme
+    assert "| Quality | 0.800 | 0.780 to 0.825 |" in readme
+    assert "`day`: weekday of `time`" in readme
+
+
+def test_figures_of_a_native_runtime_are_marked(model: Model, tmp_path: Path) -> None:
+    choice = choose(model, runtime="native", model_size_mib=None)
+    decision = choice.decision | {"winner": choice.decision["winner"] | {"runtime": "native"}}
+
+    export_model(dataclasses.replace(choice, decision=decision), model, tmp_path)
+
+    assert "**native** runtime" in (tmp_path / "README.md").read_text()
+    assert json.loads((tmp_path / "model.json").read_text())["onnx_file"] == "bundle/model.onnx"
+
+
+def test_none_qualifies_is_an_error_with_the_nearest_miss(model: Model, tmp_path: Path) -> None:
+    message = r"No candidate qualifies .*linear-000.* Would qualify: .* 0.01 instead of 0.001"
+
+    with pytest.raises(ValueError, match=message):
+        export_model(choose(model, "dreamer"), model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_was_not_measured_is_refused(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"not the model that was ranked: it has .* MiB"):
+        export_model(choose(model, model_size_mib=99.0), model, tmp_path / "out")
+    other = dataclasses.replace(model, data_card=make_card() | {"data_version": "v2"})
+    with pytest.raises(ValueError, match=r"data version v1, the stored encoder belongs to v2"):
+        export_model(choose(model), other, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_export_replaces_the_first(model: Model, tmp_path: Path) -> None:
+    export_model(choose(model), model, tmp_path)
+    (tmp_path / "bundle" / "old.onnx").touch()
+    (tmp_path / "mine.txt").touch()
+    export_model(choose(model), model, tmp_path)
+
+    assert not (tmp_path / "bundle" / "old.onnx").exists()
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_folder_in_use_is_refused_unless_forced(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    check_folder(tmp_path / "new", force=False)
+    check_folder(tmp_path, force=True)
+    with pytest.raises(FileExistsError, match="--force"):
+        check_folder(tmp_path, force=False)
+    with pytest.raises(FileExistsError, match="not an empty folder"):
+        check_folder(file, force=True)

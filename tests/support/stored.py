@@ -1,0 +1,204 @@
+"""Results of a small study as a run leaves them: hand-made profiles, real ranking, real bundles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from contests import make_profile, make_profiles
+from handmade import ENVIRONMENT, RANKING
+from kedro.io import DataCatalog
+
+from rightfit.models.bundle import Bundle, add_onnx, write_bundle
+from rightfit.models.families import get_family
+from rightfit.models.family import Configuration, TrainingData
+from rightfit.models.runtimes import runtime_files
+from rightfit.models.schema import InputSchema
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.spec import Features
+from rightfit.ranking.applications import Applications
+from rightfit.ranking.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.profile_table import read_profiles
+from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rankings import tabulate_rankings
+from rightfit.ranking.recommendation import Sensitivities, recommend
+from rightfit.ranking.robust import tabulate_robust_choices
+from rightfit.ranking.rules import RankingRules
+from rightfit.ranking.weight_intervals import tabulate_weight_intervals
+from rightfit.serving.choice import Json
+
+VERSION = "2026-01-02T03.04.05.678Z"
+LATER = "2026-01-03T00.00.00.000Z"
+FIGURES: dict[str, dict[str, Any]] = {
+    "linear-000": {
+        "latency_p50_ms": 0.01,
+        "quality": 0.8,
+        "quality_low": 0.78,
+        "quality_high": 0.825,
+    },
+    "forest-001": {
+        "latency_p50_ms": 40.0,
+        "quality": 0.9,
+        "quality_low": 0.88,
+        "quality_high": 0.92,
+    },
+}
+CONFIGURATIONS: dict[str, Configuration] = {
+    "linear": {
+        "n_epochs": 3,
+        "alpha": 1e-4,
+        "learning_rate": "constant",
+        "eta0": 0.1,
+        "penalty": "l2",
+    },
+}
+APPLICATIONS: dict[str, Any] = {
+    "web_api": {
+        "description": "answer a page",
+        "scenario": "single_stream",
+        "objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}},
+        "constraints": {"latency_p50_ms": {"max": 10}},
+    },
+    "dreamer": {
+        "description": "want the impossible",
+        "scenario": "single_stream",
+        "objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}},
+        "constraints": {"latency_p50_ms": {"max": 0.001}},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is stored, and what it was made from.
+
+    Args:
+        root: Its data folder.
+        raw: Raw rows of its dataset ``landsat``, 60 of them.
+        bundle: Bundle of ``linear-000``.
+        encoder: Encoder of the raw rows.
+    """
+
+    root: Path
+    raw: pl.DataFrame
+    bundle: Bundle
+    encoder: Json
+
+
+def make_raw() -> pl.DataFrame:
+    """Rows with every kind of column but images; nulls and a rare category among them."""
+    rng = np.random.default_rng(1)
+    n_rows = 60
+    labels = np.repeat(np.arange(3), n_rows // 3)
+    size = rng.normal(size=n_rows) + 4 * labels
+    known = [None if i % 9 == 0 else value for i, value in enumerate(size)]
+    return pl.DataFrame(
+        {
+            "size": pl.Series(known, dtype=pl.Float32),
+            "n_parts": rng.integers(1, 9, n_rows).astype(np.int16),
+            "day": np.tile([1, 2, 3], n_rows // 3).astype(np.int8),
+            "origin": ["EWR", "JFK", None, "LGA", "rare", "JFK"] * (n_rows // 6),
+            "label": labels,
+        }
+    )
+
+
+def fit_encoder(raw: pl.DataFrame) -> Json:
+    features = {
+        "numeric": ["size", "n_parts"],
+        "indicate_missing": ["size"],
+        "categorical": ["day", "origin"],
+        "min_category_share": 0.2,
+        "image": None,
+    }
+    return fit_encoder_steps(Features.model_validate(features), raw)
+
+
+def make_bundle(folder: Path, data: TrainingData, *, family: str = "linear") -> Bundle:
+    configuration = dict(CONFIGURATIONS[family])
+    *_, last = get_family(family).train(
+        configuration, data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
+    )
+    bundle = write_bundle(
+        folder,
+        last.model,
+        family=family,
+        configuration=configuration,
+        schema=data.schema,
+        data_version="v1",
+    )
+    return add_onnx(bundle, data.rows)
+
+
+def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
+    """Train a model, rank it and a made-up one, and save all as one run would.
+
+    Args:
+        catalog: Catalog whose save version is the run's.
+        root: Its data folder.
+        folder: Where the bundle is made.
+    """
+    raw = make_raw()
+    encoder = fit_encoder(raw)
+    classes = ("low", "middle", "high")
+    rows = np.ascontiguousarray(apply_encoder(encoder, raw).to_numpy(), dtype=np.float32)
+    schema = InputSchema(name_features(encoder), classes, None)
+    bundle = make_bundle(folder / "linear-000", TrainingData(rows, raw["label"].to_numpy(), schema))
+    profiles = make_measured(bundle)
+    catalog.save("resource_profiles", profiles)
+    catalog.save("environment", ENVIRONMENT)
+    catalog.save("recommendations", rank(profiles))
+    catalog.save("landsat.encoder", encoder)
+    catalog.save("landsat.data_card", make_card())
+    catalog.save("landsat.linear.candidates", {"linear-000": bundle})
+    return Study(root, raw, bundle, encoder)
+
+
+def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
+    (file,) = runtime_files(bundle, "onnx")
+    size_mib = file.stat().st_size / 2**20
+    return make_profiles(
+        *(
+            make_profile(
+                candidate,
+                **figures,
+                model_size_mib=size_mib,
+                n_threads=n_threads,
+                disturbed=disturbed,
+                environment_id=ENVIRONMENT["environment_id"],
+                null_reasons='{"latency_p99_ms": "too few samples"}',
+                measured_how='{"preset": "quick"}',
+            )
+            for candidate, figures in FIGURES.items()
+            for n_threads in (1, 2)
+        )
+    )
+
+
+def rank(profiles: pl.DataFrame) -> Json:
+    ranked = rank_applications(
+        read_profiles(profiles),
+        Applications.model_validate(APPLICATIONS),
+        RankingRules.model_validate(RANKING),
+    )
+    robust = tabulate_robust_choices(tabulate_rankings(ranked))
+    return recommend(
+        ranked,
+        Sensitivities(tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked), robust),
+    )
+
+
+def make_card() -> Json:
+    return {
+        "dataset": "landsat",
+        "title": "Things by size",
+        "data_version": "v1",
+        "features": {"derived": [{"op": "weekday", "name": "day", "column": "time"}]},
+        "n_rows": {"train": 60, "validation": 0, "test": 0},
+        "licence": "CC0",
+        "source": "made by hand",
+        "notes": ["Small."],
+    }

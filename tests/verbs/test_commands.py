@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from stored import LATER, Study, make_measured
+
+from rightfit.verbs.commands import verbs
+
+Ask = Callable[..., Result]
+UNWANTED = {"torch", "sklearn", "optuna", "plotly", "onnxruntime", "matplotlib"}
+
+
+@pytest.fixture
+def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Run a verb in the project, on the study's data."""
+    monkeypatch.chdir(project_path)
+
+    def run(*arguments: str | Path) -> Result:
+        place = ("--data-root", str(study.root), "--env", "test")
+        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
+
+    return run
+
+
+def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
+    result = ask("which", "--application", "web_api")
+
+    assert result.exit_code == 0
+    assert "answer a page" in result.output
+    assert "landsat: linear-000 (onnx, 1 thread) fits landsat best" in result.output
+    assert "measured     undisturbed" in result.output
+    assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
+
+
+def test_which_warns_of_disturbed_and_unranked_profiles(
+    ask: Ask, study: Study, open_catalog: Any
+) -> None:
+    catalog = open_catalog(study.root, LATER)
+    catalog.save("resource_profiles", make_measured(study.bundle, disturbed=True))
+    unranked = ask("which", "-a", "web_api")
+    catalog.save("recommendations", json.loads(_newest(study, "recommendations.json").read_text()))
+    ranked = ask("which", "-a", "web_api")
+
+    assert "profiles of 2026-01-03 00:00 UTC are not ranked yet" in unranked.output
+    assert "DISTURBED" not in unranked.output
+    assert "DISTURBED" in ranked.output
+    assert "not ranked yet" not in ranked.output
+
+
+def test_which_tells_the_nearest_miss_and_what_would_let_it_qualify(ask: Ask) -> None:
+    result = ask("which", "-a", "dreamer", "-d", "landsat")
+
+    assert result.exit_code == 0
+    assert "No candidate qualifies for landsat; linear-000" in result.output
+    assert "with latency_p50_ms max 0.01 instead of 0.001" in result.output
+
+
+def test_which_answers_programs_in_json(ask: Ask) -> None:
+    (answer,) = json.loads(ask("which", "-a", "web_api", "-d", "landsat", "--json").output)
+
+    assert answer["outcome"] == "winner"
+    assert answer["winner"]["candidate"] == "linear-000"
+    assert answer["disturbed"] is False
+    assert answer["environment"]["cpu"] == "Hand-made CPU"
+    assert answer["measured_in"].startswith("2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("which", "-a", "nobody"), "no application 'nobody'"),
+        (("which", "-a", "web_api", "-d", "nothing"), "no dataset 'nothing'"),
+        (("export", "-a", "dreamer", "-d", "landsat", "out"), "Nothing to export for dreamer"),
+    ],
+)
+def test_faults_are_one_line(
+    ask: Ask, arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    command = [tmp_path / part if part == "out" else part for part in arguments]
+
+    result = ask(*command)
+
+    assert result.exit_code == 1
+    assert message in result.output
+    assert len(result.output.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_results_yet_names_the_command(
+    project_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project_path)
+
+    result = CliRunner().invoke(verbs, ["which", "-a", "web_api", "--data-root", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert "Run: kedro run --pipelines perf" in result.output
+
+
+def test_export_writes_a_folder_once(ask: Ask, tmp_path: Path) -> None:
+    command = ("export", "-a", "web_api", "-d", "landsat", tmp_path / "out")
+    first, second, forced = ask(*command), ask(*command), ask(*command, "--force")
+
+    assert first.exit_code == 0, first.output
+    assert "Measured: undisturbed" in first.output
+    assert second.exit_code == 1
+    assert "--force" in second.output
+    assert forced.exit_code == 0
+
+
+def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:
+    empty = ask("studies", "landsat.linear")
+    file = study.root / "06_models" / "studies" / "landsat" / "linear" / "studies.db"
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    assert "No search has been kept" in empty.output
+    assert ask("studies", "landsat.linear").output == f"sqlite:///{file}\n"
+    assert "name one of: landsat.linear" in ask("studies").output
+    assert "No search of landsat.net" in ask("studies", "landsat.net").output
+
+
+def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from rightfit.__main__ import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "sys.stderr.write(' '.join(sys.modules))\n"
+    )
+    command = [sys.executable, "-c", code, "which", "-a", "web_api"]
+    result = subprocess.run(
+        [*command, "--data-root", study.root, "--env", "test"],
+        cwd=project_path,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "linear-000" in result.stdout
+    assert UNWANTED.isdisjoint(result.stderr.split())
+
+
+def _newest(study: Study, name: str) -> Path:
+    return sorted((study.root / "08_reporting" / name).glob(f"*/{name}"))[-1]

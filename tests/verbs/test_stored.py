@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stored import LATER, VERSION, Study
+
+from rightfit.verbs.stored import NothingStoredError, StoredResults, open_results
+
+
+def test_versions_are_listed_oldest_first(
+    results: StoredResults, study: Study, open_catalog: Any
+) -> None:
+    open_catalog(study.root, LATER).save("environment", {"environment_id": "later"})
+
+    assert results.list_versions("environment") == [VERSION, LATER]
+    assert results.list_versions("rankings") == []
+
+
+@pytest.mark.parametrize(
+    ("at_most", "expected"), [(None, LATER), (LATER, LATER), ("2026-01-02T99", VERSION)]
+)
+def test_newest_version_is_no_newer_than_asked(
+    results: StoredResults, study: Study, open_catalog: Any, at_most: str | None, expected: str
+) -> None:
+    open_catalog(study.root, LATER).save("environment", {"environment_id": "later"})
+
+    assert results.find_version("environment", at_most=at_most) == expected
+
+
+def test_an_old_version_is_loaded_though_there_is_a_newer_one(
+    results: StoredResults, study: Study, open_catalog: Any
+) -> None:
+    open_catalog(study.root, LATER).save("environment", {"environment_id": "later"})
+
+    assert results.load("environment", VERSION)["environment_id"] == "a1b2c3d4"
+    assert results.load("environment", LATER) == {"environment_id": "later"}
+
+
+def test_nothing_stored_names_the_command(results: StoredResults) -> None:
+    with pytest.raises(NothingStoredError, match=r"rankings.* yet\. Run: kedro run"):
+        results.find_version("rankings")
+    with pytest.raises(NothingStoredError, match="up to 2025"):
+        results.find_version("environment", at_most="2025")
+
+
+def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
+    conf = tmp_path / "conf" / "base"
+    conf.mkdir(parents=True)
+    (tmp_path / "conf" / "local").mkdir()
+    (conf / "catalog.yml").write_text(
+        "environment: {type: json.JSONDataset, filepath: d/e.json, versioned: true}"
+    )
+    stored = tmp_path / "d" / "e.json" / VERSION
+    stored.mkdir(parents=True)
+    (stored / "e.json").write_text('{"cpu": "here"}')
+
+    results = open_results(tmp_path, tmp_path / "conf", env=None, data_root=None)
+
+    assert results.load("environment", results.find_version("environment")) == {"cpu": "here"}
+
+
+def test_missing_configuration_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no catalog in .*--conf-source"):
+        open_results(tmp_path, tmp_path / "conf", env=None, data_root=None)
