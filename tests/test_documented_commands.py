@@ -1,0 +1,171 @@
+"""Every command in the documentation works: run here on a tiny study, or run by a named test.
+
+A command line is a line of a fenced ``bash`` block in README.md, CONTRIBUTING.md or docs/*.md.
+``kedro run …`` and ``rightfit …`` lines are executed here as they stand, with tiny budgets and a
+data folder of their own. Any other line needs an entry in ``ELSEWHERE``.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/*.md")
+BLOCK = re.compile(r"^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BY_HAND = "by hand: "
+
+# pattern of a command line -> test that runs it, or why it is only carried out by hand
+ELSEWHERE = {
+    "make perf": "tests/test_end_to_end.py::test_profiles_hold_every_cell_in_both_runtimes",
+    "make test": BY_HAND + "it runs these tests",
+    "kedro viz build --include-previews": (
+        "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
+    ),
+    "kedro package": "tests/test_packaging.py::test_wheel_runs_elsewhere_with_its_configuration",
+    "kedro server start *": "tests/test_server.py::test_server_ranks_on_demand",
+    "curl -X POST http://127.0.0.1:8000/run *": (
+        "tests/test_server.py::test_server_ranks_on_demand"
+    ),
+    "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
+    'pip install ".[[]mlflow]"': BY_HAND + "needs an environment of its own, see docs/mlflow.md",
+    "mlflow ui *": BY_HAND + "needs the extra mlflow",
+    "python -c *orchard*": "tests/guides/test_your_own.py",
+}
+
+# Filled in from what the documents say; a tiny grid keeps each below ten seconds.
+TINY = {"grid.datasets": "[landsat]", "grid.models": "[linear]"}
+FIRST = "kedro run --pipeline perf --params data_root=/mnt/study"
+
+
+def find_commands() -> Iterator[tuple[str, str]]:
+    """Yield (document, command line), comments removed and continued lines joined."""
+    for pattern in DOCUMENTS:
+        for document in sorted(PROJECT.glob(pattern)):
+            for block in BLOCK.findall(document.read_text(encoding="utf-8")):
+                for line in block.replace("\\\n", " ").splitlines():
+                    command = re.sub(r"(^|\s+)#\s.*$", "", line).strip()
+                    if command:
+                        yield str(document.relative_to(PROJECT)), command
+
+
+def is_executed_here(command: str) -> bool:
+    return command.startswith(("kedro run", "rightfit "))
+
+
+def find_elsewhere(command: str) -> str | None:
+    return next((who for pattern, who in ELSEWHERE.items() if fnmatchcase(command, pattern)), None)
+
+
+COMMANDS = sorted(set(find_commands()), key=lambda found: (found[1] != FIRST, found))
+HERE = sorted({c for _, c in COMMANDS if not find_elsewhere(c)} - {FIRST})
+
+
+class TinyStudy:
+    """Runs command lines of the documentation on a data folder of its own."""
+
+    def __init__(self, root: Path, out: Path) -> None:
+        self.root = root
+        self.out = out
+
+    def run(self, command: str) -> str:
+        words = shlex.split(command)
+        arguments = self._kedro(words) if words[0] == "kedro" else self._rightfit(words)
+        result = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=PROJECT,
+            env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def _kedro(self, words: list[str]) -> list[str]:
+        given = {}
+        if "--params" in words:
+            place = words.index("--params")
+            given = dict(pair.split("=", 1) for pair in words[place + 1].split(","))
+            words = words[:place] + words[place + 2 :]
+        params = TINY | given | {"data_root": str(self.root)}
+        joined = ",".join(f"{name}={value}" for name, value in params.items())
+        return ["-m", *words, "--env", "test", "--params", joined]
+
+    def _rightfit(self, words: list[str]) -> list[str]:
+        named = [str(self.out) if word == "out/" else word for word in words]
+        return ["-m", *named, "--env", "test", "--data-root", str(self.root)]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
+    root = tmp_path_factory.mktemp("study")
+    (root / "01_raw").symlink_to(PROJECT / "data" / "01_raw")
+    study = TinyStudy(root, tmp_path_factory.mktemp("export") / "out")
+    study.run(FIRST)
+    return study
+
+
+@pytest.mark.slow
+def test_first_command_makes_a_whole_study(study: TinyStudy) -> None:
+    assert FIRST in {command for _, command in COMMANDS}
+    assert list(study.root.glob("08_reporting/report.html/*/report.html"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in HERE if is_executed_here(c)])
+def test_documented_command_runs(study: TinyStudy, command: str) -> None:
+    study.run(command)
+
+
+@pytest.mark.slow
+def test_static_copy_of_kedro_viz_is_built(study: TinyStudy, tmp_path: Path) -> None:
+    for name in ("conf", "src", "pyproject.toml", ".telemetry"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    (tmp_path / "data").symlink_to(study.root)
+
+    subprocess.run(
+        [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"],
+        cwd=tmp_path,  # it writes into the project's folder
+        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "KEDRO_ENV": "test"},
+        check=True,
+    )
+
+    assert (tmp_path / "build" / "index.html").is_file()
+    assert (tmp_path / "build" / "api" / "pipelines" / "perf").is_file()
+
+
+@pytest.mark.parametrize(("document", "command"), COMMANDS)
+def test_every_documented_command_is_run_by_a_test(document: str, command: str) -> None:
+    who = find_elsewhere(command)
+
+    assert who or is_executed_here(command), (
+        f"{document} shows the command {command!r}, which no test runs. Add it to ELSEWHERE in "
+        f"{Path(__file__).name} with the test that runs it."
+    )
+
+
+@pytest.mark.parametrize("who", sorted(set(ELSEWHERE.values())))
+def test_tests_that_run_documented_commands_exist(who: str) -> None:
+    if who.startswith(BY_HAND):
+        return
+    file, _, name = who.partition("::")
+
+    found = ast.walk(ast.parse((PROJECT / file).read_text(encoding="utf-8")))
+
+    names = {node.name for node in found if isinstance(node, ast.FunctionDef)}
+    assert not name or name in names
+
+
+@pytest.mark.parametrize("pattern", ELSEWHERE)
+def test_no_entry_is_left_of_a_command_no_longer_shown(pattern: str) -> None:
+    assert any(fnmatchcase(command, pattern) for _, command in COMMANDS)
