@@ -1,0 +1,1 @@
+"""Running the pipelines under a scheduler; nothing here imports one."""

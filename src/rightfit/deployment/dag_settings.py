@@ -1,0 +1,57 @@
+"""Settings of a generated DAG."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class DagSettings(BaseModel):
+    """How a scheduler runs the tasks (``conf/airflow/airflow.yml``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schedule: str | None
+    start_date: date
+    catchup: bool
+    max_active_runs: int = Field(gt=0)
+    max_active_tasks: int = Field(gt=0)
+    retries: int = Field(ge=0)
+    retry_delay_s: float = Field(ge=0)
+    alone: tuple[str, ...]
+    pools: dict[str, str]
+    queues: dict[str, str]
+
+    def check_stages(self, stages: set[str]) -> None:
+        """Refuse settings for stages there are not.
+
+        Args:
+            stages: Stages of the planned pipeline.
+
+        Raises:
+            ValueError: Naming the unknown stages.
+        """
+        unknown = sorted({*self.alone, *self.pools, *self.queues} - stages)
+        if unknown:
+            raise ValueError(
+                f"alone, pools and queues name the stages {unknown}, but there are "
+                f"{sorted(stages)}. Correct the DAG's settings (airflow.yml)."
+            )
+
+
+def read_settings(path: Path) -> DagSettings:
+    """Read a DAG's settings.
+
+    Args:
+        path: The YAML file.
+
+    Raises:
+        ValueError: Naming every faulty key.
+    """
+    try:
+        return DagSettings.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
+    except ValidationError as err:
+        raise ValueError(f"{path} is not right: {err}") from err

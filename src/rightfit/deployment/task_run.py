@@ -1,0 +1,130 @@
+"""Run one task of a scheduler's run, so that all its tasks together leave one version of the data.
+
+A task may be tried again, on another host and after a kill at any point. Its earlier outputs are
+discarded first, since a write that was cut off looks like a finished one; what was slow to make
+(trials, measurements) is found again by its content, see ``docs/decisions/0002``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import configure_project, pipelines
+from kedro.framework.session import KedroServiceSession
+from kedro.io import AbstractVersionedDataset, CatalogProtocol
+
+from rightfit.deployment.task_plan import check_plan
+
+logger = logging.getLogger(__name__)
+
+HOME = "RIGHTFIT_HOME"
+CONF_SOURCE = "RIGHTFIT_CONF_SOURCE"
+ENVIRONMENT = "KEDRO_ENV"
+DATA_ROOT = "RIGHTFIT_DATA_ROOT"
+SHARED_ROOT = "RIGHTFIT_SHARED_ROOT"
+
+Plan = Mapping[str, Mapping[str, Iterable[str]]]
+"""Tasks by name; ``nodes`` names the nodes of each."""
+
+
+def version_of(run_id: str, run_after: datetime) -> str:
+    """Return the data version of a scheduler's run: the same in all its tasks and tries.
+
+    Versions sort by time, as Kedro's own do; the hash keeps two runs of the same moment apart.
+
+    Args:
+        run_id: The run's name, unique in its DAG.
+        run_after: When the run was due, with its time zone.
+
+    >>> version_of("manual__1", datetime(2026, 3, 1, 12, 30, 0, 5000, tzinfo=UTC))
+    '2026-03-01T12.30.00.005Z-4ef72a4f'
+    """
+    moment = run_after.astimezone(UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")[:-3]
+    return f"{moment}Z-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
+
+
+def run_task(name: str, plan: Plan, *, pipeline: str, env: str, version: str) -> None:
+    """Run a task's nodes; everything is loaded from and saved to one version.
+
+    The project's folder and configuration come from the environment variables ``RIGHTFIT_HOME``
+    and ``RIGHTFIT_CONF_SOURCE`` (a folder or the packaged archive; without it ``conf`` in the
+    project's folder).
+
+    Args:
+        name: The task.
+        plan: All tasks of the DAG.
+        pipeline: The registered pipeline that the plan was made of.
+        env: Kedro environment, unless ``KEDRO_ENV`` names another.
+        version: Version of all data of the scheduler's run.
+
+    Raises:
+        ValueError: If ``RIGHTFIT_HOME`` is not set or no folder, or the plan does not fit the
+            pipeline.
+    """
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+    home = _find_home()
+    _check_places()
+    # the scheduler's own handlers must stay, or the task's log is empty
+    configure_project(__name__.partition(".")[0], preserve_logging=True)
+    session = KedroServiceSession.create(
+        project_path=home,
+        conf_source=os.environ.get(CONF_SOURCE),
+        env=os.environ.get(ENVIRONMENT, env),
+    )
+    with session:
+        catalog = session.load_context().catalog  # builds the pipelines of this configuration
+        whole = pipelines[pipeline]
+        check_plan(plan, whole)
+        nodes = list(plan[name]["nodes"])
+        discard_outputs(catalog, whole.only_nodes(*nodes).all_outputs(), version)
+        session.run(
+            run_id=version,
+            pipeline_names=[pipeline],
+            node_names=nodes,
+            load_versions=dict.fromkeys(whole.all_outputs(), version),
+        )
+
+
+def discard_outputs(catalog: CatalogProtocol[Any, Any], names: Iterable[str], version: str) -> None:
+    """Delete what an earlier try left of a version.
+
+    Args:
+        catalog: Holds the datasets.
+        names: Datasets to clear; those that are not versioned stay.
+        version: The version to delete.
+    """
+    for name in sorted(names):
+        dataset = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset):
+            continue
+        # Kedro offers no way to delete a version; all file-based datasets keep their file system so
+        files, folder = dataset._fs, str(dataset._filepath / version)  # type: ignore[attr-defined]
+        if files.exists(folder):
+            logger.info("An earlier try left %s of version %s; it is made again.", name, version)
+            files.rm(folder, recursive=True)
+            dataset.release()
+
+
+def _check_places() -> None:
+    root = os.environ.get(DATA_ROOT, "")
+    if "://" in root and not os.environ.get(SHARED_ROOT):
+        raise ValueError(
+            f"{DATA_ROOT} is {root!r}, so {SHARED_ROOT} must name a folder that all workers share: "
+            "searches and measurements need file locks, see docs/airflow.md."
+        )
+
+
+def _find_home() -> Path:
+    home = os.environ.get(HOME)
+    if not home or not Path(home).is_dir():
+        raise ValueError(
+            f"{HOME} must name the project's folder on every worker, but is {home!r}. Set it in "
+            "the environment of the scheduler's workers, see docs/airflow.md."
+        )
+    return Path(home)

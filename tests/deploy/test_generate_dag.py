@@ -1,0 +1,116 @@
+"""The generated DAG, as a file: no Airflow needed."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def generate_dag(project_path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "generate_dag", project_path / "deploy" / "generate_dag.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def dag_file(
+    generate_dag: ModuleType, project_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    settings = project_path / "conf" / "airflow" / "airflow.yml"
+    out = tmp_path_factory.mktemp("dags")
+    path: Path = generate_dag.main(
+        ["--pipeline=perf", "--env=airflow", f"--settings={settings}", f"--out={out}"]
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def source(dag_file: Path) -> ast.Module:
+    return ast.parse(dag_file.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def tasks(source: ast.Module) -> dict[str, Any]:
+    for statement in source.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "TASKS":
+            return dict(ast.literal_eval(statement.value))
+    raise AssertionError("the DAG has no TASKS")
+
+
+def dag_arguments(source: ast.Module) -> dict[str, str]:
+    block = next(statement for statement in source.body if isinstance(statement, ast.With))
+    call = block.items[0].context_expr
+    assert isinstance(call, ast.Call)
+    return {str(keyword.arg): ast.unparse(keyword.value) for keyword in call.keywords}
+
+
+def test_dag_is_named_for_package_and_pipeline(dag_file: Path, source: ast.Module) -> None:
+    assert dag_file.name == "rightfit_perf.py"
+    assert dag_arguments(source)["dag_id"] == "'rightfit-perf'"
+
+
+def test_no_schedule_is_none_and_no_text(source: ast.Module) -> None:
+    assert dag_arguments(source)["schedule"] == "None"
+    assert dag_arguments(source)["catchup"] == "False"
+
+
+def test_parsing_imports_nothing_but_airflow(source: ast.Module) -> None:
+    imported = {
+        name.name.partition(".")[0]
+        for statement in source.body
+        if isinstance(statement, ast.Import)
+        for name in statement.names
+    } | {
+        str(statement.module).partition(".")[0]
+        for statement in source.body
+        if isinstance(statement, ast.ImportFrom)
+    }
+
+    assert imported == {"__future__", "datetime", "airflow"}
+
+
+def test_building_machine_and_secrets_are_not_in_the_dag(
+    dag_file: Path, project_path: Path
+) -> None:
+    text = dag_file.read_text(encoding="utf-8")
+
+    for path in (project_path, Path.home(), Path(sys.prefix), dag_file.parent):
+        assert str(path) not in text
+    assert os.sep not in text.partition("TASKS")[2]
+    assert "://" not in text
+
+
+def test_only_measuring_tasks_are_in_the_timing_pool(tasks: dict[str, Any]) -> None:
+    pools = {name: task["place"].get("pool") for name, task in tasks.items()}
+
+    measuring = {name for name in tasks if name.startswith("evaluation.")}
+    assert len(measuring) == 10
+    assert {name for name, pool in pools.items() if pool == "rightfit_timing"} == measuring
+
+
+def test_trainings_wait_for_their_dataset_only(tasks: dict[str, Any]) -> None:
+    trainings = {name: task for name, task in tasks.items() if name.startswith("training.")}
+
+    assert len(trainings) == 9
+    for name, task in trainings.items():
+        assert task["after"] == [f"data_engineering.{name.split('.')[1]}"]
+
+
+def test_unknown_pipeline_is_named(generate_dag: ModuleType, project_path: Path) -> None:
+    conf = project_path / "conf"
+
+    with pytest.raises(ValueError, match="no pipeline 'pref'"):
+        generate_dag.render_dag("pref", "test", conf / "airflow" / "airflow.yml", conf)
