@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package bench-ranking bench-measuring bench-scale-out clean
+.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -45,6 +45,20 @@ dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make
 package: .venv/.installed ## build the wheel and the configuration archive into dist/
 	rm -rf build dist
 	$(BIN)/kedro package
+
+AIRFLOW_ENV ?= airflow
+airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/airflow.md
+	$(BIN)/python deploy/generate_dag.py --pipeline perf --env $(AIRFLOW_ENV) \
+		--settings conf/airflow/airflow.yml --out dist/airflow/dags
+
+.venv-airflow/.installed: pyproject.toml deploy/constraints.txt
+	$(MAKE) package
+	test -x .venv-airflow/bin/python || $(PYTHON) -m venv .venv-airflow
+	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt \
+		"$$(echo dist/*.whl)[s3]" 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
+	touch $@
+
+airflow-env: .venv-airflow/.installed ## create .venv-airflow, where the tests find Airflow
 
 bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking.py
