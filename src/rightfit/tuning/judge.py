@@ -7,7 +7,8 @@ which serving configurations are still worth measuring.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,26 +19,11 @@ from rightfit.tuning.estimate import Estimate
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.outlook import QUALITY, Outlook, Projection, look_ahead
 from rightfit.tuning.quality_curve import QualityProjection
-from rightfit.tuning.rules import Case, Rule, Vote
+from rightfit.tuning.rules import Case, RuleParams, Vote
 from rightfit.tuning.serving_costs import ServingCosts
 
 FIT_SPREAD = 0.1  # of fit metrics, which grow evenly
 THREADS = "n_threads"
-
-
-@dataclass(frozen=True)
-class JudgeSettings:
-    """How sure the judge wants to be.
-
-    Args:
-        confidence: One-sided confidence of optimistic ends.
-        limit_confidence: The same for limits.
-        uses_neighbours: Whether similar hyper-parameters count as a witness of quality.
-    """
-
-    confidence: float
-    limit_confidence: float
-    uses_neighbours: bool
 
 
 @dataclass(frozen=True)
@@ -55,46 +41,52 @@ class Decision:
     is_stop: bool
 
 
-@dataclass
 class Judge:
     """Votes on trials for all applications.
 
     Args:
         applications: Who will choose.
-        rules: By each of which an application may let go.
-        settings: How sure to be.
+        params: The rules, and how sure they have to be.
         servings: Serving configurations that will be measured.
+        known_quality: Best quality known for the dataset from elsewhere, such as its other
+            families; -inf for none. Limits relative to the best quality count from it.
     """
 
-    applications: Mapping[str, Application]
-    rules: Sequence[Rule]
-    settings: JudgeSettings
-    servings: Sequence[Serving]
-    _pool: Pool = field(init=False)
-    _incumbents: dict[str, float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        needed = {m for app in self.applications.values() for m in app.needed_metrics()}
-        self._fit = tuple(
-            m
-            for m in sorted(needed & set(METRICS_BY_COLUMN))
-            if METRICS_BY_COLUMN[m].phase == "fit"
-        )
-        self._served = tuple(sorted(needed - set(self._fit) - {QUALITY, THREADS}))
+    def __init__(
+        self,
+        applications: Mapping[str, Application],
+        params: RuleParams,
+        servings: Sequence[Serving],
+        *,
+        known_quality: float,
+    ) -> None:
+        self.applications = applications
+        self.servings = tuple(servings)
+        self._params = params
+        self._rules = params.make_rules()
+        self._known_quality = known_quality
+        needed = {m for app in applications.values() for m in app.needed_metrics()}
+        phases = {m: METRICS_BY_COLUMN[m].phase for m in needed if m in METRICS_BY_COLUMN}
+        self._fit = tuple(sorted(m for m, phase in phases.items() if phase == "fit"))
+        self._served = tuple(sorted(set(phases) - set(self._fit) - {QUALITY}))
         self._costs = ServingCosts(self._served, self.servings)
-        self._quality = QualityProjection(uses_neighbours=self.settings.uses_neighbours)
+        self._quality = QualityProjection(uses_neighbours=params.uses_neighbours)
+        self._pool = Pool((), 0)
+        self._best_quality = known_quality
+        self._incumbents: dict[str, float] = {}
+        self._feasible: dict[str, list[ObservedTrial]] = {}
+        self._peers: dict[tuple[str, int], list[float]] = {}
 
     def learn(self, pool: Pool) -> None:
         """Take in what a search has seen so far."""
         self._pool = pool
         self._costs.learn(pool.measured())
         self._quality.learn(pool)
-        self._best_quality = max((t.qualities[-1] for t in pool.finished()), default=-np.inf)
-        self._incumbents = {
-            name: self._incumbent(application) for name, application in self.applications.items()
-        }
-        for rule in self.rules:
-            rule.learn(pool)
+        known = [trial.qualities[-1] for trial in pool.finished()]
+        self._best_quality = max([self._known_quality, *known])
+        self._peers = {}
+        for name, application in self.applications.items():
+            self._incumbents[name], self._feasible[name] = self._find_feasible(application)
 
     @property
     def incumbents(self) -> Mapping[str, float]:
@@ -105,16 +97,16 @@ class Judge:
         """Let every application vote on a trial at its latest look."""
         projection = self.project(trial)
         votes, outlooks = {}, {}
-        for name, application in self.applications.items():
-            outlooks[name] = look_ahead(
-                projection,
-                application,
-                best_quality=self._best_quality,
-                confidence=self.settings.confidence,
-                limit_confidence=self.settings.limit_confidence,
+        for name in self.applications:
+            outlooks[name] = self._look_ahead(name, projection)
+            case = Case(
+                trial,
+                name,
+                outlooks[name],
+                self._incumbents[name],
+                partial(self._promises, name, trial.last.checkpoint),
             )
-            case = Case(trial, name, outlooks[name], self._incumbents[name])
-            vote = next((v for rule in self.rules if (v := rule.vote(case))), None)
+            vote = next((v for rule in self._rules if (v := rule.vote(case))), None)
             if vote is not None:
                 votes[name] = vote
         return Decision(votes, outlooks, len(votes) == len(self.applications))
@@ -141,10 +133,11 @@ class Judge:
     def project(self, trial: ObservedTrial) -> Projection:
         """Project a trial's final profile."""
         costs = self._costs.predict(trial.last.structure)
-        for serving, served in trial.served.items():
+        for serving in trial.served:
             position = self.servings.index(serving)
+            smooth = self._smooth(trial, serving)
             # What a measured profile lacks can't be measured.
-            costs.value[position] = [served.get(metric, np.nan) for metric in self._served]
+            costs.value[position] = [smooth.get(metric, np.nan) for metric in self._served]
             costs.spread[position] = 0.0
         fit = [trial.last.fit.get(metric) for metric in self._fit]
         rows = [
@@ -167,14 +160,46 @@ class Judge:
             ),
         )
 
-    def _incumbent(self, application: Application) -> float:
+    def _smooth(self, trial: ObservedTrial, serving: Serving) -> dict[str, float]:
+        structure = trial.last.structure
+        served = trial.served[serving]
+        return dict(served) if structure is None else self._costs.smooth(structure, serving, served)
+
+    def _look_ahead(self, name: str, projection: Projection) -> Outlook:
+        return look_ahead(
+            projection,
+            self.applications[name],
+            best_quality=self._best_quality,
+            confidence=self._params.confidence,
+            limit_confidence=self._params.limit_confidence,
+        )
+
+    def _promises(self, name: str, checkpoint: int) -> list[float]:
+        """Return what an application's feasible trials promised at a checkpoint."""
+        key = (name, checkpoint)
+        if key not in self._peers:
+            earlier = [
+                replace(t, served={}, looks=tuple(x for x in t.looks if x.checkpoint <= checkpoint))
+                for t in self._feasible[name]
+            ]
+            promised = [self._look_ahead(name, self.project(t)).expected for t in earlier]
+            self._peers[key] = [value for value in promised if not np.isnan(value)]
+        return self._peers[key]
+
+    def _find_feasible(self, application: Application) -> tuple[float, list[ObservedTrial]]:
+        """Return the incumbent's utility and the trials that keep all limits."""
+        measured = [(t, serving) for t in self._pool.measured() for serving in t.served]
         rows = [
-            {QUALITY: trial.qualities[-1], THREADS: serving[1], **trial.last.fit, **served}
-            for trial in self._pool.measured()
-            for serving, served in trial.served.items()
+            {
+                QUALITY: t.qualities[-1],
+                THREADS: serving[1],
+                **t.last.fit,
+                **self._smooth(t, serving),
+            }
+            for t, serving in measured
         ]
         if not rows:
-            return -np.inf
+            return -np.inf, []
         values = {
             metric: np.array(
                 [np.nan if (v := row.get(metric)) is None else v for row in rows], dtype=float
@@ -183,4 +208,8 @@ class Judge:
         }
         limits = resolve_limits(application, {QUALITY: np.asarray(self._best_quality)})
         judged = judge_profiles(values, application, limits=limits)
-        return float(np.max(judged.utility[judged.feasible], initial=-np.inf))
+        feasible = {
+            t.number: t for (t, _), keeps in zip(measured, judged.feasible, strict=True) if keeps
+        }
+        best = float(np.max(judged.utility[judged.feasible], initial=-np.inf))
+        return best, list(feasible.values())

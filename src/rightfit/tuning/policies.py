@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.ranking.applications import Application
-from rightfit.tuning.judge import Decision, Judge, JudgeSettings
+from rightfit.tuning.judge import Judge
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.replay import RecordedCell
-from rightfit.tuning.rules import Rule
+from rightfit.tuning.rules import RuleParams
 
 _NO_DISTRIBUTIONS: dict[str, BaseDistribution] = {}
 
@@ -95,25 +95,19 @@ class JudgePolicy:
 
     Args:
         applications: Who will choose.
-        make_rules: Makes the rules for a search.
-        settings: How sure the judge wants to be.
+        params: The rules, and how sure they have to be.
     """
 
-    def __init__(
-        self,
-        applications: Mapping[str, Application],
-        make_rules: Callable[[], Sequence[Rule]],
-        settings: JudgeSettings,
-    ) -> None:
+    def __init__(self, applications: Mapping[str, Application], params: RuleParams) -> None:
         self._applications = applications
-        self._make_rules = make_rules
-        self._settings = settings
+        self._params = params
 
     def start(self, cell: RecordedCell) -> None:
         """See :class:`rightfit.tuning.replay.Policy`."""
-        self._judge = Judge(self._applications, self._make_rules(), self._settings, cell.servings)
+        self._judge = Judge(
+            self._applications, self._params, cell.servings, known_quality=cell.quality_elsewhere
+        )
         self._pool = Pool((), cell.n_checkpoints)
-        self._decision: Decision | None = None
 
     def learn(self, pool: Pool) -> None:
         """See :class:`rightfit.tuning.replay.Policy`."""
@@ -122,9 +116,8 @@ class JudgePolicy:
 
     def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
         """See :class:`rightfit.tuning.replay.Policy`."""
-        self._decision = self._judge.decide(trial)
-        reasons = {name: vote.text for name, vote in self._decision.votes.items()}
-        return not self._decision.is_stop, reasons
+        decision = self._judge.decide(trial)
+        return not decision.is_stop, {name: vote.rule for name, vote in decision.votes.items()}
 
     def next_serving(self, trial: ObservedTrial) -> Serving | None:
         """See :class:`rightfit.tuning.replay.Policy`."""

@@ -22,10 +22,12 @@ from rightfit.ranking.applications import Application
 from rightfit.ranking.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.fit_meter import FIT_COLUMNS
 from rightfit.tuning.observed import ObservedTrial, Pool, Seen, Serving
+from rightfit.tuning.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
 
 _COLUMNS = tuple(metric.column for metric in METRICS)
+_SERVED = tuple(metric.column for metric in METRICS if metric.phase != "fit")
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,15 @@ class RecordedCell:
         trials: In the order they were drawn.
         n_checkpoints: Looks of a whole training.
         best_quality: Highest quality recorded for the dataset, by any family.
+        quality_elsewhere: The same by its other families, which a search may know already; -inf
+            without any.
     """
 
     name: str
     trials: Sequence[RecordedTrial]
     n_checkpoints: int
     best_quality: float
+    quality_elsewhere: float
 
     @property
     def servings(self) -> list[Serving]:
@@ -171,6 +176,10 @@ def _run_trial(
 class Truth:
     """What applications think of everything recorded in a cell.
 
+    Timings are smoothed over all recordings: one timing in two differs from the next one of the
+    same model by a tenth, and being lucky once is no merit. A policy sees them as they were
+    measured. Its winner is the truly best of what it measured, as a thorough evaluation would find.
+
     Args:
         cell: The recordings.
         applications: Who chooses.
@@ -183,6 +192,7 @@ class Truth:
             for index, recorded in enumerate(cell.trials)
             for serving in recorded.trial.served
         ]
+        self._profiles = _smooth_profiles(cell)
         self._position = {key: position for position, key in enumerate(keys)}
         self._keys = keys
         self.utility: dict[str, Floats] = {}
@@ -235,8 +245,19 @@ class Truth:
             return float(trial.qualities[-1])
         if metric == "n_threads":
             return float(serving[1])
-        value = trial.served[serving].get(metric, trial.last.fit.get(metric))
+        value = self._profiles[key].get(metric, trial.last.fit.get(metric))
         return np.nan if value is None else float(value)
+
+
+def _smooth_profiles(cell: RecordedCell) -> dict[tuple[int, Serving], dict[str, float]]:
+    trials = [recorded.trial for recorded in cell.trials]
+    costs = ServingCosts(_SERVED, cell.servings)
+    costs.learn(trials)
+    return {
+        (index, serving): costs.smooth(trial.last.structure or {}, serving, served)
+        for index, trial in enumerate(trials)
+        for serving, served in trial.served.items()
+    }
 
 
 def read_cells(
@@ -251,7 +272,8 @@ def read_cells(
         profiles: Recorded profiles of all cells.
         places: Places a family's configuration on the unit cube.
     """
-    best = dict(curves.group_by("dataset").agg(pl.col("quality").max()).rows())
+    final = pl.col("checkpoint") == pl.col("checkpoint").max()
+    best = curves.filter(final).group_by("dataset", "model").agg(pl.col("quality").max()).rows()
     n_checkpoints = int(curves.select(pl.col("checkpoint").max()).item())
     cells = []
     for (dataset, model), rows in curves.group_by("dataset", "model", maintain_order=True):
@@ -265,7 +287,17 @@ def read_cells(
             _read_trial(part, by_index[key[0]], lambda c, m=model: places(m, c))
             for key, part in rows.group_by("index", maintain_order=True)
         ]
-        cells.append(RecordedCell(f"{dataset}.{model}", trials, n_checkpoints, best[dataset]))
+        here = {other: quality for name, other, quality in best if name == dataset}
+        elsewhere = [quality for other, quality in here.items() if other != model]
+        cells.append(
+            RecordedCell(
+                f"{dataset}.{model}",
+                trials,
+                n_checkpoints,
+                best_quality=max(here.values()),
+                quality_elsewhere=max(elsewhere, default=-np.inf),
+            )
+        )
     return cells
 
 

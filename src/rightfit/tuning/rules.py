@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from rightfit.tuning.observed import ObservedTrial, Pool
+from rightfit.tuning.observed import ObservedTrial
 from rightfit.tuning.outlook import Outlook
 
 
@@ -21,12 +22,14 @@ class Case:
         application: Who votes.
         outlook: What it can expect.
         incumbent: Its highest feasible utility measured so far; -inf while there is none.
+        peers: Returns what its feasible complete trials promised at the same checkpoint.
     """
 
     trial: ObservedTrial
     application: str
     outlook: Outlook
     incumbent: float
+    peers: Callable[[], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,6 @@ class Vote:
 class Rule(Protocol):
     """What every rule provides."""
 
-    def learn(self, pool: Pool) -> None:
-        """Take in what the search has seen so far."""
-
     def vote(self, case: Case) -> Vote | None:
         """Return why the application lets go, ``None`` to go on."""
 
@@ -60,9 +60,6 @@ class CertainViolation:
     """Let go of a trial that is certain to break one of the application's limits."""
 
     name = "certain_violation"
-
-    def learn(self, pool: Pool) -> None:
-        """Nothing to learn."""
 
     def vote(self, case: Case) -> Vote | None:
         """See :class:`Rule`."""
@@ -89,9 +86,6 @@ class OptimisticBound:
     def __init__(self, min_gain: float) -> None:
         self._min_gain = min_gain
 
-    def learn(self, pool: Pool) -> None:
-        """Nothing to learn."""
-
     def vote(self, case: Case) -> Vote | None:
         """See :class:`Rule`."""
         needed = case.incumbent + self._min_gain
@@ -101,6 +95,96 @@ class OptimisticBound:
         return Vote(self.name, "utility", needed - case.outlook.best, text)
 
 
-def first_of(rules: Sequence[Rule], case: Case) -> Vote | None:
-    """Return the first rule's vote that lets go."""
-    return next((vote for rule in rules if (vote := rule.vote(case))), None)
+class MedianRule:
+    """Let go of a trial that promises less than the median of its feasible peers did.
+
+    The median stopping rule (Golovin et al. 2017, Google Vizier), on projected utility and among
+    feasible complete trials only: a trial that keeps the limits is not measured against one that
+    breaks them.
+
+    Args:
+        percentile: 50 for the median; 25 lets go of the worst quarter only.
+        n_startup_trials: Peers needed before the rule says anything.
+    """
+
+    name = "median"
+
+    def __init__(self, percentile: float, n_startup_trials: int) -> None:
+        self._percentile = percentile
+        self._n_startup_trials = n_startup_trials
+
+    def vote(self, case: Case) -> Vote | None:
+        """See :class:`Rule`."""
+        if case.trial.last.checkpoint == 0 or np.isnan(case.outlook.expected):
+            return None
+        peers = case.peers()
+        if len(peers) < self._n_startup_trials:
+            return None
+        level = float(np.percentile(peers, self._percentile))
+        if case.outlook.expected >= level:
+            return None
+        text = (
+            f"expected utility of {case.outlook.expected:.4f} is below the {self._percentile:g}th "
+            f"percentile {level:.4f} of {len(peers)} feasible trials"
+        )
+        return Vote(self.name, "utility", level - case.outlook.expected, text)
+
+
+class TrainingLimit:
+    """Let go of a trial whose training itself costs too much, whoever wants it.
+
+    Large batches make steps slow and memory high; such a trial fits no machine it is meant for.
+
+    Args:
+        metric: ``step_time_ms`` or ``fit_peak_memory_mib``.
+        limit: Its highest allowed value.
+    """
+
+    name = "training_limit"
+
+    def __init__(self, metric: str, limit: float) -> None:
+        self._metric = metric
+        self._limit = limit
+
+    def vote(self, case: Case) -> Vote | None:
+        """See :class:`Rule`."""
+        value = case.trial.last.fit.get(self._metric)
+        if value is None or value <= self._limit:
+            return None
+        text = f"{self._metric} of {value:.4g} exceeds the limit of {self._limit:.4g} of training"
+        return Vote(self.name, self._metric, value - self._limit, text)
+
+
+class RuleParams(BaseModel):
+    """Which rules an application may let go by, and how sure they have to be.
+
+    ``confidence`` is that of a trial's optimistic end, one-sided; ``limit_confidence`` that with
+    which a limit must be broken. ``min_gain`` is the utility by which a trial must be able to beat
+    the incumbent; what is given up for each application stays near it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rules: tuple[Literal["certain_violation", "optimistic_bound", "median"], ...]
+    confidence: float = Field(gt=0.5, lt=1)
+    limit_confidence: float = Field(gt=0.5, lt=1)
+    min_gain: float = Field(ge=0)
+    uses_neighbours: bool  # trials with similar hyper-parameters help to predict quality
+    median_percentile: float = Field(gt=0, lt=100)
+    n_startup_trials: int = Field(ge=1)  # feasible complete trials before the median rule speaks
+    max_step_time_ms: float | None = Field(gt=0)  # of training; null in the YAML: no limit
+    max_fit_peak_memory_mib: float | None = Field(gt=0)
+
+    def make_rules(self) -> list[Rule]:
+        """Make the rules, those of training first."""
+        made: list[Rule] = [
+            TrainingLimit(metric, limit)
+            for metric in ("step_time_ms", "fit_peak_memory_mib")
+            if (limit := getattr(self, f"max_{metric}")) is not None
+        ]
+        makers: dict[str, Callable[[], Rule]] = {
+            "certain_violation": CertainViolation,
+            "optimistic_bound": lambda: OptimisticBound(self.min_gain),
+            "median": lambda: MedianRule(self.median_percentile, self.n_startup_trials),
+        }
+        return made + [makers[name]() for name in self.rules]

@@ -5,11 +5,18 @@ follows from a few counts (parameters, operations, trees), with coefficients tha
 machine, the runtime and the library: they are fitted to what this search has measured. Times and
 memory never fall when a model grows, so coefficients are kept at 0 or above (non-negative least
 squares; Lawson and Hanson, 1974), and errors are relative.
+
+A timing differs from the next one of the same model by more than two similar models differ in
+truth. What counts for a choice is the truth, so timings are smoothed by the fit, and a prediction's
+error is that of the fit, not of one more timing. Sizes and peak memory repeat: they stay as
+measured, and what the fit misses by is its own error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +30,8 @@ Floats = npt.NDArray[np.float64]
 PRIOR_SPREAD = 0.25  # of the logarithm: what fits of this kind usually miss by
 PRIOR_WEIGHT = 1.0
 MIN_SPREAD = 0.02  # no timing repeats better than this
+LACK_OF_FIT = 0.1  # share of the variance around a fit of timings that is the fit's own fault
+REPEATABLE = ("model_size_mib", "peak_memory_mib", "peak_memory_one_row_mib", "model_memory_mib")
 N_FOR_A_FIT = 3  # models measured
 N_NULLS = 3  # a metric that was null so often in a serving configuration will be so again
 
@@ -39,24 +48,17 @@ class ServingCosts:
         self._metrics = tuple(metrics)
         self._servings = tuple(servings)
         self._names: tuple[str, ...] = ()
-        shape = (len(servings), len(metrics))
-        self._value = np.ones(shape)  # where nothing is known, or can be
-        self._spread = np.full(shape, np.inf)
-        self._dof = np.full(shape, np.inf)
-        self._lines = np.zeros((*shape, 1))
+        self._rises = np.array([METRICS_BY_COLUMN[m].better == "lower" for m in metrics], bool)
+        self._repeats = [metric in REPEATABLE for metric in metrics]
+        self._fits: dict[tuple[int, int], Fit] = {}
         self._seen: dict[tuple[int, int], tuple[Floats, Floats]] = {}
-        self._rises = np.array(
-            [METRICS_BY_COLUMN[m].better == "lower" for m in metrics], dtype=bool
-        )
+        self._unmeasurable: set[tuple[int, int]] = set()
 
     def learn(self, trials: Sequence[ObservedTrial]) -> None:
         """Fit the costs of measured trials, in place of whatever was learnt before."""
         measured = [t for t in trials if t.served and t.last.structure is not None]
         self._names = tuple(sorted(measured[0].last.structure or {})) if measured else ()
-        shape = (len(self._servings), len(self._metrics))
-        self._value, self._spread = np.ones(shape), np.full(shape, np.inf)
-        self._lines = np.zeros((*shape, len(self._names) + 1))
-        self._seen = {}
+        self._fits, self._seen, self._unmeasurable = {}, {}, set()
         for s, serving in enumerate(self._servings):
             served = [t for t in measured if serving in t.served]
             counts = np.array([self._counts(t.last.structure or {}) for t in served])
@@ -73,21 +75,44 @@ class ServingCosts:
         Returns:
             Estimates, shape (n_servings, n_metrics).
         """
-        value, spread, dof = self._value.copy(), self._spread.copy(), self._dof.copy()
-        if structure is None:
-            spread[~np.isnan(value)] = np.inf
-        elif self._names:
+        shape = (len(self._servings), len(self._metrics))
+        value, spread, dof = np.ones(shape), np.full(shape, np.inf), np.full(shape, np.inf)
+        for cell in self._unmeasurable:
+            value[cell], spread[cell] = np.nan, 0.0
+        if structure is not None and self._names:
             counts = self._counts(structure)
-            fitted = self._lines @ np.concatenate([[1.0], counts])
-            has_line = fitted > 0
-            value[has_line] = np.where(self._rises, fitted, 1 / np.where(has_line, fitted, 1))[
-                has_line
-            ]
-            for (s, m), (seen, values) in self._seen.items():
-                value[s, m], spread[s, m], dof[s, m] = _bracket(
-                    counts, seen, values, rises=bool(self._rises[m])
-                )
+            for cell, (seen, values) in self._seen.items():
+                rises = bool(self._rises[cell[1]])
+                value[cell], spread[cell], dof[cell] = _bracket(counts, seen, values, rises=rises)
+            for cell, fit in self._fits.items():
+                cost = fit.predict(counts)
+                value[cell] = cost if self._rises[cell[1]] else 1 / cost
+                spread[cell] = fit.spread_at(counts, is_exact=self._repeats[cell[1]])
+                dof[cell] = fit.dof
         return Estimate(value, spread, dof)
+
+    def smooth(
+        self, structure: Structure, serving: Serving, served: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Return a profile whose timings are averaged with what the fit says of them.
+
+        Args:
+            structure: The measured model's counts.
+            serving: How it was served.
+            served: What was measured.
+        """
+        smoothed = dict(served)
+        s = self._servings.index(serving)
+        counts = self._counts(structure) if self._names else np.zeros(0)
+        for m, metric in enumerate(self._metrics):
+            fit = self._fits.get((s, m))
+            if fit is None or self._repeats[m] or metric not in served or served[metric] <= 0:
+                continue
+            cost = fit.predict(counts)
+            fitted = cost if self._rises[m] else 1 / cost
+            share = fit.share_at(counts)
+            smoothed[metric] = float(fitted ** (1 - share) * served[metric] ** share)
+        return smoothed
 
     def _counts(self, structure: Structure) -> Floats:
         return np.array([structure[name] for name in self._names])
@@ -96,26 +121,75 @@ class ServingCosts:
         usable = values > 0  # NaN is not
         n_usable = int(usable.sum())
         if n_usable == 0 and len(values) >= N_NULLS:
-            self._value[s, m], self._spread[s, m] = np.nan, 0.0
+            self._unmeasurable.add((s, m))
         elif 0 < n_usable < N_FOR_A_FIT:
             self._seen[s, m] = (counts[usable], values[usable])
         elif n_usable:
             costs = values[usable] if self._rises[m] else 1 / values[usable]
-            self._lines[s, m], self._spread[s, m], self._dof[s, m] = _fit(counts[usable], costs)
+            self._fits[s, m] = fit_costs(counts[usable], costs)
 
 
-def _fit(counts: Floats, costs: Floats) -> tuple[Floats, float, float]:
-    """Fit ``intercept + coefficients · counts``; return it with its spread and dof."""
+@dataclass(frozen=True)
+class Fit:
+    """``cost = coefficients · (1, counts)`` with relative errors.
+
+    Args:
+        coefficients: At least 0 each; the first is what an empty model would cost.
+        spread: Standard deviation of the logarithm of costs around the fit.
+        dof: Its degrees of freedom.
+        covariance: Of the coefficients that are not 0, in units of ``spread`` squared.
+    """
+
+    coefficients: Floats
+    spread: float
+    dof: float
+    covariance: Floats
+
+    def predict(self, counts: Floats) -> float:
+        """Return the cost of a structure."""
+        return float(self.coefficients[0] + self.coefficients[1:] @ counts)
+
+    def leverage(self, counts: Floats) -> float:
+        """Return the error of the fit itself at a structure, as a share of ``spread`` squared."""
+        active = self.coefficients > 0
+        row = np.concatenate([[1.0], counts])[active] / self.predict(counts)
+        return float(row @ self.covariance @ row)
+
+    def spread_at(self, counts: Floats, *, is_exact: bool) -> float:
+        """Return the error of a prediction: of one more value (exact ones), or of the truth."""
+        share = self.leverage(counts) + (1.0 if is_exact else LACK_OF_FIT)
+        return max(self.spread * math.sqrt(share), MIN_SPREAD)
+
+    def share_at(self, counts: Floats) -> float:
+        """Return the weight of one measured value against the fit, by their variances."""
+        of_fit = self.leverage(counts) + LACK_OF_FIT
+        return of_fit / (of_fit + 1.0)
+
+
+def fit_costs(counts: Floats, costs: Floats) -> Fit:
+    """Fit costs to counts by non-negative least squares of relative errors.
+
+    Args:
+        counts: Shape (n_models, n_counts).
+        costs: Shape (n_models,), positive.
+    """
     from scipy.optimize import nnls
 
     design = np.column_stack([np.ones(len(costs)), counts])
     scale = design.max(axis=0)
-    coefficients, _ = nnls(design / scale / costs[:, None], np.ones(len(costs)))
-    coefficients = coefficients / scale
-    squares = float(np.sum(np.log(costs / (design @ coefficients)) ** 2))
-    n_free = len(costs) - int(np.count_nonzero(coefficients))
-    spread, dof = pool_spread(squares, n_free, prior=PRIOR_SPREAD, prior_weight=PRIOR_WEIGHT)
-    return coefficients, max(spread, MIN_SPREAD), dof
+    relative = design / scale / costs[:, None]
+    coefficients, _ = nnls(relative, np.ones(len(costs)))
+    active = coefficients > 0
+    squares = float(np.sum(np.log(relative @ coefficients) ** 2))
+    spread, dof = pool_spread(
+        squares,
+        len(costs) - int(active.sum()),
+        prior=PRIOR_SPREAD,
+        prior_weight=PRIOR_WEIGHT,
+    )
+    information = relative[:, active].T @ relative[:, active]
+    covariance = np.linalg.pinv(information) / np.outer(scale[active], scale[active])
+    return Fit(coefficients / scale, spread, dof, covariance)
 
 
 def _bracket(
