@@ -66,10 +66,23 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
     if faults:
         raise ValueError("; ".join(faults) + ". Correct parameters_grid.yml.")
     described = parameters["datasets"]
+    faults = [
+        f"datasets.{name}.tables must list the raw tables, the main one first, as in tables: "
+        f"[{name}]"
+        for name in parameters["grid"]["datasets"]
+        if not _lists_tables(described[name])
+    ]
+    if faults:
+        raise ValueError("; ".join(faults) + ". Correct parameters_datasets.yml.")
     return Grid(
         tables={name: tuple(described[name]["tables"]) for name in parameters["grid"]["datasets"]},
         models=tuple(parameters["grid"]["models"]),
     )
+
+
+def _lists_tables(block: Any) -> bool:
+    tables = block.get("tables") if isinstance(block, Mapping) else None
+    return isinstance(tables, list) and bool(tables)
 
 
 def use_parameters(parameters: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from click import ClickException
@@ -13,7 +13,9 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import ParameterValidationError
+from pydantic import BaseModel
 
+from rightfit.faults import explain_faults
 from rightfit.grid import current_grid, use_parameters
 from rightfit.pipelines.training.params import check_families
 
@@ -55,7 +57,9 @@ class GridHook:
                 pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
             _ = context.params  # checked here, or its error would come with a traceback
             check_families(parameters, current_grid().models)
-        except (ParameterValidationError, ValueError) as err:
+        except ParameterValidationError as err:
+            raise ConfigurationError(_explain(parameters) or str(err)) from err
+        except ValueError as err:
             raise ConfigurationError(str(err)) from err
 
 
@@ -121,3 +125,22 @@ def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
             f"Unknown parameters {unknown}; there are {sorted(_PARAMETER_BLOCKS)}. Correct "
             "--params or the file in conf/."
         )
+
+
+def _explain(parameters: Mapping[str, Any]) -> str:
+    """Say what is wrong with the blocks that users write themselves; empty if they are right."""
+    from rightfit.pipelines.data_engineering.params import DatasetSpec
+    from rightfit.pipelines.training.params import ModelParams
+    from rightfit.ranking.applications import Application
+
+    grid, applications = current_grid(), parameters["applications"]
+    checks: tuple[tuple[str, Iterable[str], type[BaseModel]], ...] = (
+        ("datasets", grid.datasets, DatasetSpec),
+        ("models", grid.models, ModelParams),
+        ("applications", applications if isinstance(applications, Mapping) else (), Application),
+    )
+    return "\n".join(
+        f"{fault}. Correct parameters_{kind}.yml."
+        for kind, names, model in checks
+        for fault in explain_faults(kind, parameters[kind], names, model)
+    )

@@ -102,13 +102,15 @@ class EnsembleFamily(ModuleType):
         """Add members until there are as many as configured; a step is a member."""
         from threadpoolctl import threadpool_limits
 
+        # OpenMP's threads wait for each other by spinning: where something else used a core, two
+        # took many times the CPU seconds of one. Threads of joblib (n_jobs) do not.
+        threadpool_limits(1, user_api="openmp")
         model = self._estimator(configuration, seed=seed, n_threads=n_threads)
         done = 0
         for n_members in split_training(configuration[self.length_setting], n_checkpoints):
             if n_members > done:
                 model.set_params(**{self.length_setting: n_members})
-                with threadpool_limits(n_threads, user_api="openmp"):
-                    model.fit(data.rows, data.labels)
+                model.fit(data.rows, data.labels)
             done = n_members
             yield Checkpoint(model, n_steps=n_members)
 

@@ -1,0 +1,103 @@
+"""Say what is wrong with a block of parameters, and show the right form from a block that is right.
+
+Pydantic's own report names the key, but not what belongs there. The configuration mostly holds
+other blocks of the same kind, so one of them serves as the example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+MAX_EXAMPLE = 120  # characters
+INPUT_TOO_LONG = 60
+PREFIX = "Value error, "
+
+Path = tuple[str | int, ...]
+
+
+def explain_faults(
+    kind: str, blocks: Mapping[str, Any], names: Iterable[str], model: type[BaseModel]
+) -> list[str]:
+    """Describe every fault in blocks of one kind.
+
+    Args:
+        kind: Name of the parameter, such as ``datasets``.
+        blocks: All its blocks by name; those that are not checked may serve as examples.
+        names: Blocks to check.
+        model: What each of them must fit.
+
+    Returns:
+        One line per fault: the key, what is wrong with it, and what is right.
+    """
+    faults = []
+    for name in names:
+        try:
+            model.model_validate(blocks[name])
+        except ValidationError as err:
+            others = {other: block for other, block in blocks.items() if other != name}
+            faults += [_explain(f"{kind}.{name}", fault, others) for fault in err.errors()]
+    return list(dict.fromkeys(faults))
+
+
+def _explain(where: str, fault: Any, others: Mapping[str, Any]) -> str:
+    path: Path = fault["loc"]
+    forms = [place for place, step in enumerate(path) if _names_form(step)]
+    path = path[: forms[0]] if forms else path
+    key = ".".join([where, *map(str, path)])
+    example = _find_example(path, others)
+    if forms:
+        return f"{key} has none of its possible forms{example}"
+    if fault["type"] == "extra_forbidden":
+        known = _find_keys(path[:-1], others)
+        close = get_close_matches(str(path[-1]), known, n=1)
+        hint = (
+            f"; did you mean {close[0]!r}?" if close else f"; others have {known}" if known else ""
+        )
+        return f"{key} is unknown{hint}"
+    if fault["type"] == "missing":
+        return f"{key} is missing{example}"
+    given = repr(fault["input"])
+    got = f", but got {given}" if len(given) <= INPUT_TOO_LONG and "got" not in fault["msg"] else ""
+    message = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
+    return f"{key}: {message}{got}{example}"
+
+
+def _names_form(step: str | int) -> bool:
+    """Tell a key from what pydantic adds for the alternatives of a value: their types."""
+    return isinstance(step, str) and ("[" in step or step[:1].isupper())
+
+
+def _find_example(path: Path, others: Mapping[str, Any]) -> str:
+    """Return how another block writes the same key, ready to be copied; empty if none does."""
+    for name, block in others.items():
+        holder = _follow(path[:-1], block)
+        value = holder.get(path[-1]) if path and isinstance(holder, Mapping) else None
+        if value not in (None, [], {}):
+            line = {path[-1]: value}
+            text = yaml.safe_dump(line, default_flow_style=True, sort_keys=False, width=10**6)
+            if len(text) <= MAX_EXAMPLE:
+                return f"; {name} has {text.strip()[1:-1]}"
+    return ""
+
+
+def _find_keys(path: Path, others: Mapping[str, Any]) -> list[str]:
+    """Return the keys that other blocks have in the same place; empty if none has the place."""
+    found = (_follow(path, block) for block in others.values())
+    return sorted({str(key) for holder in found if isinstance(holder, Mapping) for key in holder})
+
+
+def _follow(path: Path, block: Any) -> Any:
+    """Follow a path in another block; where its own names differ, the first one stands for all."""
+    for step in path:
+        if isinstance(block, Mapping) and block:
+            block = block[step] if step in block else next(iter(block.values()))
+        elif isinstance(block, list) and block:
+            block = block[0]
+        else:
+            return None
+    return block

@@ -1,0 +1,130 @@
+"""A wrong block ends the command with one message that names the key and shows what is right."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from guides import copy_project, read_blocks
+from kedro.framework.session import KedroSession
+
+from rightfit.hooks import ConfigurationError
+
+DATASETS = "base/parameters_datasets.yml"
+APPLICATIONS = "base/parameters_applications.yml"
+MODELS = "base/parameters_models.yml"
+GRID = "test/parameters_grid.yml"
+
+
+@pytest.fixture(scope="module")
+def followed(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration after following the guide, on the guide's dataset alone."""
+    copy = copy_project(project_path, tmp_path_factory.mktemp("followed"))
+    for block in read_blocks(project_path / "docs" / "your_own.md"):
+        block.apply(copy)
+    grid = {"datasets": ["orchard"], "models": ["boosting"]}
+    (copy / "conf" / GRID).write_text(yaml.safe_dump({"grid": grid}))
+    return copy / "conf"
+
+
+def load(project: Path, conf: Path) -> None:
+    with KedroSession.create(project, env="test", conf_source=str(conf)) as session:
+        session.load_context()
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "message"),
+    [
+        (
+            DATASETS,
+            "quality: {name: accuracy, worst: 0.33, best: 1.0}",
+            "",
+            r"datasets\.orchard\.quality is missing; landsat has quality: \{name: accuracy, worst",
+        ),
+        (
+            DATASETS,
+            "<<: *table\n    title: Variety",
+            "title: Variety",
+            r"datasets\.orchard\.validation is missing; landsat has validation: \{method: strat",
+        ),
+        (
+            DATASETS,
+            "licence: ours",
+            "license: ours",
+            r"datasets\.orchard\.license is unknown; did you mean 'licence'\?",
+        ),
+        (
+            DATASETS,
+            "min_rows: 900",
+            "min_rows: many",
+            r"datasets\.orchard\.schemas\.orchard\.min_rows: .* integer.*; landsat has min_rows: 6",
+        ),
+        (
+            DATASETS,
+            "numeric: [mass_g, width_mm]",
+            "numeric: [mass, width_mm]",
+            r"datasets\.orchard: features names the unknown columns \['mass'\]",
+        ),
+        (
+            DATASETS,
+            "tables: [orchard]",
+            "",
+            r"datasets\.orchard\.tables must list the raw tables.* tables: \[orchard\]",
+        ),
+        (
+            GRID,
+            "- boosting",
+            "- extra_trees",
+            r"no model family 'extra_trees'.*register it in src/rightfit/models/families\.py",
+        ),
+        (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
+        (
+            MODELS,
+            "learning_rate: {type: float, low: 0.05, high: 0.3, log: true}",
+            "learning_rate: {type: float, low: 0.05, high: 0.3}",
+            r"models\.boosting\.space\.learning_rate\.float\.log is missing",
+        ),
+        (
+            APPLICATIONS,
+            "latency_p50_ms: {weight: 1, worst: 50",
+            "latency_p50: {weight: 1, worst: 50",
+            r"sorting_line\.objectives\.latency_p50 is no metric \(did you mean 'latency_p50_ms'",
+        ),
+        (
+            APPLICATIONS,
+            "constraints: {latency_p50_ms: {max: 100}}",
+            "constraints: {latency_p50_ms: {maximum: 100}}",
+            r"sorting_line\.constraints\.latency_p50_ms\.maximum is unknown; did you mean 'max'",
+        ),
+    ],
+)
+def test_wrong_block_is_refused_with_the_right_form(
+    followed: Path,
+    bootstrapped: Path,
+    tmp_path: Path,
+    file: str,
+    right: str,
+    wrong: str,
+    message: str,
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(followed, conf)
+    text = (conf / file).read_text()
+    assert text.count(right) == 1
+    (conf / file).write_text(text.replace(right, wrong))
+
+    with pytest.raises(ConfigurationError, match=message):
+        load(bootstrapped, conf)
+
+
+def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Path) -> None:
+    params = {"data_root": str(tmp_path)}
+    with (
+        KedroSession.create(
+            bootstrapped, env="test", conf_source=str(followed), runtime_params=params
+        ) as session,
+        pytest.raises(ConfigurationError, match=r"Raw files are missing: .*01_raw/orchard\.parq"),
+    ):
+        session.run(pipeline_names=["data_engineering"])
