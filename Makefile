@@ -42,6 +42,12 @@ viz: .venv/.installed ## open the pipelines in kedro-viz
 dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
 	@studies=$$($(BIN)/rightfit studies $(CELL)) && exec $(BIN)/optuna-dashboard --port $(or $(PORT),8080) "$$studies"
 
+# starter:begin
+.PHONY: starter
+starter: .venv/.installed ## build a Kedro starter into dist/starter, for kedro new --starter
+	$(BIN)/python starter/build.py dist/starter
+# starter:end
+
 package: .venv/.installed ## build the wheel and the configuration archive into dist/
 	rm -rf build dist
 	$(BIN)/kedro package
@@ -52,10 +58,9 @@ airflow: package ## build the package and the Airflow DAG of perf into dist/: do
 		--settings conf/airflow/airflow.yml --out dist/airflow/dags
 
 .venv-airflow/.installed: pyproject.toml deploy/constraints.txt
-	$(MAKE) package
 	test -x .venv-airflow/bin/python || $(PYTHON) -m venv .venv-airflow
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt \
-		"$$(echo dist/*.whl)[s3]" 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
+		'.[s3]' 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
 	touch $@
 
 airflow-env: .venv-airflow/.installed ## create .venv-airflow, where the tests find Airflow
