@@ -26,8 +26,12 @@ from rightfit.tuning.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
 
-_COLUMNS = tuple(metric.column for metric in METRICS)
-_SERVED = tuple(metric.column for metric in METRICS if metric.phase != "fit")
+# Quality counts as validated in the search, fit metrics as measured in training.
+_SERVED = tuple(
+    metric.column
+    for metric in METRICS
+    if metric.phase != "fit" and not metric.column.startswith("quality")
+)
 
 
 @dataclass(frozen=True)
@@ -325,7 +329,7 @@ def _read_trial(
     for row in profiles.to_dicts():
         serving = (row["runtime"], row["n_threads"], row["device"])
         served[serving] = {
-            c: row[c] for c in _COLUMNS if row.get(c) is not None and row[c] == row[c]
+            c: row[c] for c in _SERVED if row.get(c) is not None and row[c] == row[c]
         }
         measuring_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
     trial = ObservedTrial(points[0]["index"], place(configuration), looks, served)
