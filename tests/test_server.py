@@ -56,7 +56,7 @@ def test_server_ranks_on_demand(post: Post, tmp_path: Path) -> None:
     assert other != first
     assert last == first  # a request's parameters end with it
     assert refused["status"] == "failure"
-    assert "did you mean 'quality'" in refused["error"]["message"]
+    assert "applications.web_api.objectives.qualty" in refused["error"]["message"]
 
 
 def _read(root: Path, version: str) -> Any:

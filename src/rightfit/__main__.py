@@ -29,7 +29,7 @@ def _find_run_command() -> Any:
 
     package_name = Path(__file__).parent.name
     configure_project(package_name)
-    run = find_run_command(package_name)
+    run: Any = find_run_command(package_name)
     run.epilog = f"Verbs instead of these options, each with its own --help: {', '.join(VERBS)}."
     return run
 
