@@ -67,6 +67,11 @@ def run_project(project: Path, *arguments: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def read_result(project: Path, name: str) -> pl.DataFrame:
+    (written,) = (project / "data" / name).glob("*/*.parquet")
+    return pl.read_parquet(written)
+
+
 def test_guide_changes_at_most_forty_lines(guide: Path) -> None:
     blocks = read_blocks(guide)
 
@@ -88,6 +93,7 @@ def test_guide_brings_all_three_into_the_configuration(
     assert brought == [{"orchard"}, {"extra_trees"}, {"sorting_line"}]
 
 
+@pytest.mark.slow
 def test_ranking_contains_what_the_guide_brought(grown_project: Path) -> None:
     grid = {"datasets": ["orchard"], "models": ["linear", "extra_trees"]}
     tiny = grown_project / "conf" / "test" / "parameters_grid.yml"
@@ -95,12 +101,15 @@ def test_ranking_contains_what_the_guide_brought(grown_project: Path) -> None:
 
     run_project(grown_project, "--pipelines", "perf")
 
-    reporting = grown_project / "data" / "08_reporting"
-    (written,) = (reporting / "rankings.parquet").glob("*/rankings.parquet")
-    ranked = pl.read_parquet(written).filter(
+    profiles = read_result(grown_project, "07_model_output/resource_profiles.parquet")
+    ranked = read_result(grown_project, "08_reporting/rankings.parquet").filter(
         pl.col("dataset") == "orchard", pl.col("application") == "sorting_line"
     )
+    assert set(profiles.select("dataset", "model", "runtime").unique().rows()) == {
+        ("orchard", model, runtime)
+        for model in ("linear", "extra_trees")
+        for runtime in ("native", "onnx")
+    }
     assert set(ranked["model"]) == {"linear", "extra_trees"}
-    assert set(ranked.filter(pl.col("model") == "extra_trees")["runtime"]) == {"native", "onnx"}
     assert ranked["utility"].null_count() == 0
     assert ranked["rank"].min() == 1
