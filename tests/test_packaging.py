@@ -64,3 +64,11 @@ def test_wheel_runs_elsewhere_with_its_configuration(
     for result in ("resource_profiles.parquet", "landsat/linear/trials.parquet"):
         assert list((elsewhere / "data" / "07_model_output" / result).glob("*/*.parquet"))
     assert list((elsewhere / "data" / "08_reporting" / "report.html").glob("*/report.html"))
+
+    export = [sys.executable, "-m", "rightfit", "export", "--application", "accuracy_first"]
+    run(
+        [*export, "--dataset", "landsat", "--conf-source", conf, "--env", "test", "out"],
+        elsewhere,
+        PYTHONPATH=str(installed),
+    )
+    assert (elsewhere / "out" / "README.md").is_file()
