@@ -43,7 +43,7 @@ def version_of(run_id: str, run_after: datetime) -> str:
         run_after: When the run was due, with its time zone.
 
     >>> version_of("manual__1", datetime(2026, 3, 1, 12, 30, 0, 5000, tzinfo=UTC))
-    '2026-03-01T12.30.00.005Z-4ef72a4f'
+    '2026-03-01T12.30.00.005Z-19b04f56'
     """
     moment = run_after.astimezone(UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")[:-3]
     return f"{moment}Z-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
