@@ -72,6 +72,7 @@ class Judge:
         self._costs = ServingCosts(self._served, self.servings)
         self._quality = QualityProjection(uses_neighbours=params.uses_neighbours)
         self._pool = Pool((), 0)
+        self._known: list[tuple[int, tuple[Serving, ...]]] = []
         self._best_quality = known_quality
         self._incumbents: dict[str, float] = {}
         self._feasible: dict[str, list[ObservedTrial]] = {}
@@ -80,10 +81,13 @@ class Judge:
     def learn(self, pool: Pool) -> None:
         """Take in what a search has seen so far."""
         self._pool = pool
-        self._costs.learn(pool.measured())
+        known = [(trial.number, tuple(trial.served)) for trial in pool.measured()]
+        if known != self._known:  # most trials are stopped, and teach nothing about costs
+            self._costs.learn(pool.measured())
+            self._known = known
         self._quality.learn(pool)
-        known = [trial.qualities[-1] for trial in pool.finished()]
-        self._best_quality = max([self._known_quality, *known])
+        qualities = [trial.qualities[-1] for trial in pool.finished()]
+        self._best_quality = max([self._known_quality, *qualities])
         self._peers = {}
         for name, application in self.applications.items():
             self._incumbents[name], self._feasible[name] = self._find_feasible(application)

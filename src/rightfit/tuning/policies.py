@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState
 
 from rightfit.ranking.applications import Application
 from rightfit.tuning.judge import Judge
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.replay import RecordedCell
 from rightfit.tuning.rules import RuleParams
-
-_NO_DISTRIBUTIONS: dict[str, BaseDistribution] = {}
 
 
 class NoStopping:
@@ -50,44 +47,34 @@ class PrunerPolicy(NoStopping):
         """See :class:`rightfit.tuning.replay.Policy`."""
         super().start(cell)
         self._n_checkpoints = cell.n_checkpoints
-        self._pruner = self._make_pruner(cell.n_checkpoints)
-        self._study = optuna.create_study(direction="maximize", pruner=self._pruner)
-        self._n_known = 0
+        self._study = optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.RandomSampler(),  # nothing is sampled: trials are recorded
+            pruner=self._make_pruner(cell.n_checkpoints),
+        )
+        self._running: dict[int, optuna.Trial] = {}
 
     def learn(self, pool: Pool) -> None:
         """See :class:`rightfit.tuning.replay.Policy`."""
-        for trial in pool.trials[self._n_known :]:
-            self._study.add_trial(self._freeze(trial))
-        self._n_known = len(pool.trials)
+        for number, running in list(self._running.items()):
+            qualities = pool.trials[number].qualities
+            if len(qualities) == self._n_checkpoints:
+                self._study.tell(running, qualities[-1])
+            else:
+                self._study.tell(running, state=TrialState.PRUNED)
+            del self._running[number]
 
     def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
         """See :class:`rightfit.tuning.replay.Policy`."""
-        if not trial.qualities or len(trial.qualities) == self._n_checkpoints:
+        if trial.number not in self._running:
+            self._running[trial.number] = self._study.ask()
+        running = self._running[trial.number]
+        n_seen = len(trial.qualities)
+        if n_seen:
+            running.report(trial.qualities[-1], n_seen)
+        if not n_seen or n_seen == self._n_checkpoints or not running.should_prune():
             return True, {}
-        running = FrozenTrial(
-            number=trial.number,
-            state=TrialState.RUNNING,
-            value=None,
-            datetime_start=None,
-            datetime_complete=None,
-            params={},
-            distributions=_NO_DISTRIBUTIONS,
-            user_attrs={},
-            system_attrs={},
-            intermediate_values=dict(enumerate(trial.qualities, start=1)),
-            trial_id=trial.number,
-        )
-        if not self._pruner.prune(self._study, running):
-            return True, {}
-        return False, {"": type(self._pruner).__name__}
-
-    def _freeze(self, trial: ObservedTrial) -> FrozenTrial:
-        is_complete = len(trial.qualities) == self._n_checkpoints
-        return create_trial(
-            state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
-            value=trial.qualities[-1],
-            intermediate_values=dict(enumerate(trial.qualities, start=1)),
-        )
+        return False, {"": type(self._study.pruner).__name__}
 
 
 class JudgePolicy:

@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rightfit.profiling.settings import MeasuringSettings
+from rightfit.tuning.rules import RuleParams
 from rightfit.tuning.space import ModelParams
 
-__all__ = ["ModelParams", "RecordingParams"]
+__all__ = ["ModelParams", "RecordingParams", "ReplayParams"]
 
 
 class RecordingParams(BaseModel):
@@ -25,3 +26,14 @@ class RecordingParams(BaseModel):
     n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
     measuring: MeasuringSettings
     seed: int = Field(ge=0)
+
+
+class ReplayParams(BaseModel):
+    """How the recordings are replayed (``params:early_stopping.replay``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_orders: int = Field(ge=2)
+    n_workers: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    rules: RuleParams
