@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from handmade import build_results, run_ranking_and_reporting
+from handmade import build_results
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
@@ -24,6 +24,17 @@ from rightfit.mlflow_tracking import MlflowHook, measure_winners
 # MLflow 3: what validation.py of mlflow.utils accepts
 KEY = re.compile(r"[/\w.\- :]{1,250}")
 MAX_TAG_LENGTH = 8_000
+READ_RUN = """
+import json, sys
+from mlflow import MlflowClient
+
+client = MlflowClient(sys.argv[1])
+experiment = client.get_experiment_by_name("rightfit")
+(run,) = client.search_runs([experiment.experiment_id])
+files = sorted(file.path for file in client.list_artifacts(run.info.run_id))
+found = {"status": run.info.status, "metrics": run.data.metrics, "files": files}
+json.dump(found, sys.stdout)
+"""
 
 
 class FakeMlflow(ModuleType):
@@ -161,19 +172,29 @@ def test_usage_figures_stay_here() -> None:
     importlib.util.find_spec("kedro_mlflow") is None,
     reason='kedro-mlflow is optional: pip install ".[mlflow]"',
 )
-def test_real_mlflow_keeps_a_run(bootstrapped: Path, tmp_path: Path) -> None:
-    run_ranking_and_reporting(bootstrapped, tmp_path / "data")
+def test_real_mlflow_keeps_a_run(project_path: Path, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    command = [sys.executable, "-m", "kedro", "run", "--pipelines", "ranking", "--env", "test"]
-    subprocess.run(
-        [*command, "--params", f"data_root={tmp_path / 'data'}"],
-        cwd=bootstrapped,
-        env=os.environ | {"MLFLOW_TRACKING_URI": store, "KEDRO_DISABLE_TELEMETRY": "1"},
+    code = (
+        "from pathlib import Path\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        "from handmade import run_ranking_and_reporting\n"
+        "bootstrap_project(Path.cwd())\n"
+        f"run_ranking_and_reporting(Path.cwd(), Path({str(tmp_path / 'data')!r}))\n"
+    )
+    subprocess.run(  # a process of its own: MLflow warns when it is imported
+        [sys.executable, "-c", code],
+        cwd=project_path,
+        env=os.environ
+        | {"MLFLOW_TRACKING_URI": store, "KEDRO_DISABLE_TELEMETRY": "1"}
+        | {"PYTHONPATH": os.pathsep.join([str(project_path / "tests" / "support"), *sys.path])},
         check=True,
     )
-    import mlflow
+    found = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", READ_RUN, store], capture_output=True, text=True, check=True
+        ).stdout
+    )
 
-    (run,) = mlflow.MlflowClient(store).search_runs(["1"])
-
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics["accuracy_first/landsat/utility"] > 0
+    assert found["status"] == "FINISHED"
+    assert found["metrics"]["accuracy_first/landsat/utility"] > 0
+    assert found["files"] == ["rankings.csv", "recommendations.json", "report.html"]
