@@ -53,6 +53,12 @@ ELSEWHERE = {
     "airflow pools set rightfit_timing 1 timing": AIRFLOW_RUNS,
     "airflow dags trigger rightfit-perf": AIRFLOW_RUNS,
     ".venv/bin/python -m pytest -m airflow": BY_HAND + "it runs the tests in tests/deploy",
+    # starter:begin
+    "make starter": "tests/starter/test_build.py::test_make_builds_the_starter",
+    "kedro new --starter dist/starter *": (
+        "tests/starter/test_build.py::test_project_bears_its_own_names_everywhere"
+    ),
+    # starter:end
     "python -c *orchard*": "tests/guides/test_your_own.py",
 }
 
@@ -121,9 +127,9 @@ class TinyStudy:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
+def study(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
     root = tmp_path_factory.mktemp("study")
-    (root / "01_raw").symlink_to(PROJECT / "data" / "01_raw")
+    (root / "01_raw").symlink_to(sample_data)
     study = TinyStudy(root, tmp_path_factory.mktemp("export") / "out")
     study.run(FIRST)
     return study
