@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import optuna
 import pytest
 import searching
+import sqlalchemy
 from optuna.trial import TrialState
 from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
 from searching import outcomes_by_draw, search, start_deadly_search, start_search
@@ -31,16 +33,27 @@ def store(tmp_path: Path) -> StudyStore:
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
+def server() -> Iterator[str]:
     if find_postgres() is None and not os.environ.get("RIGHTFIT_REQUIRE_PROGRAMS"):
         pytest.skip(HOW_TO_INSTALL)
     with running_postgres("studies") as url:
         yield url
 
 
+@pytest.fixture
+def database(server: str) -> str:
+    """An empty database."""
+    name = f"studies_{uuid.uuid4().hex}"
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
 @pytest.fixture(params=["file", "database"])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
-    """A store in a file, and one in a database under a folder that no other test has."""
+    """A store in a file, and one in a database."""
     storage = None if request.param == "file" else request.getfixturevalue("database")
     return StudyStore(tmp_path / "studies", storage, heartbeat_s=1, grace_s=2)
 

@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 import pytest
 
-from rightfit.tuning.sampling import grid_points, make_sampler
+from rightfit.tuning.sampling import GivenSampler, grid_points, make_sampler
 from rightfit.tuning.space import Space
 
 SPACE = Space.model_validate(
@@ -40,3 +40,15 @@ def test_grid_holds_each_point_once_in_an_order_of_its_seed() -> None:
     )
     assert grid_points(SPACE, n_points=3, seed=1) == points
     assert grid_points(SPACE, n_points=3, seed=2) != points
+
+
+def test_given_parameters_are_tried_without_a_queue() -> None:
+    study = optuna.create_study(sampler=GivenSampler({"x": 0.25, "kind": "b"}))
+
+    trial = study.ask()
+
+    assert {name: item.suggest(trial, name) for name, item in SPACE.root.items()} == {
+        "x": 0.25,
+        "kind": "b",
+    }
+    assert len(study.trials) == 1

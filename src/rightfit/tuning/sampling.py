@@ -7,10 +7,53 @@ from typing import Any, Literal
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 
 from rightfit.tuning.space import Space
 
 SamplerName = Literal["tpe", "random", "grid"]
+
+
+class GivenSampler(optuna.samplers.BaseSampler):
+    """Answer with given parameters.
+
+    ``Study.enqueue_trial`` would take two steps, and a worker that dies between them would leave a
+    configuration to be tried twice.
+
+    Args:
+        params: Parameters by name.
+    """
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._params = params
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,  # noqa: ARG002 - Optuna's signature, as below
+        trial: FrozenTrial,  # noqa: ARG002
+    ) -> dict[str, BaseDistribution]:
+        """Sample nothing beforehand."""
+        return {}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Sample nothing beforehand."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> Any:
+        """Return the given value."""
+        return self._params[param_name]
 
 
 def make_sampler(

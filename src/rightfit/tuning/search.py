@@ -15,7 +15,7 @@ from rightfit.models.family import TrainingData
 from rightfit.models.quality import QualityMetric
 from rightfit.tuning.budget import Budget
 from rightfit.tuning.claims import TrialPool
-from rightfit.tuning.sampling import SamplerName, grid_points, make_sampler
+from rightfit.tuning.sampling import GivenSampler, SamplerName, grid_points, make_sampler
 from rightfit.tuning.space import ModelParams
 from rightfit.tuning.study_store import STOP_REASON, StudyStore, fingerprint
 from rightfit.tuning.trial import run_trial
@@ -199,16 +199,17 @@ def _ask(
         draw: The configuration's place in the search, from 0.
         params: Parameters of an earlier, abandoned attempt; ``None`` for the first.
     """
-    study.sampler = make_sampler(
-        settings.sampler,
-        seed=settings.seed,
-        draw=draw,
-        n_startup_trials=settings.n_startup_trials,
-    )
     if params is None and settings.sampler == "grid":
         params = _grid(cell, settings)[draw]
     if params is not None:
-        study.enqueue_trial(params)
+        study.sampler = GivenSampler(params)
+    else:
+        study.sampler = make_sampler(
+            settings.sampler,
+            seed=settings.seed,
+            draw=draw,
+            n_startup_trials=settings.n_startup_trials,
+        )
     trial = study.ask()
     trial.set_user_attr("configuration", cell.params.suggest(trial))
     return trial
