@@ -172,7 +172,7 @@ def test_trial_of_a_silent_host_is_taken_up(
     blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other host is this one under another name; it stops giving signs of life."""
-    store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=2)
+    store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=4)
     pool = make_pool(blobs, store)
     monkeypatch.setattr("rightfit.tuning.claims.this_machine", lambda: "elsewhere")
     with pool.claim(ask_half(pool)) as turn:

@@ -50,3 +50,15 @@ def test_faulty_space_is_refused(change: dict[str, object], message: str) -> Non
 
     with pytest.raises(ValidationError, match=message):
         ModelParams.model_validate(faulty)
+
+
+def test_place_puts_a_configuration_on_the_unit_cube() -> None:
+    space = Space.model_validate(
+        {
+            "a": {"type": "float", "low": 0.01, "high": 1.0, "log": True},
+            "b": {"type": "int", "low": 0, "high": 10, "log": False},
+            "c": {"type": "categorical", "choices": ["x", "y"]},
+        }
+    )
+
+    assert space.place({"a": 0.1, "b": 10, "c": "y"}) == pytest.approx((0.5, 1.0, 0.0, 1.0))

@@ -73,7 +73,7 @@ def describe_structure(model: Any) -> dict[str, float]:
     shape: tuple[int, ...] = ()
     for layer in model:
         if isinstance(layer, nn.Unflatten):
-            shape = layer.unflattened_size[1:]
+            shape = tuple(layer.unflattened_size)[1:]
         elif isinstance(layer, nn.MaxPool2d):
             shape = tuple(size // 2 for size in shape)
         elif isinstance(layer, nn.Conv2d):

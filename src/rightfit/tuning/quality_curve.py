@@ -103,7 +103,8 @@ class QualityProjection:
 
 
 def _log_gaps(trial: ObservedTrial) -> Floats:
-    return np.log(np.maximum(1 - np.array(trial.qualities), MIN_GAP))
+    gaps: Floats = np.log(np.maximum(1 - np.array(trial.qualities), MIN_GAP))
+    return gaps
 
 
 def _summarise(steps: Sequence[float]) -> tuple[float, float, float]:

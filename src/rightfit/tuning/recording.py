@@ -178,7 +178,8 @@ def _map(
     if settings.n_workers == 1:
         get_family(cell.family).load_libraries()
         for index in indices:
-            yield record_training(cell, settings, folder, index=index)
+            record_training(cell, settings, folder, index=index)
+            yield
         return
     with ProcessPoolExecutor(
         settings.n_workers,

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -288,7 +289,7 @@ def read_cells(
         )
         by_index = {key[0]: part for key, part in served.group_by("index")}
         trials = [
-            _read_trial(part, by_index[key[0]], lambda c, m=model: places(m, c))
+            _read_trial(part, by_index[key[0]], partial(places, str(model)))
             for key, part in rows.group_by("index", maintain_order=True)
         ]
         here = {other: quality for name, other, quality in best if name == dataset}

@@ -100,7 +100,7 @@ def _summarise(part: pl.DataFrame, *, seed: int) -> dict[str, Any]:
         "regret_p95": float(by_application["regret"].to_numpy().max()) if feasible.height else None,
         "n_lost": int(part["is_lost"].sum()),
         "n_feasible": feasible.height,
-        "overhead_pct": float(100 * runs["overhead_s"].sum() / runs["cost_s"].sum()),
+        "overhead_pct": 100 * float(runs["overhead_s"].sum()) / float(runs["cost_s"].sum()),
     }
 
 

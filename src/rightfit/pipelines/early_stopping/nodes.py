@@ -16,7 +16,7 @@ from rightfit.datasets.json_store import JsonStore
 from rightfit.models.family import TrainingData
 from rightfit.models.quality import QualityMetric
 from rightfit.models.schema import InputSchema
-from rightfit.pipelines.early_stopping.params import ModelParams, RecordingParams
+from rightfit.pipelines.early_stopping.params import ModelParams, RecordingParams, ReplayParams
 from rightfit.tuning.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
@@ -136,6 +136,56 @@ def profile_recordings(
             runtimes=recording.runtimes,
             n_threads=recording.n_threads,
         )
+
+
+def replay_rules(
+    applications: dict[str, Any],
+    models: dict[str, Any],
+    replaying: ReplayParams,
+    *recorded: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
+    """Replay every stopping policy on the recordings.
+
+    Args:
+        applications: Who chooses; the ranking stage types and checks them.
+        models: Families and their spaces; the training stage types and checks them.
+        replaying: Orders and the judge's rules.
+        *recorded: The curves of all cells, then their profiles in the same order.
+
+    Returns:
+        All replays, the savings of each policy, the same by cell and application, how early each
+        metric's final value is known, and the chart of savings against losses.
+    """
+    from rightfit.reporting.charts.stopping import draw_stopping
+    from rightfit.tuning.experiment import run_experiment
+    from rightfit.tuning.known_early import tabulate_known_early
+    from rightfit.tuning.progress import show_progress
+    from rightfit.tuning.savings import headline, summarise_cells, summarise_savings
+    from rightfit.tuning.standard_experiment import make_experiment
+
+    n_cells = len(recorded) // 2
+    curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
+    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+        paths = {name: Path(folder) / f"{name}.parquet" for name in ("curves", "profiles")}
+        curves.write_parquet(paths["curves"])
+        profiles.write_parquet(paths["profiles"])
+        arguments = {
+            **paths,
+            "applications": applications,
+            "models": models,
+            "rules": replaying.rules,
+            "n_orders": replaying.n_orders,
+            "seed": replaying.seed,
+        }
+        with show_progress("replays") as on_task:
+            replays = run_experiment(
+                make_experiment, arguments, n_workers=replaying.n_workers, on_task=on_task
+            )
+    savings = summarise_savings(replays, seed=replaying.seed)
+    by_cell = summarise_cells(replays)
+    logger.info("Early stopping: %s", headline(savings, replays))
+    known = tabulate_known_early(curves, profiles)
+    return replays, savings, by_cell, known, draw_stopping(by_cell)
 
 
 def _make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:

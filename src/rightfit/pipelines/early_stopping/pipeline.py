@@ -7,13 +7,35 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.grid import current_grid
-from rightfit.pipelines.early_stopping.nodes import profile_recordings, record_curves
+from rightfit.pipelines.early_stopping.nodes import (
+    profile_recordings,
+    record_curves,
+    replay_rules,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Create the experiment for the cells of the grid in use; it is no part of ``perf``."""
     cells = [f"{dataset}.{model}" for dataset, model in current_grid().cells()]
-    return Pipeline([*map(_record_node, cells), *map(_profile_node, cells)])
+    replaying = Node(
+        replay_rules,
+        inputs=[
+            "params:applications",
+            "params:models",
+            "params:early_stopping.replay",
+            *(f"{cell}.recorded_curves" for cell in cells),
+            *(f"{cell}.recorded_profiles" for cell in cells),
+        ],
+        outputs=[
+            "stopping_replays",
+            "stopping_savings",
+            "stopping_by_cell",
+            "known_early",
+            "stopping_chart",
+        ],
+        name="replay_rules",
+    )
+    return Pipeline([*map(_record_node, cells), *map(_profile_node, cells), replaying])
 
 
 def _record_node(cell: str) -> Node:

@@ -1,0 +1,77 @@
+"""Replays cut recorded trainings where a policy would have, and count what that costs."""
+
+from __future__ import annotations
+
+import pytest
+from recordings import ONE, application, recorded_cell, rule_params
+
+from rightfit.tuning.experiment import ALL, JUDGE, NONE, Experiment, replay_task, standard_policies
+from rightfit.tuning.policies import JudgePolicy, NoStopping
+from rightfit.tuning.replay import Truth, project_structure, replay
+
+QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
+CELL = recorded_cell(QUALITIES, [100.0] * 10)
+APPLICATIONS = {"accuracy": application()}
+ORDER = list(range(10))
+
+
+def test_no_stopping_pays_for_everything_and_finds_the_winner() -> None:
+    truth = Truth(CELL, APPLICATIONS)
+
+    outcome = replay(CELL, ORDER, NoStopping(), judges=truth)
+
+    assert outcome.cost_s == 10 * (4 + 1 + 2)
+    assert outcome.winners == {"accuracy": (4, ONE)}
+
+
+def test_the_judge_finds_the_same_winner_for_less() -> None:
+    truth = Truth(CELL, APPLICATIONS)
+
+    policy = JudgePolicy(APPLICATIONS, rule_params(confidence=0.95))
+    outcome = replay(CELL, ORDER, policy, judges=truth)
+
+    assert outcome.winners == {"accuracy": (4, ONE)}
+    assert outcome.cost_s < 40
+    assert outcome.endings[9].checkpoint is not None
+    assert outcome.endings[9].reasons == {"accuracy": "optimistic_bound"}
+
+
+def test_a_clairvoyant_trains_and_measures_the_winner_alone() -> None:
+    assert Truth(CELL, APPLICATIONS).clairvoyant_s() == 4 + 1 + 2
+
+
+def test_no_winner_where_nothing_keeps_the_limit() -> None:
+    truth = Truth(CELL, {"small": application(max_size_mib=1)})
+
+    assert truth.best("small") is None
+    assert replay(CELL, ORDER, NoStopping(), judges=truth).winners == {"small": None}
+
+
+@pytest.mark.parametrize("policy", ["optuna_median", "optuna_halving", "optuna_hyperband"])
+def test_optunas_pruners_stop_some_and_not_all(policy: str) -> None:
+    make = standard_policies(rule_params())[policy]
+    large = recorded_cell([0.9 - 0.01 * i for i in range(20)], [100.0] * 20)
+
+    outcome = replay(large, list(range(20)), make(APPLICATIONS), judges=Truth(large, APPLICATIONS))
+
+    stopped = [ending for ending in outcome.endings if ending.checkpoint is not None]
+    assert 0 < len(stopped) < 20
+
+
+def test_an_experiment_describes_savings_and_losses() -> None:
+    policies = {name: standard_policies(rule_params())[name] for name in (NONE, JUDGE)}
+    experiment = Experiment([CELL], APPLICATIONS, policies, n_orders=2, seed=0)
+
+    none = replay_task(experiment, (0, NONE, ALL))
+    ours = replay_task(experiment, (0, JUDGE, "accuracy"))
+
+    assert experiment.tasks() == [(0, NONE, ALL), (0, JUDGE, ALL), (0, JUDGE, "accuracy")]
+    assert [row["cost_s"] for row in none] == [70.0, 70.0]
+    assert [row["regret"] for row in none] == [0.0, 0.0]
+    assert all(row["cost_s"] < row["full_s"] == 70.0 for row in ours)
+    assert not any(row["is_lost"] for row in ours)
+
+
+@pytest.mark.parametrize(("growth", "expected"), [("constant", 5.0), ("affine", 20.0)])
+def test_structure_is_projected_as_it_grows(growth: str, expected: float) -> None:
+    assert project_structure({"n_nodes": 5.0}, growth=growth, ratio=4) == {"n_nodes": expected}
