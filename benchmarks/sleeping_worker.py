@@ -82,8 +82,9 @@ def main() -> None:
         open_study(cell, settings, store)
         _say({"ready": os.getpid()})
         sys.stdin.readline()
+        started_cpu_s = time.process_time()
         work_on(cell, settings, store, on_trial=_ignore)
-        _say({"over": os.getpid()})
+        _say({"over": os.getpid(), "cpu_s": time.process_time() - started_cpu_s})
 
 
 def _train_once(cell: Cell) -> Any:
@@ -106,7 +107,7 @@ def _ignore(n_done: int, n_all: int | None) -> None:
     pass
 
 
-def _say(message: dict[str, Any]) -> None:
+def _say(message: dict[str, float]) -> None:
     print(json.dumps(message), flush=True)
 
 
