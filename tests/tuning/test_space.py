@@ -4,7 +4,7 @@ import optuna
 import pytest
 from pydantic import ValidationError
 
-from rightfit.tuning.space import ModelParams
+from rightfit.tuning.space import ModelParams, Space
 
 PARAMS = {
     "fixed": {"n_epochs": 4},
