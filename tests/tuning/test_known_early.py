@@ -15,7 +15,13 @@ def test_growing_metric_is_wrong_as_it_is_and_right_when_projected() -> None:
     profiles = pl.DataFrame(
         [
             KEYS
-            | {"runtime": "onnx", "n_threads": 1, "checkpoint": checkpoint, "model_size_mib": size}
+            | {
+                "runtime": "onnx",
+                "n_threads": 1,
+                "checkpoint": checkpoint,
+                "model_size_mib": size,
+                "throughput_rows_per_s": 1 / size,
+            }
             for checkpoint, size in ((1, 2.0), (2, 3.0), (3, 5.0))
         ]
     )
@@ -39,6 +45,8 @@ def test_growing_metric_is_wrong_as_it_is_and_right_when_projected() -> None:
     assert size["error"].item() == pytest.approx(0.4)
     assert size["error_projected"].item() == pytest.approx(0.0)
     assert (size["share_known"].item(), size["share_known_projected"].item()) == (0.0, 1.0)
+    rate = known.filter((pl.col("metric") == "throughput_rows_per_s") & (pl.col("checkpoint") == 2))
+    assert rate["error_projected"].item() == pytest.approx(0.0)  # time a row grows in a line
     steps = known.filter(pl.col("metric") == "step_time_ms")
     assert steps["share_of_training"].to_list() == [0.25, 0.5]
     assert steps["share_known"].to_list() == [1.0, 1.0]

@@ -68,7 +68,8 @@ def _compare(values: pl.DataFrame, metric: str, n_checkpoints: int) -> pl.DataFr
     keys = ["dataset", "model", "runtime", "index"]
     values = values.drop_nulls("value").filter(pl.col("value") > 0)
     if METRICS_BY_COLUMN[metric].better == "higher":
-        values = values.with_columns(1 / pl.col("value"))  # what a row costs is what adds up
+        # what a row costs is what adds up
+        values = values.with_columns((1 / pl.col("value")).alias("value"))
     final = values.filter(pl.col("checkpoint") == n_checkpoints).select(
         *keys, pl.col("value").alias("final")
     )
