@@ -37,7 +37,7 @@ class SearchSettings:
         budget_wall_s: Wall seconds with a trial running at which it ends.
         n_workers: Processes that this run puts to the search, itself included.
         n_retries: Times a configuration is tried again after its worker died.
-        n_checkpoints: Equal parts of a training, each followed by a validation.
+        n_checkpoints: Looks at a training, each at twice the length of the one before.
         sampler: Optuna's sampler.
         n_grid_points: Points per range of the grid sampler.
         early_stopping: Optuna's median pruner on the validation quality, or none.
