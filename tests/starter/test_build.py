@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-# Within a minute: every environment's configuration and the typed parameters, the families (weights
-# and exports on disk), and the whole job from raw tables to a ranking, with its resuming.
-OWN_TESTS = ("tests/test_configuration.py", "tests/models", "tests/test_end_to_end.py")
+# About a minute on a free machine: every environment's configuration and its typed parameters;
+# model bundles and their exports; and the whole job, from raw tables to a ranking.
+OWN_TESTS = (
+    "tests/test_configuration.py",
+    "tests/models/test_bundle.py",
+    "tests/test_end_to_end.py::test_rankings_hold_every_application_and_dataset",
+)
 # What remains to be tested of a project without the sample data, and what must skip.
 TESTS_WITHOUT_DATA = (
     "tests/test_configuration.py",
