@@ -6,6 +6,7 @@ from typing import Any
 
 import cells
 import numpy as np
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -227,3 +228,20 @@ def test_progress_reports_start_and_every_trial(blobs: TrainingData, store: Stud
     )
 
     assert seen == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pruner"),
+    [
+        ("median", optuna.pruners.MedianPruner),
+        ("successive_halving", optuna.pruners.SuccessiveHalvingPruner),
+        ("hyperband", optuna.pruners.HyperbandPruner),
+        ("none", optuna.pruners.NopPruner),
+    ],
+)
+def test_each_name_is_one_of_optunas_pruners(
+    rule: str, pruner: type, blobs: TrainingData, store: StudyStore
+) -> None:
+    study = open_study(cells.make_cell(blobs), cells.make_settings(early_stopping=rule), store)
+
+    assert type(study.pruner) is pruner

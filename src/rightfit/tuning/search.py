@@ -21,7 +21,7 @@ from rightfit.tuning.study_store import STOP_REASON, StudyStore, fingerprint
 from rightfit.tuning.trial import run_trial
 from rightfit.tuning.workers import worker_processes
 
-StoppingName = Literal["median", "none"]
+StoppingName = Literal["median", "successive_halving", "hyperband", "none"]
 
 _POLL_S = 0.2  # of a worker that waits for the others' last trials
 
@@ -40,7 +40,7 @@ class SearchSettings:
         n_checkpoints: Looks at a training, each at twice the length of the one before.
         sampler: Optuna's sampler.
         n_grid_points: Points per range of the grid sampler.
-        early_stopping: Optuna's median pruner on the validation quality, or none.
+        early_stopping: One of Optuna's pruners on the validation quality, or none.
         n_startup_trials: Trials drawn at random, and complete ones needed before a median stop.
         n_threads: Threads a training may use.
         device: ``cpu`` or ``cuda``.
@@ -180,6 +180,10 @@ def make_pruner(settings: SearchSettings) -> optuna.pruners.BasePruner:
     """Make Optuna's pruner."""
     if settings.early_stopping == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=settings.n_startup_trials)
+    if settings.early_stopping == "successive_halving":
+        return optuna.pruners.SuccessiveHalvingPruner()
+    if settings.early_stopping == "hyperband":
+        return optuna.pruners.HyperbandPruner(1, settings.n_checkpoints, reduction_factor=2)
     return optuna.pruners.NopPruner()
 
 

@@ -100,6 +100,10 @@ def _stop_reason(trial: optuna.Trial, curve: list[dict[str, Any]], cell: Cell) -
     if not trial.should_prune():
         return None
     step = curve[-1]["checkpoint"]
+    if not isinstance(trial.study.pruner, optuna.pruners.MedianPruner):
+        rule = type(trial.study.pruner).__name__.removesuffix("Pruner")
+        value = curve[-1]["quality_raw"]
+        return f"{rule}: {cell.quality.name} {value:.4f} at checkpoint {step} ranks too low"
     best = max(point["quality_raw"] for point in curve)
     complete = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     others = [other.intermediate_values[step] for other in complete]

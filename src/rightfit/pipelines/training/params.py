@@ -27,7 +27,7 @@ class TrainingParams(BaseModel):
     n_checkpoints: int = Field(gt=0)
     sampler: Literal["tpe", "random", "grid"]
     n_grid_points: int = Field(gt=1)  # per range, for sampler: grid
-    early_stopping: Literal["median", "none"]
+    early_stopping: Literal["median", "successive_halving", "hyperband", "none"]
     n_startup_trials: int = Field(ge=1)  # random trials; complete ones before any median stop
     n_candidates: int = Field(gt=0)  # per cell, at most
     n_threads: int | Literal["all"]
