@@ -24,7 +24,7 @@ def summarise_savings(replays: pl.DataFrame, *, seed: int) -> pl.DataFrame:
 
     Returns:
         One row per policy and scope: ``saved`` (cost without stopping / cost, geometric mean over
-        cells and orders) with ``saved_low`` and ``saved_high`` (95 %), ``saved_clairvoyant``,
+        cells and orders) with ``saved_low`` and ``saved_high`` (95 %), ``saved_clairvoyant`` (where anything is feasible),
         ``regret_mean``, ``regret_p95`` (the highest of any application), ``n_lost``,
         ``n_feasible`` (replays and applications that have a feasible winner) and ``overhead_pct``
         (the policy's own CPU time against what it spent).
@@ -74,7 +74,7 @@ def headline(summary: pl.DataFrame, replays: pl.DataFrame) -> dict[str, Any]:
         "saved_one": float(np.exp(np.mean(np.log(single)))),
         "vs_median": against("optuna_median"),
         "vs_moasha": against("moasha"),
-        "share_of_clairvoyant": ours["saved"] / ours["saved_clairvoyant"],
+        "share_of_clairvoyant": ours["saved"] / (ours["saved_clairvoyant"] or float("inf")),
         "overhead_pct": ours["overhead_pct"],
         "n_orders": int(replays["order"].n_unique()),
         "n_cells": int(replays["cell"].n_unique()),
@@ -90,12 +90,15 @@ def _summarise(part: pl.DataFrame, *, seed: int) -> dict[str, Any]:
     low, high = _bootstrap(logs, seed=seed)
     feasible = part.filter(pl.col("is_feasible"))
     by_application = feasible.group_by("application").agg(pl.col("regret").quantile(0.95))
-    clairvoyant = (runs["full_s"] / runs["clairvoyant_s"]).log()
+    with_winner = runs.filter(pl.col("clairvoyant_s") > 0)
+    clairvoyant = (with_winner["full_s"] / with_winner["clairvoyant_s"]).log()
     return {
         "saved": float(np.exp(np.mean([log.mean() for log in logs]))),
         "saved_low": low,
         "saved_high": high,
-        "saved_clairvoyant": float(np.exp(clairvoyant.to_numpy().mean())),
+        "saved_clairvoyant": float(np.exp(clairvoyant.to_numpy().mean()))
+        if clairvoyant.len()
+        else None,
         "regret_mean": float(feasible["regret"].to_numpy().mean()) if feasible.height else None,
         "regret_p95": float(by_application["regret"].to_numpy().max()) if feasible.height else None,
         "n_lost": int(part["is_lost"].sum()),
