@@ -26,8 +26,8 @@ def summarise_savings(replays: pl.DataFrame, *, seed: int) -> pl.DataFrame:
         One row per policy and scope: ``saved`` (cost without stopping / cost, geometric mean over
         cells and orders) with ``saved_low`` and ``saved_high`` (95 %), ``saved_clairvoyant`` (where
         anything is feasible), ``regret_mean``, ``regret_p95`` (the highest of any application),
-        ``n_lost``, ``n_feasible`` (replays and applications that have a feasible winner) and ``overhead_pct``
-        (the policy's own CPU time against what it spent).
+        ``n_lost``, ``n_feasible`` (replays and applications that have a feasible winner) and
+        ``overhead_pct`` (the policy's own CPU time against what it spent).
     """
     rows = [
         {"policy": key[0], "scope": key[1], **_summarise(part, seed=seed)}
