@@ -21,7 +21,7 @@ from rightfit.models.bundle import read_bundle
 from rightfit.models.family import TrainingData
 from rightfit.tuning.budget import Budget, finished_trials
 from rightfit.tuning.claims import WORKER, TrialPool
-from rightfit.tuning.search import open_study
+from rightfit.tuning.search import open_study, run_search
 from rightfit.tuning.study_store import STOP_REASON, StudyStore
 
 TPE: dict[str, Any] = {"sampler": "tpe", "early_stopping": "median", "n_startup_trials": 4}
@@ -154,6 +154,27 @@ def test_living_worker_takes_up_the_trial_of_a_killed_one(
 
     assert list(outcomes_by_draw(study)) == list(range(30))
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+
+
+def test_process_that_searches_many_cells_needs_few_connections(
+    blobs: TrainingData, tmp_path: Path, database: str
+) -> None:
+    store = StudyStore(tmp_path, database, heartbeat_s=10, grace_s=60)
+    for name in ("a.linear", "b.linear", "c.linear", "d.linear"):
+        run_search(
+            cells.make_cell(blobs, name=name),
+            cells.make_settings(n_trials=1),
+            store.cell(name),
+            on_trial=lambda n_done, n_all: None,
+        )
+
+    engine = sqlalchemy.create_engine(database)
+    with engine.connect() as connection:
+        counting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        n_connections = connection.exec_driver_sql(counting).scalar_one()
+    engine.dispose()
+
+    assert n_connections <= 8  # among them this one; several per cell would be more
 
 
 def test_running_trial_counts_towards_the_budget(blobs: TrainingData, store: StudyStore) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ from searching import outcomes_by_draw, search
 
 from rightfit.models.family import TrainingData
 from rightfit.tuning.claims import WORKER
+from rightfit.tuning.search import open_study
 from rightfit.tuning.study_store import StudyStore
-from rightfit.tuning.workers import read_job, write_job
+from rightfit.tuning.workers import read_job, worker_processes, write_job
 
 
 def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: Path) -> None:
@@ -32,15 +34,26 @@ def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: 
     np.testing.assert_array_equal(read_cell.validation.labels, blobs.labels)
 
 
+def test_started_worker_searches_as_this_process_does(blobs: TrainingData, tmp_path: Path) -> None:
+    cell, settings = cells.make_cell(blobs), cells.make_settings(n_trials=6)
+    store = StudyStore(tmp_path / "started", None)
+
+    with worker_processes(cell, settings, store, n=1):
+        pass  # it does all the work
+    study = open_study(cell, settings, store)
+    alone = search(blobs, StudyStore(tmp_path / "alone", None), n_trials=6)
+
+    assert outcomes_by_draw(study) == outcomes_by_draw(alone)
+    assert {trial.user_attrs[WORKER]["pid"] for trial in study.trials} != {os.getpid()}
+
+
 def test_search_with_several_workers_gives_the_trials_of_one(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    # enough trials for the other process to arrive before the first one has done them all
-    shared = search(blobs, StudyStore(tmp_path / "shared", None), n_trials=40, n_workers=2)
-    alone = search(blobs, StudyStore(tmp_path / "alone", None), n_trials=40)
+    shared = search(blobs, StudyStore(tmp_path / "shared", None), n_trials=6, n_workers=2)
+    alone = search(blobs, StudyStore(tmp_path / "alone", None), n_trials=6)
 
     assert outcomes_by_draw(shared) == outcomes_by_draw(alone)
-    assert len({trial.user_attrs[WORKER]["pid"] for trial in shared.trials}) == 2
 
 
 def test_worker_that_breaks_is_reported_and_spoils_nothing(

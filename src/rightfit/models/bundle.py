@@ -7,6 +7,7 @@ time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured, not 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -93,8 +94,7 @@ def write_bundle(
         "configuration": configuration,
         "input_schema": schema.to_dict(),
         "data_version": data_version,
-        "versions": {"python": platform.python_version()}
-        | {lib: importlib.metadata.version(lib) for lib in _VERSIONED_LIBRARIES},
+        "versions": _versions(),
         "onnx": None,
         "files": {weights_file: _sha256(folder / weights_file)},
     }
@@ -203,6 +203,13 @@ def read_bundle(folder: Path) -> Bundle:
         onnx=manifest["onnx"],
         sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and the libraries, read once: that takes milliseconds."""
+    libraries = {name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES}
+    return {"python": platform.python_version()} | libraries
 
 
 def _quantise_weights(exported: Path, quantised: Path) -> None:

@@ -18,9 +18,11 @@ import fcntl
 import functools
 import itertools
 import logging
+import math
 import os
 import platform
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -51,10 +53,12 @@ class Turn:
     Args:
         trial: Trial to train; ``None`` if none may start now.
         is_over: Whether the budget is spent and nothing runs any more.
+        n_finished: Trials that have ended by themselves.
     """
 
     trial: optuna.Trial | None
     is_over: bool
+    n_finished: int
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ class TrialPool:
         """
         with contextlib.ExitStack() as held:
             with self.store.locked(self.study.study_name):
-                self._set_aside_abandoned()
-                turn = self._next_turn(ask, held)
+                if self.store.storage is not None:
+                    _heart(self.store, self.study.study_name).set_aside_silent()
+                turn = self._next_turn(self._set_aside_abandoned(), ask, held)
             try:
                 yield turn
             except BaseException:
@@ -100,19 +105,22 @@ class TrialPool:
         """Return the trials that ended by themselves."""
         return finished_trials(self.study)
 
-    def _next_turn(self, ask: Ask, held: contextlib.ExitStack) -> Turn:
+    def _next_turn(
+        self, trials: Sequence[FrozenTrial], ask: Ask, held: contextlib.ExitStack
+    ) -> Turn:
         while True:
-            trials = self.study.get_trials(deepcopy=False)
             running = [trial for trial in trials if trial.state == TrialState.RUNNING]
             finished = [trial for trial in trials if is_finished(trial)]
             draw = _first_free_draw([*finished, *running])
             is_allowed = self.budget.allows_another(finished, running, now=datetime.now())
             if not is_allowed or (self.n_draws is not None and draw >= self.n_draws):
-                return Turn(None, is_over=not running)
+                return Turn(None, is_over=not running, n_finished=len(finished))
             abandoned = [t for t in trials if _is_abandoned_record(t, draw)]
             if not self._gives_up(draw, abandoned):
                 params = abandoned[-1].params if abandoned else None
-                return Turn(self._start(draw, params, ask, held), is_over=False)
+                trial = self._start(draw, params, ask, held)
+                return Turn(trial, is_over=False, n_finished=len(finished))
+            trials = self.study.get_trials(deepcopy=False)
 
     def _start(
         self, draw: int, params: dict[str, Any] | None, ask: Ask, held: contextlib.ExitStack
@@ -121,7 +129,8 @@ class TrialPool:
         trial.set_user_attr(DRAW, draw)
         held.enter_context(_holding(self._lock_file(trial.number)))
         if self.store.storage is not None:
-            held.enter_context(_beating(self.store, self.study.study_name, trial.number))
+            heart = _heart(self.store, self.study.study_name)
+            held.enter_context(heart.beating(trial.number))
         # last: a record without it was never wholly claimed
         trial.set_user_attr(WORKER, {"machine": this_machine(), "pid": os.getpid()})
         return trial
@@ -144,16 +153,17 @@ class TrialPool:
         )
         return True
 
-    def _set_aside_abandoned(self) -> None:
-        """Mark the trials of dead workers as failed without a reason."""
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if self._is_abandoned(trial):
-                self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-                self.store.drop_bundle(self.study.study_name, trial.number)
-                self._lock_file(trial.number).unlink(missing_ok=True)
-                logger.info("%s: trial %d was abandoned", self.study.study_name, trial.number)
-        if self.store.storage is not None:
-            _fail_stale_trials(self.store, self.study.study_name)
+    def _set_aside_abandoned(self) -> list[FrozenTrial]:
+        """Mark the trials of dead workers as failed without a reason; return all trials."""
+        trials = self.study.get_trials(deepcopy=False)
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        abandoned = [trial.number for trial in running if self._is_abandoned(trial)]
+        for number in abandoned:
+            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+            self.store.drop_bundle(self.study.study_name, number)
+            self._lock_file(number).unlink(missing_ok=True)
+            logger.info("%s: trial %d was abandoned", self.study.study_name, number)
+        return self.study.get_trials(deepcopy=False) if abandoned else trials
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
         worker = trial.user_attrs.get(WORKER)
@@ -222,41 +232,58 @@ def _holding(path: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+class _Heart:
+    """Signs of life in a shared database: gives a worker's own, and knows who gives none.
+
+    It has a storage of its own: Optuna warns when one with a heartbeat is asked for trials.
+
+    Args:
+        store: Where the search is kept.
+        study_name: Name of the search.
+    """
+
+    def __init__(self, store: StudyStore, study_name: str) -> None:
+        self._interval_s = store.heartbeat_s or 0
+        self._storage = store.open(with_heartbeat=True)
+        self._study = optuna.load_study(study_name=study_name, storage=self._storage)
+        self._study_id = self._storage.get_study_id_from_name(study_name)
+        self._checked_s = -math.inf
+
+    def set_aside_silent(self) -> None:
+        """Mark the trials of silent hosts as failed without a reason."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < self._interval_s:
+            return
+        self._checked_s = now_s
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self._study)
+
+    @contextlib.contextmanager
+    def beating(self, number: int) -> Iterator[None]:
+        """Give signs of life of a trial, the first one before the block."""
+        storage = self._storage
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        storage.record_heartbeat(trial_id)
+        is_over = threading.Event()
+
+        def beat() -> None:
+            while not is_over.wait(self._interval_s):
+                try:
+                    storage.record_heartbeat(trial_id)
+                except Exception as err:  # the database may come back
+                    logger.warning("no sign of life of trial %d: %s", number, err)
+            storage.remove_session()  # this thread's connection
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+
 @functools.cache
-def _open_heart(store: StudyStore) -> optuna.storages.RDBStorage:
-    # apart from the search's own storage: Optuna warns when one with a heartbeat is asked
-    return store.open(with_heartbeat=True)
-
-
-def _fail_stale_trials(store: StudyStore, study_name: str) -> None:
-    """Set aside the trials whose hosts give no sign of life."""
-    study = optuna.load_study(study_name=study_name, storage=_open_heart(store))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        optuna.storages.fail_stale_trials(study)
-
-
-@contextlib.contextmanager
-def _beating(store: StudyStore, study_name: str, number: int) -> Iterator[None]:
-    """Give signs of life of a trial, the first one before the block."""
-    storage = _open_heart(store)
-    study_id = storage.get_study_id_from_name(study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-    storage.record_heartbeat(trial_id)
-    is_over = threading.Event()
-
-    def beat() -> None:
-        while not is_over.wait(store.heartbeat_s):
-            try:
-                storage.record_heartbeat(trial_id)
-            except Exception as err:  # the database may come back
-                logger.warning("%s: no sign of life of trial %d: %s", study_name, number, err)
-        storage.remove_session()  # this thread's connection
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
+def _heart(store: StudyStore, study_name: str) -> _Heart:
+    return _Heart(store, study_name)

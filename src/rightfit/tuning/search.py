@@ -142,16 +142,15 @@ def work_on(
         n_draws=len(_grid(cell, settings)) if settings.sampler == "grid" else None,
         n_retries=settings.n_retries,
     )
-    on_trial(len(pool.finished()), settings.n_trials)
     while True:
         with pool.claim(lambda draw, params: _ask(study, cell, settings, draw, params)) as turn:
+            on_trial(turn.n_finished, settings.n_trials)
             if turn.is_over:
                 return pool
             if turn.trial is not None:
                 run_trial(turn.trial, cell, settings, store)
         if turn.trial is None:
             time.sleep(_POLL_S)
-        on_trial(len(pool.finished()), settings.n_trials)
 
 
 def open_study(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:

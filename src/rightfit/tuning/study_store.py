@@ -76,26 +76,20 @@ class StudyStore:
     def open(self, *, with_heartbeat: bool = False) -> optuna.storages.RDBStorage:
         """Open the studies' database, creating it when needed.
 
+        A process opens a shared database once, whatever number of cells it searches: a server
+        accepts some hundred connections.
+
         Args:
             with_heartbeat: Whether signs of life are written and read; only a shared database needs
                 them.
         """
-        import optuna
-
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.url.startswith("sqlite"):
-            options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
-        else:
-            options = {"pool_pre_ping": True}  # a long trial outlives many an idle connection
-        with self.locked("studies"), warnings.catch_warnings():
-            # The heartbeat has been called experimental since Optuna 2.9.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.storages.RDBStorage(
-                self.url,
-                engine_kwargs=options,
-                heartbeat_interval=self.heartbeat_s if with_heartbeat else None,
-                grace_period=self.grace_s if with_heartbeat else None,
-            )
+        with self.locked("studies"):
+            if self.storage is None:
+                return _open_storage(self.url)
+            if with_heartbeat:
+                return _open_shared(self.storage, self.heartbeat_s, self.grace_s)
+            return _open_shared(self.storage)
 
     def bundle_folder(self, study_name: str, number: int) -> Path:
         """Return the folder of a trial's bundle."""
@@ -156,6 +150,29 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     source = inspect.getsource(get_family(family))  # type: ignore[arg-type]
     content = json.dumps({"source": source, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _open_storage(
+    url: str, heartbeat_s: int | None = None, grace_s: int | None = None
+) -> optuna.storages.RDBStorage:
+    import optuna
+
+    if url.startswith("sqlite"):
+        options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
+    else:
+        options = {"pool_pre_ping": True}  # a long trial outlives many an idle connection
+    with warnings.catch_warnings():
+        # The heartbeat has been called experimental since Optuna 2.9.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.storages.RDBStorage(
+            url,
+            engine_kwargs=options,
+            heartbeat_interval=heartbeat_s,
+            grace_period=grace_s,
+        )
+
+
+_open_shared = functools.cache(_open_storage)
 
 
 @functools.cache
