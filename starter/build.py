@@ -17,7 +17,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 HERE = "starter/"
-LEFT_OUT = (HERE, "tests/starter/", "CHANGELOG.md")
+LEFT_OUT = (HERE, "tests/starter/", "docs/decisions/0011-built-starter.md", "CHANGELOG.md")
 NAMES = {
     "rightfit": "[@ cookiecutter.python_package @]",
     "Rightfit": "[@ cookiecutter.project_name @]",
