@@ -30,7 +30,7 @@ from optuna.trial import TrialState
 from sleeping_worker import TRIAL_S, make_cell, make_settings
 
 from rightfit.tuning.budget import finished_trials
-from rightfit.tuning.claims import DRAW
+from rightfit.tuning.claims import draw_of
 from rightfit.tuning.search import open_study
 from rightfit.tuning.study_store import StudyStore
 
@@ -138,7 +138,7 @@ def _audit(store: StudyStore, name: str, n_trials: int) -> tuple[int, int]:
     study = open_study(make_cell(name), make_settings(n_trials), store)
     trials = study.get_trials(deepcopy=False)
     finished = finished_trials(study)
-    n_draws = len({trial.user_attrs[DRAW] for trial in finished})
+    n_draws = len({draw_of(trial) for trial in finished})
     n_settings = len({json.dumps(trial.params, sort_keys=True) for trial in finished})
     running = [trial for trial in trials if not trial.state.is_finished()]
     empty = [

@@ -16,7 +16,7 @@ import optuna
 from rightfit.models.families import get_family
 from rightfit.models.family import Checkpoint, TrainingData
 from rightfit.tuning.budget import finished_trials
-from rightfit.tuning.claims import DRAW
+from rightfit.tuning.claims import CLAIM
 from rightfit.tuning.search import run_search
 from rightfit.tuning.study_store import StudyStore
 
@@ -51,7 +51,7 @@ def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -
 def outcomes_by_draw(study: optuna.Study) -> dict[int, Outcome]:
     """Return what does not depend on time: parameters, value and state of each draw."""
     finished = finished_trials(study)
-    outcomes = {t.user_attrs[DRAW]: (t.params, t.values, t.state.name) for t in finished}
+    outcomes = {t.user_attrs[CLAIM]["draw"]: (t.params, t.values, t.state.name) for t in finished}
     assert len(outcomes) == len(finished)  # no draw counts twice
     return dict(sorted(outcomes.items()))
 

@@ -20,7 +20,7 @@ from searching import outcomes_by_draw, search, start_deadly_search, start_searc
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import TrainingData
 from rightfit.tuning.budget import Budget, finished_trials
-from rightfit.tuning.claims import WORKER, TrialPool
+from rightfit.tuning.claims import CLAIM, TrialPool
 from rightfit.tuning.search import open_study, run_search
 from rightfit.tuning.study_store import STOP_REASON, StudyStore
 
@@ -139,7 +139,7 @@ def test_workers_share_the_draws_of_one(
     assert [process.exitcode for process in others] == [0, 0]
     assert outcomes_by_draw(shared) == outcomes_by_draw(alone)
     assert len(shared.trials) == 16
-    assert len({trial.user_attrs[WORKER]["pid"] for trial in shared.trials}) > 1
+    assert len({trial.user_attrs[CLAIM]["pid"] for trial in shared.trials}) > 1
 
 
 def test_living_worker_takes_up_the_trial_of_a_killed_one(
@@ -199,7 +199,7 @@ def test_trial_of_a_silent_host_is_taken_up(
     with pool.claim(ask_half(pool)) as turn:
         monkeypatch.undo()
         assert turn.trial is not None
-        turn.trial.set_user_attr(WORKER, {"machine": "elsewhere", "pid": 1})
+        turn.trial.set_user_attr(CLAIM, {"draw": 0, "machine": "elsewhere", "pid": 1})
         with pool.claim(ask_half(pool)) as meanwhile:
             assert meanwhile.trial is None  # it beats
         raise_after = time.monotonic() + 30

@@ -13,7 +13,7 @@ import pytest
 from searching import outcomes_by_draw, search
 
 from rightfit.models.family import TrainingData
-from rightfit.tuning.claims import WORKER
+from rightfit.tuning.claims import CLAIM
 from rightfit.tuning.search import open_study
 from rightfit.tuning.study_store import StudyStore
 from rightfit.tuning.workers import read_job, worker_processes, write_job
@@ -44,7 +44,7 @@ def test_started_worker_searches_as_this_process_does(blobs: TrainingData, tmp_p
     alone = search(blobs, StudyStore(tmp_path / "alone", None), n_trials=6)
 
     assert outcomes_by_draw(study) == outcomes_by_draw(alone)
-    assert {trial.user_attrs[WORKER]["pid"] for trial in study.trials} != {os.getpid()}
+    assert {trial.user_attrs[CLAIM]["pid"] for trial in study.trials} != {os.getpid()}
 
 
 def test_search_with_several_workers_gives_the_trials_of_one(

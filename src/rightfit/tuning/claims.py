@@ -38,8 +38,7 @@ from rightfit.tuning.study_store import STOP_REASON, StudyStore
 
 logger = logging.getLogger(__name__)
 
-DRAW = "draw"
-WORKER = "worker"
+CLAIM = "claim"  # the draw, and the machine and process that train it
 RELEASED = "released"  # given back by a worker that was told to end
 
 Ask = Callable[[int, dict[str, Any] | None], optuna.Trial]
@@ -126,13 +125,13 @@ class TrialPool:
         self, draw: int, params: dict[str, Any] | None, ask: Ask, held: contextlib.ExitStack
     ) -> optuna.Trial:
         trial = ask(draw, params)
-        trial.set_user_attr(DRAW, draw)
         held.enter_context(_holding(self._lock_file(trial.number)))
         if self.store.storage is not None:
             heart = _heart(self.store, self.study.study_name)
             held.enter_context(heart.beating(trial.number))
         # last: a record without it was never wholly claimed
-        trial.set_user_attr(WORKER, {"machine": this_machine(), "pid": os.getpid()})
+        claim = {"draw": draw, "machine": this_machine(), "pid": os.getpid()}
+        trial.set_user_attr(CLAIM, claim)
         return trial
 
     def _gives_up(self, draw: int, abandoned: Sequence[FrozenTrial]) -> bool:
@@ -166,10 +165,10 @@ class TrialPool:
         return self.study.get_trials(deepcopy=False) if abandoned else trials
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
-        worker = trial.user_attrs.get(WORKER)
-        if worker is None:
+        claim = trial.user_attrs.get(CLAIM)
+        if claim is None:
             return True  # its worker died while claiming, or this one would not hold the lock
-        if self.store.storage is not None and worker["machine"] != this_machine():
+        if self.store.storage is not None and claim["machine"] != this_machine():
             return False  # its signs of life decide
         try:
             with _flock(self._lock_file(trial.number), create=False):
@@ -199,16 +198,20 @@ def this_machine() -> str:
     return f"{platform.node()}/{boot}"
 
 
+def draw_of(trial: FrozenTrial) -> int | None:
+    """Return a trial's place in the search; ``None`` if it was never wholly claimed."""
+    claim = trial.user_attrs.get(CLAIM)
+    return None if claim is None else int(claim["draw"])
+
+
 def _first_free_draw(trials: Sequence[FrozenTrial]) -> int:
-    taken = {trial.user_attrs.get(DRAW) for trial in trials}
+    taken = {draw_of(trial) for trial in trials}
     return next(draw for draw in itertools.count() if draw not in taken)
 
 
 def _is_abandoned_record(trial: FrozenTrial, draw: int) -> bool:
-    """Say whether a record was set aside although its configuration was wholly claimed."""
-    if trial.state != TrialState.FAIL or is_finished(trial):
-        return False
-    return trial.user_attrs.get(DRAW) == draw and WORKER in trial.user_attrs
+    """Say whether a record of this draw was set aside."""
+    return trial.state == TrialState.FAIL and not is_finished(trial) and draw_of(trial) == draw
 
 
 @contextlib.contextmanager

@@ -131,9 +131,9 @@ class StudyStore:
             return
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
         with _connect(self.url).begin() as connection:  # the lock ends with the transaction
-            for option, value in _KEEPALIVES.items():
-                connection.exec_driver_sql(f"SET LOCAL {option} = {value}")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
+            options = [f"set_config('{name}', '{x}', true)" for name, x in _KEEPALIVES.items()]
+            calls = ", ".join([*options, f"pg_advisory_xact_lock({key})"])
+            connection.exec_driver_sql(f"SELECT {calls}")
             yield
 
 
