@@ -24,7 +24,7 @@ import platform
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -158,11 +158,21 @@ class TrialPool:
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         abandoned = [trial.number for trial in running if self._is_abandoned(trial)]
         for number in abandoned:
-            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+            # in this order: a worker that is killed in between leaves the rest to the next one
             self.store.drop_bundle(self.study.study_name, number)
-            self._lock_file(number).unlink(missing_ok=True)
+            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
             logger.info("%s: trial %d was abandoned", self.study.study_name, number)
+        self._sweep_lock_files({trial.number for trial in running} - set(abandoned))
         return self.study.get_trials(deepcopy=False) if abandoned else trials
+
+    def _sweep_lock_files(self, running: Collection[int]) -> None:
+        """Delete the lock files of trials that have ended, unless their workers still hold them."""
+        for path in self._lock_file(0).parent.glob("*.running"):
+            if int(path.stem) in running:
+                continue
+            held_or_gone = contextlib.suppress(BlockingIOError, FileNotFoundError)
+            with held_or_gone, _flock(path, create=False):
+                path.unlink(missing_ok=True)
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
         claim = trial.user_attrs.get(CLAIM)
