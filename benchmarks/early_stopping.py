@@ -62,7 +62,7 @@ def main() -> None:
             "curves": options.recorded / "curves.parquet",
             "profiles": options.recorded / "profiles.parquet",
             "applications": _read("applications"),
-            "models": _read("models"),
+            "models": yaml.safe_load((options.recorded / "models.yml").read_text())["models"],
             "rules": RuleParams.model_validate(rules),
             "n_orders": options.n_orders or params["n_orders"],
             "seed": params["seed"],
