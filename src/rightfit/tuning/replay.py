@@ -21,8 +21,8 @@ from rightfit.models.families import get_family
 from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications import Application
 from rightfit.ranking.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.fit_meter import FIT_COLUMNS
 from rightfit.tuning.observed import ObservedTrial, Pool, Seen, Serving
+from rightfit.tuning.projection import project_fit, project_structure
 from rightfit.tuning.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
@@ -336,31 +336,3 @@ def _read_trial(
     trial = ObservedTrial(points[0]["index"], place(configuration), looks, served)
     spent = tuple(p["fit_cpu_s"] + p["validate_cpu_s"] for p in points)
     return RecordedTrial(trial, spent, points[0]["export_cpu_s"], measuring_s)
-
-
-def project_fit(point: Mapping[str, Any], *, ratio: float) -> dict[str, float | None]:
-    """Project fit metrics to the end of a training: its time grows with its steps.
-
-    Args:
-        point: Fit metrics so far by column.
-        ratio: Steps of the whole training for each step taken.
-    """
-    fit = {column: point.get(column) for column in FIT_COLUMNS}
-    if fit["fit_time_s"] is not None:
-        fit["fit_time_s"] *= ratio
-    return fit
-
-
-def project_structure(
-    structure: Mapping[str, float] | None, *, growth: str, ratio: float
-) -> Mapping[str, float] | None:
-    """Project counts to the end of a training.
-
-    Args:
-        structure: Counts so far.
-        growth: ``constant``, or ``affine`` in the steps taken.
-        ratio: Steps of the whole training for each step taken.
-    """
-    if structure is None or growth == "constant":
-        return structure
-    return {name: count * ratio for name, count in structure.items()}
