@@ -7,7 +7,8 @@ from recordings import ONE, application, recorded_cell, rule_params
 
 from rightfit.tuning.experiment import ALL, JUDGE, NONE, Experiment, replay_task, standard_policies
 from rightfit.tuning.policies import JudgePolicy, NoStopping
-from rightfit.tuning.replay import Truth, project_structure, replay
+from rightfit.tuning.projection import project_structure
+from rightfit.tuning.replay import Truth, replay
 
 QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
 CELL = recorded_cell(QUALITIES, [100.0] * 10)

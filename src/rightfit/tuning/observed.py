@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rightfit.profiling.metrics import METRICS
+
 Structure = Mapping[str, float]
 Serving = tuple[str, int, str]  # runtime, threads, device
+
+# What serving costs: quality counts as validated in the search, fit metrics as of training.
+SERVED_COLUMNS = tuple(
+    metric.column
+    for metric in METRICS
+    if metric.phase != "fit" and not metric.column.startswith("quality")
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ An intermediate forest looks cheap: what grows with training is judged by its fi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rightfit.tuning.fit_meter import FIT_COLUMNS
 

@@ -18,21 +18,13 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.models.families import get_family
-from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications import Application
 from rightfit.ranking.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.observed import ObservedTrial, Pool, Seen, Serving
+from rightfit.tuning.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen, Serving
 from rightfit.tuning.projection import project_fit, project_structure
 from rightfit.tuning.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
-
-# Quality counts as validated in the search, fit metrics as measured in training.
-_SERVED = tuple(
-    metric.column
-    for metric in METRICS
-    if metric.phase != "fit" and not metric.column.startswith("quality")
-)
 
 
 @dataclass(frozen=True)
@@ -256,7 +248,7 @@ class Truth:
 
 def _smooth_profiles(cell: RecordedCell) -> dict[tuple[int, Serving], dict[str, float]]:
     trials = [recorded.trial for recorded in cell.trials]
-    costs = ServingCosts(_SERVED, cell.servings)
+    costs = ServingCosts(SERVED_COLUMNS, cell.servings)
     costs.learn(trials)
     return {
         (index, serving): costs.smooth(trial.last.structure or {}, serving, served)
@@ -330,7 +322,7 @@ def _read_trial(
     for row in profiles.to_dicts():
         serving = (row["runtime"], row["n_threads"], row["device"])
         served[serving] = {
-            c: row[c] for c in _SERVED if row.get(c) is not None and row[c] == row[c]
+            c: row[c] for c in SERVED_COLUMNS if row.get(c) is not None and row[c] == row[c]
         }
         measuring_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
     trial = ObservedTrial(points[0]["index"], place(configuration), looks, served)
