@@ -55,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     params = _read("early_stopping")["replay"]
     changed = {"confidence": options.confidence, "min_gain": options.min_gain}
-    rules = params["rules"] | {key: value for key, value in changed.items() if value is not None}
+    rules = _read("training")["rules"] | {key: value for key, value in changed.items() if value is not None}
     replays = run_experiment(
         make_compared,
         {

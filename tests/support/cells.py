@@ -38,6 +38,7 @@ def make_settings(**changes: Any) -> SearchSettings:
         "n_trials": 4,
         "budget_cpu_s": None,
         "budget_wall_s": None,
+        "patience": None,
         "n_workers": 1,
         "n_retries": 2,
         "n_checkpoints": 2,
@@ -48,5 +49,6 @@ def make_settings(**changes: Any) -> SearchSettings:
         "n_threads": 1,
         "device": "cpu",
         "seed": 3,
+        "demand": None,
     }
     return SearchSettings(**(values | changes))

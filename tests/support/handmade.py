@@ -219,8 +219,44 @@ def make_trials() -> pl.DataFrame:
             "state": ["complete", "complete", "stopped", "failed"],
             "stop_checkpoint": [None, None, 1, 2],
             "stop_reason": [None, None, reason, "failed: ValueError: no number"],
+            "votes": pl.Series([None] * 4, dtype=pl.String),
+            "is_audited": [False] * 4,
             "compute_s": [8.0, 12.0, 2.0, 1.0],
+            "saved_s": [None, None, 6.0, None],
         }
+    )
+
+
+def make_audit() -> pl.DataFrame:
+    """Return the audit of a cell's search: two applications, one without a feasible winner."""
+    search = {
+        "n_orders": 20,
+        "n_trials": 4,
+        "n_complete": 2,
+        "n_stopped": 1,
+        "spent_s": 23.0,
+        "saved_s": 6.0,
+        "judging_s": 0.2,
+        "measuring_s": 3.0,
+        "n_audited": 1,
+        "n_wrong": 0,
+        "wrong_share_low": 0.0,
+        "wrong_share_high": 0.975,
+    }
+    return pl.DataFrame(
+        [
+            {"application": "web_api", "winner": 1, "utility": 0.81, "n_survived": 18} | search,
+            {"application": "edge_device", "winner": None, "utility": None, "n_survived": None}
+            | search,
+        ]
+    )
+
+
+def make_dataset_audits(dataset: str) -> pl.DataFrame:
+    keys = [pl.lit(dataset).alias("dataset"), pl.lit("").alias("model")]
+    audit = make_audit().select(*keys, pl.all())
+    return pl.concat(
+        audit.with_columns(model=pl.lit(model)) for model in ("linear", "forest", "net")
     )
 
 
@@ -259,7 +295,7 @@ def build_results(
         recommendations=recommend(ranked, sensitivities),
         data_cards={name: make_data_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
-        n_checkpoints=4,
+        audits=pl.concat(map(make_dataset_audits, DATASETS)),
         environment=ENVIRONMENT,
         tables=tables | {"hardware_tiers": make_hardware_tiers()},
     )
@@ -277,6 +313,7 @@ def run_ranking_and_reporting(project: Path, root: Path) -> None:
         for dataset in datasets:
             catalog[f"{dataset}.data_card"].save(make_data_card(dataset))
             catalog[f"{dataset}.trials"].save(make_dataset_trials(dataset))
+            catalog[f"{dataset}.search_audit"].save(make_dataset_audits(dataset))
     with KedroSession.create(project, env="test", runtime_params=params) as session:
         session.run(pipeline_names=["ranking", "reporting"])
 

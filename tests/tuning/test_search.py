@@ -67,7 +67,7 @@ def test_interrupted_trial_is_set_aside_and_made_up_for(
     open_study(cell, settings, store).ask()  # its process dies here
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
-    trials = tabulate_trials(study, cell.quality)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert study.trials[0].state == TrialState.FAIL
     assert trials["number"].to_list() == [1, 2, 3, 4]
@@ -138,18 +138,17 @@ def test_median_stop_says_why(
     monkeypatch.setattr(
         real_family, "predict_proba", lambda model, rows: np.array([[model.quality]])
     )
-    monkeypatch.setattr("rightfit.tuning.trial.score", score_trial)
+    monkeypatch.setattr("rightfit.tuning.learning_curve.score", score_trial)
     settings = cells.make_settings(n_trials=3, early_stopping="median", n_startup_trials=2)
     cell = cells.make_cell(blobs)
 
-    trials = tabulate_trials(
-        run_search(cell, settings, store, on_trial=ignore_progress), cell.quality
-    )
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["state"].to_list() == ["complete", "complete", "stopped"]
     assert trials["stop_checkpoint"].to_list() == [None, None, 1]
     assert trials["stop_reason"][2] == (
-        "median: best accuracy 0.2000 up to checkpoint 1 is below the median 0.9000 "
+        "median: best validation quality 0.2000 up to checkpoint 1 is below the median 0.9000 "
         "of 2 complete trials"
     )
 
@@ -170,7 +169,7 @@ def test_failing_trial_is_recorded_and_the_search_goes_on(
     cell = cells.make_cell(blobs)
 
     study = run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
-    trials = tabulate_trials(study, cell.quality)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["state"].to_list() == ["failed", "complete", "complete", "complete"]
     assert trials["stop_reason"][0] == "failed: ValueError: overflow"
@@ -192,7 +191,7 @@ def test_tables_hold_costs_and_curves(blobs: TrainingData, store: StudyStore) ->
     cell = cells.make_cell(blobs)
     study = run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
 
-    trials = tabulate_trials(study, cell.quality)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
     curves = tabulate_curves(study, cell.quality)
 
     for column in ("fit_time_s", "step_time_ms", "fit_cpu_cores", "model_size_mib", "compute_s"):
@@ -209,7 +208,7 @@ def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: S
     )
 
     bundles = bundle_candidates(
-        study, store, n_candidates=2, parity_rows=blobs.rows, model="linear"
+        study, store, n_candidates=2, favourites=[], parity_rows=blobs.rows, model="linear"
     )
 
     first = int(next(iter(bundles)).removeprefix("linear-"))

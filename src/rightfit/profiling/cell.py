@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -153,13 +153,28 @@ def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store) -> Json:
     return result
 
 
-def _assemble(
-    cell: Cell, job: Job, state: Json, quality: Json, bench: Bench, tiers: Sequence[Tier]
-) -> Json:
-    profile = Profile()
-    profile.how["preset"] = bench.preset
-    _set_quality(profile, quality, cell.quality)
-    _set_fit(profile, job, cell.trials)
+def set_costs(
+    profile: Profile,
+    job: Job,
+    state: Json,
+    bench: Bench,
+    *,
+    tiers: Sequence[Tier],
+    devices: Iterable[str],
+) -> str | None:
+    """Set what serving costs: size, what measuring found, and hardware tiers.
+
+    Args:
+        profile: To fill.
+        job: Candidate and serving configuration.
+        state: Its measurement.
+        bench: How it was measured.
+        tiers: Hardware ladder, smallest first.
+        devices: Devices this machine has.
+
+    Returns:
+        Name of the smallest tier it runs on; ``None`` if that is not known, or there is none.
+    """
     size_bytes = sum(path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime))
     profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
     set_serving_metrics(
@@ -175,10 +190,20 @@ def _assemble(
             device=job.serving.device,
             peak_memory_mib=peak_mib,
             trials=state["limits"],
-            devices=cell.devices,
+            devices=devices,
         )
     )
-    tier = set_tiers(profile, judged)
+    return set_tiers(profile, judged)
+
+
+def _assemble(
+    cell: Cell, job: Job, state: Json, quality: Json, bench: Bench, tiers: Sequence[Tier]
+) -> Json:
+    profile = Profile()
+    profile.how["preset"] = bench.preset
+    _set_quality(profile, quality, cell.quality)
+    _set_fit(profile, job, cell.trials)
+    tier = set_costs(profile, job, state, bench, tiers=tiers, devices=cell.devices)
     keys = {
         "dataset": cell.dataset,
         "model": job.bundle.family,

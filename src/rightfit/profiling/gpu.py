@@ -107,6 +107,11 @@ def list_gpus() -> list[Json]:
         nvml.nvmlShutdown()
 
 
+def list_devices() -> tuple[str, ...]:
+    """Return the devices that this machine has."""
+    return ("cpu", "cuda") if list_gpus() else ("cpu",)
+
+
 class GpuMeter:
     """What a phase does to the first GPU that this process sees.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rightfit.models.bundle import Bundle
 from rightfit.models.families import get_family
@@ -13,6 +14,8 @@ from rightfit.profiling.environment import fingerprint
 from rightfit.profiling.measurement import Subject
 from rightfit.profiling.worker import Json
 from rightfit.profiling.workers import WorkerKind
+
+logger = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
 MEASUREMENT_VERSION = 7
@@ -95,6 +98,38 @@ class Job:
                 **context,
             }
         )
+
+
+def plan_servings(
+    runtimes: Sequence[str],
+    n_threads: Sequence[int | Literal["all"]],
+    devices: Sequence[str],
+    *,
+    n_cores: int,
+    present: Sequence[str],
+) -> list[Serving]:
+    """Return the wanted serving configurations that a machine can run.
+
+    Args:
+        runtimes: Wanted runtimes.
+        n_threads: Wanted threads; ``all`` is every core.
+        devices: Wanted devices.
+        n_cores: Cores of the machine.
+        present: Devices of the machine.
+    """
+    wanted = {n_cores if n == "all" else n for n in n_threads}
+    too_many = sorted(n for n in wanted if n > n_cores)
+    if too_many:
+        logger.warning("%d cores: n_threads %s are not measured.", n_cores, too_many)
+    usable = [device for device in devices if device in present]
+    if len(usable) < len(devices):
+        logger.warning("There is no GPU: only %s is measured.", usable)
+    return [
+        Serving(runtime, n, device)
+        for runtime in runtimes
+        for device in usable
+        for n in sorted(wanted - set(too_many))
+    ]
 
 
 def plan_jobs(

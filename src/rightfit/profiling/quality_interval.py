@@ -35,7 +35,7 @@ def quality_interval(
         return _delong(labels, probabilities[:, 1])
     hits = probabilities.argmax(axis=1) == labels
     if name == "accuracy":
-        return _clopper_pearson(int(hits.sum()), len(hits))
+        return share_interval(int(hits.sum()), len(hits))
     generator = np.random.default_rng(seed)
     recalls = [
         generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
@@ -46,7 +46,17 @@ def quality_interval(
     return float(low), float(high)
 
 
-def _clopper_pearson(n_hits: int, n_rows: int) -> tuple[float, float]:
+def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, Clopper and Pearson's (Biometrika 26, 1934).
+
+    Args:
+        n_hits: How many of them.
+        n_rows: Of how many, at least 1.
+
+    >>> low, high = share_interval(0, 10)
+    >>> low, round(high, 3)
+    (0.0, 0.308)
+    """
     from scipy.stats import binomtest
 
     interval = binomtest(n_hits, n_rows).proportion_ci(CONFIDENCE, method="exact")

@@ -1,15 +1,16 @@
 """Why not: one reason for everything that did not win, stopped and failed trials included.
 
 Table ``why_not``: one row per application, dataset and candidate, winners included, best first,
-then one per stopped or failed trial: ``application`` (null: the trial was asked for by nobody in
-particular, so it counts for all), ``dataset``, ``model``, ``candidate`` (``{model}-{number}``),
-``rank`` (null for trials), ``outcome`` (see :mod:`rightfit.ranking.outcomes`, or ``stopped`` or
-``failed``), ``rival``, ``metric``, ``value``, ``rival_value``, ``limit``, ``excess`` and
-``reason``, one sentence.
+then one per stopped or failed trial and application that let go of it: ``application`` (null: it
+was not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
+(``{model}-{number}``), ``rank`` (null for trials), ``outcome`` (see
+:mod:`rightfit.ranking.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``, ``value``,
+``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,20 +50,35 @@ def _explain(ranked: Ranked) -> pl.DataFrame:
 
 
 def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
-    at = pl.when(pl.col("stop_checkpoint").is_not_null()).then(
-        pl.format(" at checkpoint {}", "stop_checkpoint")
-    )
-    rule = pl.col("stop_reason").str.strip_prefix("failed: ")
-    why = pl.when(rule.is_not_null()).then(pl.format(": {}", rule))
-    present = {
-        "application": pl.col("application"),
-        "dataset": pl.lit(dataset),
-        "model": pl.lit(model),
-        "candidate": pl.format("{}-{}", pl.lit(model), "number"),
-        "outcome": pl.col("state"),
-        "reason": pl.concat_str(
-            pl.col("state"), at.otherwise(pl.lit("")), why.otherwise(pl.lit(""))
-        ),
-    }
-    columns = [present.get(name, pl.lit(None)).cast(SCHEMA[name]).alias(name) for name in SCHEMA]
-    return trials.filter(pl.col("state") != "complete").select(columns)
+    """Give the reason of every stopped or failed trial, one row per application that voted."""
+    rows = [
+        {
+            "application": application,
+            "dataset": dataset,
+            "model": model,
+            "candidate": f"{model}-{trial['number']:03d}",
+            "outcome": trial["state"],
+            "metric": metric,
+            "reason": _describe_end(trial, why),
+        }
+        for trial in trials.filter(pl.col("state") != "complete").to_dicts()
+        for application, metric, why in _list_reasons(trial)
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _list_reasons(trial: Mapping[str, Any]) -> list[tuple[str | None, str | None, str]]:
+    """Return who let go of a trial, by which metric and why; nobody in particular: one for all."""
+    votes = json.loads(trial["votes"] or "{}")
+    if not votes:
+        return [(None, None, (trial["stop_reason"] or "").removeprefix("failed: "))]
+    return [
+        (name, vote["metric"], f"{vote['rule'].replace('_', ' ')}: {vote['text']}")
+        for name, vote in votes.items()
+    ]
+
+
+def _describe_end(trial: Mapping[str, Any], why: str) -> str:
+    checkpoint = trial["stop_checkpoint"]
+    place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
+    return f"{trial['state']}{place}" + (f": {why}" if why else "")

@@ -32,7 +32,7 @@ class Results:
         recommendations: Per application and dataset the decision in words.
         data_cards: Of each dataset.
         trials: Of each cell ``{dataset}.{model}``, one row per trial.
-        n_checkpoints: Checkpoints of a complete trial.
+        audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
         tables: The further tables of the ranking stage by their name in the catalog.
     """
@@ -44,7 +44,7 @@ class Results:
     recommendations: Mapping[str, Any]
     data_cards: Mapping[str, Mapping[str, Any]]
     trials: Mapping[str, pl.DataFrame]
-    n_checkpoints: int
+    audits: pl.DataFrame
     environment: Mapping[str, Any]
     tables: Mapping[str, pl.DataFrame]
 

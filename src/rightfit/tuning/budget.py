@@ -9,6 +9,7 @@ from datetime import datetime
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.tuning.records import GAINED
 from rightfit.tuning.study_store import STOP_REASON
 
 
@@ -20,11 +21,13 @@ class Budget:
         n_trials: Finished trials.
         cpu_s: CPU seconds of the finished trials. They hardly depend on what else the machine does.
         wall_s: Wall seconds in which at least one trial ran. They depend on the machine's load.
+        patience: Finished trials in a row without a gain: no application's best became better.
     """
 
     n_trials: int | None
     cpu_s: float | None
     wall_s: float | None
+    patience: int | None = None
 
     def allows_another(
         self, finished: Sequence[FrozenTrial], running: Sequence[FrozenTrial], *, now: datetime
@@ -44,6 +47,8 @@ class Budget:
         if self.n_trials is not None and len(finished) + len(running) >= self.n_trials:
             return False
         if self.cpu_s is not None and spent_cpu_s(finished) >= self.cpu_s:
+            return False
+        if self.patience is not None and count_without_gain(finished) >= self.patience:
             return False
         spent_s = spent_wall_s([*finished, *running], now=now)
         return self.wall_s is None or spent_s < self.wall_s
@@ -67,6 +72,19 @@ def is_finished(trial: FrozenTrial) -> bool:
 def spent_cpu_s(trials: Sequence[FrozenTrial]) -> float:
     """Return the CPU seconds of trials, all threads together."""
     return float(sum(trial.user_attrs.get("compute_s", 0.0) for trial in trials))
+
+
+def count_without_gain(trials: Sequence[FrozenTrial]) -> int:
+    """Return how many trials have ended since the last that was somebody's best.
+
+    Args:
+        trials: Finished trials.
+    """
+    ended = sorted(trials, key=lambda trial: trial.datetime_complete or datetime.min)
+    n_without = 0
+    for trial in ended:
+        n_without = 0 if trial.user_attrs.get(GAINED) else n_without + 1
+    return n_without
 
 
 def spent_wall_s(trials: Sequence[FrozenTrial], *, now: datetime) -> float:

@@ -1,8 +1,13 @@
-"""Which complete trials are worth measuring: the ends and the middle of quality against size."""
+"""Which complete trials are worth measuring thoroughly.
+
+First those that the applications want, where the search has looked at them; then the ends and the
+middle of quality against size.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -30,15 +35,19 @@ class CompleteTrial:
     validation_pass_ms: float
 
 
-def choose_candidates(trials: list[CompleteTrial], *, n_candidates: int) -> list[int]:
+def choose_candidates(
+    trials: list[CompleteTrial], *, n_candidates: int, favourites: Sequence[int] = ()
+) -> list[int]:
     """Choose the trials to evaluate.
 
-    First the best by quality, then the smallest and the fastest on the Pareto front of quality
-    against size, then those of the front whose sizes fill the largest gaps (on a log scale).
+    First the favourites; then the best by quality, the smallest and the fastest on the Pareto front
+    of quality against size, then those of the front whose sizes fill the largest gaps (on a log
+    scale).
 
     Args:
         trials: Complete trials.
         n_candidates: At most so many are chosen; at least 1.
+        favourites: Numbers of the trials that applications want, the most wanted first.
 
     Returns:
         Trial numbers, the best by quality first.
@@ -50,15 +59,18 @@ def choose_candidates(trials: list[CompleteTrial], *, n_candidates: int) -> list
     [0, 1]
     """
     front = pareto_front(trials)
+    by_number = {trial.number: trial for trial in trials}
     chosen = [
+        *(by_number[number] for number in favourites),
         max(front, key=lambda trial: trial.quality_raw),
         min(front, key=lambda trial: trial.size_mib),
         min(front, key=lambda trial: trial.validation_pass_ms),
     ]
     chosen = list(dict.fromkeys(chosen))[:n_candidates]
-    while len(chosen) < min(n_candidates, len(front)):
-        rest = [trial for trial in front if trial not in chosen]
+    rest = [trial for trial in front if trial not in chosen]
+    while rest and len(chosen) < n_candidates:
         chosen.append(max(rest, key=lambda trial: _log_gap(trial, chosen)))
+        rest.remove(chosen[-1])
     return [trial.number for trial in chosen]
 
 
@@ -75,7 +87,13 @@ def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
 
 
 def bundle_candidates(
-    study: optuna.Study, store: StudyStore, *, n_candidates: int, parity_rows: Rows, model: str
+    study: optuna.Study,
+    store: StudyStore,
+    *,
+    n_candidates: int,
+    favourites: Sequence[int],
+    parity_rows: Rows,
+    model: str,
 ) -> dict[str, Bundle]:
     """Export the chosen trials to ONNX.
 
@@ -83,6 +101,7 @@ def bundle_candidates(
         study: A search with at least one complete trial.
         store: Where its bundles are.
         n_candidates: At most so many.
+        favourites: Numbers of the trials that applications want, the most wanted first.
         parity_rows: Held-out rows on which both exports must agree, shape (n_rows, n_features).
         model: Name of the family, for the candidates' names.
 
@@ -99,7 +118,7 @@ def bundle_candidates(
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ]
     bundles = {}
-    for number in choose_candidates(complete, n_candidates=n_candidates):
+    for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             bundle = read_bundle(store.bundle_folder(study.study_name, number))
             bundle = bundle if bundle.onnx else add_onnx(bundle, parity_rows)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,13 +16,16 @@ from rightfit.models.family import TrainingData
 from rightfit.models.quality import QualityMetric
 from rightfit.tuning.budget import Budget
 from rightfit.tuning.claims import TrialPool
+from rightfit.tuning.demand import Demand
+from rightfit.tuning.records import ASKED_BY, CONFIGURATION
 from rightfit.tuning.sampling import GivenSampler, SamplerName, grid_points, make_sampler
 from rightfit.tuning.space import ModelParams
+from rightfit.tuning.steering import QualitySteering, Steering
 from rightfit.tuning.study_store import STOP_REASON, StudyStore, fingerprint
 from rightfit.tuning.trial import run_trial
 from rightfit.tuning.workers import worker_processes
 
-StoppingName = Literal["median", "successive_halving", "hyperband", "none"]
+StoppingName = Literal["judge", "median", "successive_halving", "hyperband", "none"]
 
 _POLL_S = 0.2  # of a worker that waits for the others' last trials
 
@@ -40,16 +44,20 @@ class SearchSettings:
         n_checkpoints: Looks at a training, each at twice the length of the one before.
         sampler: Optuna's sampler.
         n_grid_points: Points per range of the grid sampler.
-        early_stopping: One of Optuna's pruners on the validation quality, or none.
+        patience: Finished trials in a row without a gain after which it ends.
+        early_stopping: The judge of all applications, one of Optuna's pruners on the validation
+            quality, or none.
         n_startup_trials: Trials drawn at random, and complete ones needed before a median stop.
         n_threads: Threads a training may use.
         device: ``cpu`` or ``cuda``.
         seed: Seed of sampling and training.
+        demand: What the applications ask for, for the judge; ``None`` where quality alone steers.
     """
 
     n_trials: int | None
     budget_cpu_s: float | None
     budget_wall_s: float | None
+    patience: int | None
     n_workers: int
     n_retries: int
     n_checkpoints: int
@@ -60,6 +68,7 @@ class SearchSettings:
     n_threads: int
     device: str
     seed: int
+    demand: Demand | None
 
 
 @dataclass(frozen=True)
@@ -138,23 +147,41 @@ def work_on(
     pool = TrialPool(
         study,
         store,
-        budget=Budget(settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s),
+        budget=Budget(
+            settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s, settings.patience
+        ),
         n_draws=len(_grid(cell, settings)) if settings.sampler == "grid" else None,
         n_retries=settings.n_retries,
     )
-    while True:
-        with pool.claim(lambda draw, params: _ask(study, cell, settings, draw, params)) as turn:
-            on_trial(turn.n_finished, settings.n_trials)
-            if turn.is_over:
-                return pool
-            if turn.trial is not None:
-                run_trial(turn.trial, cell, settings, store)
-        if turn.trial is None:
-            time.sleep(_POLL_S)
+    with open_steering(cell, settings, study) as steering:
+        while True:
+            with pool.claim(lambda d, params: _ask(study, cell, settings, steering, d, params)) as (
+                turn
+            ):
+                on_trial(turn.n_finished, settings.n_trials)
+                if turn.is_over:
+                    return pool
+                if turn.trial is not None:
+                    referee = steering.follow(turn.trial)
+                    run_trial(turn.trial, cell, settings, store, referee)
+            if turn.trial is None:
+                time.sleep(_POLL_S)
 
 
-def open_study(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
-    """Open the study that belongs to a cell's data, space and code."""
+@contextmanager
+def open_steering(cell: Cell, settings: SearchSettings, study: optuna.Study) -> Iterator[Steering]:
+    """Make what steers a search while the block runs."""
+    if settings.demand is None:
+        yield QualitySteering(settings.n_checkpoints)
+        return
+    from rightfit.tuning.application_steering import open_application_steering
+
+    with open_application_steering(cell, settings, settings.demand, study) as steering:
+        yield steering
+
+
+def study_name(cell: Cell, settings: SearchSettings) -> str:
+    """Return the name of the study that belongs to a cell's data, space and code."""
     key = fingerprint(
         cell.family,
         {
@@ -166,8 +193,13 @@ def open_study(cell: Cell, settings: SearchSettings, store: StudyStore) -> optun
             "grid": settings.n_grid_points if settings.sampler == "grid" else None,
         },
     )
+    return f"{cell.name}.{key}"
+
+
+def open_study(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
+    """Open a cell's study, creating it when needed."""
     return optuna.create_study(
-        study_name=f"{cell.name}.{key}",
+        study_name=study_name(cell, settings),
         storage=store.open(),
         direction="maximize",
         load_if_exists=True,
@@ -190,6 +222,7 @@ def _ask(
     study: optuna.Study,
     cell: Cell,
     settings: SearchSettings,
+    steering: Steering,
     draw: int,
     params: dict[str, Any] | None,
 ) -> optuna.Trial:
@@ -199,11 +232,15 @@ def _ask(
         study: The search.
         cell: What is searched.
         settings: The sampler and its seed.
+        steering: Who may ask for a configuration.
         draw: The configuration's place in the search, from 0.
         params: Parameters of an earlier, abandoned attempt; ``None`` for the first.
     """
     if params is None and settings.sampler == "grid":
         params = _grid(cell, settings)[draw]
+    proposal = steering.propose(draw) if params is None else None
+    if proposal is not None:
+        params = dict(proposal.params)
     if params is not None:
         study.sampler = GivenSampler(params)
     else:
@@ -214,7 +251,9 @@ def _ask(
             n_startup_trials=settings.n_startup_trials,
         )
     trial = study.ask()
-    trial.set_user_attr("configuration", cell.params.suggest(trial))
+    trial.set_user_attr(CONFIGURATION, cell.params.suggest(trial))
+    if proposal is not None:
+        trial.set_user_attr(ASKED_BY, proposal.asked_by)
     return trial
 
 

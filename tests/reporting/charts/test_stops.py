@@ -10,7 +10,7 @@ from rightfit.reporting.results import Results
 
 
 def test_compute_is_summed_by_cause_with_what_stopping_saved(results: Results) -> None:
-    compute = sum_compute(results.trials, results.n_checkpoints)
+    compute = sum_compute(results.trials)
     cell = compute.filter(pl.col("cell") == "landsat.net").drop("cell").rows()
 
     assert cell == [
@@ -21,7 +21,7 @@ def test_compute_is_summed_by_cause_with_what_stopping_saved(results: Results) -
 
 
 def test_stops_chart_stacks_causes_and_savings(results: Results) -> None:
-    figure = draw_stops(sum_compute(results.trials, results.n_checkpoints))
+    figure = draw_stops(sum_compute(results.trials))
 
     assert [bar.name for bar in figure.data] == ["complete", "stopped: median", "failed", SAVED]
     assert sum(figure.data[-1].x) == pytest.approx(9 * 6.0)

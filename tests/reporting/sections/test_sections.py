@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -92,8 +95,35 @@ def test_stops_say_the_rule_and_the_saving(results: Results) -> None:
     assert section.sentences == (
         "36 trials took 207 CPU seconds. Stopped early: 9 by the rule median; that saved an "
         "estimated 54 CPU seconds, 21 % of what all would have taken.",
+        "In 90 % of random orders of the trials the best trial of a cell for an application would "
+        "have been kept as well.",
+        "9 stops picked at random were not carried out: 0 of them became the best for an "
+        "application (a share of 0 % to 34 % at 95 %).",
     )
-    assert len(section.folds[0].tables[0].rows) == 18
+    audit, votes, stopped = section.folds
+    assert [len(table.rows) for table in audit.tables] == [9, 18]
+    assert audit.tables[1].rows[1][:3] == ("landsat, linear", "edge device", "none feasible")
+    assert votes.tables[0].rows == ()
+    assert len(stopped.tables[0].rows) == 18
+
+
+def test_stops_count_the_votes_by_application_and_rule(results: Results) -> None:
+    votes = {"web_api": {"rule": "optimistic_bound", "metric": "utility", "text": ""}}
+    trials = results.trials["landsat.net"].with_columns(
+        votes=pl.when(pl.col("state") == "stopped").then(pl.lit(json.dumps(votes)))
+    )
+    voted = replace(results, trials={"landsat.net": trials})
+
+    assert build_stops(voted).folds[1].tables[0].rows == (
+        ("web api", "optimistic bound", "utility", "1"),
+    )
+
+
+def test_stops_of_a_search_by_quality_have_no_audit(results: Results) -> None:
+    section = build_stops(replace(results, audits=results.audits.head(0)))
+
+    assert len(section.sentences) == 1
+    assert [fold.title for fold in section.folds] == ["Every stopped or failed trial"]
 
 
 def test_stops_of_an_unstopped_search() -> None:

@@ -90,6 +90,7 @@ def profile_recordings(
     environment: dict[str, Any],
     measurements: JsonStore,
     recording: RecordingParams,
+    training: Any,
     tiers: list[dict[str, Any]],
 ) -> pl.DataFrame:
     """Measure what every recorded model costs to serve, some of them before their end too.
@@ -100,19 +101,22 @@ def profile_recordings(
         data_card: The dataset's card.
         environment: Fingerprint of this machine.
         measurements: Keeps each result as soon as it is there.
-        recording: Serving configurations and how thoroughly to measure.
+        recording: Serving configurations.
+        training: For how shortly a search measures; the training stage types and checks it.
         tiers: Hardware ladder, smallest first; the evaluation stage types and checks it.
 
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
     from rightfit.profiling.measurement import Bench
+    from rightfit.profiling.settings import MeasuringSettings
     from rightfit.profiling.speed import SpeedProbe
     from rightfit.profiling.tiers import Tier
     from rightfit.profiling.workers import shared_pool
     from rightfit.tuning.recording_profiles import RecordedCell, profile_recorded
 
     schema = InputSchema.from_dict(data_card["input_schema"])
+    measuring = MeasuringSettings.model_validate(_read(training, "measuring"))
     cell = RecordedCell(
         dataset=data_card["dataset"],
         data_version=data_card["data_version"],
@@ -125,9 +129,7 @@ def profile_recordings(
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
         np.save(rows, _make_data(test, schema).rows)
-        bench = Bench(
-            shared_pool(), rows, Path(folder), recording.measuring, "recording", SpeedProbe(None)
-        )
+        bench = Bench(shared_pool(), rows, Path(folder), measuring, "recording", SpeedProbe(None))
         return profile_recorded(
             recorded_curves,
             cell,
@@ -142,6 +144,7 @@ def replay_rules(
     applications: dict[str, Any],
     models: dict[str, Any],
     replaying: ReplayParams,
+    training: Any,
     *recorded: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
     """Replay every stopping policy on the recordings.
@@ -149,7 +152,8 @@ def replay_rules(
     Args:
         applications: Who chooses; the ranking stage types and checks them.
         models: Families and their spaces; the training stage types and checks them.
-        replaying: Orders and the judge's rules.
+        replaying: Orders.
+        training: For the judge's rules; the training stage types and checks it.
         *recorded: The curves of all cells, then their profiles in the same order.
 
     Returns:
@@ -160,6 +164,7 @@ def replay_rules(
     from rightfit.tuning.experiment import run_experiment
     from rightfit.tuning.known_early import tabulate_known_early
     from rightfit.tuning.progress import show_progress
+    from rightfit.tuning.rules import RuleParams
     from rightfit.tuning.savings import headline, summarise_cells, summarise_savings
     from rightfit.tuning.standard_experiment import make_experiment
 
@@ -173,7 +178,7 @@ def replay_rules(
             **paths,
             "applications": applications,
             "models": models,
-            "rules": replaying.rules,
+            "rules": RuleParams.model_validate(_read(training, "rules")),
             "n_orders": replaying.n_orders,
             "seed": replaying.seed,
         }
@@ -186,6 +191,11 @@ def replay_rules(
     logger.info("Early stopping: %s", headline(savings, replays))
     known = tabulate_known_early(curves, profiles)
     return replays, savings, by_cell, known, draw_stopping(by_cell)
+
+
+def _read(parameters: Any, key: str) -> Any:
+    """Return one parameter of a block that Kedro has validated, or has not."""
+    return parameters[key] if isinstance(parameters, dict) else getattr(parameters, key)
 
 
 def _make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:

@@ -6,8 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rightfit.profiling.settings import MeasuringSettings
-from rightfit.tuning.rules import RuleParams
 from rightfit.tuning.space import ModelParams
 
 __all__ = ["ModelParams", "RecordingParams", "ReplayParams"]
@@ -24,7 +22,6 @@ class RecordingParams(BaseModel):
     n_workers: int = Field(ge=1)  # trainings side by side, each on one thread
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
     n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
-    measuring: MeasuringSettings
     seed: int = Field(ge=0)
 
 
@@ -36,4 +33,3 @@ class ReplayParams(BaseModel):
     n_orders: int = Field(ge=2)
     n_workers: int = Field(ge=1)
     seed: int = Field(ge=0)
-    rules: RuleParams

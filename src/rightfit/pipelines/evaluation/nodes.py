@@ -123,22 +123,15 @@ def list_servings(params: EvaluationParams, environment: dict[str, Any]) -> list
         params: Wanted runtimes, threads and devices.
         environment: What the machine has.
     """
-    from rightfit.profiling.jobs import Serving
+    from rightfit.profiling.jobs import plan_servings
 
-    n_cores = environment["n_cores"]
-    wanted = {n_cores if n == "all" else n for n in params.n_threads}
-    too_many = sorted(n for n in wanted if n > n_cores)
-    if too_many:
-        logger.warning("%d cores: n_threads %s are not measured.", n_cores, too_many)
-    devices = [d for d in params.devices if d == "cpu" or environment["gpus"]]
-    if len(devices) < len(params.devices):
-        logger.warning("There is no GPU: only %s is measured.", devices)
-    return [
-        Serving(runtime, n_threads, device)
-        for runtime in params.runtimes
-        for device in devices
-        for n_threads in sorted(wanted - set(too_many))
-    ]
+    return plan_servings(
+        params.runtimes,
+        params.n_threads,
+        params.devices,
+        n_cores=environment["n_cores"],
+        present=list_devices(environment),
+    )
 
 
 def list_devices(environment: dict[str, Any]) -> tuple[str, ...]:

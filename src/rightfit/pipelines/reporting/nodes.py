@@ -87,17 +87,15 @@ def draw_sensitivity_chart(
     return behind_menu(figures, shown=shown, label="Weights")
 
 
-def draw_stops_chart(training: Any, **tables: pl.DataFrame) -> Figure:
+def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
     """Draw the compute of the search and what stopping saved.
 
     Args:
-        training: For the number of checkpoints.
         tables: ``{dataset}.trials`` of every dataset.
     """
     from rightfit.reporting.charts.stops import draw_stops, sum_compute
 
-    trials = _split_cells(tables, "trials")
-    return draw_stops(sum_compute(trials, _read(training, "n_checkpoints")))
+    return draw_stops(sum_compute(_split_cells(tables, "trials")))
 
 
 def draw_hardware_chart(
@@ -122,16 +120,13 @@ def draw_hardware_chart(
     return behind_menu(figures, shown=next(iter(figures)), label="Dataset")
 
 
-def write_report(
-    applications: Any, ranking: Any, evaluation: Any, training: Any, **tables: Any
-) -> str:
+def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any) -> str:
     """Write the report: one HTML file that opens offline.
 
     Args:
         applications: What was asked.
         ranking: Rules of ranking.
         evaluation: For the hardware ladder.
-        training: For the number of checkpoints.
         tables: Tables and documents by their names in the catalog.
     """
     from rightfit.reporting.report import build_sections, render_report
@@ -144,7 +139,7 @@ def write_report(
         recommendations=tables["recommendations"],
         data_cards=_select_kind(tables, "data_card"),
         trials=_split_cells(tables, "trials"),
-        n_checkpoints=_read(training, "n_checkpoints"),
+        audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
         tables=tables,
     )

@@ -34,8 +34,11 @@ def create_pipeline() -> Pipeline:
     """Create the reporting pipeline for the datasets of the grid in use."""
     grid = current_grid()
     cards = {name: f"{name}.data_card" for name in grid.datasets}
-    trials = {f"{name}.trials": f"{name}.trials" for name in grid.datasets}
-    return Pipeline([*_chart_nodes(cards, trials), _report_node(cards, trials)])
+    trials, audits = (
+        {name: name for name in (f"{dataset}.{kind}" for dataset in grid.datasets)}
+        for kind in ("trials", "search_audit")
+    )
+    return Pipeline([*_chart_nodes(cards, trials), _report_node(cards, trials | audits)])
 
 
 def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
@@ -65,7 +68,7 @@ def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
         ),
         Node(
             draw_stops_chart,
-            {"training": "params:training", **trials},
+            trials,
             "stops_chart",
             name="draw_stops_chart",
         ),
@@ -78,8 +81,8 @@ def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
     ]
 
 
-def _report_node(cards: dict[str, str], trials: dict[str, str]) -> Node:
-    blocks = ("applications", "ranking", "evaluation", "training")
+def _report_node(cards: dict[str, str], searches: dict[str, str]) -> Node:
+    blocks = ("applications", "ranking", "evaluation")
     parameters = {name: f"params:{name}" for name in blocks}
     tables = {name: name for name in (*REPORT_TABLES, *cards.values())}
-    return Node(write_report, parameters | tables | trials, "report", name="write_report")
+    return Node(write_report, parameters | tables | searches, "report", name="write_report")

@@ -9,28 +9,34 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.grid import current_grid
 from rightfit.pipelines.training.nodes import collect_trials, tune_model
 
+TABLES = ("trials", "learning_curves", "search_audit")
+
 
 def create_pipeline() -> Pipeline:
     """Build one ``tune_model`` node per cell and one ``collect_trials`` node per dataset."""
     grid = current_grid()
-    tuning = [_tune_node(dataset, model) for dataset, model in grid.cells()]
+    tuning = [_tune_node(dataset, model, grid.models) for dataset, model in grid.cells()]
     return Pipeline([*tuning, *(_collect_node(dataset, grid.models) for dataset in grid.datasets)])
 
 
-def _tune_node(dataset: str, model: str) -> Node:
+def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
-    func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
+    siblings = tuple(name for name in models if name != model)
+    func = update_wrapper(partial(tune_model, cell_name=cell, siblings=siblings), tune_model)
     return Node(
         func,
-        inputs=[
-            f"{dataset}.train",
-            f"{dataset}.validation",
-            f"{dataset}.data_card",
-            "studies",
-            f"params:models.{model}",
-            "params:training",
-        ],
-        outputs=[f"{cell}.trials", f"{cell}.learning_curves", f"{cell}.candidates"],
+        inputs={
+            "train": f"{dataset}.train",
+            "validation": f"{dataset}.validation",
+            "data_card": f"{dataset}.data_card",
+            "studies": "studies",
+            "model_params": f"params:models.{model}",
+            "training": "params:training",
+            "applications": "params:applications",
+            "evaluation": "params:evaluation",
+            "models": "params:models",
+        },
+        outputs=[f"{cell}.{name}" for name in (*TABLES, "candidates")],
         name="tune_model",
         namespace=cell,
     )
@@ -40,12 +46,8 @@ def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
     func = update_wrapper(partial(collect_trials, dataset=dataset, models=models), collect_trials)
     return Node(
         func,
-        inputs=[
-            f"{dataset}.{model}.{table}"
-            for table in ("trials", "learning_curves")
-            for model in models
-        ],
-        outputs=[f"{dataset}.trials", f"{dataset}.learning_curves"],
+        inputs=[f"{dataset}.{model}.{table}" for table in TABLES for model in models],
+        outputs=[f"{dataset}.{table}" for table in TABLES],
         name="collect_trials",
         namespace=dataset,
     )

@@ -18,38 +18,32 @@ BAR_PX = 30
 SAVED = "saved by stopping (estimate)"
 
 
-def sum_compute(trials: Mapping[str, pl.DataFrame], n_checkpoints: int) -> pl.DataFrame:
+def sum_compute(trials: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Sum trials and compute per cell and cause.
-
-    What a stop saved is an estimate: the stopped trial's compute per checkpoint, times the
-    checkpoints it did not see.
 
     Args:
         trials: One table per cell ``{dataset}.{model}``.
-        n_checkpoints: Checkpoints of a complete trial.
 
     Returns:
         One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
-        stopped), ``n_trials``, ``compute_s``, ``saved_s``.
+        stopped), ``n_trials``, ``compute_s``, ``saved_s`` (an estimate; 0 where there is none).
     """
-    return pl.concat([_sum_cell(cell, table, n_checkpoints) for cell, table in trials.items()])
+    return pl.concat([_sum_cell(cell, table) for cell, table in trials.items()])
 
 
-def _sum_cell(cell: str, trials: pl.DataFrame, n_checkpoints: int) -> pl.DataFrame:
+def _sum_cell(cell: str, trials: pl.DataFrame) -> pl.DataFrame:
     rule = pl.col("stop_reason").str.split(":").list.first()
     stopped = pl.col("state") == "stopped"
-    unseen = n_checkpoints / pl.col("stop_checkpoint") - 1
     return (
         trials.with_columns(
             cell=pl.lit(cell),
             cause=pl.when(stopped).then(rule).otherwise(pl.col("state")),
-            saved_s=pl.when(stopped).then(pl.col("compute_s") * unseen).otherwise(0.0),
         )
         .group_by("cell", "cause", maintain_order=True)
         .agg(
             n_trials=pl.len().cast(pl.Int64),
             compute_s=pl.col("compute_s").sum(),
-            saved_s=pl.col("saved_s").fill_nan(0.0).sum(),
+            saved_s=pl.col("saved_s").sum(),
         )
     )
 

@@ -1,0 +1,246 @@
+"""Steering a search by what the applications want: all of them at once, over one pool of trials.
+
+Each configuration is asked for by one application in turn, from a study of its own in which every
+trial so far is scored as that application sees it. The judge stops a trial once no application
+wants it, and chooses what of a finished model is worth measuring. The scores are made anew from the
+stored trials each time, so an application that is added later starts from them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.models.bundle import Bundle
+from rightfit.models.families import get_family
+from rightfit.tuning.appraisal import appraise
+from rightfit.tuning.budget import is_finished
+from rightfit.tuning.claims import CLAIM
+from rightfit.tuning.demand import Demand
+from rightfit.tuning.learning_curve import Json
+from rightfit.tuning.live_pool import dump_served, observe_pool, observe_trial
+from rightfit.tuning.observed import ObservedTrial, Pool
+from rightfit.tuning.records import (
+    AUDITED,
+    CONFIGURATION,
+    CURVE,
+    GAINED,
+    JUDGED,
+    SERVED,
+    UNTRAINED,
+    VOTES,
+)
+from rightfit.tuning.rules import Vote
+from rightfit.tuning.sampling import make_sampler
+from rightfit.tuning.short_measuring import ShortBench, open_short_bench
+from rightfit.tuning.steering import Proposal, Referee, Stop
+
+if TYPE_CHECKING:
+    from rightfit.tuning.search import Cell, SearchSettings
+
+
+class ApplicationSteering:
+    """Steers by a judge that all applications vote with.
+
+    Args:
+        cell: What is searched.
+        settings: Sampler, seeds and checkpoints.
+        demand: What the applications ask for.
+        study: The shared pool of trials.
+        bench: Measures finished models.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        settings: SearchSettings,
+        demand: Demand,
+        study: optuna.Study,
+        bench: ShortBench,
+    ) -> None:
+        self.cell = cell
+        self.settings = settings
+        self.demand = demand
+        self.bench = bench
+        self.judge = demand.make_judge()
+        self.pool = Pool((), settings.n_checkpoints)
+        self.n_complete = 0
+        self._study = study
+        self._finished: list[int] | None = None
+
+    def propose(self, draw: int) -> Proposal | None:
+        """See :class:`rightfit.tuning.steering.Steering`."""
+        if self.settings.sampler != "tpe" or draw < self.settings.n_startup_trials:
+            return None
+        trials = self.learn()
+        names = list(self.judge.applications)
+        name = names[draw % len(names)]
+        study = self._score(trials, name, draw)
+        asked = study.ask()
+        self.cell.params.suggest(asked)
+        return Proposal(asked.params, asked_by=name)
+
+    def follow(self, trial: optuna.Trial) -> Referee:
+        """See :class:`rightfit.tuning.steering.Steering`."""
+        return ApplicationReferee(trial, self)
+
+    def learn(self) -> list[FrozenTrial]:
+        """Tell the judge of trials that have ended since; return all trials of the study."""
+        trials = self._study.get_trials(deepcopy=False)
+        finished = [trial for trial in trials if is_finished(trial)]
+        numbers = [trial.number for trial in finished]
+        if numbers != self._finished:
+            self._finished = numbers
+            self.n_complete = sum(trial.state == TrialState.COMPLETE for trial in finished)
+            self.pool = observe_pool(finished, self.cell, n_checkpoints=self.settings.n_checkpoints)
+            self.judge.learn(self.pool)
+        return trials
+
+    def forget(self) -> None:
+        """Have the judge learn anew from the records: it knows of a trial not yet among them."""
+        self._finished = None
+
+    def _score(self, trials: Sequence[FrozenTrial], name: str, draw: int) -> optuna.Study:
+        """Make a study of all trials as one application sees them."""
+        study = optuna.create_study(
+            direction="maximize",
+            sampler=make_sampler(
+                "tpe",
+                seed=self.settings.seed,
+                draw=draw,
+                n_startup_trials=self.settings.n_startup_trials,
+            ),
+        )
+        seen = {trial.number: trial for trial in self.pool.trials}
+        for trial in trials:
+            if trial.number in seen:
+                value = appraise(self.judge, seen[trial.number], name)
+                study.add_trial(_rescore(trial, TrialState.COMPLETE, value))
+            elif trial.state == TrialState.RUNNING and trial.params:
+                study.add_trial(_rescore(trial, TrialState.RUNNING, None))
+        return study
+
+
+class ApplicationReferee:
+    """Has every application vote on a trial at each checkpoint, and measures what they want.
+
+    Args:
+        trial: The running trial.
+        steering: The search's.
+    """
+
+    def __init__(self, trial: optuna.Trial, steering: ApplicationSteering) -> None:
+        self.notes: dict[str, Any] = {}
+        self.measuring_s = 0.0
+        self._steering = steering
+        self._number = trial.number
+        self._draw = int(trial.user_attrs[CLAIM]["draw"])
+        self._record: dict[str, Any] = {CONFIGURATION: trial.user_attrs[CONFIGURATION]}
+        self._judging_ns = 0
+
+    def look(self, curve: Sequence[Json]) -> Stop | None:
+        """See :class:`rightfit.tuning.steering.Referee`."""
+        with self._judging():
+            if not curve:
+                self._describe_untrained()
+            self._record[CURVE] = list(curve)
+            self._steering.learn()
+            decision = self._steering.judge.decide(self._observe())
+        checkpoint = curve[-1]["checkpoint"] if curve else 0
+        # Something must be kept, if only as the nearest miss.
+        if not decision.is_stop or self._steering.n_complete == 0 or AUDITED in self.notes:
+            return None
+        votes = {name: asdict(vote) for name, vote in decision.votes.items()}
+        if self._is_audited():
+            self.notes[AUDITED] = {"checkpoint": checkpoint, "votes": votes}
+            return None
+        self.notes[VOTES] = votes
+        return Stop(checkpoint, describe_votes(decision.votes), decision.votes)
+
+    def finish(self, bundle: Bundle) -> None:
+        """See :class:`rightfit.tuning.steering.Referee`."""
+        judge = self._steering.judge
+        self._steering.learn()
+        before = dict(judge.incumbents)
+        seen = self._observe()
+        while True:
+            with self._judging():
+                wanted = judge.wanted_servings(seen, judge.decide(seen))
+            if not wanted:
+                break
+            metrics, seconds = self._steering.bench.measure(bundle, wanted[0])
+            self.measuring_s += seconds
+            seen = replace(seen, served={**seen.served, wanted[0]: metrics})
+            with self._judging():  # it may be an incumbent now, and tells about the rest
+                pool = self._steering.pool
+                judge.learn(Pool((*pool.trials, seen), pool.n_checkpoints))
+        self.notes[SERVED] = dump_served(seen.served)
+        gained = [name for name, best in judge.incumbents.items() if best > before[name]]
+        if gained:
+            self.notes[GAINED] = gained
+        self._steering.forget()
+
+    def _observe(self) -> ObservedTrial:
+        n_checkpoints = self._steering.settings.n_checkpoints
+        return observe_trial(
+            self._number, self._record, self._steering.cell, n_checkpoints=n_checkpoints
+        )
+
+    def _describe_untrained(self) -> None:
+        """Note the structure of the finished model where it is known before any training."""
+        cell = self._steering.cell
+        family = get_family(cell.family)
+        model = family.build_untrained(
+            self._record[CONFIGURATION], cell.train.schema, seed=self._steering.settings.seed
+        )
+        if model is not None:
+            self._record[UNTRAINED] = self.notes[UNTRAINED] = family.describe_structure(model)
+
+    def _is_audited(self) -> bool:
+        rng = np.random.default_rng([self._steering.settings.seed, self._draw])
+        return bool(rng.random() < self._steering.demand.audit_share)
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        start_ns = time.process_time_ns()
+        try:
+            yield
+        finally:
+            self._judging_ns += time.process_time_ns() - start_ns
+            self.notes[JUDGED] = {
+                "judging_s": self._judging_ns / 1e9,
+                "measuring_s": self.measuring_s,
+            }
+
+
+@contextmanager
+def open_application_steering(
+    cell: Cell, settings: SearchSettings, demand: Demand, study: optuna.Study
+) -> Iterator[ApplicationSteering]:
+    """Make the steering of a search, with a bench to measure on while the block runs."""
+    with open_short_bench(cell, demand) as bench:
+        yield ApplicationSteering(cell, settings, demand, study, bench)
+
+
+def describe_votes(votes: Mapping[str, Vote]) -> str:
+    """Say why every application let go: the rules, then each reason.
+
+    >>> vote = Vote("optimistic_bound", "utility", 0.1, "0.5 at best is below 0.6 needed to win")
+    >>> describe_votes({"web_api": vote})
+    'optimistic_bound: web_api: 0.5 at best is below 0.6 needed to win'
+    """
+    rules = " + ".join(dict.fromkeys(vote.rule for vote in votes.values()))
+    return f"{rules}: " + "; ".join(f"{name}: {vote.text}" for name, vote in votes.items())
+
+
+def _rescore(trial: FrozenTrial, state: TrialState, value: float | None) -> FrozenTrial:
+    return create_trial(
+        state=state, value=value, params=trial.params, distributions=trial.distributions
+    )

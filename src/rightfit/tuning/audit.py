@@ -1,0 +1,151 @@
+"""The audit of a search: what stopping saved, and whether it could have lost a winner.
+
+Two ways of looking at the risk, since what a stopped trial would have come to is not known:
+
+* Would each application's winner have survived, had the trials come in another order? The judge
+  votes again on the winner at each of its checkpoints, knowing the trials before it in that order
+  as far as they went.
+* A random few of the stops were not carried out. Those that became somebody's best were wrong; the
+  interval is Clopper and Pearson's (1934).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+import polars as pl
+from optuna.trial import FrozenTrial, TrialState
+
+from rightfit.profiling.quality_interval import share_interval
+from rightfit.tuning.appraisal import appraise
+from rightfit.tuning.budget import finished_trials
+from rightfit.tuning.demand import Demand
+from rightfit.tuning.judge import Judge
+from rightfit.tuning.live_pool import observe_pool
+from rightfit.tuning.observed import ObservedTrial, Pool
+from rightfit.tuning.records import AUDITED, GAINED, JUDGED
+from rightfit.tuning.rest_cost import estimate_rest_s, usual_costs
+
+if TYPE_CHECKING:
+    from rightfit.tuning.search import Cell, SearchSettings
+
+SCHEMA: dict[str, Any] = {
+    "application": pl.String,
+    "winner": pl.Int64,
+    "utility": pl.Float64,
+    "n_orders": pl.Int64,
+    "n_survived": pl.Int64,
+    **dict.fromkeys(("n_trials", "n_complete", "n_stopped"), pl.Int64),
+    **dict.fromkeys(("spent_s", "saved_s", "judging_s", "measuring_s"), pl.Float64),
+    **dict.fromkeys(("n_audited", "n_wrong"), pl.Int64),
+    **dict.fromkeys(("wrong_share_low", "wrong_share_high"), pl.Float64),
+}
+
+
+def audit_search(
+    study: optuna.Study, cell: Cell, settings: SearchSettings, *, n_orders: int
+) -> pl.DataFrame:
+    """Audit a finished search.
+
+    Args:
+        study: The search.
+        cell: What was searched.
+        settings: How.
+        n_orders: Random orders in which the winners must survive.
+
+    Returns:
+        One row per application, in columns of the whole search and of the application; no row
+        where no application took part in the search.
+    """
+    if settings.demand is None:
+        return pl.DataFrame(schema=SCHEMA)
+    finished = finished_trials(study)
+    pool = observe_pool(finished, cell, n_checkpoints=settings.n_checkpoints)
+    numbers = {trial.number for trial in finished if trial.state == TrialState.COMPLETE}
+    judge = settings.demand.make_judge()
+    judge.learn(pool)
+    complete = [trial for trial in pool.trials if trial.number in numbers]
+    whole = _audit_whole(finished, cell, settings)
+    survived: dict[int, int] = {}
+    rows = []
+    for name in judge.applications:
+        utility, winner = max(
+            ((appraise(judge, trial, name), trial) for trial in complete), key=lambda pair: pair[0]
+        )
+        if winner.number not in survived:
+            survived[winner.number] = count_survivals(
+                winner, pool, settings.demand, n_orders=n_orders, seed=settings.seed
+            )
+        own = {
+            "application": name,
+            "winner": winner.number if utility >= 0 else None,
+            "utility": utility if utility >= 0 else None,
+            "n_orders": n_orders,
+            "n_survived": survived[winner.number] if utility >= 0 else None,
+        }
+        rows.append(own | whole)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def count_survivals(
+    trial: ObservedTrial, pool: Pool, demand: Demand, *, n_orders: int, seed: int
+) -> int:
+    """Count the random orders of a search in which a trial would not have been stopped.
+
+    Args:
+        trial: A complete trial of the pool.
+        pool: All trials, as far as they went.
+        demand: Who votes, and how.
+        n_orders: Orders to try.
+        seed: Seed of the orders.
+    """
+    others = [other for other in pool.trials if other.number != trial.number]
+    judge = demand.make_judge()
+    n_survived = 0
+    for order in range(n_orders):
+        rng = np.random.default_rng([seed, order])
+        n_before = int(rng.integers(len(others) + 1))
+        before = [others[i] for i in rng.permutation(len(others))[:n_before]]
+        judge.learn(Pool(before, pool.n_checkpoints))
+        n_survived += _survives(trial, judge, is_first=not any(t.served for t in before))
+    return n_survived
+
+
+def _survives(trial: ObservedTrial, judge: Judge, *, is_first: bool) -> bool:
+    return is_first or not any(
+        judge.decide(replace(trial, looks=trial.looks[: n + 1], served={})).is_stop
+        for n in range(len(trial.looks))
+    )
+
+
+def _audit_whole(
+    finished: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
+) -> dict[str, Any]:
+    stopped = [trial for trial in finished if trial.state == TrialState.PRUNED]
+    audited = [trial for trial in finished if AUDITED in trial.user_attrs]
+    n_wrong = sum(bool(trial.user_attrs.get(GAINED)) for trial in audited)
+    low, high = share_interval(n_wrong, len(audited)) if audited else (None, None)
+    usual = usual_costs(finished)
+    judged = [trial.user_attrs[JUDGED] for trial in finished if JUDGED in trial.user_attrs]
+    return {
+        "n_trials": len(finished),
+        "n_complete": sum(trial.state == TrialState.COMPLETE for trial in finished),
+        "n_stopped": len(stopped),
+        "spent_s": sum(trial.user_attrs.get("compute_s", 0.0) for trial in finished),
+        "saved_s": None
+        if usual is None
+        else sum(
+            estimate_rest_s(trial, cell, usual, n_checkpoints=settings.n_checkpoints)
+            for trial in stopped
+        ),
+        "judging_s": sum(entry["judging_s"] for entry in judged),
+        "measuring_s": sum(entry["measuring_s"] for entry in judged),
+        "n_audited": len(audited),
+        "n_wrong": n_wrong,
+        "wrong_share_low": low,
+        "wrong_share_high": high,
+    }

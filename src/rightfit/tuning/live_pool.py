@@ -1,0 +1,85 @@
+"""A running search as the judge sees it: the study's records turned into observed trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rightfit.models.families import get_family
+from rightfit.models.family import split_training
+from rightfit.tuning.observed import ObservedTrial, Pool, Seen, Serving
+from rightfit.tuning.projection import project_fit, project_structure
+from rightfit.tuning.records import CONFIGURATION, CURVE, SERVED, UNTRAINED
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from rightfit.tuning.search import Cell
+
+
+def observe_pool(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> Pool:
+    """Return what is known of trials; those that have no configuration yet are left out."""
+    observed = [
+        observe_trial(trial.number, trial.user_attrs, cell, n_checkpoints=n_checkpoints)
+        for trial in trials
+        if CONFIGURATION in trial.user_attrs
+    ]
+    return Pool(tuple(observed), n_checkpoints)
+
+
+def observe_trial(
+    number: int, record: Mapping[str, Any], cell: Cell, *, n_checkpoints: int
+) -> ObservedTrial:
+    """Return what is known of a trial.
+
+    Args:
+        number: Its number.
+        record: Its user attributes.
+        cell: What is searched.
+        n_checkpoints: Looks of a whole training.
+    """
+    configuration = record[CONFIGURATION]
+    start = Seen(checkpoint=0, quality=None, structure=record.get(UNTRAINED))
+    looks = [_look(point, configuration, cell, n_checkpoints) for point in record.get(CURVE, [])]
+    return ObservedTrial(
+        number,
+        cell.params.space.place(configuration),
+        (start, *looks),
+        load_served(record.get(SERVED, [])),
+    )
+
+
+def steps_ratio(
+    configuration: Mapping[str, Any], family: str, checkpoint: int, n_checkpoints: int
+) -> float:
+    """Return the steps of a whole training for each step taken up to a checkpoint."""
+    n_units = int(configuration[get_family(family).length_setting])
+    return n_units / split_training(n_units, n_checkpoints)[checkpoint - 1]
+
+
+def dump_served(served: Mapping[Serving, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Turn measured metrics by serving configuration into JSON."""
+    return [{"serving": list(serving), "metrics": dict(m)} for serving, m in served.items()]
+
+
+def load_served(document: Sequence[Mapping[str, Any]]) -> dict[Serving, Mapping[str, float]]:
+    """Read back what :func:`dump_served` wrote."""
+    return {
+        (str(runtime), int(n_threads), str(device)): entry["metrics"]
+        for entry in document
+        for runtime, n_threads, device in [entry["serving"]]
+    }
+
+
+def _look(
+    point: Mapping[str, Any], configuration: Mapping[str, Any], cell: Cell, n_checkpoints: int
+) -> Seen:
+    ratio = steps_ratio(configuration, cell.family, point["checkpoint"], n_checkpoints)
+    return Seen(
+        checkpoint=point["checkpoint"],
+        quality=cell.quality.scale(point["quality_raw"]),
+        structure=project_structure(
+            point["structure"], growth=get_family(cell.family).growth, ratio=ratio
+        ),
+        fit=project_fit(point, ratio=ratio),
+    )

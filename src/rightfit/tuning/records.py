@@ -1,0 +1,14 @@
+"""What a trial's record in the study holds: the names of its user attributes."""
+
+from __future__ import annotations
+
+CONFIGURATION = "configuration"  # all settings, fixed ones included
+ASKED_BY = "asked_by"  # application that asked for it
+UNTRAINED = "untrained"  # structure of the finished model, where it is known before any training
+CURVE = "curve"  # what was measured at each checkpoint
+SERVED = "served"  # what was measured of the finished model, see ``live_pool.dump_served``
+GAINED = "gained"  # whose best trial so far it is: applications, or ["quality"]
+STOP_CHECKPOINT = "stop_checkpoint"  # 0: before any training
+VOTES = "votes"  # why each application let go of a stopped trial
+AUDITED = "audited"  # a stop that was not carried out: its checkpoint and votes
+JUDGED = "judged"  # seconds of judging and measuring
