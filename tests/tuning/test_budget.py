@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rightfit.tuning.budget import Budget, is_finished, spent_cpu_s, spent_wall_s
+from rightfit.tuning.budget import (
+    Budget,
+    count_without_gain,
+    is_finished,
+    spent_cpu_s,
+    spent_wall_s,
+)
 from rightfit.tuning.study_store import STOP_REASON
 
 NOON = datetime(2026, 11, 24, 12)
@@ -30,6 +36,8 @@ def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> Frozen
         ({"wall_s": 31.0}, True),
         ({"wall_s": 30.0}, False),
         ({"n_trials": 99, "cpu_s": 9.0, "wall_s": 99.0}, False),
+        ({"patience": 3}, True),
+        ({"patience": 2}, False),  # two in a row have gained nothing
         ({}, True),
     ],
 )
@@ -67,3 +75,14 @@ def test_trial_without_cpu_seconds_costs_nothing() -> None:
 )
 def test_finished_are_trials_that_ended_by_themselves(trial: FrozenTrial, expected: bool) -> None:
     assert is_finished(trial) is expected
+
+
+def test_patience_counts_from_the_last_gain_in_the_order_of_ending() -> None:
+    trials = [
+        make_trial(0, 50),
+        make_trial(0, 40, gained=["web_api"]),
+        make_trial(0, 10),
+        make_trial(0, 60),
+    ]
+
+    assert count_without_gain(trials) == 2

@@ -29,3 +29,8 @@ def test_equal_trials_are_chosen_once() -> None:
     twins = [CompleteTrial(n, 0.9, 1.0, 1.0) for n in (3, 4)]
 
     assert choose_candidates(twins, n_candidates=3) == [3]
+
+
+def test_what_applications_want_comes_first() -> None:
+    assert choose_candidates(TRIALS, n_candidates=3, favourites=[4, 3]) == [4, 3, 1]
+    assert choose_candidates(TRIALS, n_candidates=1, favourites=[4, 3]) == [4]

@@ -8,6 +8,7 @@ import cells
 import numpy as np
 import optuna
 import pytest
+from demands import make_demand
 from optuna.trial import TrialState
 
 from rightfit.models.families import get_family
@@ -244,3 +245,32 @@ def test_each_name_is_one_of_optunas_pruners(
     study = open_study(cells.make_cell(blobs), cells.make_settings(early_stopping=rule), store)
 
     assert type(study.pruner) is pruner
+
+
+def test_search_for_applications_measures_stops_and_says_who_asked(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    cell = cells.make_cell(blobs)
+    settings = cells.make_settings(
+        n_trials=8, sampler="tpe", n_startup_trials=2, early_stopping="judge", demand=make_demand()
+    )
+
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
+
+    assert trials["application"].to_list() == [None, None, *["accuracy"] * 6]
+    assert study.trials[0].user_attrs["served"][0]["metrics"]["latency_p50_ms"] > 0
+    stopped = trials.filter(state="stopped")
+    assert stopped.height > 0  # the blobs are easy: the first good trial can't be beaten by much
+    assert stopped["votes"].null_count() == 0
+    assert stopped["saved_s"].null_count() == 0
+
+
+def test_search_ends_when_no_trial_gains_any_more(blobs: TrainingData, store: StudyStore) -> None:
+    settings = cells.make_settings(n_trials=None, patience=3)
+
+    study = run_search(cells.make_cell(blobs), settings, store, on_trial=ignore_progress)
+
+    gained = [bool(trial.user_attrs.get("gained")) for trial in study.trials]
+    assert gained[0]
+    assert gained[-4:] == [True, False, False, False]
