@@ -26,7 +26,7 @@ from rightfit.tuning.claims import CLAIM
 from rightfit.tuning.demand import Demand
 from rightfit.tuning.learning_curve import Json
 from rightfit.tuning.live_pool import dump_served, observe_pool, observe_trial
-from rightfit.tuning.observed import ObservedTrial, Pool
+from rightfit.tuning.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.records import (
     AUDITED,
     CONFIGURATION,
@@ -172,7 +172,7 @@ class ApplicationReferee:
         seen = self._observe()
         while True:
             with self._judging():
-                wanted = judge.wanted_servings(seen, judge.decide(seen))
+                wanted = self._wanted_servings(seen)
             if not wanted:
                 break
             metrics, seconds = self._steering.bench.measure(bundle, wanted[0])
@@ -186,6 +186,12 @@ class ApplicationReferee:
         if gained:
             self.notes[GAINED] = gained
         self._steering.forget()
+
+    def _wanted_servings(self, seen: ObservedTrial) -> list[Serving]:
+        demand, judge = self._steering.demand, self._steering.judge
+        if not demand.rules.rules:  # where nothing is stopped, everything is measured
+            return [serving for serving in demand.servings if serving not in seen.served]
+        return judge.wanted_servings(seen, judge.decide(seen))
 
     def _observe(self) -> ObservedTrial:
         n_checkpoints = self._steering.settings.n_checkpoints

@@ -3,12 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import measuring
 import polars as pl
 import pytest
+from demands import TINY
+from recordings import application, rule_params
 
 from rightfit.models.family import TrainingData
-from rightfit.pipelines.training.nodes import _make_settings, tune_model
+from rightfit.pipelines.training.nodes import tune_model
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
+from rightfit.ranking.applications import Applications
+from rightfit.tuning.setting_up import make_demand, make_settings
 from rightfit.tuning.study_store import StudyStore
 
 TRAINING: dict[str, Any] = {
@@ -26,14 +31,26 @@ TRAINING: dict[str, Any] = {
     "n_threads": "all",
     "device": "cpu",
     "seed": 1,
+    "patience": None,
+    "rules": rule_params(),
+    "audit_share": 0.0,
+    "n_audit_orders": 2,
+    "measuring": measuring.make_settings(),
 }
+EVALUATION: dict[str, Any] = {
+    "runtimes": ["native", "onnx", "onnx_int8"],
+    "n_threads": [1],
+    "devices": ["cpu"],
+    "tiers": [TINY.model_dump()],
+}
+APPLICATIONS = Applications({"accuracy": application(), "small": application(max_size_mib=9)})
 LINEAR: dict[str, Any] = {
     "fixed": {"n_epochs": 2, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.1},
     "space": {"alpha": {"type": "float", "low": 1e-6, "high": 1e-2, "log": True}},
 }
 
 
-def tune(data: TrainingData, folder: Path, model: dict[str, Any]) -> Any:
+def tune(data: TrainingData, folder: Path, model: dict[str, Any], **training: Any) -> Any:
     frame = pl.DataFrame(data.rows, schema=list(data.schema.features)).with_columns(
         label=pl.Series(data.labels)
     )
@@ -48,22 +65,38 @@ def tune(data: TrainingData, folder: Path, model: dict[str, Any]) -> Any:
         card,
         StudyStore(folder, None),
         ModelParams.model_validate(model),
-        TrainingParams.model_validate(TRAINING),
+        TrainingParams.model_validate(TRAINING | training),
+        applications=APPLICATIONS,
+        evaluation=EVALUATION,
+        models={"linear": model},
         cell_name="blobs.linear",
+        siblings=(),
     )
 
 
 def test_tune_model_returns_trials_curves_and_exported_candidates(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    trials, curves, candidates = tune(blobs, tmp_path, LINEAR)
+    trials, curves, audit, candidates = tune(blobs, tmp_path, LINEAR)
 
+    assert audit.height == 0  # quality alone decided
     assert trials.height == 3
     assert curves.height == 6
     assert 1 <= len(candidates) <= 2
     for name, bundle in candidates.items():
         assert name.startswith("linear-")
         assert bundle.onnx["label_agreement"] >= 0.999
+
+
+def test_tune_model_lets_applications_steer_and_audits_the_search(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    trials, _, audit, candidates = tune(blobs, tmp_path, LINEAR, early_stopping="judge")
+
+    assert trials.height == 3
+    assert audit["application"].to_list() == ["accuracy", "small"]
+    assert audit["n_trials"].to_list() == [3, 3]
+    assert f"linear-{audit['winner'][0]:03d}" in candidates
 
 
 def test_tune_model_refuses_a_setting_the_family_does_not_know(
@@ -77,7 +110,7 @@ def test_tune_model_refuses_a_setting_the_family_does_not_know(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("limit", ["n_trials", "budget_cpu_s", "budget_wall_s"])
+@pytest.mark.parametrize("limit", ["n_trials", "budget_cpu_s", "budget_wall_s", "patience"])
 def test_training_needs_one_limit(limit: str) -> None:
     no_limit = TRAINING | {"n_trials": None, "budget_cpu_s": None, "budget_wall_s": None}
 
@@ -87,11 +120,17 @@ def test_training_needs_one_limit(limit: str) -> None:
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rightfit.pipelines.training.nodes.usable_cores", lambda: 8)
+    monkeypatch.setattr("rightfit.tuning.setting_up.usable_cores", lambda: 8)
 
     n_threads = [
-        _make_settings(TrainingParams.model_validate(TRAINING | {"n_workers": n}), "linear")
+        make_settings(TrainingParams.model_validate(TRAINING | {"n_workers": n}), "linear")
         for n in (1, 3, 9)
     ]
 
     assert [settings.n_threads for settings in n_threads] == [8, 2, 1]
+
+
+def test_a_search_serves_the_runtimes_that_answer_as_the_trained_model() -> None:
+    demand = make_demand(TrainingParams.model_validate(TRAINING), APPLICATIONS, EVALUATION)
+
+    assert demand.servings == (("native", 1, "cpu"), ("onnx", 1, "cpu"))

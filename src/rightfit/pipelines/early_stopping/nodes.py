@@ -13,10 +13,15 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
-from rightfit.models.family import TrainingData
 from rightfit.models.quality import QualityMetric
 from rightfit.models.schema import InputSchema
-from rightfit.pipelines.early_stopping.params import ModelParams, RecordingParams, ReplayParams
+from rightfit.pipelines.early_stopping.params import (
+    LiveParams,
+    ModelParams,
+    RecordingParams,
+    ReplayParams,
+    TrainingParams,
+)
 from rightfit.tuning.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
@@ -49,20 +54,11 @@ def record_curves(
     from rightfit.tuning.progress import show_progress
     from rightfit.tuning.recording import RecordingSettings, record_cell
     from rightfit.tuning.recording_tables import tabulate_recordings
-    from rightfit.tuning.search import Cell
+    from rightfit.tuning.setting_up import make_cell
     from rightfit.tuning.study_store import fingerprint
 
     dataset, family = cell_name.rsplit(".", 1)
-    schema = InputSchema.from_dict(data_card["input_schema"])
-    cell = Cell(
-        name=cell_name,
-        family=family,
-        params=model_params,
-        train=_make_data(train, schema),
-        validation=_make_data(validation, schema),
-        quality=QualityMetric(**data_card["quality"]),
-        data_version=data_card["data_version"],
-    )
+    cell = make_cell(cell_name, train, validation, data_card, model_params)
     key = fingerprint(
         family,
         {
@@ -90,7 +86,7 @@ def profile_recordings(
     environment: dict[str, Any],
     measurements: JsonStore,
     recording: RecordingParams,
-    training: Any,
+    training: TrainingParams,
     tiers: list[dict[str, Any]],
 ) -> pl.DataFrame:
     """Measure what every recorded model costs to serve, some of them before their end too.
@@ -102,21 +98,20 @@ def profile_recordings(
         environment: Fingerprint of this machine.
         measurements: Keeps each result as soon as it is there.
         recording: Serving configurations.
-        training: For how shortly a search measures; the training stage types and checks it.
+        training: For how shortly a search measures.
         tiers: Hardware ladder, smallest first; the evaluation stage types and checks it.
 
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
     from rightfit.profiling.measurement import Bench
-    from rightfit.profiling.settings import MeasuringSettings
     from rightfit.profiling.speed import SpeedProbe
     from rightfit.profiling.tiers import Tier
     from rightfit.profiling.workers import shared_pool
     from rightfit.tuning.recording_profiles import RecordedCell, profile_recorded
+    from rightfit.tuning.setting_up import make_data
 
     schema = InputSchema.from_dict(data_card["input_schema"])
-    measuring = MeasuringSettings.model_validate(_read(training, "measuring"))
     cell = RecordedCell(
         dataset=data_card["dataset"],
         data_version=data_card["data_version"],
@@ -128,8 +123,10 @@ def profile_recordings(
     )
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
-        np.save(rows, _make_data(test, schema).rows)
-        bench = Bench(shared_pool(), rows, Path(folder), measuring, "recording", SpeedProbe(None))
+        np.save(rows, make_data(test, schema).rows)
+        bench = Bench(
+            shared_pool(), rows, Path(folder), training.measuring, "recording", SpeedProbe(None)
+        )
         return profile_recorded(
             recorded_curves,
             cell,
@@ -144,7 +141,7 @@ def replay_rules(
     applications: dict[str, Any],
     models: dict[str, Any],
     replaying: ReplayParams,
-    training: Any,
+    training: TrainingParams,
     *recorded: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
     """Replay every stopping policy on the recordings.
@@ -153,7 +150,7 @@ def replay_rules(
         applications: Who chooses; the ranking stage types and checks them.
         models: Families and their spaces; the training stage types and checks them.
         replaying: Orders.
-        training: For the judge's rules; the training stage types and checks it.
+        training: For the judge's rules.
         *recorded: The curves of all cells, then their profiles in the same order.
 
     Returns:
@@ -164,7 +161,6 @@ def replay_rules(
     from rightfit.tuning.experiment import run_experiment
     from rightfit.tuning.known_early import tabulate_known_early
     from rightfit.tuning.progress import show_progress
-    from rightfit.tuning.rules import RuleParams
     from rightfit.tuning.savings import headline, summarise_cells, summarise_savings
     from rightfit.tuning.standard_experiment import make_experiment
 
@@ -178,7 +174,7 @@ def replay_rules(
             **paths,
             "applications": applications,
             "models": models,
-            "rules": RuleParams.model_validate(_read(training, "rules")),
+            "rules": training.rules,
             "n_orders": replaying.n_orders,
             "seed": replaying.seed,
         }
@@ -193,11 +189,55 @@ def replay_rules(
     return replays, savings, by_cell, known, draw_stopping(by_cell)
 
 
-def _read(parameters: Any, key: str) -> Any:
-    """Return one parameter of a block that Kedro has validated, or has not."""
-    return parameters[key] if isinstance(parameters, dict) else getattr(parameters, key)
+def compare_searches(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: dict[str, Any],
+    studies: StudyStore,
+    model_params: ModelParams,
+    training: TrainingParams,
+    live: LiveParams,
+    *,
+    applications: Any,
+    evaluation: Any,
+    cell_name: str,
+) -> pl.DataFrame:
+    """Search a cell live with the judge and without any stopping, with the same seeds.
+
+    Args:
+        train: Encoded rows to learn from, with the column ``label``.
+        validation: Encoded rows to judge by.
+        data_card: The dataset's card.
+        studies: Where the searches are kept; what is there is not searched again.
+        model_params: The family's settings and space.
+        training: Rules, and how shortly to measure.
+        live: Trials and seeds.
+        applications: Who will choose; the ranking stage types and checks them.
+        evaluation: For the serving configurations; the evaluation stage types and checks it.
+        cell_name: ``{dataset}.{model}``.
+
+    Returns:
+        One row per seed and application.
+    """
+    from rightfit.tuning.live_comparison import compare_live
+    from rightfit.tuning.setting_up import make_cell, make_demand, make_settings
+
+    budget = {"budget_cpu_s": None, "budget_wall_s": None, "patience": None, "audit_share": 0.0}
+    alike = training.model_copy(update={**budget, "n_trials": live.n_trials})
+    cell = make_cell(cell_name, train, validation, data_card, model_params)
+    searches = compare_live(
+        cell,
+        make_settings(alike, cell.family),
+        make_demand(alike, applications, evaluation),
+        studies.cell(cell_name),
+        seeds=live.seeds,
+    )
+    return searches.select(pl.lit(cell_name).alias("cell"), pl.all())
 
 
-def _make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
-    rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
-    return TrainingData(rows, frame["label"].to_numpy().astype(np.int64), schema)
+def collect_searches(*searches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Put the live searches of all cells into one table, and sum them up by application."""
+    from rightfit.tuning.live_comparison import summarise_live
+
+    whole = pl.concat(searches)
+    return whole, summarise_live(whole)

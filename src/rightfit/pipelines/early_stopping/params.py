@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rightfit.tuning.space import ModelParams
+from rightfit.tuning.training_params import TrainingParams
 
-__all__ = ["ModelParams", "RecordingParams", "ReplayParams"]
+__all__ = ["LiveParams", "ModelParams", "RecordingParams", "ReplayParams", "TrainingParams"]
 
 
 class RecordingParams(BaseModel):
@@ -33,3 +34,12 @@ class ReplayParams(BaseModel):
     n_orders: int = Field(ge=2)
     n_workers: int = Field(ge=1)
     seed: int = Field(ge=0)
+
+
+class LiveParams(BaseModel):
+    """Searches that run with and without stopping (``params:early_stopping.live``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_trials: int = Field(ge=2)  # of each search
+    seeds: tuple[int, ...] = Field(min_length=1)

@@ -8,6 +8,8 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.grid import current_grid
 from rightfit.pipelines.early_stopping.nodes import (
+    collect_searches,
+    compare_searches,
     profile_recordings,
     record_curves,
     replay_rules,
@@ -36,7 +38,21 @@ def create_pipeline() -> Pipeline:
         ],
         name="replay_rules",
     )
-    return Pipeline([*map(_record_node, cells), *map(_profile_node, cells), replaying])
+    collecting = Node(
+        collect_searches,
+        inputs=[f"{cell}.live_searches" for cell in cells],
+        outputs=["live_searches", "live_savings"],
+        name="collect_searches",
+    )
+    return Pipeline(
+        [
+            *map(_record_node, cells),
+            *map(_profile_node, cells),
+            replaying,
+            *map(_compare_node, cells),
+            collecting,
+        ]
+    )
 
 
 def _record_node(cell: str) -> Node:
@@ -74,5 +90,27 @@ def _profile_node(cell: str) -> Node:
         ],
         outputs=f"{cell}.recorded_profiles",
         name="profile_recordings",
+        namespace=cell,
+    )
+
+
+def _compare_node(cell: str) -> Node:
+    dataset, model = cell.split(".")
+    func = update_wrapper(partial(compare_searches, cell_name=cell), compare_searches)
+    return Node(
+        func,
+        inputs={
+            "train": f"{dataset}.train",
+            "validation": f"{dataset}.validation",
+            "data_card": f"{dataset}.data_card",
+            "studies": "studies",
+            "model_params": f"params:models.{model}",
+            "training": "params:training",
+            "live": "params:early_stopping.live",
+            "applications": "params:applications",
+            "evaluation": "params:evaluation",
+        },
+        outputs=f"{cell}.live_searches",
+        name="compare_searches",
         namespace=cell,
     )

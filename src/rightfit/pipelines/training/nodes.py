@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.models.bundle import Bundle
-from rightfit.models.families import get_family
-from rightfit.models.family import TrainingData
-from rightfit.models.quality import QualityMetric
-from rightfit.models.schema import InputSchema
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
-from rightfit.profiling.environment import usable_cores
-from rightfit.profiling.gpu import list_devices
-from rightfit.tuning.machine import pick_device
 from rightfit.tuning.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from rightfit.tuning.demand import Demand
-    from rightfit.tuning.search import Cell, SearchSettings
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +54,21 @@ def tune_model(
     from rightfit.tuning.favourites import find_favourites
     from rightfit.tuning.progress import show_progress
     from rightfit.tuning.search import run_search
+    from rightfit.tuning.setting_up import (
+        let_applications_steer,
+        make_cell,
+        make_demand,
+        make_settings,
+    )
     from rightfit.tuning.tables import tabulate_curves, tabulate_trials
 
     store = studies.cell(cell_name)
-    cell = _make_cell(cell_name, train, validation, data_card, model_params)
-    settings = _make_settings(training, cell.family)
+    cell = make_cell(cell_name, train, validation, data_card, model_params)
+    settings = make_settings(training, cell.family)
     if training.early_stopping == "judge":
-        others = {name: ModelParams.model_validate(models[name]) for name in siblings}
-        demand = _make_demand(training, applications, evaluation)
-        settings = _join_dataset(settings, demand, cell, others, studies)
+        others = {name: models[name] for name in siblings}
+        demand = make_demand(training, applications, evaluation)
+        settings = let_applications_steer(settings, demand, cell, others, studies)
     with show_progress(cell_name) as on_trial:
         study = run_search(cell, settings, store, on_trial=on_trial)
     candidates = bundle_candidates(
@@ -118,83 +111,3 @@ def collect_trials(
     ]
     kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
     return tuple(pl.concat(kind) for kind in kinds)
-
-
-def _make_cell(
-    cell_name: str,
-    train: pl.DataFrame,
-    validation: pl.DataFrame,
-    data_card: dict[str, Any],
-    model_params: ModelParams,
-) -> Cell:
-    from rightfit.tuning.search import Cell
-
-    family = cell_name.rsplit(".", 1)[1]
-    schema = InputSchema.from_dict(data_card["input_schema"])
-    return Cell(
-        name=cell_name,
-        family=family,
-        params=model_params,
-        train=_make_data(train, schema),
-        validation=_make_data(validation, schema),
-        quality=QualityMetric(**data_card["quality"]),
-        data_version=data_card["data_version"],
-    )
-
-
-def _make_data(frame: pl.DataFrame, schema: Any) -> TrainingData:
-    rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
-    return TrainingData(rows, frame["label"].to_numpy().astype(np.int64), schema)
-
-
-def _make_settings(training: TrainingParams, family: str) -> SearchSettings:
-    """Return the settings of a search that quality alone steers."""
-    from rightfit.tuning.search import SearchSettings
-
-    share = max(1, usable_cores() // training.n_workers)
-    own: dict[str, Any] = {
-        "n_threads": share if training.n_threads == "all" else training.n_threads,
-        "device": pick_device(training.device, get_family(family).devices),
-        "demand": None,
-    }
-    names = {field.name for field in fields(SearchSettings)} - set(own)
-    return SearchSettings(**{name: getattr(training, name) for name in names}, **own)
-
-
-def _make_demand(training: TrainingParams, applications: Any, evaluation: Any) -> Demand:
-    from rightfit.profiling.jobs import plan_servings
-    from rightfit.profiling.tiers import Ladder
-    from rightfit.ranking.applications import Applications
-    from rightfit.tuning.demand import Demand
-
-    wanted = evaluation if isinstance(evaluation, dict) else evaluation.model_dump()
-    servings = plan_servings(
-        [name for name in wanted["runtimes"] if name != "onnx_int8"],  # answers otherwise
-        wanted["n_threads"],
-        wanted["devices"],
-        n_cores=usable_cores(),
-        present=list_devices(),
-    )
-    return Demand(
-        applications=Applications.model_validate(applications),
-        rules=training.rules,
-        servings=tuple((s.runtime, s.n_threads, s.device) for s in servings),
-        measuring=training.measuring,
-        tiers=Ladder.model_validate({"tiers": wanted["tiers"]}).tiers,
-        known_quality=None,
-        audit_share=training.audit_share,
-    )
-
-
-def _join_dataset(
-    settings: SearchSettings,
-    demand: Demand,
-    cell: Cell,
-    others: dict[str, ModelParams],
-    studies: StudyStore,
-) -> SearchSettings:
-    """Add what applications ask for, and what the dataset's other families have reached."""
-    from rightfit.tuning.known_quality import find_known_quality
-
-    known = find_known_quality(cell, others, settings, studies)
-    return replace(settings, demand=replace(demand, known_quality=known))
