@@ -46,6 +46,18 @@ RIGHT = {"licence": "CC0", "columns": [{"names": ["a"], "allowed": {"min": 1}}]}
             ["tables.mine.zzz is unknown; others have ['columns', 'licence']"],
         ),
         (
+            {"licence": "CC0", "columns": [{"names": ["a"], "alowed": "any"}]},
+            ["tables.mine.columns.0.alowed is unknown; did you mean 'allowed'?"],
+        ),
+        (
+            {"license": "CC0"},
+            [
+                "tables.mine.columns is missing; other has columns: "
+                "[{names: [a], allowed: {min: 1}}]",
+                "tables.mine.license is unknown; did you mean 'licence'?",
+            ],
+        ),
+        (
             {"licence": "CC0", "columns": [{"names": "a", "allowed": "any"}]},
             [
                 "tables.mine.columns.0.names: Input should be a list, but got 'a'; "
@@ -70,6 +82,24 @@ def test_fault_names_the_key_and_shows_the_right_form(wrong: Any, expected: list
 
 def test_right_block_has_no_fault() -> None:
     assert explain_faults("tables", {"mine": RIGHT}, ["mine"], Table) == []
+
+
+def test_key_that_is_misnamed_is_told_with_its_own_slips_but_not_with_what_it_lacks() -> None:
+    wrong = {"licence": "CC0", "columns": [{"nams": ["a"]}, {"names": 1, "allowed": "any"}]}
+
+    faults = explain_faults(
+        "tables",
+        {"other": RIGHT, "mine": wrong},
+        ["mine"],
+        Table,
+        misnamed={"tables.mine.columns.0": "is no column"},
+    )
+
+    assert faults[:2] == [
+        "tables.mine.columns.0 is no column",
+        "tables.mine.columns.0.nams is unknown; did you mean 'names'?",
+    ]
+    assert [fault.partition(":")[0] for fault in faults[2:]] == ["tables.mine.columns.1.names"]
 
 
 def test_fault_without_another_block_has_no_example() -> None:

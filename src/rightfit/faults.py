@@ -7,11 +7,12 @@ other blocks of the same kind, so one of them serves as the example.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from rightfit.spelling import find_nearest
 
 MAX_EXAMPLE = 120  # characters
 INPUT_TOO_LONG = 60
@@ -21,7 +22,12 @@ Path = tuple[str | int, ...]
 
 
 def explain_faults(
-    kind: str, blocks: Mapping[str, Any], names: Iterable[str], model: type[BaseModel]
+    kind: str,
+    blocks: Mapping[str, Any],
+    names: Iterable[str],
+    model: type[BaseModel],
+    *,
+    misnamed: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Describe every fault in blocks of one kind.
 
@@ -30,34 +36,63 @@ def explain_faults(
         blocks: All its blocks by name; those that are not checked may serve as examples.
         names: Blocks to check.
         model: What each of them must fit.
+        misnamed: Keys, with the names of what holds them, that the model can't know to be wrong,
+            and what is wrong with them. What such a key lacks is not told: it is not the one meant.
 
     Returns:
         One line per fault: the key, what is wrong with it, and what is right.
     """
-    faults = []
+    misnamed = misnamed or {}
+    faults = [f"{key} {fault}" for key, fault in misnamed.items()]
     for name in names:
         try:
             model.model_validate(blocks[name])
         except ValidationError as err:
             others = {other: block for other, block in blocks.items() if other != name}
-            faults += [_explain(f"{kind}.{name}", fault, others) for fault in err.errors()]
+            where = f"{kind}.{name}"
+            misspelt = _pair_misspelt(err.errors())
+            faults += [
+                _explain(where, fault, others, misspelt)
+                for fault in err.errors()
+                if fault["type"] != "missing"
+                or not (
+                    fault["loc"] in misspelt.values() or _join(where, fault["loc"][:-1]) in misnamed
+                )
+            ]
     return list(dict.fromkeys(faults))
 
 
-def _explain(where: str, fault: Any, others: Mapping[str, Any]) -> str:
+def _pair_misspelt(faults: Iterable[Any]) -> dict[Path, Path]:
+    """Return the missing key that each unknown one beside it most likely is."""
+    unknown = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+    missing = [fault["loc"] for fault in faults if fault["type"] == "missing"]
+    pairs = {}
+    for path in unknown:
+        beside = [str(other[-1]) for other in missing if other[:-1] == path[:-1]]
+        meant = find_nearest(str(path[-1]), beside)
+        if meant is not None:
+            pairs[path] = (*path[:-1], meant)
+    return pairs
+
+
+def _join(where: str, path: Path) -> str:
+    return ".".join([where, *map(str, path)])
+
+
+def _explain(
+    where: str, fault: Any, others: Mapping[str, Any], misspelt: Mapping[Path, Path]
+) -> str:
     path: Path = fault["loc"]
     forms = [place for place, step in enumerate(path) if _names_form(step)]
     path = path[: forms[0]] if forms else path
-    key = ".".join([where, *map(str, path)])
+    key = _join(where, path)
     example = _find_example(path, others)
     if forms:
         return f"{key} has none of its possible forms{example}"
     if fault["type"] == "extra_forbidden":
         known = _find_keys(path[:-1], others)
-        close = get_close_matches(str(path[-1]), known, n=1)
-        hint = (
-            f"; did you mean {close[0]!r}?" if close else f"; others have {known}" if known else ""
-        )
+        near = misspelt[path][-1] if path in misspelt else find_nearest(str(path[-1]), known)
+        hint = f"; did you mean {near!r}?" if near else f"; others have {known}" if known else ""
         return f"{key} is unknown{hint}"
     if fault["type"] == "missing":
         return f"{key} is missing{example}"

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class UnsuitableGridError(ValueError):
+    """A pipeline has nothing to do with the cells of the grid in use."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """The datasets and families of a study.

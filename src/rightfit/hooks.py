@@ -16,7 +16,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from pydantic import BaseModel
 
 from rightfit.faults import explain_faults
-from rightfit.grid import current_grid, use_parameters
+from rightfit.grid import UnsuitableGridError, current_grid, use_parameters
 from rightfit.pipelines.training.params import check_families
 
 _PARAMETER_BLOCKS = frozenset(
@@ -94,7 +94,7 @@ class ErrorHook:
         """
         from rightfit.preparation.checking import RawTableError
 
-        if isinstance(error, DatasetError | RawTableError):
+        if isinstance(error, DatasetError | RawTableError | UnsuitableGridError):
             raise ConfigurationError(str(error)) from error
 
 
@@ -130,17 +130,19 @@ def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
 def _explain(parameters: Mapping[str, Any]) -> str:
     """Say what is wrong with the blocks that users write themselves; empty if they are right."""
     from rightfit.pipelines.data_engineering.params import DatasetSpec
+    from rightfit.pipelines.ranking.params import find_misnamed
     from rightfit.pipelines.training.params import ModelParams
     from rightfit.ranking.applications import Application
 
     grid, applications = current_grid(), parameters["applications"]
-    checks: tuple[tuple[str, Iterable[str], type[BaseModel]], ...] = (
-        ("datasets", grid.datasets, DatasetSpec),
-        ("models", grid.models, ModelParams),
-        ("applications", applications if isinstance(applications, Mapping) else (), Application),
+    named = applications if isinstance(applications, Mapping) else ()
+    checks: tuple[tuple[str, Iterable[str], type[BaseModel], Mapping[str, str]], ...] = (
+        ("datasets", grid.datasets, DatasetSpec, {}),
+        ("models", grid.models, ModelParams, {}),
+        ("applications", named, Application, find_misnamed(applications)),
     )
     return "\n".join(
         f"{fault}. Correct parameters_{kind}.yml."
-        for kind, names, model in checks
-        for fault in explain_faults(kind, parameters[kind], names, model)
+        for kind, names, model, misnamed in checks
+        for fault in explain_faults(kind, parameters[kind], names, model, misnamed=misnamed)
     )

@@ -90,7 +90,24 @@ def load(project: Path, conf: Path) -> None:
             APPLICATIONS,
             "latency_p50_ms: {weight: 1, worst: 50",
             "latency_p50: {weight: 1, worst: 50",
-            r"sorting_line\.objectives\.latency_p50 is no metric \(did you mean 'latency_p50_ms'",
+            r"^applications\.sorting_line\.objectives\.latency_p50 is no metric "
+            r"\(did you mean 'latency_p50_ms'\?\)\. Correct parameters_applications\.yml\.$",
+        ),
+        (
+            APPLICATIONS,
+            "latency_p50_ms: {weight: 1, worst: 50",
+            "latency_p05_ms: {weight: 1, wrost: 50",
+            r"^applications\.sorting_line\.objectives\.latency_p05_ms is no metric "
+            r"\(did you mean 'latency_p50_ms'\?\)\. Correct parameters_applications\.yml\.\n"
+            r"applications\.sorting_line\.objectives\.latency_p05_ms\.wrost is unknown; "
+            r"did you mean 'worst'\?\. Correct parameters_applications\.yml\.$",
+        ),
+        (
+            APPLICATIONS,
+            "latency_p50_ms: {weight: 1, worst: 50",
+            "latency_p50_ms: {weight: 1, wrost: 50",
+            r"^applications\.sorting_line\.objectives\.latency_p50_ms\.wrost is unknown; "
+            r"did you mean 'worst'\?\. Correct parameters_applications\.yml\.$",
         ),
         (
             APPLICATIONS,

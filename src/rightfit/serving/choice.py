@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from rightfit.spelling import find_nearest
 
 Json = dict[str, Any]
 
@@ -111,5 +112,5 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _guess(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    near = find_nearest(name, names)
+    return f" (did you mean {near}?)" if near else ""

@@ -30,7 +30,7 @@ class ApplicationsParams(Applications):
     @classmethod
     def _check_metrics(cls, raw: Any) -> Any:
         """Look at the names first: a misspelt one would only be told that it lacks fields."""
-        _refuse(_find_unknown(raw))
+        _refuse(f"{key} {fault}" for key, fault in find_misnamed(raw).items())
         return raw
 
     @model_validator(mode="after")
@@ -58,7 +58,19 @@ def _refuse(faults: Iterator[str]) -> None:
         )
 
 
-def _find_unknown(raw: Any) -> Iterator[str]:
+def find_misnamed(raw: Any) -> dict[str, str]:
+    """Find the objectives and constraints of applications that name no metric.
+
+    Args:
+        raw: All applications, checked or not.
+
+    Returns:
+        What is wrong, by key.
+    """
+    return dict(_find_misnamed(raw))
+
+
+def _find_misnamed(raw: Any) -> Iterator[tuple[str, str]]:
     for name, application in raw.items() if isinstance(raw, Mapping) else ():
         for block, known in KNOWN.items():
             is_raw = isinstance(application, Mapping)
@@ -66,7 +78,7 @@ def _find_unknown(raw: Any) -> Iterator[str]:
             for metric in named if isinstance(named, Mapping) else ():
                 if metric not in known:
                     hint = suggest(str(metric), known)
-                    yield f"applications.{name}.{block}.{metric} is no metric{hint}"
+                    yield f"applications.{name}.{block}.{metric}", f"is no metric{hint}"
 
 
 def _find_reversed(application: Application) -> Iterator[str]:

@@ -11,8 +11,26 @@ import polars as pl
 
 # Kedro reads the hints of node functions at run time.
 from rightfit.datasets.json_store import JsonStore
+from rightfit.grid import UnsuitableGridError
 from rightfit.models.bundle import Bundle
 from rightfit.pipelines.training_costs.params import TrainingCostsParams
+
+BATCHED_FAMILIES = ("net",)  # those whose configuration has a batch_size
+
+
+def refuse_grid(grid: dict[str, Any]) -> None:
+    """End a study of a grid in which no family trains in batches.
+
+    Args:
+        grid: Names of datasets and families.
+
+    Raises:
+        UnsuitableGridError: Always.
+    """
+    raise UnsuitableGridError(
+        f"No family of grid.models trains in batches: got {grid['models']}, those that do are "
+        f"{list(BATCHED_FAMILIES)}. Add one in parameters_grid.yml, or choose another environment."
+    )
 
 
 def profile_training(

@@ -8,16 +8,19 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.grid import current_grid
-from rightfit.pipelines.training_costs.nodes import collect_training_costs, profile_training
-
-BATCHED_FAMILIES = ("net",)  # those whose configuration has a batch_size
+from rightfit.pipelines.training_costs.nodes import (
+    BATCHED_FAMILIES,
+    collect_training_costs,
+    profile_training,
+    refuse_grid,
+)
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
     """Create the study for the cells of the grid in use; it is no part of ``perf``."""
     cells = [cell for cell in current_grid().cells() if cell[1] in BATCHED_FAMILIES]
-    if not cells:
-        return Pipeline([])
+    if not cells:  # every command builds the pipelines, so the error must wait until it runs
+        return Pipeline([Node(refuse_grid, inputs="params:grid", outputs=None, name="refuse_grid")])
     with warnings.catch_warnings():
         # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")

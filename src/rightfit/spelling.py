@@ -1,0 +1,26 @@
+"""The known name that somebody most likely meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
+
+
+def find_nearest(written: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to what was written; ``None`` if none is near.
+
+    Of equally near ones the one of the same letters: swapping two is the commonest slip.
+
+    >>> find_nearest("qualty", ["quality", "latency_p50_ms"])
+    'quality'
+    >>> find_nearest("latency_p59_ms", ["latency_p50_ms", "latency_p95_ms", "latency_p99_ms"])
+    'latency_p95_ms'
+    >>> find_nearest("price", ["quality", "latency_p50_ms"])
+    """
+    names = list(known)
+    near = get_close_matches(written, names, n=max(1, len(names)))
+    return max(near, key=lambda name: _nearness(written, name), default=None)
+
+
+def _nearness(written: str, name: str) -> tuple[float, bool]:
+    return SequenceMatcher(None, name, written).ratio(), sorted(name) == sorted(written)
