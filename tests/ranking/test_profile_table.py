@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
 from contests import make_application, make_applications, make_profile, make_profiles, make_rules
 
-from rightfit.ranking.profile_table import check_measured, read_profiles
+from rightfit.ranking.profile_table import check_columns, find_unmeasured, read_profiles
 
 
 def test_table_puts_the_rows_of_a_candidate_side_by_side() -> None:
@@ -71,7 +70,7 @@ def test_table_refuses_no_profiles_and_missing_keys() -> None:
         read_profiles(profiles.drop("runtime"))
 
 
-def test_check_names_all_that_was_never_measured() -> None:
+def test_check_names_all_columns_that_do_not_exist() -> None:
     table = read_profiles(make_profiles(make_profile("a-1", quality=0.5)))
     applications = make_applications(
         web_api=make_application(constraints={"qualty": {"min": 1}}),
@@ -84,20 +83,23 @@ def test_check_names_all_that_was_never_measured() -> None:
     )
 
     with pytest.raises(ValueError, match=r"Correct parameters_applications\.yml") as caught:
-        check_measured(table, applications, rules)
+        check_columns(table, applications, rules)
 
     message = str(caught.value)
-    assert "applications.web_api: the metric 'latency_p50_ms' was not measured" in message
-    assert "'qualty' is not in resource_profiles (did you mean 'quality'?)" in message
+    assert "applications.web_api: the metric 'qualty' is not in resource_profiles" in message
+    assert "(did you mean 'quality'?)" in message
     assert "ranking.ties.rule: no such column 'price'" in message
     assert "no such application 'gone'" in message
 
 
-def test_check_accepts_what_was_measured_at_least_once() -> None:
+def test_unmeasured_is_what_no_candidate_of_a_dataset_has() -> None:
     table = read_profiles(
-        make_profiles(make_profile("a-1", quality=0.5, latency_p50_ms=1), make_profile("a-2"))
+        make_profiles(
+            make_profile("a-1", dataset="x", quality=0.5, latency_p50_ms=1),
+            make_profile("a-2", dataset="x"),
+            make_profile("a-1", dataset="y", quality=0.5),
+            make_profile("a-2", dataset="y", quality=0.5),
+        )
     )
 
-    check_measured(table, make_applications(a=make_application()), make_rules())
-
-    assert isinstance(table.frame, pl.DataFrame)
+    assert find_unmeasured(table, make_application()) == {"y": ["latency_p50_ms"]}

@@ -88,7 +88,10 @@ def test_recommendation_says_when_nothing_could_be_judged() -> None:
 
     assert decision["nearest_miss"] is None
     assert decision["relax"] is None
-    assert decision["sentence"].endswith("each lacks a measurement the application needs.")
+    assert decision["sentence"] == (
+        "No candidate qualifies for landsat: each lacks a measurement the application needs. Of "
+        "net-1 (onnx, 1 thread) was not measured: quality."
+    )
 
 
 def test_recommendation_compares_the_datasets() -> None:

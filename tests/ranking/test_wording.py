@@ -34,8 +34,21 @@ def test_reasons_are_sentences_from_the_data() -> None:
         "a-3": "utility 0.375 against 0.7 of a-1; loses most on quality (0.1 against 0.9)",
         "a-4": "violates latency_p50_ms: 62.5 where at most 50 is allowed (by 12.5)",
         "a-5": "violates quality: 0.05 where at least 0.06 is allowed (by 0.01)",
-        "a-6": "cannot be judged: quality was not measured",
+        "a-6": "not measured: quality",
     }
+
+
+def test_reason_says_why_something_was_not_measured() -> None:
+    why = '{"gpu_util_pct": "no GPU", "latency_p50_ms": "needs 130 calls"}'
+
+    found = reasons(
+        make_profile("a-1", quality=0.9, null_reasons=why),
+        make_profile("a-2", quality=0.9, latency_p50_ms=1, null_reasons="{}"),
+        make_profile("a-3", quality=0.9, null_reasons="{}"),
+    )
+
+    assert found["a-1"] == "not measured: latency_p50_ms (needs 130 calls)"
+    assert found["a-3"] == "not measured: latency_p50_ms"
 
 
 def test_reason_changes_with_the_limit() -> None:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+from handmade import make_profiles
+
 from rightfit.reporting.report import build_sections, render_report
 from rightfit.reporting.results import Results
 
@@ -37,3 +40,16 @@ def test_report_sentences_change_with_a_limit(
     assert "none qualifies" not in before.split("<main", 1)[0]
     assert after.split("<main", 1)[0].count("No candidate qualifies") == 3
     assert "and in 3 none qualifies." in after
+
+
+def test_report_says_what_an_application_lacks_and_shows_the_others(
+    applications: dict[str, Any], make_results: Callable[..., Results], ladder: Any
+) -> None:
+    profiles = make_profiles().with_columns(latency_p99_ms=pl.lit(None, dtype=pl.Float64))
+    found = make_results(applications, profiles)
+
+    head = render_report(found, build_sections(found, ladder)).split("<main", 1)[0]
+
+    assert head.count("each lacks a measurement the application needs") == 3
+    assert head.count("was not measured: latency_p99_ms.") == 3
+    assert head.count("No candidate qualifies") == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import polars as pl
 from rightfit.ranking.applications import Application, Applications
 from rightfit.ranking.rules import UTILITY, RankingRules
 from rightfit.ranking.utility import Floats, Ints
+from rightfit.spelling import find_nearest
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
@@ -126,16 +126,20 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
     )
 
 
-def check_measured(table: ProfileTable, applications: Applications, rules: RankingRules) -> None:
-    """Refuse to rank by what nobody measured.
+def check_columns(table: ProfileTable, applications: Applications, rules: RankingRules) -> None:
+    """Refuse to rank by columns that the profiles do not have.
 
     Raises:
-        ValueError: If an application needs a metric that no profile holds, or a tie rule names a
-            column that does not exist; lists all of them.
+        ValueError: If an application or a tie rule names a column that does not exist; lists all of
+            them.
     """
-    faults = []
-    for name, application in applications.items():
-        faults += [f"applications.{name}: {fault}" for fault in _unmeasured(table, application)]
+    faults = [
+        f"applications.{name}: the metric {metric!r} is not in resource_profiles"
+        f"{suggest(metric, table.frame.columns)}"
+        for name, application in applications.items()
+        for metric in application.needed_metrics()
+        if metric not in table.frame.columns
+    ]
     for rule_name, rule in {"rule": rules.ties.rule, **rules.ties.rule_by_application}.items():
         unknown = [k.by for k in rule if k.by != UTILITY and k.by not in table.frame.columns]
         faults += [f"ranking.ties.{rule_name}: no such column {by!r}" for by in unknown]
@@ -150,25 +154,30 @@ def check_measured(table: ProfileTable, applications: Applications, rules: Ranki
         )
 
 
+def find_unmeasured(table: ProfileTable, application: Application) -> dict[str, list[str]]:
+    """Find the metrics an application needs that a dataset has of no candidate at all.
+
+    Returns:
+        Metrics by dataset, those datasets left out that lack none.
+    """
+    found = {}
+    for position, dataset in enumerate(table.datasets):
+        rows = table.dataset_of_row == position
+        metrics = application.needed_metrics()
+        lacking = [name for name in metrics if np.isnan(table.values(name)[rows]).all()]
+        if lacking:
+            found[dataset] = lacking
+    return found
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a hint at the closest known name, or an empty string.
 
     >>> suggest("qualty", ["quality", "latency_p50_ms"])
     " (did you mean 'quality'?)"
     """
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _unmeasured(table: ProfileTable, application: Application) -> list[str]:
-    faults = []
-    for metric in application.needed_metrics():
-        if metric not in table.frame.columns:
-            hint = suggest(metric, table.frame.columns)
-            faults.append(f"the metric {metric!r} is not in resource_profiles{hint}")
-        elif table.frame[metric].null_count() == table.n_rows:
-            faults.append(f"the metric {metric!r} was not measured in any profile")
-    return faults
+    near = find_nearest(name, known)
+    return f" (did you mean {near!r}?)" if near else ""
 
 
 def _starts(frame: pl.DataFrame, keys: tuple[str, ...]) -> Ints:

@@ -102,7 +102,9 @@ def _report_miss(ranked: Ranked, dataset: int, candidates: list[Json]) -> Json:
     nearest = find_nearest_miss(ranked, dataset)
     sentence = f"No candidate qualifies for {ranked.contest.table.datasets[dataset]}"
     if nearest is None:
-        sentence += ": each lacks a measurement the application needs."
+        first = candidates[ranked.order[ranked.contest.table.candidate_slices[dataset]][0]]
+        sentence += ": each lacks a measurement the application needs. "
+        sentence += f"Of {_label(first)} was {first['reason']}."
     else:
         sentence += f"; {_label(candidates[nearest])} comes nearest: "
         sentence += f"{candidates[nearest]['reason']}."

@@ -63,7 +63,10 @@ def _sentences() -> dict[str, pl.Expr]:
         .when("is_tied")
         .then(pl.concat_str(pl.lit("first, but "), tied))
         .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
-        "unmeasured": pl.format("cannot be judged: {} was not measured", "metric"),
+        "unmeasured": pl.concat_str(
+            pl.format("not measured: {}", "metric"),
+            pl.format(" ({})", "null_reason").fill_null(""),
+        ),
         "violates": violation,
         "tied": tied,
         "dominated": pl.format("dominated by {}: nowhere better, worse on {}", "rival", against),
@@ -89,6 +92,7 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
             "rival_utility": contest.utility[rival],
             "value": value,
             "rival_value": _pick_values(contest, outcomes.metric, of=rival),
+            "null_reason": _find_null_reasons(contest, outcomes.metric),
         }
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
@@ -102,3 +106,15 @@ def _pick_values(contest: Contest, metrics: Names, of: Ints | None = None) -> Fl
     for metric in contest.application.needed_metrics():
         picked = np.where(metrics == metric, contest.table.values(metric)[rows], picked)
     return picked
+
+
+def _find_null_reasons(contest: Contest, metrics: Names) -> pl.Series:
+    """Return why the metric of each candidate was not measured, null where it was."""
+    frame = contest.table.frame
+    if "null_reasons" not in frame.columns:
+        return pl.repeat(None, len(metrics), dtype=pl.String, eager=True)
+    reasons = pl.DataFrame(
+        {"json": frame["null_reasons"].gather(contest.chosen), "metric": metrics.astype(str)}
+    )
+    path = pl.format("$.{}", "metric")
+    return reasons.select(pl.col("json").str.json_path_match(path)).to_series()

@@ -47,6 +47,7 @@ def searches(dataset: str) -> pl.DataFrame:
             "state": ["stopped"] * 2,
             "stop_checkpoint": [2, 2],
             "stop_reason": ["median"] * 2,
+            "votes": [None, None],
         }
     )
 
@@ -83,16 +84,64 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     assert break_even.height == 2 + 4
     assert why_not.height == 8 + 4
     assert why_not.filter(outcome="stopped").select("dataset", "model", "candidate").rows() == [
-        ("landsat", "linear", "linear-4"),
-        ("landsat", "forest", "forest-4"),
-        ("flights", "linear", "linear-4"),
-        ("flights", "forest", "forest-4"),
+        ("landsat", "linear", "linear-004"),
+        ("landsat", "forest", "forest-004"),
+        ("flights", "linear", "linear-004"),
+        ("flights", "forest", "forest-004"),
     ]
     assert recommendations["web_api"]["datasets"]["landsat"]["winner"]["candidate"] == "linear-1"
 
 
-def test_ranking_what_nobody_measured_is_one_clear_error(profiles: pl.DataFrame) -> None:
-    asked = applications(peak_memory_mib={"max": 50})
+def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]:
+    """Run every node; return the recommendations."""
+    inputs = (profiles, asked, RULES)
+    rank_candidates(*inputs)
+    _, weight_intervals, limit_shadows = analyse_sensitivity(*inputs)
+    robust_choices, _ = compare_choices(*inputs)
+    explain_losers(*inputs, searches("landsat"), searches("flights"))
+    return recommend_candidates(
+        *inputs,
+        weight_intervals=weight_intervals,
+        limit_shadows=limit_shadows,
+        robust_choices=robust_choices,
+    )
 
-    with pytest.raises(ValueError, match="'peak_memory_mib' was not measured in any profile"):
-        rank_candidates(profiles, asked, RULES)
+
+@pytest.mark.parametrize("limited", [True, False], ids=["a limit", "an objective"])
+@pytest.mark.parametrize("datasets", [["flights"], ["landsat", "flights"]], ids=["one", "all"])
+def test_what_no_candidate_was_measured_for_fails_its_application_alone(
+    profiles: pl.DataFrame, datasets: list[str], limited: bool
+) -> None:
+    is_lacking = pl.col("dataset").is_in(datasets)
+    lacking = profiles.with_columns(
+        latency_p50_ms=pl.when(~is_lacking).then("latency_p50_ms"),
+        null_reasons=pl.lit('{"latency_p50_ms": "needs 130 calls"}'),
+    )
+    quality = {"objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}}}
+    limit = {"constraints": {"latency_p50_ms": {"max": 100}}}
+    asked = ApplicationsParams(
+        {
+            "web_api": make_application(**(quality | limit if limited else {})),
+            "control": make_application(**quality),
+        }
+    )
+
+    found = run_all(lacking, asked)
+
+    for dataset in datasets:
+        decision = found["web_api"]["datasets"][dataset]
+        assert decision["outcome"] == "none_qualifies"
+        assert "not measured: latency_p50_ms (needs 130 calls)" in decision["sentence"]
+        assert found["control"]["datasets"][dataset]["winner"]["candidate"] == "forest-1"
+    outcomes = {name: d["outcome"] for name, d in found["web_api"]["datasets"].items()}
+    measured = {"landsat", "flights"} - set(datasets)
+    assert {name for name, outcome in outcomes.items() if outcome == "winner"} == measured
+
+
+def test_ranking_by_a_column_that_does_not_exist_is_one_clear_error(
+    profiles: pl.DataFrame,
+) -> None:
+    asked = applications(latency_p50_ms={"max": 50})
+
+    with pytest.raises(ValueError, match="'latency_p50_ms' is not in resource_profiles"):
+        rank_candidates(profiles.drop("latency_p50_ms"), asked, RULES)

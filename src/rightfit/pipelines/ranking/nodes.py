@@ -11,7 +11,7 @@ from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
 from rightfit.ranking.break_even import tabulate_break_even
 from rightfit.ranking.breakdown import tabulate_breakdown
 from rightfit.ranking.limit_shadows import tabulate_limit_shadows
-from rightfit.ranking.profile_table import check_measured, read_profiles
+from rightfit.ranking.profile_table import check_columns, find_unmeasured, read_profiles
 from rightfit.ranking.ranked import Ranked, rank_applications
 from rightfit.ranking.rankings import tabulate_rankings
 from rightfit.ranking.recommendation import Sensitivities, recommend
@@ -33,6 +33,7 @@ def rank_candidates(
     """
     ranked = _rank(resource_profiles, applications, ranking)
     rankings = tabulate_rankings(ranked)
+    _warn_of_unmeasured(ranked)
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications.root)
     )
@@ -104,9 +105,18 @@ def recommend_candidates(
     return recommend(ranked, Sensitivities(weight_intervals, limit_shadows, robust_choices))
 
 
+def _warn_of_unmeasured(ranked: list[Ranked]) -> None:
+    for contest in (one.contest for one in ranked):
+        for dataset, metrics in find_unmeasured(contest.table, contest.application).items():
+            logger.warning(
+                "%s, %s: nothing qualifies, no candidate was measured for %s",
+                *(contest.name, dataset, metrics),
+            )
+
+
 def _rank(
     profiles: pl.DataFrame, applications: ApplicationsParams, rules: RankingParams
 ) -> list[Ranked]:
     table = read_profiles(profiles)
-    check_measured(table, applications, rules)
+    check_columns(table, applications, rules)
     return rank_applications(table, applications, rules)
