@@ -34,7 +34,7 @@ class EnsembleFamily(ModuleType):
     """A family made from a scikit-learn ensemble; see :class:`rightfit.models.family.Family`.
 
     It is a module in the place of the one that describes it: the key of a search contains the
-    source of its family's module.
+    source of its family's module and of what that imports, this one included.
 
     Args:
         module: ``__name__`` of the describing module; its last part names the family.
