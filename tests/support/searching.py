@@ -32,10 +32,21 @@ def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Stud
     return run_search(cells.make_cell(data), settings, store, on_trial=lambda n_done, n_all: None)
 
 
-def start_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
-    """Search in another process; return once it is about to ask for a trial."""
+def make_gate() -> Event:
+    """Make what other processes can be held at, see :func:`start_search`."""
+    return _CONTEXT.Event()
+
+
+def start_search(
+    data: TrainingData, store: StudyStore, *, gate: Event | None = None, **changes: Any
+) -> BaseProcess:
+    """Search in another process; return once it holds its first trial.
+
+    With a gate it goes no further until that is set.
+    """
     is_ready = _CONTEXT.Event()
-    process = _CONTEXT.Process(target=_search, args=(data, store, is_ready, changes), daemon=True)
+    arguments = (data, store, is_ready, gate, changes)
+    process = _CONTEXT.Process(target=_search, args=arguments, daemon=True)
     process.start()
     assert is_ready.wait(60)
     return process
@@ -56,11 +67,15 @@ def outcomes_by_draw(study: optuna.Study) -> dict[int, Outcome]:
     return dict(sorted(outcomes.items()))
 
 
-def _search(data: TrainingData, store: StudyStore, is_ready: Event, changes: Any) -> None:
-    settings = cells.make_settings(**changes)
-    run_search(
-        cells.make_cell(data), settings, store, on_trial=lambda n_done, n_all: is_ready.set()
-    )
+def _search(
+    data: TrainingData, store: StudyStore, is_ready: Event, gate: Event | None, changes: Any
+) -> None:
+    def on_trial(n_done: int, n_all: int | None) -> None:
+        is_ready.set()
+        if gate is not None:
+            gate.wait(60)
+
+    run_search(cells.make_cell(data), cells.make_settings(**changes), store, on_trial=on_trial)
 
 
 def _search_deadly(data: TrainingData, store: StudyStore, changes: Any) -> None:

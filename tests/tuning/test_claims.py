@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -15,7 +16,7 @@ import searching
 import sqlalchemy
 from optuna.trial import TrialState
 from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
-from searching import outcomes_by_draw, search, start_deadly_search, start_search
+from searching import make_gate, outcomes_by_draw, search, start_deadly_search, start_search
 
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import TrainingData
@@ -130,7 +131,9 @@ def test_workers_share_the_draws_of_one(
     blobs: TrainingData, any_store: StudyStore, tmp_path: Path, sampler: str
 ) -> None:
     settings = {"n_trials": 16, "sampler": sampler, "n_grid_points": 4}
-    others = [start_search(blobs, any_store, **settings) for _ in range(2)]
+    gate = make_gate()
+    others = [start_search(blobs, any_store, gate=gate, **settings) for _ in range(2)]
+    gate.set()
     shared = search(blobs, any_store, **settings)
     for process in others:
         process.join()
@@ -189,6 +192,48 @@ def test_running_trial_counts_towards_the_budget(blobs: TrainingData, store: Stu
         assert last_turn.is_over
 
 
+def test_claim_that_fails_leaves_nothing(blobs: TrainingData, any_store: StudyStore) -> None:
+    pool = make_pool(blobs, any_store)
+
+    def ask_in_vain(draw: int, params: dict[str, Any] | None) -> optuna.Trial:
+        ask_half(pool)(draw, params)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), pool.claim(ask_in_vain):
+        pass
+    other = make_pool(blobs, any_store)
+    left = other.study.trials
+    with other.claim(ask_half(other)) as turn:
+        assert turn.trial is not None
+        claim = turn.trial.user_attrs[CLAIM]
+
+    assert left == []
+    assert claim["draw"] == 0
+
+
+def test_trial_of_a_host_that_dies_at_once_is_taken_up(
+    blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gave the sign of life that is part of the claim, and never another one."""
+    store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1)
+    pool = make_pool(blobs, store)
+    monkeypatch.setattr("rightfit.tuning.claims.this_machine", lambda: "elsewhere")
+    monkeypatch.setattr(
+        "rightfit.tuning.claims._Heart.beating", lambda *args: contextlib.nullcontext()
+    )
+    with pool.claim(ask_half(pool)) as turn:
+        monkeypatch.undo()
+        assert turn.trial is not None
+        raise_after = time.monotonic() + 30
+        taken_up = None
+        while taken_up is None and time.monotonic() < raise_after:
+            time.sleep(0.5)
+            with pool.claim(ask_half(pool)) as next_turn:
+                taken_up = next_turn.trial
+
+    assert taken_up is not None
+
+
 def test_trial_of_a_silent_host_is_taken_up(
     blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +283,7 @@ def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("rightfit.tuning.trial.score", interrupt)
+        patch.setattr("rightfit.tuning.learning_curve.score", interrupt)
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
                 search(blobs, store, n_retries=0)
@@ -251,9 +296,9 @@ def test_search_that_lost_its_trial_goes_on_with_others(
     blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a long silence: another worker has set the running trial aside."""
-    from rightfit.tuning import trial as trial_module
+    from rightfit.tuning import learning_curve
 
-    real_score = trial_module.score
+    real_score = learning_curve.score
     calls = iter(range(99))
 
     def lose_first(*args: Any) -> float:
@@ -262,7 +307,7 @@ def test_search_that_lost_its_trial_goes_on_with_others(
             study.tell(0, state=TrialState.FAIL)
         return real_score(*args)
 
-    monkeypatch.setattr(trial_module, "score", lose_first)
+    monkeypatch.setattr(learning_curve, "score", lose_first)
     study = searching.search(blobs, store)
 
     assert study.trials[0].state == TrialState.FAIL

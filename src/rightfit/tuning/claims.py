@@ -88,11 +88,15 @@ class TrialPool:
         Yields:
             The turn.
         """
+        name = self.study.study_name
+        heart = None if self.store.storage is None else _heart(self.store, name)
+        if heart is not None:
+            heart.set_aside_silent()
         with contextlib.ExitStack() as held:
-            with self.store.locked(self.study.study_name):
-                if self.store.storage is not None:
-                    _heart(self.store, self.study.study_name).set_aside_silent()
+            with self.store.transaction(name):
                 turn = self._next_turn(self._set_aside_abandoned(), ask, held)
+            if heart is not None and turn.trial is not None:
+                held.enter_context(heart.beating(turn.trial.number))
             try:
                 yield turn
             except BaseException:
@@ -124,12 +128,11 @@ class TrialPool:
     def _start(
         self, draw: int, params: dict[str, Any] | None, ask: Ask, held: contextlib.ExitStack
     ) -> optuna.Trial:
-        trial = ask(draw, params)
+        with self.store.open().read_once():
+            trial = ask(draw, params)
         held.enter_context(_holding(self._lock_file(trial.number)))
         if self.store.storage is not None:
-            heart = _heart(self.store, self.study.study_name)
-            held.enter_context(heart.beating(trial.number))
-        # last: a record without it was never wholly claimed
+            _heart(self.store, self.study.study_name).beat_first(trial.number)
         claim = {"draw": draw, "machine": this_machine(), "pid": os.getpid()}
         trial.set_user_attr(CLAIM, claim)
         return trial
@@ -177,7 +180,7 @@ class TrialPool:
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
         claim = trial.user_attrs.get(CLAIM)
         if claim is None:
-            return True  # its worker died while claiming, or this one would not hold the lock
+            return True  # nobody claimed it, or it would say so
         if self.store.storage is not None and claim["machine"] != this_machine():
             return False  # its signs of life decide
         try:
@@ -248,7 +251,8 @@ def _holding(path: Path) -> Iterator[None]:
 class _Heart:
     """Signs of life in a shared database: gives a worker's own, and knows who gives none.
 
-    It has a storage of its own: Optuna warns when one with a heartbeat is asked for trials.
+    It has a storage of its own: Optuna warns when one with a heartbeat is asked for trials, and a
+    sign of life can't wait for a transaction of the search's.
 
     Args:
         store: Where the search is kept.
@@ -256,6 +260,7 @@ class _Heart:
     """
 
     def __init__(self, store: StudyStore, study_name: str) -> None:
+        self._store = store
         self._interval_s = store.heartbeat_s or 0
         self._storage = store.open(with_heartbeat=True)
         self._study = optuna.load_study(study_name=study_name, storage=self._storage)
@@ -272,17 +277,24 @@ class _Heart:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._study)
 
-    @contextlib.contextmanager
-    def beating(self, number: int) -> Iterator[None]:
-        """Give signs of life of a trial, the first one before the block."""
-        storage = self._storage
+    def beat_first(self, number: int) -> None:
+        """Give a trial's first sign of life, in the transaction that makes its record."""
+        storage = self._store.open()
         trial_id = storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
         storage.record_heartbeat(trial_id)
+
+    @contextlib.contextmanager
+    def beating(self, number: int) -> Iterator[None]:
+        """Give the further signs of life of a trial."""
+        storage = self._storage
         is_over = threading.Event()
 
         def beat() -> None:
             while not is_over.wait(self._interval_s):
                 try:
+                    trial_id = storage.get_trial_id_from_study_id_trial_number(
+                        self._study_id, number
+                    )
                     storage.record_heartbeat(trial_id)
                 except Exception as err:  # the database may come back
                     logger.warning("no sign of life of trial %d: %s", number, err)

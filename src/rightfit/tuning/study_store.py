@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import functools
 import hashlib
-import inspect
 import json
 import shutil
 import warnings
@@ -16,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rightfit.models.families import get_family
+from rightfit.models.sources import read_sources
 
 if TYPE_CHECKING:
-    import optuna
     import sqlalchemy
+
+    from rightfit.tuning.study_storage import StudyStorage
 
 STOP_REASON = "stop_reason"
 
@@ -73,23 +74,28 @@ class StudyStore:
         """The studies' database."""
         return self.storage or f"sqlite:///{self.folder / 'studies.db'}"
 
-    def open(self, *, with_heartbeat: bool = False) -> optuna.storages.RDBStorage:
+    @property
+    def is_empty(self) -> bool:
+        """Whether no search was ever kept in this cell's file; a shared database is never empty."""
+        return self.storage is None and not (self.folder / "studies.db").exists()
+
+    def open(self, *, with_heartbeat: bool = False) -> StudyStorage:
         """Open the studies' database, creating it when needed.
 
-        A process opens a shared database once, whatever number of cells it searches: a server
+        A process opens a database once, whatever number of cells it searches there: a server
         accepts some hundred connections.
 
         Args:
-            with_heartbeat: Whether signs of life are written and read; only a shared database needs
-                them.
+            with_heartbeat: Whether signs of life are watched; only a shared database needs that.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.locked("studies"):
-            if self.storage is None:
-                return _open_storage(self.url)
-            if with_heartbeat:
-                return _open_shared(self.storage, self.heartbeat_s, self.grace_s)
-            return _open_shared(self.storage)
+        heartbeat = (self.heartbeat_s, self.grace_s) if with_heartbeat else (None, None)
+        key = (self.url, self._file_identity(), *heartbeat)
+        if key not in _opened:
+            with self.locked("studies"):  # two can't create the tables at once
+                if key not in _opened:
+                    _opened[key] = _open_storage(self.url, *heartbeat)
+        return _opened[key]
 
     def bundle_folder(self, study_name: str, number: int) -> Path:
         """Return the folder of a trial's bundle."""
@@ -129,16 +135,37 @@ class StudyStore:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield
             return
-        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
         with _connect(self.url).begin() as connection:  # the lock ends with the transaction
-            options = [f"set_config('{name}', '{x}', true)" for name, x in _KEEPALIVES.items()]
-            calls = ", ".join([*options, f"pg_advisory_xact_lock({key})"])
-            connection.exec_driver_sql(f"SELECT {calls}")
+            connection.exec_driver_sql(_locking(name))
             yield
+
+    @contextlib.contextmanager
+    def transaction(self, name: str) -> Iterator[None]:
+        """Hold the lock of :meth:`locked` and store all that Optuna stores meanwhile, or nothing.
+
+        Args:
+            name: What is locked.
+        """
+        if self.url.startswith("sqlite"):
+            with self.locked(name), self.open().transaction():
+                yield
+            return
+        with self.open().transaction(_locking(name)):
+            yield
+
+    def _file_identity(self) -> tuple[int, ...]:
+        """Tell the studies' file from an earlier one in its place; empty for another database."""
+        if self.storage is not None:
+            return ()
+        file = self.folder / "studies.db"
+        if not file.exists():
+            file.touch()
+        status = file.stat()
+        return status.st_dev, status.st_ino
 
 
 def fingerprint(family: str, parts: dict[str, Any]) -> str:
-    """Return what a study is keyed by: its parts and the family's source code.
+    """Return what a study is keyed by: its parts and the code of the family, see ``sources.py``.
 
     Args:
         family: Name of the family.
@@ -147,24 +174,30 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     Returns:
         The first 12 hex digits of a SHA-256.
     """
-    source = inspect.getsource(get_family(family))  # type: ignore[arg-type]
-    content = json.dumps({"source": source, **parts}, sort_keys=True, default=str)
+    sources = read_sources(get_family(family))
+    content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _open_storage(
-    url: str, heartbeat_s: int | None = None, grace_s: int | None = None
-) -> optuna.storages.RDBStorage:
+_opened: dict[tuple[Any, ...], StudyStorage] = {}
+
+
+def _open_storage(url: str, heartbeat_s: int | None, grace_s: int | None) -> StudyStorage:
     import optuna
+
+    from rightfit.tuning.study_storage import StudyStorage
 
     if url.startswith("sqlite"):
         options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
     else:
-        options = {"pool_pre_ping": True}  # a long trial outlives many an idle connection
+        options = {
+            "pool_pre_ping": True,  # a long trial outlives many an idle connection
+            "isolation_level": "READ COMMITTED",  # who has waited for a lock sees what it guarded
+        }
     with warnings.catch_warnings():
         # The heartbeat has been called experimental since Optuna 2.9.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.storages.RDBStorage(
+        return StudyStorage(
             url,
             engine_kwargs=options,
             heartbeat_interval=heartbeat_s,
@@ -172,7 +205,11 @@ def _open_storage(
         )
 
 
-_open_shared = functools.cache(_open_storage)
+def _locking(name: str) -> str:
+    """Return the statement that locks a name in PostgreSQL until the transaction ends."""
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    options = [f"set_config('{name}', '{x}', true)" for name, x in _KEEPALIVES.items()]
+    return f"SELECT {', '.join([*options, f'pg_advisory_xact_lock({key})'])}"
 
 
 @functools.cache
