@@ -26,6 +26,8 @@ from rightfit.tuning.study_store import StudyStore
 
 TRIAL_S = 1.0
 N_CHECKPOINTS = 2
+N_STARTUP = 4
+N_WARM_UP = N_STARTUP + 2  # trials for imports, connections and TPE's first models
 
 PARAMS = ModelParams.model_validate(
     {
@@ -54,16 +56,18 @@ def make_settings(n_trials: int) -> SearchSettings:
         n_trials=n_trials,
         budget_cpu_s=None,
         budget_wall_s=None,
+        patience=None,
         n_workers=1,
         n_retries=2,
         n_checkpoints=N_CHECKPOINTS,
         sampler="tpe",
         n_grid_points=2,
         early_stopping="none",
-        n_startup_trials=4,
+        n_startup_trials=N_STARTUP,
         n_threads=1,
         device="cpu",
         seed=7,
+        demand=None,
     )
 
 
@@ -71,10 +75,9 @@ def main() -> None:
     """Answer searches until the input ends."""
     job = json.loads(sys.stdin.readline())
     store = StudyStore(Path(job["folder"]), job["storage"], heartbeat_s=5, grace_s=30)
-    cell = make_cell("warm_up.linear")
-    model = _train_once(cell)
-    linear.train = _sleeping(model)
-    work_on(cell, make_settings(1), store, on_trial=_ignore)  # imports, first connections
+    cell = make_cell(f"warm_up_{os.getpid()}.linear")  # of its own: everybody warms up wholly
+    work_on(cell, make_settings(N_WARM_UP), store, on_trial=_ignore)
+    linear.train = _sleeping(_train_once(cell))
     _say({"ready": os.getpid()})
     for line in sys.stdin:
         search = json.loads(line)
