@@ -58,6 +58,14 @@ def test_something_is_kept_though_nobody_wants_it(blobs: TrainingData) -> None:
     assert play.run(0.5, 0.6) is not None
 
 
+def test_a_trained_model_that_is_the_best_by_little_is_kept(blobs: TrainingData) -> None:
+    play = Play(blobs)
+    play.run(0.90, 0.92)
+
+    assert play.run(0.90, 0.9201) is None
+    assert play.run(0.90, 0.9199) is not None
+
+
 def test_a_training_that_costs_too_much_is_stopped_whoever_wants_it(blobs: TrainingData) -> None:
     play = Play(blobs, rules=rule_params(max_step_time_ms=0.5))
     play.run(0.5, 0.6)

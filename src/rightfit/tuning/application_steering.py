@@ -154,8 +154,7 @@ class ApplicationReferee:
             self._steering.learn()
             decision = self._steering.judge.decide(self._observe())
         checkpoint = curve[-1]["checkpoint"] if curve else 0
-        # Something must be kept, if only as the nearest miss.
-        if not decision.is_stop or self._steering.n_complete == 0 or AUDITED in self.notes:
+        if not decision.is_stop or AUDITED in self.notes or self._is_kept_anyway(curve):
             return None
         votes = {name: asdict(vote) for name, vote in decision.votes.items()}
         if self._is_audited():
@@ -186,6 +185,20 @@ class ApplicationReferee:
         if gained:
             self.notes[GAINED] = gained
         self._steering.forget()
+
+    def _is_kept_anyway(self, curve: Sequence[Json]) -> bool:
+        """Tell whether a trial goes on though nobody wants it.
+
+        Something must be kept, if only as the nearest miss; and a model that is trained already is
+        not thrown away if it is the best so far, by however little.
+        """
+        steering = self._steering
+        if steering.n_complete == 0:
+            return True
+        if len(curve) < steering.settings.n_checkpoints:
+            return False
+        quality = steering.cell.quality.scale(curve[-1]["quality_raw"])
+        return all(quality > trial.qualities[-1] for trial in steering.pool.finished())
 
     def _wanted_servings(self, seen: ObservedTrial) -> list[Serving]:
         demand, judge = self._steering.demand, self._steering.judge
