@@ -93,7 +93,7 @@ def test_stops_say_the_rule_and_the_saving(results: Results) -> None:
     section = build_stops(results)
 
     assert section.sentences == (
-        "36 trials took 207 CPU seconds. Stopped early: 9 by the rule median; that saved an "
+        "36 trials took 207 CPU seconds. Stopped early: 9 by median; that saved an "
         "estimated 54 CPU seconds, 21 % of what all would have taken.",
         "In 90 % of random orders of the trials the best trial of a cell for an application would "
         "have been kept as well.",

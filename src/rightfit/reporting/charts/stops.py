@@ -32,7 +32,7 @@ def sum_compute(trials: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _sum_cell(cell: str, trials: pl.DataFrame) -> pl.DataFrame:
-    rule = pl.col("stop_reason").str.split(":").list.first()
+    rule = pl.col("stop_reason").str.split(":").list.first().str.replace_all("_", " ")
     stopped = pl.col("state") == "stopped"
     return (
         trials.with_columns(
