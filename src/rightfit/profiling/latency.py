@@ -25,8 +25,10 @@ NS_PER_MS = 1_000_000
 REPORT_CONFIDENCE = 0.99
 MEDIAN = 0.5
 
-# Warming up ends when a block of calls is no longer faster than the block before by this share.
+# Warming up ends when a block of calls is no longer faster than the block before by this share, but
+# not before a time in which the tail still falls though the middle no longer does.
 WARM_GAIN = 0.05
+WARM_MIN_NS = 20 * NS_PER_MS
 WARM_BLOCK_NS = 2 * NS_PER_MS
 WARM_BLOCK_CALLS = 3
 
@@ -58,7 +60,7 @@ def warm_up(
     Args:
         call: Answers one input of ``rows``.
         rows: Inputs to rotate through.
-        max_ns: Time after which no further block is started.
+        max_ns: Time after which no further block is started; also when shorter than the least.
         clock_ns: Monotonic clock; tests pass a fake one.
     """
     inputs = itertools.cycle(rows)
@@ -74,10 +76,10 @@ def warm_up(
         n_calls += n_block
         now_ns = clock_ns()
         mean_ns = (now_ns - block_start_ns) / n_block
-        if mean_ns > previous_ns * (1 - WARM_GAIN):
-            return WarmUp(n_calls, now_ns - start_ns, is_steady=True)
-        if now_ns - start_ns >= max_ns:
-            return WarmUp(n_calls, now_ns - start_ns, is_steady=False)
+        is_steady = mean_ns > previous_ns * (1 - WARM_GAIN)
+        wall_ns = now_ns - start_ns
+        if wall_ns >= max_ns or (is_steady and wall_ns >= WARM_MIN_NS):
+            return WarmUp(n_calls, wall_ns, is_steady)
         previous_ns = mean_ns
 
 
