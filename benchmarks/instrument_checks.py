@@ -37,7 +37,7 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
         found["p50"].append(finished["percentiles_ns"]["0.5"])
     cv = {k: 100 * statistics.stdev(v) / statistics.mean(v) for k, v in found.items()}
     print(f"ten fresh processes, CV: {', '.join(f'{k} {v:.2f} %' for k, v in cv.items())}")
-    return {"cv_peak_memory_pct": cv["peak_memory"]}
+    return {f"cv_{k}_pct": v for k, v in cv.items()}
 
 
 def run_undisturbed(subject: Subject, bench: Bench, n_tries: int = 8) -> Any:

@@ -52,7 +52,7 @@ def simulate(draw: Draw, generator: np.random.Generator, settings: MeasuringSett
     """Measure simulated processes until the stopping rule is content; return the rounds."""
     state: dict[str, Any] = {"rounds": [], "n_retries": 0, "settled": None}
     latency = {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0}
-    steady = {"latency": latency, "probe_best_ns": 1, "total_ms": 1.0}
+    steady = {"latency": latency, "probe_full_ns": 1, "total_ms": 1.0}
     while state["settled"] is None:
         samples = draw(generator, N_CALLS, len(state["rounds"])).astype(np.int64)
         percentiles = {str(share): percentile_ns(samples, share) for share in (0.5, 0.95)}

@@ -16,7 +16,7 @@ class Probe(SpeedProbe):
     """A probe that finds what it is told."""
 
     def __init__(self, found_ns: list[int]) -> None:
-        super().__init__(best_ns=FAST)
+        super().__init__(known_ns=FAST)
         self._found_ns = iter(found_ns)
 
     def time_ns(self) -> int:
@@ -90,7 +90,7 @@ def test_calls_at_full_speed_are_selected_when_there_are_enough(
 ) -> None:
     blocks = [block([1, 2], FAST), block([9] * 8, SLOW)]
 
-    selected = select_clean(blocks, min_calls=min_calls, best_ns=FAST)
+    selected = select_clean(blocks, min_calls=min_calls, full_ns=FAST)
 
     assert selected.samples_ns.tolist() == expected
     assert selected.slow_share == pytest.approx(slow_share)
@@ -100,4 +100,4 @@ def test_calls_at_full_speed_are_selected_when_there_are_enough(
 def test_most_calls_are_enough_though_fewer_than_wanted() -> None:
     blocks = [block([1, 2, 3], FAST), block([9], SLOW)]
 
-    assert select_clean(blocks, min_calls=100, best_ns=FAST).samples_ns.tolist() == [1, 2, 3]
+    assert select_clean(blocks, min_calls=100, full_ns=FAST).samples_ns.tolist() == [1, 2, 3]

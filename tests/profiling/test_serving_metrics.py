@@ -51,7 +51,7 @@ def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
         "busy_cores": 1.0,
         "steal_share": 0.0,
-        "probe_best_ns": 290_000,
+        "probe_full_ns": 290_000,
         "files_mib": 5.0,
         "base_resident_mib": 95.0,
         "base_peak_mib": 105.0,

@@ -50,7 +50,7 @@ def simulate(draw: Draw, generator: np.random.Generator) -> dict[str, Any]:
             {
                 "percentiles_ns": percentiles,
                 "latency": {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0},
-                "probe_best_ns": 1,
+                "probe_full_ns": 1,
                 "total_ms": 1.0,
             }
         )

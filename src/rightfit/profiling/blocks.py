@@ -21,7 +21,7 @@ class Block:
 
     Args:
         samples_ns: Wall time of each call, in call order.
-        probe_ns: Time of the speed probe before or after them, whichever was longer.
+        probe_ns: Look at the speed before or after them, whichever found a slower core.
     """
 
     samples_ns: npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class Selection:
     Args:
         samples_ns: Wall time of each call, in call order.
         slow_share: Share of them made while the core was slow.
-        probe_ns: Median speed probe of their blocks.
+        probe_ns: Median look at the speed beside their blocks.
     """
 
     samples_ns: npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ def time_blocks(
         rows: Inputs to rotate through; a block goes on where the block before ended.
         probe: Looks at the core's speed.
         min_calls: Calls to time at full speed.
-        min_ns: Shortest time of calls at full speed.
+        min_ns: Shortest time of blocks at full speed.
         max_ns: Time after which no further call is started.
         clock_ns: Monotonic clock; tests pass a fake one.
 
@@ -73,34 +73,36 @@ def time_blocks(
     before_ns = probe.time_ns()
     while True:
         turn = n_made % len(rows)
+        block_start_ns = clock_ns()
         samples_ns = time_calls(
             call,
             [*rows[turn:], *rows[:turn]],
             min_calls=1,
             min_ns=BLOCK_NS,
-            max_ns=max(1, min(BLOCK_NS, max_ns - (clock_ns() - start_ns))),
+            max_ns=max(1, min(BLOCK_NS, max_ns - (block_start_ns - start_ns))),
             clock_ns=clock_ns,
         )
+        wall_ns = clock_ns() - block_start_ns
         n_made += len(samples_ns)
         after_ns = probe.time_ns()
         blocks.append(Block(samples_ns, max(before_ns, after_ns)))
         before_ns = after_ns
-        if not is_slow(blocks[-1].probe_ns, probe.best_ns or after_ns):
+        if not probe.is_slow_at(blocks[-1].probe_ns):
             n_calls += len(samples_ns)
-            spent_ns += int(samples_ns.sum())
+            spent_ns += wall_ns
         if clock_ns() - start_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
             return blocks
 
 
-def select_clean(blocks: Sequence[Block], *, min_calls: int, best_ns: int) -> Selection:
+def select_clean(blocks: Sequence[Block], *, min_calls: int, full_ns: float) -> Selection:
     """Select the calls made at full speed, or all of them when those are too few.
 
     Args:
         blocks: Timed blocks.
         min_calls: Calls at full speed that are enough.
-        best_ns: Fastest speed probe.
+        full_ns: Look at full speed.
     """
-    clean = [block for block in blocks if not is_slow(block.probe_ns, best_ns)]
+    clean = [block for block in blocks if not is_slow(block.probe_ns, full_ns)]
     n_calls = sum(len(block.samples_ns) for block in blocks)
     n_clean = sum(len(block.samples_ns) for block in clean)
     is_enough = n_clean >= min(min_calls, n_calls) or 2 * n_clean > n_calls

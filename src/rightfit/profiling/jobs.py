@@ -18,7 +18,7 @@ from rightfit.profiling.workers import WorkerKind
 logger = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 7
+MEASUREMENT_VERSION = 8
 OPEN_BUNDLE = "rightfit.profiling.worker:open_bundle"
 
 

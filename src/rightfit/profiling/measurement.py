@@ -1,8 +1,8 @@
 """Measuring one model under one serving configuration, process after process, until it is enough.
 
 A measurement is a list of *rounds*: one fresh process each. The first tries all batch sizes, the
-others repeat the best one. The state is plain JSON, so that it can be stored after each round and
-continued after an interruption.
+others repeat the best one and take over how much of the files it mapped. The state is plain JSON,
+so that it can be stored after each round and continued after an interruption.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Bench:
         folder: For files that pass between the processes.
         settings: How thoroughly to measure.
         preset: Name of those settings.
-        speed: Remembers the fastest speed probe of this machine.
+        speed: Knows this machine's full speed from earlier processes.
     """
 
     pool: WorkerPool
@@ -168,13 +168,14 @@ def request_for(subject: Subject, bench: Bench) -> Json:
 
 def _request(subject: Subject, bench: Bench, state: Json) -> Json:
     settings = bench.settings
-    batch_sizes = list(settings.batch_sizes)
+    batch_sizes, files_mib = list(settings.batch_sizes), None
     if state["rounds"]:
-        first = state["rounds"][0]["batches"]
-        batch_sizes = [best_batch_size({b["batch_size"]: b["rows_per_s"] for b in first})]
+        first = state["rounds"][0]
+        rates = {b["batch_size"]: b["rows_per_s"] for b in first["batches"]}
+        batch_sizes, files_mib = [best_batch_size(rates)], first["files_mib"]
     return request_for(subject, bench) | {
         "task": "measure",
-        "probe_best_ns": bench.speed.best_ns,
+        "probe_known_ns": bench.speed.known_ns,
         "slow_wait_max_ms": settings.slow_wait_max_ms,
         "samples": str(bench.folder / "samples.npy"),
         "warm_up_max_ms": settings.warm_up_max_ms,
@@ -184,6 +185,7 @@ def _request(subject: Subject, bench: Bench, state: Json) -> Json:
             "max_ms": settings.latency_max_ms,
         },
         "batch_sizes": batch_sizes,
+        "files_mib": files_mib,
         "batch": {
             "min_calls": 1,
             "min_ms": settings.batch_min_ms,
@@ -208,7 +210,7 @@ def run_round(subject: Subject, bench: Bench, state: Json) -> Json:
         after = read_core_times()
     if not answer["ok"]:
         return answer
-    bench.speed.best_ns = answer["probe_best_ns"]
+    bench.speed.learn(answer.pop("probe_looks_ns"))
     samples_ns: npt.NDArray[np.int64] = np.load(request["samples"])
     answer |= {
         "percentiles_ns": {str(share): percentile_ns(samples_ns, share) for share in PERCENTILES},

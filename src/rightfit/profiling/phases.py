@@ -21,7 +21,7 @@ from rightfit.profiling.device_meter import DeviceMeter
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import read_memory, reset_peak
 from rightfit.profiling.phase_meters import MemoryMeter, PhaseMeter
-from rightfit.profiling.speed import SpeedProbe, is_slow
+from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.throughput import NS_PER_S, batches, time_batches
 
 Json = dict[str, Any]
@@ -53,8 +53,9 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         request: ``arguments`` of the factory; ``rows`` (path of a .npy of float32 rows);
             ``latency`` and ``batch``, each with ``min_calls``, ``min_ms`` and ``max_ms``;
             ``warm_up_max_ms``; ``batch_sizes``, rising; ``samples`` (path the latencies in
-            nanoseconds are written to); ``probe_best_ns`` (fastest speed probe so far, or
-            ``None``); ``slow_wait_max_ms`` (longest time to wait for a fast core).
+            nanoseconds are written to); ``probe_known_ns`` (the speed probe's time at full
+            speed, ``None`` when not known); ``slow_wait_max_ms`` (longest time to wait for a fast
+            core); ``files_mib`` (what an earlier process found, ``None`` to look).
 
     Returns:
         What each phase took, plain JSON types.
@@ -80,13 +81,15 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
         "is_steady": warmed.is_steady,
     }
     probe = SpeedProbe(
-        request["probe_best_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
+        request["probe_known_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
     )
     result["latency"] = _single_stream(call, singles, request, memory, probe)
     result["batches"] = _offline(call, pool, request, memory, Meters(probe, device))
-    result["files_mib"] = memory.files_mib()  # last, as looking takes memory itself
+    # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
+    result["files_mib"] = request["files_mib"] or memory.files_mib()
     result["device_reasons"] = device.reasons
-    result["probe_best_ns"] = probe.best_ns
+    result["probe_full_ns"] = probe.full_ns
+    result["probe_looks_ns"] = list(probe.looks_ns)
     result["total_ms"] = (time.perf_counter_ns() - start_ns) / NS_PER_MS
     result["total_cpu_ms"] = read_cpu().cpu_ns / NS_PER_MS
     return result
@@ -134,7 +137,7 @@ def _single_stream(
     phase = meter.read()
     phase["peak_memory_mib"] = memory.peak_mib(start)
     selected = select_clean(
-        blocks, min_calls=request["latency"]["min_calls"], best_ns=probe.best_ns or 1
+        blocks, min_calls=request["latency"]["min_calls"], full_ns=probe.full_ns
     )
     np.save(request["samples"], selected.samples_ns)
     return phase | {
@@ -191,7 +194,7 @@ def _time_batch_size(call: Call, inputs: list[Rows], window: Json, meters: Meter
         phase = meter.read() | meters.device.stop()
         after_ns = probe.time_ns()
         slowest_ns = max(before_ns, after_ns)
-        if not is_slow(slowest_ns, probe.best_ns or slowest_ns):
+        if not probe.is_slow_at(slowest_ns):
             break
         before_ns = after_ns
     return phase | {
@@ -238,23 +241,21 @@ def record(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
 
     Args:
         factory: As for :func:`measure`.
-        request: ``arguments``, ``rows``, ``warm_up_max_ms``, ``seconds``, ``probe_best_ns`` and
-            ``samples`` (path of the .npz to write: ``samples_ns`` and ``is_slow`` of each call).
+        request: ``arguments``, ``rows``, ``warm_up_max_ms``, ``seconds`` and ``samples`` (path of
+            the .npz to write: ``samples_ns``, and ``probe_ns`` beside each call).
     """
     pool = _resize(np.load(request["rows"], mmap_mode="r"), N_ROTATING_ROWS)
     singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
     call = factory(**request["arguments"])()
     warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
-    probe = SpeedProbe(request["probe_best_ns"])
+    probe = SpeedProbe(None)
     window_ns = int(request["seconds"] * NS_PER_S)
     blocks = time_blocks(
         call, singles, probe=probe, min_calls=1, min_ns=window_ns, max_ns=window_ns
     )
-    best_ns = probe.best_ns or 1
-    flags = [np.full(len(b.samples_ns), is_slow(b.probe_ns, best_ns)) for b in blocks]
     np.savez(
         request["samples"],
         samples_ns=np.concatenate([block.samples_ns for block in blocks]),
-        is_slow=np.concatenate(flags),
+        probe_ns=np.repeat([b.probe_ns for b in blocks], [len(b.samples_ns) for b in blocks]),
     )
-    return {"probe_best_ns": best_ns}
+    return {"probe_looks_ns": list(probe.looks_ns)}

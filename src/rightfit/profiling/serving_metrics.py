@@ -218,7 +218,7 @@ def _describe(state: Json, rounds: list[Json]) -> Json:
         "cores_single_stream": statistics.median(r["latency"]["cores"] for r in rounds),
         "delay_share": _highest(latencies, "delay_share"),
         "slow_share": _highest(latencies, "slow_share"),
-        "slowdown": _highest(latencies, "probe_ns") / min(r["probe_best_ns"] for r in rounds),
+        "slowdown": _highest(latencies, "probe_ns") / min(r["probe_full_ns"] for r in rounds),
         "busy_cores": _highest(rounds, "busy_cores"),
         "steal_share": _highest(rounds, "steal_share"),
         "batches": [{key: batch[key] for key in batch_keys} for batch in tried],

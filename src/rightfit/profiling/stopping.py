@@ -41,14 +41,15 @@ def is_phase_disturbed(phase: Json, state: Json, settings: MeasuringSettings) ->
 
     Args:
         phase: ``latency`` or one of the ``batches`` of a round.
-        state: Its measurement, whose fastest speed probe says what fast is.
+        state: Its measurement; the fastest full speed its processes knew of is what counts, so
+            that a first one on a slow core is found out by the next.
         settings: Limits.
     """
-    best_ns = min(r["probe_best_ns"] for r in state["rounds"])
+    full_ns = min(r["probe_full_ns"] for r in state["rounds"])
     return (
         is_delayed(phase, settings)
         or phase.get("slow_share", 0.0) > settings.max_slow_share
-        or is_slow(phase["probe_ns"], best_ns)
+        or is_slow(phase["probe_ns"], full_ns)
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PREPARE = "rightfit.profiling.training_steps:prepare_training"
-VERSION = 1  # raise it when the meaning of stored results changes
+VERSION = 2  # raise it when the meaning of stored results changes
 MEASURED = ("step_time_ms", "peak_memory_mib")
 
 
@@ -114,13 +114,13 @@ def _train_once(
         "n_rows": rows_of_a_stretch(
             batch_size, n_rows=stretches.n_rows, min_steps=stretches.min_steps
         ),
-        "probe_best_ns": probe.best_ns,
+        "probe_known_ns": probe.known_ns,
     }
     with machine_lock(lock_path()):
         answer = pool.get(kind).ask(request)
     if not answer["ok"]:
         raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer['error']}")
-    probe.best_ns = answer["probe_best_ns"]
+    probe.learn(answer.pop("probe_looks_ns"))
     logger.info(
         "%s, batch size %d: %.3g ms a step", task.family, batch_size, answer["step_time_ms"]
     )
@@ -132,10 +132,10 @@ def _tabulate(
 ) -> pl.DataFrame:
     import polars as pl
 
-    best_ns = min(run["probe_best_ns"] for runs in found.values() for run in runs)
+    full_ns = min(run["probe_full_ns"] for runs in found.values() for run in runs)
     rows = []
     for batch_size, runs in found.items():
-        clean = [run for run in runs if not _is_disturbed(run, stretches, best_ns)]
+        clean = [run for run in runs if not _is_disturbed(run, stretches, full_ns)]
         used = clean or runs
         row = {
             **keys,
@@ -166,7 +166,7 @@ def _tabulate(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _is_disturbed(run: Json, stretches: Stretches, best_ns: float) -> bool:
+def _is_disturbed(run: Json, stretches: Stretches, full_ns: float) -> bool:
     delay = run["delay_share"]
     delayed = delay is not None and delay > stretches.max_delay_share
-    return delayed or is_slow(run["probe_ns"], best_ns)
+    return delayed or is_slow(run["probe_ns"], full_ns)

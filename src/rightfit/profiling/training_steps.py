@@ -85,13 +85,13 @@ def measure_steps(factory: Callable[..., Train], request: Json) -> Json:
 
     Args:
         factory: See :func:`prepare_training`.
-        request: ``arguments``, ``base_pages``, ``n_rows`` to train on, and ``probe_best_ns``.
+        request: ``arguments``, ``base_pages``, ``n_rows`` to train on, and ``probe_known_ns``.
 
     Returns:
         Steps taken, and what they took: the keys of a phase, ``peak_memory_mib`` and ``probe_ns``.
     """
     train = factory(**request["arguments"])
-    probe = SpeedProbe(request["probe_best_ns"])
+    probe = SpeedProbe(request["probe_known_ns"])
     memory = MemoryMeter(request["base_pages"])
     batch_size = request["arguments"]["configuration"]["batch_size"]
     train(max(MIN_ROWS, N_WARM_UP_STEPS * batch_size))
@@ -106,7 +106,8 @@ def measure_steps(factory: Callable[..., Train], request: Json) -> Json:
         "step_time_ms": phase["wall_ms"] / n_steps,
         "peak_memory_mib": memory.peak_mib(start),
         "probe_ns": max(before_ns, probe.time_ns()),
-        "probe_best_ns": probe.best_ns,
+        "probe_full_ns": probe.full_ns,
+        "probe_looks_ns": list(probe.looks_ns),
     }
 
 

@@ -1,0 +1,204 @@
+"""Rules that say when a latency is known well enough, each applied to one model."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.lock import lock_path, machine_lock
+from rightfit.profiling.measurement import Bench, Subject, measure_round
+from rightfit.profiling.profiles import Profile
+from rightfit.profiling.serving_metrics import set_serving_metrics
+from rightfit.profiling.speed import SLOW_FACTOR
+from rightfit.profiling.stopping import new_state, per_process, usable_rounds
+
+Samples = npt.NDArray[np.int64]
+
+SHARES = (0.5, 0.95, 0.99)
+MIN_CLEAN_CALLS = 67  # what a p99 needs
+PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1
+PERF_ANALYZER_WINDOW_S, PERF_ANALYZER_WINDOWS, PERF_ANALYZER_WITHIN = 5.0, 3, 0.1
+PERF_ANALYZER_MAX_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one run of a rule found.
+
+    Args:
+        seconds: Time it took.
+        percentiles_ns: By share.
+        p95_covers: Whether its interval of the p95 covers the reference; ``None``: has none.
+        is_marked: Whether its profile says that it was disturbed.
+    """
+
+    seconds: float
+    percentiles_ns: dict[float, float]
+    p95_covers: bool | None = None
+    is_marked: bool = False
+
+    def error(self, reference: dict[float, float], share: float) -> float:
+        """Return the relative error of a percentile; NaN when it was not reported."""
+        return abs(self.percentiles_ns.get(share, math.nan) / reference[share] - 1)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All calls of one process.
+
+    Args:
+        samples_ns: Wall time of each call, in call order.
+        probe_ns: Look at the core's speed beside each call.
+    """
+
+    samples_ns: Samples
+    probe_ns: Samples
+
+    def first(self, seconds: float) -> Recording:
+        """Return the calls of the first so many seconds of calls."""
+        is_within = np.cumsum(self.samples_ns) <= seconds * 1e9
+        return Recording(self.samples_ns[is_within], self.probe_ns[is_within])
+
+    def slow_share(self, full_ns: float) -> float:
+        """Return the share of the calls made on a slow core."""
+        return float(self._is_slow(full_ns).mean())
+
+    def at_full_speed(self, full_ns: float) -> Samples:
+        """Return the calls made on a core at full speed, or all when those are too few."""
+        clean = self.samples_ns[~self._is_slow(full_ns)]
+        return clean if len(clean) >= MIN_CLEAN_CALLS else self.samples_ns
+
+    def _is_slow(self, full_ns: float) -> npt.NDArray[np.bool_]:
+        return self.probe_ns > SLOW_FACTOR * full_ns
+
+
+@dataclass
+class Run:
+    """One measurement with our stopping rule, process by process.
+
+    Args:
+        model: What is measured.
+        bench: With the preset.
+        seconds: Time its own processes took so far.
+    """
+
+    model: Subject
+    bench: Bench
+    state: Any = field(default_factory=new_state)
+    seconds: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the rule is content."""
+        return self.state["settled"] is not None
+
+    def take_turn(self) -> None:
+        """Measure in one more process, unless it is over."""
+        if self.is_over:
+            return
+        start_s = time.perf_counter()
+        self.state = measure_round(self.model, self.bench, self.state)
+        self.seconds += time.perf_counter() - start_s
+
+    def estimate(self, reference: dict[float, float]) -> Estimate:
+        """Return what it found."""
+        settings = self.bench.settings
+        rounds = usable_rounds(self.state, settings)
+        figures = {share: per_process(rounds, share) for share in SHARES}
+        intervals = {share: median_interval(f) for share, f in figures.items() if f}
+        p95 = intervals.get(0.95)
+        covers = (
+            p95 is not None
+            and p95.low is not None
+            and p95.high is not None
+            and p95.low <= reference[0.95] <= p95.high
+        )
+        return Estimate(
+            self.seconds,
+            {share: interval.value for share, interval in intervals.items()},
+            covers,
+            self._is_marked(),
+        )
+
+    def _is_marked(self) -> bool:
+        profile, settings = Profile(), self.bench.settings
+        set_serving_metrics(profile, self.state, settings, n_threads=1, is_final=True)
+        return bool(profile.facts["disturbed"])
+
+
+def record(model: Subject, bench: Bench, seconds: float) -> Recording:
+    """Time calls in a fresh process for some seconds."""
+    request = {
+        "task": "record",
+        "factory": model.factory,
+        "arguments": model.arguments,
+        "rows": str(bench.rows),
+        "memory_limit_mib": None,
+        "warm_up_max_ms": 300,
+        "seconds": seconds,
+        "samples": str(bench.folder / "recorded.npz"),
+    }
+    with machine_lock(lock_path()):
+        answer = bench.pool.get(model.kind).ask(request)
+    bench.speed.learn(answer["probe_looks_ns"])
+    with np.load(request["samples"]) as found:
+        return Recording(found["samples_ns"], found["probe_ns"])
+
+
+def reference_of(recordings: Sequence[Recording], full_ns: float) -> dict[float, float]:
+    """Return each percentile's median over processes, of the calls at full speed."""
+    return {
+        share: statistics.median(percentile(r.at_full_speed(full_ns), share) for r in recordings)
+        for share in SHARES
+    }
+
+
+def estimate_fixed_window(recording: Recording, seconds: float) -> Estimate:
+    """Take all calls of one process."""
+    return Estimate(seconds, {share: percentile(recording.samples_ns, share) for share in SHARES})
+
+
+def estimate_perf_analyzer(recording: Recording, scale: float) -> Estimate:
+    """Extend windows of one process until three in a row agree within 10 %, four at most.
+
+    Args:
+        recording: Of four windows.
+        scale: Factor of a window's length.
+    """
+    window_s = PERF_ANALYZER_WINDOW_S * scale
+    ends_s = np.cumsum(recording.samples_ns) / 1e9
+    windows = [
+        recording.samples_ns[(ends_s > i * window_s) & (ends_s <= (i + 1) * window_s)]
+        for i in range(PERF_ANALYZER_MAX_WINDOWS)
+    ]
+    for n_windows in range(PERF_ANALYZER_WINDOWS, PERF_ANALYZER_MAX_WINDOWS + 1):
+        last = [w for w in windows[n_windows - PERF_ANALYZER_WINDOWS : n_windows] if len(w)]
+        p95 = [percentile(window, 0.95) for window in last]
+        if max(p95) <= min(p95) * (1 + PERF_ANALYZER_WITHIN):
+            break
+    joined = np.concatenate(last)
+    return Estimate(n_windows * window_s, {share: percentile(joined, share) for share in SHARES})
+
+
+def run_pyperf(model: Subject, bench: Bench, scale: float) -> Estimate:
+    """Take the mean over processes of the mean of three loops; it has no percentiles."""
+    start_s = time.perf_counter()
+    seconds = PYPERF_VALUES * PYPERF_VALUE_S * scale
+    means = [
+        float(record(model, bench, seconds).samples_ns.mean()) for _ in range(PYPERF_PROCESSES)
+    ]
+    mean_ns = statistics.mean(means)
+    return Estimate(time.perf_counter() - start_s, dict.fromkeys(SHARES, mean_ns))
+
+
+def percentile(samples_ns: Samples, share: float) -> float:
+    """Return a percentile of calls."""
+    return float(np.quantile(samples_ns, share, method="median_unbiased"))
