@@ -1,29 +1,36 @@
 """How good a trial will be at the end, judged by its curve so far and by the other trials.
 
-Two witnesses are combined, each with its own error. The *curve*: the gap to perfect quality shrinks
-from checkpoint to checkpoint by factors that a cell's trials share (the idea of predicting from
-other curves is Freeze-Thaw's; Swersky, Snoek and Adams 2014, arXiv:1406.3896). The *neighbours*:
-trials with similar hyper-parameters end alike (a Gaussian process, as in Bayesian optimisation).
+From look to look the gap to perfect quality shrinks by a factor that depends on the
+hyper-parameters (a low learning rate leaves more for later) and on the gap itself (who is behind
+catches up). So each look is predicted from the one before by a Gaussian process, the first one from
+the hyper-parameters alone: autoregressive co-kriging (Kennedy and O'Hagan 2000, Biometrika 87:1),
+step by step as in Le Gratiet and Garnier (2014). A trial teaches every look it reached. That the
+bad ones were stopped early does no harm, because a step is judged given the gap it started from.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.tuning.estimate import Estimate, make_estimate, pool_spread
+from rightfit.tuning.estimate import Estimate, make_estimate
+from rightfit.tuning.kriging import Gauss, Kriging, Prior
 from rightfit.tuning.observed import ObservedTrial, Pool
 
 Floats = npt.NDArray[np.float64]
 
 MIN_GAP = 1e-4  # perfect quality would have no logarithm
-STEP_SPREAD = 0.15  # prior: what one doubling of the training changes the logarithm of the gap by
-STEP_WEIGHT = 2.0
-LENGTH_SCALE = 0.7  # of the unit cube: hyper-parameters this near to each other end alike
+FIRST = Prior(mean=-1.0, spread=0.5, weight=1.0)  # of the logarithm of the first look's gap
+STEP = Prior(mean=-0.15, spread=0.15, weight=2.0)  # of what one doubling of the training adds
+LENGTH = 1.5  # of the unit cube: hyper-parameters this near to each other train alike
+LENGTHS = (0.35, 6.0)
+LENGTH_STEP = 1.7  # factor between the lengths tried
 NOISE = 0.1  # share of the variance that hyper-parameters do not explain
+NOISES = (0.02, 0.05, 0.12, 0.3)
+N_FOR_LENGTHS = 4  # trials before lengths are chosen by the evidence
+GROWTH = 1.25  # of the trials, before they are chosen again
 
 
 class QualityProjection:
@@ -35,96 +42,67 @@ class QualityProjection:
 
     def __init__(self, *, uses_neighbours: bool) -> None:
         self._uses_neighbours = uses_neighbours
-        self._steps: list[tuple[float, float, float]] = []  # mean, spread, dof of each doubling
-        self._ends: Floats = np.zeros(0)
-        self._end_spreads: Floats = np.zeros(0)
-        self._places: Floats = np.zeros((0, 0))
-        self._variance = 0.0
-        self._dof = 1.0
-        self._weights: Floats = np.zeros((0, 0))  # inverse of the covariance between the trials
+        self._looks: list[Kriging] = []
+        self._lengths: Floats = np.zeros(0)
+        self._noise = NOISE if uses_neighbours else 1.0
+        self._n_chosen_at = N_FOR_LENGTHS / GROWTH
 
     def learn(self, pool: Pool) -> None:
         """Fit to a search's trials, in place of whatever was learnt before."""
+        if not pool.trials:
+            self._looks = []
+            return
         gaps = [_log_gaps(trial) for trial in pool.trials]
-        self._steps = [
-            _summarise([gap[k + 1] - gap[k] for gap in gaps if len(gap) > k + 1])
-            for k in range(pool.n_checkpoints - 1)
-        ]
-        ends = [
-            (trial.place, *self._follow(gap))
-            for trial, gap in zip(pool.trials, gaps, strict=True)
-            if len(gap)
-        ]
-        self._places = np.array([end[0] for end in ends])
-        self._ends = np.array([end[1] for end in ends])
-        self._end_spreads = np.array([end[2] for end in ends])
-        if len(ends) >= 2:
-            self._learn_neighbours()
+        places = np.array([self._place(trial) for trial in pool.trials])
+        if len(self._lengths) != places.shape[1]:
+            self._lengths = np.full(places.shape[1], LENGTH)
+        self._looks = [self._make_look(k, gaps, places) for k in range(pool.n_checkpoints)]
+        if self._uses_neighbours and len(gaps) >= GROWTH * self._n_chosen_at:
+            self._choose_lengths()
+            self._n_chosen_at = len(gaps)
+        self._fit(self._lengths, self._noise)
 
     def project(self, trial: ObservedTrial) -> Estimate:
         """Return the gap to perfect quality at the end of a trial's training."""
         gaps = _log_gaps(trial)
-        witnesses = []
-        if len(gaps):
-            witnesses.append(self._follow(gaps))
-        if (self._uses_neighbours or not len(gaps)) and len(self._ends) >= 2:
-            witnesses.append(self._ask_neighbours(trial.place))
-        return _combine(witnesses)
+        if not len(gaps) and not self._looks:
+            return make_estimate(1.0, math.inf)
+        at = Gauss(float(gaps[-1]) if len(gaps) else 0.0)
+        for look in self._looks[len(gaps) :]:
+            at = look.follow(self._place(trial), at)
+        return make_estimate(math.exp(at.mean), math.sqrt(at.variance), at.dof)
 
-    def _follow(self, gaps: Floats) -> tuple[float, float, float]:
-        """Follow a curve to its end: mean, spread, degrees of freedom of the final log gap."""
-        rest = self._steps[len(gaps) - 1 :]
-        mean = float(gaps[-1]) + sum(step[0] for step in rest)
-        spread = math.sqrt(sum(step[1] ** 2 for step in rest))
-        return mean, spread, min((step[2] for step in rest), default=math.inf)
+    def _place(self, trial: ObservedTrial) -> Floats:
+        return np.asarray(trial.place if self._uses_neighbours else (), dtype=np.float64)
 
-    def _learn_neighbours(self) -> None:
-        n = len(self._ends)
-        squares = float(np.sum((self._ends - self._ends.mean()) ** 2))
-        spread, self._dof = pool_spread(squares, n - 1, prior=0.5, prior_weight=1.0)
-        self._variance = spread**2
-        if not self._uses_neighbours:
-            return
-        distances = ((self._places[:, None, :] - self._places[None, :, :]) ** 2).sum(axis=2)
-        covariance = self._variance * np.exp(-distances / (2 * LENGTH_SCALE**2))
-        covariance[np.diag_indices(n)] += NOISE * self._variance + self._end_spreads**2
-        self._weights = np.linalg.inv(covariance)
+    def _make_look(self, k: int, gaps: list[Floats], places: Floats) -> Kriging:
+        reached = [i for i, gap in enumerate(gaps) if len(gap) > k]
+        ends = np.array([gaps[i][k] for i in reached])
+        starts = np.array([gaps[i][k - 1] for i in reached]) if k else np.zeros(len(reached))
+        return Kriging(places[reached], starts, ends, STEP if k else FIRST)
 
-    def _ask_neighbours(self, place: tuple[float, ...]) -> tuple[float, float, float]:
-        mean = float(self._ends.mean())
-        if not self._uses_neighbours:
-            return mean, math.sqrt(self._variance), self._dof
-        distances = ((self._places - np.asarray(place)) ** 2).sum(axis=1)
-        covariance = self._variance * np.exp(-distances / (2 * LENGTH_SCALE**2))
-        weights = self._weights @ covariance
-        here = mean + float(weights @ (self._ends - mean))
-        left = self._variance * (1 + NOISE) - float(weights @ covariance)
-        return here, math.sqrt(max(left, NOISE * self._variance)), self._dof
+    def _fit(self, lengths: Floats, noise: float) -> float:
+        """Fit all looks; return how plausible the lengths and the noise are."""
+        prior = float(np.sum(np.log(lengths / LENGTH) ** 2)) + math.log(noise / NOISE) ** 2
+        return sum(look.fit(lengths, noise) for look in self._looks) - prior / 2
+
+    def _choose_lengths(self) -> None:
+        """Climb to the lengths and the noise that explain all looks best."""
+        best = self._fit(self._lengths, self._noise)
+        for coordinate in range(len(self._lengths)):
+            for factor in (LENGTH_STEP, 1 / LENGTH_STEP):
+                while True:
+                    lengths = self._lengths.copy()
+                    lengths[coordinate] *= factor
+                    is_inside = LENGTHS[0] <= lengths[coordinate] <= LENGTHS[1]
+                    if not is_inside or (score := self._fit(lengths, self._noise)) <= best:
+                        break
+                    best, self._lengths = score, lengths
+        for noise in NOISES:
+            if (score := self._fit(self._lengths, noise)) > best:
+                best, self._noise = score, noise
 
 
 def _log_gaps(trial: ObservedTrial) -> Floats:
     gaps: Floats = np.log(np.maximum(1 - np.array(trial.qualities), MIN_GAP))
     return gaps
-
-
-def _summarise(steps: Sequence[float]) -> tuple[float, float, float]:
-    n = len(steps)
-    mean = sum(steps) / n if n else -STEP_SPREAD
-    spread, dof = pool_spread(
-        sum((step - mean) ** 2 for step in steps),
-        n - 1,
-        prior=STEP_SPREAD,
-        prior_weight=STEP_WEIGHT,
-    )
-    return mean, spread * math.sqrt(1 + 1 / max(n, 1)), dof
-
-
-def _combine(witnesses: Sequence[tuple[float, float, float]]) -> Estimate:
-    if not witnesses:
-        return make_estimate(1.0, math.inf)
-    if any(spread == 0 for _, spread, _ in witnesses):
-        mean = next(mean for mean, spread, _ in witnesses if spread == 0)
-        return make_estimate(math.exp(mean))
-    weights = [1 / spread**2 for _, spread, _ in witnesses]
-    mean = sum(w * m for w, (m, _, _) in zip(weights, witnesses, strict=True)) / sum(weights)
-    return make_estimate(math.exp(mean), 1 / math.sqrt(sum(weights)), min(w[2] for w in witnesses))
