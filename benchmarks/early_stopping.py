@@ -50,12 +50,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, default=HERE / "recorded")
     parser.add_argument("--n-orders", type=int, default=None)
-    parser.add_argument("--confidence", type=float, default=None)
+    parser.add_argument("--seed", type=int, default=None, help="of the orders")
     parser.add_argument("--min-gain", type=float, default=None)
+    parser.add_argument("--finishing-share", type=float, default=None)
     options = parser.parse_args()
     params = _read("early_stopping")["replay"]
-    changed = {"confidence": options.confidence, "min_gain": options.min_gain}
-    rules = _read("training")["rules"] | {key: value for key, value in changed.items() if value is not None}
+    changed = {"min_gain": options.min_gain, "finishing_share": options.finishing_share}
+    rules = _read("training")["rules"] | {
+        key: value for key, value in changed.items() if value is not None
+    }
     replays = run_experiment(
         make_compared,
         {
@@ -65,7 +68,7 @@ def main() -> None:
             "models": yaml.safe_load((options.recorded / "models.yml").read_text())["models"],
             "rules": RuleParams.model_validate(rules),
             "n_orders": options.n_orders or params["n_orders"],
-            "seed": params["seed"],
+            "seed": params["seed"] if options.seed is None else options.seed,
         },
         n_workers=params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),

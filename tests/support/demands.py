@@ -29,7 +29,7 @@ TINY = Tier(name="tiny", n_cores=1, memory_mib=1024, device="cpu", price_per_hou
 def make_demand(**changes: Any) -> Demand:
     values: dict[str, Any] = {
         "applications": Applications(ACCURACY),
-        "rules": rule_params(confidence=0.95),
+        "rules": rule_params(min_gain=0.001),
         "servings": (ONE,),
         "measuring": measuring.make_settings(),
         "tiers": (TINY,),

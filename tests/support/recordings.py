@@ -30,10 +30,10 @@ def application(*, max_size_mib: float | None = None) -> Application:
 def rule_params(**changes: Any) -> RuleParams:
     """Return rules with some values changed."""
     values = {
-        "rules": ("certain_violation", "optimistic_bound"),
-        "confidence": 0.8,
+        "rules": ("certain_violation", "expected_gain"),
         "limit_confidence": 0.975,
         "min_gain": 0.005,
+        "finishing_share": 0.25,
         "uses_neighbours": False,
         "median_percentile": 50,
         "n_startup_trials": 2,

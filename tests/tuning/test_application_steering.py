@@ -35,9 +35,9 @@ def test_a_hopeless_trial_is_stopped_with_the_votes_of_all(blobs: TrainingData) 
     assert stop is not None
     assert stop.checkpoint < 2
     assert set(notes(play, 4)[VOTES]) == {"accuracy", "small"}
-    assert notes(play, 4)[VOTES]["accuracy"]["rule"] == "optimistic_bound"
-    assert stop.reason.startswith("certain_violation + optimistic_bound: ") or (
-        stop.reason.startswith("optimistic_bound")
+    assert notes(play, 4)[VOTES]["accuracy"]["rule"] == "expected_gain"
+    assert stop.reason.startswith("certain_violation + expected_gain: ") or (
+        stop.reason.startswith("expected_gain")
     )
     assert play.study.trials[4].state == TrialState.PRUNED
 
@@ -108,7 +108,7 @@ def test_an_audited_stop_is_noted_and_not_carried_out(blobs: TrainingData) -> No
     play_good_trials(play)
 
     assert play.run(0.2, 0.25) is None
-    assert notes(play, 4)[AUDITED]["votes"]["accuracy"]["rule"] == "optimistic_bound"
+    assert notes(play, 4)[AUDITED]["votes"]["accuracy"]["rule"] == "expected_gain"
     assert notes(play, 4)[AUDITED]["checkpoint"] in (1, 2)
     assert GAINED not in notes(play, 4)
     assert play.study.trials[4].state == TrialState.COMPLETE

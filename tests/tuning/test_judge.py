@@ -28,11 +28,11 @@ def decide(
     return judge.decide(replace(trial, served={}, looks=trial.looks[:n_looks]))
 
 
-def test_a_hopeless_trial_is_stopped_by_its_optimistic_bound() -> None:
+def test_a_hopeless_trial_is_stopped_by_its_expected_gain() -> None:
     decision = decide(1, 3, {"accuracy": application()})
 
     assert decision.is_stop
-    assert decision.votes["accuracy"].rule == "optimistic_bound"
+    assert decision.votes["accuracy"].rule == "expected_gain"
     assert decision.votes["accuracy"].amount > 0
 
 
@@ -87,3 +87,27 @@ def test_a_training_step_beyond_its_limit_stops_for_everybody() -> None:
     vote = judge.decide(replace(trial, served={}, looks=(look,))).votes["accuracy"]
 
     assert (vote.rule, vote.metric, vote.amount) == ("training_limit", "step_time_ms", 4.0)
+
+
+def test_less_is_asked_of_a_trained_model_than_of_one_to_train() -> None:
+    judge = Judge({"accuracy": application()}, rule_params(), [ONE], known_quality=-np.inf)
+    judge.learn(Pool([t.trial for t in CELL.trials], CELL.n_checkpoints))
+    best = CELL.trials[4].trial
+    slightly_better = [replace(look, quality=look.quality and 0.922) for look in best.looks]
+
+    trained = judge.decide(replace(best, served={}, looks=tuple(slightly_better)))
+
+    assert trained.outlooks["accuracy"].expect_gain(0.92) < rule_params().min_gain
+    assert not trained.is_stop
+    assert judge.wanted_servings(replace(best, served={}), trained) == [ONE]
+
+
+def test_a_serving_configuration_that_gains_little_is_not_measured() -> None:
+    judge = Judge({"accuracy": application()}, rule_params(), [ONE], known_quality=-np.inf)
+    judge.learn(Pool([t.trial for t in CELL.trials], CELL.n_checkpoints))
+    best = replace(CELL.trials[4].trial, served={})
+
+    decision = judge.decide(best)
+
+    assert decision.is_stop
+    assert judge.wanted_servings(best, decision) == []

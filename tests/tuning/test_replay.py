@@ -28,13 +28,13 @@ def test_no_stopping_pays_for_everything_and_finds_the_winner() -> None:
 def test_the_judge_finds_the_same_winner_for_less() -> None:
     truth = Truth(CELL, APPLICATIONS)
 
-    policy = JudgePolicy(APPLICATIONS, rule_params(confidence=0.95))
+    policy = JudgePolicy(APPLICATIONS, rule_params(min_gain=0.001))
     outcome = replay(CELL, ORDER, policy, judges=truth)
 
     assert outcome.winners == {"accuracy": (4, ONE)}
     assert outcome.cost_s < 40
     assert outcome.endings[9].checkpoint is not None
-    assert outcome.endings[9].reasons == {"accuracy": "optimistic_bound"}
+    assert outcome.endings[9].reasons == {"accuracy": "expected_gain"}
 
 
 def test_a_clairvoyant_trains_and_measures_the_winner_alone() -> None:

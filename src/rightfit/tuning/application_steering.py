@@ -251,9 +251,9 @@ def open_application_steering(
 def describe_votes(votes: Mapping[str, Vote]) -> str:
     """Say why every application let go: the rules, then each reason.
 
-    >>> vote = Vote("optimistic_bound", "utility", 0.1, "0.5 at best is below 0.6 needed to win")
+    >>> vote = Vote("certain_violation", "latency_p95_ms", 2.0, "12 misses the limit of 10")
     >>> describe_votes({"web_api": vote})
-    'optimistic_bound: web_api: 0.5 at best is below 0.6 needed to win'
+    'certain_violation: web_api: 12 misses the limit of 10'
     """
     rules = " + ".join(dict.fromkeys(vote.rule for vote in votes.values()))
     return f"{rules}: " + "; ".join(f"{name}: {vote.text}" for name, vote in votes.items())

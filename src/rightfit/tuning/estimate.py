@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+
+N_DRAWS = 256  # enough to see what happens once in a hundred times
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,42 @@ class Estimate:
             ends: Floats = self.value * np.exp(size if high else -size)
         return ends
 
+    def at(self, position: int) -> Estimate:
+        """Return a column of quantities."""
+        return Estimate(self.value[:, position], self.spread[:, position], self.dof[:, position])
+
+    def draw(self, number: int, *, high: bool) -> Floats:
+        """Return the medians and draws of normal errors that all quantities share.
+
+        Expectations would not exist for the long tails of few degrees of freedom.
+
+        Args:
+            number: Of the error: other numbers give independent draws, the same one the same.
+            high: What is not known at all is drawn as inf, else as 0.
+
+        Returns:
+            Shape (1 + N_DRAWS, n_quantities).
+        """
+        unknown = np.isinf(self.spread)
+        errors = draw_normals(number)[:, None] * np.where(unknown, 0.0, self.spread)
+        drawn: Floats = np.atleast_1d(self.value) * np.exp(errors)
+        return np.where(unknown, np.inf if high else 0.0, drawn)
+
     def _quantile(self, confidence: float) -> Floats:
         from scipy.special import ndtri, stdtrit
 
         normal = np.isinf(self.dof)
         t: Floats = stdtrit(np.where(normal, 1.0, self.dof), confidence)
         return np.where(normal, ndtri(confidence), t)
+
+
+@lru_cache
+def draw_normals(number: int) -> Floats:
+    """Return 0 and then the quantiles of the normal distribution, shuffled; always the same."""
+    from scipy.special import ndtri
+
+    quantiles = ndtri((np.arange(N_DRAWS) + 0.5) / N_DRAWS)
+    return np.concatenate([[0.0], np.random.default_rng(number).permutation(quantiles)])
 
 
 def make_estimate(value: float, spread: float = 0.0, dof: float = math.inf) -> Estimate:

@@ -108,6 +108,7 @@ class Judge:
                 name,
                 outlooks[name],
                 self._incumbents[name],
+                len(trial.qualities) == self._pool.n_checkpoints,
                 partial(self._promises, name, trial.last.checkpoint),
             )
             vote = next((v for rule in self._rules if (v := rule.vote(case))), None)
@@ -126,12 +127,12 @@ class Judge:
         for name in self.applications:
             if name in decision.votes:
                 continue
-            for serving, best in zip(
-                self.servings, decision.outlooks[name].optimistic, strict=True
-            ):
-                margin = best - max(self._incumbents[name], 0.0)
-                if serving not in trial.served and margin > 0:
-                    hopes[serving] = max(hopes.get(serving, 0.0), float(margin))
+            incumbent = self._incumbents[name]
+            gains = decision.outlooks[name].expect_gains(max(incumbent, 0.0))
+            needed = 0.0 if np.isneginf(incumbent) else self._params.measuring_gain
+            for serving, gain in zip(self.servings, gains, strict=True):
+                if serving not in trial.served and gain > needed:
+                    hopes[serving] = max(hopes.get(serving, 0.0), float(gain))
         return sorted(hopes, key=lambda serving: -hopes[serving])
 
     def project(self, trial: ObservedTrial) -> Projection:
@@ -174,7 +175,6 @@ class Judge:
             projection,
             self.applications[name],
             best_quality=self._best_quality,
-            confidence=self._params.confidence,
             limit_confidence=self._params.limit_confidence,
         )
 

@@ -2,7 +2,7 @@
 
 A checkpoint is judged by its projected final profile: an intermediate forest looks cheap and must
 not be judged as such. Each metric comes as an estimate with an error; the outlook is the utility at
-the medians, and what it could be at best, in each serving configuration.
+the medians, and in a fixed number of draws from the errors, in each serving configuration.
 """
 
 from __future__ import annotations
@@ -36,22 +36,40 @@ class Projection:
     gap: Estimate
     metrics: Sequence[str]
     costs: Estimate
-    _known: dict[tuple[float | None, bool], dict[str, Floats]] = field(default_factory=dict)
+    _drawn: dict[tuple[str, bool], Floats] = field(default_factory=dict)
 
     @property
     def n_servings(self) -> int:
         """Serving configurations."""
         return len(self.costs.value)
 
-    def end(self, metric: str, confidence: float | None, *, high: bool) -> Floats:
-        """Return a metric's end, or its median (``None``), in each serving configuration."""
-        key = (confidence, high)
-        if key not in self._known:
-            costs = _end(self.costs, confidence, high=high)
-            self._known[key] = {name: costs[:, m] for m, name in enumerate(self.metrics)}
-            quality = 1 - _end(self.gap, confidence, high=not high)
-            self._known[key][QUALITY] = np.full(self.n_servings, quality)
-        return self._known[key][metric]
+    def end(self, metric: str, confidence: float, *, high: bool) -> Floats:
+        """Return what a metric stays below (``high``) or above, per serving configuration."""
+        if metric == QUALITY:
+            return np.full(self.n_servings, 1 - self.gap.end(confidence, high=not high))
+        return self.costs.end(confidence, high=high)[:, self.metrics.index(metric)]
+
+    def draw(self, metric: str, *, high: bool) -> Floats:
+        """Return a metric at its medians, in the first row, and in draws from its errors.
+
+        An error that makes a model slow in one serving configuration does so in all: they share
+        their draws. Different metrics have independent ones.
+
+        Args:
+            metric: Quality or one of ``metrics``.
+            high: Whether high values are good: the best is hoped for of what nobody has measured.
+
+        Returns:
+            Shape (1 + N_DRAWS, n_servings).
+        """
+        if (metric, high) not in self._drawn:
+            if metric == QUALITY:
+                gap = self.gap.draw(0, high=not high)
+                self._drawn[metric, high] = np.repeat(1 - gap, self.n_servings, axis=1)
+            else:
+                m = self.metrics.index(metric)
+                self._drawn[metric, high] = self.costs.at(m).draw(1 + m, high=high)
+        return self._drawn[metric, high]
 
 
 @dataclass(frozen=True)
@@ -76,19 +94,37 @@ class Outlook:
     Args:
         expected: Utility at the medians in the best serving configuration that may be feasible;
             NaN if there is none.
-        optimistic: What it could be, for each serving configuration; NaN where a limit is certain
-            to be broken.
+        draws: Utility in draws from all errors, shape (N_DRAWS, n_servings); -inf where a limit is
+            broken or something can't be measured.
         violation: The limit broken by the least, if that is certain everywhere.
     """
 
     expected: float
-    optimistic: Floats
+    draws: Floats
     violation: Violation | None
+
+    @property
+    def optimistic(self) -> Floats:
+        """What it could be, for each serving configuration; -inf where a limit is broken."""
+        highest: Floats = self.draws.max(axis=0)
+        return highest
 
     @property
     def best(self) -> float:
         """The highest utility still possible; -inf if none is."""
-        return float(np.max(np.nan_to_num(self.optimistic, nan=-np.inf), initial=-np.inf))
+        return float(self.draws.max())
+
+    def expect_gain(self, incumbent: float) -> float:
+        """Return by how much the trial is expected to beat an incumbent, 0 where it does not.
+
+        That is expected improvement (Mockus 1975), in the best serving configuration of each draw.
+        """
+        return float(np.maximum(self.draws.max(axis=1) - incumbent, 0.0).mean())
+
+    def expect_gains(self, incumbent: float) -> Floats:
+        """Return the same for each serving configuration alone."""
+        gains: Floats = np.maximum(self.draws - incumbent, 0.0).mean(axis=0)
+        return gains
 
 
 def look_ahead(
@@ -96,45 +132,47 @@ def look_ahead(
     application: Application,
     *,
     best_quality: float,
-    confidence: float,
     limit_confidence: float,
 ) -> Outlook:
     """Compute what an application can expect of a trial.
-
-    The optimistic utility adds, to the utility at the medians, the gains of each metric at its
-    favourable end in quadrature: not all errors are favourable at once.
 
     Args:
         projection: The trial's projected final profile.
         application: Who would choose.
         best_quality: Highest quality known for the dataset, for ``max_degradation``; -inf if none.
-        confidence: One-sided confidence of the favourable ends.
-        limit_confidence: The same where a limit is judged.
+        limit_confidence: One-sided confidence with which a limit must be broken to be certain.
     """
-    metrics = application.needed_metrics()
-    medians, bests = (_ends(projection, application, end) for end in (None, confidence))
-    variants = {}
-    for row, metric in enumerate(metrics, start=1):
-        variants[metric] = np.repeat(medians[metric][None, :], len(metrics) + 1, axis=0)
-        variants[metric][row] = bests[metric]
-    utilities = compute_utility(variants, application)
-    gains = np.maximum(utilities[1:] - utilities[0], 0.0)
-    optimistic = np.minimum(utilities[0] + np.sqrt((gains**2).sum(axis=0)), 1.0)
-    broken, violation = _judge_limits(projection, application, best_quality, limit_confidence)
-    optimistic = np.where(broken, np.nan, optimistic)
-    possible = ~np.isnan(optimistic)
-    expected = float(utilities[0][possible].max()) if possible.any() else float("nan")
-    return Outlook(expected, optimistic, None if possible.any() else violation)
+    limits = resolve_limits(application, {QUALITY: np.asarray(best_quality)})
+    values = {
+        metric: projection.draw(metric, high=_is_higher_better(metric, application))
+        for metric in application.needed_metrics()
+    }
+    utility = compute_utility(values, application)
+    broken, violation = _judge_limits(projection, application, limits, limit_confidence)
+    kept = ~np.isnan(utility) & ~broken
+    possible = kept[0].copy()
+    expected = float(utility[0][possible].max()) if possible.any() else float("nan")
+    for limit in limits:
+        kept &= measure_excess(values[limit.metric], limit) == 0
+    draws = np.where(kept, utility, -np.inf)[1:]
+    return Outlook(expected, draws, None if possible.any() else violation)
 
 
 def _judge_limits(
-    projection: Projection, application: Application, best_quality: float, confidence: float
+    projection: Projection,
+    application: Application,
+    limits: Sequence[Limit],
+    confidence: float,
 ) -> tuple[npt.NDArray[np.bool_], Violation | None]:
     """Tell where a limit is certain to be broken, and which is broken by the least."""
     broken = np.zeros(projection.n_servings, dtype=bool)
     nearest: tuple[float, Violation] | None = None
-    values = _ends(projection, application, confidence)
-    limits = resolve_limits(application, {QUALITY: np.asarray(best_quality)})
+    values = {
+        limit.metric: projection.end(
+            limit.metric, confidence, high=_is_higher_better(limit.metric, application)
+        )
+        for limit in limits
+    }
     for limit in limits:
         excess = measure_excess(values[limit.metric], limit)
         broken |= excess > 0
@@ -153,24 +191,6 @@ def _nearer(
     if nearest is not None and nearest[0] <= share:
         return nearest
     return share, Violation(limit.metric, bound, value)
-
-
-def _ends(
-    projection: Projection, application: Application, confidence: float | None
-) -> dict[str, Floats]:
-    """Return each needed metric at its median (``None``) or favourable end, per serving."""
-    return {
-        metric: projection.end(metric, confidence, high=_is_higher_better(metric, application))
-        for metric in application.needed_metrics()
-    }
-
-
-def _end(estimate: Estimate, confidence: float | None, *, high: bool) -> Floats:
-    if confidence is not None:
-        return estimate.end(confidence, high=high)
-    # Of what nobody has measured yet the best is hoped for.
-    unknown = np.isinf(estimate.spread)
-    return np.where(unknown, np.inf if high else 0.0, estimate.value)
 
 
 def _is_higher_better(metric: str, application: Application) -> bool:

@@ -22,6 +22,7 @@ class Case:
         application: Who votes.
         outlook: What it can expect.
         incumbent: Its highest feasible utility measured so far; -inf while there is none.
+        is_trained: Whether the training is over.
         peers: Returns what its feasible complete trials promised at the same checkpoint.
     """
 
@@ -29,6 +30,7 @@ class Case:
     application: str
     outlook: Outlook
     incumbent: float
+    is_trained: bool
     peers: Callable[[], Sequence[float]]
 
 
@@ -74,25 +76,33 @@ class CertainViolation:
         return Vote(self.name, violation.metric, amount, text)
 
 
-class OptimisticBound:
-    """Let go of a trial whose optimistic utility does not beat the incumbent by enough.
+class ExpectedGain:
+    """Let go of a trial that is not expected to beat the incumbent by enough.
+
+    The expectation counts every outcome by its probability, so a long shot may go on and a sure
+    small gain may not. A trained model costs only its export and measuring, so less is asked of it.
 
     Args:
-        min_gain: Utility by which a trial must be able to beat the incumbent.
+        min_gain: Expected gain in utility for which a trial is trained on.
+        finishing_share: Part of it for which a trained model is exported and measured.
     """
 
-    name = "optimistic_bound"
+    name = "expected_gain"
 
-    def __init__(self, min_gain: float) -> None:
+    def __init__(self, min_gain: float, finishing_share: float) -> None:
         self._min_gain = min_gain
+        self._finishing_share = finishing_share
 
     def vote(self, case: Case) -> Vote | None:
         """See :class:`Rule`."""
-        needed = case.incumbent + self._min_gain
-        if case.outlook.best >= needed or np.isneginf(needed):
+        if np.isneginf(case.incumbent):
             return None
-        text = f"utility of {case.outlook.best:.4f} at best is below {needed:.4f} needed to win"
-        return Vote(self.name, "utility", needed - case.outlook.best, text)
+        needed = self._min_gain * (self._finishing_share if case.is_trained else 1.0)
+        gain = case.outlook.expect_gain(case.incumbent)
+        if gain >= needed:
+            return None
+        text = f"expected gain in utility of {gain:.4f} is below the {needed:.4f} asked for"
+        return Vote(self.name, "utility", needed - gain, text)
 
 
 class MedianRule:
@@ -158,22 +168,28 @@ class TrainingLimit:
 class RuleParams(BaseModel):
     """Which rules an application may let go by, and how sure they have to be.
 
-    ``confidence`` is that of a trial's optimistic end, one-sided; ``limit_confidence`` that with
-    which a limit must be broken. ``min_gain`` is the utility by which a trial must be able to beat
-    the incumbent; what is given up for each application stays near it.
+    ``limit_confidence`` is that with which a limit must be broken, one-sided. ``min_gain`` is the
+    utility by which a trial must be expected to beat the incumbent, ``finishing_share`` the part of
+    it that is asked of a trained model before it is exported, and of each serving configuration
+    before it is measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rules: tuple[Literal["certain_violation", "optimistic_bound", "median"], ...]
-    confidence: float = Field(gt=0.5, lt=1)
+    rules: tuple[Literal["certain_violation", "expected_gain", "median"], ...]
     limit_confidence: float = Field(gt=0.5, lt=1)
     min_gain: float = Field(ge=0)
+    finishing_share: float = Field(ge=0, le=1)
     uses_neighbours: bool  # trials with similar hyper-parameters help to predict quality
     median_percentile: float = Field(gt=0, lt=100)
     n_startup_trials: int = Field(ge=1)  # feasible complete trials before the median rule speaks
     max_step_time_ms: float | None = Field(gt=0)  # of training; null in the YAML: no limit
     max_fit_peak_memory_mib: float | None = Field(gt=0)
+
+    @property
+    def measuring_gain(self) -> float:
+        """Gain in utility for which a serving configuration is measured."""
+        return self.min_gain * self.finishing_share
 
     def make_rules(self) -> list[Rule]:
         """Make the rules, those of training first."""
@@ -184,7 +200,7 @@ class RuleParams(BaseModel):
         ]
         makers: dict[str, Callable[[], Rule]] = {
             "certain_violation": CertainViolation,
-            "optimistic_bound": lambda: OptimisticBound(self.min_gain),
+            "expected_gain": lambda: ExpectedGain(self.min_gain, self.finishing_share),
             "median": lambda: MedianRule(self.median_percentile, self.n_startup_trials),
         }
         return made + [makers[name]() for name in self.rules]
