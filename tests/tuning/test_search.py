@@ -50,6 +50,21 @@ def test_finished_search_is_not_searched_again(blobs: TrainingData, store: Study
     ]
 
 
+def test_finished_search_loads_no_library(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(get_family("linear"), "load_libraries", lambda: loaded.append("linear"))
+    cell, settings = cells.make_cell(blobs), cells.make_settings()
+
+    run_search(cell, settings, store, on_trial=ignore_progress)
+    n_of_search = len(loaded)
+    run_search(cell, settings, store, on_trial=ignore_progress)
+
+    assert n_of_search > 0
+    assert len(loaded) == n_of_search
+
+
 def test_longer_search_continues_with_new_configurations(
     blobs: TrainingData, store: StudyStore
 ) -> None:

@@ -142,7 +142,6 @@ def work_on(
 ) -> TrialPool:
     """Be one worker of a search until it is over; see :func:`run_search`."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
-    get_family(cell.family).load_libraries()
     study = open_study(cell, settings, store)
     pool = TrialPool(
         study,
@@ -162,6 +161,7 @@ def work_on(
                 if turn.is_over:
                     return pool
                 if turn.trial is not None:
+                    get_family(cell.family).load_libraries()  # a finished search needs none
                     referee = steering.follow(turn.trial)
                     run_trial(turn.trial, cell, settings, store, referee)
             if turn.trial is None:
