@@ -14,6 +14,7 @@ import optuna
 import pytest
 import searching
 import sqlalchemy
+from demands import make_demand
 from optuna.trial import TrialState
 from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
 from searching import make_gate, outcomes_by_draw, search, start_deadly_search, start_search
@@ -101,6 +102,32 @@ def test_search_killed_at_random_moments_ends_as_if_it_had_not_been(
     assert sorted(folders) == sorted((store.folder / study.study_name).iterdir())
     for folder in folders:
         read_bundle(folder)
+
+
+def test_search_for_applications_survives_being_killed(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    """What it decides depends on timings, so only what may never happen is looked at."""
+    n_kills, n_trials = 4, 10
+    seed = np.random.SeedSequence().entropy
+    print(f"{seed=}")  # noqa: T201 - pytest shows it when the test fails
+    moments = np.random.default_rng(seed)
+    judged: dict[str, Any] = TPE | {"early_stopping": "judge", "demand": make_demand()}
+    settings = {"n_trials": n_trials, "n_retries": n_kills, **judged}
+
+    for _ in range(n_kills):
+        process = start_search(blobs, store, **settings)
+        time.sleep(moments.uniform(0, 1.0))
+        process.kill()
+        process.join()
+    study = search(blobs, store, **settings)
+
+    assert list(outcomes_by_draw(study)) == list(range(n_trials))
+    assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+    assert len(study.trials) - n_trials <= n_kills
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        read_bundle(store.bundle_folder(study.study_name, trial.number))
+        assert "served" in trial.user_attrs
 
 
 @pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
@@ -219,7 +246,7 @@ def test_trial_of_a_host_that_dies_at_once_is_taken_up(
     pool = make_pool(blobs, store)
     monkeypatch.setattr("rightfit.tuning.claims.this_machine", lambda: "elsewhere")
     monkeypatch.setattr(
-        "rightfit.tuning.claims._Heart.beating", lambda *args: contextlib.nullcontext()
+        "rightfit.tuning.heart.Heart.beating", lambda *args: contextlib.nullcontext()
     )
     with pool.claim(ask_half(pool)) as turn:
         monkeypatch.undo()
