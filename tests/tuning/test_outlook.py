@@ -68,3 +68,9 @@ def test_the_best_is_hoped_for_of_what_nobody_has_measured() -> None:
     outlook = look(project(make_estimate(0.2), size_mib=6.0, size_spread=np.inf), max_size_mib=5)
 
     assert outlook.expect_gain(0.7) == pytest.approx(0.1)
+
+
+def test_an_error_of_many_orders_of_magnitude_is_no_fault() -> None:
+    outlook = look(project(make_estimate(0.2), size_mib=6.0, size_spread=1e4), max_size_mib=5)
+
+    assert 0.0 < outlook.expect_gain(0.7) < 0.1

@@ -57,7 +57,8 @@ class Estimate:
         """
         unknown = np.isinf(self.spread)
         errors = draw_normals(number)[:, None] * np.where(unknown, 0.0, self.spread)
-        drawn: Floats = np.atleast_1d(self.value) * np.exp(errors)
+        with np.errstate(over="ignore"):
+            drawn: Floats = np.atleast_1d(self.value) * np.exp(errors)
         return np.where(unknown, np.inf if high else 0.0, drawn)
 
     def _quantile(self, confidence: float) -> Floats:
