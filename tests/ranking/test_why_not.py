@@ -10,7 +10,7 @@ from rightfit.ranking.why_not import tabulate_why_not
 VOTES = json.dumps(
     {
         "web_api": {
-            "rule": "optimistic_bound",
+            "rule": "expected_gain",
             "metric": "utility",
             "amount": 0.1,
             "text": "0.5 at best is below 0.6 needed to win",
@@ -31,7 +31,7 @@ TRIALS = pl.DataFrame(
         "stop_checkpoint": [None, 3, None, 0],
         "stop_reason": [
             None,
-            "optimistic_bound: web_api: 0.5 at best is below 0.6 needed to win; edge_device: …",
+            "expected_gain: web_api: 0.5 at best is below 0.6 needed to win; edge_device: …",
             "failed: ValueError: no rows",
             None,
         ],
@@ -58,7 +58,7 @@ def test_why_not_gives_a_reason_for_candidates_and_unfinished_trials() -> None:
     ]
     assert table["reason"].to_list()[1:] == [
         "violates latency_p50_ms: 90 where at most 80 is allowed (by 10)",
-        "stopped at checkpoint 3: optimistic bound: 0.5 at best is below 0.6 needed to win",
+        "stopped at checkpoint 3: expected gain: 0.5 at best is below 0.6 needed to win",
         "stopped at checkpoint 3: certain violation: 20 at best misses the limit of 16",
         "failed: ValueError: no rows",
         "stopped before training",

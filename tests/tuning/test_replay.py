@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from recordings import ONE, application, recorded_cell, rule_params
 
-from rightfit.tuning.experiment import ALL, JUDGE, NONE, Experiment, replay_task, standard_policies
+from rightfit.tuning.experiment import (
+    ALL,
+    JUDGE,
+    MEDIAN_ON_UTILITY,
+    NONE,
+    Experiment,
+    replay_task,
+    standard_policies,
+)
 from rightfit.tuning.policies import JudgePolicy, NoStopping
 from rightfit.tuning.projection import project_structure
 from rightfit.tuning.replay import Truth, replay
@@ -57,6 +65,26 @@ def test_optunas_pruners_stop_some_and_not_all(policy: str) -> None:
 
     stopped = [ending for ending in outcome.endings if ending.checkpoint is not None]
     assert 0 < len(stopped) < 20
+
+
+def test_a_pruner_on_utility_leaves_what_keeps_the_limit() -> None:
+    """The better half of the trials is too large; on quality alone the others would be stopped."""
+    qualities = [0.9, 0.6, 0.91, 0.61, 0.92, 0.62, 0.93, 0.63, 0.94, 0.64, 0.95, 0.65, 0.96, 0.66]
+    cell = recorded_cell(qualities, [200.0, 10.0] * 7)
+    small = {"small": application(max_size_mib=5)}
+    order = list(range(14))
+    policies = standard_policies(rule_params())
+
+    on_utility, on_quality = (
+        replay(cell, order, policies[name](small), judges=Truth(cell, small))
+        for name in (MEDIAN_ON_UTILITY, "optuna_median")
+    )
+
+    assert on_utility.winners == {"small": (13, ONE)}
+    assert on_quality.endings[13].checkpoint is not None
+    assert Experiment([cell], small, policies, 1, 0).tasks()[2] == (0, JUDGE, "small")
+    assert (0, MEDIAN_ON_UTILITY, "small") in Experiment([cell], small, policies, 1, 0).tasks()
+    assert (0, MEDIAN_ON_UTILITY, ALL) not in Experiment([cell], small, policies, 1, 0).tasks()
 
 
 def test_an_experiment_describes_savings_and_losses() -> None:

@@ -14,13 +14,14 @@ import optuna
 import polars as pl
 
 from rightfit.ranking.applications import Application
-from rightfit.tuning.policies import JudgePolicy, NoStopping, PrunerPolicy
+from rightfit.tuning.policies import JudgePolicy, NoStopping, PrunerPolicy, UtilityPrunerPolicy
 from rightfit.tuning.replay import Outcome, Policy, RecordedCell, Truth, replay
 from rightfit.tuning.rules import RuleParams
 
 ALL = "all"  # the scope in which every application is served at once
 JUDGE = "judge"
 NONE = "none"
+MEDIAN_ON_UTILITY = "optuna_median_on_utility"
 
 MakePolicy = Callable[[Mapping[str, Application]], Policy]
 
@@ -60,10 +61,16 @@ class Experiment:
     seed: int
 
     def tasks(self) -> list[tuple[int, str, str]]:
-        """Return (cell, policy, scope) of every part; only the judge looks at applications."""
+        """Return (cell, policy, scope) of every part.
+
+        The judge serves all applications at once and each alone; a pruner on utility can serve only
+        one; the others do not look at applications.
+        """
         scopes = {name: [ALL] for name in self.policies}
         if JUDGE in scopes:
             scopes[JUDGE] += list(self.applications)
+        if MEDIAN_ON_UTILITY in scopes:
+            scopes[MEDIAN_ON_UTILITY] = list(self.applications)
         return [
             (cell, name, scope)
             for cell, name in product(range(len(self.cells)), self.policies)
@@ -72,7 +79,7 @@ class Experiment:
 
 
 def standard_policies(rules: RuleParams) -> dict[str, MakePolicy]:
-    """Return our judge, Optuna's pruners on validation quality, and none.
+    """Return our judge, Optuna's pruners on validation quality and on a utility, and none.
 
     Args:
         rules: The judge's.
@@ -85,6 +92,9 @@ def standard_policies(rules: RuleParams) -> dict[str, MakePolicy]:
     return {
         NONE: lambda applications: NoStopping(),  # noqa: ARG005
         JUDGE: lambda applications: JudgePolicy(applications, rules),
+        MEDIAN_ON_UTILITY: lambda applications: UtilityPrunerPolicy(
+            pruners["optuna_median"], applications, rules
+        ),
         **{
             name: lambda applications, make=make: PrunerPolicy(make)  # type: ignore[misc]  # noqa: ARG005
             for name, make in pruners.items()

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.ranking.applications import Application
+from rightfit.tuning.appraisal import appraise
 from rightfit.tuning.judge import Judge
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.replay import RecordedCell
@@ -57,9 +58,9 @@ class PrunerPolicy(NoStopping):
     def learn(self, pool: Pool) -> None:
         """See :class:`rightfit.tuning.replay.Policy`."""
         for number, running in list(self._running.items()):
-            qualities = pool.trials[number].qualities
-            if len(qualities) == self._n_checkpoints:
-                self._study.tell(running, qualities[-1])
+            trial = pool.trials[number]
+            if len(trial.qualities) == self._n_checkpoints:
+                self._study.tell(running, self._value(trial))
             else:
                 self._study.tell(running, state=TrialState.PRUNED)
             del self._running[number]
@@ -71,10 +72,49 @@ class PrunerPolicy(NoStopping):
         running = self._running[trial.number]
         n_seen = len(trial.qualities)
         if n_seen:
-            running.report(trial.qualities[-1], n_seen)
+            running.report(self._value(trial), n_seen)
         if not n_seen or n_seen == self._n_checkpoints or not running.should_prune():
             return True, {}
         return False, {"": type(self._study.pruner).__name__}
+
+    def _value(self, trial: ObservedTrial) -> float:
+        return trial.qualities[-1]
+
+
+class UtilityPrunerPolicy(PrunerPolicy):
+    """One of Optuna's pruners on the projected utility of one application.
+
+    A trial that is certain to break a limit has a value below any that is not.
+
+    Args:
+        make_pruner: Makes the pruner, given the number of checkpoints.
+        applications: The one that will choose.
+        params: For the projection.
+    """
+
+    def __init__(
+        self,
+        make_pruner: Callable[[int], optuna.pruners.BasePruner],
+        applications: Mapping[str, Application],
+        params: RuleParams,
+    ) -> None:
+        super().__init__(make_pruner)
+        self._applications = applications
+        self._params = params
+
+    def start(self, cell: RecordedCell) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        super().start(cell)
+        self._judge = _make_judge(cell, self._applications, self._params)
+
+    def learn(self, pool: Pool) -> None:
+        """See :class:`rightfit.tuning.replay.Policy`."""
+        self._judge.learn(pool)
+        super().learn(pool)
+
+    def _value(self, trial: ObservedTrial) -> float:
+        (application,) = self._applications
+        return appraise(self._judge, trial, application)
 
 
 class JudgePolicy:
@@ -91,9 +131,7 @@ class JudgePolicy:
 
     def start(self, cell: RecordedCell) -> None:
         """See :class:`rightfit.tuning.replay.Policy`."""
-        self._judge = Judge(
-            self._applications, self._params, cell.servings, known_quality=cell.quality_elsewhere
-        )
+        self._judge = _make_judge(cell, self._applications, self._params)
         self._pool = Pool((), cell.n_checkpoints)
 
     def learn(self, pool: Pool) -> None:
@@ -114,3 +152,9 @@ class JudgePolicy:
         decision = self._judge.decide(trial)
         wanted = self._judge.wanted_servings(trial, decision)
         return wanted[0] if wanted else None
+
+
+def _make_judge(
+    cell: RecordedCell, applications: Mapping[str, Application], params: RuleParams
+) -> Judge:
+    return Judge(applications, params, cell.servings, known_quality=cell.quality_elsewhere)

@@ -108,14 +108,14 @@ def test_stops_say_the_rule_and_the_saving(results: Results) -> None:
 
 
 def test_stops_count_the_votes_by_application_and_rule(results: Results) -> None:
-    votes = {"web_api": {"rule": "optimistic_bound", "metric": "utility", "text": ""}}
+    votes = {"web_api": {"rule": "expected_gain", "metric": "utility", "text": ""}}
     trials = results.trials["landsat.net"].with_columns(
         votes=pl.when(pl.col("state") == "stopped").then(pl.lit(json.dumps(votes)))
     )
     voted = replace(results, trials={"landsat.net": trials})
 
     assert build_stops(voted).folds[1].tables[0].rows == (
-        ("web api", "optimistic bound", "utility", "1"),
+        ("web api", "expected gain", "utility", "1"),
     )
 
 
