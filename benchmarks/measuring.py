@@ -80,7 +80,7 @@ def main() -> None:
     """Run all comparisons and print the tables and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="factor of all window lengths")
-    parser.add_argument("--n-runs", type=int, default=20, help="runs of our rule per model")
+    parser.add_argument("--n-runs", type=int, default=10, help="runs of our rule per model")
     parser.add_argument("--n-processes", type=int, default=10, help="processes of a reference")
     parser.add_argument("--models", nargs="*", default=["fast", "middle", "slow"])
     options = parser.parse_args()

@@ -220,3 +220,11 @@ def test_round_reports_what_the_machine_did_meanwhile(bench: Bench) -> None:
     assert finished["busy_cores"] > 0
     assert finished["probe_full_ns"] > 0
     assert len(bench.speed.looks_ns) > 1
+
+
+def test_later_processes_take_over_what_files_the_first_mapped(bench: Bench) -> None:
+    first = run_round(known_load(burn_ms=1), bench, new_state())
+
+    later = run_round(known_load(burn_ms=1), bench, fake_state([first | {"files_mib": 123.0}]))
+
+    assert later["files_mib"] == 123.0
