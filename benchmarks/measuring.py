@@ -8,8 +8,9 @@ reference is the median over ten fresh processes of 10 s each, at full core spee
 
 The machine's speed drifts over minutes. So our runs are measured in turns, one process each, as
 the profiles of a cell are, and the reference's processes lie between the turns. The other rules
-take their calls from the reference's own processes, three of which go on for perf_analyzer's
-windows. The time of a run is that of its own processes.
+take their calls from the reference's own processes, every second of which goes on for
+perf_analyzer's windows; each is held against the reference of the nine others. The time of a run is
+that of its own processes.
 
 Ends with one line of JSON: the p50 and the speed-up are those of ``quick``, the interval of the
 p95 and its error those of ``standard``. Run it on a quiet machine; ``--scale 0.1`` shortens all
@@ -29,8 +30,8 @@ from pathlib import Path
 from instrument_checks import check_disturbed, check_known_load, check_repeatability
 from measured_models import make_bench, make_models, use_preset
 from measuring_rules import (
-    PERF_ANALYZER_MAX_WINDOWS,
     PERF_ANALYZER_WINDOW_S,
+    PERF_ANALYZER_WINDOWS,
     SHARES,
     Estimate,
     Recording,
@@ -40,6 +41,7 @@ from measuring_rules import (
     record,
     reference_of,
     run_pyperf,
+    would_perf_analyzer_stop,
 )
 from simulated_latencies import coverage_of_intervals
 
@@ -48,7 +50,7 @@ from rightfit.profiling.workers import WorkerPool
 
 PRESETS = ("quick", "standard")
 WINDOW_S = 10
-PERF_ANALYZER_EVERY = 4  # of ten processes of the reference, three are long enough for it too
+PERF_ANALYZER_EVERY = 2  # of ten processes of the reference, five are long enough for it too
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,18 @@ class Compared:
         with_slow: The same of all calls.
         estimates: Runs of each rule.
         slow_share: Share of the reference's calls made on a slow core.
+        stops: Of perf_analyzer's runs, whether it would have stopped.
     """
 
     reference: dict[float, float]
     with_slow: dict[float, float]
     estimates: dict[str, list[Estimate]]
     slow_share: float
+    stops: list[bool]
 
     def errors(self, rule: str, share: float) -> list[float]:
         """Return the relative errors of a rule's runs."""
-        return [e.error(self.reference, share) for e in self.estimates[rule]]
+        return [e.error(share) for e in self.estimates[rule]]
 
     def mean_s(self, rule: str) -> float:
         """Return how long a run of a rule takes."""
@@ -106,19 +110,20 @@ def compare_rules(
     print(("{:<8}{:<16}" + "{:>12}" * 6).format(*header))
     found = {}
     for name, model in models.items():
-        recordings, runs, pyperf = measure_in_turns(model, bench, options)
+        recordings, runs = measure_in_turns(model, bench, options)
         found[name] = compare_model(bench, recordings, runs, options.scale)
-        found[name].estimates["pyperf"] = [pyperf]
+        reference = found[name].reference
+        found[name].estimates["pyperf"] = [run_pyperf(model, bench, reference, options.scale)]
         print_model(name, found[name])
     return summarise(found)
 
 
 def measure_in_turns(
     model: Subject, bench: Bench, options: argparse.Namespace
-) -> tuple[list[Recording], list[Run], Estimate]:
+) -> tuple[list[Recording], list[Run]]:
     """Measure the reference's processes, and between them one process of each of our runs."""
     window_s = WINDOW_S * options.scale
-    long_s = PERF_ANALYZER_MAX_WINDOWS * PERF_ANALYZER_WINDOW_S * options.scale
+    long_s = PERF_ANALYZER_WINDOWS * PERF_ANALYZER_WINDOW_S * options.scale
     runs = [Run(model, use_preset(bench, p)) for p in PRESETS for _ in range(options.n_runs)]
     recordings: list[Recording] = []
     while len(recordings) < options.n_processes or not all(run.is_over for run in runs):
@@ -127,7 +132,7 @@ def measure_in_turns(
             recordings.append(record(model, bench, long_s if is_long else window_s))
         for run in runs:
             run.take_turn()
-    return recordings, runs, run_pyperf(model, bench, options.scale)
+    return recordings, runs
 
 
 def compare_model(
@@ -142,12 +147,17 @@ def compare_model(
         f"ours, {preset}": [run.estimate(reference) for run in runs if run.bench.preset == preset]
         for preset in PRESETS
     }
-    estimates["fixed window"] = [estimate_fixed_window(window, window_s) for window in windows]
+    long = range(0, len(recordings), PERF_ANALYZER_EVERY)
+    others = [reference_of([*windows[:i], *windows[i + 1 :]], full_ns) for i in range(len(windows))]
+    estimates["fixed window"] = [
+        estimate_fixed_window(windows[i], window_s, others[i]) for i in range(len(windows))
+    ]
     estimates["perf_analyzer"] = [
-        estimate_perf_analyzer(r, scale) for r in recordings[::PERF_ANALYZER_EVERY]
+        estimate_perf_analyzer(recordings[i], others[i], scale) for i in long
     ]
     slow_share = statistics.mean(window.slow_share(full_ns) for window in windows)
-    return Compared(reference, reference_of(windows, math.inf), estimates, slow_share)
+    stops = [would_perf_analyzer_stop(recordings[i], scale) for i in long]
+    return Compared(reference, reference_of(windows, math.inf), estimates, slow_share, stops)
 
 
 def summarise(found: dict[str, Compared]) -> dict[str, float]:
@@ -191,7 +201,8 @@ def print_model(name: str, compared: Compared) -> None:
     ours = [e for rule, found in compared.estimates.items() if "ours" in rule for e in found]
     print(
         f"{name}: reference {reference}; core slow {100 * compared.slow_share:.1f} %; "
-        f"{sum(e.is_marked for e in ours)} of {len(ours)} of our runs marked as disturbed"
+        f"{sum(e.is_marked for e in ours)} of {len(ours)} of our runs marked as disturbed; "
+        f"perf_analyzer would have stopped in {sum(compared.stops)} of {len(compared.stops)}"
     )
 
 

@@ -26,7 +26,6 @@ SHARES = (0.5, 0.95, 0.99)
 MIN_CLEAN_CALLS = 67  # what a p99 needs
 PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1
 PERF_ANALYZER_WINDOW_S, PERF_ANALYZER_WINDOWS, PERF_ANALYZER_WITHIN = 5.0, 3, 0.1
-PERF_ANALYZER_MAX_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -36,18 +35,20 @@ class Estimate:
     Args:
         seconds: Time it took.
         percentiles_ns: By share.
+        reference_ns: What it should have found.
         p95_covers: Whether its interval of the p95 covers the reference; ``None``: has none.
         is_marked: Whether its profile says that it was disturbed.
     """
 
     seconds: float
     percentiles_ns: dict[float, float]
+    reference_ns: dict[float, float]
     p95_covers: bool | None = None
     is_marked: bool = False
 
-    def error(self, reference: dict[float, float], share: float) -> float:
+    def error(self, share: float) -> float:
         """Return the relative error of a percentile; NaN when it was not reported."""
-        return abs(self.percentiles_ns.get(share, math.nan) / reference[share] - 1)
+        return abs(self.percentiles_ns.get(share, math.nan) / self.reference_ns[share] - 1)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ class Run:
         return Estimate(
             self.seconds,
             {share: interval.value for share, interval in intervals.items()},
+            reference,
             covers,
             self._is_marked(),
         )
@@ -161,42 +163,46 @@ def reference_of(recordings: Sequence[Recording], full_ns: float) -> dict[float,
     }
 
 
-def estimate_fixed_window(recording: Recording, seconds: float) -> Estimate:
+def estimate_fixed_window(
+    recording: Recording, seconds: float, reference: dict[float, float]
+) -> Estimate:
     """Take all calls of one process."""
-    return Estimate(seconds, {share: percentile(recording.samples_ns, share) for share in SHARES})
+    return Estimate(seconds, percentiles(recording.samples_ns), reference)
 
 
-def estimate_perf_analyzer(recording: Recording, scale: float) -> Estimate:
-    """Extend windows of one process until three in a row agree within 10 %, four at most.
+def estimate_perf_analyzer(
+    recording: Recording, reference: dict[float, float], scale: float
+) -> Estimate:
+    """Take the first three windows of one process, which is the least that its rule takes."""
+    seconds = PERF_ANALYZER_WINDOWS * PERF_ANALYZER_WINDOW_S * scale
+    return Estimate(seconds, percentiles(recording.first(seconds).samples_ns), reference)
 
-    Args:
-        recording: Of four windows.
-        scale: Factor of a window's length.
-    """
-    window_s = PERF_ANALYZER_WINDOW_S * scale
-    ends_s = np.cumsum(recording.samples_ns) / 1e9
-    windows = [
-        recording.samples_ns[(ends_s > i * window_s) & (ends_s <= (i + 1) * window_s)]
-        for i in range(PERF_ANALYZER_MAX_WINDOWS)
+
+def would_perf_analyzer_stop(recording: Recording, scale: float) -> bool:
+    """Tell whether the p95 of the first three windows agree within 10 %, else it would go on."""
+    windows = np.cumsum(recording.samples_ns) // (PERF_ANALYZER_WINDOW_S * scale * 1e9)
+    p95 = [
+        percentile(recording.samples_ns[windows == i], 0.95) for i in range(PERF_ANALYZER_WINDOWS)
     ]
-    for n_windows in range(PERF_ANALYZER_WINDOWS, PERF_ANALYZER_MAX_WINDOWS + 1):
-        last = [w for w in windows[n_windows - PERF_ANALYZER_WINDOWS : n_windows] if len(w)]
-        p95 = [percentile(window, 0.95) for window in last]
-        if max(p95) <= min(p95) * (1 + PERF_ANALYZER_WITHIN):
-            break
-    joined = np.concatenate(last)
-    return Estimate(n_windows * window_s, {share: percentile(joined, share) for share in SHARES})
+    return max(p95) <= min(p95) * (1 + PERF_ANALYZER_WITHIN)
 
 
-def run_pyperf(model: Subject, bench: Bench, scale: float) -> Estimate:
+def run_pyperf(
+    model: Subject, bench: Bench, reference: dict[float, float], scale: float
+) -> Estimate:
     """Take the mean over processes of the mean of three loops; it has no percentiles."""
     start_s = time.perf_counter()
     seconds = PYPERF_VALUES * PYPERF_VALUE_S * scale
     means = [
         float(record(model, bench, seconds).samples_ns.mean()) for _ in range(PYPERF_PROCESSES)
     ]
-    mean_ns = statistics.mean(means)
-    return Estimate(time.perf_counter() - start_s, dict.fromkeys(SHARES, mean_ns))
+    found = dict.fromkeys(SHARES, statistics.mean(means))
+    return Estimate(time.perf_counter() - start_s, found, reference)
+
+
+def percentiles(samples_ns: Samples) -> dict[float, float]:
+    """Return the percentiles of calls, by share."""
+    return {share: percentile(samples_ns, share) for share in SHARES}
 
 
 def percentile(samples_ns: Samples, share: float) -> float:
