@@ -47,9 +47,7 @@ def describe_stops(compute: pl.DataFrame) -> str:
     spent_s, saved_s = float(compute["compute_s"].sum()), float(compute["saved_s"].sum())
     causes = compute.group_by("cause", maintain_order=True).agg(pl.col("n_trials").sum())
     stops = [
-        f"{n} by {cause}"
-        for cause, n in causes.iter_rows()
-        if cause not in ("complete", "failed")
+        f"{n} by {cause}" for cause, n in causes.iter_rows() if cause not in ("complete", "failed")
     ]
     head = f"{count(n_trials, 'trial')} took {format_number(spent_s)} CPU seconds"
     if not stops:
