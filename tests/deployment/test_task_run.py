@@ -65,6 +65,7 @@ def test_all_outputs_of_a_run_carry_its_version(home: Path, plan: Plan) -> None:
             "data_card.json",
             "trials.parquet",
             "learning_curves.parquet",
+            "search_audit.parquet",
             "candidates",
         )
     }
