@@ -17,8 +17,9 @@ from rightfit.tuning.application_steering import ApplicationSteering
 from rightfit.tuning.claims import CLAIM
 from rightfit.tuning.demand import Demand
 from rightfit.tuning.learning_curve import Json
+from rightfit.tuning.live_pool import SearchRecord, read_search
 from rightfit.tuning.observed import Serving
-from rightfit.tuning.records import CONFIGURATION, CURVE, STOP_CHECKPOINT
+from rightfit.tuning.records import CONFIGURATION, CURVE, STOP_CHECKPOINT, VOTES, dump_votes
 from rightfit.tuning.steering import Stop
 from rightfit.tuning.study_store import STOP_REASON
 
@@ -68,6 +69,10 @@ class Play:
             self.bench,  # type: ignore[arg-type]
         )
 
+    def record(self) -> SearchRecord:
+        """Read what the search has come to."""
+        return read_search(self.study.trials, self.cell, n_checkpoints=2)
+
     def run(self, *qualities: float, alpha: float = 1e-4, size_mib: float = 1.0) -> Stop | None:
         """Play a trial through its checkpoints; return the stop, if there was one."""
         draw = len(self.study.trials)
@@ -92,6 +97,7 @@ class Play:
         else:
             trial.set_user_attr(STOP_REASON, stop.reason)
             trial.set_user_attr(STOP_CHECKPOINT, stop.checkpoint)
+            trial.set_user_attr(VOTES, dump_votes(stop.votes))
         for name, note in referee.notes.items():
             trial.set_user_attr(name, note)
         trial.set_user_attr("compute_s", len(curve) + referee.measuring_s)

@@ -22,7 +22,7 @@ def test_audit_sums_up_the_search_and_names_each_winner(play: Play) -> None:
         play.run(quality - 0.02, quality)
     stop = play.run(0.2, 0.3)
 
-    audit = audit_search(play.study, play.cell, play.settings, n_orders=5)
+    audit = audit_search(play.record(), play.cell, play.demand, n_orders=5, seed=0)
     rows = {row["application"]: row for row in audit.to_dicts()}
 
     assert stop is not None
@@ -43,7 +43,7 @@ def test_audit_counts_the_stops_that_were_wrong(blobs: TrainingData) -> None:
     play.run(0.2, 0.3)  # rightly given up
     play.run(0.2, 0.99)  # wrongly
 
-    row = audit_search(play.study, play.cell, play.settings, n_orders=1).to_dicts()[0]
+    row = audit_search(play.record(), play.cell, play.demand, n_orders=1, seed=0).to_dicts()[0]
 
     assert (row["n_audited"], row["n_wrong"], row["n_stopped"]) == (2, 1, 0)
     assert 0 < row["wrong_share_low"] < 0.5 < row["wrong_share_high"] < 1
@@ -54,7 +54,7 @@ def test_winner_that_comes_last_survives_every_order(blobs: TrainingData) -> Non
     play.run(0.98, 0.99)
     play.run(0.1, 0.2)
 
-    row = audit_search(play.study, play.cell, play.settings, n_orders=6).to_dicts()[0]
+    row = audit_search(play.record(), play.cell, play.demand, n_orders=6, seed=0).to_dicts()[0]
 
     assert row["n_survived"] == 6
 

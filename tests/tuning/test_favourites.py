@@ -31,4 +31,4 @@ def test_favourites_of_a_search_are_those_of_its_applications(blobs: TrainingDat
     play.run(0.70, 0.80, size_mib=0.1)
     play.run(0.80, 0.90, size_mib=4.0)
 
-    assert find_favourites(play.study, play.cell, play.settings) == [1, 0]
+    assert find_favourites(play.record(), play.demand) == [1, 0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from rightfit.tuning.budget import is_finished
 from rightfit.tuning.claims import CLAIM
 from rightfit.tuning.demand import Demand
 from rightfit.tuning.learning_curve import Json
-from rightfit.tuning.live_pool import dump_served, observe_pool, observe_trial
+from rightfit.tuning.live_pool import dump_served, observe_trial, read_search
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.records import (
     AUDITED,
@@ -35,7 +35,7 @@ from rightfit.tuning.records import (
     JUDGED,
     SERVED,
     UNTRAINED,
-    VOTES,
+    dump_votes,
 )
 from rightfit.tuning.rules import Vote
 from rightfit.tuning.sampling import make_sampler
@@ -69,11 +69,9 @@ class ApplicationSteering:
         self.settings = settings
         self.demand = demand
         self.bench = bench
-        self.judge = demand.make_judge()
-        self.pool = Pool((), settings.n_checkpoints)
-        self.n_complete = 0
+        self.record = read_search([], cell, n_checkpoints=settings.n_checkpoints)
+        self.judge = demand.make_judge(self.record.pool)
         self._study = study
-        self._finished: list[int] | None = None
 
     def propose(self, draw: int) -> Proposal | None:
         """See :class:`rightfit.tuning.steering.Steering`."""
@@ -94,18 +92,12 @@ class ApplicationSteering:
     def learn(self) -> list[FrozenTrial]:
         """Tell the judge of trials that have ended since; return all trials of the study."""
         trials = self._study.get_trials(deepcopy=False)
-        finished = [trial for trial in trials if is_finished(trial)]
-        numbers = [trial.number for trial in finished]
-        if numbers != self._finished:
-            self._finished = numbers
-            self.n_complete = sum(trial.state == TrialState.COMPLETE for trial in finished)
-            self.pool = observe_pool(finished, self.cell, n_checkpoints=self.settings.n_checkpoints)
-            self.judge.learn(self.pool)
+        n_finished = sum(is_finished(trial) for trial in trials)
+        if n_finished != len(self.record.trials):  # a finished trial stays so
+            n_checkpoints = self.settings.n_checkpoints
+            self.record = read_search(trials, self.cell, n_checkpoints=n_checkpoints)
+            self.judge.learn(self.record.pool)
         return trials
-
-    def forget(self) -> None:
-        """Have the judge learn anew from the records: it knows of a trial not yet among them."""
-        self._finished = None
 
     def _score(self, trials: Sequence[FrozenTrial], name: str, draw: int) -> optuna.Study:
         """Make a study of all trials as one application sees them."""
@@ -118,7 +110,7 @@ class ApplicationSteering:
                 n_startup_trials=self.settings.n_startup_trials,
             ),
         )
-        seen = {trial.number: trial for trial in self.pool.trials}
+        seen = {trial.number: trial for trial in self.record.pool.trials}
         for trial in trials:
             if trial.number in seen:
                 value = appraise(self.judge, seen[trial.number], name)
@@ -152,21 +144,25 @@ class ApplicationReferee:
                 self._describe_untrained()
             self._record[CURVE] = list(curve)
             self._steering.learn()
-            decision = self._steering.judge.decide(self._observe())
+            seen = self._observe()
+            decision = self._steering.judge.decide(seen)
         checkpoint = curve[-1]["checkpoint"] if curve else 0
-        if not decision.is_stop or AUDITED in self.notes or self._is_kept_anyway(curve):
+        if (
+            not decision.is_stop
+            or AUDITED in self.notes
+            or self._steering.record.keeps_anyway(seen)
+        ):
             return None
-        votes = {name: asdict(vote) for name, vote in decision.votes.items()}
         if self._is_audited():
-            self.notes[AUDITED] = {"checkpoint": checkpoint, "votes": votes}
+            self.notes[AUDITED] = {"checkpoint": checkpoint, "votes": dump_votes(decision.votes)}
             return None
-        self.notes[VOTES] = votes
         return Stop(checkpoint, describe_votes(decision.votes), decision.votes)
 
     def finish(self, bundle: Bundle) -> None:
         """See :class:`rightfit.tuning.steering.Referee`."""
         judge = self._steering.judge
         self._steering.learn()
+        pool = self._steering.record.pool
         before = dict(judge.incumbents)
         seen = self._observe()
         while True:
@@ -178,27 +174,12 @@ class ApplicationReferee:
             self.measuring_s += seconds
             seen = replace(seen, served={**seen.served, wanted[0]: metrics})
             with self._judging():  # it may be an incumbent now, and tells about the rest
-                pool = self._steering.pool
                 judge.learn(Pool((*pool.trials, seen), pool.n_checkpoints))
         self.notes[SERVED] = dump_served(seen.served)
         gained = [name for name, best in judge.incumbents.items() if best > before[name]]
         if gained:
             self.notes[GAINED] = gained
-        self._steering.forget()
-
-    def _is_kept_anyway(self, curve: Sequence[Json]) -> bool:
-        """Tell whether a trial goes on though nobody wants it.
-
-        Something must be kept, if only as the nearest miss; and a model that is trained already is
-        not thrown away if it is the best so far, by however little.
-        """
-        steering = self._steering
-        if steering.n_complete == 0:
-            return True
-        if len(curve) < steering.settings.n_checkpoints:
-            return False
-        quality = steering.cell.quality.scale(curve[-1]["quality_raw"])
-        return all(quality > trial.qualities[-1] for trial in steering.pool.finished())
+        judge.learn(pool)  # what it knows of this trial counts once the study says so
 
     def _wanted_servings(self, seen: ObservedTrial) -> list[Serving]:
         demand, judge = self._steering.demand, self._steering.judge

@@ -23,7 +23,7 @@ def appraise(judge: Judge, trial: ObservedTrial, application: str) -> float:
         broken by the least is broken. So TPE's order is feasible first, then by violation, as it
         is with Optuna's own constraints.
     """
-    outlook = judge.decide(trial).outlooks[application]
+    outlook = judge.look_ahead(trial, application)
     if not np.isnan(outlook.expected):
         return outlook.expected
     violation = outlook.violation

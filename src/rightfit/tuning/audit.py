@@ -11,27 +11,24 @@ Two ways of looking at the risk, since what a stopped trial would have come to i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
 import polars as pl
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from rightfit.profiling.quality_interval import share_interval
 from rightfit.tuning.appraisal import appraise
-from rightfit.tuning.budget import finished_trials
+from rightfit.tuning.budget import spent_cpu_s
 from rightfit.tuning.demand import Demand
-from rightfit.tuning.judge import Judge
-from rightfit.tuning.live_pool import observe_pool
+from rightfit.tuning.live_pool import SearchRecord
 from rightfit.tuning.observed import ObservedTrial, Pool
 from rightfit.tuning.records import AUDITED, GAINED, JUDGED
 from rightfit.tuning.rest_cost import estimate_rest_s, usual_costs
 
 if TYPE_CHECKING:
-    from rightfit.tuning.search import Cell, SearchSettings
+    from rightfit.tuning.search import Cell
 
 SCHEMA: dict[str, Any] = {
     "application": pl.String,
@@ -47,84 +44,79 @@ SCHEMA: dict[str, Any] = {
 
 
 def audit_search(
-    study: optuna.Study, cell: Cell, settings: SearchSettings, *, n_orders: int
+    search: SearchRecord, cell: Cell, demand: Demand, *, n_orders: int, seed: int
 ) -> pl.DataFrame:
     """Audit a finished search.
 
     Args:
-        study: The search.
+        search: What it came to.
         cell: What was searched.
-        settings: How.
+        demand: Who voted.
         n_orders: Random orders in which the winners must survive.
+        seed: Seed of the orders.
 
     Returns:
-        One row per application, in columns of the whole search and of the application; no row
-        where no application took part in the search.
+        One row per application, in columns of the whole search and of the application.
     """
-    if settings.demand is None:
-        return pl.DataFrame(schema=SCHEMA)
-    finished = finished_trials(study)
-    pool = observe_pool(finished, cell, n_checkpoints=settings.n_checkpoints)
-    numbers = {trial.number for trial in finished if trial.state == TrialState.COMPLETE}
-    judge = settings.demand.make_judge()
-    judge.learn(pool)
-    complete = [trial for trial in pool.trials if trial.number in numbers]
-    whole = _audit_whole(finished, cell, settings)
+    judge = demand.make_judge(search.pool)
+    whole = _audit_whole(search, cell)
     survived: dict[int, int] = {}
     rows = []
     for name in judge.applications:
         utility, winner = max(
-            ((appraise(judge, trial, name), trial) for trial in complete), key=lambda pair: pair[0]
+            ((appraise(judge, trial, name), trial) for trial in search.complete),
+            key=lambda pair: pair[0],
         )
-        if winner.number not in survived:
+        is_feasible = utility >= 0
+        if is_feasible and winner.number not in survived:
             survived[winner.number] = count_survivals(
-                winner, pool, settings.demand, n_orders=n_orders, seed=settings.seed
+                winner, search, demand, n_orders=n_orders, seed=seed
             )
         own = {
             "application": name,
-            "winner": winner.number if utility >= 0 else None,
-            "utility": utility if utility >= 0 else None,
+            "winner": winner.number if is_feasible else None,
+            "utility": utility if is_feasible else None,
             "n_orders": n_orders,
-            "n_survived": survived[winner.number] if utility >= 0 else None,
+            "n_survived": survived[winner.number] if is_feasible else None,
         }
         rows.append(own | whole)
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
 def count_survivals(
-    trial: ObservedTrial, pool: Pool, demand: Demand, *, n_orders: int, seed: int
+    trial: ObservedTrial, search: SearchRecord, demand: Demand, *, n_orders: int, seed: int
 ) -> int:
     """Count the random orders of a search in which a trial would not have been stopped.
 
     Args:
-        trial: A complete trial of the pool.
-        pool: All trials, as far as they went.
+        trial: A complete trial of the search.
+        search: All trials, as far as they went.
         demand: Who votes, and how.
         n_orders: Orders to try.
         seed: Seed of the orders.
     """
-    others = [other for other in pool.trials if other.number != trial.number]
-    judge = demand.make_judge()
+    others = [other for other in search.pool.trials if other.number != trial.number]
+    complete = {other.number for other in search.complete}
     n_survived = 0
     for order in range(n_orders):
         rng = np.random.default_rng([seed, order])
         n_before = int(rng.integers(len(others) + 1))
         before = [others[i] for i in rng.permutation(len(others))[:n_before]]
-        judge.learn(Pool(before, pool.n_checkpoints))
-        n_survived += _survives(trial, judge, is_first=not any(t.served for t in before))
+        kept = [other for other in before if other.number in complete]
+        earlier = SearchRecord((), Pool(before, search.pool.n_checkpoints), kept)
+        n_survived += _survives(trial, earlier, demand)
     return n_survived
 
 
-def _survives(trial: ObservedTrial, judge: Judge, *, is_first: bool) -> bool:
-    return is_first or not any(
-        judge.decide(replace(trial, looks=trial.looks[: n + 1], served={})).is_stop
-        for n in range(len(trial.looks))
-    )
+def _survives(trial: ObservedTrial, earlier: SearchRecord, demand: Demand) -> bool:
+    # A judge of its own: hyper-parameters of the projection must not come from another order.
+    judge = demand.make_judge(earlier.pool)
+    looks = [replace(trial, looks=trial.looks[: n + 1], served={}) for n in range(len(trial.looks))]
+    return all(earlier.keeps_anyway(seen) or not judge.decide(seen).is_stop for seen in looks)
 
 
-def _audit_whole(
-    finished: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
-) -> dict[str, Any]:
+def _audit_whole(search: SearchRecord, cell: Cell) -> dict[str, Any]:
+    finished = search.trials
     stopped = [trial for trial in finished if trial.state == TrialState.PRUNED]
     audited = [trial for trial in finished if AUDITED in trial.user_attrs]
     n_wrong = sum(bool(trial.user_attrs.get(GAINED)) for trial in audited)
@@ -133,13 +125,13 @@ def _audit_whole(
     judged = [trial.user_attrs[JUDGED] for trial in finished if JUDGED in trial.user_attrs]
     return {
         "n_trials": len(finished),
-        "n_complete": sum(trial.state == TrialState.COMPLETE for trial in finished),
+        "n_complete": len(search.complete),
         "n_stopped": len(stopped),
-        "spent_s": sum(trial.user_attrs.get("compute_s", 0.0) for trial in finished),
+        "spent_s": spent_cpu_s(finished),
         "saved_s": None
         if usual is None
         else sum(
-            estimate_rest_s(trial, cell, usual, n_checkpoints=settings.n_checkpoints)
+            estimate_rest_s(trial, cell, usual, n_checkpoints=search.pool.n_checkpoints)
             for trial in stopped
         ),
         "judging_s": sum(entry["judging_s"] for entry in judged),

@@ -8,7 +8,7 @@ from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.tiers import Tier
 from rightfit.ranking.applications import Applications
 from rightfit.tuning.judge import Judge
-from rightfit.tuning.observed import Serving
+from rightfit.tuning.observed import Pool, Serving
 from rightfit.tuning.rules import RuleParams
 
 
@@ -35,12 +35,14 @@ class Demand:
     known_quality: float | None
     audit_share: float
 
-    def make_judge(self) -> Judge:
-        """Make a judge that knows no trial yet."""
+    def make_judge(self, pool: Pool) -> Judge:
+        """Make a judge that has learnt from a pool of trials."""
         known = self.known_quality
-        return Judge(
+        judge = Judge(
             dict(self.applications.items()),
             self.rules,
             self.servings,
             known_quality=float("-inf") if known is None else known,
         )
+        judge.learn(pool)
+        return judge

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
-import optuna
-from optuna.trial import TrialState
 
 from rightfit.tuning.appraisal import appraise
-from rightfit.tuning.budget import finished_trials
-from rightfit.tuning.live_pool import observe_pool
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search import Cell, SearchSettings
+from rightfit.tuning.demand import Demand
+from rightfit.tuning.live_pool import SearchRecord
 
 Floats = npt.NDArray[np.float64]
 
 
-def find_favourites(study: optuna.Study, cell: Cell, settings: SearchSettings) -> list[int]:
+def find_favourites(search: SearchRecord, demand: Demand) -> list[int]:
     """Return the numbers of the complete trials that applications want, the most wanted first.
 
     They are scored anew, so an application that the search did not know finds its own too.
 
     Args:
-        study: The search.
-        cell: What was searched.
-        settings: How; without a demand there are no favourites.
+        search: A search with complete trials.
+        demand: What the applications ask for.
     """
-    if settings.demand is None:
-        return []
-    finished = finished_trials(study)
-    pool = observe_pool(finished, cell, n_checkpoints=settings.n_checkpoints)
-    judge = settings.demand.make_judge()
-    judge.learn(pool)
-    complete = {trial.number for trial in finished if trial.state == TrialState.COMPLETE}
-    trials = [trial for trial in pool.trials if trial.number in complete]
-    values = np.array(
-        [[appraise(judge, trial, name) for name in judge.applications] for trial in trials]
-    )
-    qualities = np.array([trial.qualities[-1] for trial in trials])
-    return [trials[position].number for position in cover_wishes(values, qualities)]
+    judge = demand.make_judge(search.pool)
+    values = [
+        [appraise(judge, trial, name) for name in judge.applications] for trial in search.complete
+    ]
+    qualities = [trial.qualities[-1] for trial in search.complete]
+    chosen = cover_wishes(np.array(values), np.array(qualities))
+    return [search.complete[position].number for position in chosen]
 
 
 def cover_wishes(values: Floats, qualities: Floats) -> list[int]:

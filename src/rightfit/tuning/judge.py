@@ -116,6 +116,10 @@ class Judge:
                 votes[name] = vote
         return Decision(votes, outlooks, len(votes) == len(self.applications))
 
+    def look_ahead(self, trial: ObservedTrial, application: str) -> Outlook:
+        """Return what one application can expect of a trial at its latest look."""
+        return self._look_ahead(application, self.project(trial))
+
     def wanted_servings(self, trial: ObservedTrial, decision: Decision) -> list[Serving]:
         """Return what is worth measuring of a finished trial, the most promising first.
 

@@ -8,18 +8,16 @@ stopping, everything trained and measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import optuna
 import polars as pl
-from optuna.trial import TrialState
 
 from rightfit.tuning.appraisal import appraise
-from rightfit.tuning.budget import finished_trials, spent_cpu_s
+from rightfit.tuning.budget import spent_cpu_s
 from rightfit.tuning.demand import Demand
-from rightfit.tuning.live_pool import observe_pool
-from rightfit.tuning.observed import ObservedTrial, Pool
+from rightfit.tuning.live_pool import SearchRecord, read_search
+from rightfit.tuning.observed import Pool
 from rightfit.tuning.search import Cell, SearchSettings, run_search
 from rightfit.tuning.study_store import StudyStore
 
@@ -31,23 +29,6 @@ SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("spent_s", "spent_unstopped_s"), pl.Float64),
     **dict.fromkeys(("utility", "utility_unstopped", "regret"), pl.Float64),
 }
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished search.
-
-    Args:
-        complete: Its complete trials.
-        pool: All of its trials.
-        n_trials: How many.
-        spent_s: CPU seconds, seconds of measuring included.
-    """
-
-    complete: Sequence[ObservedTrial]
-    pool: Pool
-    n_trials: int
-    spent_s: float
 
 
 def compare_live(
@@ -75,10 +56,9 @@ def compare_live(
         )
         for seed in seeds
     ]
-    judge = demand.make_judge()
     trials = [trial for pair in pairs for found in pair for trial in found.pool.trials]
     renumbered = [replace(trial, number=number) for number, trial in enumerate(trials)]
-    judge.learn(Pool(renumbered, settings.n_checkpoints))
+    judge = demand.make_judge(Pool(renumbered, settings.n_checkpoints))
     rows = []
     for seed, (stopped, whole) in zip(seeds, pairs, strict=True):
         for name in judge.applications:
@@ -90,11 +70,11 @@ def compare_live(
                 {
                     "seed": seed,
                     "application": name,
-                    "n_trials": stopped.n_trials,
+                    "n_trials": len(stopped.trials),
                     "n_complete": len(stopped.complete),
                     "n_complete_unstopped": len(whole.complete),
-                    "spent_s": stopped.spent_s,
-                    "spent_unstopped_s": whole.spent_s,
+                    "spent_s": spent_cpu_s(stopped.trials),
+                    "spent_unstopped_s": spent_cpu_s(whole.trials),
                     "utility": best if best >= 0 else None,
                     "utility_unstopped": best_unstopped if best_unstopped >= 0 else None,
                     "regret": max(best_unstopped, 0.0) - max(best, 0.0),
@@ -124,15 +104,7 @@ def summarise_live(searches: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _search(cell: Cell, settings: SearchSettings, store: StudyStore, name: str) -> Finished:
+def _search(cell: Cell, settings: SearchSettings, store: StudyStore, name: str) -> SearchRecord:
     own = replace(store, folder=store.folder / f"live-{name}")
-    study: optuna.Study = run_search(cell, settings, own, on_trial=lambda n, m: None)  # noqa: ARG005
-    finished = finished_trials(study)
-    pool = observe_pool(finished, cell, n_checkpoints=settings.n_checkpoints)
-    numbers = {trial.number for trial in finished if trial.state == TrialState.COMPLETE}
-    return Finished(
-        [trial for trial in pool.trials if trial.number in numbers],
-        pool,
-        len(finished),
-        spent_cpu_s(finished),
-    )
+    study = run_search(cell, settings, own, on_trial=lambda n, m: None)  # noqa: ARG005
+    return read_search(study.get_trials(deepcopy=False), cell, n_checkpoints=settings.n_checkpoints)

@@ -3,28 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.models.families import get_family
 from rightfit.models.family import split_training
+from rightfit.tuning.budget import is_finished
 from rightfit.tuning.observed import ObservedTrial, Pool, Seen, Serving
 from rightfit.tuning.projection import project_fit, project_structure
 from rightfit.tuning.records import CONFIGURATION, CURVE, SERVED, UNTRAINED
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
     from rightfit.tuning.search import Cell
 
 
-def observe_pool(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> Pool:
-    """Return what is known of trials; those that have no configuration yet are left out."""
-    observed = [
-        observe_trial(trial.number, trial.user_attrs, cell, n_checkpoints=n_checkpoints)
-        for trial in trials
-        if CONFIGURATION in trial.user_attrs
-    ]
-    return Pool(tuple(observed), n_checkpoints)
+@dataclass(frozen=True)
+class SearchRecord:
+    """The finished trials of a search.
+
+    Args:
+        trials: As the study holds them.
+        pool: As the judge sees them.
+        complete: Those of the pool whose models were kept.
+    """
+
+    trials: Sequence[FrozenTrial]
+    pool: Pool
+    complete: Sequence[ObservedTrial]
+
+    def keeps_anyway(self, trial: ObservedTrial) -> bool:
+        """Tell whether a further trial goes on though nobody wants it.
+
+        Something must be kept, if only as the nearest miss; and a model that is trained already is
+        not thrown away if it is the best so far, by however little.
+        """
+        if not self.complete:
+            return True
+        is_trained = len(trial.qualities) == self.pool.n_checkpoints
+        return is_trained and all(
+            trial.qualities[-1] > other.qualities[-1] for other in self.pool.finished()
+        )
+
+
+def read_search(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> SearchRecord:
+    """Read a search's records; running trials are left out.
+
+    Args:
+        trials: All trials of the study.
+        cell: What is searched.
+        n_checkpoints: Looks of a whole training.
+    """
+    finished = [trial for trial in trials if is_finished(trial)]
+    observed = {
+        trial.number: observe_trial(
+            trial.number, trial.user_attrs, cell, n_checkpoints=n_checkpoints
+        )
+        for trial in finished
+    }
+    kept = [t.number for t in finished if t.state == TrialState.COMPLETE]
+    return SearchRecord(
+        finished,
+        Pool(tuple(observed.values()), n_checkpoints),
+        [observed[number] for number in kept],
+    )
 
 
 def observe_trial(

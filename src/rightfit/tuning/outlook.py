@@ -103,17 +103,6 @@ class Outlook:
     draws: Floats
     violation: Violation | None
 
-    @property
-    def optimistic(self) -> Floats:
-        """What it could be, for each serving configuration; -inf where a limit is broken."""
-        highest: Floats = self.draws.max(axis=0)
-        return highest
-
-    @property
-    def best(self) -> float:
-        """The highest utility still possible; -inf if none is."""
-        return float(self.draws.max())
-
     def expect_gain(self, incumbent: float) -> float:
         """Return by how much the trial is expected to beat an incumbent, 0 where it does not.
 

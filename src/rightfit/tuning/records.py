@@ -1,6 +1,12 @@
-"""What a trial's record in the study holds: the names of its user attributes."""
+"""What a trial's record in the study holds: its user attributes."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rightfit.tuning.rules import Vote
 
 CONFIGURATION = "configuration"  # all settings, fixed ones included
 ASKED_BY = "asked_by"  # application that asked for it
@@ -12,3 +18,8 @@ STOP_CHECKPOINT = "stop_checkpoint"  # 0: before any training
 VOTES = "votes"  # why each application let go of a stopped trial
 AUDITED = "audited"  # a stop that was not carried out: its checkpoint and votes
 JUDGED = "judged"  # seconds of judging and measuring
+
+
+def dump_votes(votes: Mapping[str, Vote]) -> dict[str, dict[str, Any]]:
+    """Turn votes by application into JSON."""
+    return {name: asdict(vote) for name, vote in votes.items()}

@@ -14,7 +14,7 @@ from rightfit.models.bundle import Bundle, write_bundle
 from rightfit.models.families import get_family
 from rightfit.profiling.lock import lock_path, machine_lock
 from rightfit.tuning.learning_curve import Json, follow_training
-from rightfit.tuning.records import CONFIGURATION, CURVE, STOP_CHECKPOINT
+from rightfit.tuning.records import CONFIGURATION, CURVE, STOP_CHECKPOINT, VOTES, dump_votes
 from rightfit.tuning.steering import Referee, Stop
 from rightfit.tuning.study_store import STOP_REASON, StudyStore
 
@@ -97,6 +97,8 @@ def _is_stopped(trial: optuna.Trial, stop: Stop | None) -> bool:
         return False
     trial.set_user_attr(STOP_REASON, stop.reason)
     trial.set_user_attr(STOP_CHECKPOINT, stop.checkpoint)
+    if stop.votes:
+        trial.set_user_attr(VOTES, dump_votes(stop.votes))
     return True
 
 

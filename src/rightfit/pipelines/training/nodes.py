@@ -49,9 +49,10 @@ def tune_model(
     Returns:
         Trials, learning curves, the audit of the search, and the candidates' bundles by name.
     """
-    from rightfit.tuning.audit import audit_search
+    from rightfit.tuning import audit
     from rightfit.tuning.candidates import bundle_candidates
     from rightfit.tuning.favourites import find_favourites
+    from rightfit.tuning.live_pool import read_search
     from rightfit.tuning.progress import show_progress
     from rightfit.tuning.search import run_search
     from rightfit.tuning.setting_up import (
@@ -71,11 +72,19 @@ def tune_model(
         settings = let_applications_steer(settings, demand, cell, others, studies)
     with show_progress(cell_name) as on_trial:
         study = run_search(cell, settings, store, on_trial=on_trial)
+    favourites, audited = [], pl.DataFrame(schema=audit.SCHEMA)
+    if settings.demand is not None:
+        found = study.get_trials(deepcopy=False)
+        search = read_search(found, cell, n_checkpoints=settings.n_checkpoints)
+        favourites = find_favourites(search, settings.demand)
+        audited = audit.audit_search(
+            search, cell, settings.demand, n_orders=training.n_audit_orders, seed=training.seed
+        )
     candidates = bundle_candidates(
         study,
         store,
         n_candidates=training.n_candidates,
-        favourites=find_favourites(study, cell, settings),
+        favourites=favourites,
         parity_rows=cell.validation.rows,
         model=cell.family,
     )
@@ -86,8 +95,7 @@ def tune_model(
         ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().rows()),
         list(candidates),
     )
-    audit = audit_search(study, cell, settings, n_orders=training.n_audit_orders)
-    return trials, tabulate_curves(study, cell.quality), audit, candidates
+    return trials, tabulate_curves(study, cell.quality), audited, candidates
 
 
 def collect_trials(
