@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from rightfit.reporting.results import Results
 
@@ -56,13 +57,11 @@ def test_report_first_screen_names_every_winner(
 @pytest.mark.browser
 def test_report_charts_follow_the_theme(open_page: Callable[..., Any], report_path: Path) -> None:
     page = open_page(report_path.as_uri(), color_scheme="dark")
-    color_of = "getComputedStyle(document.querySelector('.chart .xtick text')).fill"
-    dark = page.evaluate(color_of)
-    page.emulate_media(color_scheme="light")
-    page.wait_for_function(f"{color_of} !== '{dark}'")
+    tick = page.locator(".chart .xtick text").first
 
-    assert dark == "rgb(169, 179, 193)"
-    assert page.evaluate(color_of) == "rgb(79, 91, 107)"
+    expect(tick).to_have_css("fill", "rgb(169, 179, 193)")
+    page.emulate_media(color_scheme="light")
+    expect(tick).to_have_css("fill", "rgb(79, 91, 107)")
 
 
 @pytest.mark.browser
@@ -71,15 +70,11 @@ def test_report_menu_switches_the_cost_by_keyboard(
 ) -> None:
     page = open_page(report_path.as_uri())
     title = page.locator("#fronts .chart").first.locator(".xtitle")
-    before = title.text_content()
+
+    expect(title).to_have_text("Latency p50 (ms), lower is better")
     page.locator("#fronts select").first.focus()
     page.keyboard.press("End")
-    page.wait_for_function(
-        f"document.querySelector('#fronts .chart .xtitle').textContent !== '{before}'"
-    )
-
-    assert before == "Latency p50 (ms), lower is better"
-    assert title.text_content() == "Training time (s), lower is better"
+    expect(title).to_have_text("Training time (s), lower is better")
 
 
 @pytest.mark.browser

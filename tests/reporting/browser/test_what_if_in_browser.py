@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from playwright.sync_api import expect
 
 from rightfit.ranking.applications import Application
 from rightfit.ranking.contest import hold_contest
@@ -109,7 +110,7 @@ def test_what_if_reset_restores_the_parameters(
     page.locator("#what-if select").select_option("web_api")
     page.get_by_label("Weight of quality").fill("0")
     page.get_by_text("Reset").click()
-    page.wait_for_function("document.querySelector('#what-if input').value === '4'")
 
+    expect(page.locator("#what-if input").first).to_have_value("4")
     assert page.locator("#what-if select").input_value() == "web_api"
     assert page.locator("#what-if-command").text_content() == "kedro run --pipelines ranking"
