@@ -111,7 +111,7 @@ def compare_rules(
     found = {}
     for name, model in models.items():
         recordings, runs = measure_in_turns(model, bench, options)
-        found[name] = compare_model(bench, recordings, runs, options.scale)
+        found[name] = compare_model(recordings, runs, options.scale)
         reference = found[name].reference
         found[name].estimates["pyperf"] = [run_pyperf(model, bench, reference, options.scale)]
         print_model(name, found[name])
@@ -135,12 +135,10 @@ def measure_in_turns(
     return recordings, runs
 
 
-def compare_model(
-    bench: Bench, recordings: list[Recording], runs: list[Run], scale: float
-) -> Compared:
+def compare_model(recordings: list[Recording], runs: list[Run], scale: float) -> Compared:
     """Return what the rules found; the reference is what it is at this machine's full speed."""
     window_s = WINDOW_S * scale
-    full_ns = bench.speed.full_ns
+    full_ns = min(recording.full_ns for recording in recordings)
     windows = [recording.first(window_s) for recording in recordings]
     reference = reference_of(windows, full_ns)
     estimates = {

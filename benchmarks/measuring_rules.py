@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.latency import NS_PER_MS
 from rightfit.profiling.lock import lock_path, machine_lock
 from rightfit.profiling.measurement import Bench, Subject, measure_round
 from rightfit.profiling.profiles import Profile
-from rightfit.profiling.serving_metrics import set_serving_metrics
-from rightfit.profiling.speed import SLOW_FACTOR
-from rightfit.profiling.stopping import new_state, per_process, usable_rounds
+from rightfit.profiling.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
+from rightfit.profiling.speed import SLOW_FACTOR, full_speed_ns
+from rightfit.profiling.stopping import new_state
 
 Samples = npt.NDArray[np.int64]
 
 SHARES = (0.5, 0.95, 0.99)
-MIN_CLEAN_CALLS = 67  # what a p99 needs
+MIN_CLEAN_SHARE = 0.1  # of the calls of a process that the reference can use
 PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1
 PERF_ANALYZER_WINDOW_S, PERF_ANALYZER_WINDOWS, PERF_ANALYZER_WITHIN = 5.0, 3, 0.1
 
@@ -72,10 +72,14 @@ class Recording:
         """Return the share of the calls made on a slow core."""
         return float(self._is_slow(full_ns).mean())
 
+    @property
+    def full_ns(self) -> float:
+        """The look at full speed, as far as this process knows it."""
+        return full_speed_ns(self.probe_ns.tolist())
+
     def at_full_speed(self, full_ns: float) -> Samples:
-        """Return the calls made on a core at full speed, or all when those are too few."""
-        clean = self.samples_ns[~self._is_slow(full_ns)]
-        return clean if len(clean) >= MIN_CLEAN_CALLS else self.samples_ns
+        """Return the calls made on a core at full speed."""
+        return self.samples_ns[~self._is_slow(full_ns)]
 
     def _is_slow(self, full_ns: float) -> npt.NDArray[np.bool_]:
         return self.probe_ns > SLOW_FACTOR * full_ns
@@ -111,29 +115,19 @@ class Run:
 
     def estimate(self, reference: dict[float, float]) -> Estimate:
         """Return what it found."""
-        settings = self.bench.settings
-        rounds = usable_rounds(self.state, settings)
-        figures = {share: per_process(rounds, share) for share in SHARES}
-        intervals = {share: median_interval(f) for share, f in figures.items() if f}
-        p95 = intervals.get(0.95)
-        covers = (
-            p95 is not None
-            and p95.low is not None
-            and p95.high is not None
-            and p95.low <= reference[0.95] <= p95.high
+        profile = Profile()
+        set_serving_metrics(profile, self.state, self.bench.settings, n_threads=1, is_final=True)
+        found = {share: profile.values[column] for share, column in LATENCY_COLUMNS.items()}
+        low, high = (
+            profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")
         )
         return Estimate(
             self.seconds,
-            {share: interval.value for share, interval in intervals.items()},
+            {share: ms * NS_PER_MS for share, ms in found.items() if ms is not None},
             reference,
-            covers,
-            self._is_marked(),
+            low is not None and high is not None and low <= reference[0.95] / NS_PER_MS <= high,
+            bool(profile.facts["disturbed"]),
         )
-
-    def _is_marked(self) -> bool:
-        profile, settings = Profile(), self.bench.settings
-        set_serving_metrics(profile, self.state, settings, n_threads=1, is_final=True)
-        return bool(profile.facts["disturbed"])
 
 
 def record(model: Subject, bench: Bench, seconds: float) -> Recording:
@@ -156,10 +150,19 @@ def record(model: Subject, bench: Bench, seconds: float) -> Recording:
 
 
 def reference_of(recordings: Sequence[Recording], full_ns: float) -> dict[float, float]:
-    """Return each percentile's median over processes, of the calls at full speed."""
+    """Return each percentile's median over processes, of the calls at full speed.
+
+    A process that hardly ever ran at full speed is left out.
+
+    Raises:
+        RuntimeError: If none ran at full speed.
+    """
+    used = [r for r in recordings if r.slow_share(full_ns) <= 1 - MIN_CLEAN_SHARE]
+    if not used:
+        raise RuntimeError("No process of the reference ran at full speed; use a quiet machine.")
+    clean = [recording.at_full_speed(full_ns) for recording in used]
     return {
-        share: statistics.median(percentile(r.at_full_speed(full_ns), share) for r in recordings)
-        for share in SHARES
+        share: statistics.median(percentile(calls, share) for calls in clean) for share in SHARES
     }
 
 

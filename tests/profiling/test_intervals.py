@@ -43,6 +43,10 @@ def test_interval_of_one_process_is_unknown() -> None:
     assert interval.half_width_pct == math.inf
 
 
+def test_unknown_interval_stays_unknown_with_a_shared_error() -> None:
+    assert median_interval([3.0]).widened(5) == median_interval([3.0])
+
+
 def test_interval_of_few_processes_assumes_log_normal_factors() -> None:
     interval = median_interval([math.exp(1), math.exp(2), math.exp(3)])
 

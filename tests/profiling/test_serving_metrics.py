@@ -64,10 +64,13 @@ LARGE = fake_batch(64, rows_per_s=400.0, peak_memory_mib=50.0)
 HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
 
 
-def summarise(rounds: list[dict[str, Any]], **changes: Any) -> Profile:
+def summarise(
+    rounds: list[dict[str, Any]], *, shared_error_pct: float = 0, **changes: Any
+) -> Profile:
     profile = Profile()
     state = new_state() | {"rounds": rounds, "settled": "precise"} | changes
-    set_serving_metrics(profile, state, make_settings(), n_threads=2, is_final=True)
+    settings = make_settings(shared_error_pct=shared_error_pct)
+    set_serving_metrics(profile, state, settings, n_threads=2, is_final=True)
     return profile
 
 
@@ -111,6 +114,16 @@ def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None
 
     assert profile.values["latency_p95_ms"] == 5.0
     assert "latency_p95_ms_low" not in profile.values
+
+
+def test_times_carry_the_error_that_all_processes_share_and_memory_does_not() -> None:
+    values = summarise([fake_round([LARGE])] * 6, shared_error_pct=10).values
+
+    times = {"latency_p50_ms": 2.0, "load_time_ms": 40.0, "throughput_rows_per_s": 400.0}
+    for column, value in times.items():
+        ends = (values[f"{column}_low"], values[column], values[f"{column}_high"])
+        assert ends == pytest.approx((0.9 * value, value, 1.1 * value))
+    assert values["peak_memory_mib_low"] == values["peak_memory_mib_high"] == 150.0
 
 
 def test_failed_measurement_explains_every_null() -> None:

@@ -15,6 +15,7 @@ SETTINGS: dict[str, Any] = {
     "max_s": 20,
     "p50_width_pct": 10,
     "p95_width_pct": None,
+    "shared_error_pct": 0,
     "warm_up_max_ms": 20,
     "latency_min_calls": 20,
     "latency_min_ms": 2,

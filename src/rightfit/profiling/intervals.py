@@ -24,7 +24,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,22 @@ class Interval:
         if self.low is None or self.high is None or not self.value > 0:
             return math.inf
         return 50.0 * (self.high - self.low) / self.value
+
+    def widened(self, by_pct: float) -> Interval:
+        """Return the interval with an error that all figures share added to both ends.
+
+        Such an error is nothing that more figures would show, so it is added, not averaged.
+
+        Args:
+            by_pct: Most that it may be, in percent of the ends.
+
+        >>> Interval(10.0, 8.0, 12.0, is_distribution_free=True).widened(25)
+        Interval(value=10.0, low=6.0, high=15.0, is_distribution_free=True)
+        """
+        if self.low is None or self.high is None:
+            return self
+        share = by_pct / 100
+        return replace(self, low=self.low * (1 - share), high=self.high * (1 + share))
 
 
 def median_interval(values: Sequence[float]) -> Interval:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rightfit.profiling.intervals import is_drifting, median_interval
+from rightfit.profiling.intervals import Interval, is_drifting, median_interval
 from rightfit.profiling.latency import NS_PER_MS, calls_to_hold, min_calls_to_report, percentile_ns
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile
@@ -56,13 +56,13 @@ def set_serving_metrics(
     rounds = usable_rounds(state, settings)
     batch_size = _best_batch(rounds)
     batches = _usable_batches(state, settings, batch_size)
-    _set_latency(profile, rounds, is_final=is_final)
-    _set_offline(profile, batches, n_threads)
+    _set_latency(profile, rounds, settings, is_final=is_final)
+    _set_offline(profile, batches, settings, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
-        "load_time_ms", median_interval([r["load"]["load_time_ms"] for r in rounds])
+        "load_time_ms", _interval_of_times([r["load"]["load_time_ms"] for r in rounds], settings)
     )
-    _set_under_load(profile, state)
+    _set_under_load(profile, state, settings)
     _set_device(profile, batches, rounds[0]["device_reasons"])
     used = [r["latency"] for r in rounds] + batches
     profile.facts |= {
@@ -96,7 +96,18 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
     return smallest.tier.name
 
 
-def _set_latency(profile: Profile, rounds: list[Json], *, is_final: bool) -> None:
+def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> Interval:
+    """Return the interval of a time or a rate, one figure a process.
+
+    The machine's speed wanders over seconds and minutes. How much of that all processes of a
+    measurement share, they can't tell themselves.
+    """
+    return median_interval(values).widened(settings.shared_error_pct)
+
+
+def _set_latency(
+    profile: Profile, rounds: list[Json], settings: MeasuringSettings, *, is_final: bool
+) -> None:
     n_calls = sum(r["latency"]["n_calls"] for r in rounds)
     for share, column in LATENCY_COLUMNS.items():
         needed = min_calls_to_report(share) if is_final else calls_to_hold(share)
@@ -104,7 +115,7 @@ def _set_latency(profile: Profile, rounds: list[Json], *, is_final: bool) -> Non
         if n_calls < needed:
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
         elif len(values_ms) == len(rounds):
-            profile.set_interval(column, median_interval(values_ms))
+            profile.set_interval(column, _interval_of_times(values_ms, settings))
         else:
             profile.set(column, _pooled_ns(rounds, share) / NS_PER_MS)
 
@@ -143,14 +154,14 @@ def _set_device(profile: Profile, batches: list[Json], reasons: Json) -> None:
         profile.miss(["energy_j_per_1k_rows"], reason)
 
 
-def _set_under_load(profile: Profile, state: Json) -> None:
+def _set_under_load(profile: Profile, state: Json, settings: MeasuringSettings) -> None:
     if not state["server"]:
         profile.miss(tuple(SERVER_COLUMNS), _why_not_served(state))
         return
     for column, key in SERVER_COLUMNS.items():
         found = [served[key] for served in state["server"] if served[key] is not None]
         if len(found) == len(state["server"]):
-            profile.set_interval(column, median_interval(found))
+            profile.set_interval(column, _interval_of_times(found, settings))
         else:
             reasons = [s["reasons"][column] for s in state["server"] if column in s["reasons"]]
             profile.miss([column], reasons[0])
@@ -171,9 +182,11 @@ def _usable_batches(state: Json, settings: MeasuringSettings, batch_size: int) -
     return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
 
 
-def _set_offline(profile: Profile, batches: list[Json], n_threads: int) -> None:
+def _set_offline(
+    profile: Profile, batches: list[Json], settings: MeasuringSettings, n_threads: int
+) -> None:
     profile.set_interval(
-        "throughput_rows_per_s", median_interval([b["rows_per_s"] for b in batches])
+        "throughput_rows_per_s", _interval_of_times([b["rows_per_s"] for b in batches], settings)
     )
     cores = sum(b["cpu_ms"] for b in batches) / sum(b["wall_ms"] for b in batches)
     profile.set("cpu_cores", cores)

@@ -29,6 +29,7 @@ class MeasuringSettings(BaseModel):
     max_s: float = Field(gt=0)  # no further process is started after this time of measuring
     p50_width_pct: float = Field(gt=0)  # half width of the interval that is narrow enough
     p95_width_pct: float | None = Field(gt=0)  # null: the p95 does not keep measuring going
+    shared_error_pct: float = Field(ge=0, lt=100)  # of times, that all processes may share
     warm_up_max_ms: float = Field(gt=0)
     latency_min_calls: int = Field(ge=1)  # of one process
     latency_min_ms: float = Field(gt=0)
