@@ -118,14 +118,13 @@ class Run:
         profile = Profile()
         set_serving_metrics(profile, self.state, self.bench.settings, n_threads=1, is_final=True)
         found = {share: profile.values[column] for share, column in LATENCY_COLUMNS.items()}
-        low, high = (
-            profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")
-        )
+        ends = [profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")]
+        known = [end * NS_PER_MS for end in ends if end is not None]
         return Estimate(
             self.seconds,
             {share: ms * NS_PER_MS for share, ms in found.items() if ms is not None},
             reference,
-            low is not None and high is not None and low <= reference[0.95] / NS_PER_MS <= high,
+            known[0] <= reference[0.95] <= known[1] if known else None,
             bool(profile.facts["disturbed"]),
         )
 
