@@ -14,9 +14,18 @@ from rightfit.tuning.rules import RuleParams
 ONE = ("onnx", 1, "cpu")
 
 
-def application(*, max_size_mib: float | None = None) -> Application:
-    """Return one that wants quality, and perhaps a small model."""
-    limits = {} if max_size_mib is None else {"model_size_mib": {"max": max_size_mib}}
+def application(
+    *, max_size_mib: float | None = None, min_quality: float | None = None
+) -> Application:
+    """Return one that wants quality, and perhaps a small model or a certain quality."""
+    limits = {
+        metric: {kind: value}
+        for metric, kind, value in (
+            ("model_size_mib", "max", max_size_mib),
+            ("quality", "min", min_quality),
+        )
+        if value is not None
+    }
     return Application.model_validate(
         {
             "description": "made up",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from recordings import ONE, application, recorded_cell, rule_params
 
 from rightfit.ranking.applications import Application
@@ -111,3 +112,17 @@ def test_a_serving_configuration_that_gains_little_is_not_measured() -> None:
 
     assert decision.is_stop
     assert judge.wanted_servings(best, decision) == []
+
+
+def test_an_incumbent_that_may_miss_its_limit_on_other_rows_counts_less() -> None:
+    def incumbent(quality_error: float) -> float:
+        judge = Judge(
+            {"fit": application(min_quality=0.91)}, rule_params(), [ONE], known_quality=-np.inf
+        )
+        best = CELL.trials[4].trial
+        looks = tuple(replace(look, quality_error=quality_error) for look in best.looks)
+        judge.learn(Pool([replace(best, looks=looks)], CELL.n_checkpoints))
+        return judge.incumbents["fit"]
+
+    assert incumbent(0.0) == pytest.approx(0.92)
+    assert incumbent(0.01) == pytest.approx(0.92 * 0.8413, rel=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,3 +75,15 @@ def test_an_error_of_many_orders_of_magnitude_is_no_fault() -> None:
     outlook = look(project(make_estimate(0.2), size_mib=6.0, size_spread=1e4), max_size_mib=5)
 
     assert 0.0 < outlook.expect_gain(0.7) < 0.1
+
+
+@pytest.mark.parametrize(("min_quality", "chance"), [(0.8, 0.5), (0.78, 0.97725), (0.5, 1.0)])
+def test_a_quality_validated_on_few_rows_counts_by_its_chance_to_keep_the_limit(
+    min_quality: float, chance: float
+) -> None:
+    known = project(make_estimate(0.2))
+
+    outlook = look(replace(known, quality_error=0.01), min_quality=min_quality)
+
+    assert outlook.expected == pytest.approx(0.8 * chance, rel=1e-4)
+    assert look(known, min_quality=min_quality).expected == pytest.approx(0.8)

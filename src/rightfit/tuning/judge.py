@@ -17,7 +17,7 @@ from rightfit.ranking.applications import Application
 from rightfit.ranking.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.estimate import Estimate
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
-from rightfit.tuning.outlook import QUALITY, Outlook, Projection, look_ahead
+from rightfit.tuning.outlook import QUALITY, Outlook, Projection, chance_to_keep, look_ahead
 from rightfit.tuning.quality_curve import QualityProjection
 from rightfit.tuning.rules import Case, RuleParams, Vote
 from rightfit.tuning.serving_costs import ServingCosts
@@ -94,7 +94,10 @@ class Judge:
 
     @property
     def incumbents(self) -> Mapping[str, float]:
-        """Highest feasible utility measured so far, by application; -inf while there is none."""
+        """Highest feasible utility measured so far, by application; -inf while there is none.
+
+        It is weighted with the chance that its quality keeps the limits on other rows too.
+        """
         return self._incumbents
 
     def decide(self, trial: ObservedTrial) -> Decision:
@@ -167,6 +170,7 @@ class Judge:
                     for name in ("value", "spread", "dof")
                 )
             ),
+            trial.last.quality_error,
         )
 
     def _smooth(self, trial: ObservedTrial, serving: Serving) -> dict[str, float]:
@@ -219,5 +223,7 @@ class Judge:
         feasible = {
             t.number: t for (t, _), keeps in zip(measured, judged.feasible, strict=True) if keeps
         }
-        best = float(np.max(judged.utility[judged.feasible], initial=-np.inf))
+        errors = np.array([t.last.quality_error for t, _ in measured])
+        chance = chance_to_keep(limits, np.array([row[QUALITY] for row in rows]), errors)
+        best = float(np.max((judged.utility * chance)[judged.feasible], initial=-np.inf))
         return best, list(feasible.values())

@@ -27,12 +27,15 @@ class Seen:
         quality: Scaled validation quality in [0, 1]; ``None`` before training.
         structure: Counts of the finished model as projected from here; ``None`` while unknown.
         fit: Fit metrics so far by column.
+        quality_error: Standard error of the quality, because it was validated on few rows; 0
+            where it counts as the truth.
     """
 
     checkpoint: int
     quality: float | None
     structure: Structure | None
     fit: Mapping[str, float | None] = field(default_factory=dict)
+    quality_error: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ class Projection:
         gap: Estimate of 1 - quality, one number.
         metrics: Columns of ``costs``.
         costs: Estimates of all other metrics, shape (n_servings, n_metrics).
+        quality_error: Standard error of a quality seen, see ``Seen``.
     """
 
     gap: Estimate
     metrics: Sequence[str]
     costs: Estimate
+    quality_error: float = 0.0
     _drawn: dict[tuple[str, bool], Floats] = field(default_factory=dict)
 
     @property
@@ -92,8 +94,8 @@ class Outlook:
     """What an application can expect of a trial.
 
     Args:
-        expected: Utility at the medians in the best serving configuration that may be feasible;
-            NaN if there is none.
+        expected: Utility at the medians in the best serving configuration that may be feasible,
+            times the chance that the limits of quality are kept; NaN if there is none.
         draws: Utility in draws from all errors, shape (N_DRAWS, n_servings); -inf where a limit is
             broken or something can't be measured.
         violation: The limit broken by the least, if that is certain everywhere.
@@ -140,11 +142,33 @@ def look_ahead(
     broken, violation = _judge_limits(projection, application, limits, limit_confidence)
     kept = ~np.isnan(utility) & ~broken
     possible = kept[0].copy()
-    expected = float(utility[0][possible].max()) if possible.any() else float("nan")
+    chance = chance_to_keep(limits, 1 - projection.gap.value, projection.quality_error)
+    expected = float(utility[0][possible].max() * chance) if possible.any() else float("nan")
     for limit in limits:
         kept &= measure_excess(values[limit.metric], limit) == 0
     draws = np.where(kept, utility, -np.inf)[1:]
     return Outlook(expected, draws, None if possible.any() else violation)
+
+
+def chance_to_keep(limits: Sequence[Limit], quality: Floats, error: Floats | float) -> Floats:
+    """Return the probability that a validated quality keeps the limits set to it elsewhere.
+
+    A quality just above its limit on a thousand rows is below it on other rows half of the time.
+
+    Args:
+        limits: An application's limits; those of other metrics do not count.
+        quality: Qualities.
+        error: Their standard errors; where it is 0 the chance is 1.
+    """
+    from scipy.special import ndtr
+
+    chance = np.ones_like(quality)
+    for limit in limits:
+        if limit.metric == QUALITY:
+            room = quality - limit.bound if limit.is_floor else limit.bound - quality
+            with np.errstate(divide="ignore", invalid="ignore"):
+                chance = chance * np.where(np.asarray(error) > 0, ndtr(room / error), 1.0)
+    return chance
 
 
 def _judge_limits(
