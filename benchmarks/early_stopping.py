@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,7 @@ def make_compared(**arguments: Any) -> Experiment:
         "moasha": lambda applications: SyneTunePolicy("moasha"),  # noqa: ARG005
         "syne_tune_median": lambda applications: SyneTunePolicy("median"),  # noqa: ARG005
     }
-    policies = {**experiment.policies, **others}
-    return Experiment(
-        experiment.cells, experiment.applications, policies, experiment.n_orders, experiment.seed
-    )
+    return replace(experiment, policies={**experiment.policies, **others})
 
 
 def main() -> None:
@@ -53,6 +51,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="of the orders")
     parser.add_argument("--min-gain", type=float, default=None)
     parser.add_argument("--finishing-share", type=float, default=None)
+    parser.add_argument("--luck", type=float, default=0.0, help="in the validation of quality")
     options = parser.parse_args()
     params = _read("early_stopping")["replay"]
     changed = {"min_gain": options.min_gain, "finishing_share": options.finishing_share}
@@ -69,6 +68,7 @@ def main() -> None:
             "rules": RuleParams.model_validate(rules),
             "n_orders": options.n_orders or params["n_orders"],
             "seed": params["seed"] if options.seed is None else options.seed,
+            "luck": options.luck,
         },
         n_workers=params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),

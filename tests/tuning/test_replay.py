@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from recordings import ONE, application, recorded_cell, rule_params
 
@@ -14,9 +17,10 @@ from rightfit.tuning.experiment import (
     replay_task,
     standard_policies,
 )
+from rightfit.tuning.luck import validate_again
 from rightfit.tuning.policies import JudgePolicy, NoStopping
 from rightfit.tuning.projection import project_structure
-from rightfit.tuning.replay import Truth, replay
+from rightfit.tuning.replay import RecordedTrial, Truth, replay
 
 QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
 CELL = recorded_cell(QUALITIES, [100.0] * 10)
@@ -104,3 +108,45 @@ def test_an_experiment_describes_savings_and_losses() -> None:
 @pytest.mark.parametrize(("growth", "expected"), [("constant", 5.0), ("affine", 20.0)])
 def test_structure_is_projected_as_it_grows(growth: str, expected: float) -> None:
     assert project_structure({"n_nodes": 5.0}, growth=growth, ratio=4) == {"n_nodes": expected}
+
+
+def test_luck_stays_with_a_trial_and_is_known_by_its_size() -> None:
+    again = validate_again(CELL, 0.02, np.random.default_rng(0))
+
+    shifts = [
+        np.subtract(lucky.trial.qualities[1:], recorded.trial.qualities[1:])
+        for lucky, recorded in zip(again.trials, CELL.trials, strict=True)
+    ]
+    assert all(np.ptp(shift) < 1e-12 for shift in shifts)
+    assert 0.01 < np.std([shift[0] for shift in shifts]) < 0.04
+    assert again.trials[0].trial.last.quality_error == 0.02
+    assert again.best_quality == CELL.best_quality
+
+
+@pytest.mark.parametrize(("known_error", "winner"), [(0.0, None), (0.02, (1, ONE))])
+def test_a_lucky_model_just_above_its_limit_keeps_no_safe_one_out(
+    known_error: float, winner: object
+) -> None:
+    cell = recorded_cell([0.89, 0.91], [100.0] * 2)
+    wants = {"fit": application(min_quality=0.9)}
+    seen = replace(
+        cell,
+        trials=[
+            _flat(cell.trials[0], 0.925, known_error),
+            _flat(cell.trials[1], 0.91, known_error),
+        ],
+    )
+
+    policy = JudgePolicy(wants, rule_params(min_gain=0.01))
+    outcome = replay(seen, [0, 1], policy, judges=Truth(cell, wants))
+
+    assert outcome.winners["fit"] == winner
+
+
+def _flat(recorded: RecordedTrial, quality: float, error: float) -> RecordedTrial:
+    """Return a training that is as good at its first look as at its last."""
+    looks = tuple(
+        replace(look, quality=look.quality and quality, quality_error=error)
+        for look in recorded.trial.looks
+    )
+    return replace(recorded, trial=replace(recorded.trial, looks=looks))

@@ -14,6 +14,7 @@ import optuna
 import polars as pl
 
 from rightfit.ranking.applications import Application
+from rightfit.tuning.luck import validate_again
 from rightfit.tuning.policies import JudgePolicy, NoStopping, PrunerPolicy, UtilityPrunerPolicy
 from rightfit.tuning.replay import Outcome, Policy, RecordedCell, Truth, replay
 from rightfit.tuning.rules import RuleParams
@@ -52,6 +53,8 @@ class Experiment:
         policies: How to make each policy, by name.
         n_orders: Random orders of the trials, the same ones for every policy.
         seed: Seed of the orders.
+        luck: Standard deviation of the luck in each trial's validation; 0: what was recorded is
+            what a policy sees.
     """
 
     cells: Sequence[RecordedCell]
@@ -59,6 +62,7 @@ class Experiment:
     policies: Mapping[str, MakePolicy]
     n_orders: int
     seed: int
+    luck: float = 0.0
 
     def tasks(self) -> list[tuple[int, str, str]]:
         """Return (cell, policy, scope) of every part.
@@ -156,7 +160,8 @@ def replay_task(experiment: Experiment, task: tuple[int, str, str]) -> list[dict
     for order in range(experiment.n_orders):
         rng = np.random.default_rng([experiment.seed, order])
         trials = rng.permutation(len(cell.trials)).tolist()
-        outcome = replay(cell, trials, experiment.policies[policy](chosen), judges=truth)
+        seen = validate_again(cell, experiment.luck, rng) if experiment.luck else cell
+        outcome = replay(seen, trials, experiment.policies[policy](chosen), judges=truth)
         keys = {"cell": cell.name, "policy": policy, "scope": scope, "order": order}
         rows += [keys | row for row in _describe(outcome, truth)]
     return rows

@@ -24,6 +24,7 @@ def make_experiment(
     rules: RuleParams,
     n_orders: int,
     seed: int,
+    luck: float = 0.0,
 ) -> Experiment:
     """Make the experiment from files, so that several processes can.
 
@@ -35,6 +36,7 @@ def make_experiment(
         rules: The judge's.
         n_orders: Random orders of the trials.
         seed: Seed of the orders.
+        luck: Standard deviation of the luck in each trial's validation.
     """
     spaces = {name: ModelParams.model_validate(block).space for name, block in models.items()}
     return Experiment(
@@ -47,4 +49,5 @@ def make_experiment(
         policies=standard_policies(rules),
         n_orders=n_orders,
         seed=seed,
+        luck=luck,
     )
