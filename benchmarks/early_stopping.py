@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--min-gain", type=float, default=None)
     parser.add_argument("--finishing-share", type=float, default=None)
     parser.add_argument("--luck", type=float, default=0.0, help="in the validation of quality")
+    parser.add_argument("--unaware", action="store_true", help="the judge takes luck for truth")
     options = parser.parse_args()
     params = _read("early_stopping")["replay"]
     changed = {"min_gain": options.min_gain, "finishing_share": options.finishing_share}
@@ -69,6 +70,7 @@ def main() -> None:
             "n_orders": options.n_orders or params["n_orders"],
             "seed": params["seed"] if options.seed is None else options.seed,
             "luck": options.luck,
+            "knows_luck": not options.unaware,
         },
         n_workers=params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),

@@ -111,7 +111,7 @@ def test_structure_is_projected_as_it_grows(growth: str, expected: float) -> Non
 
 
 def test_luck_stays_with_a_trial_and_is_known_by_its_size() -> None:
-    again = validate_again(CELL, 0.02, np.random.default_rng(0))
+    again = validate_again(CELL, 0.02, np.random.default_rng(0), is_known=True)
 
     shifts = [
         np.subtract(lucky.trial.qualities[1:], recorded.trial.qualities[1:])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -51,6 +52,11 @@ class TrainingData:
                 f"The training rows hold no example of the classes {absent}. "
                 "Raise max_train_rows of the dataset in parameters_datasets.yml."
             )
+
+    @cached_property
+    def class_counts(self) -> Labels:
+        """Rows of each class, shape (n_classes,)."""
+        return np.bincount(self.labels, minlength=len(self.schema.classes))
 
 
 @dataclass(frozen=True)

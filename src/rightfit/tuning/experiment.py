@@ -55,6 +55,7 @@ class Experiment:
         seed: Seed of the orders.
         luck: Standard deviation of the luck in each trial's validation; 0: what was recorded is
             what a policy sees.
+        knows_luck: Whether the judge knows that deviation.
     """
 
     cells: Sequence[RecordedCell]
@@ -63,6 +64,7 @@ class Experiment:
     n_orders: int
     seed: int
     luck: float = 0.0
+    knows_luck: bool = True
 
     def tasks(self) -> list[tuple[int, str, str]]:
         """Return (cell, policy, scope) of every part.
@@ -160,7 +162,10 @@ def replay_task(experiment: Experiment, task: tuple[int, str, str]) -> list[dict
     for order in range(experiment.n_orders):
         rng = np.random.default_rng([experiment.seed, order])
         trials = rng.permutation(len(cell.trials)).tolist()
-        seen = validate_again(cell, experiment.luck, rng) if experiment.luck else cell
+        if experiment.luck:
+            seen = validate_again(cell, experiment.luck, rng, is_known=experiment.knows_luck)
+        else:
+            seen = cell
         outcome = replay(seen, trials, experiment.policies[policy](chosen), judges=truth)
         keys = {"cell": cell.name, "policy": policy, "scope": scope, "order": order}
         rows += [keys | row for row in _describe(outcome, truth)]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.models.families import get_family
@@ -126,7 +125,5 @@ def _look(
             point["structure"], growth=get_family(cell.family).growth, ratio=ratio
         ),
         fit=project_fit(point, ratio=ratio),
-        quality_error=cell.quality.scaled_error(
-            point["quality_raw"], np.bincount(cell.validation.labels)
-        ),
+        quality_error=cell.quality.scaled_error(point["quality_raw"], cell.validation.class_counts),
     )

@@ -13,31 +13,33 @@ import numpy as np
 from rightfit.tuning.observed import Seen
 from rightfit.tuning.replay import RecordedCell, RecordedTrial
 
-MAX_QUALITY = 1 - 1e-4
 
-
-def validate_again(cell: RecordedCell, error: float, rng: np.random.Generator) -> RecordedCell:
+def validate_again(
+    cell: RecordedCell, luck: float, rng: np.random.Generator, *, is_known: bool
+) -> RecordedCell:
     """Add to each trial's quality a luck that is the same at all of its looks.
 
     A trial is validated on the same rows at every checkpoint, so its luck stays with it.
 
     Args:
         cell: Recordings whose qualities are the truth.
-        error: Standard deviation of the luck; the looks know it as their error.
+        luck: Its standard deviation.
         rng: Draws it.
+        is_known: Whether the looks know that deviation as their error.
     """
+    error = luck if is_known else 0.0
     return replace(
-        cell, trials=[_shift(t, float(rng.normal(0.0, error)), error) for t in cell.trials]
+        cell, trials=[_shift(t, float(rng.normal(0.0, luck)), error) for t in cell.trials]
     )
 
 
-def _shift(recorded: RecordedTrial, luck: float, error: float) -> RecordedTrial:
-    looks = tuple(_shift_look(look, luck, error) for look in recorded.trial.looks)
+def _shift(recorded: RecordedTrial, by: float, error: float) -> RecordedTrial:
+    looks = tuple(_shift_look(look, by, error) for look in recorded.trial.looks)
     return replace(recorded, trial=replace(recorded.trial, looks=looks))
 
 
-def _shift_look(look: Seen, luck: float, error: float) -> Seen:
+def _shift_look(look: Seen, by: float, error: float) -> Seen:
     if look.quality is None:
         return look
-    quality = float(np.clip(look.quality + luck, 0.0, MAX_QUALITY))
+    quality = float(np.clip(look.quality + by, 0.0, 1.0))
     return replace(look, quality=quality, quality_error=error)

@@ -25,6 +25,7 @@ def make_experiment(
     n_orders: int,
     seed: int,
     luck: float = 0.0,
+    knows_luck: bool = True,
 ) -> Experiment:
     """Make the experiment from files, so that several processes can.
 
@@ -37,6 +38,7 @@ def make_experiment(
         n_orders: Random orders of the trials.
         seed: Seed of the orders.
         luck: Standard deviation of the luck in each trial's validation.
+        knows_luck: Whether the judge knows that deviation.
     """
     spaces = {name: ModelParams.model_validate(block).space for name, block in models.items()}
     return Experiment(
@@ -50,4 +52,5 @@ def make_experiment(
         n_orders=n_orders,
         seed=seed,
         luck=luck,
+        knows_luck=knows_luck,
     )
