@@ -12,7 +12,7 @@ from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
 from rightfit.tuning.observed import ObservedTrial
 from rightfit.tuning.policies import NoStopping
-from rightfit.tuning.replay import RecordedCell
+from rightfit.tuning.recorded import RecordedCell
 
 TIME = "share"
 ERROR = "error"

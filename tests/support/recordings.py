@@ -8,7 +8,7 @@ import numpy as np
 
 from rightfit.ranking.applications import Application
 from rightfit.tuning.observed import ObservedTrial, Seen
-from rightfit.tuning.replay import RecordedCell, RecordedTrial
+from rightfit.tuning.recorded import RecordedCell, RecordedTrial
 from rightfit.tuning.rules import RuleParams
 
 ONE = ("onnx", 1, "cpu")

@@ -20,7 +20,8 @@ from rightfit.tuning.experiment import (
 from rightfit.tuning.luck import validate_again
 from rightfit.tuning.policies import JudgePolicy, NoStopping
 from rightfit.tuning.projection import project_structure
-from rightfit.tuning.replay import RecordedTrial, Truth, replay
+from rightfit.tuning.recorded import RecordedTrial
+from rightfit.tuning.replay import Truth, replay
 
 QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
 CELL = recorded_cell(QUALITIES, [100.0] * 10)

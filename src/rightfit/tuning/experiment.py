@@ -16,7 +16,8 @@ import polars as pl
 from rightfit.ranking.applications import Application
 from rightfit.tuning.luck import validate_again
 from rightfit.tuning.policies import JudgePolicy, NoStopping, PrunerPolicy, UtilityPrunerPolicy
-from rightfit.tuning.replay import Outcome, Policy, RecordedCell, Truth, replay
+from rightfit.tuning.recorded import RecordedCell
+from rightfit.tuning.replay import Outcome, Policy, Truth, replay
 from rightfit.tuning.rules import RuleParams
 
 ALL = "all"  # the scope in which every application is served at once

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from rightfit.tuning.observed import Seen
-from rightfit.tuning.replay import RecordedCell, RecordedTrial
+from rightfit.tuning.recorded import RecordedCell, RecordedTrial
 
 
 def validate_again(

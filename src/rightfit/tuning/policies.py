@@ -11,7 +11,7 @@ from rightfit.ranking.applications import Application
 from rightfit.tuning.appraisal import appraise
 from rightfit.tuning.judge import Judge
 from rightfit.tuning.observed import ObservedTrial, Pool, Serving
-from rightfit.tuning.replay import RecordedCell
+from rightfit.tuning.recorded import RecordedCell
 from rightfit.tuning.rules import RuleParams
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from rightfit.ranking.applications import Applications
 from rightfit.tuning.experiment import Experiment, standard_policies
-from rightfit.tuning.replay import read_cells
+from rightfit.tuning.recorded import read_cells
 from rightfit.tuning.rules import RuleParams
 from rightfit.tuning.space import ModelParams
 
