@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rightfit.profiling.bench import Bench, Subject
 from rightfit.profiling.jobs import OPEN_BUNDLE
-from rightfit.profiling.measurement import Bench, Subject, run_round
+from rightfit.profiling.rounds import run_round
 from rightfit.profiling.stopping import is_disturbed, is_phase_disturbed, new_state
 from rightfit.profiling.workers import WorkerKind
 

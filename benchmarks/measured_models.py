@@ -13,8 +13,8 @@ from rightfit.models.bundle import add_onnx, write_bundle
 from rightfit.models.families import get_family
 from rightfit.models.family import TrainingData
 from rightfit.models.schema import InputSchema
+from rightfit.profiling.bench import Bench, Subject
 from rightfit.profiling.jobs import OPEN_BUNDLE
-from rightfit.profiling.measurement import Bench, Subject
 from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.workers import WorkerKind, WorkerPool

@@ -6,8 +6,9 @@ processes, a warm-up and 3 values of 0.1 s each, mean), for a fast, a middle and
 reference is the median over ten fresh processes of 10 s each, at full core speed (see
 ``rightfit.profiling.speed``; what all calls give is printed beside it).
 
-The machine's speed drifts over minutes. So our runs are measured in turns, one process each, as
-the profiles of a cell are, and the reference's processes lie between the turns. The other rules
+The machine's speed drifts over minutes. So our runs are measured in turns, one visit to a process
+each, as the profiles of a cell are, and between one process of each run and the next lies one of
+the reference. The other rules
 take their calls from the reference's own processes, every second of which goes on for
 perf_analyzer's windows; each is held against the reference of the nine others. The time of a run is
 that of its own processes.
@@ -45,7 +46,7 @@ from measuring_rules import (
 )
 from simulated_latencies import coverage_of_intervals
 
-from rightfit.profiling.measurement import Bench, Subject
+from rightfit.profiling.bench import Bench, Subject
 from rightfit.profiling.workers import WorkerPool
 
 PRESETS = ("quick", "standard")
@@ -130,8 +131,10 @@ def measure_in_turns(
         if len(recordings) < options.n_processes:
             is_long = len(recordings) % PERF_ANALYZER_EVERY == 0
             recordings.append(record(model, bench, long_s if is_long else window_s))
-        for run in runs:
-            run.take_turn()
+        for visit in range(max(run.n_visits for run in runs)):
+            for run in runs:
+                if visit < run.n_visits:
+                    run.take_turn()
     return recordings, runs
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.bench import Bench, Subject
 from rightfit.profiling.latency import NS_PER_MS
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import Bench, Subject, measure_round
+from rightfit.profiling.measurement import add_round
 from rightfit.profiling.profiles import Profile
+from rightfit.profiling.rounds import Round
 from rightfit.profiling.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
 from rightfit.profiling.speed import SLOW_FACTOR, full_speed_ns
 from rightfit.profiling.stopping import new_state
@@ -93,24 +95,35 @@ class Run:
         model: What is measured.
         bench: With the preset.
         seconds: Time its own processes took so far.
+        process: The one that is open.
     """
 
     model: Subject
     bench: Bench
     state: Any = field(default_factory=new_state)
     seconds: float = 0.0
+    process: Round | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether the rule is content."""
         return self.state["settled"] is not None
 
+    @property
+    def n_visits(self) -> int:
+        """Turns that one of its processes takes."""
+        return self.bench.settings.n_visits
+
     def take_turn(self) -> None:
-        """Measure in one more process, unless it is over."""
+        """Visit its process once more, unless it is over."""
         if self.is_over:
             return
         start_s = time.perf_counter()
-        self.state = measure_round(self.model, self.bench, self.state)
+        self.process = self.process or Round(self.model, self.bench, self.state)
+        finished = self.process.visit()
+        if finished is not None:
+            self.state = add_round(self.state, finished, self.bench.settings)
+            self.process = None
         self.seconds += time.perf_counter() - start_s
 
     def estimate(self, reference: dict[float, float]) -> Estimate:

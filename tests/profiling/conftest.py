@@ -7,7 +7,7 @@ import measuring
 import numpy as np
 import pytest
 
-from rightfit.profiling.measurement import Bench
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.workers import WorkerPool
 

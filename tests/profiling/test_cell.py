@@ -14,9 +14,9 @@ from rightfit.models.bundle import Bundle, add_onnx, write_bundle
 from rightfit.models.families import get_family
 from rightfit.models.family import TrainingData
 from rightfit.models.quality import QualityMetric
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.cell import Cell, profile_cell
 from rightfit.profiling.jobs import Serving
-from rightfit.profiling.measurement import Bench
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.tiers import Tier

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from measuring import known_load, make_settings
 
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.disturbance import Quiet
-from rightfit.profiling.measurement import Bench, measure_round, predict, run_round
+from rightfit.profiling.measurement import add_round, measure_round, predict
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.serving_metrics import set_serving_metrics
 from rightfit.profiling.stopping import (
@@ -160,8 +161,8 @@ def test_disturbed_rounds_are_left_out_unless_too_few_remain() -> None:
     assert per_process(too_few, 0.5) == [100.0, 900.0, 100.0]
 
 
-def measure_all(
-    bench: Bench, rounds: list[dict[str, Any]], *, quiet: bool, max_retries: int
+def judge_all(
+    rounds: list[dict[str, Any]], *, quiet: bool, max_retries: int
 ) -> tuple[dict[str, Any], int]:
     """Return the state of a settled measurement, and how often quiet was waited for."""
     waits = []
@@ -173,58 +174,31 @@ def measure_all(
         return Quiet(1.0, 0.0, is_quiet=quiet)
 
     for finished in rounds:
-        state = measure_round(
-            known_load(),
-            replace(bench, settings=settings),
-            state,
-            run=lambda *_, finished=finished: finished,
-            wait=wait,
-        )
+        state = add_round(state, finished, settings, wait=wait)
         if state["settled"]:
             break
     return state, len(waits)
 
 
-def test_disturbed_rounds_are_made_up_for(bench: Bench) -> None:
+def test_disturbed_rounds_are_made_up_for() -> None:
     rounds = [fake_round(900.0, **DELAYED), fake_round(800.0, **SLOW_CALLS)]
 
-    state, n_waits = measure_all(bench, rounds + [fake_round(100.0)] * 9, quiet=True, max_retries=3)
+    state, n_waits = judge_all(rounds + [fake_round(100.0)] * 9, quiet=True, max_retries=3)
 
     assert len(state["rounds"]) == 4
     assert state["n_retries"] == 2
     assert n_waits == 1  # waiting for others to leave does not speed up a slow core
 
 
-def test_disturbed_rounds_are_made_up_for_up_to_the_cap(bench: Bench) -> None:
-    state, n_waits = measure_all(
-        bench, [fake_round(900.0, **DELAYED)] * 9, quiet=True, max_retries=3
-    )
+def test_disturbed_rounds_are_made_up_for_up_to_the_cap() -> None:
+    state, n_waits = judge_all([fake_round(900.0, **DELAYED)] * 9, quiet=True, max_retries=3)
 
     assert len(state["rounds"]) == 5
     assert (state["n_retries"], n_waits) == (3, 5)
 
 
-def test_machine_that_stays_noisy_is_asked_only_once(bench: Bench) -> None:
-    state, n_waits = measure_all(
-        bench, [fake_round(900.0, **DELAYED)] * 9, quiet=False, max_retries=3
-    )
+def test_machine_that_stays_noisy_is_asked_only_once() -> None:
+    state, n_waits = judge_all([fake_round(900.0, **DELAYED)] * 9, quiet=False, max_retries=3)
 
     assert state["is_noisy"]
     assert n_waits == 1
-
-
-def test_round_reports_what_the_machine_did_meanwhile(bench: Bench) -> None:
-    finished = run_round(known_load(burn_ms=1), bench, new_state())
-
-    assert finished["ok"]
-    assert finished["busy_cores"] > 0
-    assert finished["probe_full_ns"] > 0
-    assert len(bench.speed.looks_ns) > 1
-
-
-def test_later_processes_take_over_what_files_the_first_mapped(bench: Bench) -> None:
-    first = run_round(known_load(burn_ms=1), bench, new_state())
-
-    later = run_round(known_load(burn_ms=1), bench, fake_state([first | {"files_mib": 123.0}]))
-
-    assert later["files_mib"] == 123.0

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from measuring import SETTINGS, known_load, make_settings
 
-from rightfit.profiling.measurement import Bench, measure_under_load
+from rightfit.profiling.bench import Bench
+from rightfit.profiling.measurement import measure_under_load
 from rightfit.profiling.stopping import (
     new_state,
 )

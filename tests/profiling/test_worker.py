@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,23 @@ def request(tmp_path: Path, **changes: Any) -> dict[str, Any]:
         "rows": str(rows),
         "answers": str(tmp_path / "answers.npy"),
     } | changes
+
+
+def measuring_request(tmp_path: Path, *, n_visits: int) -> dict[str, Any]:
+    window = {"min_calls": 3, "min_ms": 0, "max_ms": 5_000, "max_call_ms": 100}
+    return request(
+        tmp_path,
+        task="measure",
+        n_visits=n_visits,
+        latency=window,
+        batch=window,
+        batch_sizes=[2],
+        warm_up_max_ms=1,
+        probe_known_ns=None,
+        slow_wait_max_ms=0,
+        samples=str(tmp_path / "samples.npy"),
+        files_mib=None,
+    )
 
 
 def test_empty_worker_describes_itself(worker: Worker) -> None:
@@ -60,6 +79,50 @@ def test_child_that_dies_is_an_answer_and_the_worker_lives(worker: Worker, tmp_p
 
     assert dead == {"ok": False, "error": "the measuring process ended early (exit status 3)"}
     assert alive["ok"]
+
+
+def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Path) -> None:
+    first = worker.ask(measuring_request(tmp_path, n_visits=3))
+    between = worker.ask(request(tmp_path))
+    second = worker.ask({"child": first["child"]})
+    last = worker.ask({"child": first["child"]})
+
+    assert (first["visits_left"], second["visits_left"]) == (2, 1)
+    assert first["child"] == second["child"]
+    assert between["n_rows"] == 3
+    assert last["ok"]
+    assert last["latency"]["n_calls"] >= 3
+    assert "child" not in last
+
+
+def test_staying_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
+    staying = worker.ask(measuring_request(tmp_path, n_visits=2))
+    os.kill(staying["child"], signal.SIGKILL)
+
+    dead = worker.ask({"child": staying["child"]})
+
+    assert dead == {"ok": False, "error": "the measuring process ended early (signal SIGKILL)"}
+    assert not worker.has_children
+
+
+def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
+    worker = Worker(WorkerKind(imports=(), n_threads=1))
+    pids = [worker.ask(measuring_request(tmp_path, n_visits=2))["child"] for _ in range(3)]
+
+    worker.close()
+
+    end_s = time.monotonic() + 30
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert [is_alive(pid) for pid in pids] == [False] * 3
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_memory_limit_stops_a_model_that_needs_more(worker: Worker, tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from measuring import known_load, make_settings
+
+from rightfit.profiling.bench import Bench
+from rightfit.profiling.rounds import Round
+from rightfit.profiling.stopping import new_state
 from rightfit.profiling.workers import WorkerKind, WorkerPool
 
 
@@ -22,6 +28,27 @@ def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
     assert first_is_closed
     assert afresh is not first
     assert other.is_closed
+
+
+def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
+    pool = WorkerPool(max_open=1)
+    own = replace(bench, pool=pool, settings=make_settings(n_visits=2))
+    process = Round(known_load(), own, new_state())
+
+    try:
+        process.visit()
+        staying = pool.get(known_load().kind)
+        other = pool.get(WorkerKind(imports=("json",), n_threads=1))
+        is_kept = not staying.is_closed
+        finished = process.visit()
+        pool.get(WorkerKind(imports=("json",), n_threads=2))
+    finally:
+        pool.close()
+
+    assert is_kept
+    assert finished is not None
+    assert finished["ok"]
+    assert (staying.is_closed, other.is_closed) == (True, True)
 
 
 def test_worker_that_cannot_import_says_why() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.profiling.measurement import Subject
+from rightfit.profiling.bench import Subject
 from rightfit.profiling.settings import MeasuringSettings
 from rightfit.profiling.workers import WorkerKind
 
@@ -17,6 +17,7 @@ SETTINGS: dict[str, Any] = {
     "p95_width_pct": None,
     "shared_error_pct": 0,
     "warm_up_max_ms": 20,
+    "n_visits": 1,
     "latency_min_calls": 20,
     "latency_min_ms": 2,
     "latency_max_ms": 400,

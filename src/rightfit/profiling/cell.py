@@ -13,9 +13,10 @@ import numpy.typing as npt
 from rightfit.models.bundle import Bundle
 from rightfit.models.quality import QualityMetric, score
 from rightfit.models.runtimes import runtime_files
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.jobs import Job, Serving, Store, plan_jobs
 from rightfit.profiling.limits import try_limits
-from rightfit.profiling.measurement import Bench, predict
+from rightfit.profiling.measurement import predict
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile, profile_row, tabulate_profiles
 from rightfit.profiling.quality_interval import quality_interval

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 from rightfit.models.bundle import Bundle
 from rightfit.models.families import get_family
 from rightfit.models.runtimes import available_runtimes, runtime_imports
+from rightfit.profiling.bench import Subject
 from rightfit.profiling.environment import fingerprint
-from rightfit.profiling.measurement import Subject
 from rightfit.profiling.worker import Json
 from rightfit.profiling.workers import WorkerKind
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rightfit.profiling.bench import Bench, Subject, request_for
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import Bench, Subject, request_for
 from rightfit.profiling.tiers import Tier, limit_key, misfits
 from rightfit.profiling.worker import Json
 

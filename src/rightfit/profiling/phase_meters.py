@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rightfit.profiling.cpu import mean_cores, read_cpu
@@ -38,6 +39,33 @@ class PhaseMeter:
             "n_voluntary_switches": cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
             "n_involuntary_switches": cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
         }
+
+
+def sum_phases(phases: Sequence[Json]) -> Json:
+    """Return the readings of one phase that was interrupted.
+
+    Args:
+        phases: Readings of :class:`PhaseMeter`, one a part, at least one.
+
+    >>> part = {"wall_ms": 10.0, "cpu_ms": 10.0, "cores": 1.0, "delay_share": 0.5}
+    >>> part |= {"n_voluntary_switches": 1, "n_involuntary_switches": 2}
+    >>> idle = part | {"wall_ms": 30.0, "cpu_ms": 0.0, "delay_share": 0.1}
+    >>> summed = sum_phases([part, idle])
+    >>> summed["wall_ms"], summed["cores"], summed["delay_share"], summed["n_voluntary_switches"]
+    (40.0, 0.25, 0.2, 2)
+    """
+    added = ("wall_ms", "cpu_ms", "n_voluntary_switches", "n_involuntary_switches")
+    total = {key: sum(phase[key] for phase in phases) for key in added}
+    delays_ms = [
+        phase["delay_share"] * phase["wall_ms"]
+        for phase in phases
+        if phase["delay_share"] is not None
+    ]
+    is_known = len(delays_ms) == len(phases)
+    return total | {
+        "cores": total["cpu_ms"] / total["wall_ms"],
+        "delay_share": sum(delays_ms) / total["wall_ms"] if is_known else None,
+    }
 
 
 class MemoryMeter:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.blocks import select_clean, time_blocks
+from rightfit.profiling.blocks import time_blocks
 from rightfit.profiling.cpu import read_cpu
 from rightfit.profiling.device_meter import DeviceMeter
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import read_memory, reset_peak
 from rightfit.profiling.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.single_stream import SingleStream
 from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.throughput import NS_PER_S, batches, time_batches
 
@@ -45,22 +46,49 @@ class Meters:
     device: DeviceMeter
 
 
-def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
+def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Iterator[Json]:
     """Measure one model in this process.
+
+    Calls of one row are timed in one visit or several, with pauses in which other processes have
+    their turn; all else belongs to the first visit.
 
     Args:
         factory: Returns what opens the model, see ``worker.open_bundle``.
         request: ``arguments`` of the factory; ``rows`` (path of a .npy of float32 rows);
             ``latency`` and ``batch``, each with ``min_calls``, ``min_ms`` and ``max_ms``;
-            ``warm_up_max_ms``; ``batch_sizes``, rising; ``samples`` (path the latencies in
-            nanoseconds are written to); ``probe_known_ns`` (the speed probe's time at full
-            speed, ``None`` when not known); ``slow_wait_max_ms`` (longest time to wait for a fast
-            core); ``files_mib`` (what an earlier process found, ``None`` to look).
+            ``n_visits``, which share what ``latency`` asks for; ``warm_up_max_ms`` of a visit;
+            ``batch_sizes``, rising; ``samples`` (path the latencies in nanoseconds are written
+            to); ``probe_known_ns`` (the speed probe's time at full speed, ``None`` when not
+            known); ``slow_wait_max_ms`` (longest time to wait for a fast core); ``files_mib``
+            (what an earlier process found, ``None`` to look).
 
-    Returns:
-        What each phase took, plain JSON types.
+    Yields:
+        ``visits_left`` after each visit but the last, then what each phase took, plain JSON types.
     """
     start_ns = time.perf_counter_ns()
+    stream, probe, result = _make_first_visit(factory, request)
+    spent_ns = time.perf_counter_ns() - start_ns
+    for visits_left in range(request["n_visits"] - 1, 0, -1):
+        yield {"visits_left": visits_left}
+        start_ns = time.perf_counter_ns()
+        warmed = stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
+        result["warm_up"]["ms"] += warmed.wall_ns / NS_PER_MS
+        stream.time_window()
+        spent_ns += time.perf_counter_ns() - start_ns
+    selected = stream.select()
+    np.save(request["samples"], selected.samples_ns)
+    result["latency"] |= stream.describe(selected)
+    yield result | {
+        "probe_full_ns": probe.full_ns,
+        "probe_looks_ns": list(probe.looks_ns),
+        "total_ms": spent_ns / NS_PER_MS,
+        "total_cpu_ms": read_cpu().cpu_ns / NS_PER_MS,
+    }
+
+
+def _make_first_visit(
+    factory: Callable[..., Callable[[], Call]], request: Json
+) -> tuple[SingleStream, SpeedProbe, Json]:
     # The file is let go of: its pages are no part of the model's memory.
     pool = _resize(
         np.load(request["rows"], mmap_mode="r"), max([N_ROTATING_ROWS, *request["batch_sizes"]])
@@ -74,25 +102,27 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
     gc.collect()
     gc.freeze()
     result: Json = {"load": load, "overhead_ns": _overhead_ns(singles)}
-    warmed = warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
+    probe = SpeedProbe(
+        request["probe_known_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
+    )
+    stream = SingleStream(
+        call, singles, probe, n_windows=request["n_visits"], **_window_ns(request["latency"])
+    )
+    warmed = stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
     result["warm_up"] = {
         "n_calls": warmed.n_calls,
         "ms": warmed.wall_ns / NS_PER_MS,
         "is_steady": warmed.is_steady,
     }
-    probe = SpeedProbe(
-        request["probe_known_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
-    )
-    result["latency"] = _single_stream(call, singles, request, memory, probe)
+    reset_peak()
+    start = read_memory()
+    stream.time_window()
+    result["latency"] = {"peak_memory_mib": memory.peak_mib(start)}
     result["batches"] = _offline(call, pool, request, memory, Meters(probe, device))
     # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
     result["files_mib"] = request["files_mib"] or memory.files_mib()
     result["device_reasons"] = device.reasons
-    result["probe_full_ns"] = probe.full_ns
-    result["probe_looks_ns"] = list(probe.looks_ns)
-    result["total_ms"] = (time.perf_counter_ns() - start_ns) / NS_PER_MS
-    result["total_cpu_ms"] = read_cpu().cpu_ns / NS_PER_MS
-    return result
+    return stream, probe, result
 
 
 def _resize(rows: Rows, n_rows: int) -> Rows:
@@ -124,28 +154,6 @@ def _overhead_ns(singles: list[Rows]) -> float:
         lambda row: row, singles, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
     )
     return float(np.median(samples))
-
-
-def _single_stream(
-    call: Call, singles: list[Rows], request: Json, memory: MemoryMeter, probe: SpeedProbe
-) -> Json:
-    probe.await_fast()
-    reset_peak()
-    start = read_memory()
-    meter = PhaseMeter()
-    blocks = time_blocks(call, singles, probe=probe, **_window_ns(request["latency"]))
-    phase = meter.read()
-    phase["peak_memory_mib"] = memory.peak_mib(start)
-    selected = select_clean(
-        blocks, min_calls=request["latency"]["min_calls"], full_ns=probe.full_ns
-    )
-    np.save(request["samples"], selected.samples_ns)
-    return phase | {
-        "n_calls": len(selected.samples_ns),
-        "n_calls_made": sum(len(block.samples_ns) for block in blocks),
-        "slow_share": selected.slow_share,
-        "probe_ns": selected.probe_ns,
-    }
 
 
 def _window_ns(window: Json) -> dict[str, Any]:

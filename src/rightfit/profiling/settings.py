@@ -31,6 +31,7 @@ class MeasuringSettings(BaseModel):
     p95_width_pct: float | None = Field(gt=0)  # null: the p95 does not keep measuring going
     shared_error_pct: float = Field(ge=0, lt=100)  # of times, that all processes may share
     warm_up_max_ms: float = Field(gt=0)
+    n_visits: int = Field(ge=1)  # in turns, in which a process is timed; they share what follows
     latency_min_calls: int = Field(ge=1)  # of one process
     latency_min_ms: float = Field(gt=0)
     latency_max_ms: float = Field(gt=0)

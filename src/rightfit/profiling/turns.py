@@ -1,8 +1,8 @@
 """Measuring many jobs in turns: all of them shortly, then those that still matter.
 
-In turns, one fresh process each, so that a machine that gets slower or faster meanwhile does so
-for all alike. After a short screening, whoever chooses among the profiles says which of them could
-still be chosen; the others are left alone.
+In each turn, a fresh process of each job is visited once, so that a machine that gets slower or
+faster meanwhile does so for all alike. After a short screening, whoever chooses among the profiles
+says which of them could still be chosen; the others are left alone.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.cost import describe_cost
 from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.jobs import Job, Store
 from rightfit.profiling.latency import NS_PER_MS
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import Bench, measure_round, measure_under_load
+from rightfit.profiling.measurement import add_round, measure_under_load
+from rightfit.profiling.rounds import Round
 from rightfit.profiling.stopping import (
     MS_PER_S,
     is_disturbed,
@@ -34,6 +37,45 @@ SCREENED = "screened"  # settled because no application could choose it
 
 # Given the states of all jobs, returns for each whether it could still be chosen.
 Choose = Callable[[Sequence[Json]], Sequence[bool]]
+
+
+@dataclass
+class Measured:
+    """A job under way.
+
+    Args:
+        job: What is measured.
+        key: Name its state is kept under.
+        state: What is known of it.
+        process: The process that is open, ``None`` between two of them.
+    """
+
+    job: Job
+    key: str
+    state: Json
+    process: Round | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be measured."""
+        return is_over(self.state)
+
+    def visit(self, bench: Bench) -> bool:
+        """Visit the open process, a fresh one if none is; tell whether it is done with."""
+        process = self.process or Round(self.job.subject, bench, self.state)
+        finished = process.visit()
+        self.process = process if finished is None else None
+        if finished is not None:
+            self.state = add_round(self.state, finished, bench.settings)
+        return finished is not None
+
+    def leave_alone(self) -> None:
+        """Measure no more of it: no application could choose it."""
+        self.state = self.state | {"settled": SCREENED}
+        if self.process is not None:
+            self.process.leave()
+            self.process = None
+        logger.debug("No application could choose %s.", self.job.subject.label)
 
 
 def measure_jobs(
@@ -61,21 +103,20 @@ def measure_jobs(
         The states, in the order of the jobs.
     """
     start_s = time.perf_counter()
-    keys = [job.key(context) for job in jobs]
-    states = [_reopen(store.get(key) or new_state(), bench) for key in keys]
-    n_kept = sum(is_over(state) for state in states)
+    measured = [_reopen(job, job.key(context), store, bench) for job in jobs]
+    n_kept = sum(m.is_over for m in measured)
     if n_kept:
         logger.info("%s: %d of %d profiles were kept from before.", jobs[0].cell, n_kept, len(jobs))
-    n_rounds_before = [len(state["rounds"]) for state in states]
-    while True:
-        if all(is_over(state) or _is_screened(state, bench) for state in states):
-            _leave_alone(jobs, states, choose(states))
-        if not _take_turn(jobs, states, bench, lambda i: store.put(keys[i], states[i])):
-            break
-    for i, job in enumerate(jobs):
-        while _wants_load(states[i], bench):
-            states[i] = measure_under_load(job.subject, bench, states[i])
-        store.put(keys[i], states[i])
+    n_rounds_before = [len(m.state["rounds"]) for m in measured]
+    while not all(m.is_over for m in measured):
+        if all(m.is_over or _is_screened(m.state, bench) for m in measured):
+            _screen(measured, choose)
+        _take_turn(measured, bench, store)
+    for m in measured:
+        while _wants_load(m.state, bench):
+            m.state = measure_under_load(m.job.subject, bench, m.state)
+        store.put(m.key, m.state)
+    states = [m.state for m in measured]
     _log_savings(jobs, states)
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s["rounds"][n:]]
     if made:
@@ -84,20 +125,15 @@ def measure_jobs(
     return states
 
 
-def _take_turn(
-    jobs: Sequence[Job], states: list[Json], bench: Bench, keep: Callable[[int], None]
-) -> bool:
-    """Measure each job that is not settled in one more process; tell whether there was any."""
-    waiting = [i for i, state in enumerate(states) if not is_over(state)]
-    if not waiting:
-        return False
+def _take_turn(measured: Sequence[Measured], bench: Bench, store: Store) -> None:
+    """Visit a process of each job that is not settled."""
+    waiting = [m for m in measured if not m.is_over]
     with machine_lock(lock_path()):  # imports would disturb another process' timing
-        bench.pool.start(jobs[i].subject.kind for i in waiting)
-    for i in waiting:
-        states[i] = measure_round(jobs[i].subject, bench, states[i])
-        keep(i)
-        _log_end(jobs[i], states, i, bench)
-    return True
+        bench.pool.start(m.job.subject.kind for m in waiting)
+    for m in waiting:
+        if m.visit(bench):
+            store.put(m.key, m.state)
+            _log_end(m, measured, bench)
 
 
 def is_over(state: Json) -> bool:
@@ -128,10 +164,11 @@ def saved_by_screening_s(states: Sequence[Json]) -> float:
     return saved_ms / MS_PER_S
 
 
-def _reopen(state: Json, bench: Bench) -> Json:
-    if state["settled"] != SCREENED:
-        return state
-    return state | {"settled": why_settled(state, bench.settings)}
+def _reopen(job: Job, key: str, store: Store, bench: Bench) -> Measured:
+    state = store.get(key) or new_state()
+    if state["settled"] == SCREENED:
+        state = state | {"settled": why_settled(state, bench.settings)}
+    return Measured(job, key, state)
 
 
 def _wants_load(state: Json, bench: Bench) -> bool:
@@ -144,11 +181,11 @@ def _is_screened(state: Json, bench: Bench) -> bool:
     return len(state["rounds"]) >= bench.settings.screening_processes
 
 
-def _leave_alone(jobs: Sequence[Job], states: list[Json], choices: Sequence[bool]) -> None:
-    for i, (job, could_be_chosen) in enumerate(zip(jobs, choices, strict=True)):
-        if not is_over(states[i]) and not could_be_chosen:
-            states[i] = states[i] | {"settled": SCREENED}
-            logger.debug("No application could choose %s.", job.subject.label)
+def _screen(measured: Sequence[Measured], choose: Choose) -> None:
+    choices = choose([m.state for m in measured])
+    for m, could_be_chosen in zip(measured, choices, strict=True):
+        if not m.is_over and not could_be_chosen:
+            m.leave_alone()
 
 
 def _log_savings(jobs: Sequence[Job], states: Sequence[Json]) -> None:
@@ -164,9 +201,9 @@ def _log_savings(jobs: Sequence[Job], states: Sequence[Json]) -> None:
         )
 
 
-def _log_end(job: Job, states: Sequence[Json], position: int, bench: Bench) -> None:
-    state = states[position]
-    if not is_over(state):
+def _log_end(ended: Measured, measured: Sequence[Measured], bench: Bench) -> None:
+    job, state = ended.job, ended.state
+    if not ended.is_over:
         return
     if state["error"]:
         logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, state["error"])
@@ -176,8 +213,8 @@ def _log_end(job: Job, states: Sequence[Json], position: int, bench: Bench) -> N
     logger.info(
         "%s %d/%d %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
         job.cell,
-        sum(is_over(state) for state in states),
-        len(states),
+        sum(m.is_over for m in measured),
+        len(measured),
         job.candidate,
         job.serving,
         p50.value / NS_PER_MS,

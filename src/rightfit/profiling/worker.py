@@ -30,15 +30,13 @@ import os
 import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from typing import IO, Any
 
-from rightfit.profiling.memory import (
-    read_file_pages,
-    read_memory,
-)  # reads /proc, imports nothing heavy
+# These import nothing heavy.
+from rightfit.profiling.children import Children
+from rightfit.profiling.memory import read_file_pages, read_memory
 
 Json = dict[str, Any]
 
@@ -111,12 +109,15 @@ def resolve_factory(name: str) -> Callable[..., Callable[[], Any]]:
     return factory
 
 
-def handle(request: Json) -> Json:
-    """Carry out one request in this process, which afterwards is used up.
+def handle(request: Json) -> Iterator[Json]:
+    """Carry out one request in this process, which is of no use for another.
 
     Args:
         request: ``task`` and what its function asks for, ``factory`` and its ``arguments``,
             ``memory_limit_mib`` (``None`` for no limit).
+
+    Yields:
+        The answer; a task that is timed in several visits gives one for each.
     """
     if request["memory_limit_mib"] is not None:
         import resource
@@ -128,14 +129,17 @@ def handle(request: Json) -> Json:
     from rightfit.profiling.under_load import serve_under_load
 
     tasks: dict[str, Callable[..., Json]] = {
-        "measure": measure,
         "predict": predict,
         "record": record,
         "run_once": run_once,
         "serve_under_load": serve_under_load,
         "measure_steps": measure_steps,
     }
-    return tasks[request["task"]](resolve_factory(request["factory"]), request)
+    factory = resolve_factory(request["factory"])
+    if request["task"] == "measure":
+        yield from measure(factory, request)
+    else:
+        yield tasks[request["task"]](factory, request)
 
 
 def pin(n_cores: int) -> list[int]:
@@ -164,13 +168,7 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     needed = {name.partition(".")[0] for name in imports}
     HiddenLibraries(OPTIONAL_LIBRARIES - needed).install()
     start_ns = time.perf_counter_ns()
-    for name in [
-        *imports,
-        "rightfit.models.runtimes",
-        "rightfit.profiling.phases",
-        "rightfit.profiling.training_steps",
-        "rightfit.profiling.under_load",
-    ]:
+    for name in [*imports, *OWN_IMPORTS]:
         importlib.import_module(name)
     import_ns = time.perf_counter_ns() - start_ns
     gc.collect()
@@ -188,44 +186,9 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
             "import_ms": import_ns / 1e6,
         },
     )
+    children = Children(handle)
     for line in requests:
-        _write(responses, fork_and_handle(json.loads(line) | {"base_pages": base_pages}))
-
-
-def fork_and_handle(request: Json) -> Json:
-    """Handle a request in a forked child; a child that dies is an answer too."""
-    reader, writer = os.pipe()
-    start_ns = time.perf_counter_ns()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        _run_child(request, writer, start_ns)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as pipe:
-        text = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if text:
-        answer: Json = json.loads(text)
-        return answer
-    code = os.waitstatus_to_exitcode(status)
-    reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-    return {"ok": False, "error": f"the measuring process ended early ({reason})"}
-
-
-def _run_child(request: Json, writer: int, start_ns: int) -> None:
-    status = 1
-    try:
-        try:
-            answer: Json = {"ok": True, "fork_ms": (time.perf_counter_ns() - start_ns) / 1e6}
-            answer |= handle(request)
-        except BaseException as err:  # whatever happens is the answer
-            detail = traceback.format_exc(limit=-3)
-            answer = {"ok": False, "error": f"{type(err).__name__}: {err}", "detail": detail}
-        with os.fdopen(writer, "w", encoding="utf-8") as pipe:
-            json.dump(answer, pipe)
-        status = 0
-    finally:
-        os._exit(status)  # no clean-up of what the parent still owns
+        _write(responses, children.ask(json.loads(line) | {"base_pages": base_pages}))
 
 
 def _write(responses: IO[str], answer: Json) -> None:

@@ -65,6 +65,7 @@ class Worker:
             env=environment,
         )
         self._hello: Json | None = None
+        self._children: set[int] = set()
 
     @property
     def hello(self) -> Json:
@@ -82,8 +83,16 @@ class Worker:
         """Whether the process has ended."""
         return self._process.poll() is not None
 
+    @property
+    def has_children(self) -> bool:
+        """Whether forked children stay to be visited again; they would end with it."""
+        return bool(self._children)
+
     def ask(self, request: Json) -> Json:
         """Send a request and wait for its answer.
+
+        Args:
+            request: See ``worker.handle`` and ``children.Children.ask``.
 
         Raises:
             RuntimeError: If the worker itself, not only the child it forked, has died.
@@ -95,7 +104,11 @@ class Worker:
             stdin.flush()
         except BrokenPipeError:
             pass  # the reason is read below
-        return self._read()
+        answer = self._read()
+        self._children.discard(request.get("child", 0))
+        if "child" in answer:
+            self._children.add(answer["child"])
+        return answer
 
     def close(self) -> None:
         """End the worker and wait for it."""
@@ -125,7 +138,11 @@ class Worker:
 
 
 class WorkerPool:
-    """Workers kept ready for the next measurement of their kind, the least used ones closed."""
+    """Workers kept ready for the next measurement of their kind, the least used ones closed.
+
+    Args:
+        max_open: More than so many are open only while their children stay to be visited again.
+    """
 
     def __init__(self, max_open: int) -> None:
         self._max_open = max_open
@@ -134,8 +151,7 @@ class WorkerPool:
     def get(self, kind: WorkerKind) -> Worker:
         """Return a started worker of a kind."""
         if kind not in self._open:
-            while len(self._open) >= self._max_open:
-                self._open.popitem(last=False)[1].close()
+            self._make_room()
             logger.debug("Starting a measuring process for %s.", kind)
             self._open[kind] = Worker(kind)
         self._open.move_to_end(kind)
@@ -151,6 +167,12 @@ class WorkerPool:
         worker = self._open.pop(kind, None)
         if worker is not None:
             worker.close()
+
+    def _make_room(self) -> None:
+        for kind in [kind for kind, worker in self._open.items() if not worker.has_children]:
+            if len(self._open) < self._max_open:
+                return
+            self.discard(kind)
 
     def close(self) -> None:
         """Close all workers."""

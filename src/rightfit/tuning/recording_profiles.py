@@ -14,9 +14,9 @@ import polars as pl
 
 from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.quality import QualityMetric
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.cell import Cell, profile_cell
 from rightfit.profiling.jobs import Serving, Store
-from rightfit.profiling.measurement import Bench
 from rightfit.profiling.tiers import Tier
 from rightfit.tuning.recording import FINAL
 

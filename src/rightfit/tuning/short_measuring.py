@@ -17,10 +17,11 @@ import numpy as np
 
 from rightfit.models.bundle import Bundle, add_onnx
 from rightfit.models.family import Rows
+from rightfit.profiling.bench import Bench
 from rightfit.profiling.cell import set_costs
 from rightfit.profiling.jobs import Job
 from rightfit.profiling.jobs import Serving as JobServing
-from rightfit.profiling.measurement import Bench, measure_round, measure_under_load
+from rightfit.profiling.measurement import measure_round, measure_under_load
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.stopping import new_state

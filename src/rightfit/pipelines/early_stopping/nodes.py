@@ -104,7 +104,7 @@ def profile_recordings(
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
-    from rightfit.profiling.measurement import Bench
+    from rightfit.profiling.bench import Bench
     from rightfit.profiling.speed import SpeedProbe
     from rightfit.profiling.tiers import Tier
     from rightfit.profiling.workers import shared_pool

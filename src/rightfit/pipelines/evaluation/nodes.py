@@ -19,9 +19,9 @@ from rightfit.models.bundle import Bundle
 from rightfit.pipelines.evaluation.params import EvaluationParams
 
 if TYPE_CHECKING:
+    from rightfit.profiling.bench import Bench
     from rightfit.profiling.cell import Cell
     from rightfit.profiling.jobs import Serving
-    from rightfit.profiling.measurement import Bench
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def list_devices(environment: dict[str, Any]) -> tuple[str, ...]:
 def _open_bench(
     test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
 ) -> Iterator[Bench]:
-    from rightfit.profiling.measurement import Bench
+    from rightfit.profiling.bench import Bench
     from rightfit.profiling.speed import SpeedProbe
     from rightfit.profiling.workers import shared_pool
 
