@@ -8,10 +8,9 @@ reference is the median over ten fresh processes of 10 s each, at full core spee
 
 The machine's speed drifts over minutes. So our runs are measured in turns, one visit to a process
 each, as the profiles of a cell are, and between one process of each run and the next lies one of
-the reference. The other rules
-take their calls from the reference's own processes, every second of which goes on for
-perf_analyzer's windows; each is held against the reference of the nine others. The time of a run is
-that of its own processes.
+the reference. The other rules take their calls from the reference's own processes, every second of
+which goes on for perf_analyzer's windows; each is held against the reference of the nine others.
+The time of a run is that of its own processes.
 
 Ends with one line of JSON: the p50 and the speed-up are those of ``quick``, the interval of the
 p95 and its error those of ``standard``. Run it on a quiet machine; ``--scale 0.1`` shortens all
@@ -25,7 +24,7 @@ import json
 import math
 import statistics
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instrument_checks import check_disturbed, check_known_load, check_repeatability
@@ -47,6 +46,7 @@ from measuring_rules import (
 from simulated_latencies import coverage_of_intervals
 
 from rightfit.profiling.bench import Bench, Subject
+from rightfit.profiling.measurement import Measurement
 from rightfit.profiling.workers import WorkerPool
 
 PRESETS = ("quick", "standard")
@@ -87,6 +87,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="factor of all window lengths")
     parser.add_argument("--n-runs", type=int, default=10, help="runs of our rule per model")
     parser.add_argument("--n-processes", type=int, default=10, help="processes of a reference")
+    parser.add_argument(
+        "--one-visit", action="store_true", help="also run standard with one visit to each process"
+    )
     parser.add_argument("--models", nargs="*", default=["fast", "middle", "slow"])
     options = parser.parse_args()
     pool = WorkerPool(max_open=6)
@@ -122,12 +125,16 @@ def compare_rules(
 def measure_in_turns(
     model: Subject, bench: Bench, options: argparse.Namespace
 ) -> tuple[list[Recording], list[Run]]:
-    """Measure the reference's processes, and between them one process of each of our runs."""
+    """Measure the reference's processes, and between them our runs, a process of each at a time."""
     window_s = WINDOW_S * options.scale
     long_s = PERF_ANALYZER_WINDOWS * PERF_ANALYZER_WINDOW_S * options.scale
-    runs = [Run(model, use_preset(bench, p)) for p in PRESETS for _ in range(options.n_runs)]
+    runs = [
+        Run(rule, Measurement(model, own))
+        for rule, own in make_rules(bench, one_visit=options.one_visit).items()
+        for _ in range(options.n_runs)
+    ]
     recordings: list[Recording] = []
-    while len(recordings) < options.n_processes or not all(run.is_over for run in runs):
+    while len(recordings) < options.n_processes or not all(run.measurement.is_over for run in runs):
         if len(recordings) < options.n_processes:
             is_long = len(recordings) % PERF_ANALYZER_EVERY == 0
             recordings.append(record(model, bench, long_s if is_long else window_s))
@@ -138,6 +145,16 @@ def measure_in_turns(
     return recordings, runs
 
 
+def make_rules(bench: Bench, *, one_visit: bool) -> dict[str, Bench]:
+    """Return the bench of each of our rules, by its name in the table."""
+    rules = {f"ours, {preset}": use_preset(bench, preset) for preset in PRESETS}
+    if one_visit:
+        standard = rules["ours, standard"]
+        settings = standard.settings.model_copy(update={"n_visits": 1})
+        rules["one visit"] = replace(standard, settings=settings)
+    return rules
+
+
 def compare_model(recordings: list[Recording], runs: list[Run], scale: float) -> Compared:
     """Return what the rules found; the reference is what it is at this machine's full speed."""
     window_s = WINDOW_S * scale
@@ -145,8 +162,8 @@ def compare_model(recordings: list[Recording], runs: list[Run], scale: float) ->
     windows = [recording.first(window_s) for recording in recordings]
     reference = reference_of(windows, full_ns)
     estimates = {
-        f"ours, {preset}": [run.estimate(reference) for run in runs if run.bench.preset == preset]
-        for preset in PRESETS
+        rule: [run.estimate(reference) for run in runs if run.rule == rule]
+        for rule in dict.fromkeys(run.rule for run in runs)
     }
     long = range(0, len(recordings), PERF_ANALYZER_EVERY)
     others = [reference_of([*windows[:i], *windows[i + 1 :]], full_ns) for i in range(len(windows))]

@@ -6,8 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +14,10 @@ import numpy.typing as npt
 from rightfit.profiling.bench import Bench, Subject
 from rightfit.profiling.latency import NS_PER_MS
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import add_round
+from rightfit.profiling.measurement import Measurement
 from rightfit.profiling.profiles import Profile
-from rightfit.profiling.rounds import Round
 from rightfit.profiling.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
 from rightfit.profiling.speed import SLOW_FACTOR, full_speed_ns
-from rightfit.profiling.stopping import new_state
 
 Samples = npt.NDArray[np.int64]
 
@@ -92,44 +89,39 @@ class Run:
     """One measurement with our stopping rule, process by process.
 
     Args:
-        model: What is measured.
-        bench: With the preset.
+        rule: Its name in the table.
+        measurement: How far it is.
         seconds: Time its own processes took so far.
-        process: The one that is open.
     """
 
-    model: Subject
-    bench: Bench
-    state: Any = field(default_factory=new_state)
+    rule: str
+    measurement: Measurement
     seconds: float = 0.0
-    process: Round | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the rule is content."""
-        return self.state["settled"] is not None
 
     @property
     def n_visits(self) -> int:
         """Turns that one of its processes takes."""
-        return self.bench.settings.n_visits
+        return self.measurement.bench.settings.n_visits
 
     def take_turn(self) -> None:
-        """Visit its process once more, unless it is over."""
-        if self.is_over:
+        """Visit its process once more, unless it is over.
+
+        Raises:
+            RuntimeError: If the model fails.
+        """
+        if self.measurement.is_over:
             return
         start_s = time.perf_counter()
-        self.process = self.process or Round(self.model, self.bench, self.state)
-        finished = self.process.visit()
-        if finished is not None:
-            self.state = add_round(self.state, finished, self.bench.settings)
-            self.process = None
+        self.measurement.visit()
         self.seconds += time.perf_counter() - start_s
+        if self.measurement.state["error"] is not None:
+            raise RuntimeError(self.measurement.state["error"])
 
     def estimate(self, reference: dict[float, float]) -> Estimate:
         """Return what it found."""
         profile = Profile()
-        set_serving_metrics(profile, self.state, self.bench.settings, n_threads=1, is_final=True)
+        settings, state = self.measurement.bench.settings, self.measurement.state
+        set_serving_metrics(profile, state, settings, n_threads=1, is_final=True)
         found = {share: profile.values[column] for share, column in LATENCY_COLUMNS.items()}
         ends = [profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")]
         known = [end * NS_PER_MS for end in ends if end is not None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from measuring import make_settings
+from measuring import ClosedPool, make_settings
 
 from rightfit.models.bundle import Bundle, add_onnx, write_bundle
 from rightfit.models.families import get_family
@@ -122,7 +122,7 @@ def test_measured_profiles_are_not_measured_again(wanted: bool, cell: Cell, benc
         return [wanted] * profiles.height
 
     first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose)
-    unusable = replace(bench, pool=WorkerPool(max_open=0))  # any measurement would start a worker
+    unusable = replace(bench, pool=ClosedPool())
 
     again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose)
 

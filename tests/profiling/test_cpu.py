@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.profiling.cpu import CpuReading, descendants, mean_cores, read_cpu
+from rightfit.profiling import cpu
+from rightfit.profiling.cpu import CpuReading, await_rest, descendants, mean_cores, read_cpu
 
 
 def burn(cpu_ns: int) -> None:
@@ -40,3 +41,33 @@ def test_descendants_are_found_at_any_depth(tmp_path: Path) -> None:
         (task / "children").write_text(children)
 
     assert descendants(tmp_path, "1") == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "used_ms", "n_looks", "is_at_rest"),
+    [
+        (1, [], 0, True),
+        (2, [9, 9, 0.5], 3, True),
+        (2, [9] * 9, 5, False),
+    ],
+)
+def test_rest_is_waited_for_up_to_the_cap(
+    n_threads: int,
+    used_ms: list[float],
+    n_looks: int,
+    is_at_rest: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cpu, "_tasks", lambda _pid: [Path()] * n_threads)
+    spent_ns = [0.0]
+    slept_s = []
+    use_ms = iter(used_ms)
+
+    def sleep(seconds: float) -> None:
+        slept_s.append(seconds)
+        spent_ns[0] += next(use_ms) * 1e6
+
+    found = await_rest(max_wait_s=0.05, read_ns=lambda: int(spent_ns[0]), sleep=sleep)
+
+    assert found is is_at_rest
+    assert slept_s == [0.01] * n_looks

@@ -8,7 +8,7 @@ from measuring import known_load, make_settings
 
 from rightfit.profiling.bench import Bench
 from rightfit.profiling.disturbance import Quiet
-from rightfit.profiling.measurement import add_round, measure_round, predict
+from rightfit.profiling.measurement import Measurement, add_round, predict
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.serving_metrics import set_serving_metrics
 from rightfit.profiling.stopping import (
@@ -21,10 +21,10 @@ from rightfit.profiling.stopping import (
 
 
 def measure(bench: Bench, **costs: float) -> dict[str, Any]:
-    state = new_state()
-    while state["settled"] is None and state["error"] is None:
-        state = measure_round(known_load(**costs), bench, state)
-    return state
+    measurement = Measurement(known_load(**costs), bench)
+    while not measurement.is_over:
+        measurement.visit()
+    return measurement.state
 
 
 def test_known_load_is_found(bench: Bench) -> None:
@@ -69,9 +69,10 @@ def test_batch_whose_call_would_take_too_long_is_not_tried(bench: Bench) -> None
 def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
     subject = replace(known_load(), factory="rightfit.profiling.known_load:not_there")
 
-    state = measure_round(subject, bench, new_state())
+    measurement = Measurement(subject, bench)
+    measurement.visit()
 
-    assert "not_there" in state["error"]
+    assert "not_there" in measurement.state["error"]
     with pytest.raises(RuntimeError, match=r"known load failed.*not_there"):
         predict(subject, bench)
 

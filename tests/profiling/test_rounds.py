@@ -7,8 +7,11 @@ from measuring import known_load, make_settings
 
 from rightfit.profiling.bench import Bench
 from rightfit.profiling.rounds import Round, run_round
+from rightfit.profiling.speed import SpeedProbe
 from rightfit.profiling.stopping import new_state
 
+# Nothing is slow for a probe that knows of no faster core, so that every call counts.
+NEVER_SLOW = SpeedProbe(known_ns=1e9)
 # A call lasts as long as a block, so that a visit of two calls times exactly two.
 SLEEP_MS = 10
 SEVERAL = make_settings(n_visits=3, latency_min_calls=6, latency_min_ms=1, latency_max_ms=5_000)
@@ -34,7 +37,7 @@ def test_later_processes_take_over_what_files_the_first_mapped(bench: Bench) -> 
 
 def test_visits_share_one_process_and_what_it_is_asked_for(bench: Bench) -> None:
     subject = known_load(sleep_ms=SLEEP_MS, allocate_mib=50)
-    process = Round(subject, replace(bench, settings=SEVERAL), new_state())
+    process = Round(subject, replace(bench, settings=SEVERAL, speed=NEVER_SLOW), new_state())
 
     first = process.visit()
     other = run_round(known_load(burn_ms=1), bench, new_state())  # of the same worker
@@ -65,14 +68,31 @@ def test_memory_of_one_row_is_that_before_any_batch(bench: Bench) -> None:
     assert finished["latency"]["peak_memory_mib"] < 10
 
 
-def test_process_that_is_left_ends(bench: Bench) -> None:
-    subject = known_load(sleep_ms=SLEEP_MS)
-    process = Round(subject, replace(bench, settings=SEVERAL), new_state())
+def test_full_speed_is_known_from_the_first_visit_on(bench: Bench) -> None:
+    process = Round(known_load(), replace(bench, settings=SEVERAL), new_state())
+
     process.visit()
+    n_first = len(bench.speed.looks_ns)
+    process.visit()
+    n_second = len(bench.speed.looks_ns)
+    process.visit()
+
+    assert 0 < n_first < n_second < len(bench.speed.looks_ns)
+
+
+def test_processes_that_are_left_end_in_any_order(bench: Bench) -> None:
+    subject = known_load(sleep_ms=SLEEP_MS)
+    several = replace(bench, settings=SEVERAL)
+    processes = [Round(subject, several, new_state()) for _ in range(3)]
+    for process in processes:
+        process.visit()
     worker = bench.pool.get(subject.kind)
     stayed = worker.has_children
 
-    process.leave()
+    for process in processes:
+        process.leave()
+        process.leave()  # which says nothing to one that has left
 
     assert stayed
     assert not worker.has_children
+    assert run_round(subject, bench, new_state())["ok"]

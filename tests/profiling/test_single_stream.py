@@ -65,11 +65,16 @@ def test_windows_go_on_through_the_rows_and_are_judged_together(
     assert described["slow_share"] == 0.0
 
 
-def test_warming_up_counts_for_nothing() -> None:
+def test_warming_up_takes_other_rows_than_the_window_and_is_reported() -> None:
     answered = []
-    timed = stream(answered.append, n_windows=1)
+    timed = stream(lambda row: answered.append(float(row[0, 0])), n_windows=2)
 
-    warmed = timed.warm_up(max_ns=1)
+    timed.warm_up(max_ns=1)
+    timed.warm_up(max_ns=1)
+    described = timed.describe_warm_ups()
 
-    assert warmed.n_calls == len(answered) > 0
+    assert answered[:3] == [2.0, 3.0, 4.0]  # of five rows, the window begins with 0
+    assert described["n_calls"] == len(answered)
+    assert described["ms"] > 0
+    assert not described["is_steady"]  # the first block has none to be compared with
     assert timed.n_calls == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from itertools import accumulate
 
 import pytest
@@ -94,3 +95,21 @@ def test_waiting_ends_with_a_fast_core_or_with_patience(
 
 def test_fixed_work_is_the_same_work_each_time() -> None:
     assert run_fixed_work() == run_fixed_work() == 2_000 / 8 * (0 + 1 + 4 + 1 + 0 + 1 + 4 + 1)
+
+
+def test_looks_after_some_are_those_that_are_still_held() -> None:
+    probe = SpeedProbe(None, looks_ns=deque([1, 2, 3], maxlen=3), n_looks=5)
+
+    assert probe.looks_after(5) == []
+    assert probe.looks_after(4) == [3]
+    assert probe.looks_after(0) == [1, 2, 3]
+
+
+def test_each_look_is_counted() -> None:
+    probe = SpeedProbe(None, work=lambda: None)
+
+    probe.time_ns()
+    probe.time_ns()
+
+    assert probe.n_looks == 2
+    assert len(probe.looks_after(1)) == 1

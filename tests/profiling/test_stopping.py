@@ -13,6 +13,8 @@ from measuring import make_settings
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.latency import percentile_ns
 from rightfit.profiling.stopping import (
+    is_over,
+    new_state,
     per_process,
     why_settled,
 )
@@ -97,3 +99,13 @@ def test_stable_latencies_are_hardly_ever_marked_as_drifting() -> None:
     ]
 
     assert np.mean(marked) <= 0.04
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, False), ({"settled": "precise"}, True), ({"error": "it fails"}, True)],
+)
+def test_measurement_is_over_when_settled_or_failed(
+    changes: dict[str, Any], expected: bool
+) -> None:
+    assert is_over(new_state() | changes) is expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from measuring import ClosedPool
 
 from rightfit.models.family import TrainingData
 from rightfit.profiling.training_costs import Stretches, measure_training_costs
@@ -69,7 +70,7 @@ def test_costs_that_are_known_are_not_measured_again(task: TrainingTask, pool: W
     store = DictStore()
     first = measure(task, pool, store)
 
-    again = measure(task, WorkerPool(max_open=0), store)  # any training would start a worker
+    again = measure(task, ClosedPool(), store)
 
     assert again.equals(first)
 

@@ -7,23 +7,13 @@ from typing import Any
 import pytest
 from measuring import known_load, make_settings
 
-from rightfit.profiling import turns
+from rightfit.profiling import measurement, turns
 from rightfit.profiling.bench import Bench
-from rightfit.profiling.turns import SCREENED, is_over, measure_jobs, saved_by_screening_s
+from rightfit.profiling.turns import SCREENED, measure_jobs, saved_by_screening_s
 
 
 def state(n_rounds: int, settled: str | None, *, round_ms: float = 100.0) -> dict[str, Any]:
     return {"rounds": [{"total_ms": round_ms}] * n_rounds, "settled": settled, "error": None}
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [({}, False), ({"settled": "precise"}, True), ({"error": "it fails"}, True)],
-)
-def test_measurement_is_over_when_settled_or_failed(
-    changes: dict[str, Any], expected: bool
-) -> None:
-    assert is_over(state(3, None) | changes) is expected
 
 
 def test_savings_are_what_the_screened_would_have_taken() -> None:
@@ -75,7 +65,7 @@ class ScriptedRound:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ScriptedRound.log = []
-    monkeypatch.setattr(turns, "Round", ScriptedRound)
+    monkeypatch.setattr(measurement, "Round", ScriptedRound)
     return ScriptedRound.log
 
 
@@ -113,11 +103,11 @@ def test_jobs_are_visited_in_turns_and_kept_when_a_process_is_done(
     assert list(store.values()) == states
 
 
-def test_job_that_nobody_would_choose_is_left_with_its_process_open(
+def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(
     log: list[str], bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
-    answers = iter([[True, True], [True, False], [True, True]])
+    answers = iter([[True, False]])  # asked once: nothing is new while processes are open
     store = Documents()
 
     states = measure_jobs(
@@ -128,6 +118,63 @@ def test_job_that_nobody_would_choose_is_left_with_its_process_open(
         choose=lambda _states: next(answers),
     )
 
-    assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "b2.1", "b2 left", "a2.2"]
+    assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "a2.2"]
     assert [state["settled"] for state in states] == ["processes", SCREENED]
     assert [len(store[name]["rounds"]) for name in ("a", "b")] == [2, 1]
+
+
+def test_process_of_a_job_that_nobody_would_choose_is_left(
+    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)  # so that c is screened after b goes on
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+
+    states = measure_jobs(
+        [job("a"), job("b"), job("c")],
+        replace(bench, settings=settings),
+        Documents(),
+        {},
+        choose=lambda _states: [True, False, True],
+    )
+
+    assert "b2.1" in log
+    assert log[log.index("b2.1") + 1] == "b2 left"
+    assert [state["settled"] for state in states] == ["processes", SCREENED, "processes"]
+
+
+def test_processes_are_left_when_measuring_fails(log: list[str], bench: Bench) -> None:
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+
+    class BrokenStore(Documents):
+        def put(self, key: str, document: dict[str, Any]) -> None:
+            raise OSError(f"no space for {key}")
+
+    with pytest.raises(OSError, match="no space for a"):
+        measure_jobs(
+            [job("a"), job("b")],
+            replace(bench, settings=settings),
+            BrokenStore(),
+            {},
+            choose=lambda states: [True] * len(states),
+        )
+
+    assert log == ["a1.1", "b1.1", "a1.2", "b1 left"]
+
+
+def test_jobs_wait_while_as_many_processes_are_open_as_may_be(
+    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+
+    measure_jobs(
+        [job("a"), job("b"), job("c")],
+        replace(bench, settings=settings),
+        Documents(),
+        {},
+        choose=lambda states: [True] * len(states),
+    )
+
+    # c, which is behind, begins before the second processes of a and b do.
+    assert log[:7] == ["a1.1", "b1.1", "a1.2", "b1.2", "c1.1", "c1.2", "a2.1"]
+    assert len(log) == 12

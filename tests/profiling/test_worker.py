@@ -117,6 +117,17 @@ def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
     assert [is_alive(pid) for pid in pids] == [False] * 3
 
 
+def test_staying_child_ends_when_it_is_let_go(worker: Worker, tmp_path: Path) -> None:
+    older, younger = (worker.ask(measuring_request(tmp_path, n_visits=2))["child"] for _ in "ab")
+
+    left = worker.ask({"child": older, "leaves": True})
+
+    assert left == {"ok": True, "status": 0}
+    assert not is_alive(older)
+    assert is_alive(younger)
+    assert worker.ask({"child": younger})["ok"]
+
+
 def is_alive(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")

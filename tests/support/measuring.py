@@ -6,7 +6,7 @@ from typing import Any
 
 from rightfit.profiling.bench import Subject
 from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.workers import WorkerKind
+from rightfit.profiling.workers import Worker, WorkerKind, WorkerPool
 
 SETTINGS: dict[str, Any] = {
     "screening_processes": 1,
@@ -42,6 +42,16 @@ SETTINGS: dict[str, Any] = {
     },
     "tries_tiers": False,
 }
+
+
+class ClosedPool(WorkerPool):
+    """A pool for what must not measure anything."""
+
+    def __init__(self) -> None:
+        super().__init__(max_open=0)
+
+    def get(self, kind: WorkerKind) -> Worker:
+        raise AssertionError(f"a worker was asked for: {kind}")
 
 
 def make_settings(**changes: Any) -> MeasuringSettings:

@@ -21,8 +21,9 @@ from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import Profile, profile_row, tabulate_profiles
 from rightfit.profiling.quality_interval import quality_interval
 from rightfit.profiling.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.stopping import is_over
 from rightfit.profiling.tiers import Tier, judge_tiers
-from rightfit.profiling.turns import SCREENED, is_over, measure_jobs
+from rightfit.profiling.turns import SCREENED, measure_jobs
 from rightfit.profiling.worker import Json
 
 if TYPE_CHECKING:

@@ -106,7 +106,8 @@ class Children:
         if pid == 0:
             os.close(visits_in)
             os.close(answers_out)
-            for other in self._staying.values():  # else they would not see their worker end
+            # Else an older child that is let go would not see the end of its pipe, and never end.
+            for other in self._staying.values():
                 os.close(other.visits.fileno())
             _run(self._handle(request), visits_out, answers_in)
         os.close(visits_out)

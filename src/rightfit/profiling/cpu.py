@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 NS_PER_S = 1_000_000_000
 PROC = Path("/proc")
+
+# The kernel may bring a running thread's time up to date at its ticks only, of up to 10 ms.
+REST_LOOK_S = 0.01
+REST_SHARE = 0.1  # of a core, that a process at rest may use
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,37 @@ def mean_cores(start: CpuReading, end: CpuReading) -> float:
     1.5
     """
     return (end.cpu_ns - start.cpu_ns) / (end.wall_ns - start.wall_ns)
+
+
+def await_rest(
+    *,
+    max_wait_s: float,
+    read_ns: Callable[[], int] = time.process_time_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Wait until no thread of this process uses a core any more.
+
+    The threads of a pool go on looking for work after the last call: those of onnxruntime for some
+    35 ms on two cores.
+
+    Args:
+        max_wait_s: Longest wait.
+        read_ns: CPU time of this process; tests pass a fake.
+        sleep: Waits the given seconds; tests pass a fake.
+
+    Returns:
+        Whether the process is at rest.
+    """
+    if len(_tasks("self")) == 1:
+        return True
+    waited_s = 0.0
+    while waited_s < max_wait_s:
+        before_ns = read_ns()
+        sleep(REST_LOOK_S)
+        waited_s += REST_LOOK_S
+        if read_ns() - before_ns <= REST_SHARE * REST_LOOK_S * NS_PER_S:
+            return True
+    return False
 
 
 def descendants(proc: Path, pid: str) -> list[str]:

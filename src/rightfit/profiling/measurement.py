@@ -8,6 +8,7 @@ so that it can be stored after each round and continued after an interruption.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +16,47 @@ import numpy.typing as npt
 from rightfit.profiling.bench import Bench, Subject, request_for
 from rightfit.profiling.disturbance import Quiet, wait_for_quiet
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.rounds import run_round
+from rightfit.profiling.rounds import Round
 from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.stopping import is_delayed, is_disturbed, why_settled
+from rightfit.profiling.stopping import is_delayed, is_disturbed, is_over, new_state, why_settled
 from rightfit.profiling.worker import Json
 
 
-def measure_round(subject: Subject, bench: Bench, state: Json) -> Json:
-    """Measure in one more fresh process.
+@dataclass
+class Measurement:
+    """A measurement under way.
 
     Args:
-        subject: What to measure.
+        subject: What is measured.
         bench: Where and how.
-        state: State so far, see :func:`new_state`; left as it is.
-
-    Returns:
-        The state as :func:`add_round` gives it.
+        state: What is known so far.
+        process: The process that is open, ``None`` between two of them.
     """
-    return add_round(state, run_round(subject, bench, state), bench.settings)
+
+    subject: Subject
+    bench: Bench
+    state: Json = field(default_factory=new_state)
+    process: Round | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be measured."""
+        return is_over(self.state)
+
+    def visit(self) -> bool:
+        """Visit the open process, a fresh one if none is; tell whether it is done with."""
+        process = self.process or Round(self.subject, self.bench, self.state)
+        finished = process.visit()
+        self.process = process if finished is None else None
+        if finished is not None:
+            self.state = add_round(self.state, finished, self.bench.settings)
+        return finished is not None
+
+    def leave(self) -> None:
+        """End the process that is open, if any."""
+        if self.process is not None:
+            self.process.leave()
+            self.process = None
 
 
 def add_round(

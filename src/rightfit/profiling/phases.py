@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.blocks import time_blocks
-from rightfit.profiling.cpu import read_cpu
+from rightfit.profiling.cpu import await_rest
 from rightfit.profiling.device_meter import DeviceMeter
 from rightfit.profiling.latency import NS_PER_MS, Call, time_calls, warm_up
 from rightfit.profiling.memory import read_memory, reset_peak
@@ -31,6 +31,7 @@ Rows = npt.NDArray[np.float32]
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
+REST_MAX_S = 0.5  # after a visit, for the threads of a pool to go to sleep
 
 
 @dataclass(frozen=True)
@@ -63,27 +64,27 @@ def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Iterat
             (what an earlier process found, ``None`` to look).
 
     Yields:
-        ``visits_left`` after each visit but the last, then what each phase took, plain JSON types.
+        After each visit ``probe_looks_ns``, its looks at the speed, and ``visits_left``; after the
+        last one what each phase took instead, plain JSON types.
     """
     start_ns = time.perf_counter_ns()
     stream, probe, result = _make_first_visit(factory, request)
-    spent_ns = time.perf_counter_ns() - start_ns
+    n_told = 0
     for visits_left in range(request["n_visits"] - 1, 0, -1):
-        yield {"visits_left": visits_left}
+        await_rest(max_wait_s=REST_MAX_S)
+        result["total_ms"] += (time.perf_counter_ns() - start_ns) / NS_PER_MS
+        yield {"visits_left": visits_left, "probe_looks_ns": probe.looks_after(n_told)}
+        n_told = probe.n_looks
         start_ns = time.perf_counter_ns()
-        warmed = stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
-        result["warm_up"]["ms"] += warmed.wall_ns / NS_PER_MS
+        stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
         stream.time_window()
-        spent_ns += time.perf_counter_ns() - start_ns
     selected = stream.select()
     np.save(request["samples"], selected.samples_ns)
+    result["warm_up"] = stream.describe_warm_ups()
     result["latency"] |= stream.describe(selected)
-    yield result | {
-        "probe_full_ns": probe.full_ns,
-        "probe_looks_ns": list(probe.looks_ns),
-        "total_ms": spent_ns / NS_PER_MS,
-        "total_cpu_ms": read_cpu().cpu_ns / NS_PER_MS,
-    }
+    result["probe_full_ns"] = probe.full_ns
+    result["total_ms"] += (time.perf_counter_ns() - start_ns) / NS_PER_MS
+    yield result | {"probe_looks_ns": probe.looks_after(n_told)}
 
 
 def _make_first_visit(
@@ -101,19 +102,14 @@ def _make_first_visit(
     call, load = _load(open_model, singles[0], memory)
     gc.collect()
     gc.freeze()
-    result: Json = {"load": load, "overhead_ns": _overhead_ns(singles)}
+    result: Json = {"load": load, "overhead_ns": _overhead_ns(singles), "total_ms": 0.0}
     probe = SpeedProbe(
         request["probe_known_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
     )
     stream = SingleStream(
         call, singles, probe, n_windows=request["n_visits"], **_window_ns(request["latency"])
     )
-    warmed = stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
-    result["warm_up"] = {
-        "n_calls": warmed.n_calls,
-        "ms": warmed.wall_ns / NS_PER_MS,
-        "is_steady": warmed.is_steady,
-    }
+    stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
     reset_peak()
     start = read_memory()
     stream.time_window()

@@ -1,7 +1,7 @@
 """A round of a measurement: one fresh process, timed in one visit or in several.
 
 Between its visits the process sleeps and others have their turn. It is part of no stored state: an
-interruption loses the process that is open, no more.
+interruption loses the processes that are open, no more.
 """
 
 from __future__ import annotations
@@ -55,18 +55,21 @@ class Round:
             answer = self._worker.ask(request)
             self._machine.append(_describe_machine(before, read_core_times()))
         self._child = answer.get("child")
+        if answer["ok"]:
+            self._bench.speed.learn(answer.pop("probe_looks_ns"))
         if self._child is not None:
             return None
         return self._finish(answer, self._worker.hello) if answer["ok"] else answer
 
     def leave(self) -> None:
-        """End the process if it is open."""
-        if self._worker is not None and self._child is not None:
+        """End the process if it is open and its worker lives."""
+        if self._worker is None or self._child is None or self._worker.is_closed:
+            return
+        with machine_lock(lock_path()):  # what it held is given back, which takes a core
             self._worker.ask({"child": self._child, "leaves": True})
-            self._child = None
+        self._child = None
 
     def _finish(self, answer: Json, hello: Json) -> Json:
-        self._bench.speed.learn(answer.pop("probe_looks_ns"))
         samples_ns: npt.NDArray[np.int64] = np.load(self._request["samples"])
         return answer | {
             "percentiles_ns": {str(p): percentile_ns(samples_ns, p) for p in PERCENTILES},

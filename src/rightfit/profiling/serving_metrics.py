@@ -70,7 +70,7 @@ def set_serving_metrics(
         "n_latency_samples": sum(r["latency"]["n_calls"] for r in rounds),
         "disturbed": any(is_phase_disturbed(phase, state, settings) for phase in used),
     }
-    profile.how |= _describe(state, rounds)
+    profile.how |= _describe(state, rounds) | {"n_visits": settings.n_visits}
 
 
 def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.blocks import Block, Selection, select_clean, time_blocks
-from rightfit.profiling.latency import Call, WarmUp, warm_up
+from rightfit.profiling.latency import NS_PER_MS, Call, WarmUp, warm_up
 from rightfit.profiling.phase_meters import PhaseMeter, sum_phases
 from rightfit.profiling.speed import SpeedProbe
 
@@ -52,6 +52,7 @@ class SingleStream:
         self._min_window_calls = math.ceil(min_calls / n_windows)
         self._min_window_ns = min_ns // n_windows
         self._max_window_ns = max_ns // n_windows
+        self._warm_ups: list[WarmUp] = []
         self._blocks: list[Block] = []
         self._phases: list[Json] = []
 
@@ -60,13 +61,18 @@ class SingleStream:
         """Calls timed so far."""
         return sum(len(block.samples_ns) for block in self._blocks)
 
-    def warm_up(self, *, max_ns: int) -> WarmUp:
-        """Call until calls stop getting faster, as is due before a window."""
-        return warm_up(self._call, self._rotated(), max_ns=max_ns)
+    def warm_up(self, *, max_ns: int) -> None:
+        """Call until calls stop getting faster, as is due before a window.
+
+        The rows are others than those that the window begins with: a row just seen is answered
+        faster.
+        """
+        rows = self._rotated(by=len(self._rows) // 2)
+        self._warm_ups.append(warm_up(self._call, rows, max_ns=max_ns))
 
     def time_window(self) -> None:
         """Time one window more, on a fast core if there is one soon."""
-        rows = self._rotated()
+        rows = self._rotated(by=0)
         self._probe.await_fast()
         meter = PhaseMeter()
         self._blocks += time_blocks(
@@ -83,6 +89,14 @@ class SingleStream:
         """Return the calls of all windows that count."""
         return select_clean(self._blocks, min_calls=self._min_calls, full_ns=self._probe.full_ns)
 
+    def describe_warm_ups(self) -> Json:
+        """Return what warming up took, and whether it was enough each time."""
+        return {
+            "n_calls": sum(warmed.n_calls for warmed in self._warm_ups),
+            "ms": sum(warmed.wall_ns for warmed in self._warm_ups) / NS_PER_MS,
+            "is_steady": all(warmed.is_steady for warmed in self._warm_ups),
+        }
+
     def describe(self, selected: Selection) -> Json:
         """Return what all windows took and what was selected of them."""
         return sum_phases(self._phases) | {
@@ -92,6 +106,6 @@ class SingleStream:
             "probe_ns": selected.probe_ns,
         }
 
-    def _rotated(self) -> list[npt.NDArray[np.float32]]:
-        turn = self.n_calls % len(self._rows)
+    def _rotated(self, *, by: int) -> list[npt.NDArray[np.float32]]:
+        turn = (self.n_calls + by) % len(self._rows)
         return [*self._rows[turn:], *self._rows[:turn]]

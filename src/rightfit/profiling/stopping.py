@@ -31,6 +31,11 @@ def new_state() -> Json:
     }
 
 
+def is_over(state: Json) -> bool:
+    """Tell whether nothing more is to be measured."""
+    return state["settled"] is not None or state["error"] is not None
+
+
 def is_delayed(phase: Json, settings: MeasuringSettings) -> bool:
     """Tell whether others took the cores in a phase of a round."""
     return phase["delay_share"] is not None and phase["delay_share"] > settings.max_delay_share

@@ -19,8 +19,7 @@ from rightfit.profiling.intervals import median_interval
 from rightfit.profiling.jobs import Job, Store
 from rightfit.profiling.latency import NS_PER_MS
 from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import add_round, measure_under_load
-from rightfit.profiling.rounds import Round
+from rightfit.profiling.measurement import Measurement, measure_under_load
 from rightfit.profiling.stopping import (
     MS_PER_S,
     is_disturbed,
@@ -33,49 +32,36 @@ from rightfit.profiling.worker import Json
 
 logger = logging.getLogger(__name__)
 
+MAX_OPEN_PROCESSES = 16  # each holds its model between its visits
 SCREENED = "screened"  # settled because no application could choose it
 
 # Given the states of all jobs, returns for each whether it could still be chosen.
 Choose = Callable[[Sequence[Json]], Sequence[bool]]
 
 
-@dataclass
-class Measured:
-    """A job under way.
+@dataclass(frozen=True)
+class Underway:
+    """A job that is measured.
 
     Args:
-        job: What is measured.
+        job: The job.
         key: Name its state is kept under.
-        state: What is known of it.
-        process: The process that is open, ``None`` between two of them.
+        measurement: How far it is.
     """
 
     job: Job
     key: str
-    state: Json
-    process: Round | None = None
+    measurement: Measurement
+
+    @property
+    def state(self) -> Json:
+        """What is known of it."""
+        return self.measurement.state
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to be measured."""
-        return is_over(self.state)
-
-    def visit(self, bench: Bench) -> bool:
-        """Visit the open process, a fresh one if none is; tell whether it is done with."""
-        process = self.process or Round(self.job.subject, bench, self.state)
-        finished = process.visit()
-        self.process = process if finished is None else None
-        if finished is not None:
-            self.state = add_round(self.state, finished, bench.settings)
-        return finished is not None
-
-    def leave_alone(self) -> None:
-        """Measure no more of it: no application could choose it."""
-        self.state = self.state | {"settled": SCREENED}
-        if self.process is not None:
-            self.process.leave()
-            self.process = None
-        logger.debug("No application could choose %s.", self.job.subject.label)
+        return self.measurement.is_over
 
 
 def measure_jobs(
@@ -96,27 +82,28 @@ def measure_jobs(
         bench: Where and how.
         store: Keeps the states.
         context: What the results depend on beside bundle and serving configuration.
-        choose: Tells which jobs could still be chosen; asked after the screening and after every
-            turn of all.
+        choose: Tells which jobs could still be chosen; asked after the screening and whenever a
+            turn of all has brought a process to its end.
 
     Returns:
         The states, in the order of the jobs.
     """
     start_s = time.perf_counter()
-    measured = [_reopen(job, job.key(context), store, bench) for job in jobs]
-    n_kept = sum(m.is_over for m in measured)
+    all_jobs = [_reopen(job, job.key(context), bench, store) for job in jobs]
+    n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
         logger.info("%s: %d of %d profiles were kept from before.", jobs[0].cell, n_kept, len(jobs))
-    n_rounds_before = [len(m.state["rounds"]) for m in measured]
-    while not all(m.is_over for m in measured):
-        if all(m.is_over or _is_screened(m.state, bench) for m in measured):
-            _screen(measured, choose)
-        _take_turn(measured, bench, store)
-    for m in measured:
-        while _wants_load(m.state, bench):
-            m.state = measure_under_load(m.job.subject, bench, m.state)
-        store.put(m.key, m.state)
-    states = [m.state for m in measured]
+    n_rounds_before = [len(one.state["rounds"]) for one in all_jobs]
+    try:
+        _measure_in_turns(all_jobs, bench, store, choose)
+    finally:
+        for one in all_jobs:
+            one.measurement.leave()
+    for one in all_jobs:
+        while _wants_load(one.state, bench):
+            one.measurement.state = measure_under_load(one.job.subject, bench, one.state)
+        store.put(one.key, one.state)
+    states = [one.state for one in all_jobs]
     _log_savings(jobs, states)
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s["rounds"][n:]]
     if made:
@@ -125,20 +112,38 @@ def measure_jobs(
     return states
 
 
-def _take_turn(measured: Sequence[Measured], bench: Bench, store: Store) -> None:
-    """Visit a process of each job that is not settled."""
-    waiting = [m for m in measured if not m.is_over]
+def _measure_in_turns(
+    all_jobs: Sequence[Underway], bench: Bench, store: Store, choose: Choose
+) -> None:
+    is_news = True
+    while not all(one.is_over for one in all_jobs):
+        if is_news and all(one.is_over or _is_screened(one.state, bench) for one in all_jobs):
+            _screen(all_jobs, choose)
+        is_news = _take_turn(all_jobs, bench, store)
+
+
+def _take_turn(all_jobs: Sequence[Underway], bench: Bench, store: Store) -> bool:
+    """Visit a process of each job that is not settled; tell whether any process is done with.
+
+    Every open process holds its model. Where there are many jobs, those that are behind come
+    first, and the others wait until one has ended.
+    """
+    waiting = [one for one in all_jobs if not one.is_over]
     with machine_lock(lock_path()):  # imports would disturb another process' timing
-        bench.pool.start(m.job.subject.kind for m in waiting)
-    for m in waiting:
-        if m.visit(bench):
-            store.put(m.key, m.state)
-            _log_end(m, measured, bench)
-
-
-def is_over(state: Json) -> bool:
-    """Tell whether nothing more is to be measured."""
-    return state["settled"] is not None or state["error"] is not None
+        bench.pool.start(one.job.subject.kind for one in waiting)
+    n_open = sum(one.measurement.process is not None for one in waiting)
+    is_news = False
+    for one in sorted(waiting, key=lambda one: len(one.state["rounds"])):
+        was_open = one.measurement.process is not None
+        if not was_open and n_open >= MAX_OPEN_PROCESSES:
+            continue
+        is_done = one.measurement.visit()
+        n_open += (not is_done) - was_open
+        if is_done:
+            is_news = True
+            store.put(one.key, one.state)
+            _log_end(one, all_jobs, bench)
+    return is_news
 
 
 def saved_by_screening_s(states: Sequence[Json]) -> float:
@@ -164,11 +169,11 @@ def saved_by_screening_s(states: Sequence[Json]) -> float:
     return saved_ms / MS_PER_S
 
 
-def _reopen(job: Job, key: str, store: Store, bench: Bench) -> Measured:
+def _reopen(job: Job, key: str, bench: Bench, store: Store) -> Underway:
     state = store.get(key) or new_state()
     if state["settled"] == SCREENED:
         state = state | {"settled": why_settled(state, bench.settings)}
-    return Measured(job, key, state)
+    return Underway(job, key, Measurement(job.subject, bench, state))
 
 
 def _wants_load(state: Json, bench: Bench) -> bool:
@@ -181,11 +186,13 @@ def _is_screened(state: Json, bench: Bench) -> bool:
     return len(state["rounds"]) >= bench.settings.screening_processes
 
 
-def _screen(measured: Sequence[Measured], choose: Choose) -> None:
-    choices = choose([m.state for m in measured])
-    for m, could_be_chosen in zip(measured, choices, strict=True):
-        if not m.is_over and not could_be_chosen:
-            m.leave_alone()
+def _screen(all_jobs: Sequence[Underway], choose: Choose) -> None:
+    choices = choose([one.state for one in all_jobs])
+    for one, could_be_chosen in zip(all_jobs, choices, strict=True):
+        if not one.is_over and not could_be_chosen:
+            one.measurement.leave()
+            one.measurement.state = one.state | {"settled": SCREENED}
+            logger.debug("No application could choose %s.", one.job.subject.label)
 
 
 def _log_savings(jobs: Sequence[Job], states: Sequence[Json]) -> None:
@@ -201,7 +208,7 @@ def _log_savings(jobs: Sequence[Job], states: Sequence[Json]) -> None:
         )
 
 
-def _log_end(ended: Measured, measured: Sequence[Measured], bench: Bench) -> None:
+def _log_end(ended: Underway, all_jobs: Sequence[Underway], bench: Bench) -> None:
     job, state = ended.job, ended.state
     if not ended.is_over:
         return
@@ -213,8 +220,8 @@ def _log_end(ended: Measured, measured: Sequence[Measured], bench: Bench) -> Non
     logger.info(
         "%s %d/%d %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
         job.cell,
-        sum(m.is_over for m in measured),
-        len(measured),
+        sum(one.is_over for one in all_jobs),
+        len(all_jobs),
         job.candidate,
         job.serving,
         p50.value / NS_PER_MS,

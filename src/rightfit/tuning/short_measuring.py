@@ -21,10 +21,9 @@ from rightfit.profiling.bench import Bench
 from rightfit.profiling.cell import set_costs
 from rightfit.profiling.jobs import Job
 from rightfit.profiling.jobs import Serving as JobServing
-from rightfit.profiling.measurement import measure_round, measure_under_load
+from rightfit.profiling.measurement import Measurement, measure_under_load
 from rightfit.profiling.profiles import Profile
 from rightfit.profiling.speed import SpeedProbe
-from rightfit.profiling.stopping import new_state
 from rightfit.profiling.workers import shared_pool
 from rightfit.tuning.demand import Demand
 from rightfit.tuning.observed import SERVED_COLUMNS, Serving
@@ -65,9 +64,10 @@ class ShortBench:
             if bundle.onnx is None:
                 return {}, 0.0
         job = Job(self.cell_name, bundle.path.name, bundle, JobServing(runtime, n_threads, device))
-        state = new_state()
-        while state["settled"] is None and state["error"] is None:
-            state = measure_round(job.subject, self.bench, state)
+        measurement = Measurement(job.subject, self.bench)
+        while not measurement.is_over:
+            measurement.visit()
+        state = measurement.state
         n_loads = self.demand.measuring.server.n_processes
         while len(state["server"]) < n_loads and state["error"] is None:
             state = measure_under_load(job.subject, self.bench, state)
