@@ -103,7 +103,9 @@ def _profile(
         "disturbed": model == "forest" and runtime == "native" and n_threads == 2,
         "environment_id": "a1b2c3d4",
         "null_reasons": json.dumps({"gpu_util_pct": "no NVIDIA driver on this machine"}),
-        "measured_how": json.dumps({"preset": "quick", "n_processes": 3}),
+        "measured_how": json.dumps(
+            {"preset": "quick", "n_processes": 3, "n_visits": 1, "settled": "precise"}
+        ),
     }
 
 

@@ -142,13 +142,18 @@ def serving_label(profile: Mapping[str, Any]) -> str:
     return label if profile.get("device", "cpu") == "cpu" else f"{label}, {profile['device']}"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str | None = None) -> str:
     """Write a count with its noun in the right number.
 
-    >>> count(1, "dataset"), count(1200, "trial")
-    ('1 dataset', '1,200 trials')
+    Args:
+        number: How many.
+        noun: In the singular.
+        plural: ``None`` when it takes an s.
+
+    >>> count(1, "dataset"), count(1200, "trial"), count(2, "process", "processes")
+    ('1 dataset', '1,200 trials', '2 processes')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def listing(items: list[str]) -> str:

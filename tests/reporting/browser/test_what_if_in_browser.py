@@ -109,7 +109,7 @@ def test_what_if_reset_restores_the_parameters(
     page = open_page(report_path.as_uri())
     page.locator("#what-if select").select_option("web_api")
     page.get_by_label("Weight of quality").fill("0")
-    page.get_by_text("Reset").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
 
     expect(page.locator("#what-if input").first).to_have_value("4")
     assert page.locator("#what-if select").input_value() == "web_api"

@@ -13,7 +13,11 @@ from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.fronts import build_fronts, describe_front
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
-from rightfit.reporting.sections.measuring import build_measuring, describe_disturbance
+from rightfit.reporting.sections.measuring import (
+    build_measuring,
+    describe_disturbance,
+    describe_thoroughness,
+)
 from rightfit.reporting.sections.sensitivity import (
     build_sensitivity,
     describe_flips,
@@ -200,7 +204,7 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
         "72 profiles measured on Hand-made CPU with 2 cores, 8 GiB of memory, no GPU, Python "
         "3.11.2 (environment a1b2c3d4)."
     )
-    assert section.sentences[1].startswith(
+    assert section.sentences[2].startswith(
         "6 profiles of 72 were disturbed by other processes or a slow core while they were timed "
         "(forest-07 and"
     )
@@ -208,6 +212,23 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
         ("GPU utilisation", "72", "no NVIDIA driver on this machine"),
     )
     assert section.tables[0].rows[0][:5] == ("landsat", "linear", "8", "0", "900")
+
+
+def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
+    hows = [
+        {"preset": "standard", "n_processes": 8, "n_visits": 3, "settled": "precise"},
+        {"preset": "standard", "n_processes": 8, "n_visits": 3, "settled": "precise"},
+        {"preset": "standard", "n_processes": 3, "n_visits": 3, "settled": "screened"},
+        {"preset": "standard"},  # it does not run
+    ]
+    profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
+
+    assert describe_thoroughness(profiles) == (
+        "Preset standard: 3 to 8 fresh processes a profile, each timed in 3 visits. Measuring "
+        "ended for 2 at the precision asked for and 1 with the screening, as no application could "
+        "choose them."
+    )
+    assert describe_thoroughness(profiles.tail(1)) == "No profile was timed."
 
 
 def test_measuring_undisturbed_says_so() -> None:

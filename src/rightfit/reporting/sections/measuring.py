@@ -22,6 +22,12 @@ from rightfit.reporting.sections.section import Column, Fold, Section, Table
 
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
 MIB_PER_GIB = 1024
+ENDS = {
+    "precise": "at the precision asked for",
+    "processes": "at the most processes allowed",
+    "time": "at the longest time allowed",
+    "screened": "with the screening, as no application could choose them",
+}
 
 
 def build_measuring(results: Results) -> Section:
@@ -31,6 +37,7 @@ def build_measuring(results: Results) -> Section:
         title="How well it was measured",
         sentences=(
             describe_environment(results.environment, results.profiles.height),
+            describe_thoroughness(results.profiles),
             describe_disturbance(results.profiles),
         ),
         tables=(_tabulate_cells(results.profiles),),
@@ -52,6 +59,23 @@ def describe_environment(environment: Mapping[str, Any], n_profiles: int) -> str
         f"{count(environment['n_cores'], 'core')}{memory}, "
         f"{count(len(gpus), 'GPU') if gpus else 'no GPU'}, Python {environment['python']} "
         f"(environment {environment['environment_id']})."
+    )
+
+
+def describe_thoroughness(profiles: pl.DataFrame) -> str:
+    """Say how many processes were timed, how often, and why no more were."""
+    hows = [json.loads(text) for text in profiles["measured_how"]]
+    timed = [how for how in hows if "n_processes" in how]
+    if not timed:
+        return "No profile was timed."
+    presets = listing(sorted({how["preset"] for how in timed}))
+    least, most = (end(how["n_processes"] for how in timed) for end in (min, max))
+    processes = count(most, "fresh process", "fresh processes")
+    ends = Counter(ENDS[how["settled"]] for how in timed)
+    return (
+        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} a profile, each "
+        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Measuring "
+        f"ended for {listing([f'{n} {end}' for end, n in ends.most_common()])}."
     )
 
 
