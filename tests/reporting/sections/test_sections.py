@@ -224,9 +224,9 @@ def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
     profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
 
     assert describe_thoroughness(profiles) == (
-        "Preset standard: 3 to 8 fresh processes a profile, each timed in 3 visits. Measuring "
-        "ended for 2 at the precision asked for and 1 with the screening, as no application could "
-        "choose them."
+        "Preset standard: 3 to 8 fresh processes a profile, each timed in 3 visits. Why "
+        "profiles were measured no longer: as precise as asked for (2), no application could "
+        "choose them (1)."
     )
     assert describe_thoroughness(profiles.tail(1)) == "No profile was timed."
 

@@ -23,10 +23,10 @@ from rightfit.reporting.sections.section import Column, Fold, Section, Table
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
 MIB_PER_GIB = 1024
 ENDS = {
-    "precise": "at the precision asked for",
-    "processes": "at the most processes allowed",
-    "time": "at the longest time allowed",
-    "screened": "with the screening, as no application could choose them",
+    "precise": "as precise as asked for",
+    "processes": "most processes reached",
+    "time": "longest time reached",
+    "screened": "no application could choose them",
 }
 
 
@@ -74,8 +74,9 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     ends = Counter(ENDS[how["settled"]] for how in timed)
     return (
         f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} a profile, each "
-        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Measuring "
-        f"ended for {listing([f'{n} {end}' for end, n in ends.most_common()])}."
+        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Why "
+        f"profiles were measured no longer: "
+        f"{', '.join(f'{end} ({n})' for end, n in ends.most_common())}."
     )
 
 
