@@ -12,6 +12,8 @@ import numpy.typing as npt
 from rightfit.profiling.latency import NS_PER_MS, Call, Clock, time_calls
 from rightfit.profiling.speed import SpeedProbe, is_slow
 
+Rows = npt.NDArray[np.float32]
+
 BLOCK_NS = 10 * NS_PER_MS
 
 
@@ -45,7 +47,7 @@ class Selection:
 
 def time_blocks(
     call: Call,
-    rows: Sequence[npt.NDArray[np.float32]],
+    rows: Sequence[Rows],
     *,
     probe: SpeedProbe,
     min_calls: int,
@@ -72,11 +74,10 @@ def time_blocks(
     n_made = n_calls = spent_ns = 0
     before_ns = probe.time_ns()
     while True:
-        turn = n_made % len(rows)
         block_start_ns = clock_ns()
         samples_ns = time_calls(
             call,
-            [*rows[turn:], *rows[:turn]],
+            rotate(rows, n_made),
             min_calls=1,
             min_ns=BLOCK_NS,
             max_ns=max(1, min(BLOCK_NS, max_ns - (block_start_ns - start_ns))),
@@ -92,6 +93,16 @@ def time_blocks(
             spent_ns += wall_ns
         if clock_ns() - start_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
             return blocks
+
+
+def rotate(rows: Sequence[Rows], by: int) -> list[Rows]:
+    """Return rows that begin with another one.
+
+    >>> [int(row[0]) for row in rotate([np.array([1]), np.array([2]), np.array([3])], 4)]
+    [2, 3, 1]
+    """
+    turn = by % len(rows)
+    return [*rows[turn:], *rows[:turn]]
 
 
 def select_clean(blocks: Sequence[Block], *, min_calls: int, full_ns: float) -> Selection:

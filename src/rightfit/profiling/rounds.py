@@ -55,11 +55,10 @@ class Round:
             answer = self._worker.ask(request)
             self._machine.append(_describe_machine(before, read_core_times()))
         self._child = answer.get("child")
-        if answer["ok"]:
-            self._bench.speed.learn(answer.pop("probe_looks_ns"))
-        if self._child is not None:
-            return None
-        return self._finish(answer, self._worker.hello) if answer["ok"] else answer
+        if not answer["ok"]:
+            return answer
+        self._bench.speed.learn(answer.pop("probe_looks_ns"))
+        return None if self._child is not None else self._finish(answer, self._worker.hello)
 
     def leave(self) -> None:
         """End the process if it is open and its worker lives."""

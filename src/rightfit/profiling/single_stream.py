@@ -10,10 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from rightfit.profiling.blocks import Block, Selection, select_clean, time_blocks
+from rightfit.profiling.blocks import Block, Rows, Selection, rotate, select_clean, time_blocks
 from rightfit.profiling.latency import NS_PER_MS, Call, WarmUp, warm_up
 from rightfit.profiling.phase_meters import PhaseMeter, sum_phases
 from rightfit.profiling.speed import SpeedProbe
@@ -37,7 +34,7 @@ class SingleStream:
     def __init__(
         self,
         call: Call,
-        rows: Sequence[npt.NDArray[np.float32]],
+        rows: Sequence[Rows],
         probe: SpeedProbe,
         *,
         n_windows: int,
@@ -67,12 +64,12 @@ class SingleStream:
         The rows are others than those that the window begins with: a row just seen is answered
         faster.
         """
-        rows = self._rotated(by=len(self._rows) // 2)
+        rows = rotate(self._rows, self.n_calls + len(self._rows) // 2)
         self._warm_ups.append(warm_up(self._call, rows, max_ns=max_ns))
 
     def time_window(self) -> None:
         """Time one window more, on a fast core if there is one soon."""
-        rows = self._rotated(by=0)
+        rows = rotate(self._rows, self.n_calls)
         self._probe.await_fast()
         meter = PhaseMeter()
         self._blocks += time_blocks(
@@ -105,7 +102,3 @@ class SingleStream:
             "slow_share": selected.slow_share,
             "probe_ns": selected.probe_ns,
         }
-
-    def _rotated(self, *, by: int) -> list[npt.NDArray[np.float32]]:
-        turn = (self.n_calls + by) % len(self._rows)
-        return [*self._rows[turn:], *self._rows[:turn]]
