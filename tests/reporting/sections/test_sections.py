@@ -237,3 +237,12 @@ def test_measuring_undisturbed_says_so() -> None:
     assert describe_disturbance(profiles) == (
         "None of 1 profile was disturbed by other processes or a slow core."
     )
+
+
+def test_measuring_speaks_of_one_disturbed_profile_in_the_singular() -> None:
+    profiles = pl.DataFrame({"candidate": ["a-1", "b-2"], "disturbed": [False, True]})
+
+    assert describe_disturbance(profiles) == (
+        "1 profile of 2 was disturbed by other processes or a slow core while it was timed (b-2): "
+        "take its latencies with caution."
+    )

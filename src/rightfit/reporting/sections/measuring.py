@@ -87,10 +87,12 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
     if not disturbed.height:
         return f"None of {count(profiles.height, 'profile')} was disturbed {causes}."
     names = disturbed["candidate"].unique(maintain_order=True).to_list()
+    is_one = disturbed.height == 1
+    was, it_was, its = ("was", "it was", "its") if is_one else ("were", "they were", "their")
     return (
-        f"{count(disturbed.height, 'profile')} of {profiles.height} were disturbed {causes} "
-        f"while they were timed ({listing(names[:6])}"
-        f"{' and others' if len(names) > 6 else ''}): take their latencies with caution."
+        f"{count(disturbed.height, 'profile')} of {profiles.height} {was} disturbed {causes} "
+        f"while {it_was} timed ({listing(names[:6])}"
+        f"{' and others' if len(names) > 6 else ''}): take {its} latencies with caution."
     )
 
 
