@@ -18,11 +18,11 @@ from typing import Any
 import polars as pl
 import yaml
 
-from rightfit.tuning.experiment import Experiment, run_experiment
-from rightfit.tuning.known_early import tabulate_known_early
-from rightfit.tuning.rules import RuleParams
-from rightfit.tuning.savings import headline, summarise_cells, summarise_savings
-from rightfit.tuning.standard_experiment import make_experiment
+from rightfit.tuning.experiment.experiment import Experiment, run_experiment
+from rightfit.tuning.experiment.known_early import tabulate_known_early
+from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
+from rightfit.tuning.experiment.standard_experiment import make_experiment
+from rightfit.tuning.judge.stopping_rules import RuleParams
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"

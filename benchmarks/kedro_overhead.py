@@ -24,8 +24,9 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Node, Pipeline
 from omegaconf import OmegaConf
 
+from rightfit.families import linear
+from rightfit.families import registry as families
 from rightfit.grid import current_grid
-from rightfit.models import families, linear
 
 PROJECT = Path(__file__).parents[1]
 PARENTS = {"datasets": "landsat", "models": "linear"}

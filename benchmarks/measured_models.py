@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import yaml
 
-from rightfit.models.bundle import add_onnx, write_bundle
-from rightfit.models.families import get_family
-from rightfit.models.family import TrainingData
-from rightfit.models.schema import InputSchema
-from rightfit.profiling.bench import Bench, Subject
-from rightfit.profiling.jobs import OPEN_BUNDLE
-from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.speed import SpeedProbe
-from rightfit.profiling.workers import WorkerKind, WorkerPool
+from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.registry import get_family
+from rightfit.families.schema import InputSchema
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
+from rightfit.profiling.worker.speed import SpeedProbe
 
 PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
 N_FEATURES = 36

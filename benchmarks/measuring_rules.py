@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.bench import Bench, Subject
-from rightfit.profiling.latency import NS_PER_MS
-from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.measurement import Measurement
-from rightfit.profiling.profiles import Profile
-from rightfit.profiling.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
-from rightfit.profiling.speed import SLOW_FACTOR, full_speed_ns
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.lock import lock_path, machine_lock
+from rightfit.profiling.measuring.measurement import Measurement
+from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
+from rightfit.profiling.worker.latency import NS_PER_MS
+from rightfit.profiling.worker.speed import SLOW_FACTOR, full_speed_ns
 
 Samples = npt.NDArray[np.int64]
 

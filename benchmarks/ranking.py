@@ -26,9 +26,9 @@ import polars as pl
 from omegaconf import OmegaConf
 
 from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
-from rightfit.ranking.profile_table import ProfileTable, check_measured, read_profiles
-from rightfit.ranking.ranked import rank_applications
-from rightfit.ranking.weight_space import share_weight_space
+from rightfit.ranking.contest.profile_table import ProfileTable, check_measured, read_profiles
+from rightfit.ranking.contest.ranked import rank_applications
+from rightfit.ranking.sensitivity.weight_space import share_weight_space
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import yaml
 
 from rightfit.profiling.intervals import is_drifting, median_interval
-from rightfit.profiling.latency import percentile_ns
-from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.stopping import (
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.stopping import (
     per_process,
     why_settled,
 )
+from rightfit.profiling.worker.latency import percentile_ns
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
 

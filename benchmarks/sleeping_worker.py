@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.models import linear
-from rightfit.models.family import Checkpoint, TrainingData
-from rightfit.models.quality import QualityMetric
-from rightfit.models.schema import InputSchema
-from rightfit.tuning.search import Cell, SearchSettings, open_study, work_on
-from rightfit.tuning.space import ModelParams
-from rightfit.tuning.study_store import StudyStore
+from rightfit.families import linear
+from rightfit.families.family import Checkpoint, TrainingData
+from rightfit.families.quality import QualityMetric
+from rightfit.families.schema import InputSchema
+from rightfit.tuning.search.search import Cell, SearchSettings, open_study, work_on
+from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.studies.study_store import StudyStore
 
 TRIAL_S = 1.0
 N_CHECKPOINTS = 2

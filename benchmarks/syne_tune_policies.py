@@ -10,9 +10,9 @@ from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRule
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from rightfit.tuning.observed import ObservedTrial
-from rightfit.tuning.policies import NoStopping
-from rightfit.tuning.recorded import RecordedCell
+from rightfit.tuning.experiment.policies import NoStopping
+from rightfit.tuning.experiment.recorded import RecordedCell
+from rightfit.tuning.judge.observed import ObservedTrial
 
 TIME = "share"
 ERROR = "error"
@@ -34,7 +34,7 @@ class SyneTunePolicy(NoStopping):
         self._kind = kind
 
     def start(self, cell: RecordedCell) -> None:
-        """See :class:`rightfit.tuning.replay.Policy`."""
+        """See :class:`rightfit.tuning.experiment.replay.Policy`."""
         super().start(cell)
         self._n_checkpoints = cell.n_checkpoints
         self._costs = {recorded.trial.place: _costs(recorded.trial) for recorded in cell.trials}
@@ -53,7 +53,7 @@ class SyneTunePolicy(NoStopping):
         self._trials: dict[int, Trial] = {}
 
     def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
-        """See :class:`rightfit.tuning.replay.Policy`."""
+        """See :class:`rightfit.tuning.experiment.replay.Policy`."""
         if not trial.qualities:
             return True, {}
         checkpoint = len(trial.qualities)

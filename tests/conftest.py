@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rightfit.models.family import TrainingData
-from rightfit.models.schema import InputSchema
+from rightfit.families.family import TrainingData
+from rightfit.families.schema import InputSchema
 
 PROJECT = Path(__file__).parents[1]
 

@@ -132,7 +132,7 @@ def _explain(parameters: Mapping[str, Any]) -> str:
     from rightfit.pipelines.data_engineering.params import DatasetSpec
     from rightfit.pipelines.ranking.params import find_misnamed
     from rightfit.pipelines.training.params import ModelParams
-    from rightfit.ranking.applications import Application
+    from rightfit.ranking.applications.applications import Application
 
     grid, applications = current_grid(), parameters["applications"]
     named = applications if isinstance(applications, Mapping) else ()

@@ -7,9 +7,9 @@ import pytest
 from kedro.io import DatasetError, Version
 
 from rightfit.datasets.model_bundles import ModelBundlesDataset
-from rightfit.models.bundle import Bundle, write_bundle
-from rightfit.models.families import get_family
-from rightfit.models.family import TrainingData
+from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.registry import get_family
 
 LINEAR = {
     "n_epochs": 2,

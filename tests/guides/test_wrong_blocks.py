@@ -77,7 +77,7 @@ def load(project: Path, conf: Path) -> None:
             GRID,
             "- boosting",
             "- extra_trees",
-            r"no model family 'extra_trees'.*register it in src/rightfit/models/families\.py",
+            r"no model family 'extra_trees'.*register it in src/rightfit/families/families\.py",
         ),
         (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
         (

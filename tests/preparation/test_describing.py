@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.models.schema import InputSchema
+from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.checking import check_tables
 from rightfit.preparation.describing import write_data_card

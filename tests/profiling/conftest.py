@@ -7,9 +7,9 @@ import measuring
 import numpy as np
 import pytest
 
-from rightfit.profiling.bench import Bench
-from rightfit.profiling.speed import SpeedProbe
-from rightfit.profiling.workers import WorkerPool
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.profiling.worker.speed import SpeedProbe
 
 
 @pytest.fixture(scope="session")

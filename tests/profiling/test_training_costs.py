@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from measuring import ClosedPool
 
-from rightfit.models.family import TrainingData
+from rightfit.families.family import TrainingData
+from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.training_costs import Stretches, measure_training_costs
-from rightfit.profiling.training_steps import TrainingTask
-from rightfit.profiling.workers import WorkerPool
+from rightfit.profiling.worker.training_steps import TrainingTask
 
 NET: dict[str, Any] = {
     "n_epochs": 9,

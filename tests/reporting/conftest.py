@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from handmade import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
 
-from rightfit.profiling.tiers import Tier
+from rightfit.profiling.hardware.tiers import Tier
 from rightfit.reporting.report import build_sections, render_report
 from rightfit.reporting.results import Results
 

@@ -21,10 +21,10 @@ from stored import (
     rank,
 )
 
-from rightfit.models.bundle import read_bundle
-from rightfit.models.family import TrainingData
-from rightfit.models.runtimes import open_model
-from rightfit.models.schema import InputSchema
+from rightfit.families.bundle import read_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.runtimes import open_model
+from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features
 from rightfit.serving.choice import Choice, Origin, subject_of
 from rightfit.serving.export import Model, check_folder, export_model

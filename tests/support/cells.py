@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.models.family import TrainingData
-from rightfit.models.quality import QualityMetric
-from rightfit.tuning.search import Cell, SearchSettings
-from rightfit.tuning.space import ModelParams
+from rightfit.families.family import TrainingData
+from rightfit.families.quality import QualityMetric
+from rightfit.tuning.search.search import Cell, SearchSettings
+from rightfit.tuning.search.space import ModelParams
 
 LINEAR_PARAMS = ModelParams.model_validate(
     {

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from rightfit.tuning.space import ModelParams
+from rightfit.tuning.search.space import ModelParams
 
 MODELS = Path(__file__).parents[2] / "conf" / "base" / "parameters_models.yml"
 

@@ -10,18 +10,24 @@ import optuna
 from optuna.trial import TrialState
 from recordings import ONE, application, rule_params
 
-from rightfit.models.family import TrainingData
-from rightfit.profiling.tiers import Tier
-from rightfit.ranking.applications import Applications
-from rightfit.tuning.application_steering import ApplicationSteering
-from rightfit.tuning.claims import CLAIM
-from rightfit.tuning.demand import Demand
-from rightfit.tuning.learning_curve import Json
-from rightfit.tuning.live_pool import SearchRecord, read_search
-from rightfit.tuning.observed import Serving
-from rightfit.tuning.records import CONFIGURATION, CURVE, STOP_CHECKPOINT, VOTES, dump_votes
-from rightfit.tuning.steering import Stop
-from rightfit.tuning.study_store import STOP_REASON
+from rightfit.families.family import TrainingData
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.judge.demand import Demand
+from rightfit.tuning.judge.observed import Serving
+from rightfit.tuning.search.claims import CLAIM
+from rightfit.tuning.search.learning_curve import Json
+from rightfit.tuning.steering.application_steering import ApplicationSteering
+from rightfit.tuning.steering.steering import Stop
+from rightfit.tuning.studies.live_pool import SearchRecord, read_search
+from rightfit.tuning.studies.study_store import STOP_REASON
+from rightfit.tuning.studies.trial_attributes import (
+    CONFIGURATION,
+    CURVE,
+    STOP_CHECKPOINT,
+    VOTES,
+    dump_votes,
+)
 
 ACCURACY = {"accuracy": application()}
 TINY = Tier(name="tiny", n_cores=1, memory_mib=1024, device="cpu", price_per_hour=0.01)

@@ -10,20 +10,20 @@ from typing import Any
 import polars as pl
 from kedro.framework.session import KedroSession
 
-from rightfit.profiling.tiers import Tier
-from rightfit.ranking.applications import Applications
-from rightfit.ranking.break_even import tabulate_break_even
-from rightfit.ranking.breakdown import tabulate_breakdown
-from rightfit.ranking.limit_shadows import tabulate_limit_shadows
-from rightfit.ranking.profile_table import read_profiles
-from rightfit.ranking.ranked import Ranked, rank_applications
-from rightfit.ranking.rankings import tabulate_rankings
-from rightfit.ranking.recommendation import Sensitivities, recommend
-from rightfit.ranking.robust import tabulate_robust_choices
-from rightfit.ranking.rules import RankingRules
-from rightfit.ranking.weight_intervals import tabulate_weight_intervals
-from rightfit.ranking.weight_space import tabulate_win_shares
-from rightfit.ranking.why_not import tabulate_why_not
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.contest.ranked import Ranked, rank_applications
+from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.why_not import tabulate_why_not
+from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
+from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
 from rightfit.reporting.results import Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.profiling.bench import Subject
-from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.workers import Worker, WorkerKind, WorkerPool
+from rightfit.profiling.measuring.bench import Subject
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
 
 SETTINGS: dict[str, Any] = {
     "screening_processes": 1,

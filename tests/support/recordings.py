@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.ranking.applications import Application
-from rightfit.tuning.observed import ObservedTrial, Seen
-from rightfit.tuning.recorded import RecordedCell, RecordedTrial
-from rightfit.tuning.rules import RuleParams
+from rightfit.ranking.applications.applications import Application
+from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
+from rightfit.tuning.judge.observed import ObservedTrial, Seen
+from rightfit.tuning.judge.stopping_rules import RuleParams
 
 ONE = ("onnx", 1, "cpu")
 

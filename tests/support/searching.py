@@ -13,12 +13,12 @@ from typing import Any
 import cells
 import optuna
 
-from rightfit.models.families import get_family
-from rightfit.models.family import Checkpoint, TrainingData
-from rightfit.tuning.budget import finished_trials
-from rightfit.tuning.claims import CLAIM
-from rightfit.tuning.search import run_search
-from rightfit.tuning.study_store import StudyStore
+from rightfit.families.family import Checkpoint, TrainingData
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.budget import finished_trials
+from rightfit.tuning.search.claims import CLAIM
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.studies.study_store import StudyStore
 
 Outcome = tuple[dict[str, Any], Any, str]
 

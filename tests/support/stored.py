@@ -12,22 +12,22 @@ from contests import make_profile, make_profiles
 from handmade import ENVIRONMENT, RANKING
 from kedro.io import DataCatalog
 
-from rightfit.models.bundle import Bundle, add_onnx, write_bundle
-from rightfit.models.families import get_family
-from rightfit.models.family import Configuration, TrainingData
-from rightfit.models.runtimes import runtime_files
-from rightfit.models.schema import InputSchema
+from rightfit.families.bundle import Bundle, add_onnx, write_bundle
+from rightfit.families.family import Configuration, TrainingData
+from rightfit.families.registry import get_family
+from rightfit.families.runtimes import runtime_files
+from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.spec import Features
-from rightfit.ranking.applications import Applications
-from rightfit.ranking.limit_shadows import tabulate_limit_shadows
-from rightfit.ranking.profile_table import read_profiles
-from rightfit.ranking.ranked import rank_applications
-from rightfit.ranking.rankings import tabulate_rankings
-from rightfit.ranking.recommendation import Sensitivities, recommend
-from rightfit.ranking.robust import tabulate_robust_choices
-from rightfit.ranking.rules import RankingRules
-from rightfit.ranking.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.contest.ranked import rank_applications
+from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
+from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 from rightfit.serving.choice import Json
 
 VERSION = "2026-01-02T03.04.05.678Z"

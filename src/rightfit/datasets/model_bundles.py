@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, get_protocol_and_path
 
-from rightfit.models.bundle import Bundle, read_bundle
+from rightfit.families.bundle import Bundle, read_bundle
 
 
 class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, Bundle]]):

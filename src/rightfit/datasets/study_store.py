@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io.core import AbstractDataset
 
-from rightfit.tuning.study_store import StudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 
 
 class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.models.schema import InputSchema
+from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import Encoder, name_features
 from rightfit.preparation.fingerprint import hash_frame, hash_json
 from rightfit.preparation.spec import DatasetSpec

@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rightfit.profiling.environment import fingerprint
+from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import median_interval
-from rightfit.profiling.jobs import Store
-from rightfit.profiling.lock import lock_path, machine_lock
-from rightfit.profiling.speed import SpeedProbe, is_slow
-from rightfit.profiling.training_steps import TrainingTask, rows_of_a_stretch
-from rightfit.profiling.worker import Json
-from rightfit.profiling.workers import WorkerKind, WorkerPool
+from rightfit.profiling.measuring.lock import lock_path, machine_lock
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.profiles.jobs import Store
+from rightfit.profiling.worker.process import Json
+from rightfit.profiling.worker.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.training_steps import TrainingTask, rows_of_a_stretch
 
 if TYPE_CHECKING:
     import polars as pl
 
 logger = logging.getLogger(__name__)
 
-PREPARE = "rightfit.profiling.training_steps:prepare_training"
+PREPARE = "rightfit.profiling.worker.training_steps:prepare_training"
 VERSION = 2  # raise it when the meaning of stored results changes
 MEASURED = ("step_time_ms", "peak_memory_mib")
 
@@ -69,7 +69,7 @@ def measure_training_costs(
         One row per batch size: the keys, ``batch_size``, ``n_steps``, ``rows_per_s``,
         ``cpu_cores``, ``step_time_ms`` and ``peak_memory_mib`` with intervals, ``disturbed``.
     """
-    from rightfit.models.families import get_family
+    from rightfit.families.registry import get_family
 
     kind = WorkerKind((*get_family(task.family).native_imports, "torch.optim"), task.n_threads)
     tasks = {size: _with_batch_size(task, size) for size in stretches.batch_sizes}

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.ranking.applications import Application
+from rightfit.ranking.applications.applications import Application
 from rightfit.reporting.naming import (
     count,
     format_metric,
@@ -119,7 +119,7 @@ def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
 def describe_wishes(application: Application) -> str:
     """Write an application's weights and limits as a sentence.
 
-    >>> from rightfit.ranking.applications import Objective
+    >>> from rightfit.ranking.applications.applications import Objective
     >>> quality = Objective(weight=2, worst=0, best=1)
     >>> describe_wishes(Application(
     ...     description="-", scenario="offline", objectives={"quality": quality},

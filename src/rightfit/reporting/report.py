@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rightfit.profiling.tiers import Tier
-from rightfit.ranking.rules import RankingRules
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
 from rightfit.reporting.naming import count, listing, metric_name, words
 from rightfit.reporting.overview import describe_applications, write_headline

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.ranking.applications import Applications
-from rightfit.ranking.rules import RankingRules
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import Mark, marks_of
 
 QUALITY_TITLES = {

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.bundle import MANIFEST, ONNX_FILE, Bundle, read_bundle
-from rightfit.models.runtimes import runtime_files
+from rightfit.families.bundle import MANIFEST, ONNX_FILE, Bundle, read_bundle
+from rightfit.families.runtimes import runtime_files
 from rightfit.serving import usage
 from rightfit.serving.answer import describe_choice, describe_profile, say_relaxation
 from rightfit.serving.choice import Choice, Json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rightfit.models.bundle import Bundle
+from rightfit.families.bundle import Bundle
 from rightfit.profiling.metrics import METRICS
 from rightfit.reporting.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
 from rightfit.serving.answer import format_version, say_disturbance, say_origin

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rightfit.tuning.study_store import StudyStore
+    from rightfit.tuning.studies.study_store import StudyStore
 
 FILE = "studies.db"
 

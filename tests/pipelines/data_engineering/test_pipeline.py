@@ -12,10 +12,10 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 
+from rightfit.families.quality import score
+from rightfit.families.schema import InputSchema
 from rightfit.grid import use_parameters
 from rightfit.hooks import ConfigurationError
-from rightfit.models.quality import score
-from rightfit.models.schema import InputSchema
 from rightfit.pipelines.data_engineering import create_pipeline
 
 DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")

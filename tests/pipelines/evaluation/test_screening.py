@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rightfit.pipelines.evaluation.screening import could_be_chosen
-from rightfit.ranking.applications import Applications
+from rightfit.ranking.applications.applications import Applications
 
 LATENCY = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 0}}
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}

@@ -7,7 +7,7 @@ from handmade import LADDER
 from pydantic import BaseModel, ValidationError
 
 from rightfit.pipelines.reporting.nodes import read_tiers
-from rightfit.profiling.tiers import Tier
+from rightfit.profiling.hardware.tiers import Tier
 
 
 class Validated(BaseModel):

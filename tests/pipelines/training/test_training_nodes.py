@@ -9,12 +9,12 @@ import pytest
 from demands import TINY
 from recordings import application, rule_params
 
-from rightfit.models.family import TrainingData
+from rightfit.families.family import TrainingData
 from rightfit.pipelines.training.nodes import tune_model
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
-from rightfit.ranking.applications import Applications
-from rightfit.tuning.setting_up import make_demand, make_settings
-from rightfit.tuning.study_store import StudyStore
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.search.setting_up import make_demand, make_settings
+from rightfit.tuning.studies.study_store import StudyStore
 
 TRAINING: dict[str, Any] = {
     "n_trials": 3,
@@ -120,7 +120,7 @@ def test_training_needs_one_limit(limit: str) -> None:
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rightfit.tuning.setting_up.usable_cores", lambda: 8)
+    monkeypatch.setattr("rightfit.tuning.search.setting_up.usable_cores", lambda: 8)
 
     n_threads = [
         make_settings(TrainingParams.model_validate(TRAINING | {"n_workers": n}), "linear")

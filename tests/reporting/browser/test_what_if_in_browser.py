@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect
 
-from rightfit.ranking.applications import Application
-from rightfit.ranking.contest import hold_contest
-from rightfit.ranking.order import order_candidates
-from rightfit.ranking.profile_table import read_profiles
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.contest.contest import hold_contest
+from rightfit.ranking.contest.order import order_candidates
+from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.reporting.results import Results
 from rightfit.reporting.what_if import describe_application, describe_what_if
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rightfit.profiling.tiers import Tier
+from rightfit.profiling.hardware.tiers import Tier
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.fronts import build_fronts, describe_front

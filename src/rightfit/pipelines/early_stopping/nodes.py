@@ -13,8 +13,8 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
-from rightfit.models.quality import QualityMetric
-from rightfit.models.schema import InputSchema
+from rightfit.families.quality import QualityMetric
+from rightfit.families.schema import InputSchema
 from rightfit.pipelines.early_stopping.params import (
     LiveParams,
     ModelParams,
@@ -22,7 +22,7 @@ from rightfit.pipelines.early_stopping.params import (
     ReplayParams,
     TrainingParams,
 )
-from rightfit.tuning.study_store import StudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ def record_curves(
     Returns:
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
-    from rightfit.tuning.progress import show_progress
-    from rightfit.tuning.recording import RecordingSettings, record_cell
-    from rightfit.tuning.recording_tables import tabulate_recordings
-    from rightfit.tuning.setting_up import make_cell
-    from rightfit.tuning.study_store import fingerprint
+    from rightfit.tuning.experiment.recording import RecordingSettings, record_cell
+    from rightfit.tuning.experiment.recording_tables import tabulate_recordings
+    from rightfit.tuning.search.progress import show_progress
+    from rightfit.tuning.search.setting_up import make_cell
+    from rightfit.tuning.studies.study_store import fingerprint
 
     dataset, family = cell_name.rsplit(".", 1)
     cell = make_cell(cell_name, train, validation, data_card, model_params)
@@ -104,12 +104,12 @@ def profile_recordings(
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
-    from rightfit.profiling.bench import Bench
-    from rightfit.profiling.speed import SpeedProbe
-    from rightfit.profiling.tiers import Tier
-    from rightfit.profiling.workers import shared_pool
-    from rightfit.tuning.recording_profiles import RecordedCell, profile_recorded
-    from rightfit.tuning.setting_up import make_data
+    from rightfit.profiling.hardware.tiers import Tier
+    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.measuring.worker_pool import shared_pool
+    from rightfit.profiling.worker.speed import SpeedProbe
+    from rightfit.tuning.experiment.recording_profiles import RecordedCell, profile_recorded
+    from rightfit.tuning.search.setting_up import make_data
 
     schema = InputSchema.from_dict(data_card["input_schema"])
     cell = RecordedCell(
@@ -158,11 +158,11 @@ def replay_rules(
         metric's final value is known, and the chart of savings against losses.
     """
     from rightfit.reporting.charts.stopping import draw_stopping
-    from rightfit.tuning.experiment import run_experiment
-    from rightfit.tuning.known_early import tabulate_known_early
-    from rightfit.tuning.progress import show_progress
-    from rightfit.tuning.savings import headline, summarise_cells, summarise_savings
-    from rightfit.tuning.standard_experiment import make_experiment
+    from rightfit.tuning.experiment.experiment import run_experiment
+    from rightfit.tuning.experiment.known_early import tabulate_known_early
+    from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
+    from rightfit.tuning.experiment.standard_experiment import make_experiment
+    from rightfit.tuning.search.progress import show_progress
 
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
@@ -219,8 +219,8 @@ def compare_searches(
     Returns:
         One row per seed and application.
     """
-    from rightfit.tuning.live_comparison import compare_live
-    from rightfit.tuning.setting_up import make_cell, make_demand, make_settings
+    from rightfit.tuning.experiment.live_comparison import compare_live
+    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings
 
     budget = {"budget_cpu_s": None, "budget_wall_s": None, "patience": None, "audit_share": 0.0}
     alike = training.model_copy(update={**budget, "n_trials": live.n_trials})
@@ -237,7 +237,7 @@ def compare_searches(
 
 def collect_searches(*searches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Put the live searches of all cells into one table, and sum them up by application."""
-    from rightfit.tuning.live_comparison import summarise_live
+    from rightfit.tuning.experiment.live_comparison import summarise_live
 
     whole = pl.concat(searches)
     return whole, summarise_live(whole)

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rightfit.tuning.space import ModelParams
-from rightfit.tuning.training_params import TrainingParams
+from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.training_params import TrainingParams
 
 __all__ = ["LiveParams", "ModelParams", "RecordingParams", "ReplayParams", "TrainingParams"]
 

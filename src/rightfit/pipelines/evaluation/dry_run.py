@@ -43,8 +43,8 @@ def plan_lines(params: EvaluationParams, cells: list[str], catalog: DataCatalog)
         cells: ``{dataset}.{model}`` of each.
         catalog: Holds the candidates that are there already.
     """
-    from rightfit.profiling.environment import describe_environment
-    from rightfit.profiling.plan import describe_plan
+    from rightfit.profiling.hardware.environment import describe_environment
+    from rightfit.profiling.profiles.plan import describe_plan
 
     environment = describe_environment()
     candidates: dict[str, int | None] = {}

@@ -15,20 +15,20 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
-from rightfit.models.bundle import Bundle
+from rightfit.families.bundle import Bundle
 from rightfit.pipelines.evaluation.params import EvaluationParams
 
 if TYPE_CHECKING:
-    from rightfit.profiling.bench import Bench
-    from rightfit.profiling.cell import Cell
-    from rightfit.profiling.jobs import Serving
+    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.profiles.cell_profiles import Cell
+    from rightfit.profiling.profiles.jobs import Serving
 
 logger = logging.getLogger(__name__)
 
 
 def describe_environment() -> dict[str, Any]:
     """Fingerprint the machine and libraries that the measurements belong to."""
-    from rightfit.profiling import environment
+    from rightfit.profiling.hardware import environment
 
     return environment.describe_environment()
 
@@ -60,8 +60,8 @@ def profile_candidates(
         One row per candidate and serving configuration.
     """
     from rightfit.pipelines.evaluation.screening import could_be_chosen
-    from rightfit.profiling.cell import profile_cell
-    from rightfit.ranking.applications import Applications
+    from rightfit.profiling.profiles.cell_profiles import profile_cell
+    from rightfit.ranking.applications.applications import Applications
 
     choosers = Applications.model_validate(applications)
     with _open_bench(test, data_card, params) as bench:
@@ -111,7 +111,7 @@ def compare_tiers(
     Returns:
         One row per profile and tier.
     """
-    from rightfit.profiling.tier_table import tabulate_tiers
+    from rightfit.profiling.hardware.tier_table import tabulate_tiers
 
     return tabulate_tiers(resource_profiles, params.tiers, devices=list_devices(environment))
 
@@ -123,7 +123,7 @@ def list_servings(params: EvaluationParams, environment: dict[str, Any]) -> list
         params: Wanted runtimes, threads and devices.
         environment: What the machine has.
     """
-    from rightfit.profiling.jobs import plan_servings
+    from rightfit.profiling.profiles.jobs import plan_servings
 
     return plan_servings(
         params.runtimes,
@@ -143,9 +143,9 @@ def list_devices(environment: dict[str, Any]) -> tuple[str, ...]:
 def _open_bench(
     test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
 ) -> Iterator[Bench]:
-    from rightfit.profiling.bench import Bench
-    from rightfit.profiling.speed import SpeedProbe
-    from rightfit.profiling.workers import shared_pool
+    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.measuring.worker_pool import shared_pool
+    from rightfit.profiling.worker.speed import SpeedProbe
 
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
@@ -165,8 +165,8 @@ def _make_cell(
     *,
     seed: int,
 ) -> Cell:
-    from rightfit.models.quality import QualityMetric
-    from rightfit.profiling.cell import Cell
+    from rightfit.families.quality import QualityMetric
+    from rightfit.profiling.profiles.cell_profiles import Cell
 
     return Cell(
         dataset=data_card["dataset"],

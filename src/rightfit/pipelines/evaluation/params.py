@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rightfit.profiling.settings import MeasuringSettings
-from rightfit.profiling.tiers import Tier
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.measuring.settings import MeasuringSettings
 
 
 class Presets(BaseModel):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from rightfit.ranking.applications import Application, Applications
-from rightfit.ranking.constraints import Limit, measure_excess
-from rightfit.ranking.utility import Bools, Floats, compute_utility
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.constraints import Limit, measure_excess
+from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
 # Metrics that more measuring makes more certain. An application that needs none of them chooses
 # the same however long is measured.

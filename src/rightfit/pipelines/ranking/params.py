@@ -8,9 +8,9 @@ from typing import Any, Self
 from pydantic import ConfigDict, model_validator
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.ranking.applications import Application, Applications
-from rightfit.ranking.profile_table import suggest
-from rightfit.ranking.rules import RankingRules
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.contest.profile_table import suggest
 
 __all__ = ["ApplicationsParams", "RankingParams"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.profiling.tiers import Ladder, Tier
-from rightfit.ranking.applications import Applications
-from rightfit.ranking.rules import RankingRules
+from rightfit.profiling.hardware.tiers import Ladder, Tier
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.naming import words
 from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
@@ -32,8 +32,8 @@ def draw_fronts(
     Returns:
         Figures by dataset, as the data cards come in.
     """
+    from rightfit.reporting.application_limits import find_limit_lines
     from rightfit.reporting.charts.fronts import draw_front
-    from rightfit.reporting.limits import find_limit_lines
 
     asked = Applications.model_validate(applications)
     marks = marks_of(resource_profiles["model"])

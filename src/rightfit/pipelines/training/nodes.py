@@ -9,9 +9,9 @@ import polars as pl
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
-from rightfit.models.bundle import Bundle
+from rightfit.families.bundle import Bundle
 from rightfit.pipelines.training.params import ModelParams, TrainingParams
-from rightfit.tuning.study_store import StudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +49,19 @@ def tune_model(
     Returns:
         Trials, learning curves, the audit of the search, and the candidates' bundles by name.
     """
-    from rightfit.tuning import audit
-    from rightfit.tuning.candidates import bundle_candidates
-    from rightfit.tuning.favourites import find_favourites
-    from rightfit.tuning.live_pool import read_search
-    from rightfit.tuning.progress import show_progress
-    from rightfit.tuning.search import run_search
-    from rightfit.tuning.setting_up import (
+    from rightfit.tuning.search.candidates import bundle_candidates
+    from rightfit.tuning.search.progress import show_progress
+    from rightfit.tuning.search.search import run_search
+    from rightfit.tuning.search.setting_up import (
         let_applications_steer,
         make_cell,
         make_demand,
         make_settings,
     )
-    from rightfit.tuning.tables import tabulate_curves, tabulate_trials
+    from rightfit.tuning.steering.favourites import find_favourites
+    from rightfit.tuning.studies import audit
+    from rightfit.tuning.studies.live_pool import read_search
+    from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
     store = studies.cell(cell_name)
     cell = make_cell(cell_name, train, validation, data_card, model_params)

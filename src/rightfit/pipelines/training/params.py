@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rightfit.models.families import get_family
-from rightfit.tuning.space import ModelParams
-from rightfit.tuning.training_params import TrainingParams
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.training_params import TrainingParams
 
 __all__ = ["ModelParams", "TrainingParams", "check_families"]
 

@@ -11,8 +11,8 @@ import polars as pl
 
 # Kedro reads the hints of node functions at run time.
 from rightfit.datasets.json_store import JsonStore
+from rightfit.families.bundle import Bundle
 from rightfit.grid import UnsuitableGridError
-from rightfit.models.bundle import Bundle
 from rightfit.pipelines.training_costs.params import TrainingCostsParams
 
 BATCHED_FAMILIES = ("net",)  # those whose configuration has a batch_size
@@ -54,9 +54,9 @@ def profile_training(
     Returns:
         One row per batch size.
     """
+    from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.training_costs import Stretches, measure_training_costs
-    from rightfit.profiling.training_steps import TrainingTask
-    from rightfit.profiling.workers import shared_pool
+    from rightfit.profiling.worker.training_steps import TrainingTask
 
     name, bundle = next(iter(sorted(candidates.items())))
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:

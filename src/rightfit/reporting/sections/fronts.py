@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from rightfit.reporting.application_limits import find_limit_lines
 from rightfit.reporting.charts.fronts import draw_front, pareto_front
-from rightfit.reporting.limits import find_limit_lines
 from rightfit.reporting.naming import (
     count,
     format_metric,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rightfit.profiling.tiers import Tier
+from rightfit.profiling.hardware.tiers import Tier
 from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.naming import (
     NOT_MEASURED,

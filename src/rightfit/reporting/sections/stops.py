@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.profiling.quality_interval import share_interval
+from rightfit.profiling.profiles.quality_interval import share_interval
 from rightfit.reporting.charts.stops import draw_stops, sum_compute
 from rightfit.reporting.naming import count, format_number, metric_name, words
 from rightfit.reporting.results import Results

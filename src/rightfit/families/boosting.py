@@ -1,0 +1,59 @@
+"""Gradient-boosted trees on binned columns (scikit-learn's HistGradientBoosting)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from rightfit.families.ensembles import EnsembleFamily
+from rightfit.families.schema import InputSchema
+
+
+class BoostingFamily(EnsembleFamily):
+    """An ensemble whose step is a round of boosting: one tree, or one per class if over two."""
+
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """Count trees, their nodes, the stored numbers, and the comparisons of an average row."""
+        trees = [tree.nodes for one_round in model._predictors for tree in one_round]
+        n_nodes = sum(len(nodes) for nodes in trees)
+        return {
+            "n_parameters": 3.0 * n_nodes,  # column and threshold, or value
+            "n_operations": float(sum(nodes["count"].sum() / nodes["count"][0] for nodes in trees)),
+            "n_nodes": float(n_nodes),
+            "n_trees": float(len(trees)),
+        }
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """Convert to ONNX.
+
+        Raises:
+            ValueError: If the model treats columns as categories: the converter takes their codes
+                for numbers, without a word.
+        """
+        if model.is_categorical_ is not None:
+            raise ValueError(
+                "Boosted trees on native categories can't be exported to ONNX: the converter "
+                "reads categories as numbers. Encode them in parameters_datasets.yml "
+                "(features.categorical)."
+            )
+        with warnings.catch_warnings():
+            # the converter writes False for 0, which protobuf refuses from 7.34 on
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return super().export_onnx(model, schema)
+
+
+FAMILY = BoostingFamily(
+    __name__,
+    "sklearn.ensemble.HistGradientBoostingClassifier",
+    settings=(
+        "max_iter",
+        "learning_rate",
+        "max_leaf_nodes",
+        "min_samples_leaf",
+        "l2_regularization",
+        "max_features",
+    ),
+    length_setting="max_iter",
+    options={"early_stopping": False},  # its own, on a part of the train rows
+    trusted=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
+)

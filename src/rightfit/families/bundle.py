@@ -1,0 +1,238 @@
+"""Model bundles: a trained model as a folder of checked files that can run no code when loaded.
+
+``bundle.json`` says what the model is and holds the SHA-256 of every other file. The same model
+lies there twice: the family's own weights and, once exported, ``model.onnx``; of a net a third
+time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured, not promised.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.families.family import Rows
+from rightfit.families.registry import get_family
+from rightfit.families.schema import InputSchema
+
+FORMAT_VERSION = 1
+MANIFEST = "bundle.json"
+ONNX_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
+MIN_LABEL_AGREEMENT = 0.999
+MAX_MEAN_DIFFERENCE = 1e-4
+TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
+
+_VERSIONED_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skops", "torch")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model on disk whose files were checked against their hashes.
+
+    Args:
+        path: The bundle's folder.
+        family: Name of its family.
+        configuration: Its hyper-parameters.
+        schema: Its input columns and classes.
+        data_version: Version of the data it was trained on.
+        files: SHA-256 (hex) of each file beside ``bundle.json``.
+        onnx: How the ONNX export compares with the native model; ``None`` before the export.
+        sha256: SHA-256 (hex) of ``bundle.json``, which stands for the whole content.
+    """
+
+    path: Path
+    family: str
+    configuration: dict[str, Any]
+    schema: InputSchema
+    data_version: str
+    files: dict[str, str]
+    onnx: dict[str, Any] | None
+    sha256: str
+
+    def load_native(self) -> Any:
+        """Load the family's own model."""
+        family = get_family(self.family)
+        return family.load_weights(self.path / family.weights_file, self.configuration, self.schema)
+
+
+def write_bundle(
+    folder: Path,
+    model: Any,
+    *,
+    family: str,
+    configuration: dict[str, Any],
+    schema: InputSchema,
+    data_version: str,
+) -> Bundle:
+    """Write a trained model's native weights as a bundle.
+
+    Args:
+        folder: Folder to create.
+        model: The family's own model object.
+        family: Name of its family.
+        configuration: Its hyper-parameters.
+        schema: Its input columns and classes.
+        data_version: Version of the data it was trained on.
+
+    Returns:
+        The bundle, not yet exported to ONNX.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights_file = get_family(family).weights_file
+    get_family(family).save_weights(model, folder / weights_file)
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "family": family,
+        "configuration": configuration,
+        "input_schema": schema.to_dict(),
+        "data_version": data_version,
+        "versions": _versions(),
+        "onnx": None,
+        "files": {weights_file: _sha256(folder / weights_file)},
+    }
+    return _write_manifest(folder, manifest)
+
+
+def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
+    """Export a bundle's model to ONNX after comparing the answers of both.
+
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
+            strict.
+
+    Returns:
+        The bundle with its ONNX file and the comparison's figures.
+
+    Raises:
+        ValueError: If the answers differ by more than rounding does.
+    """
+    import onnxruntime
+
+    family = get_family(bundle.family)
+    model = bundle.load_native()
+    exported = family.export_onnx(model, bundle.schema)
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    parity = compare_answers(
+        family.predict_proba(model, rows), session.run(["probabilities"], {"rows": rows})[0]
+    )
+    if (
+        parity["label_agreement"] < MIN_LABEL_AGREEMENT
+        or parity["mean_difference"] > MAX_MEAN_DIFFERENCE
+    ):
+        raise ValueError(
+            f"The ONNX export of {bundle.path.name} ({bundle.family}) does not answer as the "
+            f"native model does: {parity}; allowed are label_agreement >= {MIN_LABEL_AGREEMENT} "
+            f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
+        )
+    (bundle.path / ONNX_FILE).write_bytes(exported)
+    manifest = json.loads((bundle.path / MANIFEST).read_text())
+    manifest["onnx"] = parity
+    manifest["files"][ONNX_FILE] = _sha256(bundle.path / ONNX_FILE)
+    if family.has_int8:
+        _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
+        manifest["files"][INT8_FILE] = _sha256(bundle.path / INT8_FILE)
+    return _write_manifest(bundle.path, manifest)
+
+
+def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
+    """Compare two models' class probabilities on the same rows.
+
+    Args:
+        native: Probabilities of the native model, shape (n_rows, n_classes).
+        exported: Those of the exported one, same shape.
+
+    Returns:
+        ``n_rows``, ``label_agreement`` (share of rows whose predicted class is the same, or one
+        the native model holds equally likely), ``largest_difference`` and ``mean_difference``
+        (absolute, of a probability).
+
+    >>> a = np.array([[0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
+    >>> compare_answers(a, a)["label_agreement"]
+    1.0
+    """
+    difference = np.abs(native.astype(np.float64) - exported)
+    chosen = np.take_along_axis(native, exported.argmax(axis=1, keepdims=True), axis=1)[:, 0]
+    return {
+        "n_rows": len(native),
+        "label_agreement": float(np.mean(native.max(axis=1) - chosen <= TIE)),
+        "largest_difference": float(difference.max()),
+        "mean_difference": float(difference.mean()),
+    }
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle, checking every file's hash.
+
+    Raises:
+        FileNotFoundError: If the folder holds no ``bundle.json``.
+        ValueError: If it was written in another format, or a file is missing or was changed.
+    """
+    content = (folder / MANIFEST).read_bytes()
+    manifest = json.loads(content)
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"{folder / MANIFEST} has format_version {manifest['format_version']}; this version "
+            f"of rightfit reads {FORMAT_VERSION}. Train the model again."
+        )
+    changed = [
+        name
+        for name, expected in manifest["files"].items()
+        if not (folder / name).is_file() or _sha256(folder / name) != expected
+    ]
+    if changed:
+        raise ValueError(
+            f"Bundle {folder} is damaged: {changed} are missing or do not match the hashes in "
+            f"{MANIFEST}. Restore them, or delete the folder and train again."
+        )
+    return Bundle(
+        path=folder,
+        family=manifest["family"],
+        configuration=manifest["configuration"],
+        schema=InputSchema.from_dict(manifest["input_schema"]),
+        data_version=manifest["data_version"],
+        files=manifest["files"],
+        onnx=manifest["onnx"],
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and the libraries, read once: that takes milliseconds."""
+    libraries = {name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES}
+    return {"python": platform.python_version()} | libraries
+
+
+def _quantise_weights(exported: Path, quantised: Path) -> None:
+    """Write an ONNX model again with 8-bit weights; activations are quantised at run time."""
+    import logging
+
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it advises a pre-processing that small nets do not need
+    try:
+        quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
+    finally:
+        logging.disable(disabled)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> Bundle:
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(json.dumps(manifest, indent=2) + "\n")
+    partial.replace(folder / MANIFEST)  # a bundle is there whole or not at all
+    return read_bundle(folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,196 @@
+"""The family protocol: what a kind of model must be able to do to take part in a study.
+
+A family is a module with these functions and constants. One file, one line in ``families.py``,
+one block in ``parameters_models.yml``. Heavy libraries are imported inside the functions, so that
+naming a family costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.families.schema import InputSchema
+
+Rows = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Configuration = Mapping[str, Any]
+Scaling = Literal["constant", "affine"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows to learn from.
+
+    Args:
+        rows: Float32 input matrix, shape (n_rows, n_features).
+        labels: Class positions, shape (n_rows,).
+        schema: Names of the columns and classes.
+
+    Raises:
+        ValueError: If shapes disagree with each other or the schema, or a class has no row.
+    """
+
+    rows: Rows
+    labels: Labels
+    schema: InputSchema
+
+    def __post_init__(self) -> None:
+        expected = (len(self.labels), self.schema.n_features)
+        if self.rows.shape != expected:
+            raise ValueError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
+        present = set(np.unique(self.labels).tolist())
+        absent = [c for i, c in enumerate(self.schema.classes) if i not in present]
+        if absent:
+            raise ValueError(
+                f"The training rows hold no example of the classes {absent}. "
+                "Raise max_train_rows of the dataset in parameters_datasets.yml."
+            )
+
+    @cached_property
+    def class_counts(self) -> Labels:
+        """Rows of each class, shape (n_classes,)."""
+        return np.bincount(self.labels, minlength=len(self.schema.classes))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A usable model part-way through training.
+
+    Args:
+        model: The family's own model object. It may be trained further once the next checkpoint
+            is asked for, so use it before.
+        n_steps: Training steps taken so far: mini-batches of a net, blocks of rows of a linear
+            model, trees of a forest.
+    """
+
+    model: Any
+    n_steps: int
+
+
+class Family(Protocol):
+    """What every family module provides."""
+
+    name: str
+    """The family's name in the configuration."""
+
+    devices: tuple[str, ...]
+    """Devices it can train and serve on: ``cpu``, ``cuda``."""
+
+    weights_file: str
+    """Name of the weights' file in a bundle."""
+
+    native_imports: tuple[str, ...]
+    """Modules that serving the native model needs."""
+
+    length_setting: str
+    """The setting that counts the epochs or trees of a whole training."""
+
+    has_int8: bool
+    """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
+
+    scaling: Mapping[str, Scaling]
+    """How resource metrics grow with training; a metric not named is constant."""
+
+    growth: Scaling
+    """How the counts of :meth:`describe_structure` grow with the steps taken."""
+
+    def load_libraries(self) -> None:
+        """Import all that training and saving need, so that no trial is charged for it."""
+
+    def check_configuration(self, configuration: Configuration) -> None:
+        """Raise ValueError if a setting is missing or unknown."""
+
+    def build_untrained(
+        self, configuration: Configuration, schema: InputSchema, *, seed: int
+    ) -> Any | None:
+        """Return a model of the final structure before any training.
+
+        ``None`` where the structure only emerges from training.
+        """
+
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """Count what makes a model cheap or dear to serve.
+
+        Returns:
+            Always ``n_parameters`` (numbers to be stored) and ``n_operations`` (multiplications or
+            comparisons a row); all counts are positive.
+        """
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,
+        device: str,
+    ) -> Iterator[Checkpoint]:
+        """Train, yielding a usable model at each checkpoint; see :func:`split_training`."""
+
+    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+        """Return class probabilities, shape (n_rows, n_classes), float32."""
+
+    def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
+        """Prepare a loaded model to answer with so many threads on a device."""
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """Write the trained model in a format that can run no code when loaded."""
+
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
+        """Read back what :meth:`save_weights` wrote."""
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """Return an ONNX model: input ``rows`` (any, n_features), output ``probabilities``."""
+
+
+def split_training(n_units: int, n_checkpoints: int) -> list[int]:
+    """Place checkpoints in a training, each at twice the length of the one before.
+
+    So the first look at a trial is cheap (a 32nd of the training for six checkpoints), and going
+    on is always a decision about as much again as was spent. Jamieson and Talwalkar (2016),
+    arXiv:1502.07943, halve for the same reason.
+
+    Args:
+        n_units: Steps, epochs or trees in the whole training.
+        n_checkpoints: Number of checkpoints.
+
+    Returns:
+        Units done at each checkpoint, never falling; the last is ``n_units``. A training too short
+        for so many halvings looks at its first unit several times.
+
+    Raises:
+        ValueError: If there are fewer units than checkpoints.
+
+    >>> split_training(48, 4)
+    [6, 12, 24, 48]
+    """
+    if n_checkpoints > n_units:
+        raise ValueError(
+            f"A training of {n_units=} epochs or trees can't have {n_checkpoints=}. "
+            "Lower training.n_checkpoints or raise the family's budget in parameters_models.yml."
+        )
+    halvings = range(n_checkpoints - 1, -1, -1)
+    return [max(1, round(n_units / 2**halving)) for halving in halvings]
+
+
+def require_settings(name: str, configuration: Configuration, allowed: tuple[str, ...]) -> None:
+    """Check that a configuration holds exactly the allowed settings.
+
+    Raises:
+        ValueError: Naming every missing and unknown setting.
+    """
+    missing = sorted(set(allowed) - set(configuration))
+    unknown = sorted(set(configuration) - set(allowed))
+    if missing or unknown:
+        raise ValueError(
+            f"models.{name}: {missing=}, {unknown=}; its settings are {sorted(allowed)}, each "
+            "either under fixed or under space. Correct parameters_models.yml."
+        )

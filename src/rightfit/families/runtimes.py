@@ -1,0 +1,92 @@
+"""Serving runtimes: the ways to answer with a bundle's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
+from rightfit.families.family import Rows
+from rightfit.families.registry import get_family
+
+Predict = Callable[[Rows], Rows]
+
+RUNTIMES = ("native", "onnx", "onnx_int8")
+
+_ONNX_FILES = {"onnx": ONNX_FILE, "onnx_int8": INT8_FILE}
+_ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def runtime_imports(family: str, runtime: str) -> tuple[str, ...]:
+    """Return the modules a process must import to serve a family in a runtime."""
+    return get_family(family).native_imports if runtime == "native" else ("onnxruntime",)
+
+
+def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
+    """Return the bundle's files that a runtime needs, beside ``bundle.json``."""
+    if runtime == "native":
+        return [bundle.path / get_family(bundle.family).weights_file]
+    return [bundle.path / _ONNX_FILES[runtime]]
+
+
+def available_runtimes(bundle: Bundle) -> tuple[str, ...]:
+    """Return the runtimes whose files a bundle holds."""
+    return tuple(
+        runtime
+        for runtime in RUNTIMES
+        if all(path.name in bundle.files for path in runtime_files(bundle, runtime))
+    )
+
+
+def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> Predict:
+    """Load a bundle's model, ready to answer.
+
+    Args:
+        bundle: A checked bundle.
+        runtime: One of :data:`RUNTIMES`.
+        n_threads: Threads a call may use. For the native runtime of scikit-learn's linear models
+            the process' environment (``OPENBLAS_NUM_THREADS``) decides.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        A function from rows, shape (n_rows, n_features), to class probabilities, shape
+        (n_rows, n_classes). It returns when the answer is there, on a GPU too.
+
+    Raises:
+        ValueError: If the runtime is unknown, the bundle has no export, or the family can't use
+            the device.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime must be one of {RUNTIMES}, but got {runtime=}.")
+    if runtime in _ONNX_FILES:
+        return _open_onnx(bundle, _ONNX_FILES[runtime], n_threads=n_threads, device=device)
+    family = get_family(bundle.family)
+    if device not in family.devices:
+        raise ValueError(f"{bundle.family} runs on {family.devices}, but got {device=}.")
+    model = bundle.load_native()
+    family.set_serving(model, n_threads=n_threads, device=device)
+    return lambda rows: family.predict_proba(model, rows)
+
+
+def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Predict:
+    import onnxruntime
+
+    if file not in bundle.files:
+        raise ValueError(f"Bundle {bundle.path} has no {file}; export the model with add_onnx.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    provider = _ONNX_PROVIDERS[device]
+    session = onnxruntime.InferenceSession(
+        bundle.path / file, sess_options=options, providers=[provider]
+    )
+    if provider not in session.get_providers():
+        raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
+    run = session.run
+    outputs = ["probabilities"]
+
+    def predict(rows: Rows) -> Rows:
+        probabilities: Rows = run(outputs, {"rows": rows})[0]
+        return probabilities
+
+    return predict

@@ -1,0 +1,1 @@
+"""The machine: its fingerprint, and the ladder of hardware tiers."""

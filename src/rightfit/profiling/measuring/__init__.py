@@ -1,0 +1,1 @@
+"""Drive measured processes: rounds, visits, turns, and when a measurement is over."""

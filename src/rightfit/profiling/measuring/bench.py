@@ -1,0 +1,59 @@
+"""What a measurement needs: a subject, and the bench it is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.worker.process import Json
+from rightfit.profiling.worker.speed import SpeedProbe
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured.
+
+    Args:
+        label: For the log, like ``landsat.forest forest-003 onnx 1 thread``.
+        kind: Imports and threads of its measuring process.
+        factory: ``module:function`` that returns what opens the model.
+        arguments: Arguments of the factory.
+    """
+
+    label: str
+    kind: WorkerKind
+    factory: str
+    arguments: Json
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a measurement needs beside its subject.
+
+    Args:
+        pool: Started measuring processes.
+        rows: A .npy of the float32 rows to answer.
+        folder: For files that pass between the processes.
+        settings: How thoroughly to measure.
+        preset: Name of those settings.
+        speed: Knows this machine's full speed from earlier processes.
+    """
+
+    pool: WorkerPool
+    rows: Path
+    folder: Path
+    settings: MeasuringSettings
+    preset: str
+    speed: SpeedProbe
+
+
+def request_for(subject: Subject, bench: Bench) -> Json:
+    """Return what every request to a measuring process holds."""
+    return {
+        "factory": subject.factory,
+        "arguments": subject.arguments,
+        "rows": str(bench.rows),
+        "memory_limit_mib": None,
+    }

@@ -1,0 +1,1 @@
+"""From measurements to resource profiles: what to measure, metrics, intervals, rows."""

@@ -1,0 +1,100 @@
+"""What an evaluation would measure, how long at most, and what can't be had on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.stopping import DISTURBED_TIMES
+from rightfit.profiling.profiles.jobs import Serving
+from rightfit.profiling.worker.device_meter import DeviceMeter
+from rightfit.profiling.worker.latency import min_calls_to_report
+
+MS_PER_S = 1_000
+S_PER_MIN = 60
+TAIL_SHARES = {"latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
+
+
+def describe_plan(
+    settings: MeasuringSettings,
+    servings: Sequence[Serving],
+    candidates: Mapping[str, int | None],
+    *,
+    tiers: Sequence[Tier],
+    devices: Sequence[str],
+) -> list[str]:
+    """Describe an evaluation before it is made.
+
+    Args:
+        settings: The preset.
+        servings: Serving configurations.
+        candidates: Number of candidates of each cell; ``None`` where none are there yet.
+        tiers: The hardware ladder.
+        devices: Devices this machine has.
+
+    Returns:
+        Lines to show.
+    """
+    known = {cell: n for cell, n in candidates.items() if n is not None}
+    unknown = [cell for cell, n in candidates.items() if n is None]
+    n_profiles = sum(known.values()) * len(servings)
+    lines = [f"Serving configurations: {'; '.join(str(serving) for serving in servings)}"]
+    lines += [f"{cell}: {n} candidates, {n * len(servings)} profiles" for cell, n in known.items()]
+    if unknown:
+        lines.append(f"No candidates yet, train first: {', '.join(unknown)}")
+    most_min = n_profiles * longest_profile_s(settings) / S_PER_MIN
+    usual_min = n_profiles * settings.max_s / S_PER_MIN
+    lines.append(
+        f"{n_profiles} profiles: usually less than {usual_min:.1f} minutes, at most {most_min:.1f} "
+        "on a machine that is disturbed all the time. What was measured before is not repeated, "
+        f"and what no application could choose stops after {settings.screening_processes} of "
+        f"{settings.min_processes} to {settings.max_processes} processes."
+    )
+    return lines + _missing(settings, tiers, devices)
+
+
+def longest_profile_s(settings: MeasuringSettings) -> float:
+    """Return the longest a profile can take, models' own loading time aside."""
+    process_ms = (
+        settings.n_visits * settings.warm_up_max_ms
+        + settings.slow_wait_max_ms
+        + settings.latency_max_ms
+        + 2 * len(settings.batch_sizes) * (settings.batch_max_ms + settings.batch_max_call_ms)
+    )
+    waits_s = settings.max_quiet_wait_s + settings.quiet_look_s
+    rounds_s = DISTURBED_TIMES * settings.max_s + process_ms / MS_PER_S
+    return rounds_s + waits_s + settings.server.n_processes * settings.server.max_s
+
+
+def slowest_call_ms(settings: MeasuringSettings, share: float) -> float:
+    """Return how long a call may take so that a percentile can be reported.
+
+    Args:
+        settings: The preset.
+        share: Percentile as a share in (0, 1).
+    """
+    n_processes = min(
+        settings.max_processes, max(1, int(settings.max_s * MS_PER_S / settings.latency_max_ms))
+    )
+    return n_processes * settings.latency_max_ms / min_calls_to_report(share)
+
+
+def _missing(
+    settings: MeasuringSettings, tiers: Sequence[Tier], devices: Sequence[str]
+) -> list[str]:
+    lines = [
+        f"{column}: not for models that take more than {slowest_call_ms(settings, share):.2g} ms "
+        "a call in this preset"
+        for column, share in TAIL_SHARES.items()
+    ]
+    reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
+    lines += [f"{column}: can't be had here, {reason}" for column, reason in reasons.items()]
+    if settings.server.n_processes == 0:
+        lines.append("latency_under_load_p99_ms, max_rate_per_s: not measured in this preset")
+    lines += [
+        f"tier {tier.name}: can't be judged here, this machine has no {tier.device}"
+        for tier in tiers
+        if tier.device not in devices
+    ]
+    return lines

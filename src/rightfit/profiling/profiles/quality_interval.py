@@ -1,0 +1,82 @@
+"""How sure a quality is, given the number of test rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.families.quality import QualityName
+
+CONFIDENCE = 0.95
+N_DRAWS = 4_000
+
+
+def quality_interval(
+    name: QualityName,
+    labels: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.float32],
+    *,
+    seed: int,
+) -> tuple[float, float]:
+    """Return the 95 % interval of a raw quality over test sets of this size.
+
+    Accuracy: Clopper and Pearson's exact interval. ROC AUC: DeLong's variance (Biometrics 44,
+    1988) on the logit scale. Balanced accuracy: recalls drawn from Jeffreys' posterior of each
+    class, whose intervals hold for small classes too (Brown, Cai and DasGupta, Statistical
+    Science 16, 2001); a bootstrap would call a class of ten hits certain.
+
+    Args:
+        name: Which metric.
+        labels: True class positions, shape (n_rows,).
+        probabilities: Class probabilities, shape (n_rows, n_classes).
+        seed: Seed of the draws.
+    """
+    if name == "roc_auc":
+        return _delong(labels, probabilities[:, 1])
+    hits = probabilities.argmax(axis=1) == labels
+    if name == "accuracy":
+        return share_interval(int(hits.sum()), len(hits))
+    generator = np.random.default_rng(seed)
+    recalls = [
+        generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
+        for part in (hits[labels == label] for label in np.unique(labels))
+    ]
+    means = np.mean(recalls, axis=0)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, Clopper and Pearson's (Biometrika 26, 1934).
+
+    Args:
+        n_hits: How many of them.
+        n_rows: Of how many, at least 1.
+
+    >>> low, high = share_interval(0, 10)
+    >>> low, round(high, 3)
+    (0.0, 0.308)
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(n_hits, n_rows).proportion_ci(CONFIDENCE, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def _delong(labels: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> tuple[float, float]:
+    from scipy.stats import norm, rankdata
+
+    positive = labels == 1
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    ranks = rankdata(scores)
+    # Share of the other class each row is ranked above, from mid-ranks (Sun and Xu 2014).
+    of_positive = (ranks[positive] - rankdata(scores[positive])) / n_negative
+    of_negative = 1 - (ranks[~positive] - rankdata(scores[~positive])) / n_positive
+    area = float(of_positive.mean())
+    variance = of_positive.var(ddof=1) / n_positive + of_negative.var(ddof=1) / n_negative
+    if not 0 < area < 1:
+        return area, area
+    spread = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(variance) / (area * (1 - area))
+    logit = np.log(area / (1 - area))
+    low, high = (1 / (1 + np.exp(-(logit + sign * spread))) for sign in (-1, 1))
+    return float(low), float(high)

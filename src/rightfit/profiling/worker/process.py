@@ -1,0 +1,204 @@
+"""The measuring process: ``python -m rightfit.profiling.worker``, JSON lines in and out.
+
+Nothing is timed in the process that runs the pipeline: its threads, heap and caches would be
+measured too. Every measurement happens in a process of its own that loads one model. Starting
+such a process from nothing costs 1.2–2.6 s, nearly all of it imports. So a worker is started once
+per set of imports and number of threads, with affinity and thread-pool variables set before
+anything is imported; it imports the runtime, and nothing else, and then forks a child for each
+measurement, ready after some 20 ms. The child's latencies equal those of a process started from
+nothing, and so does its anonymous memory; absolute memory does not (a fork does not map all of
+the libraries' pages), so it is reported as the worker's own, before it forked anything, plus the
+child's growth (see ``memory.py``).
+
+The worker never makes a session, a model or a thread itself: threads do not survive a fork.
+
+Libraries that are installed here but that the runtime does not need are hidden from the worker:
+skops and scikit-learn import torch and pandas merely because they are there, which would add
+240 MiB and two seconds to a scikit-learn model that is deployed without them.
+
+A request names a *factory*: ``module:function`` and its arguments, which returns the model's
+call. So the instrument can be held against a model of known cost, see ``known_load.py``.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
+from typing import IO, Any
+
+# These import nothing heavy.
+from rightfit.profiling.worker.children import Children
+from rightfit.profiling.worker.memory import read_file_pages, read_memory
+
+Json = dict[str, Any]
+
+# Large libraries that others import when they happen to be installed.
+OPTIONAL_LIBRARIES = frozenset(
+    {"IPython", "matplotlib", "onnx", "pandas", "polars", "pyarrow", "torch"}
+)
+
+OWN_IMPORTS = (
+    "rightfit.families.runtimes",
+    "rightfit.profiling.worker.phases",
+    "rightfit.profiling.worker.training_steps",
+    "rightfit.profiling.worker.under_load",
+)
+
+
+class HiddenLibraries:
+    """An import finder that makes libraries look as if they were not installed.
+
+    Args:
+        names: Top-level names.
+    """
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - importlib's signature
+        """Refuse the hidden names, leave all others to the other finders."""
+        if self._hides(name):
+            raise ModuleNotFoundError(f"{name} is hidden from measuring processes", name=name)
+
+    def install(self) -> None:
+        """Hide the libraries from imports, and from those who only ask whether they are there."""
+        ask = importlib.util.find_spec
+
+        def ask_for_visible(name: str, package: str | None = None) -> ModuleSpec | None:
+            return None if self._hides(name) else ask(name, package)
+
+        sys.meta_path.insert(0, self)
+        importlib.util.find_spec = ask_for_visible
+
+    def _hides(self, name: str) -> bool:
+        return name.partition(".")[0] in self._names
+
+
+def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Callable[[], Any]:
+    """Check a model bundle and return what opens it.
+
+    The check of the files' hashes is left out of the load time: it is done once a deployment.
+
+    Args:
+        path: Folder of the bundle.
+        runtime: Serving runtime.
+        n_threads: Threads a call may use.
+        device: ``cpu`` or ``cuda``.
+    """
+    from pathlib import Path
+
+    from rightfit.families.bundle import read_bundle
+    from rightfit.families.runtimes import open_model
+
+    bundle = read_bundle(Path(path))
+    return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
+
+
+def resolve_factory(name: str) -> Callable[..., Callable[[], Any]]:
+    """Return the function that ``module:function`` names."""
+    module, _, function = name.partition(":")
+    factory: Callable[..., Callable[[], Any]] = getattr(importlib.import_module(module), function)
+    return factory
+
+
+def handle(request: Json) -> Iterator[Json]:
+    """Carry out one request in this process, which is of no use for another.
+
+    Args:
+        request: ``task`` and what its function asks for, ``factory`` and its ``arguments``,
+            ``memory_limit_mib`` (``None`` for no limit).
+
+    Yields:
+        The answer; a task that is timed in several visits gives one for each.
+    """
+    if request["memory_limit_mib"] is not None:
+        import resource
+
+        limit_bytes = int(request["memory_limit_mib"] * 2**20)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    from rightfit.profiling.worker.phases import measure, predict, record, run_once
+    from rightfit.profiling.worker.training_steps import measure_steps
+    from rightfit.profiling.worker.under_load import serve_under_load
+
+    tasks: dict[str, Callable[..., Json]] = {
+        "predict": predict,
+        "record": record,
+        "run_once": run_once,
+        "serve_under_load": serve_under_load,
+        "measure_steps": measure_steps,
+    }
+    factory = resolve_factory(request["factory"])
+    if request["task"] == "measure":
+        yield from measure(factory, request)
+    else:
+        yield tasks[request["task"]](factory, request)
+
+
+def pin(n_cores: int) -> list[int]:
+    """Confine this process to so many cores, the last ones: interrupts mostly go to the first.
+
+    Returns:
+        The cores' numbers; empty where the system cannot confine a process.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return []
+    cores = sorted(os.sched_getaffinity(0))[-n_cores:]
+    os.sched_setaffinity(0, cores)
+    return cores
+
+
+def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[str]) -> None:
+    """Import, say hello, then answer requests until there are no more.
+
+    Args:
+        requests: One JSON object a line.
+        responses: Answers, one JSON object a line; the first describes this empty worker.
+        n_cores: Cores to run on; set before the imports, because thread pools look at it then.
+        imports: Modules to import before the first fork.
+    """
+    cores = pin(n_cores)
+    needed = {name.partition(".")[0] for name in imports}
+    HiddenLibraries(OPTIONAL_LIBRARIES - needed).install()
+    start_ns = time.perf_counter_ns()
+    for name in [*imports, *OWN_IMPORTS]:
+        importlib.import_module(name)
+    import_ns = time.perf_counter_ns() - start_ns
+    gc.collect()
+    gc.freeze()
+    base_pages = read_file_pages()
+    memory = read_memory()
+    _write(
+        responses,
+        {
+            "ok": True,
+            "cores": cores,
+            "base_resident_mib": memory.resident_mib,
+            "base_peak_mib": memory.peak_mib,
+            "base_anonymous_mib": memory.anonymous_mib or 0.0,
+            "import_ms": import_ns / 1e6,
+        },
+    )
+    children = Children(handle)
+    for line in requests:
+        _write(responses, children.ask(json.loads(line) | {"base_pages": base_pages}))
+
+
+def _write(responses: IO[str], answer: Json) -> None:
+    responses.write(json.dumps(answer) + "\n")
+    responses.flush()
+
+
+def main() -> None:
+    """Speak JSON on standard input and output; what libraries print goes to standard error."""
+    responses = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes stdin
+    serve(sys.stdin, responses, n_cores=int(sys.argv[1]), imports=sys.argv[2:])

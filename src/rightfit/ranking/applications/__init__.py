@@ -1,0 +1,1 @@
+"""What an application asks: objectives, limits, utility, and the rule for ties."""

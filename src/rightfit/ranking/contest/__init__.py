@@ -1,0 +1,1 @@
+"""Candidates judged by an application and put in order."""

@@ -1,0 +1,102 @@
+"""Order of a dataset's candidates: feasible ones first, then by utility, then by the tie rule."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightfit.ranking.applications.tie_rules import UTILITY
+from rightfit.ranking.applications.utility import Bools, Floats, Ints
+from rightfit.ranking.contest.configuration_choice import tie_preference
+from rightfit.ranking.contest.contest import Contest
+
+
+def standing(utility: Floats, feasible: Bools) -> Floats:
+    """Fold feasibility and utility into one number that is higher for the better candidate.
+
+    >>> utility = np.array([0.2, 0.9, np.nan])
+    >>> standing(utility, np.array([True, False, False])).tolist()
+    [0.2, -1.1, -4.0]
+    """
+    folded = np.where(feasible, utility, utility - 2.0)
+    return np.where(np.isnan(folded), -4.0, folded)
+
+
+def order_candidates(contest: Contest) -> Ints:
+    """Order candidates within their datasets, best first.
+
+    Exactly equal candidates are told apart by the tie rule, at last by family and name.
+
+    Returns:
+        Candidate numbers, shape (n_candidates,): dataset after dataset, best first.
+    """
+    level = standing(contest.utility, contest.feasible)
+    parts = [
+        part.start + np.argsort(-level[part])  # equal ones are settled next
+        for part in contest.table.candidate_slices
+    ]
+    return _break_equal(contest, np.concatenate(parts), level)
+
+
+def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
+    """Let the tie rule decide who comes first among those that cannot be told from the best.
+
+    They are the feasible candidates that nobody surely beats and whose utility is within
+    ``max_utility_loss`` of the highest. The others keep their order.
+
+    Args:
+        contest: The candidates.
+        order: From :func:`order_candidates`.
+        rank_low: Best rank within the measuring errors, by candidate number.
+
+    Returns:
+        The new order.
+    """
+    promoted = order.copy()
+    for part in contest.table.candidate_slices:
+        places = order[part]
+        lowest = contest.utility[places[0]] - contest.rules.ties.max_utility_loss
+        tied = (
+            contest.feasible[places] & (rank_low[places] == 1) & (contest.utility[places] >= lowest)
+        )
+        if tied.sum() > 1:
+            position = np.flatnonzero(tied)[_first_by_rule(contest, places[tied])]
+            promoted[part] = [places[position], *np.delete(places, position)]
+    return promoted
+
+
+def number_places(contest: Contest, order: Ints) -> Ints:
+    """Number an order from 1 in each dataset; return ranks by candidate number."""
+    ranks = np.empty(len(order), dtype=np.int64)
+    for part in contest.table.candidate_slices:
+        ranks[order[part]] = np.arange(1, part.stop - part.start + 1)
+    return ranks
+
+
+def _first_by_rule(contest: Contest, candidates: Ints) -> int:
+    rows = contest.chosen[candidates]
+    keys = [
+        -(
+            contest.utility[candidates] * (1 if key.prefer == "higher" else -1)
+            if key.by == UTILITY
+            else tie_preference(contest.table, key, rows)
+        )
+        for key in contest.tie_rule
+    ]
+    return int(np.lexsort((np.arange(len(candidates)), *reversed(keys)))[0])
+
+
+def _break_equal(contest: Contest, order: Ints, level: Floats) -> Ints:
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (np.diff(level[order]) != 0) | (
+        np.diff(contest.table.dataset_of_candidate[order]) != 0
+    )
+    run = np.cumsum(new)
+    tied = np.flatnonzero(np.bincount(run)[run] > 1)
+    if not len(tied):
+        return order
+    candidates = order[tied]
+    rows = contest.chosen[candidates]
+    keys = [-tie_preference(contest.table, k, rows) for k in contest.tie_rule if k.by != UTILITY]
+    settled = order.copy()
+    settled[tied] = candidates[np.lexsort((candidates, *reversed(keys), run[tied]))]
+    return settled

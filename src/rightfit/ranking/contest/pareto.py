@@ -1,0 +1,58 @@
+"""Pareto front: which profiles no other one equals or beats in everything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightfit.ranking.applications.utility import Bools, Floats, Ints
+
+_HUGE = 1e150  # stands for infinite gains in sums
+
+
+def find_pareto_front(gains: Floats) -> Bools:
+    """Find the rows that no other row dominates.
+
+    A row dominates another if it is at least as good in every column and better in one. Equal rows
+    do not dominate each other.
+
+    Args:
+        gains: Shape (n_rows, n_columns), higher is better, without NaN.
+
+    Returns:
+        Shape (n_rows,), true on the front.
+
+    >>> find_pareto_front(np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 1.0]])).tolist()
+    [True, True, False]
+    """
+    front: Bools = np.zeros(len(gains), dtype=np.bool_)
+    sums = np.clip(gains, -_HUGE, _HUGE).sum(axis=1)  # never higher than a dominating row's
+    left: Ints = np.arange(len(gains))
+    while len(left):
+        rest = gains[left]
+        highest = np.flatnonzero(sums[left] == sums[left].max())
+        first = rest[highest[np.lexsort(-rest[highest].T[::-1])[0]]]  # of equal sums, undominated
+        front[left[(rest == first).all(axis=1)]] = True
+        left = left[(rest > first).any(axis=1)]
+    return front
+
+
+def find_dominators(gains: Floats, preference: Floats) -> Ints:
+    """Find for each row the most preferred front row that dominates it.
+
+    Args:
+        gains: As in :func:`find_pareto_front`.
+        preference: Shape (n_rows,); of several dominators the one with the highest is named.
+
+    Returns:
+        Row numbers, shape (n_rows,); -1 where nothing dominates the row.
+
+    >>> find_dominators(np.array([[1.0], [3.0], [2.0]]), np.zeros(3)).tolist()
+    [1, -1, 1]
+    """
+    front = np.flatnonzero(find_pareto_front(gains))
+    front = front[np.argsort(-preference[front], kind="stable")]
+    found: Ints = np.full(len(gains), -1, dtype=np.int64)
+    for row in front:
+        dominated = (gains[row] >= gains).all(axis=1) & (gains[row] > gains).any(axis=1)
+        found[dominated & (found == -1)] = row
+    return found

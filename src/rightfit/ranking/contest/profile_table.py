@@ -1,0 +1,185 @@
+"""Resource profiles as arrays: candidates numbered, their rows side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
+from rightfit.ranking.applications.utility import Floats, Ints
+from rightfit.spelling import find_nearest
+
+CANDIDATE_KEYS = ("dataset", "model", "candidate")
+SERVING_KEYS = ("runtime", "n_threads", "device")
+
+
+@dataclass(frozen=True)
+class ProfileTable:
+    """Profiles sorted so that the rows of a candidate, and those of a dataset, lie side by side.
+
+    Args:
+        frame: Sorted profiles; datasets and families keep the order of their first appearance.
+        starts: First row of each candidate, shape (n_candidates,).
+        dataset_starts: First row of each dataset, shape (n_datasets,).
+        datasets: Names of the datasets, in row order.
+    """
+
+    frame: pl.DataFrame
+    starts: Ints
+    dataset_starts: Ints
+    datasets: tuple[str, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of profiles."""
+        return self.frame.height
+
+    @cached_property
+    def dataset_of_row(self) -> Ints:
+        """Position of each row's dataset, shape (n_rows,)."""
+        return np.repeat(
+            np.arange(len(self.datasets)), np.diff(self.dataset_starts, append=self.n_rows)
+        )
+
+    @cached_property
+    def dataset_of_candidate(self) -> Ints:
+        """Position of each candidate's dataset, shape (n_candidates,)."""
+        return self.dataset_of_row[self.starts]
+
+    @cached_property
+    def candidate_slices(self) -> tuple[slice, ...]:
+        """Candidates of each dataset, as slices of candidate numbers."""
+        edges = np.searchsorted(self.starts, [*self.dataset_starts, self.n_rows])
+        return tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(edges))
+
+    @cached_property
+    def _arrays(self) -> dict[str, Floats]:
+        return {}  # columns already converted
+
+    def values(self, column: str) -> Floats:
+        """Return a column as floats, NaN where nothing was measured."""
+        if column not in self._arrays:
+            numbers = self.frame[column].cast(pl.Float64).fill_null(np.nan)
+            self._arrays[column] = numbers.to_numpy()
+        return self._arrays[column]
+
+    def interval(self, metric: str) -> tuple[Floats, Floats] | None:
+        """Return the metric's 95 % interval per row; the value itself where none is known.
+
+        Returns:
+            Lower and upper ends, or ``None`` when no profile has an interval of this metric.
+        """
+        names = f"{metric}_low", f"{metric}_high"
+        if any(
+            name not in self.frame.columns or self.frame[name].null_count() == self.n_rows
+            for name in names
+        ):
+            return None
+        value = self.values(metric)
+        low, high = (self.values(name) for name in names)
+        known = ~(np.isnan(low) | np.isnan(high))
+        return np.where(known, np.minimum(low, value), value), np.where(
+            known, np.maximum(high, value), value
+        )
+
+    def best_by_dataset(self, metric: str) -> Floats:
+        """Return the highest measured value of each row's dataset, shape (n_rows,)."""
+        best = np.fmax.reduceat(self.values(metric), self.dataset_starts)
+        return best[self.dataset_of_row]
+
+
+def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
+    """Sort and number resource profiles.
+
+    Args:
+        profiles: One row per dataset, model, candidate, runtime, n_threads and device.
+
+    Raises:
+        ValueError: If there is no profile, or a key column is missing.
+    """
+    keys = [*CANDIDATE_KEYS, *SERVING_KEYS]
+    missing = [key for key in keys if key not in profiles.columns]
+    if missing or not profiles.height:
+        raise ValueError(
+            f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
+            "Run the evaluation pipeline first."
+        )
+    ordered = profiles.with_columns(
+        pl.col(pl.Float64).fill_nan(None),
+        *(
+            pl.col(name).cast(pl.Enum(profiles[name].cast(pl.String).unique(maintain_order=True)))
+            for name in ("dataset", "model")
+        ),
+    ).sort(keys)
+    datasets = ordered["dataset"].unique(maintain_order=True).cast(pl.String)
+    return ProfileTable(
+        frame=ordered,
+        starts=_starts(ordered, CANDIDATE_KEYS),
+        dataset_starts=_starts(ordered, ("dataset",)),
+        datasets=tuple(datasets),
+    )
+
+
+def check_columns(table: ProfileTable, applications: Applications, rules: RankingRules) -> None:
+    """Refuse to rank by columns that the profiles do not have.
+
+    Raises:
+        ValueError: If an application or a tie rule names a column that does not exist; lists all of
+            them.
+    """
+    faults = [
+        f"applications.{name}: the metric {metric!r} is not in resource_profiles"
+        f"{suggest(metric, table.frame.columns)}"
+        for name, application in applications.items()
+        for metric in application.needed_metrics()
+        if metric not in table.frame.columns
+    ]
+    for rule_name, rule in {"rule": rules.ties.rule, **rules.ties.rule_by_application}.items():
+        unknown = [k.by for k in rule if k.by != UTILITY and k.by not in table.frame.columns]
+        faults += [f"ranking.ties.{rule_name}: no such column {by!r}" for by in unknown]
+    unknown_names = sorted(set(rules.ties.rule_by_application) - set(applications.root))
+    faults += [
+        f"ranking.ties.rule_by_application: no such application {name!r}" for name in unknown_names
+    ]
+    if faults:
+        raise ValueError(
+            "; ".join(faults) + ". Correct parameters_applications.yml or parameters_ranking.yml, "
+            "or measure what is missing with the evaluation pipeline."
+        )
+
+
+def find_unmeasured(table: ProfileTable, application: Application) -> dict[str, list[str]]:
+    """Find the metrics an application needs that a dataset has of no candidate at all.
+
+    Returns:
+        Metrics by dataset, those datasets left out that lack none.
+    """
+    found = {}
+    for position, dataset in enumerate(table.datasets):
+        rows = table.dataset_of_row == position
+        metrics = application.needed_metrics()
+        lacking = [name for name in metrics if np.isnan(table.values(name)[rows]).all()]
+        if lacking:
+            found[dataset] = lacking
+    return found
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the closest known name, or an empty string.
+
+    >>> suggest("qualty", ["quality", "latency_p50_ms"])
+    " (did you mean 'quality'?)"
+    """
+    near = find_nearest(name, known)
+    return f" (did you mean {near!r}?)" if near else ""
+
+
+def _starts(frame: pl.DataFrame, keys: tuple[str, ...]) -> Ints:
+    ids = frame.select(pl.struct(keys).rle_id()).to_series().cast(pl.Int64).to_numpy()
+    return np.flatnonzero(np.diff(ids, prepend=-1))

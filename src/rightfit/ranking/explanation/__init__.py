@@ -1,0 +1,1 @@
+"""Why each candidate has its place, in tables and sentences."""

@@ -1,0 +1,62 @@
+"""Breakdown: what each objective contributes to the utility of each candidate.
+
+Table ``utility_breakdown``: one row per application, dataset, candidate (with the serving
+configuration chosen for it) and objective: the keys ``application``, ``dataset``, ``model``,
+``candidate``, ``runtime``, ``n_threads``, ``device``, and ``metric``, ``value`` with its 95 %
+interval ``value_low`` to ``value_high`` (equal to it where none is known), ``score`` in [0, 1],
+``share`` (normalised weight) and ``contribution``. A candidate's contributions sum to its utility;
+under the geometric mean they divide it in proportion to share × score.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+
+from rightfit.ranking.applications.utility import score_metrics
+from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS
+from rightfit.ranking.contest.ranked import Ranked
+from rightfit.ranking.contest.rankings import describe_profiles
+
+
+def tabulate_breakdown(ranked: list[Ranked]) -> pl.DataFrame:
+    """Break every candidate's utility down by objective, in the order of the rankings."""
+    return pl.concat([_tabulate(one.contest)[_repeat(one)] for one in ranked])
+
+
+def _repeat(ranked: Ranked) -> list[int]:
+    """Return the rows of the breakdown in ranking order; objectives vary fastest."""
+    n_objectives, n = len(ranked.contest.application.weighted()), len(ranked.order)
+    rows = ranked.order[:, None] + n * np.arange(n_objectives)
+    return rows.ravel().tolist()
+
+
+def _tabulate(contest: Contest) -> pl.DataFrame:
+    """Return one block of rows per objective, candidates by number."""
+    goals = contest.application.weighted()
+    rows = contest.chosen
+    values = {metric: contest.table.values(metric)[rows] for metric in goals}
+    scores = score_metrics(values, contest.application)
+    parts = contest.application.shares()[:, None] * np.array(scores)
+    total = parts.sum(axis=0)
+    contributions = parts * np.where(total > 0, contest.utility / np.where(total > 0, total, 1), 1)
+    keys = describe_profiles(contest).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
+    blocks = []
+    for position, (metric, share) in enumerate(
+        zip(goals, contest.application.shares().tolist(), strict=True)
+    ):
+        interval = contest.table.interval(metric) or (contest.table.values(metric),) * 2
+        blocks.append(
+            keys.with_columns(
+                pl.lit(metric).alias("metric"),
+                pl.Series("value", values[metric]),
+                pl.Series("value_low", interval[0][rows]),
+                pl.Series("value_high", interval[1][rows]),
+                pl.Series("score", scores[position]),
+                pl.lit(share).alias("share"),
+                pl.Series("contribution", contributions[position]),
+            )
+        )
+    return pl.concat(blocks).with_columns(cs.float().fill_nan(None))

@@ -1,0 +1,1 @@
+"""What would change the winner: weights, limits, number of predictions."""

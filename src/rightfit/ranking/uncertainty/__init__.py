@@ -1,0 +1,1 @@
+"""How far measuring errors reach into utilities, ranks and chances."""

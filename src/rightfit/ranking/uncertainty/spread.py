@@ -1,0 +1,203 @@
+"""Uncertainty: how far measuring errors reach into utilities, feasibility and ranks.
+
+Metrics come with 95 % intervals. They are carried to the utility one objective at a time and added
+in quadrature, each side for itself ("method of variance estimates recovery", Zou and Donner 2008);
+errors of different metrics and candidates count as independent. Two candidates count as ordered
+only if their difference exceeds its own interval, at a level corrected for all pairs of the dataset
+(Bonferroni), so that all rank intervals of one table hold together at the confidence level
+(pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference for Ranks").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from rightfit.ranking.applications.applications import Objective
+from rightfit.ranking.applications.constraints import Limit
+from rightfit.ranking.applications.utility import (
+    Bools,
+    Floats,
+    Ints,
+    aggregate_scores,
+    place_between_bounds,
+    score_metrics,
+)
+from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.order import standing
+from rightfit.ranking.contest.profile_table import ProfileTable
+
+Z_OF_INTERVALS = NormalDist().inv_cdf(0.975)  # the profiles' intervals are 95 % ones
+UNMEASURED_UTILITY = -3.0  # below every utility, whatever the error
+_PAIRS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Reach of the measuring errors of candidates under one application.
+
+    Args:
+        below: Distance from the utility down to its lower end, shape (n_candidates,).
+        above: Distance up to its upper end.
+        surely_feasible: Within all limits even at the unfavourable ends.
+        maybe_feasible: Within all limits at the favourable ends.
+    """
+
+    below: Floats
+    above: Floats
+    surely_feasible: Bools
+    maybe_feasible: Bools
+
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether there is no uncertainty at all."""
+        return not (
+            self.below.any()
+            or self.above.any()
+            or (self.surely_feasible != self.maybe_feasible).any()
+        )
+
+
+def widening(confidence_level: float, n_comparisons: int) -> float:
+    """Return the factor from a 95 % interval to one that holds in all comparisons together.
+
+    >>> widening(0.95, 1)
+    1.0
+    """
+    tail = (1.0 - confidence_level) / (2 * max(n_comparisons, 1))
+    return NormalDist().inv_cdf(1.0 - tail) / Z_OF_INTERVALS
+
+
+def count_pairs(n_candidates: int) -> int:
+    """Return the number of pairs, at least 1."""
+    return max(n_candidates * (n_candidates - 1) // 2, 1)
+
+
+def spread_candidates(contest: Contest, factor: float) -> Spread:
+    """Carry the metrics' intervals to the utilities and the feasibility of the candidates.
+
+    Args:
+        contest: The candidates with their chosen profiles.
+        factor: Widening of the intervals, see :func:`widening`.
+    """
+    table, rows = contest.table, contest.chosen
+    below, above = _spread_utility(contest, factor)
+    surely: Bools = np.ones(len(rows), dtype=np.bool_)
+    maybe: Bools = np.ones(len(rows), dtype=np.bool_)
+    for limit in contest.limits:
+        low, high = _margin_interval(table, limit, rows=rows, factor=factor)
+        surely &= low >= 0  # NaN, not measured: neither surely nor maybe
+        maybe &= high >= 0
+    measured = ~np.isnan(contest.utility)
+    return Spread(below, above, surely & measured, maybe & measured)
+
+
+def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints, Ints]:
+    """Bound the ranks of the candidates of one dataset.
+
+    Args:
+        utility: Shape (n_candidates,), NaN where not measured.
+        feasible: By the measured values.
+        spread: Widened to hold for all pairs.
+
+    Returns:
+        Lowest and highest rank of each candidate: 1 + those surely better, and the number of
+        candidates less those surely worse.
+    """
+    n = len(utility)
+    if spread.is_exact:
+        level = standing(utility, feasible)
+        order = np.argsort(-level)
+        starts = np.flatnonzero(np.diff(level[order], prepend=np.inf) != 0)
+        n_equal = np.diff(starts, append=n)
+        low, high = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        low[order] = np.repeat(starts + 1, n_equal)
+        high[order] = np.repeat(starts + n_equal, n_equal)
+        return low, high
+    value = np.where(np.isnan(utility), UNMEASURED_UTILITY, utility)
+    low = np.empty(n, dtype=np.int64)
+    high = np.full(n, n, dtype=np.int64)
+    step = max(1, _PAIRS_AT_ONCE // n)
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        above = _surely_above(value, spread, part)
+        low[part] = 1 + above.sum(axis=0)
+        high -= above.sum(axis=1)
+    return low, high
+
+
+def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
+    """Tell which candidates (rows) surely rank above those of ``part`` (columns)."""
+    gap = value[:, None] - value[None, part]
+    reach = np.hypot(spread.below[:, None], spread.above[None, part])
+    sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
+    above: Bools = (sure & ~maybe) | ((gap > reach) & (sure | ~maybe))
+    return above
+
+
+def _spread_utility(contest: Contest, factor: float) -> tuple[Floats, Floats]:
+    table, application, rows = contest.table, contest.application, contest.chosen
+    goals, utility = application.weighted(), contest.utility
+    intervals = {metric: table.interval(metric) for metric in goals}
+    below, above = np.zeros(len(rows)), np.zeros(len(rows))
+    if not any(intervals.values()):
+        return below, above
+    values = {metric: table.values(metric)[rows] for metric in goals}
+    scores = score_metrics(values, application)
+    for position, (metric, goal) in enumerate(goals.items()):
+        interval = intervals[metric]
+        if interval is None:
+            continue
+        ends = (interval[0][rows], interval[1][rows])
+        for square, score in zip(
+            (below, above), _score_ends(values[metric], ends, goal, factor), strict=True
+        ):
+            moved = [*scores[:position], score, *scores[position + 1 :]]
+            shifted = aggregate_scores(moved, application.shares(), application.aggregation)
+            square += (shifted - utility) ** 2
+    return np.nan_to_num(np.sqrt(below)), np.nan_to_num(np.sqrt(above))
+
+
+def _score_ends(
+    value: Floats, ends: tuple[Floats, Floats], goal: Objective, factor: float
+) -> tuple[Floats, Floats]:
+    place = place_between_bounds(value, goal)
+    moves = [factor * (place_between_bounds(end, goal) - place) for end in ends]
+    worse = np.clip(place + np.fmin(*moves), 0.0, 1.0)
+    better = np.clip(place + np.fmax(*moves), 0.0, 1.0)
+    return worse, better
+
+
+def _margin_interval(
+    table: ProfileTable, limit: Limit, *, rows: Ints, factor: float
+) -> tuple[Floats, Floats]:
+    """Return the ends of how far a metric lies within its limit."""
+    value = table.values(limit.metric)[rows]
+    bound = limit.at(rows).bound
+    margin = value - bound if limit.is_floor else bound - value
+    interval = table.interval(limit.metric)
+    if interval is None:
+        return margin, margin
+    down, up = value - interval[0][rows], interval[1][rows] - value
+    below, above = (down, up) if limit.is_floor else (up, down)
+    if limit.kind == "max_degradation":
+        ref_down, ref_up, is_best = _reference_reach(table, limit.metric, interval, rows)
+        below = np.where(is_best, 0.0, np.hypot(below, ref_up))
+        above = np.where(is_best, 0.0, np.hypot(above, ref_down))
+    return margin - factor * below, margin + factor * above
+
+
+def _reference_reach(
+    table: ProfileTable, metric: str, interval: tuple[Floats, Floats], rows: Ints
+) -> tuple[Floats, Floats, Bools]:
+    """Return the reach of the best value of each row's dataset, and whether the row holds it."""
+    value, best = table.values(metric), table.best_by_dataset(metric)
+    is_best = value == best
+    reach = [
+        np.fmax.reduceat(np.where(is_best, end, 0.0), table.dataset_starts)
+        for end in (value - interval[0], interval[1] - value)
+    ]
+    dataset = table.dataset_of_row[rows]
+    return reach[0][dataset], reach[1][dataset], is_best[rows]

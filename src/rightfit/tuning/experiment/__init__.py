@@ -1,0 +1,1 @@
+"""The experiment on early stopping (RQ2): recordings, replays, policies, savings."""

@@ -1,0 +1,203 @@
+"""Recording trainings that nothing stops, so that stopping rules can be judged afterwards.
+
+Each recording is a folder: ``recording.json``, the bundle of the finished model in ``final`` and,
+for some, bundles of earlier checkpoints. It is written whole or not at all, so an interrupted
+recording goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.learning_curve import Json, follow_training
+from rightfit.tuning.search.search import Cell
+from rightfit.tuning.search.space import ModelParams
+
+logger = logging.getLogger(__name__)
+
+DOCUMENT = "recording.json"
+FINAL = "final"
+
+
+@dataclass(frozen=True)
+class RecordingSettings:
+    """What is recorded of a cell.
+
+    Args:
+        n_configurations: Configurations drawn at random.
+        n_snapshots: So many of them also keep bundles from before the end, to learn how early the
+            costs of serving are known.
+        n_checkpoints: Looks at each training.
+        n_workers: Trainings side by side, each on one thread.
+        seed: Seed of the configurations and trainings.
+    """
+
+    n_configurations: int
+    n_snapshots: int
+    n_checkpoints: int
+    n_workers: int
+    seed: int
+
+
+def record_cell(
+    cell: Cell,
+    settings: RecordingSettings,
+    folder: Path,
+    *,
+    on_recording: Callable[[int, int], None],
+) -> list[Json]:
+    """Train a cell's random configurations to the end, recording every checkpoint.
+
+    Args:
+        cell: Data, family and space.
+        settings: What to record.
+        folder: Where the recordings are kept; those there already are not made again.
+        on_recording: Called with the number of recordings there are and there will be.
+
+    Returns:
+        The recordings, in the order of their configurations.
+
+    Raises:
+        RuntimeError: If a training fails; those finished stay.
+    """
+    folders = [folder / f"{index:04d}" for index in range(settings.n_configurations)]
+    missing = [i for i, path in enumerate(folders) if not (path / DOCUMENT).is_file()]
+    if missing:
+        _record_missing(cell, settings, folder, missing, on_recording)
+    return [read_recording(path) for path in folders]
+
+
+def read_recording(folder: Path) -> Json:
+    """Return a recording, with ``folder`` added."""
+    document: Json = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    return document | {"folder": str(folder)}
+
+
+def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Json:
+    """Draw a configuration at random; the same seed and index give the same one."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=100_003 * seed + index))
+    return params.suggest(study.ask())
+
+
+def record_training(cell: Cell, settings: RecordingSettings, folder: Path, *, index: int) -> None:
+    """Train one configuration to the end and write its recording.
+
+    Args:
+        cell: Data, family and space.
+        settings: What to record.
+        folder: The cell's folder.
+        index: Which configuration.
+    """
+    family = get_family(cell.family)
+    configuration = draw_configuration(cell.params, seed=settings.seed, index=index)
+    target, partial = folder / f"{index:04d}", folder / f".{index:04d}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    keeps = _snapshot_checkpoints(cell.family, settings) if index < settings.n_snapshots else ()
+    untrained = family.build_untrained(configuration, cell.train.schema, seed=settings.seed)
+    document: Json = {
+        "index": index,
+        "configuration": configuration,
+        "untrained": None,
+        "points": [],
+        "snapshots": [],
+    }
+    if untrained is not None:
+        document["untrained"] = family.describe_structure(untrained)
+        if 0 in keeps:
+            document["snapshots"].append(0)
+            _write(partial / "0", untrained, configuration, cell)
+    for look in follow_training(
+        cell,
+        configuration,
+        n_checkpoints=settings.n_checkpoints,
+        seed=settings.seed,
+        n_threads=1,
+        device="cpu",
+    ):
+        document["points"].append(look.point)
+        number = look.point["checkpoint"]
+        if number in keeps:
+            document["snapshots"].append(number)
+            _write(partial / str(number), look.model, configuration, cell)
+    started_ns = time.process_time_ns()
+    _write(partial / FINAL, look.model, configuration, cell)
+    document["export_cpu_s"] = (time.process_time_ns() - started_ns) / 1e9
+    (partial / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
+    partial.rename(target)
+
+
+def _snapshot_checkpoints(family: str, settings: RecordingSettings) -> tuple[int, ...]:
+    if get_family(family).growth == "constant":
+        return (0,)
+    return tuple(range(max(1, settings.n_checkpoints - 3), settings.n_checkpoints))
+
+
+def _write(folder: Path, model: Any, configuration: Json, cell: Cell) -> None:
+    bundle = write_bundle(
+        folder,
+        model,
+        family=cell.family,
+        configuration=configuration,
+        schema=cell.train.schema,
+        data_version=cell.data_version,
+    )
+    add_onnx(bundle, cell.validation.rows)
+
+
+def _record_missing(
+    cell: Cell,
+    settings: RecordingSettings,
+    folder: Path,
+    missing: list[int],
+    on_recording: Callable[[int, int], None],
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    n_known = settings.n_configurations - len(missing)
+    on_recording(n_known, settings.n_configurations)
+    for n_made, _ in enumerate(_map(cell, settings, folder, missing), start=1):
+        on_recording(n_known + n_made, settings.n_configurations)
+
+
+def _map(
+    cell: Cell, settings: RecordingSettings, folder: Path, indices: list[int]
+) -> Iterator[None]:
+    if settings.n_workers == 1:
+        get_family(cell.family).load_libraries()
+        for index in indices:
+            record_training(cell, settings, folder, index=index)
+            yield
+        return
+    with ProcessPoolExecutor(
+        settings.n_workers,
+        mp_context=get_context("spawn"),  # torch's threads do not survive a fork
+        initializer=_prepare,
+        initargs=(cell, settings, folder),
+    ) as pool:
+        yield from pool.map(_record_here, indices)
+
+
+_here: list[tuple[Cell, RecordingSettings, Path]] = []
+
+
+def _prepare(cell: Cell, settings: RecordingSettings, folder: Path) -> None:
+    get_family(cell.family).load_libraries()
+    _here[:] = [(cell, settings, folder)]
+
+
+def _record_here(index: int) -> None:
+    cell, settings, folder = _here[0]
+    record_training(cell, settings, folder, index=index)

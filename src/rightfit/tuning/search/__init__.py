@@ -1,0 +1,1 @@
+"""The search of one cell: budget, trials, training, and sharing among workers."""

@@ -1,0 +1,130 @@
+"""Which complete trials are worth measuring thoroughly.
+
+First those that the applications want, where the search has looked at them; then the ends and the
+middle of quality against size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState
+
+from rightfit.families.bundle import Bundle, add_onnx, read_bundle
+from rightfit.families.family import Rows
+from rightfit.tuning.studies.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class CompleteTrial:
+    """What choosing needs to know.
+
+    Args:
+        number: The trial's number.
+        quality_raw: Validation quality, higher is better.
+        size_mib: Size of the native weights.
+        validation_pass_ms: Time of one pass over the validation rows.
+    """
+
+    number: int
+    quality_raw: float
+    size_mib: float
+    validation_pass_ms: float
+
+
+def choose_candidates(
+    trials: list[CompleteTrial], *, n_candidates: int, favourites: Sequence[int] = ()
+) -> list[int]:
+    """Choose the trials to evaluate.
+
+    First the favourites; then the best by quality, the smallest and the fastest on the Pareto front
+    of quality against size, then those of the front whose sizes fill the largest gaps (on a log
+    scale).
+
+    Args:
+        trials: Complete trials.
+        n_candidates: At most so many are chosen; at least 1.
+        favourites: Numbers of the trials that applications want, the most wanted first.
+
+    Returns:
+        Trial numbers, the best by quality first.
+
+    >>> best = CompleteTrial(0, 0.9, 10.0, 5.0)
+    >>> small = CompleteTrial(1, 0.8, 1.0, 1.0)
+    >>> beaten = CompleteTrial(2, 0.7, 2.0, 2.0)
+    >>> choose_candidates([best, small, beaten], n_candidates=3)
+    [0, 1]
+    """
+    front = pareto_front(trials)
+    by_number = {trial.number: trial for trial in trials}
+    chosen = [
+        *(by_number[number] for number in favourites),
+        max(front, key=lambda trial: trial.quality_raw),
+        min(front, key=lambda trial: trial.size_mib),
+        min(front, key=lambda trial: trial.validation_pass_ms),
+    ]
+    chosen = list(dict.fromkeys(chosen))[:n_candidates]
+    rest = [trial for trial in front if trial not in chosen]
+    while rest and len(chosen) < n_candidates:
+        chosen.append(max(rest, key=lambda trial: _log_gap(trial, chosen)))
+        rest.remove(chosen[-1])
+    return [trial.number for trial in chosen]
+
+
+def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
+    """Return the trials no other one beats in quality and size, smallest first.
+
+    Of equal trials the first is kept.
+    """
+    front: list[CompleteTrial] = []
+    for trial in sorted(trials, key=lambda t: (t.size_mib, -t.quality_raw, t.number)):
+        if not front or trial.quality_raw > front[-1].quality_raw:
+            front.append(trial)
+    return front
+
+
+def bundle_candidates(
+    study: optuna.Study,
+    store: StudyStore,
+    *,
+    n_candidates: int,
+    favourites: Sequence[int],
+    parity_rows: Rows,
+    model: str,
+) -> dict[str, Bundle]:
+    """Export the chosen trials to ONNX.
+
+    Args:
+        study: A search with at least one complete trial.
+        store: Where its bundles are.
+        n_candidates: At most so many.
+        favourites: Numbers of the trials that applications want, the most wanted first.
+        parity_rows: Held-out rows on which both exports must agree, shape (n_rows, n_features).
+        model: Name of the family, for the candidates' names.
+
+    Returns:
+        Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
+    """
+    complete = [
+        CompleteTrial(
+            number=trial.number,
+            quality_raw=float(trial.values[0]),
+            size_mib=trial.user_attrs["model_size_mib"],
+            validation_pass_ms=trial.user_attrs["validation_pass_ms"],
+        )
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    ]
+    bundles = {}
+    for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
+        with store.locked(f"{study.study_name}.export"):  # another run may share the search
+            bundle = read_bundle(store.bundle_folder(study.study_name, number))
+            bundle = bundle if bundle.onnx else add_onnx(bundle, parity_rows)
+        bundles[f"{model}-{number:03d}"] = bundle
+    return bundles
+
+
+def _log_gap(trial: CompleteTrial, chosen: list[CompleteTrial]) -> float:
+    return min(abs(math.log(trial.size_mib / other.size_mib)) for other in chosen)

@@ -1,0 +1,90 @@
+"""A training followed through its checkpoints: quality, costs and structure at each of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rightfit.families.quality import score
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.fit_meter import FitMeter
+
+if TYPE_CHECKING:
+    from rightfit.tuning.search.search import Cell
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of a trial at a checkpoint.
+
+    Args:
+        model: The model so far; it is trained further once the next look is asked for.
+        point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows, the fit
+            metrics so far, ``fit_cpu_s`` and ``validate_cpu_s`` (CPU seconds since the trial's
+            start) and ``structure`` (see ``Family.describe_structure``).
+    """
+
+    model: Any
+    point: Json
+
+
+def follow_training(
+    cell: Cell,
+    configuration: Mapping[str, Any],
+    *,
+    n_checkpoints: int,
+    seed: int,
+    n_threads: int,
+    device: str,
+) -> Iterator[Look]:
+    """Train a configuration and look at it at each checkpoint.
+
+    Args:
+        cell: Data, family and quality metric.
+        configuration: Hyper-parameters.
+        n_checkpoints: Looks at the training.
+        seed: Seed of the training.
+        n_threads: Threads training may use.
+        device: ``cpu`` or ``cuda``.
+
+    Yields:
+        One look per checkpoint.
+
+    Raises:
+        ArithmeticError: If the quality is not a number.
+    """
+    family = get_family(cell.family)
+    checkpoints = family.train(
+        configuration,
+        cell.train,
+        n_checkpoints=n_checkpoints,
+        seed=seed,
+        n_threads=n_threads,
+        device=device,
+    )
+    meter = FitMeter()
+    validate_ns = 0
+    for number in range(1, n_checkpoints + 1):
+        with meter.training():
+            checkpoint = next(checkpoints)
+        start_ns = time.process_time_ns()
+        probabilities = family.predict_proba(checkpoint.model, cell.validation.rows)
+        quality_raw = score(cell.quality.name, cell.validation.labels, probabilities)
+        validate_ns += time.process_time_ns() - start_ns
+        if not math.isfinite(quality_raw):
+            raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
+        point = {
+            "checkpoint": number,
+            "n_steps": checkpoint.n_steps,
+            "quality_raw": quality_raw,
+            **meter.read(n_steps=checkpoint.n_steps),
+            "fit_cpu_s": meter.cpu_s,
+            "validate_cpu_s": validate_ns / 1e9,
+            "structure": family.describe_structure(checkpoint.model),
+        }
+        yield Look(checkpoint.model, point)

@@ -1,0 +1,96 @@
+"""Samplers whose n-th draw does not depend on who draws it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
+
+from rightfit.tuning.search.space import Space
+
+SamplerName = Literal["tpe", "random", "grid"]
+
+
+class GivenSampler(optuna.samplers.BaseSampler):
+    """Answer with given parameters.
+
+    ``Study.enqueue_trial`` would take two steps, and a worker that dies between them would leave a
+    configuration to be tried twice.
+
+    Args:
+        params: Parameters by name.
+    """
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._params = params
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,  # noqa: ARG002 - Optuna's signature, as below
+        trial: FrozenTrial,  # noqa: ARG002
+    ) -> dict[str, BaseDistribution]:
+        """Sample nothing beforehand."""
+        return {}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Sample nothing beforehand."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> Any:
+        """Return the given value."""
+        return self._params[param_name]
+
+
+def make_sampler(
+    name: SamplerName, *, seed: int, draw: int, n_startup_trials: int
+) -> optuna.samplers.BaseSampler:
+    """Make Optuna's sampler for one draw.
+
+    A sampler that lives for a whole search depends on what it was asked before, so a resumed search
+    or a second worker would draw the same again. This one starts afresh at each draw: a random
+    search draws the same configurations in whatever order and by whatever worker; TPE, which also
+    looks at the results so far, does with one worker, interrupted or not.
+
+    Args:
+        name: ``tpe`` or ``random``; ``grid`` draws from :func:`grid_points` and needs none.
+        seed: Seed of the search.
+        draw: The configuration's place in the search, from 0.
+        n_startup_trials: Draws of TPE at random before it looks at results.
+    """
+    own_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
+    if name == "tpe":
+        # a running trial counts as a bad one, so workers keep apart
+        return optuna.samplers.TPESampler(
+            seed=own_seed, n_startup_trials=n_startup_trials, constant_liar=True
+        )
+    return optuna.samplers.RandomSampler(seed=own_seed)
+
+
+def grid_points(space: Space, *, n_points: int, seed: int) -> list[dict[str, Any]]:
+    """Return the points of a grid in a random order.
+
+    Args:
+        space: What is searched.
+        n_points: Points per range.
+        seed: Seed of the order.
+    """
+    names = list(space.root)
+    values = [space.root[name].grid(n_points) for name in names]
+    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*values)]
+    order = np.random.default_rng(seed).permutation(len(points))
+    return [points[position] for position in order]

@@ -1,0 +1,133 @@
+"""Setting up a search from a dataset's tables and the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from rightfit.families.family import TrainingData
+from rightfit.families.quality import QualityMetric
+from rightfit.families.registry import get_family
+from rightfit.families.schema import InputSchema
+from rightfit.profiling.hardware.environment import usable_cores
+from rightfit.profiling.hardware.tiers import Ladder
+from rightfit.profiling.profiles.jobs import plan_servings
+from rightfit.profiling.worker.gpu import list_devices
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.judge.demand import Demand
+from rightfit.tuning.search.known_quality import find_known_quality
+from rightfit.tuning.search.search import Cell, SearchSettings
+from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.training_device import pick_device
+from rightfit.tuning.studies.study_store import StudyStore
+
+if TYPE_CHECKING:
+    from rightfit.tuning.search.training_params import TrainingParams
+
+_SERVED_DIFFERENTLY = ("onnx_int8",)  # other answers than the trained model's
+
+
+def make_cell(
+    name: str,
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: Mapping[str, Any],
+    params: ModelParams,
+) -> Cell:
+    """Make a cell from its dataset's tables.
+
+    Args:
+        name: ``{dataset}.{model}``.
+        train: Encoded rows to learn from, with the column ``label``.
+        validation: Encoded rows to judge by.
+        data_card: The dataset's card.
+        params: The family's settings and space.
+    """
+    schema = InputSchema.from_dict(data_card["input_schema"])
+    return Cell(
+        name=name,
+        family=name.rsplit(".", 1)[1],
+        params=params,
+        train=make_data(train, schema),
+        validation=make_data(validation, schema),
+        quality=QualityMetric(**data_card["quality"]),
+        data_version=data_card["data_version"],
+    )
+
+
+def make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
+    """Make rows and labels from encoded rows with the column ``label``."""
+    rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
+    return TrainingData(rows, frame["label"].to_numpy().astype(np.int64), schema)
+
+
+def make_settings(training: TrainingParams, family: str) -> SearchSettings:
+    """Return the settings of a search that quality alone steers.
+
+    Args:
+        training: The stage's parameters.
+        family: Whose search.
+    """
+    share = max(1, usable_cores() // training.n_workers)
+    own: dict[str, Any] = {
+        "n_threads": share if training.n_threads == "all" else training.n_threads,
+        "device": pick_device(training.device, get_family(family).devices),
+        "demand": None,
+    }
+    names = {field.name for field in fields(SearchSettings)} - set(own)
+    return SearchSettings(**{name: getattr(training, name) for name in names}, **own)
+
+
+def make_demand(training: TrainingParams, applications: Any, evaluation: Any) -> Demand:
+    """Return what the applications ask of a search.
+
+    Runtimes that answer otherwise than the trained model are left out: their quality is not that
+    of the search.
+
+    Args:
+        training: Rules, and how shortly to measure.
+        applications: The parameters ``applications``, validated already or not.
+        evaluation: The parameters ``evaluation``, likewise: serving configurations and tiers.
+    """
+    wanted = evaluation if isinstance(evaluation, dict) else evaluation.model_dump()
+    servings = plan_servings(
+        [name for name in wanted["runtimes"] if name not in _SERVED_DIFFERENTLY],
+        wanted["n_threads"],
+        wanted["devices"],
+        n_cores=usable_cores(),
+        present=list_devices(),
+    )
+    return Demand(
+        applications=Applications.model_validate(applications),
+        rules=training.rules,
+        servings=tuple((s.runtime, s.n_threads, s.device) for s in servings),
+        measuring=training.measuring,
+        tiers=Ladder.model_validate({"tiers": wanted["tiers"]}).tiers,
+        known_quality=None,
+        audit_share=training.audit_share,
+    )
+
+
+def let_applications_steer(
+    settings: SearchSettings,
+    demand: Demand,
+    cell: Cell,
+    siblings: Mapping[str, Any],
+    studies: StudyStore,
+) -> SearchSettings:
+    """Add what applications ask for, and what the dataset's other families have reached.
+
+    Args:
+        settings: From :func:`make_settings`.
+        demand: From :func:`make_demand`.
+        cell: What is searched.
+        siblings: Parameters of the dataset's other families, by name.
+        studies: Where all searches are kept.
+    """
+    params = {name: ModelParams.model_validate(block) for name, block in siblings.items()}
+    known = find_known_quality(cell, params, settings, studies)
+    return replace(settings, demand=replace(demand, known_quality=known))

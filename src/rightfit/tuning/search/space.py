@@ -1,0 +1,168 @@
+"""Search spaces: what a study varies, written in YAML, suggested by Optuna."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+from rightfit.families.family import Family, split_training
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+
+class FloatRange(BaseModel):
+    """A range of numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> FloatRange:
+        _check_range(self.low, self.high, log=self.log)
+        return self
+
+    def place(self, value: float) -> tuple[float, ...]:
+        """Return where a value lies between the ends, from 0 to 1."""
+        return (_place(value, self.low, self.high, log=self.log),)
+
+    def suggest(self, trial: Trial, name: str) -> float:
+        """Ask the trial for a value."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def grid(self, n_points: int) -> list[Any]:
+        """Return ``n_points`` evenly spaced values, in the logarithm if ``log``."""
+        spaced = np.geomspace if self.log else np.linspace
+        return [float(value) for value in spaced(self.low, self.high, n_points)]
+
+
+class IntRange(BaseModel):
+    """A range of whole numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> IntRange:
+        _check_range(self.low, self.high, log=self.log)
+        return self
+
+    def place(self, value: float) -> tuple[float, ...]:
+        """Return where a value lies between the ends, from 0 to 1."""
+        return (_place(value, self.low, self.high, log=self.log),)
+
+    def suggest(self, trial: Trial, name: str) -> int:
+        """Ask the trial for a value."""
+        return trial.suggest_int(name, self.low, self.high, log=self.log)
+
+    def grid(self, n_points: int) -> list[Any]:
+        """Return at most ``n_points`` evenly spaced values, in the logarithm if ``log``."""
+        spaced = np.geomspace if self.log else np.linspace
+        return sorted({round(value) for value in spaced(self.low, self.high, n_points)})
+
+
+class Choice(BaseModel):
+    """A list of values without order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["categorical"]
+    choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
+
+    def place(self, value: Any) -> tuple[float, ...]:
+        """Return 1 at the choice made, else 0."""
+        return tuple(float(value == choice) for choice in self.choices)
+
+    def suggest(self, trial: Trial, name: str) -> Any:
+        """Ask the trial for a value."""
+        return trial.suggest_categorical(name, self.choices)
+
+    def grid(self, n_points: int) -> list[Any]:  # noqa: ARG002 -- every choice is a point
+        """Return all choices."""
+        return list(self.choices)
+
+
+class Space(
+    RootModel[dict[str, Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]]]
+):
+    """Hyper-parameter name → what it may be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def place(self, configuration: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return where a configuration lies in the space, as a point of a unit cube.
+
+        Args:
+            configuration: Has a value for every hyper-parameter of the space.
+
+        Returns:
+            A coordinate in [0, 1] for each range, on its own scale; one of 0 or 1 for each choice.
+        """
+        return tuple(
+            coordinate
+            for name, item in self.root.items()
+            for coordinate in item.place(configuration[name])
+        )
+
+
+class ModelParams(BaseModel):
+    """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fixed: dict[str, str | int | float | bool | None]
+    space: Space
+
+    @model_validator(mode="after")
+    def _check_overlap(self) -> ModelParams:
+        twice = sorted(set(self.fixed) & set(self.space.root))
+        if twice:
+            raise ValueError(f"{twice} stand both under fixed and under space; keep one of them.")
+        return self
+
+    def check_family(self, family: Family, *, n_checkpoints: int) -> None:
+        """Check that the settings are the family's, and its shortest training long enough.
+
+        Args:
+            family: Whose settings they should be.
+            n_checkpoints: Parts of a training.
+
+        Raises:
+            ValueError: If a setting is missing or unknown, or a training may have fewer epochs or
+                trees than checkpoints.
+        """
+        family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
+        name = family.length_setting
+        searched = self.space.root.get(name)
+        shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
+        split_training(shortest, n_checkpoints)
+
+    def suggest(self, trial: Trial) -> dict[str, Any]:
+        """Return a whole configuration for a trial."""
+        suggested = {name: item.suggest(trial, name) for name, item in self.space.root.items()}
+        return {**self.fixed, **suggested}
+
+
+def _check_range(low: float, high: float, *, log: bool) -> None:
+    if not low < high:
+        raise ValueError(f"low must be below high, but got {low=}, {high=}.")
+    if log and not low > 0:
+        raise ValueError(f"a logarithmic range must start above 0, but got {low=}.")
+
+
+def _place(value: float, low: float, high: float, *, log: bool) -> float:
+    if log:
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    return (value - low) / (high - low)

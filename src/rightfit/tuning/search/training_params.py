@@ -1,0 +1,47 @@
+"""Parameters of the searches."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.tuning.judge.stopping_rules import RuleParams
+
+
+class TrainingParams(BaseModel):
+    """Budget and rules of each cell's search (``params:training``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # a search ends at the first limit it reaches, over all runs; null in the YAML: no limit
+    n_trials: int | None = Field(gt=0)  # finished trials
+    budget_cpu_s: float | None = Field(gt=0)  # CPU seconds of the finished trials
+    budget_wall_s: float | None = Field(gt=0)  # wall seconds with a trial running
+    patience: int | None = Field(gt=0)  # finished trials in a row without a gain for anybody
+    n_workers: int = Field(gt=0)  # processes per search
+    n_retries: int = Field(ge=0)  # of a configuration whose worker died
+    n_checkpoints: int = Field(gt=0)
+    sampler: Literal["tpe", "random", "grid"]
+    n_grid_points: int = Field(gt=1)  # per range, for sampler: grid
+    early_stopping: Literal["judge", "median", "successive_halving", "hyperband", "none"]
+    n_startup_trials: int = Field(ge=1)  # random trials; complete ones before any median stop
+    n_candidates: int = Field(gt=0)  # per cell, at most
+    n_threads: int | Literal["all"]
+    device: Literal["cpu", "cuda", "auto"]
+    seed: int = Field(ge=0)
+    rules: RuleParams  # of the judge
+    audit_share: float = Field(ge=0, le=1)  # of its stops, not carried out
+    n_audit_orders: int = Field(ge=1)  # random orders in which winners must survive
+    measuring: MeasuringSettings  # of a finished model during the search
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> TrainingParams:
+        limits = (self.n_trials, self.budget_cpu_s, self.budget_wall_s, self.patience)
+        if all(limit is None for limit in limits):
+            raise ValueError(
+                "n_trials, budget_cpu_s, budget_wall_s and patience are all null, so a search "
+                "would never end. Give at least one of them in parameters_training.yml."
+            )
+        return self

@@ -1,0 +1,107 @@
+"""Measuring a finished model shortly, as much as a search can afford.
+
+The rows are those of the validation split: what a search sees of the test split it could fit to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rightfit.families.bundle import Bundle, add_onnx
+from rightfit.families.family import Rows
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
+from rightfit.profiling.measuring.worker_pool import shared_pool
+from rightfit.profiling.profiles.cell_profiles import set_costs
+from rightfit.profiling.profiles.jobs import Job
+from rightfit.profiling.profiles.jobs import Serving as JobServing
+from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.tuning.judge.demand import Demand
+from rightfit.tuning.judge.observed import SERVED_COLUMNS, Serving
+
+if TYPE_CHECKING:
+    from rightfit.tuning.search.search import Cell
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ShortBench:
+    """Measures models of one cell.
+
+    Args:
+        cell_name: ``{dataset}.{model}``.
+        rows: Rows to answer, shape (n_rows, n_features).
+        bench: Where and how to measure.
+        demand: Whose metrics to measure.
+    """
+
+    cell_name: str
+    rows: Rows
+    bench: Bench
+    demand: Demand
+    _exports: dict[Path, Bundle] = field(default_factory=dict)
+
+    def measure(self, bundle: Bundle, serving: Serving) -> tuple[dict[str, float], float]:
+        """Measure a bundle in one serving configuration, exporting it when needed.
+
+        Returns:
+            Metrics by column, those that could not be had left out, and the seconds that the
+            measuring processes took.
+        """
+        runtime, n_threads, device = serving
+        if runtime == "onnx":
+            bundle = self._export(bundle)
+            if bundle.onnx is None:
+                return {}, 0.0
+        job = Job(self.cell_name, bundle.path.name, bundle, JobServing(runtime, n_threads, device))
+        measurement = Measurement(job.subject, self.bench)
+        while not measurement.is_over:
+            measurement.visit()
+        state = measurement.state
+        n_loads = self.demand.measuring.server.n_processes
+        while len(state["server"]) < n_loads and state["error"] is None:
+            state = measure_under_load(job.subject, self.bench, state)
+        if state["error"] is not None:
+            logger.warning("%s could not be measured: %s", job.subject.label, state["error"])
+        profile = Profile()
+        devices = {serving[2] for serving in self.demand.servings}
+        set_costs(profile, job, state, self.bench, tiers=self.demand.tiers, devices=devices)
+        values = {column: profile.values.get(column) for column in SERVED_COLUMNS}
+        seconds = sum(done["total_ms"] for done in state["rounds"]) / 1e3
+        return {column: value for column, value in values.items() if value is not None}, seconds
+
+    def _export(self, bundle: Bundle) -> Bundle:
+        if bundle.path not in self._exports:
+            try:
+                self._exports[bundle.path] = add_onnx(bundle, self.rows)
+            except ValueError as err:  # an export that answers otherwise can't be served
+                logger.warning("%s: %s", self.cell_name, err)
+                self._exports[bundle.path] = bundle
+        return self._exports[bundle.path]
+
+
+@contextlib.contextmanager
+def open_short_bench(cell: Cell, demand: Demand) -> Iterator[ShortBench]:
+    """Make what the models of a cell are measured on.
+
+    Args:
+        cell: What is searched.
+        demand: Whose metrics to measure, and how.
+    """
+    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+        rows = Path(folder) / "rows.npy"
+        np.save(rows, cell.validation.rows)
+        bench = Bench(
+            shared_pool(), rows, Path(folder), demand.measuring, "search", SpeedProbe(None)
+        )
+        yield ShortBench(cell.name, cell.validation.rows, bench, demand)

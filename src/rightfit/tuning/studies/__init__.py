@@ -1,0 +1,1 @@
+"""Stored searches: the database, and the tables and audits made from it."""

@@ -1,0 +1,219 @@
+"""Where searches live: Optuna studies, and the bundles of their complete trials."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rightfit.families.registry import get_family
+from rightfit.families.sources import read_sources
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+    from rightfit.tuning.studies.study_storage import StudyStorage
+
+STOP_REASON = "stop_reason"
+
+_DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder
+_BUSY_TIMEOUT_S = 60  # SQLite lets one writer in at a time
+# A database server notices after a minute that the host of a lock's holder is gone.
+_KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+
+
+@dataclass(frozen=True)
+class StudyStore:
+    """Searches on disk, or in a database that several hosts share.
+
+    Args:
+        folder: Folder for the trials' bundles, and for the studies unless ``storage`` is given.
+            Hosts that share a search must share it too.
+        storage: Database URL of the studies (``postgresql+psycopg2://…``); ``None`` for an SQLite
+            file in ``folder``, which all workers on one machine may share.
+        heartbeat_s: Seconds between a running trial's signs of life in a shared database.
+        grace_s: Seconds without one after which a trial counts as abandoned by its host.
+
+    Raises:
+        ValueError: If the database is of another kind, or a shared one has no heartbeat.
+    """
+
+    folder: Path
+    storage: str | None
+    heartbeat_s: int | None = None
+    grace_s: int | None = None
+
+    def __post_init__(self) -> None:
+        kind = self.url.partition(":")[0].partition("+")[0]  # the rest may hold a password
+        if kind not in _DATABASES:
+            raise ValueError(
+                f"Studies can't be kept in a database of the kind {kind!r}; allowed are "
+                f"{_DATABASES}. Correct the credentials of the studies."
+            )
+        if self.storage and not (self.heartbeat_s and self.grace_s):
+            raise ValueError(
+                "Studies in a database need heartbeat_s and grace_s, or the trial of a lost host "
+                f"would never be taken up, but got {self.heartbeat_s=}, {self.grace_s=}. Give the "
+                "catalog entry of the studies both."
+            )
+
+    def cell(self, name: str) -> StudyStore:
+        """Return the part of the store that belongs to a cell ``{dataset}.{model}``."""
+        return replace(self, folder=self.folder.joinpath(*name.split(".")))
+
+    @property
+    def url(self) -> str:
+        """The studies' database."""
+        return self.storage or f"sqlite:///{self.folder / 'studies.db'}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no search was ever kept in this cell's file; a shared database is never empty."""
+        return self.storage is None and not (self.folder / "studies.db").exists()
+
+    def open(self, *, with_heartbeat: bool = False) -> StudyStorage:
+        """Open the studies' database, creating it when needed.
+
+        A process opens a database once, whatever number of cells it searches there: a server
+        accepts some hundred connections.
+
+        Args:
+            with_heartbeat: Whether signs of life are watched; only a shared database needs that.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        heartbeat = (self.heartbeat_s, self.grace_s) if with_heartbeat else (None, None)
+        key = (self.url, self._file_identity(), *heartbeat)
+        if key not in _opened:
+            with self.locked("studies"):  # two can't create the tables at once
+                if key not in _opened:
+                    _opened[key] = _open_storage(self.url, *heartbeat)
+        return _opened[key]
+
+    def bundle_folder(self, study_name: str, number: int) -> Path:
+        """Return the folder of a trial's bundle."""
+        return self.folder / study_name / f"{number:05d}"
+
+    @contextlib.contextmanager
+    def new_bundle(self, study_name: str, number: int) -> Iterator[Path]:
+        """Give a folder to write a bundle in; it becomes the trial's once the block is through.
+
+        A process that dies in between leaves a folder that no one takes for a bundle.
+        """
+        final = self.bundle_folder(study_name, number)
+        partial = final.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(final)
+
+    def drop_bundle(self, study_name: str, number: int) -> None:
+        """Delete what a trial that does not count has written."""
+        final = self.bundle_folder(study_name, number)
+        for folder in (final, final.with_suffix(".partial")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Keep every other worker that shares these studies out of the block, wherever it runs.
+
+        The lock is the operating system's or the database's, so it ends with its holder.
+
+        Args:
+            name: What is locked.
+        """
+        if self.url.startswith("sqlite"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / f".{name}.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            return
+        with _connect(self.url).begin() as connection:  # the lock ends with the transaction
+            connection.exec_driver_sql(_locking(name))
+            yield
+
+    @contextlib.contextmanager
+    def transaction(self, name: str) -> Iterator[None]:
+        """Hold the lock of :meth:`locked` and store all that Optuna stores meanwhile, or nothing.
+
+        Args:
+            name: What is locked.
+        """
+        if self.url.startswith("sqlite"):
+            with self.locked(name), self.open().transaction():
+                yield
+            return
+        with self.open().transaction(_locking(name)):
+            yield
+
+    def _file_identity(self) -> tuple[int, ...]:
+        """Tell the studies' file from an earlier one in its place; empty for another database."""
+        if self.storage is not None:
+            return ()
+        file = self.folder / "studies.db"
+        if not file.exists():
+            file.touch()
+        status = file.stat()
+        return status.st_dev, status.st_ino
+
+
+def fingerprint(family: str, parts: dict[str, Any]) -> str:
+    """Return what a study is keyed by: its parts and the code of the family, see ``sources.py``.
+
+    Args:
+        family: Name of the family.
+        parts: JSON-like values that change what a trial's numbers mean.
+
+    Returns:
+        The first 12 hex digits of a SHA-256.
+    """
+    sources = read_sources(get_family(family))
+    content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+_opened: dict[tuple[Any, ...], StudyStorage] = {}
+
+
+def _open_storage(url: str, heartbeat_s: int | None, grace_s: int | None) -> StudyStorage:
+    import optuna
+
+    from rightfit.tuning.studies.study_storage import StudyStorage
+
+    if url.startswith("sqlite"):
+        options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
+    else:
+        options = {
+            "pool_pre_ping": True,  # a long trial outlives many an idle connection
+            "isolation_level": "READ COMMITTED",  # who has waited for a lock sees what it guarded
+        }
+    with warnings.catch_warnings():
+        # The heartbeat has been called experimental since Optuna 2.9.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return StudyStorage(
+            url,
+            engine_kwargs=options,
+            heartbeat_interval=heartbeat_s,
+            grace_period=grace_s,
+        )
+
+
+def _locking(name: str) -> str:
+    """Return the statement that locks a name in PostgreSQL until the transaction ends."""
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    options = [f"set_config('{name}', '{x}', true)" for name, x in _KEEPALIVES.items()]
+    return f"SELECT {', '.join([*options, f'pg_advisory_xact_lock({key})'])}"
+
+
+@functools.cache
+def _connect(url: str) -> sqlalchemy.Engine:
+    import sqlalchemy
+
+    return sqlalchemy.create_engine(url, pool_pre_ping=True)

@@ -1,0 +1,53 @@
+"""Boosted trees: what differs from other ensembles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from rightfit.families.boosting import FAMILY
+from rightfit.families.family import TrainingData
+
+CONFIGURATION = {
+    "max_iter": 6,
+    "learning_rate": 0.3,
+    "max_leaf_nodes": 7,
+    "min_samples_leaf": 2,
+    "l2_regularization": 0.1,
+    "max_features": 0.5,
+}
+
+
+def test_step_is_a_round_of_one_tree_per_class(blobs: TrainingData) -> None:
+    *_, last = FAMILY.train(
+        CONFIGURATION, blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
+    )
+
+    assert last.n_steps == 6
+    assert [len(trees) for trees in last.model._predictors] == [3] * 6
+    structure = FAMILY.describe_structure(last.model)
+    assert structure["n_trees"] == 18
+    assert structure["n_operations"] > 18  # a row meets more than a tree's root
+
+
+def test_checkpoints_lead_to_the_model_trained_at_once(blobs: TrainingData) -> None:
+    at_once, in_parts = (
+        list(
+            FAMILY.train(CONFIGURATION, blobs, n_checkpoints=n, seed=0, n_threads=1, device="cpu")
+        )[-1].model
+        for n in (1, 3)
+    )
+
+    np.testing.assert_array_equal(
+        FAMILY.predict_proba(at_once, blobs.rows), FAMILY.predict_proba(in_parts, blobs.rows)
+    )
+
+
+def test_native_categories_are_refused_because_their_export_is_wrong(blobs: TrainingData) -> None:
+    rows = np.abs(blobs.rows.round())
+    model = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0])
+    model.fit(rows, blobs.labels)
+
+    with pytest.raises(ValueError, match=r"native categories.*features\.categorical"):
+        FAMILY.export_onnx(model, blobs.schema)

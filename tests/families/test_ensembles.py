@@ -1,0 +1,49 @@
+"""A scikit-learn ensemble becomes a family by its description alone."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rightfit.families.ensembles import EnsembleFamily
+from rightfit.families.family import Family, TrainingData
+
+CONFIGURATION = {"n_estimators": 6, "max_depth": 3}
+
+
+@pytest.fixture
+def extra_trees() -> Family:
+    return EnsembleFamily(
+        "rightfit.families.boosting",  # any module that is there
+        "sklearn.ensemble.ExtraTreesClassifier",
+        settings=("n_estimators", "max_depth"),
+    )
+
+
+def test_family_is_named_after_its_module_and_shows_its_source(extra_trees: Family) -> None:
+    assert extra_trees.name == "boosting"
+    assert "HistGradientBoosting" in inspect.getsource(extra_trees)  # type: ignore[arg-type]
+
+
+def test_described_ensemble_trains_saves_and_exports(
+    extra_trees: Family, blobs: TrainingData, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    *_, last = extra_trees.train(
+        CONFIGURATION, blobs, n_checkpoints=3, seed=0, n_threads=1, device="cpu"
+    )
+    extra_trees.save_weights(last.model, tmp_path / "weights.skops")
+    loaded = extra_trees.load_weights(tmp_path / "weights.skops", CONFIGURATION, blobs.schema)
+    extra_trees.set_serving(loaded, n_threads=2, device="cpu")
+    session = onnxruntime.InferenceSession(extra_trees.export_onnx(loaded, blobs.schema))
+    exported = session.run(["probabilities"], {"rows": blobs.rows})[0]
+
+    assert last.n_steps == 6
+    assert loaded.n_jobs == 2
+    answers = extra_trees.predict_proba(loaded, blobs.rows)
+    np.testing.assert_array_equal(answers, extra_trees.predict_proba(last.model, blobs.rows))
+    np.testing.assert_allclose(exported, answers, atol=1e-6)

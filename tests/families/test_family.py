@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rightfit.families.family import TrainingData, split_training
+from rightfit.families.schema import InputSchema
+
+SCHEMA = InputSchema(("x",), ("no", "yes"), None)
+
+
+def test_training_data_refuses_rows_of_another_shape() -> None:
+    with pytest.raises(ValueError, match=r"rows must have shape \(2, 1\)"):
+        TrainingData(np.zeros((2, 3), dtype=np.float32), np.array([0, 1]), SCHEMA)
+
+
+def test_training_data_names_classes_without_rows() -> None:
+    with pytest.raises(ValueError, match=r"no example of the classes \['yes'\]"):
+        TrainingData(np.zeros((2, 1), dtype=np.float32), np.array([0, 0]), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("n_units", "n_checkpoints", "expected"),
+    [(8, 4, [1, 2, 4, 8]), (5, 2, [2, 5]), (4, 4, [1, 1, 2, 4]), (160, 1, [160])],
+)
+def test_split_training_ends_at_the_whole(
+    n_units: int, n_checkpoints: int, expected: list[int]
+) -> None:
+    assert split_training(n_units, n_checkpoints) == expected
+
+
+def test_split_training_refuses_more_checkpoints_than_units() -> None:
+    with pytest.raises(ValueError, match=r"n_units=3 .* n_checkpoints=4"):
+        split_training(3, 4)

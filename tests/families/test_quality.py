@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rightfit.families.quality import QualityMetric, QualityName, score, standard_error
+
+LABELS = np.array([0, 0, 0, 1])
+PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("accuracy", 3 / 4),
+        ("balanced_accuracy", (2 / 3 + 1) / 2),
+        ("roc_auc", 2 / 3),  # of three (no, yes) pairs two are in order
+    ],
+)
+def test_score_by_hand(name: QualityName, expected: float) -> None:
+    assert score(name, LABELS, PROBABILITIES) == pytest.approx(expected)
+
+
+def test_roc_auc_refuses_three_classes() -> None:
+    with pytest.raises(ValueError, match="roc_auc needs two classes"):
+        score("roc_auc", LABELS, np.ones((4, 3), dtype=np.float32))
+
+
+@pytest.mark.parametrize(("raw", "expected"), [(0.4, 0.0), (0.5, 0.0), (0.9, 0.8), (1.2, 1.0)])
+def test_scale_clips_to_the_bounds(raw: float, expected: float) -> None:
+    assert QualityMetric("accuracy", worst=0.5, best=1.0).scale(raw) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc"])
+def test_standard_error_is_the_spread_over_samples_of_rows(name: QualityName) -> None:
+    rng = np.random.default_rng(0)
+    counts = np.array([300, 100])
+    labels = np.repeat([0, 1], counts)
+
+    def sample() -> float:
+        margins = rng.normal(size=len(labels)) + np.where(labels == 1, 0.4, -0.4)
+        yes = 1 / (1 + np.exp(-margins))
+        return score(name, labels, np.stack([1 - yes, yes], axis=1).astype(np.float32))
+
+    raw = [sample() for _ in range(1_000)]
+
+    assert standard_error(name, float(np.mean(raw)), counts) == pytest.approx(np.std(raw), rel=0.1)
+
+
+def test_standard_error_grows_with_the_scale() -> None:
+    metric = QualityMetric("accuracy", worst=0.5, best=1.0)
+
+    assert metric.scaled_error(0.9, np.array([50, 50])) == pytest.approx(0.06)

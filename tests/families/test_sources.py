@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rightfit.families.registry import FAMILIES
+from rightfit.families.sources import read_sources
+
+FAMILY = """
+import json
+import orchards
+from orchards import pruning
+from orchards.tools.saw import cut
+
+def train():
+    from .shed import door
+"""
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A family in a package of its own, built on some of its modules."""
+    files = {
+        "__init__": "",
+        "apple": FAMILY,
+        "pruning": "from orchards.basics import ladder",
+        "basics": "ladder = 1",
+        "shed": "from . import apple\ndoor = 2",
+        "tools/__init__": "",
+        "tools/saw": "def cut(): ...",
+        "unused": "",
+    }
+    for name, text in files.items():
+        file = tmp_path / "orchards" / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("orchards.apple")
+    monkeypatch.undo()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "orchards"]:
+        del sys.modules[name]
+
+
+def test_imports_are_followed_within_the_package(family: Any) -> None:
+    sources = read_sources(family)
+
+    assert list(sources) == [
+        "orchards",
+        "orchards.apple",
+        "orchards.basics",
+        "orchards.pruning",
+        "orchards.shed",
+        "orchards.tools.saw",
+    ]
+    assert sources["orchards.basics"] == "ladder = 1"
+
+
+def test_module_that_a_family_is_built_on_is_read_anew(family: Any, tmp_path: Path) -> None:
+    before = read_sources(family)
+    (tmp_path / "orchards" / "basics.py").write_text("ladder = 2")
+    after = read_sources(family)
+
+    assert before != after
+
+
+def test_described_family_depends_on_what_describes_and_saves_it() -> None:
+    assert {
+        "rightfit.families.boosting",
+        "rightfit.families.ensembles",
+        "rightfit.families.forest",
+        "rightfit.families.sklearn_io",
+    } <= set(read_sources(FAMILIES["boosting"]))
+
+
+def test_family_does_not_depend_on_another_one() -> None:
+    assert "rightfit.families.net" not in read_sources(FAMILIES["linear"])
+    assert "rightfit.families.registry" not in read_sources(FAMILIES["linear"])

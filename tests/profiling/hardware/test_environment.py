@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import json
+
+from rightfit.profiling.hardware.environment import describe_environment, fingerprint
+
+
+def test_environment_is_json_and_its_id_stands_for_all_of_it() -> None:
+    environment = describe_environment()
+
+    content = {key: value for key, value in environment.items() if key != "environment_id"}
+    assert json.loads(json.dumps(environment)) == environment
+    assert environment["environment_id"] == fingerprint(content)
+    assert environment["n_cores"] >= 1
+    assert environment["libraries"]["numpy"] is not None
+
+
+def test_environment_is_the_same_when_described_again() -> None:
+    assert describe_environment() == describe_environment()
+
+
+def test_fingerprint_changes_with_any_content() -> None:
+    assert fingerprint({"a": 1, "b": [1]}) != fingerprint({"a": 1, "b": [2]})

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rightfit.profiling.hardware.tier_table import tabulate_tiers
+from rightfit.profiling.hardware.tiers import Tier
+
+TIERS = (
+    Tier(name="small", n_cores=1, memory_mib=100, device="cpu", price_per_hour=0.36),
+    Tier(name="large", n_cores=8, memory_mib=900, device="cpu", price_per_hour=3.6),
+    Tier(name="tpu", n_cores=8, memory_mib=900, device="tpu", price_per_hour=1),
+)
+PROFILE: dict[str, Any] = {
+    "dataset": "landsat",
+    "model": "net",
+    "candidate": "net-001",
+    "runtime": "onnx",
+    "n_threads": 1,
+    "device": "cpu",
+    "peak_memory_mib": 60.0,
+    "throughput_rows_per_s": 1_000.0,
+    "measured_how": json.dumps({"limits": {}}),
+}
+
+
+def test_each_profile_is_judged_on_each_tier() -> None:
+    tall = PROFILE | {"candidate": "net-002", "peak_memory_mib": 300.0}
+
+    table = tabulate_tiers(pl.DataFrame([PROFILE, tall]), TIERS, devices=["cpu"])
+
+    assert table["verdict"].to_list() == [
+        "fits",
+        "fits",
+        "not measurable",
+        "does not fit",
+        "fits",
+        "not measurable",
+    ]
+    assert table["reason"][3] == "has 100 MiB, needs 300"
+    assert table["cost_usd_per_1m_rows"].to_list()[:3] == [
+        pytest.approx(0.1),
+        pytest.approx(1.0),
+        None,
+    ]
+
+
+def test_trials_of_the_measurement_count() -> None:
+    trials = {"100": {"ok": False, "error": "MemoryError", "limit": "RLIMIT_DATA"}}
+    profile = PROFILE | {"measured_how": json.dumps({"limits": trials})}
+
+    table = tabulate_tiers(pl.DataFrame([profile]), TIERS, devices=["cpu"])
+
+    assert table["reason"][0] == "fails with 100 MiB: MemoryError"
+
+
+def test_profile_that_was_not_measured_is_left_out() -> None:
+    profiles = pl.DataFrame([PROFILE, PROFILE | {"peak_memory_mib": None}])
+
+    assert tabulate_tiers(profiles, TIERS, devices=["cpu"]).height == len(TIERS)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from measuring import known_load, make_settings
+
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.rounds import Round
+from rightfit.profiling.measuring.stopping import new_state
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+
+
+def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
+    one, two = (WorkerKind(imports=("json",), n_threads=n) for n in (1, 2))
+    pool = WorkerPool(max_open=1)
+
+    try:
+        first = pool.get(one)
+        again = pool.get(one)
+        other = pool.get(two)
+        first_is_closed = first.is_closed
+        afresh = pool.get(one)
+    finally:
+        pool.close()
+
+    assert first is again
+    assert first_is_closed
+    assert afresh is not first
+    assert other.is_closed
+
+
+def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
+    pool = WorkerPool(max_open=1)
+    own = replace(bench, pool=pool, settings=make_settings(n_visits=2))
+    process = Round(known_load(), own, new_state())
+
+    try:
+        process.visit()
+        staying = pool.get(known_load().kind)
+        other = pool.get(WorkerKind(imports=("json",), n_threads=1))
+        is_kept = not staying.is_closed
+        finished = process.visit()
+        pool.get(WorkerKind(imports=("json",), n_threads=2))
+    finally:
+        pool.close()
+
+    assert is_kept
+    assert finished is not None
+    assert finished["ok"]
+    assert (staying.is_closed, other.is_closed) == (True, True)
+
+
+def test_worker_that_cannot_import_says_why() -> None:
+    pool = WorkerPool(max_open=1)
+
+    try:
+        with pytest.raises(RuntimeError, match="No module named 'not_there'"):
+            pool.start([WorkerKind(imports=("not_there",), n_threads=1)])
+    finally:
+        pool.close()
+
+
+def test_worker_does_not_see_libraries_its_runtime_does_not_need(pool: WorkerPool) -> None:
+    worker = pool.get(WorkerKind(imports=("json",), n_threads=1))
+
+    answer = worker.ask(
+        {"task": "predict", "factory": "pandas:DataFrame", "memory_limit_mib": None}
+    )
+
+    assert not answer["ok"]
+    assert "pandas is hidden from measuring processes" in answer["error"]

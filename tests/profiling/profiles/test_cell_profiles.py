@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from measuring import ClosedPool, make_settings
+
+from rightfit.families.bundle import Bundle, add_onnx, write_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.quality import QualityMetric
+from rightfit.families.registry import get_family
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles.cell_profiles import Cell, profile_cell
+from rightfit.profiling.profiles.jobs import Serving
+from rightfit.profiling.worker.speed import SpeedProbe
+
+LINEAR: dict[str, Any] = {
+    "n_epochs": 4,
+    "alpha": 1e-4,
+    "penalty": "l2",
+    "learning_rate": "optimal",
+    "eta0": 0.01,
+}
+TIERS = (Tier(name="any", n_cores=64, memory_mib=1e6, device="cpu", price_per_hour=1),)
+SERVINGS = [Serving(runtime, 1, "cpu") for runtime in ("native", "onnx")]
+
+
+def choose_all(profiles: pl.DataFrame) -> list[bool]:
+    return [True] * profiles.height
+
+
+class DictStore(dict[str, Any]):
+    """Keeps documents in memory, as plain JSON."""
+
+    def put(self, key: str, document: dict[str, Any]) -> None:
+        self[key] = json.loads(json.dumps(document, allow_nan=False))
+
+
+@pytest.fixture
+def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
+    *_, last = get_family("linear").train(
+        LINEAR, blobs, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
+    )
+    written = write_bundle(
+        tmp_path / "linear-007",
+        last.model,
+        family="linear",
+        configuration=LINEAR,
+        schema=blobs.schema,
+        data_version="v1",
+    )
+    return add_onnx(written, blobs.rows)
+
+
+@pytest.fixture
+def cell(bundle: Bundle, blobs: TrainingData) -> Cell:
+    return Cell(
+        dataset="blobs",
+        data_version="v1",
+        candidates={"linear-007": bundle},
+        labels=blobs.labels,
+        quality=QualityMetric("accuracy", worst=0.5, best=1.0),
+        trials={7: {"number": 7, "fit_time_s": 1.5, "step_time_ms": None}},
+        environment_id="here",
+        devices=("cpu",),
+        seed=0,
+    )
+
+
+@pytest.fixture
+def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
+    rows = tmp_path / "blobs.npy"
+    np.save(rows, blobs.rows)
+    # a p95 needs 130 calls, on a machine that is starved too
+    settings = make_settings(
+        min_processes=1, max_processes=1, latency_min_calls=130, latency_max_ms=5_000
+    )
+    return Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
+
+
+def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
+    profiles = profile_cell(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
+
+    assert profiles["runtime"].to_list() == ["native", "onnx"]
+    assert profiles["quality_raw"].to_list() == [1.0, 1.0]  # the groups are far apart
+    assert profiles["min_hardware_tier_name"].to_list() == ["any", "any"]
+    assert profiles["fit_time_s"].to_list() == [1.5, 1.5]
+    filled = {
+        "latency_p50_ms",
+        "latency_p95_ms",
+        "throughput_rows_per_s",
+        "cpu_cores",
+        "peak_memory_mib",
+        "model_size_mib",
+        "load_time_ms",
+        "min_hardware_tier",
+    }
+    for row in profiles.to_dicts():
+        reasons = json.loads(row["null_reasons"])
+        nulls = {metric.column for metric in METRICS if row[metric.column] is None}
+        assert nulls == set(reasons)
+        assert not nulls & filled
+        assert reasons["step_time_ms"] == "not measured in training"
+    # onnxruntime alone is far smaller than scikit-learn: each is charged its own imports.
+    native_mib, onnx_mib = profiles["peak_memory_mib"]
+    assert 30 < onnx_mib < native_mib < 300
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_measured_profiles_are_not_measured_again(wanted: bool, cell: Cell, bench: Bench) -> None:
+    store = DictStore()
+
+    def choose(profiles: pl.DataFrame) -> list[bool]:
+        return [wanted] * profiles.height
+
+    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose)
+    unusable = replace(bench, pool=ClosedPool())
+
+    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose)
+
+    assert again.equals(first)
+
+
+@pytest.mark.parametrize(
+    "change", [{"environment_id": "elsewhere"}, {"data_version": "v2"}, {"settings": {}}]
+)
+def test_profiles_of_other_circumstances_are_measured_anew(
+    change: dict[str, Any], cell: Cell, bench: Bench
+) -> None:
+    store = DictStore()
+    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
+    n_kept = len(store)
+    if "settings" in change:
+        bench = replace(bench, settings=make_settings(max_processes=1, min_processes=1, max_s=9))
+    else:
+        cell = replace(cell, **change)
+
+    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
+
+    assert len(store) > n_kept
+
+
+def test_interrupted_measurement_continues(cell: Cell, bench: Bench) -> None:
+    store = DictStore()
+    longer = replace(bench, settings=make_settings(min_processes=3, max_processes=3))
+    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
+    key, state = next((k, s) for k, s in store.items() if "rounds" in s)
+    store[key] = state | {"rounds": state["rounds"][:2], "settled": None}  # before the third
+
+    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
+
+    assert len(store[key]["rounds"]) == 3
+    assert store[key]["rounds"][:2] == state["rounds"][:2]
+
+
+def test_candidate_that_cannot_be_opened_is_reported(cell: Cell, bench: Bench) -> None:
+    bundle = cell.candidates["linear-007"]
+    (bundle.path / "model.onnx").write_bytes(b"changed")
+
+    profiles = profile_cell(cell, SERVINGS[1:], bench, DictStore(), tiers=TIERS, choose=choose_all)
+
+    [row] = profiles.to_dicts()
+    assert row["latency_p50_ms"] is None
+    assert row["quality"] is None
+    assert "model.onnx" in json.loads(row["null_reasons"])["min_hardware_tier"]
+
+
+def test_profile_that_nobody_could_choose_is_left_alone(cell: Cell, bench: Bench) -> None:
+    settings = make_settings(screening_processes=1, min_processes=3, max_processes=3)
+    asked: list[pl.DataFrame] = []
+
+    def choose_onnx(profiles: pl.DataFrame) -> list[bool]:
+        asked.append(profiles)
+        return [runtime == "onnx" for runtime in profiles["runtime"]]
+
+    profiles = profile_cell(
+        cell,
+        SERVINGS,
+        replace(bench, settings=settings),
+        DictStore(),
+        tiers=TIERS,
+        choose=choose_onnx,
+    )
+
+    how = {row["runtime"]: json.loads(row["measured_how"]) for row in profiles.to_dicts()}
+    assert (how["native"]["n_processes"], how["native"]["settled"]) == (1, "screened")
+    assert how["onnx"]["settled"] == "processes"
+    # Asked with real figures, after one process each.
+    assert asked[0]["latency_p50_ms"].null_count() == 0
+    assert asked[0]["quality"].to_list() == [1.0, 1.0]
+
+
+def test_screened_profile_is_measured_when_somebody_wants_it_later(
+    cell: Cell, bench: Bench
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+    strict = replace(bench, settings=settings)
+    store = DictStore()
+
+    profile_cell(
+        cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=lambda p: [False] * p.height
+    )
+    profile_cell(cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=choose_all)
+
+    [state] = [document for document in store.values() if "rounds" in document]
+    assert len(state["rounds"]) == 2
+    assert state["settled"] == "processes"
+
+
+def test_tier_is_tried_under_its_memory(cell: Cell, bench: Bench) -> None:
+    tiers = (
+        Tier(name="tiny", n_cores=1, memory_mib=40, device="cpu", price_per_hour=1),
+        Tier(name="tight", n_cores=1, memory_mib=61, device="cpu", price_per_hour=2),
+        Tier(name="roomy", n_cores=1, memory_mib=400, device="cpu", price_per_hour=3),
+        Tier(name="tpu", n_cores=9, memory_mib=9_000, device="tpu", price_per_hour=0.1),
+    )
+    settings = bench.settings.model_copy(update={"tries_tiers": True})
+
+    profiles = profile_cell(
+        cell,
+        SERVINGS[1:],
+        replace(bench, settings=settings),
+        DictStore(),
+        tiers=tiers,
+        choose=choose_all,
+    )
+
+    [row] = profiles.to_dicts()
+    how = json.loads(row["measured_how"])
+    assert "40" not in how["limits"]  # smaller than the measured peak: not worth a try
+    assert how["limits"][f"{tiers[int(row['min_hardware_tier']) - 1].memory_mib:g}"]["ok"]
+    assert row["min_hardware_tier_name"] in ("tight", "roomy")
+    assert how["tier"].endswith("MiB (RLIMIT_DATA)")

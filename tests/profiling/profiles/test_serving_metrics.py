@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from measuring import make_settings
+
+from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
+from rightfit.profiling.measuring.stopping import (
+    new_state,
+)
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
+
+STEADY = {"delay_share": 0.01, "probe_ns": 300_000}
+
+
+def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
+    return {
+        "batch_size": size,
+        "rows_per_s": rows_per_s,
+        "n_calls": 3,
+        "cores": 1.5,
+        "cpu_ms": 30.0,
+        "wall_ms": 20.0,
+        "peak_memory_mib": peak_memory_mib,
+        "gpu_util_pct": None,
+        "gpu_memory_mib": None,
+        "energy_j": None,
+        **STEADY,
+    }
+
+
+def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    percentiles = {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None}
+    return {
+        "load": {
+            "load_time_ms": 40.0,
+            "first_call_ms": 4.0,
+            "cores": 1.0,
+            "peak_memory_mib": 12.0,
+        },
+        "warm_up": {"n_calls": 9, "is_steady": True},
+        "latency": {"n_calls": 60, "cores": 1.0, "peak_memory_mib": 14.0, "slow_share": 0.0}
+        | STEADY,
+        "batches": batches,
+        "percentiles_ns": percentiles,
+        "kept_ns": [2_000_000] * 60,
+        "overhead_ns": 70.0,
+        "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
+        "busy_cores": 1.0,
+        "steal_share": 0.0,
+        "probe_full_ns": 290_000,
+        "files_mib": 5.0,
+        "base_resident_mib": 95.0,
+        "base_peak_mib": 105.0,
+        "total_ms": 100.0,
+    } | changes
+
+
+SMALL = fake_batch(8, rows_per_s=100.0, peak_memory_mib=20.0)
+LARGE = fake_batch(64, rows_per_s=400.0, peak_memory_mib=50.0)
+HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
+
+
+def summarise(
+    rounds: list[dict[str, Any]], *, shared_error_pct: float = 0, **changes: Any
+) -> Profile:
+    profile = Profile()
+    state = new_state() | {"rounds": rounds, "settled": "precise"} | changes
+    settings = make_settings(shared_error_pct=shared_error_pct)
+    set_serving_metrics(profile, state, settings, n_threads=2, is_final=True)
+    return profile
+
+
+def test_metrics_come_from_the_best_batch_size() -> None:
+    profile = summarise([fake_round([SMALL, LARGE, HUGE]), fake_round([LARGE])])
+
+    assert profile.facts["best_batch_size"] == 64
+    assert profile.values["throughput_rows_per_s"] == 400.0
+    assert profile.values["cpu_cores"] == 1.5
+    assert profile.values["cpu_util_pct"] == 75.0
+    assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
+    assert profile.values["model_memory_mib"] == 55.0
+    assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
+
+
+def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:
+    tiny = fake_round([fake_batch(8, rows_per_s=1.0, peak_memory_mib=2.0)])
+    tiny["load"]["peak_memory_mib"] = tiny["latency"]["peak_memory_mib"] = 1.0
+
+    assert summarise([tiny]).values["peak_memory_mib"] == 105.0
+
+
+def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
+    profile = summarise([fake_round([LARGE])] * 3)
+
+    assert profile.values["latency_p50_ms"] == 2.0
+    assert profile.values["latency_p95_ms"] == 3.0  # 180 calls, 130 needed
+    assert profile.values["latency_p99_ms"] is None
+    assert profile.reasons["latency_p99_ms"] == "needs 662 calls; the time allowed for 180"
+
+
+def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:
+    changes = {
+        "percentiles_ns": {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None},
+        "latency": {"n_calls": 10, "cores": 1.0, "peak_memory_mib": 14.0, "slow_share": 0.0}
+        | STEADY,
+        "kept_ns": [1_000_000] * 9 + [5_000_000],
+    }
+
+    profile = summarise([fake_round([LARGE], **changes)] * 13)
+
+    assert profile.values["latency_p95_ms"] == 5.0
+    assert "latency_p95_ms_low" not in profile.values
+
+
+def test_times_carry_the_error_that_all_processes_share_and_memory_does_not() -> None:
+    values = summarise([fake_round([LARGE])] * 6, shared_error_pct=10).values
+
+    times = {"latency_p50_ms": 2.0, "load_time_ms": 40.0, "throughput_rows_per_s": 400.0}
+    for column, value in times.items():
+        ends = (values[f"{column}_low"], values[column], values[f"{column}_high"])
+        assert ends == pytest.approx((0.9 * value, value, 1.1 * value))
+    assert values["peak_memory_mib_low"] == values["peak_memory_mib_high"] == 150.0
+
+
+def test_failed_measurement_explains_every_null() -> None:
+    profile = summarise([], error="ValueError: no such file")
+
+    served = {metric.column for metric in METRICS if metric.phase != "fit"}
+    elsewhere = {
+        "quality",
+        "quality_raw",
+        "model_size_mib",
+        "min_hardware_tier",
+        "cost_usd_per_1m_rows",
+    }
+    assert set(profile.reasons) == served - elsewhere
+    assert profile.reasons["cpu_cores"] == "it does not run: ValueError: no such file"
+
+
+def judge(profile: Profile, *tiers: Tier) -> list[Judged]:
+    return judge_tiers(
+        tiers,
+        n_threads=2,
+        device="cpu",
+        peak_memory_mib=profile.values["peak_memory_mib"] or 0,
+        trials={},
+        devices=["cpu"],
+    )
+
+
+def tier(name: str, memory_mib: float, price_per_hour: float) -> Tier:
+    return Tier(
+        name=name,
+        n_cores=2,
+        memory_mib=memory_mib,
+        device="cpu",
+        price_per_hour=price_per_hour,
+    )
+
+
+def test_smallest_tier_and_the_cost_on_the_cheapest_are_set() -> None:
+    profile = summarise([fake_round([LARGE])])  # 150 MiB, 400 rows/s
+    ladder = (tier("tiny", 149, 0.1), tier("fits", 150, 1.44), tier("odd", 200, 0.72))
+
+    assert set_tiers(profile, judge(profile, *ladder)) == "fits"
+    assert profile.values["min_hardware_tier"] == 2
+    # 0.72 an hour are 0.0002 a second; a million rows take 2,500 s.
+    assert profile.values["cost_usd_per_1m_rows"] == pytest.approx(0.5)
+
+
+def test_profile_that_fits_no_tier_says_why_for_each() -> None:
+    profile = summarise([fake_round([LARGE])])
+
+    assert set_tiers(profile, judge(profile, tier("tiny", 149, 0.1))) is None
+    reason = "it fits no tier (tiny: has 149 MiB, needs 150)"
+    assert profile.reasons["min_hardware_tier"] == reason
+    assert profile.reasons["cost_usd_per_1m_rows"] == reason
+
+
+def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None:
+    slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 550_000}
+
+    enough = summarise([fake_round([LARGE])] * 3 + [fake_round([slow])] * 3)
+    too_few = summarise([fake_round([LARGE])] * 2 + [fake_round([slow])] * 3)
+
+    assert (enough.values["throughput_rows_per_s"], enough.facts["disturbed"]) == (400.0, False)
+    assert (too_few.values["throughput_rows_per_s"], too_few.facts["disturbed"]) == (200.0, True)
+
+
+def served(p99_ms: float | None, rate: float | None, **reasons: str) -> dict[str, Any]:
+    return {
+        "p99_ms": p99_ms,
+        "max_rate_per_s": rate,
+        "failed_rate_per_s": 200.0,
+        "n_trials": 3,
+        "mean_service_ms": 1.0,
+        "reasons": reasons,
+    }
+
+
+def test_server_columns_are_medians_over_processes() -> None:
+    profile = summarise(
+        [fake_round([LARGE])], server=[served(8.0, 90.0), served(9.0, 110.0), served(10.0, 100.0)]
+    )
+
+    assert profile.values["latency_under_load_p99_ms"] == 9.0
+    assert profile.values["max_rate_per_s"] == 100.0
+
+
+def test_server_column_that_a_process_missed_is_null_with_its_reason() -> None:
+    missed = served(8.0, None, max_rate_per_s="no rate met 50 ms")
+
+    profile = summarise([fake_round([LARGE])], server=[served(8.0, 90.0), missed])
+
+    assert profile.values["latency_under_load_p99_ms"] == 8.0
+    assert profile.reasons["max_rate_per_s"] == "no rate met 50 ms"
+
+
+@pytest.mark.parametrize(
+    ("settled", "reason"),
+    [
+        ("precise", "the server scenario is not measured in this preset"),
+        ("screened", "no application could choose it, so it was not measured under load"),
+    ],
+)
+def test_server_columns_that_were_not_measured_say_why(settled: str, reason: str) -> None:
+    profile = summarise([fake_round([LARGE])], settled=settled)
+
+    assert profile.reasons["max_rate_per_s"] == reason
+
+
+def test_device_figures_are_null_with_the_reason_of_the_device() -> None:
+    profile = summarise([fake_round([LARGE])])
+
+    assert profile.reasons["gpu_util_pct"] == "served on the CPU"
+    assert profile.reasons["energy_j_per_1k_rows"] == "no counter"
+    assert profile.reasons["gpu_memory_mib"] == "the GPU does not report it"
+
+
+def test_energy_is_that_of_all_rows_answered() -> None:
+    # Three calls of 64 rows each; the second process could not read the counter.
+    rounds = [
+        fake_round([LARGE | {"energy_j": 1.2, "gpu_util_pct": 80}]),
+        fake_round([LARGE]),
+        fake_round([LARGE | {"energy_j": 2.64, "gpu_util_pct": 60}]),
+    ]
+
+    profile = summarise(rounds)
+
+    assert profile.values["energy_j_per_1k_rows"] == pytest.approx(10.0)
+    assert profile.values["gpu_util_pct"] == 70

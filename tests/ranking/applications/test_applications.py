@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from contests import make_application, make_applications
+from pydantic import ValidationError
+
+from rightfit.ranking.applications.applications import (
+    Application,
+    Applications,
+    Constraint,
+    Objective,
+)
+
+LATENCY = {"weight": 1, "worst": 10, "best": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({**LATENCY, "weight": -1}, "weight\n"),
+        ({**LATENCY, "weight": float("nan")}, "weight\n"),
+        ({**LATENCY, "best": 10}, "worst and best must differ"),
+        ({**LATENCY, "best": float("inf")}, "best\n"),
+        ({**LATENCY, "best": 0, "scale": "log"}, "needs positive bounds"),
+        ({**LATENCY, "scale": "cubic"}, "scale\n"),
+        ({**LATENCY, "wieght": 1}, "wieght\n"),
+    ],
+)
+def test_objective_refuses(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Objective.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "needs min, max or max_degradation"),
+        ({"min": 2, "max": 1}, "min exceeds max"),
+        ({"max_degradation": -0.1}, "max_degradation\n"),
+        ({"maximum": 3}, "maximum\n"),
+    ],
+)
+def test_constraint_refuses(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Constraint.model_validate(values)
+
+
+def test_constraint_limits_are_those_set() -> None:
+    constraint = Constraint(min=1.0, max_degradation=0.0)
+
+    assert constraint.limits() == {"min": 1.0, "max_degradation": 0.0}
+
+
+def test_application_as_in_the_design_needs_no_scale_and_no_constraints() -> None:
+    application = make_application(objectives={"quality": {"weight": 5, "worst": 0.5, "best": 1}})
+
+    assert application.objectives["quality"].scale == "linear"
+    assert application.aggregation == "arithmetic"
+    assert application.constraints == {}
+
+
+def test_application_weights_are_normalised_without_the_weightless() -> None:
+    application = make_application(
+        objectives={
+            "quality": {"weight": 3, "worst": 0, "best": 1},
+            "cpu_cores": {"weight": 0, "worst": 2, "best": 0},
+            "peak_memory_mib": {"weight": 1, "worst": 100, "best": 1},
+        },
+        constraints={"quality": {"min": 0.5}, "load_time_ms": {"max": 3}},
+    )
+
+    assert application.shares().tolist() == [0.75, 0.25]
+    assert application.needed_metrics() == ["quality", "peak_memory_mib", "load_time_ms"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objectives": {}}, "at least one weight above 0"),
+        (
+            {"objectives": {"quality": {"weight": 0, "worst": 0, "best": 1}}},
+            "at least one weight above 0",
+        ),
+        ({"constraints": {"latency_p50_ms": {"max_degradation": 1}}}, "use min or max"),
+        ({"scenario": "batch"}, "scenario\n"),
+        ({"description": ""}, "description\n"),
+    ],
+)
+def test_application_refuses(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_application(**changes)
+
+
+def test_application_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        make_application().scenario = "offline"  # type: ignore[misc]
+
+
+def test_applications_keep_the_order_and_name_the_place_of_a_fault() -> None:
+    application = make_application()
+    broken = application.model_dump() | {"scenario": "x"}
+
+    assert [name for name, _ in make_applications(b=application, a=application).items()] == [
+        "b",
+        "a",
+    ]
+    with pytest.raises(ValidationError, match=r"web_api\.scenario"):
+        Applications.model_validate({"web_api": broken})
+
+
+def test_applications_must_not_be_empty() -> None:
+    with pytest.raises(ValidationError, match="nothing to rank for"):
+        Applications.model_validate({})
+
+
+def test_application_is_what_the_wrapper_holds() -> None:
+    assert isinstance(make_applications(a=make_application()).root["a"], Application)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contests import make_application, make_applications, make_profile, make_profiles, make_rules
+
+from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
+
+
+def test_table_puts_the_rows_of_a_candidate_side_by_side() -> None:
+    table = read_profiles(
+        make_profiles(
+            make_profile("net-2", dataset="landsat"),
+            make_profile("net-1", dataset="flights"),
+            make_profile("net-1", dataset="landsat"),
+            make_profile("net-2", dataset="landsat", runtime="native"),
+        )
+    )
+
+    assert table.datasets == ("landsat", "flights")
+    assert table.frame["candidate"].to_list() == ["net-1", "net-2", "net-2", "net-1"]
+    assert table.starts.tolist() == [0, 1, 3]
+    assert table.dataset_of_candidate.tolist() == [0, 0, 1]
+    assert table.candidate_slices == (slice(0, 2), slice(2, 3))
+
+
+def test_table_values_are_nan_where_null_or_nan() -> None:
+    table = read_profiles(
+        make_profiles(make_profile("a-1", quality=0.5), make_profile("a-2", quality=float("nan")))
+    )
+
+    assert table.values("quality")[0] == 0.5
+    assert np.isnan(table.values("quality")[1])
+    assert table.frame["quality"].null_count() == 1
+
+
+def test_table_interval_falls_back_on_the_value_row_by_row() -> None:
+    table = read_profiles(
+        make_profiles(
+            make_profile("a-1", quality=0.5, quality_low=0.4, quality_high=0.7),
+            make_profile("a-2", quality=0.6),
+        )
+    )
+
+    interval = table.interval("quality")
+
+    assert interval is not None
+    assert [end.tolist() for end in interval] == [[0.4, 0.6], [0.7, 0.6]]
+    assert table.interval("latency_p50_ms") is None
+
+
+def test_best_quality_is_that_of_the_own_dataset() -> None:
+    table = read_profiles(
+        make_profiles(
+            make_profile("a-1", quality=0.5, dataset="x"),
+            make_profile("a-2", quality=None, dataset="x"),
+            make_profile("a-3", quality=0.9, dataset="y"),
+        )
+    )
+
+    assert table.best_by_dataset("quality").tolist() == [0.5, 0.5, 0.9]
+
+
+def test_table_refuses_no_profiles_and_missing_keys() -> None:
+    profiles = make_profiles(make_profile("a-1"))
+
+    with pytest.raises(ValueError, match="holds 0 rows"):
+        read_profiles(profiles.clear())
+    with pytest.raises(ValueError, match=r"lacks the columns \['runtime'\]"):
+        read_profiles(profiles.drop("runtime"))
+
+
+def test_check_names_all_columns_that_do_not_exist() -> None:
+    table = read_profiles(make_profiles(make_profile("a-1", quality=0.5)))
+    applications = make_applications(
+        web_api=make_application(constraints={"qualty": {"min": 1}}),
+    )
+    rules = make_rules(
+        ties={
+            "rule": [{"by": "price", "prefer": "lower"}],
+            "rule_by_application": {"gone": [{"by": "utility", "prefer": "higher"}]},
+        }
+    )
+
+    with pytest.raises(ValueError, match=r"Correct parameters_applications\.yml") as caught:
+        check_columns(table, applications, rules)
+
+    message = str(caught.value)
+    assert "applications.web_api: the metric 'qualty' is not in resource_profiles" in message
+    assert "(did you mean 'quality'?)" in message
+    assert "ranking.ties.rule: no such column 'price'" in message
+    assert "no such application 'gone'" in message
+
+
+def test_unmeasured_is_what_no_candidate_of_a_dataset_has() -> None:
+    table = read_profiles(
+        make_profiles(
+            make_profile("a-1", dataset="x", quality=0.5, latency_p50_ms=1),
+            make_profile("a-2", dataset="x"),
+            make_profile("a-1", dataset="y", quality=0.5),
+            make_profile("a-2", dataset="y", quality=0.5),
+        )
+    )
+
+    assert find_unmeasured(table, make_application()) == {"y": ["latency_p50_ms"]}

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from contests import around, make_application, make_profile, rank
+
+from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
+from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+
+
+def recommend_for(*rows: dict[str, Any], **constraints: dict[str, float]) -> dict[str, Any]:
+    ranked = [rank(*rows, application=make_application(constraints=constraints))]
+    tables = Sensitivities(
+        tabulate_weight_intervals(ranked),
+        tabulate_limit_shadows(ranked),
+        tabulate_robust_choices(tabulate_rankings(ranked)),
+    )
+    found: dict[str, Any] = json.loads(json.dumps(recommend(ranked, tables), allow_nan=False))
+    return found["test"]  # type: ignore[no-any-return]
+
+
+ROWS = [
+    make_profile("net-1", quality=0.9, latency_p50_ms=50, peak_memory_mib=12.5),
+    make_profile("forest-1", quality=0.5, latency_p50_ms=30),
+    make_profile("linear-1", quality=0.3, latency_p50_ms=5),
+]
+
+
+def test_recommendation_names_winner_runner_up_and_flip() -> None:
+    found = recommend_for(*ROWS)
+    decision = found["datasets"]["landsat"]
+
+    assert found["scenario"] == "single_stream"
+    assert decision["outcome"] == "winner"
+    assert decision["winner"]["candidate"] == "net-1"
+    assert decision["winner"]["hardware_tier"] == "micro"
+    assert decision["winner"]["metrics"]["peak_memory_mib"] == 12.5
+    assert decision["winner"]["metrics"]["fit_time_s"] is None
+    assert decision["runner_up"]["candidate"] == "linear-1"
+    assert decision["tied_with"] == []
+    assert decision["sentence"] == (
+        "net-1 (onnx, 1 thread) fits landsat best: highest utility 0.525 against 0.475 of "
+        "linear-1; ahead most on quality (0.9 against 0.3)."
+    )
+    assert decision["flip"] == decision["flips"][0]["sentence"]
+    assert decision["flips"][0]["winner"] == "linear-1"
+    assert decision["nearest_miss"] is None
+
+
+def test_recommendation_names_the_tied() -> None:
+    decision = recommend_for(
+        make_profile("net-1", **around("quality", 0.80, 0.1), latency_p50_ms=10),
+        make_profile("net-2", **around("quality", 0.79, 0.1), latency_p50_ms=10),
+        make_profile("net-3", **around("quality", 0.10, 0.1), latency_p50_ms=10),
+    )["datasets"]["landsat"]
+
+    assert decision["tied_with"] == ["net-2"]
+    assert decision["winner"]["rank_high"] == 2
+
+
+def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:
+    decision = recommend_for(*ROWS, latency_p50_ms={"max": 4})["datasets"]["landsat"]
+
+    assert decision["outcome"] == "none_qualifies"
+    assert decision["winner"] is None
+    assert decision["runner_up"] is None
+    assert decision["nearest_miss"]["candidate"] == "linear-1"
+    assert decision["nearest_miss"]["violations"][0]["amount"] == 1.0
+    assert decision["relax"]["candidate"] == "linear-1"
+    assert decision["relax"]["limits"] == [
+        {"metric": "latency_p50_ms", "kind": "max", "limit": 4.0, "needed": 5.0, "excess": 1.0}
+    ]
+    assert decision["sentence"] == (
+        "No candidate qualifies for landsat; linear-1 (onnx, 1 thread) comes nearest: violates "
+        "latency_p50_ms: 5 where at most 4 is allowed (by 1)."
+    )
+
+
+def test_recommendation_says_when_nothing_could_be_judged() -> None:
+    decision = recommend_for(
+        make_profile("net-1", quality=None, latency_p50_ms=1),
+        make_profile("net-2", quality=0.5, latency_p50_ms=1, dataset="flights"),
+    )["datasets"]["landsat"]
+
+    assert decision["nearest_miss"] is None
+    assert decision["relax"] is None
+    assert decision["sentence"] == (
+        "No candidate qualifies for landsat: each lacks a measurement the application needs. Of "
+        "net-1 (onnx, 1 thread) was not measured: quality."
+    )
+
+
+def test_recommendation_compares_the_datasets() -> None:
+    across = recommend_for(
+        *ROWS,
+        make_profile("net-1", dataset="flights", quality=0.2, latency_p50_ms=50),
+        make_profile("linear-1", dataset="flights", quality=0.3, latency_p50_ms=5),
+    )["across_datasets"]
+
+    assert across["winning_family"] == {"landsat": "net", "flights": "linear"}
+    assert across["winner_changes"]
+    assert across["robust_choice"] == "linear"
+    assert across["sentence"].startswith(
+        "The winning family changes with the dataset; the robust choice is linear: it qualifies on "
+        "2 of 2 datasets, mean rank 1.5 and worst rank 2"
+    )

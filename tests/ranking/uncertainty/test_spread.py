@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contests import around, hold, make_application, make_profile, rank
+
+from rightfit.ranking.uncertainty.spread import (
+    Spread,
+    bound_ranks,
+    count_pairs,
+    spread_candidates,
+    widening,
+)
+
+LINEAR = make_application(
+    objectives={
+        "quality": {"weight": 3, "worst": 0, "best": 1},
+        "latency_p50_ms": {"weight": 1, "worst": 100, "best": 0},
+    }
+)
+QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
+QUALITY_ALONE = make_application(objectives=QUALITY)
+
+
+def exact(n: int, *, feasible: list[bool]) -> Spread:
+    return Spread(np.zeros(n), np.zeros(n), np.array(feasible), np.array(feasible))
+
+
+def test_widening_for_more_comparisons_is_bonferroni() -> None:
+    assert widening(0.95, 1) == pytest.approx(1.0)
+    assert widening(0.95, 10) == pytest.approx(2.807034 / 1.959964)
+    assert [count_pairs(n) for n in (1, 2, 4)] == [1, 1, 6]
+
+
+def test_errors_of_metrics_add_in_quadrature_each_side_for_itself() -> None:
+    contest = hold(
+        make_profile(
+            "a-1",
+            quality=0.5,
+            quality_low=0.4,
+            quality_high=0.5,
+            latency_p50_ms=50,
+            latency_p50_ms_low=50,
+            latency_p50_ms_high=90,
+        ),
+        application=LINEAR,
+    )
+
+    spread = spread_candidates(contest, 1.0)
+
+    assert spread.below[0] == pytest.approx(np.hypot(0.75 * 0.1, 0.25 * 0.4))
+    assert spread.above[0] == 0.0
+
+
+def test_error_beyond_the_best_bound_changes_nothing() -> None:
+    contest = hold(
+        make_profile("a-1", quality=0.5, **around("latency_p50_ms", 0.5, 0.3)),
+        application=make_application(),
+    )
+
+    assert spread_candidates(contest, 1.0).is_exact
+
+
+def test_geometric_mean_spreads_towards_zero() -> None:
+    contest = hold(
+        make_profile("a-1", quality=0.25, quality_low=0.0, quality_high=1.0, latency_p50_ms=1),
+        application=make_application(aggregation="geometric"),
+    )
+
+    spread = spread_candidates(contest, 1.0)
+
+    assert contest.utility[0] == pytest.approx(0.5)
+    assert spread.below[0] == pytest.approx(0.5)
+    assert spread.above[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "surely", "maybe"),
+    [
+        ({"min": 0.3}, True, True),
+        ({"min": 0.45}, False, True),
+        ({"min": 0.55}, False, True),
+        ({"min": 0.7}, False, False),
+        ({"max": 0.3}, False, False),
+        ({"max": 0.55}, False, True),
+    ],
+)
+def test_feasibility_is_sure_only_beyond_the_error(
+    limit: dict[str, float], surely: bool, maybe: bool
+) -> None:
+    contest = hold(
+        make_profile("a-1", **around("quality", 0.5, 0.1)),
+        application=make_application(
+            objectives=QUALITY,
+            constraints={"quality": limit},
+        ),
+    )
+
+    spread = spread_candidates(contest, 1.0)
+
+    assert (spread.surely_feasible[0], spread.maybe_feasible[0]) == (surely, maybe)
+
+
+def test_degradation_weighs_the_error_of_the_best_too() -> None:
+    contest = hold(
+        make_profile("a-1", **around("quality", 0.90, 0.04)),
+        make_profile("a-2", **around("quality", 0.85, 0.03)),
+        make_profile("a-3", **around("quality", 0.70, 0.03)),
+        application=make_application(
+            objectives=QUALITY,
+            constraints={"quality": {"max_degradation": 0.09}},
+        ),
+    )
+
+    spread = spread_candidates(contest, 1.0)  # the second has 0.04 to spare, the errors 0.05
+
+    assert spread.surely_feasible.tolist() == [True, False, False]
+    assert spread.maybe_feasible.tolist() == [True, True, False]
+
+
+def test_ranks_without_errors_are_shared_by_equals_only() -> None:
+    utility = np.array([0.5, 0.9, 0.5, np.nan, 0.8])
+    feasible = [True, True, True, False, False]
+
+    low, high = bound_ranks(utility, np.array(feasible), exact(5, feasible=feasible))
+
+    assert low.tolist() == [2, 1, 2, 5, 4]
+    assert high.tolist() == [3, 1, 3, 5, 4]
+
+
+def test_ranks_within_the_errors_stay_open() -> None:
+    utility, reach = np.array([0.9, 0.85, 0.5]), np.array([0.05, 0.05, 0.05])
+    sure = np.ones(3, dtype=bool)
+
+    low, high = bound_ranks(utility, sure, Spread(reach, reach, sure, sure))
+
+    assert low.tolist() == [1, 1, 3]
+    assert high.tolist() == [2, 2, 3]
+
+
+def test_ranks_of_a_maybe_infeasible_leader_stay_open() -> None:
+    utility, none = np.array([0.9, 0.5]), np.zeros(2)
+    surely, maybe = np.array([False, True]), np.array([True, True])
+
+    low, high = bound_ranks(utility, maybe, Spread(none, none, surely, maybe))
+
+    assert low.tolist() == [1, 1]
+    assert high.tolist() == [2, 2]
+
+
+def test_rank_always_lies_within_its_bounds() -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        make_profile(
+            f"a-{i}",
+            **around("quality", float(rng.uniform(0.2, 0.9)), float(rng.uniform(0, 0.2))),
+            min_hardware_tier=float(rng.integers(1, 4)),
+        )
+        for i in range(40)
+    ]
+    application = make_application(objectives=QUALITY, constraints={"quality": {"min": 0.4}})
+
+    ranked = rank(*rows, application=application)
+
+    assert (ranked.rank_low <= ranked.rank).all()
+    assert (ranked.rank <= ranked.rank_high).all()
+    assert (ranked.rank_low < ranked.rank_high).any()
+
+
+def test_rank_intervals_contain_the_true_ranks() -> None:
+    rng = np.random.default_rng(4)
+    n_runs, hits = 60, 0
+    for _ in range(n_runs):
+        truth = rng.uniform(0.45, 0.55, 8)
+        seen = truth + rng.normal(0, 0.03, 8)
+        rows = [make_profile(f"a-{i}", **around("quality", seen[i], 1.96 * 0.03)) for i in range(8)]
+        ranked = rank(*rows, application=QUALITY_ALONE)
+        true_rank = np.argsort(np.argsort(-truth)) + 1
+        hits += bool(((ranked.rank_low <= true_rank) & (true_rank <= ranked.rank_high)).all())
+
+    assert hits / n_runs >= 0.94

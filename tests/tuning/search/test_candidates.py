@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from rightfit.tuning.search.candidates import CompleteTrial, choose_candidates, pareto_front
+
+TRIALS = [
+    CompleteTrial(0, quality_raw=0.80, size_mib=1.0, validation_pass_ms=4.0),
+    CompleteTrial(1, quality_raw=0.90, size_mib=64.0, validation_pass_ms=9.0),
+    CompleteTrial(2, quality_raw=0.85, size_mib=2.0, validation_pass_ms=2.0),
+    CompleteTrial(3, quality_raw=0.88, size_mib=16.0, validation_pass_ms=6.0),
+    CompleteTrial(4, quality_raw=0.84, size_mib=70.0, validation_pass_ms=1.0),  # beaten by 1
+]
+
+
+def test_pareto_front_leaves_out_the_beaten() -> None:
+    assert [trial.number for trial in pareto_front(TRIALS)] == [0, 2, 3, 1]
+
+
+def test_choose_candidates_takes_best_smallest_fastest_then_gaps() -> None:
+    assert choose_candidates(TRIALS, n_candidates=3) == [1, 0, 2]
+    assert choose_candidates(TRIALS, n_candidates=4) == [1, 0, 2, 3]
+    assert choose_candidates(TRIALS, n_candidates=9) == [1, 0, 2, 3]
+
+
+def test_choose_candidates_keeps_the_best_when_one_is_asked() -> None:
+    assert choose_candidates(TRIALS, n_candidates=1) == [1]
+
+
+def test_equal_trials_are_chosen_once() -> None:
+    twins = [CompleteTrial(n, 0.9, 1.0, 1.0) for n in (3, 4)]
+
+    assert choose_candidates(twins, n_candidates=3) == [3]
+
+
+def test_what_applications_want_comes_first() -> None:
+    assert choose_candidates(TRIALS, n_candidates=3, favourites=[4, 3]) == [4, 3, 1]
+    assert choose_candidates(TRIALS, n_candidates=1, favourites=[4, 3]) == [4]

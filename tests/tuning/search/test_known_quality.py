@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cells
+import pytest
+
+from rightfit.families.family import TrainingData
+from rightfit.tuning.search.known_quality import find_known_quality
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.studies.study_store import StudyStore
+
+
+def test_the_best_of_the_other_families_is_known_once_they_were_searched(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    studies = StudyStore(tmp_path, storage=None)
+    settings = cells.make_settings(n_trials=2)
+    cell = cells.make_cell(blobs, name="blobs.forest", family="forest")
+    siblings = {"linear": cells.LINEAR_PARAMS}
+
+    before = find_known_quality(cell, siblings, settings, studies)
+    study = run_search(
+        cells.make_cell(blobs), settings, studies.cell("blobs.linear"), on_trial=lambda n, m: None
+    )
+    after = find_known_quality(cell, siblings, settings, studies)
+
+    assert before is None
+    assert after == pytest.approx(study.best_value)
+
+
+def test_searches_of_other_data_are_not_counted(blobs: TrainingData, tmp_path: Path) -> None:
+    studies = StudyStore(tmp_path, storage=None)
+    settings = cells.make_settings(n_trials=1)
+    run_search(
+        cells.make_cell(blobs), settings, studies.cell("blobs.linear"), on_trial=lambda n, m: None
+    )
+    cell = cells.make_cell(blobs, name="blobs.forest", family="forest", data_version="v2")
+
+    siblings = {"linear": cells.LINEAR_PARAMS}
+
+    assert find_known_quality(cell, siblings, settings, studies) is None

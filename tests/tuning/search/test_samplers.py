@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+
+from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
+from rightfit.tuning.search.space import Space
+
+SPACE = Space.model_validate(
+    {
+        "x": {"type": "float", "low": 0.0, "high": 1.0, "log": False},
+        "kind": {"type": "categorical", "choices": ["a", "b"]},
+    }
+)
+
+
+def draw_value(name: Any, *, seed: int, draw: int) -> float:
+    sampler = make_sampler(name, seed=seed, draw=draw, n_startup_trials=5)
+    study = optuna.create_study(sampler=sampler)
+    return study.ask().suggest_float("x", 0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["random", "tpe"])
+def test_draw_depends_on_seed_and_place_alone(name: str) -> None:
+    values = [draw_value(name, seed=7, draw=draw) for draw in (0, 1, 2, 0)]
+
+    assert values[0] == values[3]
+    assert len(set(values)) == 3
+    assert draw_value(name, seed=8, draw=0) != values[0]
+
+
+def test_grid_holds_each_point_once_in_an_order_of_its_seed() -> None:
+    points = grid_points(SPACE, n_points=3, seed=1)
+
+    assert len(points) == 6
+    assert sorted(points, key=repr) == sorted(
+        ({"x": x, "kind": kind} for x in (0.0, 0.5, 1.0) for kind in ("a", "b")), key=repr
+    )
+    assert grid_points(SPACE, n_points=3, seed=1) == points
+    assert grid_points(SPACE, n_points=3, seed=2) != points
+
+
+def test_given_parameters_are_tried_without_a_queue() -> None:
+    study = optuna.create_study(sampler=GivenSampler({"x": 0.25, "kind": "b"}))
+
+    trial = study.ask()
+
+    assert {name: item.suggest(trial, name) for name, item in SPACE.root.items()} == {
+        "x": 0.25,
+        "kind": "b",
+    }
+    assert len(study.trials) == 1

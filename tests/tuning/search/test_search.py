@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cells
+import numpy as np
+import optuna
+import pytest
+from demands import make_demand
+from optuna.trial import TrialState
+
+from rightfit.families.family import Checkpoint, TrainingData
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.candidates import bundle_candidates
+from rightfit.tuning.search.search import open_study, run_search
+from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
+from rightfit.tuning.studies.study_store import StudyStore
+
+
+def ignore_progress(n_done: int, n_all: int | None) -> None:
+    pass
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StudyStore:
+    return StudyStore(tmp_path / "studies", storage=None)
+
+
+def test_search_ends_at_n_trials_and_keeps_every_complete_model(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    study = run_search(
+        cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress
+    )
+
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
+    for trial in study.trials:
+        assert (store.bundle_folder(study.study_name, trial.number) / "bundle.json").exists()
+
+
+def test_finished_search_is_not_searched_again(blobs: TrainingData, store: StudyStore) -> None:
+    cell, settings = cells.make_cell(blobs), cells.make_settings()
+    first = run_search(cell, settings, store, on_trial=ignore_progress)
+    again = run_search(cell, settings, store, on_trial=ignore_progress)
+
+    assert [trial.datetime_start for trial in again.trials] == [
+        trial.datetime_start for trial in first.trials
+    ]
+
+
+def test_finished_search_loads_no_library(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(get_family("linear"), "load_libraries", lambda: loaded.append("linear"))
+    cell, settings = cells.make_cell(blobs), cells.make_settings()
+
+    run_search(cell, settings, store, on_trial=ignore_progress)
+    n_of_search = len(loaded)
+    run_search(cell, settings, store, on_trial=ignore_progress)
+
+    assert n_of_search > 0
+    assert len(loaded) == n_of_search
+
+
+def test_longer_search_continues_with_new_configurations(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    cell = cells.make_cell(blobs)
+    run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
+    study = run_search(cell, cells.make_settings(n_trials=6), store, on_trial=ignore_progress)
+
+    assert len(study.trials) == 6
+    assert len({trial.params["alpha"] for trial in study.trials}) == 6
+
+
+def test_interrupted_trial_is_set_aside_and_made_up_for(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    cell, settings = cells.make_cell(blobs), cells.make_settings()
+    open_study(cell, settings, store).ask()  # its process dies here
+
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
+
+    assert study.trials[0].state == TrialState.FAIL
+    assert trials["number"].to_list() == [1, 2, 3, 4]
+    assert trials["state"].unique().to_list() == ["complete"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_version": "v2"},
+        {"params": cells.LINEAR_PARAMS.model_copy(update={"fixed": {"n_epochs": 5}})},
+    ],
+)
+def test_other_data_or_space_is_another_study(
+    blobs: TrainingData, store: StudyStore, change: dict[str, Any]
+) -> None:
+    settings = cells.make_settings()
+
+    names = {
+        open_study(cell, settings, store).study_name
+        for cell in (cells.make_cell(blobs), cells.make_cell(blobs, **change))
+    }
+
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("budget", ["budget_cpu_s", "budget_wall_s"])
+def test_budget_in_seconds_counts_the_trials_of_earlier_runs(
+    blobs: TrainingData, store: StudyStore, budget: str
+) -> None:
+    cell = cells.make_cell(blobs)
+    run_search(cell, cells.make_settings(n_trials=2), store, on_trial=ignore_progress)
+    settings = cells.make_settings(**{"n_trials": None, budget: 1e-6})
+
+    assert len(run_search(cell, settings, store, on_trial=ignore_progress).trials) == 2
+
+
+def test_grid_sampler_visits_every_point_once_then_ends(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    settings = cells.make_settings(n_trials=99, sampler="grid")
+
+    study = run_search(cells.make_cell(blobs), settings, store, on_trial=ignore_progress)
+
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 4
+    assert len(study.trials) == 4
+
+
+def test_median_stop_says_why(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quality_of_trial = iter([0.9, 0.9, 0.2])
+
+    def score_trial(name: str, labels: object, probabilities: np.ndarray) -> float:
+        return float(probabilities[0, 0])
+
+    def train(configuration: object, data: object, **kwargs: Any) -> Iterator[Checkpoint]:
+        value = next(quality_of_trial)
+        model = real_family.build_untrained(
+            {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1}, blobs.schema, seed=0
+        )
+        model.quality = value
+        for step in (1, 2):
+            yield Checkpoint(model, n_steps=step)
+
+    real_family = get_family("linear")
+    monkeypatch.setattr(real_family, "train", train)
+    monkeypatch.setattr(
+        real_family, "predict_proba", lambda model, rows: np.array([[model.quality]])
+    )
+    monkeypatch.setattr("rightfit.tuning.search.learning_curve.score", score_trial)
+    settings = cells.make_settings(n_trials=3, early_stopping="median", n_startup_trials=2)
+    cell = cells.make_cell(blobs)
+
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
+
+    assert trials["state"].to_list() == ["complete", "complete", "stopped"]
+    assert trials["stop_checkpoint"].to_list() == [None, None, 1]
+    assert trials["stop_reason"][2] == (
+        "median: best validation quality 0.2000 up to checkpoint 1 is below the median 0.9000 "
+        "of 2 complete trials"
+    )
+
+
+def test_failing_trial_is_recorded_and_the_search_goes_on(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = get_family("linear")
+    train = family.train
+    calls = iter(range(99))
+
+    def fail_first(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
+        if next(calls) == 0:
+            raise ValueError("overflow")
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr(family, "train", fail_first)
+    cell = cells.make_cell(blobs)
+
+    study = run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
+
+    assert trials["state"].to_list() == ["failed", "complete", "complete", "complete"]
+    assert trials["stop_reason"][0] == "failed: ValueError: overflow"
+
+
+def test_search_without_a_complete_trial_says_what_to_mend(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
+        raise ValueError("overflow")
+
+    monkeypatch.setattr(get_family("linear"), "train", fail)
+
+    with pytest.raises(RuntimeError, match=r"No trial of blobs\.linear .*overflow.*parameters_"):
+        run_search(cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress)
+
+
+def test_tables_hold_costs_and_curves(blobs: TrainingData, store: StudyStore) -> None:
+    cell = cells.make_cell(blobs)
+    study = run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
+
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
+    curves = tabulate_curves(study, cell.quality)
+
+    for column in ("fit_time_s", "step_time_ms", "fit_cpu_cores", "model_size_mib", "compute_s"):
+        assert trials[column].null_count() == 0
+        assert trials[column].min() > 0  # type: ignore[operator]
+    assert curves.group_by("number").len()["len"].to_list() == [2, 2, 2, 2]
+    last = curves.filter(checkpoint=2).sort("number")
+    assert last["quality"].to_list() == trials.sort("number")["quality"].to_list()
+
+
+def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: StudyStore) -> None:
+    study = run_search(
+        cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress
+    )
+
+    bundles = bundle_candidates(
+        study, store, n_candidates=2, favourites=[], parity_rows=blobs.rows, model="linear"
+    )
+
+    first = int(next(iter(bundles)).removeprefix("linear-"))
+    assert study.trials[first].value == study.best_value
+    assert all(bundle.onnx is not None for bundle in bundles.values())
+
+
+def test_progress_reports_start_and_every_trial(blobs: TrainingData, store: StudyStore) -> None:
+    seen: list[tuple[int, int | None]] = []
+
+    run_search(
+        cells.make_cell(blobs),
+        cells.make_settings(n_trials=2),
+        store,
+        on_trial=lambda n_done, n_all: seen.append((n_done, n_all)),
+    )
+
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pruner"),
+    [
+        ("median", optuna.pruners.MedianPruner),
+        ("successive_halving", optuna.pruners.SuccessiveHalvingPruner),
+        ("hyperband", optuna.pruners.HyperbandPruner),
+        ("none", optuna.pruners.NopPruner),
+    ],
+)
+def test_each_name_is_one_of_optunas_pruners(
+    rule: str, pruner: type, blobs: TrainingData, store: StudyStore
+) -> None:
+    study = open_study(cells.make_cell(blobs), cells.make_settings(early_stopping=rule), store)
+
+    assert type(study.pruner) is pruner
+
+
+def test_search_for_applications_measures_stops_and_says_who_asked(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    cell = cells.make_cell(blobs)
+    settings = cells.make_settings(
+        n_trials=8, sampler="tpe", n_startup_trials=2, early_stopping="judge", demand=make_demand()
+    )
+
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    trials = tabulate_trials(study, cell, n_checkpoints=2)
+
+    assert trials["application"].to_list() == [None, None, *["accuracy"] * 6]
+    assert study.trials[0].user_attrs["served"][0]["metrics"]["latency_p50_ms"] > 0
+    stopped = trials.filter(state="stopped")
+    assert stopped.height > 0  # the blobs are easy: the first good trial can't be beaten by much
+    assert stopped["votes"].null_count() == 0
+    assert stopped["saved_s"].null_count() == 0
+
+
+def test_search_ends_when_no_trial_gains_any_more(blobs: TrainingData, store: StudyStore) -> None:
+    settings = cells.make_settings(n_trials=None, patience=3)
+
+    study = run_search(cells.make_cell(blobs), settings, store, on_trial=ignore_progress)
+
+    gained = [bool(trial.user_attrs.get("gained")) for trial in study.trials]
+    assert gained[0]
+    assert gained[-4:] == [True, False, False, False]

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import optuna
+import pytest
+from pydantic import ValidationError
+
+from rightfit.tuning.search.space import ModelParams, Space
+
+PARAMS = {
+    "fixed": {"n_epochs": 4},
+    "space": {
+        "rate": {"type": "float", "low": 0.01, "high": 1.0, "log": True},
+        "units": {"type": "int", "low": 2, "high": 8, "log": False},
+        "kind": {"type": "categorical", "choices": ["a", "b"]},
+    },
+}
+
+
+def test_suggest_returns_fixed_and_searched_settings() -> None:
+    trial = optuna.trial.FixedTrial({"rate": 0.1, "units": 3, "kind": "b"})
+
+    assert ModelParams.model_validate(PARAMS).suggest(trial) == {  # type: ignore[arg-type]
+        "n_epochs": 4,
+        "rate": 0.1,
+        "units": 3,
+        "kind": "b",
+    }
+
+
+def test_grid_is_even_and_logarithmic_where_asked() -> None:
+    space = ModelParams.model_validate(PARAMS).space.root
+
+    assert space["rate"].grid(3) == pytest.approx([0.01, 0.1, 1.0])
+    assert space["units"].grid(3) == [2, 5, 8]
+    assert space["kind"].grid(3) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rate": {"type": "float", "low": 2.0, "high": 1.0, "log": False}}, "low must be below"),
+        ({"rate": {"type": "float", "low": 0.0, "high": 1.0, "log": True}}, "must start above 0"),
+        ({"rate": {"type": "flaot", "low": 0.0, "high": 1.0, "log": True}}, "'flaot'"),
+        ({"n_epochs": {"type": "categorical", "choices": [1]}}, "both under fixed and under space"),
+        ({"kind": {"type": "categorical", "choices": []}}, "at least 1 item"),
+    ],
+)
+def test_faulty_space_is_refused(change: dict[str, object], message: str) -> None:
+    faulty = {"fixed": PARAMS["fixed"], "space": PARAMS["space"] | change}
+
+    with pytest.raises(ValidationError, match=message):
+        ModelParams.model_validate(faulty)
+
+
+def test_place_puts_a_configuration_on_the_unit_cube() -> None:
+    space = Space.model_validate(
+        {
+            "a": {"type": "float", "low": 0.01, "high": 1.0, "log": True},
+            "b": {"type": "int", "low": 0, "high": 10, "log": False},
+            "c": {"type": "categorical", "choices": ["x", "y"]},
+        }
+    )
+
+    assert space.place({"a": 0.1, "b": 10, "c": "y"}) == pytest.approx((0.5, 1.0, 0.0, 1.0))

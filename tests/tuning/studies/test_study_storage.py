@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from rightfit.tuning.studies.study_store import StudyStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StudyStore:
+    return StudyStore(tmp_path / "studies", None)
+
+
+@pytest.fixture
+def study(store: StudyStore) -> optuna.Study:
+    return optuna.create_study(study_name="a", storage=store.open())
+
+
+def seen_by_others(store: StudyStore) -> list[optuna.trial.FrozenTrial]:
+    """Read the trials as another process would."""
+    storage = optuna.storages.RDBStorage(store.url)
+    return optuna.load_study(study_name="a", storage=storage).trials
+
+
+def test_transaction_stores_all_or_nothing(store: StudyStore, study: optuna.Study) -> None:
+    with pytest.raises(ZeroDivisionError), store.transaction("a"):
+        study.ask().set_user_attr("claim", 0)
+        raise ZeroDivisionError
+    after_failure = seen_by_others(store)
+    with store.transaction("a"):
+        trial = study.ask()
+        trial.suggest_float("x", 0.0, 1.0)
+        trial.set_user_attr("claim", 1)
+
+    assert after_failure == []
+    assert [trial.user_attrs for trial in seen_by_others(store)] == [{"claim": 1}]
+    assert [list(trial.params) for trial in seen_by_others(store)] == [["x"]]
+
+
+def test_attributes_go_with_the_next_report(store: StudyStore, study: optuna.Study) -> None:
+    trial = study.ask()
+    trial.set_user_attr("curve", [0.5])
+    trial.report(0.5, 1)
+
+    assert trial.user_attrs == {"curve": [0.5]}
+    assert seen_by_others(store)[0].user_attrs == {"curve": [0.5]}
+    assert seen_by_others(store)[0].intermediate_values == {1: 0.5}
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED])
+def test_attributes_go_with_the_end_of_a_trial(
+    store: StudyStore, study: optuna.Study, state: TrialState
+) -> None:
+    trial, other = study.ask(), study.ask()
+    trial.set_user_attr("size", 3)
+    trial.set_user_attr("seconds", 4)
+    other.set_user_attr("size", 5)
+    study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
+
+    assert seen_by_others(store)[0].state == state
+    assert seen_by_others(store)[0].user_attrs == {"size": 3, "seconds": 4}
+    assert seen_by_others(store)[1].user_attrs == {}
+
+
+def test_worker_learns_at_its_next_report_that_its_trial_was_set_aside(
+    store: StudyStore, study: optuna.Study
+) -> None:
+    trial = study.ask()
+    others = optuna.storages.RDBStorage(store.url)
+    optuna.load_study(study_name="a", storage=others).tell(0, state=TrialState.FAIL)
+    trial.set_user_attr("curve", [0.5])
+
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        trial.report(0.5, 1)
+
+    assert seen_by_others(store)[0].user_attrs == {}
+
+
+def test_worker_learns_at_the_end_that_its_trial_was_set_aside(
+    store: StudyStore, study: optuna.Study
+) -> None:
+    trial = study.ask()
+    others = optuna.storages.RDBStorage(store.url)
+    optuna.load_study(study_name="a", storage=others).tell(0, state=TrialState.FAIL)
+    trial.set_user_attr("seconds", 4)
+
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        study.tell(trial, 0.5)
+
+
+def test_sampler_that_reads_once_knows_all_trials(store: StudyStore, study: optuna.Study) -> None:
+    for x in (0.1, 0.2, 0.3):
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(x, x)})
+        study.tell(trial, x)
+    running = study.ask()
+
+    with store.transaction("a"):
+        known = study.get_trials()
+        with store.open().read_once():
+            trial = study.ask()
+            trial.suggest_float("x", 0.0, 1.0)
+            sampled_from = study.get_trials()
+
+    assert [one.number for one in known] == [0, 1, 2, 3]
+    assert [one.number for one in sampled_from] == [0, 1, 2, 3, 4]
+    assert trial.number == 4
+    assert running.number == 3
+    assert list(seen_by_others(store)[4].params) == ["x"]
+    assert list(study.trials[4].params) == ["x"]
+
+
+def test_studies_that_were_deleted_begin_anew(store: StudyStore, study: optuna.Study) -> None:
+    study.ask()
+    shutil.rmtree(store.folder)
+    anew = optuna.create_study(study_name="a", storage=store.open())
+    anew.ask()
+
+    assert len(seen_by_others(store)) == 1
