@@ -12,7 +12,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from rightfit.grid import use_parameters
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetSpec
 
@@ -54,17 +54,10 @@ def run_stage(described: dict[str, Any], raw_tables: dict[str, pl.DataFrame]) ->
         dataset: str, *, frames: dict[str, pl.DataFrame] | None = None, **settings: Any
     ) -> DataCatalog:
         spec = described[dataset] | CAPS | settings
-        use_parameters(
-            {
-                "grid": {"datasets": [dataset], "models": ["linear"]},
-                "datasets": {dataset: spec},
-                "models": {"linear": {}},
-            }
-        )
         chosen = raw_tables | (frames or {})
         inputs = {f"{table}_raw": chosen[table] for table in spec["tables"]}
         inputs[f"params:datasets.{dataset}"] = DatasetSpec.model_validate(spec)
-        pipeline = create_pipeline()
+        pipeline = create_pipeline(Grid({dataset: tuple(spec["tables"])}, {}))
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in inputs.items()})
         for name in pipeline.all_outputs():
             catalog[name] = KeptDataset()
