@@ -20,7 +20,7 @@ class Grid:
     """The datasets and families of a study.
 
     Args:
-        tables: Raw tables of each dataset, its main table first.
+        tables: Catalog entries of each dataset's raw tables, its main table first.
         models: Names of the model families.
     """
 
@@ -56,8 +56,9 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
     if missing:
         raise ValueError(f"The configuration lacks the parameters {missing}; see conf/base.")
     faults = []
-    for kind in ("datasets", "models"):
-        names = parameters["grid"].get(kind)
+    named = {kind: split_names(parameters["grid"].get(kind)) for kind in ("datasets", "models")}
+    for kind in named:
+        names = named[kind]
         if not isinstance(names, list) or not names:
             faults.append(f"grid.{kind} must be a list of at least one name, but got {names!r}")
             continue
@@ -69,24 +70,43 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
             )
     if faults:
         raise ValueError("; ".join(faults) + ". Correct parameters_grid.yml.")
-    described = parameters["datasets"]
+    tables = {name: list_entries(parameters["datasets"][name]) for name in named["datasets"]}
     faults = [
-        f"datasets.{name}.tables must list the raw tables, the main one first, as in tables: "
-        f"[{name}]"
-        for name in parameters["grid"]["datasets"]
-        if not _lists_tables(described[name])
+        f"datasets.{name}.tables must name the catalog entries of the raw tables, the main one "
+        f"first, as in tables: [{name}] or tables: {{{name}: entry}}"
+        for name, entries in tables.items()
+        if not entries
     ]
     if faults:
         raise ValueError("; ".join(faults) + ". Correct parameters_datasets.yml.")
-    return Grid(
-        tables={name: tuple(described[name]["tables"]) for name in parameters["grid"]["datasets"]},
-        models=tuple(parameters["grid"]["models"]),
-    )
+    return Grid(tables=tables, models=tuple(named["models"]))
 
 
-def _lists_tables(block: Any) -> bool:
+def list_entries(block: Any) -> tuple[str, ...]:
+    """Return the catalog entries that a dataset's block names; empty if it names none.
+
+    >>> list_entries({"tables": ["orders"]}), list_entries({"tables": {"orders": "orders_2026"}})
+    (('orders',), ('orders_2026',))
+    """
     tables = block.get("tables") if isinstance(block, Mapping) else None
-    return isinstance(tables, list) and bool(tables)
+    if isinstance(tables, Mapping):
+        tables = list(tables.values())
+    is_named = isinstance(tables, list) and all(isinstance(entry, str) for entry in tables)
+    return tuple(tables) if is_named and isinstance(tables, list) else ()
+
+
+def split_names(names: Any) -> Any:
+    """Return names given on a command line as a list; anything else stays as it is.
+
+    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
+    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
+
+    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
+    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
+    """
+    if not isinstance(names, str):
+        return names
+    return names.strip("[] ").replace(",", " ").split()
 
 
 def use_parameters(parameters: Mapping[str, Any]) -> bool:

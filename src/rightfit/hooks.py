@@ -10,7 +10,7 @@ from kedro.framework import project
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import ParameterValidationError
 from pydantic import BaseModel
@@ -42,6 +42,23 @@ class ConfigurationError(ClickException):
 class GridHook:
     """Read and check the configuration in use before the first pipeline is built."""
 
+    def __init__(self) -> None:
+        self._raw_folder = ""
+
+    @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Read a raw table that the catalog has no entry for from ``01_raw/<table>.parquet``."""
+        from kedro_datasets.polars import EagerPolarsDataset
+
+        for entries in current_grid().tables.values():
+            for entry in entries:
+                if entry not in catalog:
+                    catalog[entry] = EagerPolarsDataset(
+                        filepath=f"{self._raw_folder}/{entry}.parquet",
+                        file_format="parquet",
+                        metadata={"kedro-viz": {"layer": "raw", "preview": False}},
+                    )
+
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Hand the parameters to the pipelines and let Kedro check their types.
@@ -51,6 +68,10 @@ class GridHook:
                 names what is not described.
         """
         parameters = context.config_loader["parameters"]
+        loader = context.config_loader
+        root = (loader.runtime_params or {}).get("data_root") or loader["globals"]["data_root"]
+        path = root if "://" in root else context.project_path / root
+        self._raw_folder = f"{path}/01_raw"
         try:
             _refuse_unknown_blocks(parameters)
             if use_parameters(parameters):
@@ -73,11 +94,11 @@ class ErrorHook:
         Raises:
             ConfigurationError: Naming every raw file that is missing.
         """
-        raw = sorted(name for name in pipeline.inputs() if name.endswith("_raw"))
+        entries = {entry for tables in current_grid().tables.values() for entry in tables}
         missing = [
             str(getattr(catalog.get(name), "_filepath", name))
-            for name in raw
-            if not catalog.exists(name)
+            for name in sorted(entries & pipeline.inputs())
+            if _is_missing(catalog.get(name))
         ]
         if missing:
             raise ConfigurationError(
@@ -92,7 +113,7 @@ class ErrorHook:
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
         """
-        from rightfit.preparation.checking import RawTableError
+        from rightfit.preparation.frames import RawTableError
 
         if isinstance(error, DatasetError | RawTableError | UnsuitableGridError):
             raise ConfigurationError(str(error)) from error
@@ -113,6 +134,13 @@ class ResultHook:
         Console().print(tabulate_winners(catalog.load("recommendations")))
 
 
+def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:
+    """Return whether a raw table's source is absent, as far as its kind of entry can tell."""
+    if dataset is None or type(dataset)._exists is AbstractDataset._exists:
+        return dataset is None
+    return not dataset.exists()
+
+
 def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
     """Refuse what Kedro would accept in silence: a block that nothing reads.
 
@@ -129,7 +157,7 @@ def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
 
 def _explain(parameters: Mapping[str, Any]) -> str:
     """Say what is wrong with the blocks that users write themselves; empty if they are right."""
-    from rightfit.pipelines.data_engineering.params import DatasetSpec
+    from rightfit.pipelines.data_engineering.params import DatasetBlock
     from rightfit.pipelines.ranking.params import find_misnamed
     from rightfit.pipelines.training.params import ModelParams
     from rightfit.ranking.applications.applications import Application
@@ -137,7 +165,7 @@ def _explain(parameters: Mapping[str, Any]) -> str:
     grid, applications = current_grid(), parameters["applications"]
     named = applications if isinstance(applications, Mapping) else ()
     checks: tuple[tuple[str, Iterable[str], type[BaseModel], Mapping[str, str]], ...] = (
-        ("datasets", grid.datasets, DatasetSpec, {}),
+        ("datasets", grid.datasets, DatasetBlock, {}),
         ("models", grid.models, ModelParams, {}),
         ("applications", named, Application, find_misnamed(applications)),
     )
