@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
 from rightfit.deployment.host import HostHook
@@ -43,7 +43,7 @@ class ErrorHook:
         Raises:
             ConfigurationError: Naming every raw table that is missing.
         """
-        missing = [name for name in _list_raw(pipeline) if not catalog.exists(name)]
+        missing = [name for name in _list_raw(pipeline) if _is_missing(catalog.get(name))]
         if missing:
             places = [str(getattr(catalog.get(name), "_filepath", name)) for name in missing]
             raise ConfigurationError(
@@ -60,7 +60,7 @@ class ErrorHook:
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
         """
-        from rightfit.preparation.checking import RawTableError
+        from rightfit.preparation.frames import RawTableError
 
         is_ours = isinstance(error, RawTableError | UnsuitableGridError)
         if is_ours or (isinstance(error, DatasetError) and all(map(is_own, pipeline.nodes))):
@@ -92,3 +92,10 @@ def _list_raw(pipeline: Pipeline) -> list[str]:
         if not name.startswith("params:")
     }
     return sorted(read & pipeline.inputs())
+
+
+def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:
+    """Return whether a raw table's source is absent, as far as its kind of entry can tell."""
+    if dataset is None or type(dataset)._exists is AbstractDataset._exists:
+        return dataset is None
+    return not dataset.exists()

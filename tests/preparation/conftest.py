@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from rightfit.preparation.block import DatasetBlock, complete_block
 from rightfit.preparation.spec import DatasetSpec
 
 
@@ -81,7 +82,8 @@ def describe() -> Callable[..., DatasetSpec]:
 
     def validate(**changes: Any) -> DatasetSpec:
         paths = {path.replace("__", "."): value for path, value in changes.items()}
-        return DatasetSpec.model_validate(changed(TRIPS, paths))
+        block = DatasetBlock.model_validate(changed(TRIPS, paths))
+        return complete_block(block, {}, dataset_name="trips").spec
 
     return validate
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from rightfit.preparation.assembling import add_label, assemble, derive
+from rightfit.preparation.assembling import DroppedRows, RowCounts, add_label, assemble, derive
 from rightfit.preparation.spec import DatasetSpec, Target, Weekday
 
 Describe = Callable[..., DatasetSpec]
@@ -28,12 +28,12 @@ def test_rows_hold_joined_and_derived_features_in_the_main_tables_order(
 def test_rows_read_dropped_and_unmatched_are_counted(describe: Describe, tables: Tables) -> None:
     _, counts = assemble(describe(), tables)
 
-    assert counts == {
-        "read": 9,
-        "dropped": [{"reason": "delay is missing", "n_rows": 1}],
-        "kept": 8,
-        "unmatched": {"places": 2},
-    }
+    assert counts == RowCounts(
+        read=9,
+        dropped=(DroppedRows(reason="delay is missing", n_rows=1),),
+        kept=8,
+        unmatched={"places": 2},
+    )
 
 
 def test_repeated_join_key_never_multiplies_rows(describe: Describe, tables: Tables) -> None:

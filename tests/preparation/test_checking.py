@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.checking import (
-    blank_outliers,
+    ColumnReport,
     check_tables,
+    clean_table,
     find_column_faults,
     find_table_faults,
 )
@@ -29,8 +30,8 @@ def test_tables_that_fit_are_reported(describe: Describe, tables: Tables) -> Non
     report = check_tables(describe(), tables, dataset_name="travel")
 
     assert list(report) == ["trips", "places"]
-    assert report["trips"]["n_rows"] == 9
-    assert report["trips"]["columns"]["load"] == {"null_share": 0.222222, "n_outliers": 0}
+    assert report["trips"].n_rows == 9
+    assert report["trips"].columns["load"] == ColumnReport(null_share=0.222222, n_outliers=0)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +78,12 @@ def test_renamed_column_is_named_with_its_possible_new_name(
 def test_undescribed_column_is_allowed(describe: Describe, tables: Tables) -> None:
     tables["trips"] = tables["trips"].with_columns(remark=pl.lit("fine"))
 
-    assert check_tables(describe(), tables, dataset_name="travel")["trips"]["n_rows"] == 9
+    assert check_tables(describe(), tables, dataset_name="travel")["trips"].n_rows == 9
 
 
 def test_all_faults_of_all_tables_are_told_at_once(describe: Describe, tables: Tables) -> None:
     tables["trips"] = (
-        tables["trips"].head(3).with_columns(day=pl.lit(32, dtype=pl.Int16), load=pl.lit(1))
+        tables["trips"].head(3).with_columns(day=pl.lit(32, dtype=pl.Int16), load=pl.lit("heavy"))
     )
     tables["places"] = pl.concat([tables["places"], tables["places"].head(1)])
 
@@ -93,13 +94,13 @@ def test_all_faults_of_all_tables_are_told_at_once(describe: Describe, tables: T
     for part in (
         "at least 4 rows, but got 3 (truncated?)",
         "column 'day': allowed is 1 to 31",
-        "column 'load': allowed is dtype Float64, but got Int32",
+        "column 'load': allowed is dtype Float64, but got String",
         "column 'split': the split needs rows of ['train', 'test'], but got none of ['test']",
-        "Mend data/01_raw/trips.parquet, or, if the data are right, "
+        "by default data/01_raw/trips.parquet), or, if the data are right, "
         "datasets.travel in parameters_datasets.yml.",
         "raw table places of the dataset travel",
         "columns ['place']: allowed is one row per key, but 2 rows share a key, such as ('A',)",
-        "Mend data/01_raw/places.parquet",
+        "by default data/01_raw/places.parquet",
     ):
         assert part in message
 
@@ -124,6 +125,6 @@ def test_tolerated_outliers_become_null_and_others_stay() -> None:
     tolerant = group("Int64", {"min": 0, "max": 9}, max_outlier_share=0.5, max_null_share=0.5)
     schema = TableSchema(min_rows=1, columns=(tolerant,))
 
-    blanked = blank_outliers(pl.DataFrame({"x": [5, 99, None], "y": [1, 2, 3]}), schema)
+    blanked = clean_table(pl.DataFrame({"x": [5, 99, None], "y": [1, 2, 3]}), schema)
 
     assert blanked.to_dict(as_series=False) == {"x": [5, None, None]}

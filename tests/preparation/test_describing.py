@@ -9,8 +9,8 @@ import pytest
 
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.checking import check_tables
-from rightfit.preparation.describing import write_data_card
+from rightfit.preparation.checking import RawCheck, check_tables
+from rightfit.preparation.describing import make_data_card
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import DatasetSpec
 
@@ -20,14 +20,17 @@ Tables = dict[str, pl.DataFrame]
 
 def write_card(spec: DatasetSpec, tables: Tables) -> dict[str, Any]:
     rows, counts = assemble(spec, tables)
-    return write_data_card(
+    card = make_data_card(
         spec,
         dataset_name="travel",
         rows=rows,
         encoder=fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train")),
-        raw_check=check_tables(spec, tables, dataset_name="travel"),
+        raw_check=RawCheck(
+            tables=check_tables(spec, tables, dataset_name="travel"), inferred=(), remarks=()
+        ),
         row_counts=counts,
     )
+    return card.model_dump(mode="json")
 
 
 def test_card_says_what_the_dataset_is(describe: Describe, tables: Tables) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.spec import Features
 
 TRAIN = pl.DataFrame(
@@ -121,7 +121,8 @@ def test_image_becomes_pixels_between_0_and_1_row_by_row() -> None:
 def test_encoder_survives_json() -> None:
     encoder = fit_encoder_steps(features(), TRAIN)
 
-    read_back = json.loads(json.dumps(encoder, allow_nan=False))
+    text = json.dumps(encoder.model_dump(mode="json"), allow_nan=False)
+    read_back = Encoder.model_validate(json.loads(text))
 
     assert apply_encoder(read_back, TRAIN).equals(apply_encoder(encoder, TRAIN))
 
@@ -162,4 +163,4 @@ def test_rows_without_a_column_are_refused() -> None:
 
 def test_encoder_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="must be of version 1"):
-        apply_encoder({"version": 2, "steps": []}, TRAIN)
+        Encoder.model_validate({"version": 2, "steps": []})

@@ -15,6 +15,7 @@ def test_spec_names_main_table_and_join_keys(describe: Describe) -> None:
     spec = describe()
 
     assert spec.main_table == "trips"
+    assert spec.tables == {"trips": "trips", "places": "places"}
     assert spec.join_keys("places") == ("place",)
     assert spec.join_keys("trips") == ()
 

@@ -108,11 +108,13 @@ def test_rows_of_another_split_value_are_dropped_and_counted(describe: Describe)
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1] * 4 + [0, 0], r"no train row is left for the classes \['in_time'\]"),
-        ([0] * 4 + [1, 1], r"no train row is left for the classes \['late'\]"),
+        ([1] * 4 + [0, 0], "in_time: 0 train, 0 validation, 2 test"),
+        ([0] * 4 + [1, 1], "late: 0 train, 0 validation, 2 test"),
+        ([0, 1] * 2 + [0, 0], "late: 1 train, 1 validation, 0 test"),
+        ([0, 1, 0, 0, 1, 0], "late: 1 train, 0 validation, 1 test"),  # by time, so unmovable
     ],
 )
-def test_class_without_train_rows_is_refused(
+def test_class_without_rows_in_a_part_is_refused_with_its_rows(
     describe: Describe, labels: list[int], message: str
 ) -> None:
     rows = wide(4, 2).with_columns(label=pl.Series(labels))
@@ -125,5 +127,5 @@ def test_one_time_for_all_rows_leaves_no_train_rows(describe: Describe, tables: 
     trips = tables["trips"].with_columns(day=pl.lit(1), clock=pl.lit(600))
     spec = describe()
 
-    with pytest.raises(ValueError, match="no row is left for train"):
+    with pytest.raises(ValueError, match="in_time: 0 train, 3 validation, 1 test"):
         assign_parts(spec, add_label(trips, spec.target))

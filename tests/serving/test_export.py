@@ -25,7 +25,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import apply_encoder, name_features
+from rightfit.preparation.encoding import Encoder, apply_encoder, name_features
 from rightfit.serving.choice import Choice, Origin, subject_of
 from rightfit.serving.export import Model, check_folder, export_model
 
@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     schema = InputSchema(name_features(encoder), CLASSES, None)
     data = TrainingData(rows, raw["label"].to_numpy(), schema)
     folder = tmp_path_factory.mktemp("made") / "linear-000"
-    return Model(make_bundle(folder, data), encoder, make_card())
+    return Model(make_bundle(folder, data), encoder.model_dump(mode="json"), make_card())
 
 
 def choose(model: Model, application: str = "web_api", **changes: Any) -> Choice:
@@ -93,7 +93,9 @@ def test_exported_model_answers_as_the_bundle_does_without_this_project(
     exported: Path, model: Model
 ) -> None:
     raw = make_raw().drop("label")
-    rows = np.ascontiguousarray(apply_encoder(model.encoder, raw).to_numpy(), dtype=np.float32)
+    rows = np.ascontiguousarray(
+        apply_encoder(Encoder.model_validate(model.encoder), raw).to_numpy(), dtype=np.float32
+    )
     expected = open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
 
     found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dicts()))

@@ -17,7 +17,7 @@ def test_rows_are_encoded_as_in_training() -> None:
 
     for rows in (raw, unseen):
         expected = apply_encoder(encoder, rows).to_numpy()
-        encoded = encode(rows.to_dicts(), encoder)
+        encoded = encode(rows.to_dicts(), encoder.model_dump(mode="json"))
 
         assert encoded.dtype == np.float32
         np.testing.assert_array_equal(encoded, expected)
@@ -39,7 +39,7 @@ def test_images_are_encoded_as_in_training(*, as_list: bool) -> None:
 
     expected = apply_encoder(encoder, raw).to_numpy()
 
-    np.testing.assert_array_equal(encode(rows, encoder), expected)
+    np.testing.assert_array_equal(encode(rows, encoder.model_dump(mode="json")), expected)
 
 
 def test_truth_values_are_categories_as_polars_writes_them() -> None:

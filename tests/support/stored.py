@@ -17,7 +17,7 @@ from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import runtime_files
 from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.spec import Features
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
@@ -106,7 +106,7 @@ def make_raw() -> pl.DataFrame:
     )
 
 
-def fit_encoder(raw: pl.DataFrame) -> Json:
+def fit_encoder(raw: pl.DataFrame) -> Encoder:
     features = {
         "numeric": ["size", "n_parts"],
         "indicate_missing": ["size"],
@@ -155,7 +155,7 @@ def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
     catalog.save("landsat.encoder", encoder)
     catalog.save("landsat.data_card", make_card())
     catalog.save("landsat.linear.candidates", {"linear-000": bundle})
-    return Study(root, raw, bundle, encoder)
+    return Study(root, raw, bundle, encoder.model_dump(mode="json"))
 
 
 def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import Grid
 from rightfit.parameters.models import check_families
 from rightfit.parameters.ranking import RankingParams
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
@@ -42,7 +42,7 @@ def find_faults(parameters: Mapping[str, Any], grid: Grid) -> list[str]:
             "parameters_applications.yml."
         ]
     checks: list[tuple[str, Mapping[str, Any], Iterable[str], type[BaseModel]]] = [
-        ("datasets", parameters["datasets"], grid.datasets, DatasetSpec),
+        ("datasets", parameters["datasets"], grid.datasets, DatasetBlock),
         ("models", parameters["models"], grid.models, ModelBlock),
         ("applications", applications, applications, Application),
     ]

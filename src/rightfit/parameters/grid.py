@@ -16,7 +16,7 @@ class Grid:
     """The datasets and models of a study.
 
     Args:
-        tables: Raw tables of each dataset, its main table first.
+        tables: Catalog entries of each dataset's raw tables, its main table first.
         families: Import path of each model's family, by the model's name.
     """
 
@@ -66,7 +66,7 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
 
 def _list_names(grid: Any, kind: str) -> list[str]:
     names = grid.get(kind) if isinstance(grid, Mapping) else None
-    names = names.split() if isinstance(names, str) else names
+    names = split_names(names)
     if not isinstance(names, list) or not names:
         raise ValueError(
             f"grid.{kind} must be a list of at least one name, but got {names!r}. Correct "
@@ -90,14 +90,41 @@ def _refuse(faults: list[str]) -> None:
 
 
 def _list_tables(name: str, block: Any) -> tuple[str, ...]:
-    tables = block.get("tables") if isinstance(block, Mapping) else None
-    tables = [tables] if isinstance(tables, str) else tables
-    if not isinstance(tables, list) or not tables:
+    entries = list_entries(block)
+    if not entries:
         raise ValueError(
-            f"datasets.{name}.tables must list the raw tables, the main one first, as in tables: "
-            f"[{name}]. Correct parameters_datasets.yml."
+            f"datasets.{name}.tables must name the catalog entries of the raw tables, the main one "
+            f"first, as in tables: [{name}] or tables: {{{name}: entry}}. Correct "
+            "parameters_datasets.yml."
         )
-    return tuple(tables)
+    return entries
+
+
+def list_entries(block: Any) -> tuple[str, ...]:
+    """Return the catalog entries that a dataset's block names; empty if it names none.
+
+    >>> list_entries({"tables": ["orders"]}), list_entries({"tables": {"orders": "orders_2026"}})
+    (('orders',), ('orders_2026',))
+    """
+    tables = block.get("tables") if isinstance(block, Mapping) else None
+    if isinstance(tables, Mapping):
+        tables = list(tables.values())
+    is_named = isinstance(tables, list) and all(isinstance(entry, str) for entry in tables)
+    return tuple(tables) if is_named and isinstance(tables, list) else ()
+
+
+def split_names(names: Any) -> Any:
+    """Return names given on a command line as a list; anything else stays as it is.
+
+    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
+    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
+
+    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
+    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
+    """
+    if not isinstance(names, str):
+        return names
+    return names.strip("[] ").replace(",", " ").split()
 
 
 def _find_family(name: str, block: Any) -> str:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
-from rightfit.preparation.checking import blank_outliers
+from rightfit.preparation.checking import clean_table
 from rightfit.preparation.spec import ClockMinutes, DatasetSpec, Derived, Target
 from rightfit.preparation.splitting import assign_parts
 
 
+class DroppedRows(BaseModel):
+    """Rows left out for one reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    n_rows: int
+
+
+class RowCounts(BaseModel):
+    """Rows read, left out and kept; per joined table the rows without a partner."""
+
+    model_config = ConfigDict(frozen=True)
+
+    read: int
+    dropped: tuple[DroppedRows, ...]
+    kept: int
+    unmatched: dict[str, int]
+
+
 def assemble(
     spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, RowCounts]:
     """Build the rows that models learn from and are tested on.
 
     Args:
@@ -23,13 +43,12 @@ def assemble(
 
     Returns:
         The rows, in the main table's order: the features' source columns, ``label`` (class
-        position) and ``part`` (train, validation or test); and the count of rows: ``read``,
-        ``dropped`` (each with its reason), ``kept``, and per joined table ``unmatched`` rows.
+        position) and ``part`` (train, validation or test); and the count of rows.
 
     Raises:
-        ValueError: If a part is empty or a class has no train row.
+        RawTableError: If a part lacks rows of a class.
     """
-    clean = {name: blank_outliers(tables[name], spec.schemas[name]) for name in spec.tables}
+    clean = {name: clean_table(tables[name], spec.schemas[name]) for name in spec.tables}
     main = clean[spec.main_table]
     labelled = add_label(main, spec.target)
     parted = assign_parts(spec, labelled)
@@ -37,16 +56,16 @@ def assemble(
     for derived in spec.derived:  # one by one: a derived column may read an earlier one
         rows = rows.with_columns(derive(derived).alias(derived.name))
     dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
-    counts = {
-        "read": main.height,
-        "dropped": [
-            {"reason": reason, "n_rows": n_rows}
+    counts = RowCounts(
+        read=main.height,
+        dropped=tuple(
+            DroppedRows(reason=reason, n_rows=n_rows)
             for reason, n_rows in (*dropped, *parted.dropped)
             if n_rows
-        ],
-        "kept": rows.height,
-        "unmatched": unmatched,
-    }
+        ),
+        kept=rows.height,
+        unmatched=unmatched,
+    )
     return rows.select(*spec.features.columns, "label", "part"), counts
 
 

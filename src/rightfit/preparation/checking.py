@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
+from rightfit.preparation.frames import RawTableError, cast_without_loss
 from rightfit.preparation.spec import (
     Bounds,
     ByteLength,
     ColumnGroup,
+    ColumnSplit,
     DatasetSpec,
     TableSchema,
     Target,
@@ -20,13 +22,41 @@ from rightfit.preparation.spec import (
 N_EXAMPLES = 5  # offending values shown in a message
 
 
-class RawTableError(ValueError):
-    """Raw tables that do not fit their schemas; commands show its message without a traceback."""
+class ColumnReport(BaseModel):
+    """What the check found in one raw column."""
+
+    model_config = ConfigDict(frozen=True)
+
+    null_share: float
+    n_outliers: int
+
+
+class TableReport(BaseModel):
+    """What the check found in one raw table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    n_rows: int
+    columns: dict[str, ColumnReport]
+
+
+class RawCheck(BaseModel):
+    """What the check of a dataset's raw tables found.
+
+    ``inferred`` names the keys of the dataset's block that were inferred from the tables;
+    ``remarks`` says what a person should know about that.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tables: dict[str, TableReport]
+    inferred: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 def check_tables(
     spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], *, dataset_name: str
-) -> dict[str, Any]:
+) -> dict[str, TableReport]:
     """Compare raw tables with their schemas.
 
     Args:
@@ -44,10 +74,11 @@ def check_tables(
     for name in spec.tables:
         faults = find_table_faults(tables[name], spec.schemas[name], spec.join_keys(name))
         if name == spec.main_table:
-            faults += find_target_faults(tables[name], spec.target)
+            described = spec.schemas[name].by_column()[spec.target.column]
+            faults += find_target_faults(tables[name], spec.target, described.dtype)
             faults += _find_split_faults(spec, tables[name])
         if faults:
-            messages.append(_describe_faults(dataset_name, name, faults))
+            messages.append(_describe_faults(dataset_name, name, spec.tables[name], faults))
     if messages:
         raise RawTableError("\n".join(messages))
     return {name: _describe_table(tables[name], spec.schemas[name]) for name in spec.tables}
@@ -88,9 +119,10 @@ def find_table_faults(
 def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
     """List everything in which one raw column departs from its description."""
     where = f"column {column.name!r}"
-    if str(column.dtype) != group.dtype:
+    cast = cast_without_loss(column, group.dtype)
+    if cast is None:
         return [f"{where}: allowed is dtype {group.dtype}, but got {column.dtype}"]
-    faults = []
+    column, faults = cast, []
     n_rows = max(1, column.len())
     null_share = column.null_count() / n_rows
     if null_share > group.max_null_share:
@@ -117,7 +149,7 @@ def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
 
 
 def outlier_mask(column: pl.Series, group: ColumnGroup) -> pl.Series:
-    """Tell which values lie outside what is allowed; nulls and NaN are judged elsewhere."""
+    """Return which values lie outside what is allowed; nulls and NaN have checks of their own."""
     allowed = group.allowed
     if isinstance(allowed, Bounds):
         inside = column.is_between(allowed.min, allowed.max)
@@ -132,8 +164,8 @@ def outlier_mask(column: pl.Series, group: ColumnGroup) -> pl.Series:
     return (~inside).fill_null(False)
 
 
-def blank_outliers(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
-    """Set the tolerated values outside what is allowed to null.
+def clean_table(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
+    """Cast columns to their described dtypes and set tolerated outliers to null.
 
     Args:
         table: A raw table that has passed the checks.
@@ -144,7 +176,7 @@ def blank_outliers(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
     """
     columns = []
     for name, group in schema.by_column().items():
-        column = table[name]
+        column = _cast(table[name], group)
         if group.max_outlier_share > 0:
             mask = outlier_mask(column, group)
             column = column.to_frame().select(pl.when(~mask).then(pl.col(name)))[name]
@@ -152,11 +184,21 @@ def blank_outliers(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def find_target_faults(table: pl.DataFrame, target: Target) -> list[str]:
+def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
+    cast = cast_without_loss(column, group.dtype)
+    if cast is None:
+        raise RawTableError(f"column {column.name!r} does not fit dtype {group.dtype}")
+    return cast
+
+
+def find_target_faults(table: pl.DataFrame, target: Target, dtype: str) -> list[str]:
     """List the values of the target's column that no class is named after."""
     if target.at_least is not None or target.column not in table.columns:
         return []
-    found = table[target.column].drop_nulls().cast(pl.String).unique().sort()
+    column = cast_without_loss(table[target.column], dtype)
+    if column is None:
+        return []
+    found = column.drop_nulls().cast(pl.String).unique().sort()
     strange = [value for value in found.to_list() if value not in target.classes]
     if not strange:
         return []
@@ -167,15 +209,16 @@ def find_target_faults(table: pl.DataFrame, target: Target) -> list[str]:
 
 
 def _find_split_faults(spec: DatasetSpec, table: pl.DataFrame) -> list[str]:
-    if spec.split.column not in table.columns:
+    split = spec.split
+    if not isinstance(split, ColumnSplit) or split.column not in table.columns:
         return []
-    found = set(table[spec.split.column].unique().to_list())
-    absent = [value for value in (spec.split.train, spec.split.test) if value not in found]
+    found = set(table[split.column].unique().to_list())
+    absent = [value for value in (split.train, split.test) if value not in found]
     if not absent:
         return []
     return [
-        f"column {spec.split.column!r}: the split needs rows of "
-        f"{[spec.split.train, spec.split.test]}, but got none of {absent}"
+        f"column {split.column!r}: the split needs rows of "
+        f"{[split.train, split.test]}, but got none of {absent}"
     ]
 
 
@@ -204,21 +247,21 @@ def _shown_lengths(outliers: pl.Series) -> pl.Series:
     return outliers.bin.size()
 
 
-def _describe_faults(dataset_name: str, table: str, faults: list[str]) -> str:
+def _describe_faults(dataset_name: str, table: str, entry: str, faults: list[str]) -> str:
     lines = "\n".join(f"  - {fault}" for fault in faults)
     return (
         f"The raw table {table} of the dataset {dataset_name} does not fit its schema:\n{lines}\n"
-        f"Mend data/01_raw/{table}.parquet, or, if the data are right, "
-        f"datasets.{dataset_name} in parameters_datasets.yml."
+        f"Mend the table (catalog entry {entry}; by default data/01_raw/{entry}.parquet), or, if "
+        f"the data are right, datasets.{dataset_name} in parameters_datasets.yml."
     )
 
 
-def _describe_table(table: pl.DataFrame, schema: TableSchema) -> dict[str, Any]:
+def _describe_table(table: pl.DataFrame, schema: TableSchema) -> TableReport:
     columns = {
-        name: {
-            "null_share": round(table[name].null_count() / table.height, 6),
-            "n_outliers": int(outlier_mask(table[name], group).sum()),
-        }
+        name: ColumnReport(
+            null_share=round(table[name].null_count() / table.height, 6),
+            n_outliers=int(outlier_mask(_cast(table[name], group), group).sum()),
+        )
         for name, group in schema.by_column().items()
     }
-    return {"n_rows": table.height, "columns": columns}
+    return TableReport(n_rows=table.height, columns=columns)

@@ -6,12 +6,20 @@ All faults are found at once, so that a description is mended in one go.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-if TYPE_CHECKING:  # annotations only: spec.py imports this module
-    from rightfit.preparation.spec import DatasetSpec, Join
+from rightfit.preparation.spec import (
+    ColumnSplit,
+    DatasetFields,
+    DatasetSpec,
+    Join,
+    Split,
+    TableSchema,
+)
+from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
+MAX_SHOWN = 9  # columns named in a message
 
 
 def find_incoherences(spec: DatasetSpec) -> list[str]:
@@ -23,32 +31,52 @@ def find_incoherences(spec: DatasetSpec) -> list[str]:
     Returns:
         One sentence per fault, without a full stop; empty if the description is coherent.
     """
-    faults = _table_faults(spec)
-    if faults:  # the columns of unknown tables cannot be looked up
-        return faults
-    known = set(spec.schemas[spec.main_table].by_column())
-    for join in spec.joins:
-        faults += _join_faults(spec, join, known)
-        known |= {join.prefix + column for column in join.columns}
+    if faults := find_naming_faults(spec, spec.schemas):
+        return faults  # the columns of unknown tables cannot be looked up
+    faults = find_structure_faults(spec, spec.schemas)
+    known = set(list_columns(spec, spec.schemas))
     faults += _derived_faults(spec, known)
     known |= {derived.name for derived in spec.derived}
     return faults + _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
 
 
-def _table_faults(spec: DatasetSpec) -> list[str]:
+def find_structure_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+    """List what tables, schemas, joins and the target's column disagree about."""
+    if faults := find_naming_faults(fields, schemas):
+        return faults
+    main = schemas[fields.main_table].by_column()
+    known = set(main)
+    for join in fields.joins:
+        faults += _join_faults(fields.main_table, schemas, join, known)
+        known |= {join.prefix + column for column in join.columns}
+    column = fields.target.column
+    if column not in main:
+        near = find_nearest(column, main)
+        hint = f"; did you mean {near!r}?" if near else f"; it has {sorted(main)[:MAX_SHOWN]}"
+        faults.append(f"target.column {column!r} is not a column of {fields.main_table}{hint}")
+    return faults
+
+
+def list_columns(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+    """Name the described columns of the main table, then the joined ones."""
+    main = schemas.get(fields.main_table)
+    columns = list(main.by_column()) if main else []
+    return columns + [join.prefix + name for join in fields.joins for name in join.columns]
+
+
+def find_naming_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+    """List what schemas and joins name wrongly; needs no complete schemas."""
     faults = []
-    if sorted(spec.schemas) != sorted(spec.tables):
+    strange = sorted(set(schemas) - set(fields.tables))
+    if strange:
+        faults.append(f"schemas describes {strange}, but the tables are {list(fields.tables)}")
+    joined = [join.table for join in fields.joins]
+    further = list(fields.tables)[1:]
+    if sorted(joined) != sorted(further):
         faults.append(
-            f"schemas must describe each of the tables {list(spec.tables)} once, "
-            f"but describes {list(spec.schemas)}"
+            f"joins must name each table after the first ({further}) once, but names {joined}"
         )
-    joined = [join.table for join in spec.joins]
-    if sorted(joined) != sorted(spec.tables[1:]):
-        faults.append(
-            f"joins must name each table after the first ({list(spec.tables[1:])}) once, "
-            f"but names {joined}"
-        )
-    for table, schema in spec.schemas.items():
+    for table, schema in schemas.items():
         names = Counter(name for group in schema.columns for name in group.names)
         twice = [name for name, n_times in names.items() if n_times > 1]
         if twice:
@@ -56,9 +84,10 @@ def _table_faults(spec: DatasetSpec) -> list[str]:
     return faults
 
 
-def _join_faults(spec: DatasetSpec, join: Join, known: set[str]) -> list[str]:
-    main = spec.schemas[spec.main_table].by_column()
-    other = spec.schemas[join.table].by_column()
+def _join_faults(
+    main_table: str, schemas: Mapping[str, TableSchema], join: Join, known: set[str]
+) -> list[str]:
+    main, other = schemas[main_table].by_column(), schemas[join.table].by_column()
     faults = [
         f"joins: {join.table} has no column {column!r} in its schema"
         for column in (*join.keys, *join.columns)
@@ -66,10 +95,10 @@ def _join_faults(spec: DatasetSpec, join: Join, known: set[str]) -> list[str]:
     ]
     for key in join.keys:
         if key not in main:
-            faults.append(f"joins: the main table {spec.main_table} has no column {key!r}")
+            faults.append(f"joins: the main table {main_table} has no column {key!r}")
         elif key in other and main[key].dtype != other[key].dtype:
             faults.append(
-                f"joins: {key!r} is {main[key].dtype} in {spec.main_table} "
+                f"joins: {key!r} is {main[key].dtype} in {main_table} "
                 f"but {other[key].dtype} in {join.table}"
             )
     clashes = sorted({join.prefix + column for column in join.columns} & known)
@@ -94,11 +123,13 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     main = spec.schemas[spec.main_table].by_column()
     column = spec.target.column
     if column not in main:
-        return [f"target.column {column!r} is not a column of {spec.main_table}"]
+        return []
     dtype = main[column].dtype
     is_number = dtype.startswith(("Int", "UInt", "Float"))
     if spec.target.at_least is not None and not is_number:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
+    if spec.task == "classification" and len(spec.target.classes) < 2:
+        return [f"target.classes must name at least two, but got {list(spec.target.classes)}"]
     if spec.target.at_least is None and dtype.startswith(("Float", "Binary", "Date")):
         return [f"target.column {column!r} is {dtype}; classes need texts, integers or at_least"]
     return []
@@ -108,10 +139,10 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
     features = spec.features
     unknown = sorted(set(features.columns) - known)
     faults = [f"features names the unknown columns {unknown}"] if unknown else []
-    leaks = sorted(set(features.columns) & leaking_columns(spec))
+    leaks = sorted(set(features.columns) & leaking_columns(spec, spec.split))
     if leaks:
         faults.append(
-            f"features {leaks} tell the outcome or the split: they come from target.column, "
+            f"features {leaks} reveal the outcome or the split: they come from target.column, "
             "not_features or split.column"
         )
     faults += [
@@ -122,12 +153,27 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
     reserved = sorted(set(features.columns) & set(RESERVED_COLUMNS))
     if reserved:
         faults.append(f"features {reserved} have reserved names; rename or derive them")
+    dtypes = _column_dtypes(spec)
+    faults += [
+        f"features.numeric names {name!r}, which is {dtypes[name]}; categorical columns hold texts"
+        for name in features.numeric
+        if dtypes.get(name) in ("String", "Binary")
+    ]
     stray = sorted(set(features.indicate_missing) - set(features.numeric))
     if stray:
         faults.append(f"features.indicate_missing names {stray}, which are not numeric features")
     if features.image is None:
         return faults if features.columns else [*faults, "features names no column"]
     return faults + _image_faults(spec)
+
+
+def _column_dtypes(spec: DatasetSpec) -> dict[str, str]:
+    columns = spec.schemas[spec.main_table].by_column()
+    dtypes = {name: group.dtype for name, group in columns.items()}
+    for join in spec.joins:
+        other = spec.schemas[join.table].by_column()
+        dtypes |= {join.prefix + c: other[c].dtype for c in join.columns if c in other}
+    return dtypes
 
 
 def _image_faults(spec: DatasetSpec) -> list[str]:
@@ -147,54 +193,56 @@ def _image_faults(spec: DatasetSpec) -> list[str]:
 
 
 def _split_faults(spec: DatasetSpec) -> list[str]:
-    times = getattr(spec.validation, "time_columns", ())
-    columns = [("split.column", spec.split.column)]
-    columns += [("validation.time_columns", column) for column in times]
-    main = spec.schemas[spec.main_table].by_column()
+    split, main = spec.split, spec.schemas[spec.main_table].by_column()
+    columns = [("validation.time_columns", c) for c in getattr(spec.validation, "time_columns", ())]
+    columns += [("split.time_columns", c) for c in getattr(split, "time_columns", ())]
+    columns += [("split.column", split.column)] if isinstance(split, ColumnSplit) else []
     faults = [
         f"{where} {column!r} is not a column of {spec.main_table}"
         for where, column in columns
         if column not in main
     ]
-    if not faults:
-        faults += _split_value_faults(spec, main[spec.split.column].dtype)
-    faults += [f"not_features {c!r} is nowhere described" for c in _undescribed(spec)]
-    if spec.split.train == spec.split.test:
-        faults.append(f"split.train and split.test must differ, but both are {spec.split.train!r}")
-    return faults
+    if isinstance(split, ColumnSplit):
+        if split.column in main:
+            faults += _split_value_faults(split, main[split.column].dtype)
+        if split.train == split.test:
+            faults.append(f"split.train and split.test must differ, but both are {split.train!r}")
+    return faults + [f"not_features {c!r} is nowhere described" for c in _undescribed(spec)]
 
 
-def _split_value_faults(spec: DatasetSpec, dtype: str) -> list[str]:
-    kind = str if dtype == "String" else int
+def _split_value_faults(split: ColumnSplit, dtype: str) -> list[str]:
+    kind = {"String": str, "Boolean": bool}.get(dtype, int)
+    hint = "; quote it" if kind is str else ""
     return [
-        f"split.{key} must be of the kind of its column ({dtype}), but is {value!r}"
-        for key, value in (("train", spec.split.train), ("test", spec.split.test))
+        f"split.{key} must be of the kind of its column ({dtype}), but is {value!r}{hint}"
+        for key, value in (("train", split.train), ("test", split.test))
         if type(value) is not kind
     ]
 
 
 def _undescribed(spec: DatasetSpec) -> list[str]:
-    described = set(spec.schemas[spec.main_table].by_column())
-    for join in spec.joins:
-        described |= {join.prefix + column for column in join.columns}
+    described = list_columns(spec, spec.schemas)
     return [column for column in spec.not_features if column not in described]
 
 
-def leaking_columns(spec: DatasetSpec) -> set[str]:
+def leaking_columns(fields: DatasetFields, split: Split) -> set[str]:
     """Name every column that must not reach a model, with what is derived from such columns.
 
     Args:
-        spec: Description of the dataset.
+        fields: The dataset's description.
+        split: Its split.
 
     Returns:
         The target's column, ``not_features``, the split's column, and all columns that are derived
         from one of these or joined on one.
     """
-    leaking = {spec.target.column, spec.split.column, *spec.not_features}
-    for join in spec.joins:
+    leaking = {fields.target.column, *fields.not_features}
+    if isinstance(split, ColumnSplit):
+        leaking.add(split.column)
+    for join in fields.joins:
         if leaking & set(join.keys):
             leaking |= {join.prefix + column for column in join.columns}
-    for derived in spec.derived:  # in order: a derived column may read an earlier one
+    for derived in fields.derived:  # in order: a derived column may read an earlier one
         if derived.column in leaking:
             leaking.add(derived.name)
     return leaking

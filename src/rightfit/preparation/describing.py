@@ -2,29 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
 from rightfit.families.schema import InputSchema
+from rightfit.preparation.assembling import RowCounts
+from rightfit.preparation.checking import RawCheck, TableReport
 from rightfit.preparation.encoding import Encoder, name_features
 from rightfit.preparation.fingerprint import hash_frame, hash_json
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.spec import (
+    DatasetSpec,
+    Derived,
+    Features,
+    Join,
+    Quality,
+    Split,
+    Target,
+    Task,
+    Validation,
+)
 from rightfit.preparation.splitting import PARTS
 
 N_VERSION_DIGITS = 16  # of the sha256
 
 
-def write_data_card(
+class CardFeatures(Features):
+    """The features with what was derived for them and the number of encoded columns."""
+
+    n_encoded: int
+    derived: tuple[Derived, ...]
+
+
+class DataCard(BaseModel):
+    """What a prepared dataset is; its JSON form is ``data_card.json``.
+
+    ``inferred`` names the keys of its block that were inferred from the tables; their values stand
+    here. ``class_shares`` holds each class's share of the rows, per part.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str
+    title: str
+    task: Task
+    data_version: str
+    input_schema: InputSchema
+    features: CardFeatures
+    target: Target
+    not_features: tuple[str, ...]
+    quality: Quality
+    n_rows: dict[str, int]
+    rows: RowCounts
+    class_shares: dict[str, dict[str, float]]
+    split: Split
+    validation: Validation
+    tables: dict[str, TableReport]
+    joins: tuple[Join, ...]
+    licence: str
+    source: str
+    notes: tuple[str, ...]
+    inferred: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def make_data_card(
     spec: DatasetSpec,
     *,
     dataset_name: str,
     rows: pl.DataFrame,
     encoder: Encoder,
-    raw_check: Mapping[str, Any],
-    row_counts: Mapping[str, Any],
-) -> dict[str, Any]:
+    raw_check: RawCheck,
+    row_counts: RowCounts,
+) -> DataCard:
     """Describe a prepared dataset.
 
     Args:
@@ -34,36 +83,37 @@ def write_data_card(
         encoder: Encoder fitted on the train rows.
         raw_check: What the check of the raw tables reported.
         row_counts: Rows read, dropped and kept.
-
-    Returns:
-        The card as plain JSON types.
     """
     schema = read_input_schema(spec, encoder)
-    quality = spec.quality.model_dump(mode="json")
-    return {
-        "dataset": dataset_name,
-        "title": spec.title,
-        "data_version": _compute_version(rows, encoder, schema, quality),
-        "input_schema": schema.to_dict(),
-        "features": {
-            "n_encoded": schema.n_features,
-            **spec.features.model_dump(mode="json"),
-            "derived": [derived.model_dump(mode="json") for derived in spec.derived],
-        },
-        "target": spec.target.model_dump(mode="json"),
-        "not_features": list(spec.not_features),
-        "quality": quality,
-        "n_rows": {part: rows.filter(pl.col("part") == part).height for part in PARTS},
-        "rows": dict(row_counts),
-        "class_shares": _share_classes(rows, schema.classes),
-        "split": spec.split.model_dump(mode="json"),
-        "validation": spec.validation.model_dump(mode="json"),
-        "tables": dict(raw_check),
-        "joins": [join.model_dump(mode="json") for join in spec.joins],
-        "licence": spec.licence,
-        "source": spec.source,
-        "notes": list(spec.notes),
-    }
+    features = dict(spec.features)
+    return DataCard(
+        dataset=dataset_name,
+        data_version=_compute_version(rows, encoder, schema, spec.quality),
+        input_schema=schema,
+        features=CardFeatures(n_encoded=schema.n_features, derived=spec.derived, **features),
+        n_rows={part: rows.filter(pl.col("part") == part).height for part in PARTS},
+        rows=row_counts,
+        class_shares=_share_classes(rows, schema.classes),
+        tables=raw_check.tables,
+        inferred=raw_check.inferred,
+        remarks=raw_check.remarks,
+        **{name: getattr(spec, name) for name in _TAKEN_OVER},
+    )
+
+
+_TAKEN_OVER = (
+    "title",
+    "task",
+    "target",
+    "not_features",
+    "quality",
+    "split",
+    "validation",
+    "joins",
+    "licence",
+    "source",
+    "notes",
+)
 
 
 def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
@@ -77,14 +127,14 @@ def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
 
 
 def _compute_version(
-    rows: pl.DataFrame, encoder: Encoder, schema: InputSchema, quality: Mapping[str, Any]
+    rows: pl.DataFrame, encoder: Encoder, schema: InputSchema, quality: Quality
 ) -> str:
     # rows before encoding: their values are exact, whatever the machine's arithmetic
     content = [
         hash_frame(rows),
-        hash_json(encoder),
+        hash_json(encoder.model_dump(mode="json")),
         hash_json(schema.to_dict()),
-        hash_json(quality),
+        hash_json(quality.model_dump(mode="json")),
     ]
     return hash_json(content)[:N_VERSION_DIGITS]
 

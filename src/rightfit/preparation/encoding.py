@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import Features
-
-Encoder = Mapping[str, Any]
-Step = Mapping[str, Any]
 
 ENCODER_VERSION = 1
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
@@ -24,36 +22,127 @@ PIXEL_MAX = 255.0
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 
 
-def fit_encoder_steps(features: Features, train: pl.DataFrame) -> dict[str, Any]:
+class _Step(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    column: str
+
+
+class Standardise(_Step):
+    """A number: gaps filled with the training median, then centred and scaled."""
+
+    kind: Literal["standardise"] = "standardise"
+    fill: float
+    mean: float
+    scale: float
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return one float32 column."""
+        value = pl.col(self.column).cast(pl.Float64).fill_null(self.fill)
+        return [((value - self.mean) / self.scale).cast(pl.Float32)]
+
+
+class Indicate(_Step):
+    """Whether a value is missing, as 0 or 1."""
+
+    kind: Literal["indicate"] = "indicate"
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return one float32 column."""
+        missing = pl.col(self.column).is_null().cast(pl.Float32)
+        return [missing.alias(f"{self.column}_missing")]
+
+
+class OneHot(_Step):
+    """A category: one 0/1 column per known value, and one for all others."""
+
+    kind: Literal["one_hot"] = "one_hot"
+    categories: tuple[str, ...]
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return a float32 column per category and the bucket of the others."""
+        text = pl.col(self.column).cast(pl.String)
+        values = pl.lit(pl.Series(self.categories, dtype=pl.String)).implode()
+        known = text.is_in(values).fill_null(False)
+        return [
+            *(
+                text.eq_missing(pl.lit(category))
+                .cast(pl.Float32)
+                .alias(f"{self.column}={category}")
+                for category in self.categories
+            ),
+            (~known).cast(pl.Float32).alias(f"{self.column}={OTHER}"),
+        ]
+
+
+class Pixels(_Step):
+    """An image of bytes, as pixels between 0 and 1."""
+
+    kind: Literal["pixels"] = "pixels"
+    shape: tuple[int, int, int]
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return a float32 column per pixel and channel, row by row."""
+        n_pixels = math.prod(self.shape)
+        n_digits = len(str(n_pixels - 1))
+        array = pl.col(self.column).bin.reinterpret(
+            dtype=pl.Array(pl.UInt8, n_pixels), endianness="little"
+        )
+        return [
+            (array.arr.get(i).cast(pl.Float32) / PIXEL_MAX).alias(f"pixel_{i:0{n_digits}d}")
+            for i in range(n_pixels)
+        ]
+
+
+Step = Annotated[Standardise | Indicate | OneHot | Pixels, Field(discriminator="kind")]
+
+
+class Encoder(BaseModel):
+    """How raw rows become model input: its JSON form is ``encoder.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = ENCODER_VERSION
+    steps: tuple[Step, ...]
+
+    @field_validator("version")
+    @classmethod
+    def _check_version(cls, version: int) -> int:
+        if version != ENCODER_VERSION:
+            raise ValueError(
+                f"The encoder must be of version {ENCODER_VERSION}, but got {version}. "
+                "Run the data_engineering pipeline again."
+            )
+        return version
+
+
+def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
     """Fit an encoder.
 
     Args:
         features: Which columns are encoded, and how.
         train: Train rows, not encoded; no others, or what is learnt leaks into the measurement.
 
-    Returns:
-        The encoder as plain JSON types.
-
     Raises:
-        ValueError: If a numeric column has no value in the train rows, or two feature columns
+        RawTableError: If a numeric column has no value in the train rows, or two feature columns
             would have one name.
     """
     empty = [name for name in features.numeric if train[name].drop_nulls().is_empty()]
     if empty:
-        raise ValueError(
+        raise RawTableError(
             f"The numeric features {empty} have no value in the {train.height} train rows. "
             "Remove them from features in parameters_datasets.yml or raise max_train_rows."
         )
-    steps: list[dict[str, Any]] = [_fit_standardise(train[name]) for name in features.numeric]
-    steps += [{"kind": "indicate", "column": name} for name in features.indicate_missing]
+    steps: list[Step] = [_fit_standardise(train[name]) for name in features.numeric]
+    steps += [Indicate(column=name) for name in features.indicate_missing]
     steps += [
         _fit_one_hot(train[name], min_share=features.min_category_share)
         for name in features.categorical
     ]
     if features.image is not None:
-        image = features.image
-        steps.append({"kind": "pixels", "column": image.column, "shape": list(image.shape)})
-    encoder = {"version": ENCODER_VERSION, "steps": steps}
+        steps.append(Pixels(column=features.image.column, shape=features.image.shape))
+    encoder = Encoder(steps=tuple(steps))
     _require_distinct_names(encoder)
     return encoder
 
@@ -69,106 +158,52 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
         Float32 columns named as :func:`name_features` says, without nulls, in the rows' order.
 
     Raises:
-        ValueError: If the encoder is of another version or a column is missing.
+        ValueError: If a column is missing.
     """
-    if encoder["version"] != ENCODER_VERSION:
-        raise ValueError(
-            f"The encoder must be of version {ENCODER_VERSION}, but got {encoder['version']=}. "
-            "Run the data_engineering pipeline again."
-        )
-    missing = sorted({step["column"] for step in encoder["steps"]} - set(rows.columns))
+    missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
     if missing:
         raise ValueError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
-    return rows.select(
-        expr for step in encoder["steps"] for expr in _EXPRESSIONS[step["kind"]](step)
-    )
+    return rows.select(expr for step in encoder.steps for expr in step.expressions())
 
 
 def name_features(encoder: Encoder) -> tuple[str, ...]:
     """Name the columns that an encoder gives, in order.
 
-    >>> name_features({"version": 1, "steps": [{"kind": "indicate", "column": "age"}]})
+    >>> name_features(Encoder(steps=(Indicate(column="age"),)))
     ('age_missing',)
     """
-    return tuple(
-        expr.meta.output_name()
-        for step in encoder["steps"]
-        for expr in _EXPRESSIONS[step["kind"]](step)
-    )
+    return tuple(expr.meta.output_name() for step in encoder.steps for expr in step.expressions())
 
 
 def _require_distinct_names(encoder: Encoder) -> None:
     twice = sorted(name for name, n in Counter(name_features(encoder)).items() if n > 1)
     if twice:
-        raise ValueError(
+        raise RawTableError(
             f"Encoding would give several columns the names {twice}. "
             "Rename or derive one of their sources in parameters_datasets.yml."
         )
 
 
-def _fit_standardise(column: pl.Series) -> dict[str, Any]:
+def _fit_standardise(column: pl.Series) -> Standardise:
     values = column.drop_nulls().cast(pl.Float64)
-    spread = values.std(ddof=0)
-    scale = _rounded(spread)
-    return {
-        "kind": "standardise",
-        "column": column.name,
-        "fill": _rounded(values.median()),
-        "mean": _rounded(values.mean()),
-        "scale": scale if scale > 0 else 1.0,  # a constant column becomes 0
-    }
+    scale = _rounded(values.std(ddof=0))
+    return Standardise(
+        column=column.name,
+        fill=_rounded(values.median()),
+        mean=_rounded(values.mean()),
+        scale=scale if scale > 0 else 1.0,  # a constant column becomes 0
+    )
 
 
-def _fit_one_hot(column: pl.Series, *, min_share: float) -> dict[str, Any]:
+def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
     counts = column.drop_nulls().cast(pl.String).value_counts(name="n_rows")
     frequent = counts.filter(pl.col("n_rows") >= max(1.0, min_share * column.len()))
     categories = sorted(frequent[column.name].to_list())
-    return {
-        "kind": "one_hot",
-        "column": column.name,
-        "categories": [category for category in categories if category != OTHER],
-    }
+    return OneHot(
+        column=column.name,
+        categories=tuple(category for category in categories if category != OTHER),
+    )
 
 
 def _rounded(value: Any) -> float:
     return float(f"{float(value):.{N_DIGITS}g}")
-
-
-def _standardise(step: Step) -> list[pl.Expr]:
-    value = pl.col(step["column"]).cast(pl.Float64).fill_null(step["fill"])
-    return [((value - step["mean"]) / step["scale"]).cast(pl.Float32)]
-
-
-def _indicate(step: Step) -> list[pl.Expr]:
-    column = step["column"]
-    return [pl.col(column).is_null().cast(pl.Float32).alias(f"{column}_missing")]
-
-
-def _one_hot(step: Step) -> list[pl.Expr]:
-    column, categories = step["column"], step["categories"]
-    text = pl.col(column).cast(pl.String)
-    known = text.is_in(pl.lit(pl.Series(categories, dtype=pl.String)).implode()).fill_null(False)
-    return [
-        *((text.eq_missing(pl.lit(c))).cast(pl.Float32).alias(f"{column}={c}") for c in categories),
-        (~known).cast(pl.Float32).alias(f"{column}={OTHER}"),
-    ]
-
-
-def _pixels(step: Step) -> list[pl.Expr]:
-    n_pixels = math.prod(step["shape"])
-    n_digits = len(str(n_pixels - 1))
-    array = pl.col(step["column"]).bin.reinterpret(
-        dtype=pl.Array(pl.UInt8, n_pixels), endianness="little"
-    )
-    return [
-        (array.arr.get(i).cast(pl.Float32) / PIXEL_MAX).alias(f"pixel_{i:0{n_digits}d}")
-        for i in range(n_pixels)
-    ]
-
-
-_EXPRESSIONS: Mapping[str, Callable[[Step], list[pl.Expr]]] = {
-    "standardise": _standardise,
-    "indicate": _indicate,
-    "one_hot": _one_hot,
-    "pixels": _pixels,
-}

@@ -7,17 +7,24 @@ import numpy.typing as npt
 
 
 def draw_stratified(
-    labels: npt.NDArray[np.int64], *, n_rows: int, seed: int
+    labels: npt.NDArray[np.int64],
+    *,
+    n_rows: int,
+    seed: int,
+    min_drawn: int = 1,
+    min_left: int = 0,
 ) -> npt.NDArray[np.bool_]:
     """Draw rows at random, from each class its share.
 
-    Each class gives at least one row as long as ``n_rows`` allows it. Only the raw stream of the
-    bit generator is used: NumPy promises never to change it, which it does not for shuffles.
+    Only the raw stream of the bit generator is used: NumPy promises never to change it, which it
+    does not for shuffles.
 
     Args:
         labels: Class positions, shape (n,).
         n_rows: Rows to draw; all of them if there are fewer.
         seed: Seed of the drawing.
+        min_drawn: Rows that each class gives at least, as far as it has them and ``n_rows`` allows.
+        min_left: Rows that each class keeps back at least, after ``min_drawn``.
 
     Returns:
         Which rows were drawn, shape (n,).
@@ -31,7 +38,9 @@ def draw_stratified(
     keys = np.random.PCG64(seed).random_raw(n)
     by_class = np.lexsort((keys, labels))
     _, starts, sizes = np.unique(labels[by_class], return_index=True, return_counts=True)
-    rank_share = (np.arange(n) - np.repeat(starts, sizes)) / np.repeat(sizes, sizes)
+    rank, size = np.arange(n) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
+    rank_share = np.where(rank >= size - min_left, 1.0, rank / size)
+    rank_share[rank < min_drawn] = 0.0
     first = np.lexsort((keys[by_class], rank_share))[:n_rows]
     drawn = np.zeros(n, dtype=np.bool_)
     drawn[by_class[first]] = True

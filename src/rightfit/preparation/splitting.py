@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.sampling import draw_stratified
-from rightfit.preparation.spec import ByTimeValidation, DatasetSpec
+from rightfit.preparation.spec import ColumnSplit, DatasetSpec, LatestShare, StratifiedShare
 
 PARTS = ("train", "validation", "test")
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Parted:
 def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     """Split labelled rows as the dataset documents it.
 
+    Random draws give each class rows in every part as far as its rows suffice.
+
     Args:
         spec: Description of the dataset.
         labelled: Main table with a column ``label`` without nulls.
@@ -38,22 +42,26 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
         The kept rows. ``max_train_rows`` and ``max_test_rows`` keep a seeded, stratified sample.
 
     Raises:
-        ValueError: If a part is empty or a class has no train row.
+        RawTableError: If a part lacks rows of a class.
     """
     labels = labelled["label"].to_numpy()
-    split = labelled[spec.split.column]
-    is_train = (split == spec.split.train).fill_null(False).to_numpy()
-    is_test = (split == spec.split.test).fill_null(False).to_numpy()
-    kept_train = _keep(is_train, labels, n_rows=spec.max_train_rows, seed=spec.seed)
-    kept_test = _keep(is_test, labels, n_rows=spec.max_test_rows, seed=spec.seed)
-    is_validation = _choose_validation(spec, labelled, kept_train)
+    is_train, is_test = _separate_test(spec, labelled)
+    kept_train = _keep(is_train, labels, n_rows=spec.max_train_rows, seed=spec.seed, min_rows=2)
+    kept_test = _keep(is_test, labels, n_rows=spec.max_test_rows, seed=spec.seed, min_rows=1)
+    is_validation = np.zeros(len(labels), dtype=np.bool_)
+    candidates = labelled.filter(pl.Series(kept_train))
+    is_validation[kept_train] = _choose_share(
+        candidates, spec.validation, seed=spec.seed, min_rows=1
+    )
     part = np.select([is_validation, kept_train, kept_test], ["validation", "train", "test"], "")
     rows = labelled.with_columns(part=pl.Series(part, dtype=pl.String)).filter(pl.col("part") != "")
     _require_rows(spec, rows)
+    split = spec.split
+    neither = isinstance(split, ColumnSplit) and (
+        f"{split.column} is neither {split.train} nor {split.test}"
+    )
     reasons = {
-        f"{spec.split.column} is neither {spec.split.train} nor {spec.split.test}": int(
-            (~is_train & ~is_test).sum()
-        ),
+        neither or "in no part of the split": int((~is_train & ~is_test).sum()),
         f"not in the sample of {spec.max_train_rows} train rows": int(
             (is_train & ~kept_train).sum()
         ),
@@ -62,34 +70,37 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     return Parted(rows, tuple((reason, n_rows) for reason, n_rows in reasons.items() if n_rows))
 
 
+def _separate_test(spec: DatasetSpec, labelled: pl.DataFrame) -> tuple[Mask, Mask]:
+    """Return which rows are for training (validation included) and which for the test."""
+    if isinstance(spec.split, ColumnSplit):
+        column = labelled[spec.split.column]
+        is_train: Mask = (column == spec.split.train).fill_null(False).to_numpy()
+        is_test: Mask = (column == spec.split.test).fill_null(False).to_numpy()
+        return is_train, is_test
+    # another seed than for the validation rows, which are drawn from what this leaves
+    is_test = _choose_share(labelled, spec.split, seed=spec.seed + 1, min_rows=2)
+    return ~is_test, is_test
+
+
 def _keep(
-    mask: npt.NDArray[np.bool_],
-    labels: npt.NDArray[np.int64],
-    *,
-    n_rows: int | None,
-    seed: int,
-) -> npt.NDArray[np.bool_]:
+    mask: Mask, labels: npt.NDArray[np.int64], *, n_rows: int | None, seed: int, min_rows: int
+) -> Mask:
     if n_rows is None:
         return mask
     kept = mask.copy()
-    kept[mask] = draw_stratified(labels[mask], n_rows=n_rows, seed=seed)
+    kept[mask] = draw_stratified(labels[mask], n_rows=n_rows, seed=seed, min_drawn=min_rows)
     return kept
 
 
-def _choose_validation(
-    spec: DatasetSpec, labelled: pl.DataFrame, kept_train: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    chosen = np.zeros(len(kept_train), dtype=np.bool_)
-    candidates = labelled.filter(pl.Series(kept_train))
-    if isinstance(spec.validation, ByTimeValidation):
-        chosen[kept_train] = latest_rows(
-            candidates, spec.validation.time_columns, share=spec.validation.share
-        )
-    else:
-        n_train = candidates.height - round(spec.validation.share * candidates.height)
-        labels = candidates["label"].to_numpy()
-        chosen[kept_train] = ~draw_stratified(labels, n_rows=n_train, seed=spec.seed)
-    return chosen
+def _choose_share(
+    rows: pl.DataFrame, share: StratifiedShare | LatestShare, *, seed: int, min_rows: int
+) -> Mask:
+    """Choose a share of the rows, leaving at least ``min_rows`` of each class where it can."""
+    if isinstance(share, LatestShare):
+        return latest_rows(rows, share.time_columns, share=share.share)
+    n_left = rows.height - round(share.share * rows.height)
+    labels = rows["label"].to_numpy()
+    return ~draw_stratified(labels, n_rows=n_left, seed=seed, min_drawn=min_rows, min_left=1)
 
 
 def latest_rows(
@@ -118,16 +129,24 @@ def latest_rows(
 
 
 def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
-    counts = {part: rows.filter(pl.col("part") == part) for part in PARTS}
-    faults = [f"no row is left for {part}" for part, found in counts.items() if found.is_empty()]
-    present = set(counts["train"]["label"].unique().to_list())
-    absent = [name for i, name in enumerate(spec.target.classes) if i not in present]
-    if absent:
-        faults.append(f"no train row is left for the classes {absent}")
-    if faults:
-        n_kept = {part: found.height for part, found in counts.items()}
-        raise ValueError(
-            f"The split by {spec.split.column!r} does not work: {'; '.join(faults)}. "
-            f"Rows kept: {n_kept}. Correct split, validation, max_train_rows or max_test_rows "
+    """Refuse a split that leaves a part without rows of a class."""
+    counts = {
+        (part, label): n_rows for part, label, n_rows in rows.group_by("part", "label").len().rows()
+    }
+    n_rows = {
+        name: {part: counts.get((part, label), 0) for part in PARTS}
+        for label, name in enumerate(spec.target.classes)
+    }
+    lacking = [
+        f"  - {name}: " + ", ".join(f"{n} {part}" for part, n in of_class.items())
+        for name, of_class in n_rows.items()
+        if 0 in of_class.values()
+    ]
+    if lacking:
+        raise RawTableError(
+            "Each class needs a row in train, validation and test, but the split leaves these "
+            "classes without:\n" + "\n".join(lacking) + "\n"
+            "Add rows of these classes, leave the classes out (drop their rows and remove them "
+            "from target.classes), or change split, validation, max_train_rows or max_test_rows "
             "in parameters_datasets.yml."
         )

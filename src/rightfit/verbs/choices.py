@@ -73,7 +73,9 @@ def read_model(results: StoredResults, choice: Choice) -> Model:
     for name in ("encoder", "data_card"):
         entry = f"{choice.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    return Model(bundles[winner["candidate"]], inputs["encoder"], inputs["data_card"])
+    return Model(
+        bundles[winner["candidate"]], inputs["encoder"].model_dump(mode="json"), inputs["data_card"]
+    )
 
 
 def _read_environment(results: StoredResults, measured_in: str) -> Json | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
-from rightfit.pipelines.data_engineering.params import DatasetSpec
+from rightfit.pipelines.data_engineering.params import DatasetBlock
 
 DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")
 CAPS = {"max_train_rows": 4000, "max_test_rows": 2000}
@@ -47,16 +49,22 @@ def raw_tables(sample_data: Path, described: dict[str, Any]) -> dict[str, pl.Dat
 
 
 @pytest.fixture(scope="session")
-def run_stage(described: dict[str, Any], raw_tables: dict[str, pl.DataFrame]) -> Run:
+def run_stage(
+    described: dict[str, Any],
+    raw_tables: dict[str, pl.DataFrame],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
     """Run the stage in memory, with raw tables or settings replaced."""
+    folder, numbers = tmp_path_factory.mktemp("inferred"), count()
 
     def run(
         dataset: str, *, frames: dict[str, pl.DataFrame] | None = None, **settings: Any
     ) -> DataCatalog:
         spec = described[dataset] | CAPS | settings
         chosen = raw_tables | (frames or {})
-        inputs = {f"{table}_raw": chosen[table] for table in spec["tables"]}
-        inputs[f"params:datasets.{dataset}"] = DatasetSpec.model_validate(spec)
+        inputs = {table: chosen[table] for table in spec["tables"]}
+        inputs[f"params:datasets.{dataset}"] = DatasetBlock.model_validate(spec)
+        inputs[f"{dataset}.inferred"] = JsonStore(folder / str(next(numbers)))
         pipeline = create_pipeline(Grid({dataset: tuple(spec["tables"])}, {}))
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in inputs.items()})
         for name in pipeline.all_outputs():

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
+import pytest
 
 from rightfit.pipelines.data_engineering.nodes import encode_parts, fit_encoder
-from rightfit.pipelines.data_engineering.params import DatasetSpec
+from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.preparation.block import complete_block
+from rightfit.preparation.spec import DatasetSpec
 
 ROWS = pl.DataFrame(
     {
@@ -16,33 +17,30 @@ ROWS = pl.DataFrame(
 )
 
 
-def spec_of(described: dict[str, Any]) -> DatasetSpec:
-    landsat = described["landsat"]
-    return DatasetSpec.model_validate(landsat | {"features": landsat["features"]}).model_copy(
-        update={
-            "features": DatasetSpec.model_validate(landsat).features.model_copy(
-                update={"numeric": ("v1",)}
-            )
-        }
+@pytest.fixture
+def spec() -> DatasetSpec:
+    """A table of one number."""
+    block = DatasetBlock.model_validate(
+        {"tables": ["orders"], "target": {"column": "kind"}, "features": {"numeric": ["v1"]}}
     )
+    table = pl.DataFrame({"v1": range(10), "kind": ["a", "b"] * 5})
+    return complete_block(block, {"orders": table}, dataset_name="orders").spec
 
 
-def test_encoder_ignores_validation_and_test_rows(described: dict[str, Any]) -> None:
-    spec = spec_of(described)
+def test_encoder_ignores_validation_and_test_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") != "train").then(1000).otherwise("v1"))
 
     assert fit_encoder(spec, others) == fit_encoder(spec, ROWS)
 
 
-def test_encoder_follows_train_rows(described: dict[str, Any]) -> None:
-    spec = spec_of(described)
+def test_encoder_follows_train_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") == "train").then(1000).otherwise("v1"))
 
     assert fit_encoder(spec, others) != fit_encoder(spec, ROWS)
 
 
-def test_parts_are_encoded_with_their_own_labels(described: dict[str, Any]) -> None:
-    train, validation, test = encode_parts(fit_encoder(spec_of(described), ROWS), ROWS)
+def test_parts_are_encoded_with_their_own_labels(spec: DatasetSpec) -> None:
+    train, validation, test = encode_parts(fit_encoder(spec, ROWS), ROWS)
 
     assert train["label"].to_list() == [0, 1, 0]
     assert (validation["label"].to_list(), test["label"].to_list()) == ([1], [0])

@@ -205,7 +205,7 @@ def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset:
             "assemble_rows",
             "fit_encoder",
             "encode_parts",
-            "describe_dataset",
+            "write_data_card",
         )
     }
 

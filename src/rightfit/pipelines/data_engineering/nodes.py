@@ -7,68 +7,108 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.pipelines.data_engineering.params import DatasetSpec
-from rightfit.preparation.assembling import assemble
-from rightfit.preparation.checking import check_tables
-from rightfit.preparation.describing import write_data_card
-from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
+from rightfit.datasets.json_store import JsonStore
+from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.preparation.assembling import RowCounts, assemble
+from rightfit.preparation.block import CompleteBlock, complete_block
+from rightfit.preparation.checking import RawCheck, check_tables
+from rightfit.preparation.describing import make_data_card
+from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps
+from rightfit.preparation.frames import RawTableError, read_tables
+from rightfit.preparation.spec import DatasetSpec
 from rightfit.preparation.splitting import PARTS
 
 logger = logging.getLogger(__name__)
 
 
 def check_raw_tables(
-    dataset: DatasetSpec, *tables: pl.DataFrame, dataset_name: str
-) -> dict[str, Any]:
-    """Validate the raw tables of a dataset; every other node waits for the report.
+    dataset: DatasetBlock, inferred: JsonStore, *raw_tables: object, dataset_name: str
+) -> tuple[DatasetSpec, RawCheck]:
+    """Complete a dataset's description and compare its raw tables with it.
+
+    What the block leaves out is inferred from the tables once and then kept: later runs compare
+    their tables with it. Every other node waits for this one.
 
     Args:
-        dataset: Description of the dataset.
-        *tables: Its raw tables, in the order of ``dataset.tables``.
+        dataset: Block of the dataset.
+        inferred: Complete descriptions of earlier runs, by the block they belong to.
+        *raw_tables: What the entries of ``dataset.tables`` load, in order.
         dataset_name: The dataset's key in the configuration.
 
     Returns:
-        Rows, null shares and outliers of each table.
+        The complete description; rows, null shares and outliers of each table.
 
     Raises:
-        ValueError: If a table does not fit its schema; all faults are listed.
+        RawTableError: If the description cannot be completed, or a table does not fit it; all
+            faults are listed.
     """
-    return check_tables(dataset, _by_name(dataset, tables), dataset_name=dataset_name)
+    tables = read_tables(dataset.tables, raw_tables)
+    try:
+        complete = _complete(dataset, inferred, tables, dataset_name)
+    except ValueError as err:
+        raise RawTableError(
+            f"datasets.{dataset_name}: {err}. Correct parameters_datasets.yml."
+        ) from err
+    reports = check_tables(complete.spec, tables, dataset_name=dataset_name)
+    gaps = dataset.find_gaps()
+    if gaps:
+        logger.info(
+            "%s: %s were inferred from its tables; the data card holds them, and later runs keep "
+            "them until its block changes",
+            dataset_name,
+            ", ".join(gaps),
+        )
+    return complete.spec, RawCheck(tables=reports, inferred=gaps, remarks=complete.remarks)
+
+
+def _complete(
+    dataset: DatasetBlock,
+    inferred: JsonStore,
+    tables: dict[str, pl.DataFrame],
+    dataset_name: str,
+) -> CompleteBlock:
+    key = dataset.make_key()
+    pinned = inferred.get(key) if dataset.find_gaps() else None
+    if pinned is not None:
+        return CompleteBlock.model_validate(pinned).reword(dataset)
+    complete = complete_block(dataset, tables, dataset_name=dataset_name)
+    if dataset.find_gaps():
+        inferred.put(key, complete.model_dump(mode="json"))
+        for remark in complete.remarks:
+            logger.warning("%s: %s", dataset_name, remark)
+    return complete
 
 
 def assemble_rows(
-    dataset: DatasetSpec,
-    raw_check: dict[str, Any],  # noqa: ARG001 - waits for the check
-    *tables: pl.DataFrame,
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+    spec: DatasetSpec,
+    raw_check: RawCheck,  # noqa: ARG001 - waits for the check
+    *raw_tables: object,
+) -> tuple[pl.DataFrame, RowCounts]:
     """Label, split, join and derive.
 
     Args:
-        dataset: Description of the dataset.
+        spec: Description of the dataset.
         raw_check: Report of the check, which must have passed.
-        *tables: Raw tables, in the order of ``dataset.tables``.
+        *raw_tables: What the entries of ``spec.tables`` load, in order.
 
     Returns:
         One row per example with its part, not encoded; and the rows read, dropped and kept.
     """
-    return assemble(dataset, _by_name(dataset, tables))
+    return assemble(spec, read_tables(spec.tables, raw_tables))
 
 
-def fit_encoder(dataset: DatasetSpec, rows: pl.DataFrame) -> dict[str, Any]:
+def fit_encoder(spec: DatasetSpec, rows: pl.DataFrame) -> Encoder:
     """Fit the encoder on the train rows alone.
 
     Args:
-        dataset: Description of the dataset.
+        spec: Description of the dataset.
         rows: Assembled rows of all parts.
-
-    Returns:
-        The encoder as plain JSON types.
     """
-    return fit_encoder_steps(dataset.features, rows.filter(pl.col("part") == "train"))
+    return fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
 
 
 def encode_parts(
-    encoder: dict[str, Any], rows: pl.DataFrame
+    encoder: Encoder, rows: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Encode the rows of each part.
 
@@ -86,19 +126,19 @@ def encode_parts(
     return train, validation, test
 
 
-def describe_dataset(
-    dataset: DatasetSpec,
-    raw_check: dict[str, Any],
-    row_counts: dict[str, Any],
+def write_data_card(
+    spec: DatasetSpec,
+    raw_check: RawCheck,
+    row_counts: RowCounts,
     rows: pl.DataFrame,
-    encoder: dict[str, Any],
+    encoder: Encoder,
     *,
     dataset_name: str,
 ) -> dict[str, Any]:
     """Write the data card.
 
     Args:
-        dataset: Description of the dataset.
+        spec: Description of the dataset.
         raw_check: Report of the check of the raw tables.
         row_counts: Rows read, dropped and kept.
         rows: Assembled rows of all parts.
@@ -106,10 +146,10 @@ def describe_dataset(
         dataset_name: The dataset's key in the configuration.
 
     Returns:
-        The card as plain JSON types.
+        The card as plain JSON types, the form in which the other stages read it.
     """
-    card = write_data_card(
-        dataset,
+    card = make_data_card(
+        spec,
         dataset_name=dataset_name,
         rows=rows,
         encoder=encoder,
@@ -119,12 +159,8 @@ def describe_dataset(
     logger.info(
         "%s: %s rows, %s features, data version %s",
         dataset_name,
-        card["n_rows"],
-        card["features"]["n_encoded"],
-        card["data_version"],
+        card.n_rows,
+        card.features.n_encoded,
+        card.data_version,
     )
-    return card
-
-
-def _by_name(dataset: DatasetSpec, tables: tuple[pl.DataFrame, ...]) -> dict[str, pl.DataFrame]:
-    return dict(zip(dataset.tables, tables, strict=True))
+    return card.model_dump(mode="json")

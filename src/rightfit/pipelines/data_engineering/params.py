@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.block import DatasetBlock
 
-__all__ = ["DatasetSpec"]
+__all__ = ["DatasetBlock"]

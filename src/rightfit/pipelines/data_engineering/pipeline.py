@@ -10,9 +10,9 @@ from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
     check_raw_tables,
-    describe_dataset,
     encode_parts,
     fit_encoder,
+    write_data_card,
 )
 
 
@@ -23,20 +23,28 @@ def create_pipeline(grid: Grid) -> Pipeline:
     run before anything slow does.
     """
     nodes: list[Node] = []
-    for dataset, tables in grid.tables.items():
-        nodes += _dataset_nodes(dataset, [f"{table}_raw" for table in tables])
+    for dataset, entries in grid.tables.items():
+        nodes += _dataset_nodes(dataset, entries)
     return Pipeline(nodes)
 
 
-def _dataset_nodes(name: str, raw: list[str]) -> list[Node]:
-    spec = f"params:datasets.{name}"
-    check, rows, encoder = f"{name}.raw_check", f"{name}.rows", f"{name}.encoder"
+def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
+    block, inferred = f"params:datasets.{name}", f"{name}.inferred"
+    spec, check, rows, encoder = (
+        f"{name}.{entry}" for entry in ("spec", "raw_check", "rows", "encoder")
+    )
     counts, card = f"{name}.row_counts", f"{name}.data_card"
     parts = [f"{name}.train", f"{name}.validation", f"{name}.test"]
     check_named = update_wrapper(partial(check_raw_tables, dataset_name=name), check_raw_tables)
-    card_named = update_wrapper(partial(describe_dataset, dataset_name=name), describe_dataset)
+    card_named = update_wrapper(partial(write_data_card, dataset_name=name), write_data_card)
     return [
-        Node(check_named, [spec, *raw], check, name="check_raw_tables", namespace=name),
+        Node(
+            check_named,
+            [block, inferred, *raw],
+            [spec, check],
+            name="check_raw_tables",
+            namespace=name,
+        ),
         Node(
             assemble_rows,
             [spec, check, *raw],
@@ -50,7 +58,7 @@ def _dataset_nodes(name: str, raw: list[str]) -> list[Node]:
             card_named,
             [spec, check, counts, rows, encoder],
             card,
-            name="describe_dataset",
+            name="write_data_card",
             namespace=name,
         ),
     ]

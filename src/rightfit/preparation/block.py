@@ -1,0 +1,257 @@
+"""What the configuration says about a dataset, and how it is completed from the tables.
+
+One block ``datasets.<name>`` of the parameters is one :class:`DatasetBlock`. It needs ``tables``
+and ``target``; what else it leaves out is inferred from the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from rightfit.families.quality import QualityName
+from rightfit.preparation.coherence import (
+    find_incoherences,
+    find_naming_faults,
+    find_structure_faults,
+    leaking_columns,
+    list_columns,
+)
+from rightfit.preparation.fingerprint import hash_json
+from rightfit.preparation.frames import cast_without_loss
+from rightfit.preparation.inference import (
+    VALIDATION_SHARE,
+    InferredFeatures,
+    infer_classes,
+    infer_features,
+    infer_quality,
+    infer_schema,
+    infer_split,
+)
+from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
+from rightfit.preparation.spec import (
+    DatasetFields,
+    DatasetSpec,
+    Described,
+    Features,
+    Quality,
+    Split,
+    StratifiedShare,
+    TableSchema,
+    Task,
+    Validation,
+)
+
+N_KEY_DIGITS = 16  # of the sha256
+WORDS = {"title", "licence", "source", "notes"}  # keys without influence on the data
+
+
+class QualityBlock(Described):
+    """The quality metric, with or without its bounds."""
+
+    name: QualityName | None = None
+    worst: float | None = Field(default=None, allow_inf_nan=False)
+    best: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class DatasetBlock(DatasetFields):
+    """One dataset as the configuration describes it; ``None`` stands for "infer it"."""
+
+    title: str | None = None
+    task: Task | None = None
+    schemas: dict[str, TableSchema] = Field(default_factory=dict)
+    features: Features | None = None
+    split: Split | None = None
+    validation: Validation | None = None
+    quality: QualityBlock | None = None
+
+    @model_validator(mode="after")
+    def _check_early(self) -> DatasetBlock:
+        """Check before any table is read whatever needs no table."""
+        if self.task == "regression":
+            raise ValueError(
+                "task regression is not supported yet, only classification; "
+                "target.at_least makes two classes of a number"
+            )
+        _raise(find_naming_faults(self, self.schemas))
+        if not self.find_gaps():
+            complete_block(self, {}, dataset_name="")
+        return self
+
+    def find_gaps(self) -> tuple[str, ...]:
+        """Name the keys that only the tables can fill, in the order of a block."""
+        groups = [group for schema in self.schemas.values() for group in schema.columns]
+        has_wildcard = any(is_wildcard(name) for group in groups for name in group.names)
+        chosen = self.features
+        lists = (chosen.numeric, chosen.categorical, chosen.indicate_missing) if chosen else ()
+        quality = self.quality
+        gaps = {
+            "schemas": has_wildcard or bool(set(self.tables) - set(self.schemas)),
+            "target.classes": self.target.at_least is None and not self.target.classes,
+            "features": chosen is None or any(ALL_OTHERS in names for names in lists),
+            "split": self.split is None,
+            "quality": quality is None or None in (quality.name, quality.worst, quality.best),
+        }
+        return tuple(key for key, is_gap in gaps.items() if is_gap)
+
+    def make_key(self) -> str:
+        """Return what a stored completion of this block is found by; wording plays no part."""
+        return hash_json(self.model_dump(mode="json", exclude=WORDS))[:N_KEY_DIGITS]
+
+
+class CompleteBlock(Described):
+    """A block without gaps, as it is kept for later runs.
+
+    ``remarks`` says what a person should know about what was inferred, such as columns left out.
+    """
+
+    spec: DatasetSpec
+    remarks: tuple[str, ...]
+
+    def reword(self, block: DatasetBlock) -> CompleteBlock:
+        """Return the same with the wording that the block has by now."""
+        words = {name: getattr(block, name) for name in WORDS if getattr(block, name) is not None}
+        return self.model_copy(update={"spec": self.spec.model_copy(update=words)})
+
+
+def complete_block(
+    block: DatasetBlock, tables: Mapping[str, pl.DataFrame], *, dataset_name: str
+) -> CompleteBlock:
+    """Fill a block's gaps from the tables.
+
+    Args:
+        block: What the configuration says.
+        tables: Raw tables by name; none are needed if ``block.find_gaps()`` is empty.
+        dataset_name: Title of a dataset that has none.
+
+    Raises:
+        ValueError: If a part cannot be inferred, or the parts do not agree; lists all faults.
+    """
+    schemas = _complete_schemas(block, tables)
+    if tables:
+        _raise(find_structure_faults(block, schemas))
+    fields = _expand_lists(block, schemas)
+    split = block.split or infer_split(tables[block.main_table])
+    outcome = _find_outcome(block, schemas, tables)
+    classes = block.target.classes or infer_classes(block.target, outcome)
+    chosen = _complete_features(block, fields, schemas, tables, outcome, split)
+    spec = DatasetSpec(
+        **{name: getattr(fields, name) for name in DatasetFields.model_fields}
+        | {
+            "title": block.title or dataset_name,
+            "task": block.task or "classification",
+            "target": block.target.model_copy(update={"classes": classes}),
+            "schemas": schemas,
+            "derived": (*fields.derived, *chosen.derived),
+            "features": chosen.features,
+            "split": split,
+            "validation": block.validation
+            or StratifiedShare(method="stratified", share=VALIDATION_SHARE),
+            "quality": _complete_quality(block.quality or QualityBlock(), outcome),
+        }
+    )
+    _raise(find_incoherences(spec))
+    return CompleteBlock(spec=spec, remarks=chosen.remarks)
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _complete_schemas(
+    block: DatasetBlock, tables: Mapping[str, pl.DataFrame]
+) -> dict[str, TableSchema]:
+    schemas = {
+        name: _expand_groups(schema, tables[name].columns if name in tables else [])
+        for name, schema in block.schemas.items()
+    }
+    joined = {join.table: (*join.keys, *join.columns) for join in block.joins}
+    for name in block.tables:
+        if name not in schemas and name in tables:
+            table = tables[name]
+            is_main = name == block.main_table
+            wanted = table.columns if is_main else expand_names(joined.get(name, ()), table.columns)
+            known = [column for column in table.columns if column in wanted]
+            target = block.target.column if is_main else None
+            schemas[name] = infer_schema(table, known, target)
+    return schemas
+
+
+def _expand_groups(schema: TableSchema, columns: list[str]) -> TableSchema:
+    named = {name for group in schema.columns for name in group.names}
+    groups = [
+        group.model_copy(update={"names": expand_names(group.names, columns, excluded=named)})
+        for group in schema.columns
+    ]
+    return schema.model_copy(update={"columns": tuple(groups)})
+
+
+def _expand_lists(block: DatasetBlock, schemas: Mapping[str, TableSchema]) -> DatasetFields:
+    joins = [
+        join.model_copy(
+            update={
+                "columns": expand_names(
+                    join.columns, list(schemas[join.table].by_column()), excluded=join.keys
+                )
+            }
+        )
+        if join.table in schemas
+        else join
+        for join in block.joins
+    ]
+    expanded = block.model_copy(update={"joins": tuple(joins)})
+    known = list_columns(expanded, schemas)
+    not_features = expand_names(block.not_features, known, excluded=[block.target.column])
+    return expanded.model_copy(update={"not_features": not_features})
+
+
+def _find_outcome(
+    block: DatasetBlock, schemas: Mapping[str, TableSchema], tables: Mapping[str, pl.DataFrame]
+) -> pl.Series:
+    """Return the class of each row as far as the tables are known; empty without them."""
+    if not tables:
+        return pl.Series([], dtype=pl.String)
+    column = tables[block.main_table][block.target.column]
+    if block.target.at_least is not None:
+        return column >= block.target.at_least
+    dtype = schemas[block.main_table].by_column()[column.name].dtype
+    cast = cast_without_loss(column, dtype)
+    return column if cast is None else cast
+
+
+def _complete_features(
+    block: DatasetBlock,
+    fields: DatasetFields,
+    schemas: Mapping[str, TableSchema],
+    tables: Mapping[str, pl.DataFrame],
+    outcome: pl.Series,
+    split: Split,
+) -> InferredFeatures:
+    hidden = leaking_columns(fields, split)
+    if "features" in block.find_gaps():
+        main = tables[fields.main_table]
+        known = schemas[fields.main_table].by_column()
+        columns = {name: main[name] for name in main.columns if name in known}
+        for join in fields.joins:
+            columns |= {join.prefix + name: tables[join.table][name] for name in join.columns}
+        return infer_features(
+            fields, block.features, columns=columns, outcome=outcome, hidden=hidden
+        )
+    chosen = block.features or Features()
+    known_names = list_columns(fields, schemas)
+    lists = {
+        name: expand_names(getattr(chosen, name), known_names, excluded=hidden)
+        for name in ("numeric", "indicate_missing", "categorical")
+    }
+    return InferredFeatures(chosen.model_copy(update=lists), (), ())
+
+
+def _complete_quality(given: QualityBlock, outcome: pl.Series) -> Quality:
+    said = {key: value for key, value in given.model_dump().items() if value is not None}
+    if len(said) == len(QualityBlock.model_fields):
+        return Quality(**said)
+    inferred = infer_quality(outcome.drop_nulls(), given.name)
+    return Quality(**inferred.model_dump() | said)

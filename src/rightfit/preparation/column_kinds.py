@@ -1,0 +1,88 @@
+"""What a column can be for a model, judged by its values alone: number, category, time, or nothing.
+
+The rules stand in ``docs/your_own.md``; each column that is not used gets its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
+MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
+N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
+
+_IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
+
+KindName = Literal["numeric", "categorical", "time", "bytes", "unused"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a column can be.
+
+    Args:
+        name: Its kind.
+        reason: Why it is not used as it is; empty for numbers and categories.
+    """
+
+    name: KindName
+    reason: str = ""
+
+
+def find_kind(column: pl.Series, outcome: pl.Series | None) -> Kind:
+    """Judge a column.
+
+    Args:
+        column: Its values.
+        outcome: The classes of the same rows, ``None`` where rows do not correspond (a joined
+            table's column).
+    """
+    n_distinct = column.drop_nulls().n_unique()
+    if n_distinct <= 1:
+        return Kind("unused", "it is constant")
+    if outcome is not None and _repeats(column, outcome, n_distinct):
+        return Kind("unused", "each class has one value of its own: it repeats the target")
+    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        is_identifier = column.dtype.is_integer() and _is_identifier(column, n_distinct)
+        return Kind("unused", "it identifies rows") if is_identifier else Kind("numeric")
+    if column.dtype == pl.String:
+        return _find_text_kind(column, n_distinct)
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        return Kind("time", "a model trained on past times sees only later ones")
+    if column.dtype == pl.Binary:
+        return Kind("bytes", "it holds bytes")
+    return Kind("unused", f"nothing is known to be done with {column.dtype}")
+
+
+def _repeats(column: pl.Series, outcome: pl.Series, n_distinct: int) -> bool:
+    if n_distinct != outcome.drop_nulls().n_unique():
+        return False
+    pairs = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls().unique()
+    return pairs.height == n_distinct
+
+
+def _is_identifier(column: pl.Series, n_distinct: int) -> bool:
+    is_unique = n_distinct == column.len()
+    if _IDENTIFIER.fullmatch(column.name):
+        return is_unique or n_distinct > N_FEW_IDENTIFIERS
+    return is_unique and int(column.max()) - int(column.min()) == n_distinct - 1  # type: ignore[arg-type]
+
+
+def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
+    known = column.drop_nulls()
+    if n_distinct == known.len():
+        return Kind("unused", "every text differs: it identifies rows or is free text")
+    counts = known.value_counts(name="n_rows")["n_rows"]
+    covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
+    if covered < MIN_COVERED_SHARE * known.len():
+        share = f"{covered / known.len():.0%}"
+        return Kind(
+            "unused",
+            f"it has {n_distinct} values, and those with at least {MIN_CATEGORY_SHARE:.0%} of the "
+            f"rows cover only {share} of them",
+        )
+    return Kind("categorical")
