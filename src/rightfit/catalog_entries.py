@@ -18,6 +18,7 @@ from kedro.io import CatalogConfigResolver, DataCatalog
 from rightfit.parameters.grid import Grid
 
 FOLDER = "catalog"
+RAW_TABLE = "{table}"  # as a pattern it would capture everything
 
 Entries = dict[str, Any]
 
@@ -38,11 +39,11 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
         patterns, default_runtime_patterns=DataCatalog.default_runtime_patterns
     )
     added = {
-        name: entry
+        name: combine_entries(entry, project.get(name))
         for name, entry in list_entries(grid, data_root).items()
         if name in project or resolver.match_dataset_pattern(name) is None
     }
-    return {**project, **{name: combine_entries(added[name], project.get(name)) for name in added}}
+    return {**project, **added}
 
 
 def list_entries(grid: Grid, data_root: str) -> Entries:
@@ -55,7 +56,11 @@ def list_entries(grid: Grid, data_root: str) -> Entries:
 
 
 def read_patterns(data_root: str) -> Entries:
-    """Return the library's entries by name, with ``{dataset}``, ``{model}`` and ``{table}``."""
+    """Return the library's entries by name, with ``{dataset}``, ``{model}`` and ``{table}``.
+
+    Args:
+        data_root: Root of all data: a folder or a URL.
+    """
     entries: Entries = {}
     for file in sorted(files("rightfit").joinpath(FOLDER).iterdir(), key=lambda file: file.name):
         entries |= yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from rightfit.parameters.defaults import BLOCKS, PROJECT_BLOCKS
+from rightfit.parameters.defaults import BLOCKS, read_default
 
 TEMPLATE_CONF = "template/{{ cookiecutter.repo_name }}/conf/base"
 GRID = """\
@@ -25,6 +25,15 @@ grid:
   datasets: [{dataset}]
   models: [linear, forest, boosting]  # also: net
 """
+MARKS: Mapping[str, set[str]] = {
+    "applications": {"objectives", "constraints"},
+    "datasets": {"tables"},
+    "grid": {"datasets", "models"},
+    "models": {"family", "fixed", "space"},
+    **{name: set(read_default(name)) for name in BLOCKS if name != "models"},
+}
+"""Keys by which a block, or a block in it, is known to be Rightfit's."""
+
 DATASETS = """\
 # What is predicted, from which tables. tables names entries of the catalog (pandas or polars
 # frames); a table without an entry is read from data/01_raw/<table>.parquet. What a block leaves
@@ -77,8 +86,9 @@ def plan_files(
 
 def write_block(dataset: str, block: Mapping[str, Any]) -> str:
     """Return a dataset's block as YAML, indented below ``datasets``."""
+    named = {dataset: dict(block)}
     text = yaml.safe_dump(
-        {dataset: dict(block)},
+        named,
         sort_keys=False,
         allow_unicode=True,
         width=96,
@@ -97,12 +107,22 @@ def name_dataset(entry: str) -> str:
 
 
 def _refuse_own_blocks(parameters: Mapping[str, Any]) -> None:
-    taken = sorted({*BLOCKS, *PROJECT_BLOCKS} & set(parameters))
-    if taken and "grid" not in parameters:
+    taken = sorted(name for name in MARKS if _is_foreign(name, parameters.get(name)))
+    if taken:
         raise ValueError(
             f"The project has parameters {taken} of its own, names that Rightfit reads. Rename "
             "them in conf/, then run this again."
         )
+
+
+def _is_foreign(name: str, block: Any) -> bool:
+    """Return whether a block shows none of the keys that it has in Rightfit."""
+    if not block:
+        return False
+    if not isinstance(block, Mapping):
+        return True
+    inner = [item for item in block.values() if isinstance(item, Mapping)]
+    return not any(MARKS[name] & set(holder) for holder in (block, *inner))
 
 
 def _find_reason(path: Path, name: str, parameters: Mapping[str, Any]) -> str:

@@ -133,7 +133,7 @@ def init(entry: str | None, target: str | None, *, dry_run: bool, **place: Any) 
     block: dict[str, Any] = {"tables": [dataset], "target": {"column": target or "label"}}
     try:
         if entry is not None:
-            block = describe_entry(_open(**place), entry, target, dataset=dataset)
+            block = describe_entry(_open(**place, raw_table=entry), entry, target, dataset=dataset)
         own, folder = _read_base(place["conf_source"])
         planned = plan_files(folder, own, dataset=dataset, block=block)
     except ValueError as err:
@@ -196,7 +196,12 @@ def _read_base(conf_source: Path | None) -> tuple[dict[str, Any], Path]:
     return own, source / base
 
 
-def _open(data_root: str | None, env: str | None, conf_source: Path | None) -> Any:
+def _open(
+    data_root: str | None,
+    env: str | None,
+    conf_source: Path | None,
+    raw_table: str | None = None,
+) -> Any:
     from kedro.framework.project import settings
 
     from rightfit.verbs.place import find_project
@@ -209,4 +214,5 @@ def _open(data_root: str | None, env: str | None, conf_source: Path | None) -> A
         conf_source or project / settings.CONF_SOURCE,
         env=env,
         data_root=str(here / data_root) if data_root and "://" not in data_root else data_root,
+        raw_table=raw_table,
     )

@@ -42,4 +42,4 @@ def describe_entry(
     block = DatasetBlock.model_validate({"tables": [entry], "target": {"column": target}})
     spec = complete_block(block, tables, dataset_name=dataset).spec
     described: dict[str, Any] = spec.model_dump(mode="json", exclude_defaults=True, exclude=WHOLE)
-    return described
+    return described | {"tables": [entry]}

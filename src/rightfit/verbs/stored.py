@@ -12,7 +12,7 @@ from typing import Any
 from kedro.config import MissingConfigException
 from kedro.io import DataCatalog
 
-from rightfit.catalog_entries import combine_entries, read_patterns
+from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
 from rightfit.project import find_data_root, make_loader, read_catalog
 
 
@@ -82,7 +82,12 @@ class StoredResults:
 
 
 def open_results(
-    project: Path, conf_source: Path, *, env: str | None, data_root: str | None
+    project: Path,
+    conf_source: Path,
+    *,
+    env: str | None,
+    data_root: str | None,
+    raw_table: str | None = None,
 ) -> StoredResults:
     """Open the results that a configuration points to.
 
@@ -91,6 +96,7 @@ def open_results(
         conf_source: Folder of the configuration, or its archive.
         env: Environment; ``None`` for the default one.
         data_root: Root of all data instead of the configured one.
+        raw_table: A raw table to be loaded, which may have no entry of its own.
 
     Raises:
         ValueError: If there is no configuration.
@@ -106,12 +112,21 @@ def open_results(
             f"There is no configuration in {conf_source}. Run inside the project, or name its "
             "configuration: --conf-source"
         ) from err
+    raw = patterns.pop(RAW_TABLE)
+    if raw_table is not None and not _has_entry(own, raw_table):
+        patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
     config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
     try:
         credentials = loader["credentials"]
     except MissingConfigException:
         credentials = {}
     return StoredResults(_resolve_paths(config, project), credentials)
+
+
+def _has_entry(config: dict[str, Any], name: str) -> bool:
+    return name in config or name in DataCatalog.from_config(
+        {pattern: entry for pattern, entry in config.items() if "{" in pattern}
+    )
 
 
 def _resolve_paths(config: dict[str, Any], project: Path) -> dict[str, Any]:

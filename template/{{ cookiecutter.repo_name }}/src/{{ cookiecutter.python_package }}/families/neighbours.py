@@ -67,7 +67,9 @@ class NeighboursFamily:
         """Fit on growing shares of the shuffled rows; a step is a row."""
         from sklearn.neighbors import KNeighborsClassifier
 
-        order = _put_each_class_first(np.random.default_rng(seed).permutation(len(data.labels)), data)
+        order = _put_each_class_first(
+            np.random.default_rng(seed).permutation(len(data.labels)), data
+        )
         n_shares = configuration["n_shares"]
         for share in split_training(n_shares, n_checkpoints):
             chosen = order[: len(order) * share // n_shares]

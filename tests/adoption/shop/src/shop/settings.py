@@ -1,0 +1,5 @@
+"""Project settings."""
+
+from shop.hooks import CountNodes
+
+HOOKS = (CountNodes(),)

@@ -1,0 +1,225 @@
+"""A Kedro project of another shape takes Rightfit in, and stays what it was."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+SHOP = Path(__file__).parent / "shop"
+MOST_LINES = 30
+EDITS = {
+    "src/shop/settings.py": (
+        ("from shop.hooks", "from rightfit.hooks import rightfit_hooks\nfrom shop.hooks"),
+        ("(CountNodes(),)", "(CountNodes(), *rightfit_hooks())"),
+    ),
+    "src/shop/pipeline_registry.py": (
+        (
+            "Pipeline\n\n",
+            "Pipeline\nfrom rightfit.pipelines import create_pipelines, find_grid\n\n",
+        ),
+        ("return pipelines", "return create_pipelines(find_grid()) | pipelines"),
+    ),
+}
+TINY = {
+    "grid.models": "linear",
+    "training.n_trials": 2,
+    "training.n_checkpoints": 2,
+    "training.n_startup_trials": 1,
+    "training.n_candidates": 1,
+    "evaluation.n_threads": "[1]",
+    "evaluation.presets.quick.max_processes": 2,
+    "evaluation.presets.quick.min_processes": 2,
+}
+
+
+class Shop:
+    """Runs commands in the project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kedro", *words],
+            cwd=self.folder,
+            env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "160"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def must_run(self, *words: str) -> str:
+        result = self.run(*words)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def read_results(self) -> dict[str, bytes]:
+        names = ("03_primary/model_input_table.csv", "08_reporting/returns.txt", "nodes.txt")
+        return {name: (self.folder / "data" / name).read_bytes() for name in names}
+
+
+def lay_down(folder: Path) -> Shop:
+    shutil.copytree(SHOP, folder)
+    rng = np.random.default_rng(0)
+    n_orders, n_customers = 1500, 300
+    customers = pl.DataFrame(
+        {"customer": range(n_customers), "age": rng.integers(18, 90, n_customers)}
+    )
+    price = rng.uniform(1, 99, n_orders).round(2)
+    returned = price + rng.normal(0, 9, n_orders) > 60
+    orders = pl.DataFrame(
+        {
+            "customer": rng.integers(0, n_customers, n_orders),
+            "price": price,
+            "channel": rng.choice(["web", "phone"], n_orders),
+            "returned": np.where(returned, "back", "kept"),
+        }
+    )
+    orders.write_csv(folder / "data" / "01_raw" / "orders.csv")
+    customers.write_csv(folder / "data" / "01_raw" / "customers.csv")
+    return Shop(folder)
+
+
+def adopt(shop: Shop) -> int:
+    """Edit the project's files by hand; return the number of lines changed or added."""
+    n_lines = 0
+    for name, edits in EDITS.items():
+        path = shop.folder / name
+        before = text = path.read_text()
+        for old, new in edits:
+            assert text.count(old) == 1, (name, old)
+            text = text.replace(old, new)
+        path.write_text(text)
+        changes = difflib.ndiff(before.splitlines(), text.splitlines())
+        n_lines += sum(line.startswith("+ ") for line in changes)
+    return n_lines
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = lay_down(tmp_path_factory.mktemp("adoption") / "shop")
+    shop.must_run("run")
+    return shop
+
+
+@pytest.fixture(scope="module")
+def before(shop: Shop) -> dict[str, bytes]:
+    return shop.read_results()
+
+
+@pytest.fixture(scope="module")
+def adopted(shop: Shop, before: dict[str, bytes]) -> Shop:
+    assert adopt(shop) <= MOST_LINES
+    shop.must_run("rightfit", "init", "--dataset", "model_input_table", "--target", "returned")
+    return shop
+
+
+@pytest.fixture(scope="module")
+def ranked(adopted: Shop) -> Shop:
+    params = ",".join(f"{name}={value}" for name, value in TINY.items())
+    adopted.must_run("run", "--pipelines", "perf", "--params", params)
+    return adopted
+
+
+@pytest.mark.slow
+def test_project_without_a_grid_yet_runs_as_before(tmp_path: Path) -> None:
+    shop = lay_down(tmp_path / "shop")
+    adopt(shop)
+
+    listed = shop.must_run("registry", "list")
+    shop.must_run("run")
+
+    assert "perf" not in listed
+    assert not list((shop.folder / "data").glob("06_models"))
+
+
+@pytest.mark.slow
+def test_init_shows_or_writes_but_never_overwrites(adopted: Shop) -> None:
+    grid = adopted.folder / "conf" / "base" / "parameters_grid.yml"
+    kept = grid.read_text()
+
+    shown = adopted.must_run("rightfit", "init", "--dry-run")
+    adopted.must_run("rightfit", "init")
+
+    assert "parameters_grid.yml: it exists" in shown
+    assert grid.read_text() == kept
+
+
+@pytest.mark.slow
+def test_own_pipelines_give_the_same_results(adopted: Shop, before: dict[str, bytes]) -> None:
+    adopted.must_run("run")
+
+    assert adopted.read_results() == before
+
+
+@pytest.mark.slow
+def test_own_pipeline_of_the_same_name_stays(adopted: Shop) -> None:
+    described = adopted.must_run("registry", "describe", "reporting")
+
+    assert "report_returns" in described
+
+
+@pytest.mark.slow
+def test_models_are_ranked_for_the_projects_table(ranked: Shop) -> None:
+    (file,) = ranked.folder.glob("data/08_reporting/rankings.parquet/*/rankings.parquet")
+
+    rankings = pl.read_parquet(file)
+
+    assert rankings["dataset"].unique().to_list() == ["model_input_table"]
+    assert int((ranked.folder / "data" / "nodes.txt").read_text()) > 10  # the own hook ran too
+
+
+@pytest.mark.slow
+def test_which_answers(ranked: Shop) -> None:
+    answer = ranked.must_run("rightfit", "which", "--application", "accuracy_first")
+
+    assert "model_input_table: linear-00" in answer
+
+
+@pytest.mark.slow
+def test_misspelt_parameter_of_the_project_is_not_refused(adopted: Shop) -> None:
+    adopted.must_run("run", "--params", "model_optoins.test_size=0.3")
+
+
+@pytest.mark.slow
+def test_misspelt_block_of_rightfit_is_refused(adopted: Shop) -> None:
+    result = adopted.run("run", "--params", "trainnig.n_trials=3")
+
+    assert result.returncode == 1
+    assert "did you mean 'training'?" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(adopted: Shop) -> None:
+    fault = ("--params", "evaluation.preset=quik")
+
+    own = adopted.run("run", "--pipelines", "data_processing", *fault)
+    perf = adopted.run("run", "--pipelines", "perf", *fault)
+
+    assert own.returncode == 0
+    assert perf.returncode == 1
+    assert "evaluation.preset" in perf.stdout + perf.stderr
+    assert "Traceback" not in perf.stdout + perf.stderr
+
+
+@pytest.mark.slow
+def test_error_of_an_own_dataset_keeps_its_traceback(adopted: Shop, tmp_path: Path) -> None:
+    raw = adopted.folder / "data" / "01_raw" / "orders.csv"
+    kept = raw.rename(tmp_path / "orders.csv")
+
+    result = adopted.run("run", "--pipelines", "data_processing")
+    shutil.move(kept, raw)
+
+    assert result.returncode == 1
+    assert "DatasetError" in result.stdout + result.stderr
+    assert "Traceback" in result.stdout + result.stderr
