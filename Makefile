@@ -49,7 +49,7 @@ package: .venv/.installed ## build the wheel and the configuration archive into 
 
 AIRFLOW_ENV ?= airflow
 airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/airflow.md
-	$(BIN)/python deploy/generate_dag.py --pipeline perf --env $(AIRFLOW_ENV) \
+	$(BIN)/python -m rightfit.deployment.generate_dag --pipeline perf --env $(AIRFLOW_ENV) \
 		--settings conf/airflow/airflow.yml --out dist/airflow/dags
 
 .venv-airflow/.installed: pyproject.toml deploy/constraints.txt

@@ -47,7 +47,7 @@ ELSEWHERE = {
     'pip install ".[[]mlflow]"': BY_HAND + "needs an environment of its own, see docs/mlflow.md",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
     "make bench-early-stopping": BY_HAND + "minutes; tests/tuning/test_replay.py runs its parts",
-    "make airflow": BY_HAND + "make package, then what tests/deploy/test_generate_dag.py runs",
+    "make airflow": BY_HAND + "make package, then what tests/deployment/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",
     "airflow db migrate": AIRFLOW_TEST,
     "airflow dags test rightfit-perf": AIRFLOW_TEST,

@@ -37,7 +37,7 @@ def home(bootstrapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(name: str, plan: Plan, version: str) -> None:
-    run_task(name, plan, pipeline="perf", env="test", version=version)
+    run_task(name, plan, package="rightfit", pipeline="perf", env="test", version=version)
 
 
 def versions(home: Path) -> dict[str, set[str]]:

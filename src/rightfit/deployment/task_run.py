@@ -49,7 +49,7 @@ def version_of(run_id: str, run_after: datetime) -> str:
     return f"{moment}Z-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
-def run_task(name: str, plan: Plan, *, pipeline: str, env: str, version: str) -> None:
+def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, version: str) -> None:
     """Run a task's nodes; everything is loaded from and saved to one version.
 
     The project's folder and configuration come from the environment variables ``RIGHTFIT_HOME``
@@ -59,6 +59,7 @@ def run_task(name: str, plan: Plan, *, pipeline: str, env: str, version: str) ->
     Args:
         name: The task.
         plan: All tasks of the DAG.
+        package: The project's package.
         pipeline: The registered pipeline that the plan was made of.
         env: Kedro environment, unless ``KEDRO_ENV`` names another.
         version: Version of all data of the scheduler's run.
@@ -71,7 +72,7 @@ def run_task(name: str, plan: Plan, *, pipeline: str, env: str, version: str) ->
     home = _find_home()
     _check_places()
     # the scheduler's own handlers must stay, or the task's log is empty
-    configure_project(__name__.partition(".")[0], preserve_logging=True)
+    configure_project(package, preserve_logging=True)
     session = KedroServiceSession.create(
         project_path=home,
         conf_source=os.environ.get(CONF_SOURCE),

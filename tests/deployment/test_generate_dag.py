@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-
-@pytest.fixture(scope="module")
-def generate_dag(project_path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "generate_dag", project_path / "deploy" / "generate_dag.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from rightfit.deployment.generate_dag import main
 
 
 @pytest.fixture(scope="module")
-def dag_file(
-    generate_dag: ModuleType, project_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def dag_file(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = project_path / "conf" / "airflow" / "airflow.yml"
     out = tmp_path_factory.mktemp("dags")
-    path: Path = generate_dag.main(
-        ["--pipeline=perf", "--env=airflow", f"--settings={settings}", f"--out={out}"]
-    )
-    return path
+    place = [f"--settings={settings}", f"--out={out}", f"--project={project_path}"]
+    return main(["--pipeline=perf", "--env=airflow", *place])
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +93,9 @@ def test_trainings_wait_for_their_dataset_only(tasks: dict[str, Any]) -> None:
         assert task["after"] == [f"data_engineering.{name.split('.')[1]}"]
 
 
-def test_unknown_pipeline_is_named(generate_dag: ModuleType, project_path: Path) -> None:
-    conf = project_path / "conf"
+def test_unknown_pipeline_is_named(project_path: Path, tmp_path: Path) -> None:
+    settings = project_path / "conf" / "airflow" / "airflow.yml"
+    place = [f"--settings={settings}", f"--out={tmp_path}", f"--project={project_path}"]
 
     with pytest.raises(ValueError, match="no pipeline 'pref'"):
-        generate_dag.render_dag("pref", "test", conf / "airflow" / "airflow.yml", conf)
+        main(["--pipeline=pref", "--env=test", *place])

@@ -1,0 +1,106 @@
+"""Write the Airflow DAG of a project's pipeline: ``make airflow``.
+
+``python -m rightfit.deployment.generate_dag`` does the same in any project that uses Rightfit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from kedro.framework.project import pipelines, settings
+from kedro.framework.session import KedroServiceSession
+from kedro.framework.startup import ProjectMetadata, bootstrap_project
+from kedro.pipeline import Pipeline
+
+from rightfit.deployment.dag_settings import read_settings
+from rightfit.deployment.task_plan import find_stages, plan_tasks
+
+TEMPLATE = Path(__file__).parent / "templates" / "airflow_dag.py.j2"
+
+
+def main(arguments: Sequence[str] | None = None) -> Path:
+    """Generate the DAG and return its file."""
+    chosen = _parse(arguments)
+    project = bootstrap_project(chosen.project)
+    dag = render_dag(
+        project,
+        pipeline=chosen.pipeline,
+        env=chosen.env,
+        settings_file=chosen.settings,
+        conf_source=chosen.conf_source or chosen.project / settings.CONF_SOURCE,
+    )
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    path: Path = chosen.out / f"{project.package_name}_{chosen.pipeline}.py"
+    path.write_text(dag, encoding="utf-8")
+    sys.stdout.write(f"{path}\n")
+    return path
+
+
+def render_dag(
+    project: ProjectMetadata, *, pipeline: str, env: str, settings_file: Path, conf_source: Path
+) -> str:
+    """Return the DAG's source.
+
+    Args:
+        project: The project.
+        pipeline: Name of the registered pipeline.
+        env: Kedro environment whose grid says which cells exist.
+        settings_file: The DAG's settings.
+        conf_source: Folder of the configuration.
+
+    Raises:
+        ValueError: If the settings or the pipeline cannot be turned into tasks.
+    """
+    dag_settings = read_settings(settings_file)
+    registered = _load_pipelines(project.project_path, env, conf_source)
+    if pipeline not in registered:
+        raise ValueError(f"There is no pipeline {pipeline!r}, but {sorted(registered)}.")
+    stages = find_stages(pipeline, registered)
+    dag_settings.check_stages(set(stages))
+
+    def place(stage: str) -> dict[str, str]:
+        chosen = {"pool": dag_settings.pools.get(stage), "queue": dag_settings.queues.get(stage)}
+        return {key: value for key, value in chosen.items() if value is not None}
+
+    # what is rendered is Python, not HTML
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+    environment.filters["py"] = repr
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        dag_id=f"{project.package_name}-{pipeline}".replace("_", "-"),
+        package=project.package_name,
+        pipeline=pipeline,
+        env=env,
+        settings=dag_settings,
+        tasks=plan_tasks(registered[pipeline], stages, alone=dag_settings.alone),
+        place=place,
+    )
+
+
+def _load_pipelines(project: Path, env: str, conf_source: Path) -> dict[str, Pipeline]:
+    session = KedroServiceSession.create(
+        project_path=project, env=env, conf_source=str(conf_source)
+    )
+    with session:
+        session.load_context()  # from now on the pipelines are those of its grid
+        return {name: pipelines[name] for name in pipelines if name != "__default__"}
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipeline", required=True, help="a registered pipeline")
+    parser.add_argument("--env", required=True, help="Kedro environment")
+    parser.add_argument("--settings", required=True, type=Path, help="the DAG's settings (YAML)")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the DAG")
+    parser.add_argument("--project", type=Path, default=Path.cwd(), help="the project's folder")
+    parser.add_argument("--conf-source", type=Path, help="conf in the project if not given")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+    main()
