@@ -130,9 +130,9 @@ def complete_block(
         ValueError: If a part cannot be inferred, or the parts do not agree; lists all faults.
     """
     schemas = _complete_schemas(block, tables)
-    if tables:
-        _raise(find_structure_faults(block, schemas))
     fields = _expand_lists(block, schemas)
+    if tables:  # inference needs what these name
+        _raise(find_structure_faults(fields, schemas))
     split = block.split or infer_split(tables[block.main_table])
     outcome = _find_outcome(block, schemas, tables)
     classes = block.target.classes or infer_classes(block.target, outcome)

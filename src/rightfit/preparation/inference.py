@@ -184,16 +184,15 @@ def infer_features(
                 columns,
                 hidden,
             ),
-            "image": asked.image,
         }
     )
+    if features is None and not filled.columns:
+        filled = _use_image(filled, columns, of_kind["bytes"])
     remarks = tuple(
         f"{name!r} is no feature: {kind.reason}"
         for name, kind in kinds.items()
-        if kind.reason and name in columns
+        if kind.reason and name in columns and name not in filled.columns
     )
-    if features is None and not filled.columns:
-        filled, remarks = _use_image(filled, columns, of_kind["bytes"]), ()
     return InferredFeatures(filled, derived, remarks)
 
 
