@@ -161,11 +161,10 @@ def test_faults_of_all_datasets_are_named_at_once(
     (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
 
     with pytest.raises(
-        ConfigurationError, match=r"landsat\.sed is unknown; did you mean 'seed'"
-    ) as e:
+        ConfigurationError,
+        match=r"(?s)landsat\.sed is unknown; did you mean 'seed'.*orchard\.license is unknown",
+    ):
         load(bootstrapped, conf)
-
-    assert "datasets.orchard.license is unknown; did you mean 'licence'?" in str(e.value)
 
 
 def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
-from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog
 
 from rightfit.preparation.block import DatasetBlock
 from rightfit.verbs.dataset_block import describe, propose_block
@@ -19,28 +19,19 @@ def make_orders() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("entry", ["orders", "orders_csv"])
-def test_block_is_proposed_for_an_entry_or_a_raw_file(
-    bootstrapped: Path, tmp_path: Path, entry: str
-) -> None:
-    (tmp_path / "01_raw").mkdir()
-    make_orders().write_parquet(tmp_path / "01_raw" / "orders.parquet")
+def test_block_is_proposed_for_an_entry_or_a_raw_file(tmp_path: Path, entry: str) -> None:
+    make_orders().write_parquet(tmp_path / "orders.parquet")
     make_orders().write_csv(tmp_path / "orders.csv")
-    session = KedroSession.create(bootstrapped, runtime_params={"data_root": str(tmp_path)})
-    with session:
-        context = session.load_context()
-        context.catalog["orders_csv"] = pl_csv(tmp_path / "orders.csv")
+    csv = {"type": "polars.EagerPolarsDataset", "file_format": "csv"}
+    catalog = DataCatalog.from_config(
+        {"orders_csv": {**csv, "filepath": str(tmp_path / "orders.csv")}}
+    )
 
-        text = propose_block(context, entry, target="late", name="late_orders")
+    text = propose_block(catalog, entry, str(tmp_path), target="late", name="late_orders")
 
     block = DatasetBlock.model_validate(yaml.safe_load(text)["late_orders"])
     assert block.tables == {entry: entry}
     assert block.find_gaps() == ()
-
-
-def pl_csv(path: Path) -> object:
-    from kedro_datasets.polars import EagerPolarsDataset
-
-    return EagerPolarsDataset(filepath=str(path), file_format="csv")
 
 
 def test_unknown_entry_ends_the_command_with_one_message(

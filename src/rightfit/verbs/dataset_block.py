@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from kedro.framework.context import KedroContext
+from kedro.io import DataCatalog
 
 
 @click.command("describe")
@@ -22,19 +22,28 @@ def describe(entry: str, target: str, name: str | None, env: str | None) -> None
     bootstrap_project(Path.cwd())
     session = KedroSession.create(Path.cwd(), env=env)
     with session:
+        context = session.load_context()
+        root = (context.config_loader.runtime_params or {}).get("data_root")
+        root = root or context.config_loader["globals"].get("data_root", "data")
+        folder = root if "://" in root else str(context.project_path / root)
         try:
-            block = propose_block(session.load_context(), entry, target=target, name=name or entry)
+            block = propose_block(
+                context.catalog, entry, f"{folder}/01_raw", target=target, name=name or entry
+            )
         except (ValueError, DatasetError) as err:
             raise click.ClickException(str(err)) from err
     click.echo(block, nl=False)
 
 
-def propose_block(context: KedroContext, entry: str, *, target: str, name: str) -> str:
+def propose_block(
+    catalog: DataCatalog, entry: str, raw_folder: str, *, target: str, name: str
+) -> str:
     """Describe the table of a catalog entry as a block to review.
 
     Args:
-        context: The project's context.
-        entry: The entry; without one in the catalog, the table ``01_raw/<entry>.parquet``.
+        catalog: The project's catalog.
+        entry: The entry.
+        raw_folder: Where ``<entry>.parquet`` is looked for if the catalog has no such entry.
         target: The column to predict.
         name: Name of the dataset.
 
@@ -50,13 +59,9 @@ def propose_block(context: KedroContext, entry: str, *, target: str, name: str) 
     from rightfit.preparation.frames import read_frame
     from rightfit.preparation.proposal import describe_dataset, write_block
 
-    catalog = context.catalog
     if entry not in catalog:
-        root = (context.config_loader.runtime_params or {}).get("data_root")
-        root = root or context.config_loader["globals"].get("data_root", "data")
-        path = root if "://" in root else context.project_path / root
         catalog[entry] = EagerPolarsDataset(
-            filepath=f"{path}/01_raw/{entry}.parquet", file_format="parquet"
+            filepath=f"{raw_folder}/{entry}.parquet", file_format="parquet"
         )
     frame = read_frame(catalog.load(entry), entry=entry)
     return write_block(name, describe_dataset(frame, entry=entry, target=target))
