@@ -24,9 +24,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Node, Pipeline
 from omegaconf import OmegaConf
 
-from rightfit.families import linear
-from rightfit.families import registry as families
-from rightfit.grid import current_grid
+from rightfit.project import find_grid
 
 PROJECT = Path(__file__).parents[1]
 PARENTS = {"datasets": "landsat", "models": "linear"}
@@ -67,7 +65,8 @@ def measure_overhead_s(sizes: tuple[int, ...], folder: Path) -> dict[int, float]
     def replay(node: Node) -> Callable[..., Any]:
         answer = returned[node.func.__name__]
         if isinstance(answer, dict) and len(node.outputs) > 1:  # an output for each dataset
-            answer = dict.fromkeys(current_grid().datasets, *answer.values())
+            grid = find_grid()
+            answer = dict.fromkeys(grid.datasets if grid else (), *answer.values())
         return lambda *args, **kwargs: answer  # noqa: ARG005
 
     _run_s(1, folder / "recorded", record)
@@ -96,12 +95,10 @@ def _describe_grid(size: int) -> dict[str, Any]:
         for env in ("base", "test"):
             layer = OmegaConf.load(PROJECT / "conf" / env / f"parameters_{kind}.yml")
             block = OmegaConf.merge(block, {parent: layer[kind].get(parent, {})})
-        # the real run measures in other processes, which know the real name only
         names = [f"{parent}_{number}" for number in range(size)] if size > 1 else [parent]
         described["grid"][kind] = names
         settings = OmegaConf.to_container(block)[parent]  # type: ignore[call-overload, index]
         described[kind] = dict.fromkeys(names, settings)
-    families.FAMILIES = dict(families.FAMILIES) | dict.fromkeys(described["models"], linear)
     return described
 
 

@@ -74,6 +74,7 @@ def make_models(folder: Path) -> dict[str, Subject]:
         bundle = write_bundle(
             folder / family,
             last.model,
+            model=family,
             family=family,
             configuration=configuration,
             schema=schema,

@@ -25,7 +25,8 @@ import numpy.typing as npt
 import polars as pl
 from omegaconf import OmegaConf
 
-from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import ProfileTable, check_measured, read_profiles
 from rightfit.ranking.contest.ranked import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space

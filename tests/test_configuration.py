@@ -86,7 +86,7 @@ def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCapt
         ({"training": {"n_trials": -5}}, "n_trials"),
         ({"evaluation": {"preset": "quik"}}, "preset"),
         ({"training": {"n_trails": 5}}, "n_trails"),
-        ({"trainnig": {"n_trials": 5}}, r"Unknown parameters \['trainnig'\]"),
+        ({"trainnig": {"n_trials": 5}}, "did you mean 'training'"),
         ({"grid": {"models": ["linaer"]}}, r"grid\.models names \['linaer'\]"),
         ({"grid": {"datasets": []}}, r"grid\.datasets must be a list of at least one name"),
         ({"models": {"net": {"fixed": {"n_units": 8}}}}, "both under fixed and under space"),

@@ -20,6 +20,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.mlflow_tracking import MlflowHook, measure_winners
+from rightfit.pipelines.evaluation.nodes import describe_environment
 
 # MLflow 3: what validation.py of mlflow.utils accepts
 KEY = re.compile(r"[/\w.\- :]{1,250}")
@@ -95,7 +96,7 @@ def made() -> dict[str, Any]:
 
 def finish_run(made: dict[str, Any]) -> None:
     names = sorted(made)
-    pipeline = Pipeline([Node(lambda: None, None, names, name="make")])
+    pipeline = Pipeline([Node(describe_environment, None, names, name="make")])
     catalog = DataCatalog({name: MemoryDataset(made[name], copy_mode="assign") for name in names})
     MlflowHook().after_pipeline_run(pipeline=pipeline, catalog=catalog)
 

@@ -1,131 +1,79 @@
-"""Hooks: tell the pipelines which cells exist, refuse unknown parameters, show the winners."""
+"""Rightfit's hooks.
+
+A project adds them to its own in ``settings.py``::
+
+    from rightfit.hooks import rightfit_hooks
+
+    HOOKS = (MyHook(), *rightfit_hooks())
+
+They act on Rightfit's parameters, nodes and datasets alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from click import ClickException
-from kedro.framework import project
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
-from kedro.validation.exceptions import ParameterValidationError
-from pydantic import BaseModel
 
-from rightfit.faults import explain_faults
-from rightfit.grid import UnsuitableGridError, current_grid, use_parameters
-from rightfit.pipelines.training.params import check_families
+from rightfit.deployment.host import HostHook
+from rightfit.mlflow_tracking import MlflowHook
+from rightfit.ownership import is_own, list_own_outputs
+from rightfit.parameters.grid import UnsuitableGridError
+from rightfit.project import ConfigurationError, ConfigurationHook
 
-_PARAMETER_BLOCKS = frozenset(
-    {
-        "applications",
-        "datasets",
-        "early_stopping",
-        "evaluation",
-        "grid",
-        "models",
-        "ranking",
-        "training",
-        "training_costs",
-    }
-)
-_RUNTIME_ONLY = frozenset({"data_root"})
+__all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
+
+RAW_READER = "check_raw_tables"
 
 
-class ConfigurationError(ClickException):
-    """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
-
-
-class GridHook:
-    """Read and check the configuration in use before the first pipeline is built."""
-
-    def __init__(self) -> None:
-        self._raw_folder = ""
-
-    @hook_impl
-    def after_catalog_created(self, catalog: DataCatalog) -> None:
-        """Read a raw table that the catalog has no entry for from ``01_raw/<table>.parquet``."""
-        from kedro_datasets.polars import EagerPolarsDataset
-
-        for entries in current_grid().tables.values():
-            for entry in entries:
-                if entry not in catalog:
-                    catalog[entry] = EagerPolarsDataset(
-                        filepath=f"{self._raw_folder}/{entry}.parquet",
-                        file_format="parquet",
-                        metadata={"kedro-viz": {"layer": "raw", "preview": False}},
-                    )
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Hand the parameters to the pipelines and let Kedro check their types.
-
-        Raises:
-            ConfigurationError: If a parameter block is unknown, a value is not allowed, or the grid
-                names what is not described.
-        """
-        parameters = context.config_loader["parameters"]
-        loader = context.config_loader
-        root = (loader.runtime_params or {}).get("data_root") or loader["globals"]["data_root"]
-        path = root if "://" in root else context.project_path / root
-        self._raw_folder = f"{path}/01_raw"
-        try:
-            _refuse_unknown_blocks(parameters)
-            if use_parameters(parameters):
-                pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
-            _ = context.params  # checked here, or its error would come with a traceback
-            check_families(parameters, current_grid().models)
-        except ParameterValidationError as err:
-            raise ConfigurationError(_explain(parameters) or str(err)) from err
-        except ValueError as err:
-            raise ConfigurationError(str(err)) from err
+def rightfit_hooks() -> tuple[Any, ...]:
+    """Return new hooks for one project."""
+    return (ConfigurationHook(), ErrorHook(), HostHook(), ResultHook(), MlflowHook())
 
 
 class ErrorHook:
-    """Turn faults of the input into one clear message."""
+    """Turns faults of Rightfit's input into one clear message."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Look for the raw files before the first node.
+        """Look for the raw tables before the first node.
 
         Raises:
-            ConfigurationError: Naming every raw file that is missing.
+            ConfigurationError: Naming every raw table that is missing.
         """
-        entries = {entry for tables in current_grid().tables.values() for entry in tables}
-        missing = [
-            str(getattr(catalog.get(name), "_filepath", name))
-            for name in sorted(entries & pipeline.inputs())
-            if _is_missing(catalog.get(name))
-        ]
+        missing = [name for name in _list_raw(pipeline) if _is_missing(catalog.get(name))]
         if missing:
+            places = [str(getattr(catalog.get(name), "_filepath", name)) for name in missing]
             raise ConfigurationError(
-                f"Raw files are missing: {missing}. Put them there, or correct the datasets in "
+                f"Raw files are missing: {places}. Put them there, or correct the datasets in "
                 "parameters_grid.yml and their tables in parameters_datasets.yml."
             )
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
-        """Let a fault of the data end the command with its message alone.
+    def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
+        """End the command with the message of a fault in the data, without a traceback.
+
+        An error of a dataset in a run with other nodes may be theirs, and is left alone.
 
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
         """
         from rightfit.preparation.frames import RawTableError
 
-        if isinstance(error, DatasetError | RawTableError | UnsuitableGridError):
+        is_ours = isinstance(error, RawTableError | UnsuitableGridError)
+        if is_ours or (isinstance(error, DatasetError) and all(map(is_own, pipeline.nodes))):
             raise ConfigurationError(str(error)) from error
 
 
 class ResultHook:
-    """Show the winners once a run has ranked."""
+    """Shows the winners once a run has ranked."""
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the table of winners if the run made one."""
-        if "recommendations" not in pipeline.all_outputs():
+        if "recommendations" not in list_own_outputs(pipeline):
             return
         from rich.console import Console
 
@@ -134,43 +82,20 @@ class ResultHook:
         Console().print(tabulate_winners(catalog.load("recommendations")))
 
 
+def _list_raw(pipeline: Pipeline) -> list[str]:
+    """Return the tables that Rightfit's checks read and no node of the pipeline writes."""
+    read = {
+        name
+        for node in pipeline.nodes
+        if is_own(node) and node.func.__name__ == RAW_READER
+        for name in node.inputs
+        if not name.startswith("params:")
+    }
+    return sorted(read & pipeline.inputs())
+
+
 def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:
     """Return whether a raw table's source is absent, as far as its kind of entry can tell."""
     if dataset is None or type(dataset)._exists is AbstractDataset._exists:
         return dataset is None
     return not dataset.exists()
-
-
-def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:
-    """Refuse what Kedro would accept in silence: a block that nothing reads.
-
-    A name that starts with _ is a template for other blocks, as everywhere in Kedro.
-    """
-    named = {name for name in parameters if not name.startswith("_")}
-    unknown = sorted(named - _PARAMETER_BLOCKS - _RUNTIME_ONLY)
-    if unknown:
-        raise ValueError(
-            f"Unknown parameters {unknown}; there are {sorted(_PARAMETER_BLOCKS)}. Correct "
-            "--params or the file in conf/."
-        )
-
-
-def _explain(parameters: Mapping[str, Any]) -> str:
-    """Say what is wrong with the blocks that users write themselves; empty if they are right."""
-    from rightfit.pipelines.data_engineering.params import DatasetBlock
-    from rightfit.pipelines.ranking.params import find_misnamed
-    from rightfit.pipelines.training.params import ModelParams
-    from rightfit.ranking.applications.applications import Application
-
-    grid, applications = current_grid(), parameters["applications"]
-    named = applications if isinstance(applications, Mapping) else ()
-    checks: tuple[tuple[str, Iterable[str], type[BaseModel], Mapping[str, str]], ...] = (
-        ("datasets", grid.datasets, DatasetBlock, {}),
-        ("models", grid.models, ModelParams, {}),
-        ("applications", named, Application, find_misnamed(applications)),
-    )
-    return "\n".join(
-        f"{fault}. Correct parameters_{kind}.yml."
-        for kind, names, model, misnamed in checks
-        for fault in explain_faults(kind, parameters[kind], names, model, misnamed=misnamed)
-    )

@@ -7,7 +7,6 @@ never imports MLflow: whoever opened the run has.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,8 +17,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-# MLflow sends usage figures to its makers unless told otherwise before it is imported
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+from rightfit.ownership import list_own_outputs
 
 TRIALS = ".trials"
 
@@ -33,7 +31,7 @@ class MlflowHook:
         mlflow = sys.modules.get("mlflow")
         if mlflow is None or mlflow.active_run() is None:
             return
-        made = pipeline.all_outputs()
+        made = list_own_outputs(pipeline)
         if "recommendations" in made:
             recommendations = catalog.load("recommendations")
             mlflow.log_metrics(measure_winners(recommendations))

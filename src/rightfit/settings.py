@@ -1,11 +1,13 @@
-"""Kedro's project settings."""
+"""Kedro's settings of the repository's own project."""
+
+import os
 
 from rightfit.configuration import CONFIG_LOADER_ARGS
-from rightfit.deployment.host import HostHook
-from rightfit.hooks import ErrorHook, GridHook, ResultHook
-from rightfit.mlflow_tracking import MlflowHook
-from rightfit.pipelines.evaluation.dry_run import DryRunHook
+from rightfit.hooks import rightfit_hooks
 
-HOOKS = (GridHook(), ErrorHook(), DryRunHook(), HostHook(), ResultHook(), MlflowHook())
+# MLflow sends usage figures to its makers unless this is set before it is imported
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+HOOKS = rightfit_hooks()
 
 __all__ = ["CONFIG_LOADER_ARGS", "HOOKS"]

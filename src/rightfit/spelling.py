@@ -1,4 +1,4 @@
-"""The known name that somebody most likely meant."""
+"""Suggest the closest known name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
 
-def find_nearest(written: str, known: Iterable[str]) -> str | None:
-    """Return the known name nearest to what was written; ``None`` if none is near.
+def find_nearest(written: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name closest to what was written; ``None`` if none is close.
 
-    Of equally near ones the one of the same letters: swapping two is the commonest slip.
+    Of equally close ones the one of the same letters: swapping two is the commonest slip.
+
+    Args:
+        written: What was written.
+        known: The allowed names.
+        cutoff: Lowest similarity that counts as close, from 0 to 1.
 
     >>> find_nearest("qualty", ["quality", "latency_p50_ms"])
     'quality'
@@ -18,7 +23,7 @@ def find_nearest(written: str, known: Iterable[str]) -> str | None:
     >>> find_nearest("price", ["quality", "latency_p50_ms"])
     """
     names = list(known)
-    near = get_close_matches(written, names, n=max(1, len(names)))
+    near = get_close_matches(written, names, n=max(1, len(names)), cutoff=cutoff)
     return max(near, key=lambda name: _nearness(written, name), default=None)
 
 

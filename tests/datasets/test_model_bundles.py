@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
     return write_bundle(
         tmp_path / "trial",
         last.model,
+        model="linear",
         family="linear",
         configuration=LINEAR,
         schema=blobs.schema,
@@ -50,8 +52,9 @@ def test_bundles_come_back_by_name_and_answer_alike(
     linear = get_family("linear")
     assert sorted(loaded) == ["linear-001", "linear-003"]
     assert loaded["linear-001"].sha256 == bundle.sha256
+    again = replace(loaded["linear-001"], family="linear").load_native()
     np.testing.assert_array_equal(
-        linear.predict_proba(loaded["linear-001"].load_native(), blobs.rows),
+        linear.predict_proba(again, blobs.rows),
         linear.predict_proba(bundle.load_native(), blobs.rows),
     )
 

@@ -8,7 +8,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroServiceSession
 
 from rightfit.deployment.host import HostHook
-from rightfit.pipelines.evaluation.nodes import describe_environment
+from rightfit.profiling.hardware.environment import describe_environment
 
 
 def test_only_measuring_nodes_get_this_machine_as_their_environment(bootstrapped: Path) -> None:

@@ -90,7 +90,7 @@ def load(project: Path, conf: Path) -> None:
             GRID,
             "- boosting",
             "- extra_trees",
-            r"no model family 'extra_trees'.*register it in src/rightfit/families/registry\.py",
+            r"no module 'my_study\.extra_trees' to hold a model family .*parameters_models\.yml",
         ),
         (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
         (

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from rightfit.preparation.block import CompleteBlock, DatasetBlock, complete_block
 from rightfit.preparation.spec import (
-    ByteLength,
     ColumnSplit,
     Features,
     Image,
@@ -18,6 +17,7 @@ from rightfit.preparation.spec import (
     StratifiedShare,
     Weekday,
 )
+from rightfit.preparation.table_schema import ByteLength
 
 N = 240
 

@@ -13,7 +13,8 @@ from rightfit.preparation.checking import (
     find_column_faults,
     find_table_faults,
 )
-from rightfit.preparation.spec import ColumnGroup, DatasetSpec, TableSchema
+from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.table_schema import ColumnGroup, TableSchema
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

@@ -7,7 +7,7 @@ from typing import Any
 from rightfit.families.family import TrainingData
 from rightfit.families.quality import QualityMetric
 from rightfit.tuning.search.search import Cell, SearchSettings
-from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.space import ModelBlock, ModelParams
 
 LINEAR_PARAMS = ModelParams.model_validate(
     {
@@ -18,6 +18,8 @@ LINEAR_PARAMS = ModelParams.model_validate(
         },
     }
 )
+
+LINEAR_BLOCK = ModelBlock(**dict(LINEAR_PARAMS), family="linear")
 
 
 def make_cell(data: TrainingData, **changes: Any) -> Cell:

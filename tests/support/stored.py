@@ -125,6 +125,7 @@ def make_bundle(folder: Path, data: TrainingData, *, family: str = "linear") -> 
     bundle = write_bundle(
         folder,
         last.model,
+        model=family,
         family=family,
         configuration=configuration,
         schema=data.schema,

@@ -6,28 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from stored import VERSION, Study, store_study
 
-from rightfit.configuration import CONFIG_LOADER_ARGS
+from rightfit.catalog_entries import read_patterns
 from rightfit.verbs.stored import StoredResults, open_results
 
 OpenCatalog = Callable[[Path, str], DataCatalog]
 
 
 @pytest.fixture(scope="session")
-def open_catalog(project_path: Path) -> OpenCatalog:
-    """Open the project's catalog on a data folder, to save as a run of a version does."""
+def open_catalog(bootstrapped: Path) -> OpenCatalog:
+    """Open the library's catalog on a data folder, to save as a run of a version does."""
 
     def open_one(root: Path, version: str) -> DataCatalog:
-        loader = OmegaConfigLoader(
-            str(project_path / "conf"),
-            env="test",
-            runtime_params={"data_root": str(root)},
-            **CONFIG_LOADER_ARGS,
-        )
-        return DataCatalog.from_config(loader["catalog"], save_version=version)
+        return DataCatalog.from_config(read_patterns(str(root)), save_version=version)
 
     return open_one
 

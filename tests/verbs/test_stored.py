@@ -62,5 +62,5 @@ def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
 
 
 def test_missing_configuration_says_where_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no catalog in .*--conf-source"):
+    with pytest.raises(ValueError, match=r"no configuration in .*--conf-source"):
         open_results(tmp_path, tmp_path / "conf", env=None, data_root=None)

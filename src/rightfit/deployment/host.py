@@ -7,7 +7,10 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
-from rightfit.pipelines.evaluation.nodes import describe_environment, profile_candidates
+from rightfit.ownership import is_own
+from rightfit.profiling.hardware.environment import describe_environment
+
+MEASURING_NODE = "profile_candidates"
 
 
 class HostHook:
@@ -20,6 +23,6 @@ class HostHook:
     @hook_impl
     def before_node_run(self, node: Node) -> dict[str, Any] | None:
         """Replace the described environment by this machine's."""
-        if node.func is not profile_candidates:
+        if not is_own(node) or node.func.__name__ != MEASURING_NODE:
             return None
         return {"environment": describe_environment()}

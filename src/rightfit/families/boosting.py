@@ -43,7 +43,6 @@ class BoostingFamily(EnsembleFamily):
 
 
 FAMILY = BoostingFamily(
-    __name__,
     "sklearn.ensemble.HistGradientBoostingClassifier",
     settings=(
         "max_iter",

@@ -1,6 +1,8 @@
 """Model bundles: a trained model as a folder of checked files that can run no code when loaded.
 
-``bundle.json`` says what the model is and holds the SHA-256 of every other file. The same model
+``bundle.json`` says what the model is and holds the SHA-256 of every other file. It names the
+model's family as the configuration does, never by an import path: reading a bundle imports nothing,
+and opening its native weights only what the caller names. The same model
 lies there twice: the family's own weights and, once exported, ``model.onnx``; of a net a third
 time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured, not promised.
 """
@@ -18,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Rows
+from rightfit.families.family import Family, Rows
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
@@ -39,34 +41,58 @@ class Bundle:
 
     Args:
         path: The bundle's folder.
-        family: Name of its family.
+        model: The model's name in the configuration.
+        weights_file: Name of the file with the family's own weights.
         configuration: Its hyper-parameters.
         schema: Its input columns and classes.
         data_version: Version of the data it was trained on.
         files: SHA-256 (hex) of each file beside ``bundle.json``.
         onnx: How the ONNX export compares with the native model; ``None`` before the export.
         sha256: SHA-256 (hex) of ``bundle.json``, which stands for the whole content.
+        family: Import path of its family, from the configuration; ``None`` where the reader did not
+            need it.
     """
 
     path: Path
-    family: str
+    model: str
+    weights_file: str
     configuration: dict[str, Any]
     schema: InputSchema
     data_version: str
     files: dict[str, str]
     onnx: dict[str, Any] | None
     sha256: str
+    family: str | None
+
+    def load_family(self) -> Family:
+        """Return the family that the reader of the bundle named.
+
+        Raises:
+            ValueError: If it named none.
+        """
+        if self.family is None:
+            raise ValueError(
+                f"The native model {self.model} in {self.path} needs its family; name it: "
+                "read_bundle(folder, family='rightfit.families.forest')."
+            )
+        return get_family(self.family)
 
     def load_native(self) -> Any:
-        """Load the family's own model."""
-        family = get_family(self.family)
-        return family.load_weights(self.path / family.weights_file, self.configuration, self.schema)
+        """Load the family's own model.
+
+        Raises:
+            ValueError: As :meth:`load_family`.
+        """
+        return self.load_family().load_weights(
+            self.path / self.weights_file, self.configuration, self.schema
+        )
 
 
 def write_bundle(
     folder: Path,
-    model: Any,
+    trained: Any,
     *,
+    model: str,
     family: str,
     configuration: dict[str, Any],
     schema: InputSchema,
@@ -76,8 +102,9 @@ def write_bundle(
 
     Args:
         folder: Folder to create.
-        model: The family's own model object.
-        family: Name of its family.
+        trained: The family's own model object.
+        model: The model's name in the configuration.
+        family: Import path of its family; it is not written.
         configuration: Its hyper-parameters.
         schema: Its input columns and classes.
         data_version: Version of the data it was trained on.
@@ -87,10 +114,11 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights_file = get_family(family).weights_file
-    get_family(family).save_weights(model, folder / weights_file)
+    get_family(family).save_weights(trained, folder / weights_file)
     manifest = {
         "format_version": FORMAT_VERSION,
-        "family": family,
+        "model": model,
+        "weights_file": weights_file,
         "configuration": configuration,
         "input_schema": schema.to_dict(),
         "data_version": data_version,
@@ -98,7 +126,7 @@ def write_bundle(
         "onnx": None,
         "files": {weights_file: _sha256(folder / weights_file)},
     }
-    return _write_manifest(folder, manifest)
+    return _write_manifest(folder, manifest, family)
 
 
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
@@ -117,7 +145,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     """
     import onnxruntime
 
-    family = get_family(bundle.family)
+    family = bundle.load_family()
     model = bundle.load_native()
     exported = family.export_onnx(model, bundle.schema)
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
@@ -129,7 +157,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
         or parity["mean_difference"] > MAX_MEAN_DIFFERENCE
     ):
         raise ValueError(
-            f"The ONNX export of {bundle.path.name} ({bundle.family}) does not answer as the "
+            f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
             f"native model does: {parity}; allowed are label_agreement >= {MIN_LABEL_AGREEMENT} "
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
@@ -140,7 +168,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     if family.has_int8:
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
         manifest["files"][INT8_FILE] = _sha256(bundle.path / INT8_FILE)
-    return _write_manifest(bundle.path, manifest)
+    return _write_manifest(bundle.path, manifest, bundle.family)
 
 
 def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
@@ -169,8 +197,13 @@ def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
     }
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, *, family: str | None = None) -> Bundle:
     """Read a bundle, checking every file's hash.
+
+    Args:
+        folder: The bundle's folder.
+        family: Import path of the model's family, from the configuration or the job that asks, for
+            those who open the native model.
 
     Raises:
         FileNotFoundError: If the folder holds no ``bundle.json``.
@@ -195,13 +228,15 @@ def read_bundle(folder: Path) -> Bundle:
         )
     return Bundle(
         path=folder,
-        family=manifest["family"],
+        model=manifest["model"],
+        weights_file=manifest["weights_file"],
         configuration=manifest["configuration"],
         schema=InputSchema.from_dict(manifest["input_schema"]),
         data_version=manifest["data_version"],
         files=manifest["files"],
         onnx=manifest["onnx"],
         sha256=hashlib.sha256(content).hexdigest(),
+        family=family,
     )
 
 
@@ -226,11 +261,11 @@ def _quantise_weights(exported: Path, quantised: Path) -> None:
         logging.disable(disabled)
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> Bundle:
+def _write_manifest(folder: Path, manifest: dict[str, Any], family: str | None) -> Bundle:
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(json.dumps(manifest, indent=2) + "\n")
     partial.replace(folder / MANIFEST)  # a bundle is there whole or not at all
-    return read_bundle(folder)
+    return read_bundle(folder, family=family)
 
 
 def _sha256(path: Path) -> str:

@@ -7,16 +7,13 @@ random forests, extremely randomised trees, bagging, gradient boosting.
 from __future__ import annotations
 
 import importlib
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from rightfit.families import forest
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -29,15 +26,22 @@ from rightfit.families.family import (
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
 
+_SCALING: Mapping[str, Scaling] = {
+    "latency_p50_ms": "affine",
+    "latency_p95_ms": "affine",
+    "latency_p99_ms": "affine",
+    "peak_memory_mib": "affine",
+    "model_memory_mib": "affine",
+    "model_size_mib": "affine",
+    "load_time_ms": "affine",
+    "fit_time_s": "affine",
+}
 
-class EnsembleFamily(ModuleType):
+
+class EnsembleFamily:
     """A family made from a scikit-learn ensemble; see :class:`rightfit.families.family.Family`.
 
-    It is a module in the place of the one that describes it: the key of a search contains the
-    source of its family's module and of what that imports, this one included.
-
     Args:
-        module: ``__name__`` of the describing module; its last part names the family.
         estimator: Import path of the classifier's class.
         settings: What ``parameters_models.yml`` must set; each is an argument of the classifier.
         length_setting: The setting that counts the members: trees, or rounds of boosting.
@@ -48,12 +52,11 @@ class EnsembleFamily(ModuleType):
     devices: tuple[str, ...] = ("cpu",)
     weights_file: str = "weights.skops"
     has_int8: bool = False
-    scaling: Mapping[str, Scaling] = forest.scaling
+    scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
 
     def __init__(
         self,
-        module: str,
         estimator: str,
         *,
         settings: tuple[str, ...],
@@ -61,9 +64,6 @@ class EnsembleFamily(ModuleType):
         options: Mapping[str, Any] | None = None,
         trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",),
     ) -> None:
-        super().__init__(module)
-        self.__file__ = sys.modules[module].__file__
-        self.name = module.rpartition(".")[2]
         self.length_setting = length_setting
         self._library, _, self._class = estimator.rpartition(".")
         self.native_imports: tuple[str, ...] = (self._library, "skops.io")
@@ -78,7 +78,7 @@ class EnsembleFamily(ModuleType):
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        require_settings(self.name, configuration, self._settings)
+        require_settings(configuration, self._settings)
 
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
@@ -86,8 +86,20 @@ class EnsembleFamily(ModuleType):
         """Return ``None``: what members look like only emerges from training."""
 
     def describe_structure(self, model: Any) -> dict[str, float]:
-        """Count the members' trees; a family of other members overrides this."""
-        return forest.describe_structure(model)
+        """Count trees, their nodes, the stored numbers, and the comparisons of an average row.
+
+        A family of other members overrides this.
+        """
+        trees = [estimator.tree_ for estimator in model.estimators_]
+        n_nodes = sum(tree.node_count for tree in trees)
+        return {
+            "n_parameters": float(
+                sum(tree.node_count * (2 + tree.value[0].size) for tree in trees)
+            ),
+            "n_operations": float(sum(_mean_depth(tree) for tree in trees)),
+            "n_nodes": float(n_nodes),
+            "n_trees": float(len(trees)),
+        }
 
     def train(
         self,
@@ -102,15 +114,16 @@ class EnsembleFamily(ModuleType):
         """Add members until there are as many as configured; a step is a member."""
         from threadpoolctl import threadpool_limits
 
-        # OpenMP's threads wait for each other by spinning: where something else used a core, two
-        # took many times the CPU seconds of one. Threads of joblib (n_jobs) do not.
-        threadpool_limits(1, user_api="openmp")
         model = self._estimator(configuration, seed=seed, n_threads=n_threads)
         done = 0
         for n_members in split_training(configuration[self.length_setting], n_checkpoints):
             if n_members > done:
                 model.set_params(**{self.length_setting: n_members})
-                model.fit(data.rows, data.labels)
+                # OpenMP's threads wait for each other by spinning: where something else used a
+                # core, two took many times the CPU seconds of one. Threads of joblib (n_jobs) do
+                # not.
+                with threadpool_limits(1, user_api="openmp"):
+                    model.fit(data.rows, data.labels)
             done = n_members
             yield Checkpoint(model, n_steps=n_members)
 
@@ -146,3 +159,9 @@ class EnsembleFamily(ModuleType):
         accepted = estimator().get_params()
         taken = {name: value for name, value in usual.items() if name in accepted}
         return estimator(**taken, **self._options, **configuration)
+
+
+def _mean_depth(tree: Any) -> float:
+    """Return the nodes that an average training row passes: the sum of their shares of rows."""
+    weights = tree.weighted_n_node_samples
+    return float(weights.sum() / weights[0])

@@ -1,8 +1,9 @@
 """The family protocol: what a kind of model must be able to do to take part in a study.
 
-A family is a module with these functions and constants. One file, one line in ``families.py``,
-one block in ``parameters_models.yml``. Heavy libraries are imported inside the functions, so that
-naming a family costs nothing.
+A family is an object with these methods and attributes, named ``FAMILY`` in a module of its own.
+A model's block in ``parameters_models.yml`` names the module by its import path, so that it may lie
+in any package. Heavy libraries are imported inside the methods, so that naming a family costs
+nothing.
 """
 
 from __future__ import annotations
@@ -75,10 +76,7 @@ class Checkpoint:
 
 
 class Family(Protocol):
-    """What every family module provides."""
-
-    name: str
-    """The family's name in the configuration."""
+    """What every family provides."""
 
     devices: tuple[str, ...]
     """Devices it can train and serve on: ``cpu``, ``cuda``."""
@@ -181,7 +179,7 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
     return [max(1, round(n_units / 2**halving)) for halving in halvings]
 
 
-def require_settings(name: str, configuration: Configuration, allowed: tuple[str, ...]) -> None:
+def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> None:
     """Check that a configuration holds exactly the allowed settings.
 
     Raises:
@@ -191,6 +189,6 @@ def require_settings(name: str, configuration: Configuration, allowed: tuple[str
     unknown = sorted(set(configuration) - set(allowed))
     if missing or unknown:
         raise ValueError(
-            f"models.{name}: {missing=}, {unknown=}; its settings are {sorted(allowed)}, each "
+            f"{missing=}, {unknown=}; the settings are {sorted(allowed)}, each "
             "either under fixed or under space. Correct parameters_models.yml."
         )

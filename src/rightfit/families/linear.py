@@ -21,90 +21,90 @@ from rightfit.families.family import (
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
 
-name = "linear"
-devices: tuple[str, ...] = ("cpu",)
-weights_file = "weights.skops"
-native_imports: tuple[str, ...] = ("sklearn.linear_model", "skops.io")
-length_setting = "n_epochs"
-has_int8 = False
-scaling: Mapping[str, Scaling] = {}
-
-growth: Scaling = "constant"
-
 _ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 
 
-def load_libraries() -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    import sklearn.linear_model  # noqa: F401
-    import skops.io  # noqa: F401
+class LinearFamily:
+    """Logistic regression; see :class:`rightfit.families.family.Family`."""
+
+    devices: tuple[str, ...] = ("cpu",)
+    weights_file: str = "weights.skops"
+    native_imports: tuple[str, ...] = ("sklearn.linear_model", "skops.io")
+    length_setting: str = "n_epochs"
+    has_int8: bool = False
+    scaling: Mapping[str, Scaling] = {}
+    growth: Scaling = "constant"
+
+    def load_libraries(
+        self,
+    ) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        import sklearn.linear_model  # noqa: F401
+        import skops.io  # noqa: F401
+
+    def check_configuration(self, configuration: Configuration) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        require_settings(configuration, _SETTINGS)
+
+    def build_untrained(
+        self, configuration: Configuration, schema: InputSchema, *, seed: int
+    ) -> Any:
+        """Return a model with random coefficients: its cost to serve is that of a trained one."""
+        model = _estimator(configuration, seed=seed)
+        rng = np.random.default_rng(seed)
+        labels = np.arange(schema.n_classes)
+        rows = rng.standard_normal((schema.n_classes, schema.n_features), dtype=np.float32)
+        return model.partial_fit(rows, labels, classes=labels)
+
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """Count the coefficients; each is one multiplication a row."""
+        n_coefficients = float(model.coef_.size)
+        return {"n_parameters": n_coefficients, "n_operations": n_coefficients}
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,  # noqa: ARG002 -- SGD takes one row after another
+        device: str,  # noqa: ARG002 -- CPU only
+    ) -> Iterator[Checkpoint]:
+        """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows."""
+        model = _estimator(configuration, seed=seed)
+        blocks = _shuffled_blocks(len(data.labels), n_epochs=configuration["n_epochs"], seed=seed)
+        classes = np.arange(data.schema.n_classes)
+        done = 0
+        for n_steps in split_training(len(blocks), n_checkpoints):
+            for block in blocks[done:n_steps]:
+                model.partial_fit(data.rows[block], data.labels[block], classes=classes)
+            done = n_steps
+            yield Checkpoint(model, n_steps=done)
+
+    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+        """See :class:`rightfit.families.family.Family`."""
+        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
+        return probabilities
+
+    def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
+        """Change nothing: numpy's threads are fixed by the process' environment."""
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        save_skops(model, path)
+
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
+        """See :class:`rightfit.families.family.Family`."""
+        return load_skops(path, trusted=())
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """See :class:`rightfit.families.family.Family`."""
+        return export_sklearn_onnx(model, schema)
 
 
-def check_configuration(configuration: Configuration) -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    require_settings(name, configuration, _SETTINGS)
-
-
-def build_untrained(configuration: Configuration, schema: InputSchema, *, seed: int) -> Any:
-    """Return a model with random coefficients: its cost to serve is that of a trained one."""
-    model = _estimator(configuration, seed=seed)
-    rng = np.random.default_rng(seed)
-    labels = np.arange(schema.n_classes)
-    rows = rng.standard_normal((schema.n_classes, schema.n_features), dtype=np.float32)
-    return model.partial_fit(rows, labels, classes=labels)
-
-
-def describe_structure(model: Any) -> dict[str, float]:
-    """Count the coefficients; each is one multiplication a row."""
-    n_coefficients = float(model.coef_.size)
-    return {"n_parameters": n_coefficients, "n_operations": n_coefficients}
-
-
-def train(
-    configuration: Configuration,
-    data: TrainingData,
-    *,
-    n_checkpoints: int,
-    seed: int,
-    n_threads: int,  # noqa: ARG001 -- SGD takes one row after another
-    device: str,  # noqa: ARG001 -- CPU only
-) -> Iterator[Checkpoint]:
-    """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows."""
-    model = _estimator(configuration, seed=seed)
-    blocks = _shuffled_blocks(len(data.labels), n_epochs=configuration["n_epochs"], seed=seed)
-    classes = np.arange(data.schema.n_classes)
-    done = 0
-    for n_steps in split_training(len(blocks), n_checkpoints):
-        for block in blocks[done:n_steps]:
-            model.partial_fit(data.rows[block], data.labels[block], classes=classes)
-        done = n_steps
-        yield Checkpoint(model, n_steps=done)
-
-
-def predict_proba(model: Any, rows: Rows) -> Rows:
-    """See :class:`rightfit.families.family.Family`."""
-    probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
-    return probabilities
-
-
-def set_serving(model: Any, *, n_threads: int, device: str) -> None:
-    """Change nothing: numpy's threads are fixed by the process' environment."""
-
-
-def save_weights(model: Any, path: Path) -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    save_skops(model, path)
-
-
-def load_weights(path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG001
-    """See :class:`rightfit.families.family.Family`."""
-    return load_skops(path, trusted=())
-
-
-def export_onnx(model: Any, schema: InputSchema) -> bytes:
-    """See :class:`rightfit.families.family.Family`."""
-    return export_sklearn_onnx(model, schema)
+FAMILY = LinearFamily()
 
 
 def _shuffled_blocks(n_rows: int, *, n_epochs: int, seed: int) -> list[npt.NDArray[np.int64]]:

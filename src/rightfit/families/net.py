@@ -7,7 +7,7 @@ import itertools
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,6 @@ from rightfit.families.family import (
 )
 from rightfit.families.schema import InputSchema
 
-name = "net"
-devices: tuple[str, ...] = ("cpu", "cuda")
-weights_file = "weights.safetensors"
-native_imports: tuple[str, ...] = ("torch", "safetensors.torch")
-length_setting = "n_epochs"
-has_int8 = True
-scaling: Mapping[str, Scaling] = {}
-
-growth: Scaling = "constant"
-
 _SETTINGS = (
     "n_epochs",
     "n_layers",
@@ -44,150 +34,180 @@ _SETTINGS = (
 )
 
 
-def load_libraries() -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    import safetensors.torch  # noqa: F401
+class NetFamily:
+    """Neural network; see :class:`rightfit.families.family.Family`."""
+
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    weights_file: str = "weights.safetensors"
+    native_imports: tuple[str, ...] = ("torch", "safetensors.torch")
+    length_setting: str = "n_epochs"
+    has_int8: bool = True
+    scaling: Mapping[str, Scaling] = {}
+    growth: Scaling = "constant"
+
+    def load_libraries(
+        self,
+    ) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        import safetensors.torch  # noqa: F401
+        import torch
+
+        torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
+
+    def check_configuration(self, configuration: Configuration) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        require_settings(configuration, _SETTINGS)
+
+    def build_untrained(
+        self, configuration: Configuration, schema: InputSchema, *, seed: int
+    ) -> Any:
+        """Return the network with its initial random weights, on the CPU."""
+        import torch
+
+        torch.manual_seed(seed)
+        return _network(configuration, schema).eval()
+
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """Count weights, and multiplications a row.
+
+        A convolution uses each weight at every place.
+        """
+        from torch import nn
+
+        n_operations = 0.0
+        shape: tuple[int, ...] = ()
+        for layer in model:
+            if isinstance(layer, nn.Unflatten):
+                shape = tuple(layer.unflattened_size)[1:]
+            elif isinstance(layer, nn.MaxPool2d):
+                shape = tuple(size // 2 for size in shape)
+            elif isinstance(layer, nn.Conv2d):
+                n_operations += layer.weight.numel() * math.prod(shape)
+            elif isinstance(layer, nn.Linear):
+                n_operations += layer.weight.numel()
+        n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        return {"n_parameters": float(n_parameters), "n_operations": n_operations}
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,  # noqa: ARG002 -- one is best, see below
+        device: str,
+    ) -> Iterator[Checkpoint]:
+        """Train by AdamW on a one-cycle schedule; a step is a mini-batch.
+
+        The schedule follows Smith and Topin (2018), arXiv:1708.07120.
+        """
+        import torch
+
+        network = self.build_untrained(configuration, data.schema, seed=seed).to(device)
+        step = _make_step(network, configuration, data, device=device)
+        size = configuration["batch_size"]
+        n_batches = -(-len(data.labels) // size) * configuration["n_epochs"]
+        shuffler = torch.Generator().manual_seed(seed)
+        batches = _shuffled_batches(
+            shuffler, len(data.labels), size, n_epochs=configuration["n_epochs"]
+        )
+        n_threads_before = torch.get_num_threads()
+        done = 0
+        try:
+            for n_steps in split_training(n_batches, n_checkpoints):
+                # Two threads saved a fifth of the time on two free cores, and took 16 times as long
+                # when something else used one of them: they wait for each other at each operation.
+                torch.set_num_threads(1)
+                network.train()
+                for batch in itertools.islice(batches, n_steps - done):
+                    step(batch.to(device))
+                done = n_steps
+                yield Checkpoint(network.eval(), n_steps=done)
+        finally:
+            torch.set_num_threads(n_threads_before)
+
+    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+        """See :class:`rightfit.families.family.Family`."""
+        import torch
+
+        with torch.inference_mode():
+            device = next(model.parameters()).device
+            logits = model(torch.from_numpy(rows).to(device))
+            probabilities: Rows = torch.softmax(logits, dim=1).cpu().numpy()
+        return probabilities
+
+    def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        import torch
+
+        torch.set_num_threads(n_threads)
+        model.to(device)
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        from safetensors.torch import save_file
+
+        tensors = {key: tensor.cpu().contiguous() for key, tensor in model.state_dict().items()}
+        save_file(tensors, path)
+
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
+        """See :class:`rightfit.families.family.Family`."""
+        import torch
+        from safetensors.torch import load_file
+
+        with torch.device("meta"):  # no time is spent on weights that are replaced at once
+            network = _network(configuration, schema)
+        network.load_state_dict(load_file(path), assign=True)
+        return network.eval()
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """See :class:`rightfit.families.family.Family`."""
+        import torch
+
+        serving = torch.nn.Sequential(model, torch.nn.Softmax(dim=1)).eval().cpu()
+        with _quiet_exporter():
+            program = torch.onnx.export(
+                serving,
+                (torch.zeros(2, schema.n_features),),
+                input_names=["rows"],
+                output_names=["probabilities"],
+                dynamic_shapes=({0: torch.export.Dim("n_rows")},),
+                dynamo=True,
+                verbose=False,
+            )
+        if program is None:
+            raise RuntimeError("torch.onnx.export returned no program.")
+        return bytes(program.model_proto.SerializeToString())
+
+
+FAMILY = NetFamily()
+
+
+def _make_step(
+    network: Any, configuration: Configuration, data: TrainingData, *, device: str
+) -> Callable[[Any], None]:
+    """Return what takes one step of AdamW on the rows that an index names."""
     import torch
 
-    torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
-
-
-def check_configuration(configuration: Configuration) -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    require_settings(name, configuration, _SETTINGS)
-
-
-def build_untrained(configuration: Configuration, schema: InputSchema, *, seed: int) -> Any:
-    """Return the network with its initial random weights, on the CPU."""
-    import torch
-
-    torch.manual_seed(seed)
-    return _network(configuration, schema).eval()
-
-
-def describe_structure(model: Any) -> dict[str, float]:
-    """Count weights, and multiplications a row: a convolution uses each weight at every place."""
-    from torch import nn
-
-    n_operations = 0.0
-    shape: tuple[int, ...] = ()
-    for layer in model:
-        if isinstance(layer, nn.Unflatten):
-            shape = tuple(layer.unflattened_size)[1:]
-        elif isinstance(layer, nn.MaxPool2d):
-            shape = tuple(size // 2 for size in shape)
-        elif isinstance(layer, nn.Conv2d):
-            n_operations += layer.weight.numel() * math.prod(shape)
-        elif isinstance(layer, nn.Linear):
-            n_operations += layer.weight.numel()
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {"n_parameters": float(n_parameters), "n_operations": n_operations}
-
-
-def train(
-    configuration: Configuration,
-    data: TrainingData,
-    *,
-    n_checkpoints: int,
-    seed: int,
-    n_threads: int,  # noqa: ARG001 -- one is best, see below
-    device: str,
-) -> Iterator[Checkpoint]:
-    """Train by AdamW on a one-cycle schedule; a step is a mini-batch.
-
-    The schedule follows Smith and Topin (2018), arXiv:1708.07120.
-    """
-    import torch
-
-    # Two threads saved a fifth of the time on two free cores, and took 16 times as long when
-    # something else used one of them: torch's threads wait for each other at every operation.
-    torch.set_num_threads(1)
-    network = build_untrained(configuration, data.schema, seed=seed).to(device)
-    rows, labels = torch.from_numpy(data.rows).to(device), torch.from_numpy(data.labels).to(device)
-    shuffler = torch.Generator().manual_seed(seed)
-    size = configuration["batch_size"]
-    n_batches = -(-len(labels) // size)
+    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, data.labels))
+    n_batches = -(-len(labels) // configuration["batch_size"])
+    rate = configuration["learning_rate"]
     optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=configuration["learning_rate"],
-        weight_decay=configuration["weight_decay"],
+        network.parameters(), lr=rate, weight_decay=configuration["weight_decay"]
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=configuration["learning_rate"],
-        total_steps=n_batches * configuration["n_epochs"],
+        optimizer, max_lr=rate, total_steps=n_batches * configuration["n_epochs"]
     )
-    batches = _shuffled_batches(shuffler, len(labels), size, n_epochs=configuration["n_epochs"])
-    done = 0
-    for n_steps in split_training(n_batches * configuration["n_epochs"], n_checkpoints):
-        network.train()
-        for batch in itertools.islice(batches, n_steps - done):
-            index = batch.to(device)
-            loss = torch.nn.functional.cross_entropy(network(rows[index]), labels[index])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-        done = n_steps
-        yield Checkpoint(network.eval(), n_steps=done)
 
+    def step(index: Any) -> None:
+        loss = torch.nn.functional.cross_entropy(network(rows[index]), labels[index])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
 
-def predict_proba(model: Any, rows: Rows) -> Rows:
-    """See :class:`rightfit.families.family.Family`."""
-    import torch
-
-    with torch.inference_mode():
-        device = next(model.parameters()).device
-        logits = model(torch.from_numpy(rows).to(device))
-        probabilities: Rows = torch.softmax(logits, dim=1).cpu().numpy()
-    return probabilities
-
-
-def set_serving(model: Any, *, n_threads: int, device: str) -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    import torch
-
-    torch.set_num_threads(n_threads)
-    model.to(device)
-
-
-def save_weights(model: Any, path: Path) -> None:
-    """See :class:`rightfit.families.family.Family`."""
-    from safetensors.torch import save_file
-
-    tensors = {key: tensor.cpu().contiguous() for key, tensor in model.state_dict().items()}
-    save_file(tensors, path)
-
-
-def load_weights(path: Path, configuration: Configuration, schema: InputSchema) -> Any:
-    """See :class:`rightfit.families.family.Family`."""
-    import torch
-    from safetensors.torch import load_file
-
-    with torch.device("meta"):  # no time is spent on weights that are replaced at once
-        network = _network(configuration, schema)
-    network.load_state_dict(load_file(path), assign=True)
-    return network.eval()
-
-
-def export_onnx(model: Any, schema: InputSchema) -> bytes:
-    """See :class:`rightfit.families.family.Family`."""
-    import torch
-
-    serving = torch.nn.Sequential(model, torch.nn.Softmax(dim=1)).eval().cpu()
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            serving,
-            (torch.zeros(2, schema.n_features),),
-            input_names=["rows"],
-            output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("n_rows")},),
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned no program.")
-    return bytes(program.model_proto.SerializeToString())
+    return step
 
 
 def _shuffled_batches(shuffler: Any, n_rows: int, size: int, *, n_epochs: int) -> Iterator[Any]:

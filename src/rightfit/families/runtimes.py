@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
-from rightfit.families.registry import get_family
 
 Predict = Callable[[Rows], Rows]
 
@@ -17,15 +16,15 @@ _ONNX_FILES = {"onnx": ONNX_FILE, "onnx_int8": INT8_FILE}
 _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-def runtime_imports(family: str, runtime: str) -> tuple[str, ...]:
-    """Return the modules a process must import to serve a family in a runtime."""
-    return get_family(family).native_imports if runtime == "native" else ("onnxruntime",)
+def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
+    """Return the modules a process must import to serve a bundle's model in a runtime."""
+    return bundle.load_family().native_imports if runtime == "native" else ("onnxruntime",)
 
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
     """Return the bundle's files that a runtime needs, beside ``bundle.json``."""
     if runtime == "native":
-        return [bundle.path / get_family(bundle.family).weights_file]
+        return [bundle.path / bundle.weights_file]
     return [bundle.path / _ONNX_FILES[runtime]]
 
 
@@ -60,9 +59,9 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
         raise ValueError(f"runtime must be one of {RUNTIMES}, but got {runtime=}.")
     if runtime in _ONNX_FILES:
         return _open_onnx(bundle, _ONNX_FILES[runtime], n_threads=n_threads, device=device)
-    family = get_family(bundle.family)
+    family = bundle.load_family()
     if device not in family.devices:
-        raise ValueError(f"{bundle.family} runs on {family.devices}, but got {device=}.")
+        raise ValueError(f"{bundle.model} runs on {family.devices}, but got {device=}.")
     model = bundle.load_native()
     family.set_serving(model, n_threads=n_threads, device=device)
     return lambda rows: family.predict_proba(model, rows)

@@ -1,1 +1,60 @@
-"""Kedro pipelines: glue between the catalog and the work packages."""
+"""Kedro pipelines: glue between the catalog and the work packages.
+
+A project registers them in its ``pipeline_registry.py``, its own pipelines going before::
+
+    from rightfit.pipelines import create_pipelines, find_grid
+
+    def register_pipelines() -> dict[str, Pipeline]:
+        ...
+        return create_pipelines(find_grid()) | pipelines
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from kedro.pipeline import Pipeline
+
+from rightfit.parameters.grid import Grid
+from rightfit.pipelines import (
+    data_engineering,
+    early_stopping,
+    evaluation,
+    ranking,
+    reporting,
+    training,
+    training_costs,
+)
+from rightfit.project import find_grid
+
+__all__ = ["create_pipelines", "find_grid"]
+
+_STAGES = {
+    "data_engineering": data_engineering,
+    "training": training,
+    "evaluation": evaluation,
+    "ranking": ranking,
+    "reporting": reporting,
+}
+_STUDIES = {"early_stopping": early_stopping, "training_costs": training_costs}
+
+
+def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
+    """Return Rightfit's pipelines for the cells of a grid.
+
+    Args:
+        grid: The cells; ``None`` where the configuration names none.
+
+    Returns:
+        Pipelines by name: each stage, all of them together as ``perf``, and the studies of early
+        stopping and training costs. Empty without a grid.
+    """
+    if grid is None:
+        return {}
+    with warnings.catch_warnings():
+        # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+        stages = {name: stage.create_pipeline(grid) for name, stage in _STAGES.items()}
+        studies = {name: study.create_pipeline(grid) for name, study in _STUDIES.items()}
+        whole = Pipeline([node for stage in stages.values() for node in stage.nodes])
+    return {**stages, "perf": whole, **studies}

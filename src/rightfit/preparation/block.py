@@ -19,13 +19,16 @@ from rightfit.preparation.coherence import (
     leaking_columns,
     list_columns,
 )
+from rightfit.preparation.feature_inference import (
+    ALL_FEATURES,
+    InferredFeatures,
+    infer_features,
+)
 from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inference import (
     VALIDATION_SHARE,
-    InferredFeatures,
     infer_classes,
-    infer_features,
     infer_quality,
     infer_schema,
     infer_split,
@@ -34,15 +37,14 @@ from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
     DatasetFields,
     DatasetSpec,
-    Described,
     Features,
     Quality,
     Split,
     StratifiedShare,
-    TableSchema,
     Task,
     Validation,
 )
+from rightfit.preparation.table_schema import Described, TableSchema
 
 N_KEY_DIGITS = 16  # of the sha256
 WORDS = {"title", "licence", "source", "notes"}  # keys without influence on the data
@@ -232,13 +234,18 @@ def _complete_features(
 ) -> InferredFeatures:
     hidden = leaking_columns(fields, split)
     if "features" in block.find_gaps():
-        main = tables[fields.main_table]
-        known = schemas[fields.main_table].by_column()
-        columns = {name: main[name] for name in main.columns if name in known}
-        for join in fields.joins:
-            columns |= {join.prefix + name: tables[join.table][name] for name in join.columns}
+        table, known = tables[fields.main_table], schemas[fields.main_table].by_column()
         return infer_features(
-            fields, block.features, columns=columns, outcome=outcome, hidden=hidden
+            block.features or ALL_FEATURES,
+            fields.derived,
+            main={name: table[name] for name in table.columns if name in known},
+            joined={
+                join.prefix + name: tables[join.table][name]
+                for join in fields.joins
+                for name in join.columns
+            },
+            outcome=outcome,
+            hidden=hidden,
         )
     chosen = block.features or Features()
     known_names = list_columns(fields, schemas)

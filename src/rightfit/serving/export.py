@@ -105,7 +105,7 @@ def describe_call(winner: Mapping[str, Any], model: Model) -> Json:
         raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
     return {
         "candidate": winner["candidate"],
-        "family": bundle.family,
+        "model": bundle.model,
         "onnx_file": f"{BUNDLE}/{file}",
         "measured_runtime": winner["runtime"],
         "n_threads": winner["n_threads"],

@@ -95,15 +95,16 @@ def studies(cell: str | None, **place: Any) -> None:
 
 
 def _open(data_root: str | None, env: str | None, conf_source: Path | None) -> Any:
-    from kedro.utils import find_kedro_project
+    from kedro.framework.project import settings
 
+    from rightfit.verbs.place import find_project
     from rightfit.verbs.stored import open_results
 
     here = Path.cwd()
-    project = find_kedro_project(here) or here
+    project = find_project(here)
     return open_results(
         project,
-        conf_source or project / "conf",
+        conf_source or project / settings.CONF_SOURCE,
         env=env,
         data_root=str(here / data_root) if data_root and "://" not in data_root else data_root,
     )

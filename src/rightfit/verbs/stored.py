@@ -1,7 +1,7 @@
 """Stored results, read through the catalog without a Kedro session.
 
 A session reads and checks all parameters and builds every pipeline, which takes seconds. To read a
-result only the catalog of the environment in use is needed.
+result only the catalog of the environment in use is needed, and the library's own entries.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
-from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.config import MissingConfigException
 from kedro.io import DataCatalog
 
-from rightfit.configuration import CONFIG_LOADER_ARGS
+from rightfit.catalog_entries import combine_entries, read_patterns
+from rightfit.project import find_data_root, make_loader, read_catalog
 
 
 class NothingStoredError(ValueError):
@@ -92,21 +93,20 @@ def open_results(
         data_root: Root of all data instead of the configured one.
 
     Raises:
-        ValueError: If there is no catalog.
+        ValueError: If there is no configuration.
     """
-    loader = OmegaConfigLoader(
-        str(conf_source),
-        env=env,
-        runtime_params={"data_root": data_root} if data_root else {},
-        **CONFIG_LOADER_ARGS,
+    loader = make_loader(
+        conf_source, env=env, runtime_params={"data_root": data_root} if data_root else {}
     )
     try:
-        config = loader["catalog"]
+        patterns = read_patterns(find_data_root(loader))
+        own = read_catalog(loader)
     except (MissingConfigException, ValueError) as err:
         raise ValueError(
-            f"There is no catalog in {conf_source}. Run inside the project, or name its "
+            f"There is no configuration in {conf_source}. Run inside the project, or name its "
             "configuration: --conf-source"
         ) from err
+    config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
     try:
         credentials = loader["credentials"]
     except MissingConfigException:

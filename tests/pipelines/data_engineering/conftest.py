@@ -14,7 +14,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from rightfit.datasets.json_store import JsonStore
-from rightfit.grid import use_parameters
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 
@@ -61,18 +61,11 @@ def run_stage(
         dataset: str, *, frames: dict[str, pl.DataFrame] | None = None, **settings: Any
     ) -> DataCatalog:
         spec = described[dataset] | CAPS | settings
-        use_parameters(
-            {
-                "grid": {"datasets": [dataset], "models": ["linear"]},
-                "datasets": {dataset: spec},
-                "models": {"linear": {}},
-            }
-        )
         chosen = raw_tables | (frames or {})
         inputs = {table: chosen[table] for table in spec["tables"]}
         inputs[f"params:datasets.{dataset}"] = DatasetBlock.model_validate(spec)
         inputs["inferred_descriptions"] = JsonStore(folder / str(next(numbers)))
-        pipeline = create_pipeline()
+        pipeline = create_pipeline(Grid({dataset: tuple(spec["tables"])}, {}))
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in inputs.items()})
         for name in pipeline.all_outputs():
             catalog[name] = KeptDataset()

@@ -14,8 +14,8 @@ from kedro.io import DataCatalog
 
 from rightfit.families.quality import score
 from rightfit.families.schema import InputSchema
-from rightfit.grid import use_parameters
 from rightfit.hooks import ConfigurationError
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 
 DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")
@@ -193,15 +193,9 @@ def test_data_version_repeats(run_stage: Run, prepared: dict[str, DataCatalog]) 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset: str) -> None:
-    use_parameters(
-        {
-            "grid": {"datasets": list(DATASETS), "models": ["linear"]},
-            "datasets": described,
-            "models": {"linear": {}},
-        }
-    )
+    grid = Grid({name: tuple(described[name]["tables"]) for name in DATASETS}, {})
 
-    names = [node.name for node in create_pipeline().nodes]
+    names = [node.name for node in create_pipeline(grid).nodes]
 
     assert set(names[:4]) == {f"{name}.check_raw_tables" for name in DATASETS}
     assert {name for name in names if name.startswith(f"{dataset}.")} == {

@@ -16,7 +16,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
 from rightfit.datasets.json_store import JsonStore
-from rightfit.grid import use_parameters
+from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.frames import RawTableError
@@ -56,13 +56,6 @@ def prepare(tmp_path: Path) -> Prepare:
 
     def run(block: str, entries: dict[str, Any], *own_nodes: Node) -> DataCatalog:
         ((name, said),) = yaml.safe_load(block).items()
-        use_parameters(
-            {
-                "grid": {"datasets": [name], "models": ["linear"]},
-                "datasets": {name: said},
-                "models": {"linear": {}},
-            }
-        )
         frames = {key: entry for key, entry in entries.items() if not isinstance(entry, dict)}
         catalog = DataCatalog.from_config(
             {key: entry for key, entry in entries.items() if key not in frames}
@@ -71,7 +64,7 @@ def prepare(tmp_path: Path) -> Prepare:
             catalog[key] = MemoryDataset(frame)
         catalog[f"params:datasets.{name}"] = MemoryDataset(DatasetBlock.model_validate(said))
         catalog["inferred_descriptions"] = MemoryDataset(JsonStore(tmp_path / "inferred"))
-        pipeline = create_pipeline() + Pipeline(list(own_nodes))
+        pipeline = create_pipeline(Grid({name: list_entries(said)}, {})) + Pipeline(list(own_nodes))
         for output in pipeline.outputs():
             catalog[output] = MemoryDataset()
         SequentialRunner().run(pipeline, catalog)

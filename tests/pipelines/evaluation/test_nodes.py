@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import yaml
 
+from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation.nodes import collect_profiles, list_servings
-from rightfit.pipelines.evaluation.params import EvaluationParams
 
 
 @pytest.fixture

@@ -1,21 +1,13 @@
 from __future__ import annotations
 
-import pytest
-
-from rightfit import grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation import create_pipeline
 
 
-@pytest.fixture
-def _two_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        grid, "_current", [grid.Grid(tables={"d": ("d",)}, models=("linear", "net"))]
-    )
-
-
-@pytest.mark.usefixtures("_two_cells")
 def test_pipeline_profiles_each_cell_and_collects_all() -> None:
-    pipeline = create_pipeline()
+    families = {name: f"rightfit.families.{name}" for name in ("linear", "net")}
+
+    pipeline = create_pipeline(Grid({"d": ("d",)}, families))
 
     assert pipeline.all_outputs() == {
         "environment",
@@ -30,6 +22,8 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "d.data_card",
         "params:evaluation",
         "params:applications",
+        "params:models.linear",
+        "params:models.net",
         "measurements",
         *(f"d.{m}.{n}" for m in ("linear", "net") for n in ("candidates", "trials")),
     }

@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 from contests import make_application, make_profile, make_profiles, make_rules
 
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.ranking import RankingParams
 from rightfit.pipelines.ranking.nodes import (
     analyse_sensitivity,
     compare_choices,
@@ -13,7 +15,6 @@ from rightfit.pipelines.ranking.nodes import (
     rank_candidates,
     recommend_candidates,
 )
-from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
 
 RULES = RankingParams.model_validate(make_rules().model_dump())
 FAST_AND_ROUGH = {"quality": 0.6, "latency_p50_ms": 2.0, "fit_time_s": 1.0}

@@ -10,10 +10,14 @@ from demands import TINY
 from recordings import application, rule_params
 
 from rightfit.families.family import TrainingData
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.defaults import read_default
+from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.training.nodes import tune_model
-from rightfit.pipelines.training.params import ModelParams, TrainingParams
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.setting_up import make_demand, make_settings
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 TRAINING: dict[str, Any] = {
@@ -37,12 +41,10 @@ TRAINING: dict[str, Any] = {
     "n_audit_orders": 2,
     "measuring": measuring.make_settings(),
 }
-EVALUATION: dict[str, Any] = {
-    "runtimes": ["native", "onnx", "onnx_int8"],
-    "n_threads": [1],
-    "devices": ["cpu"],
-    "tiers": [TINY.model_dump()],
-}
+EVALUATION = EvaluationParams.model_validate(
+    read_default("evaluation")
+    | {"runtimes": ["native", "onnx", "onnx_int8"], "n_threads": [1], "tiers": [TINY]}
+)
 APPLICATIONS = Applications({"accuracy": application(), "small": application(max_size_mib=9)})
 LINEAR: dict[str, Any] = {
     "fixed": {"n_epochs": 2, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.1},
@@ -64,13 +66,11 @@ def tune(data: TrainingData, folder: Path, model: dict[str, Any], **training: An
         frame,
         card,
         StudyStore(folder, None),
-        ModelParams.model_validate(model),
+        ModelBlock.model_validate({"family": "linear"} | model),
         TrainingParams.model_validate(TRAINING | training),
-        applications=APPLICATIONS,
-        evaluation=EVALUATION,
-        models={"linear": model},
+        ApplicationsParams.model_validate(APPLICATIONS.model_dump()),
+        EVALUATION,
         cell_name="blobs.linear",
-        siblings=(),
     )
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from kedro.framework.session import KedroSession
 
-from rightfit import grid
 from rightfit.hooks import ConfigurationError
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training_costs import create_pipeline
 
 
@@ -18,11 +18,11 @@ from rightfit.pipelines.training_costs import create_pipeline
     ],
 )
 def test_families_that_train_in_batches_are_studied(
-    models: tuple[str, ...], outputs: set[str], monkeypatch: pytest.MonkeyPatch
+    models: tuple[str, ...], outputs: set[str]
 ) -> None:
-    monkeypatch.setattr(grid, "_current", [grid.Grid(tables={"d": ("d",)}, models=models)])
+    grid = Grid({"d": ("d",)}, {name: f"rightfit.families.{name}" for name in models})
 
-    assert create_pipeline().all_outputs() == outputs
+    assert create_pipeline(grid).all_outputs() == outputs
 
 
 def test_grid_without_a_family_that_trains_in_batches_ends_with_one_message(
@@ -30,8 +30,8 @@ def test_grid_without_a_family_that_trains_in_batches_ends_with_one_message(
 ) -> None:
     params = {"data_root": str(tmp_path), "grid": {"models": ["linear", "forest"]}}
     message = (
-        r"No family of grid\.models trains in batches: got \['linear', 'forest'\], those that "
-        r"do are \['net'\]\. Add one in parameters_grid\.yml"
+        r"No model of grid\.models trains in batches: got \['linear', 'forest'\], families that "
+        r"do are \['rightfit\.families\.net'\]\. Add one in parameters_grid\.yml"
     )
     with (
         KedroSession.create(bootstrapped, env="test", runtime_params=params) as session,

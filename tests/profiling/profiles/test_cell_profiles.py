@@ -52,6 +52,7 @@ def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
     written = write_bundle(
         tmp_path / "linear-007",
         last.model,
+        model="linear",
         family="linear",
         configuration=LINEAR,
         schema=blobs.schema,

@@ -17,7 +17,7 @@ def test_the_best_of_the_other_families_is_known_once_they_were_searched(
     studies = StudyStore(tmp_path, storage=None)
     settings = cells.make_settings(n_trials=2)
     cell = cells.make_cell(blobs, name="blobs.forest", family="forest")
-    siblings = {"linear": cells.LINEAR_PARAMS}
+    siblings = {"linear": cells.LINEAR_BLOCK}
 
     before = find_known_quality(cell, siblings, settings, studies)
     study = run_search(
@@ -37,6 +37,6 @@ def test_searches_of_other_data_are_not_counted(blobs: TrainingData, tmp_path: P
     )
     cell = cells.make_cell(blobs, name="blobs.forest", family="forest", data_version="v2")
 
-    siblings = {"linear": cells.LINEAR_PARAMS}
+    siblings = {"linear": cells.LINEAR_BLOCK}
 
     assert find_known_quality(cell, siblings, settings, studies) is None

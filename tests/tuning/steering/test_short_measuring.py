@@ -21,6 +21,7 @@ def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
     return write_bundle(
         tmp_path / "bundle",
         model,
+        model="linear",
         family="linear",
         configuration=SETTINGS,
         schema=blobs.schema,

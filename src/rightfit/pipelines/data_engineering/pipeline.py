@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
     check_raw_tables,
@@ -16,13 +16,12 @@ from rightfit.pipelines.data_engineering.nodes import (
 )
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(grid: Grid) -> Pipeline:
     """Build the nodes of every dataset of the grid.
 
     Kedro runs nodes level by level: the checks depend on raw tables alone, so that all of them
     run before anything slow does.
     """
-    grid = current_grid()
     nodes: list[Node] = []
     for dataset, entries in grid.tables.items():
         nodes += _dataset_nodes(dataset, entries)

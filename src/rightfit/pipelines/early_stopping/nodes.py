@@ -15,13 +15,11 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
-from rightfit.pipelines.early_stopping.params import (
-    LiveParams,
-    ModelParams,
-    RecordingParams,
-    ReplayParams,
-    TrainingParams,
-)
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
@@ -32,7 +30,7 @@ def record_curves(
     validation: pl.DataFrame,
     data_card: dict[str, Any],
     studies: StudyStore,
-    model_params: ModelParams,
+    model: ModelBlock,
     recording: RecordingParams,
     *,
     cell_name: str,
@@ -44,7 +42,7 @@ def record_curves(
         validation: Encoded rows to judge by.
         data_card: The dataset's card.
         studies: Where the recordings are kept; what is there is not made again.
-        model_params: The family's settings and space.
+        model: The family, its settings and space.
         recording: How many, how often.
         cell_name: ``{dataset}.{model}``.
 
@@ -57,14 +55,13 @@ def record_curves(
     from rightfit.tuning.search.setting_up import make_cell
     from rightfit.tuning.studies.study_store import fingerprint
 
-    dataset, family = cell_name.rsplit(".", 1)
-    cell = make_cell(cell_name, train, validation, data_card, model_params)
+    cell = make_cell(cell_name, train, validation, data_card, model)
     key = fingerprint(
-        family,
+        cell.family,
         {
             "data_version": cell.data_version,
             "quality": cell.quality.name,
-            "params": model_params.model_dump(),
+            "params": cell.params.model_dump(),
             "n_checkpoints": recording.n_checkpoints,
             "n_snapshots": recording.n_snapshots,
             "seed": recording.seed,
@@ -76,7 +73,9 @@ def record_curves(
     with show_progress(f"{cell_name} unstopped") as on_recording:
         recordings = record_cell(cell, settings, folder, on_recording=on_recording)
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
-    return tabulate_recordings(recordings, dataset=dataset, model=family, quality=cell.quality)
+    return tabulate_recordings(
+        recordings, dataset=data_card["dataset"], model=cell.model, quality=cell.quality
+    )
 
 
 def profile_recordings(
@@ -85,9 +84,10 @@ def profile_recordings(
     data_card: dict[str, Any],
     environment: dict[str, Any],
     measurements: JsonStore,
+    model: ModelBlock,
     recording: RecordingParams,
     training: TrainingParams,
-    tiers: list[dict[str, Any]],
+    evaluation: EvaluationParams,
 ) -> pl.DataFrame:
     """Measure what every recorded model costs to serve, some of them before their end too.
 
@@ -97,14 +97,14 @@ def profile_recordings(
         data_card: The dataset's card.
         environment: Fingerprint of this machine.
         measurements: Keeps each result as soon as it is there.
+        model: For the family.
         recording: Serving configurations.
         training: For how shortly a search measures.
-        tiers: Hardware ladder, smallest first; the evaluation stage types and checks it.
+        evaluation: For the hardware ladder.
 
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
-    from rightfit.profiling.hardware.tiers import Tier
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.speed import SpeedProbe
@@ -114,12 +114,13 @@ def profile_recordings(
     schema = InputSchema.from_dict(data_card["input_schema"])
     cell = RecordedCell(
         dataset=data_card["dataset"],
+        family=model.family,
         data_version=data_card["data_version"],
         labels=test["label"].to_numpy().astype(np.int64),
         quality=QualityMetric(**data_card["quality"]),
         environment_id=environment["environment_id"],
         n_cores=environment["n_cores"],
-        tiers=[Tier.model_validate(tier) for tier in tiers],
+        tiers=evaluation.tiers,
     )
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
@@ -138,20 +139,21 @@ def profile_recordings(
 
 
 def replay_rules(
-    applications: dict[str, Any],
-    models: dict[str, Any],
+    applications: ApplicationsParams,
     replaying: ReplayParams,
     training: TrainingParams,
-    *recorded: pl.DataFrame,
+    *models_and_recorded: Any,
+    models: tuple[str, ...],
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
     """Replay every stopping policy on the recordings.
 
     Args:
-        applications: Who chooses; the ranking stage types and checks them.
-        models: Families and their spaces; the training stage types and checks them.
+        applications: Who chooses.
         replaying: Orders.
         training: For the judge's rules.
-        *recorded: The curves of all cells, then their profiles in the same order.
+        *models_and_recorded: The blocks of all models, the curves of all cells, then their profiles
+            in the same order.
+        models: Names of the models.
 
     Returns:
         All replays, the savings of each policy, the same by cell and application, how early each
@@ -164,6 +166,8 @@ def replay_rules(
     from rightfit.tuning.experiment.standard_experiment import make_experiment
     from rightfit.tuning.search.progress import show_progress
 
+    blocks = dict(zip(models, models_and_recorded, strict=False))
+    recorded = models_and_recorded[len(models) :]
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
@@ -172,8 +176,8 @@ def replay_rules(
         profiles.write_parquet(paths["profiles"])
         arguments = {
             **paths,
-            "applications": applications,
-            "models": models,
+            "applications": applications.model_dump(),
+            "models": {name: block.model_dump() for name, block in blocks.items()},
             "rules": training.rules,
             "n_orders": replaying.n_orders,
             "seed": replaying.seed,
@@ -194,12 +198,12 @@ def compare_searches(
     validation: pl.DataFrame,
     data_card: dict[str, Any],
     studies: StudyStore,
-    model_params: ModelParams,
+    model: ModelBlock,
     training: TrainingParams,
     live: LiveParams,
+    applications: ApplicationsParams,
+    evaluation: EvaluationParams,
     *,
-    applications: Any,
-    evaluation: Any,
     cell_name: str,
 ) -> pl.DataFrame:
     """Search a cell live with the judge and without any stopping, with the same seeds.
@@ -209,11 +213,11 @@ def compare_searches(
         validation: Encoded rows to judge by.
         data_card: The dataset's card.
         studies: Where the searches are kept; what is there is not searched again.
-        model_params: The family's settings and space.
+        model: The family, its settings and space.
         training: Rules, and how shortly to measure.
         live: Trials and seeds.
-        applications: Who will choose; the ranking stage types and checks them.
-        evaluation: For the serving configurations; the evaluation stage types and checks it.
+        applications: Who will choose.
+        evaluation: For the serving configurations.
         cell_name: ``{dataset}.{model}``.
 
     Returns:
@@ -224,7 +228,7 @@ def compare_searches(
 
     budget = {"budget_cpu_s": None, "budget_wall_s": None, "patience": None, "audit_share": 0.0}
     alike = training.model_copy(update={**budget, "n_trials": live.n_trials})
-    cell = make_cell(cell_name, train, validation, data_card, model_params)
+    cell = make_cell(cell_name, train, validation, data_card, model)
     searches = compare_live(
         cell,
         make_settings(alike, cell.family),

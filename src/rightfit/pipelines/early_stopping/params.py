@@ -6,11 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rightfit.tuning.search.space import ModelParams
-from rightfit.tuning.search.training_params import TrainingParams
-
-__all__ = ["LiveParams", "ModelParams", "RecordingParams", "ReplayParams", "TrainingParams"]
-
 
 class RecordingParams(BaseModel):
     """What is trained to the end and measured (``params:early_stopping.recording``)."""

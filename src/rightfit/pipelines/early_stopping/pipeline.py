@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.early_stopping.nodes import (
     collect_searches,
     compare_searches,
@@ -16,16 +16,16 @@ from rightfit.pipelines.early_stopping.nodes import (
 )
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(grid: Grid) -> Pipeline:
     """Create the experiment for the cells of the grid in use; it is no part of ``perf``."""
-    cells = [f"{dataset}.{model}" for dataset, model in current_grid().cells()]
+    cells = [f"{dataset}.{model}" for dataset, model in grid.cells()]
     replaying = Node(
-        replay_rules,
+        update_wrapper(partial(replay_rules, models=grid.models), replay_rules),
         inputs=[
             "params:applications",
-            "params:models",
             "params:early_stopping.replay",
             "params:training",
+            *(f"params:models.{model}" for model in grid.models),
             *(f"{cell}.recorded_curves" for cell in cells),
             *(f"{cell}.recorded_profiles" for cell in cells),
         ],
@@ -75,7 +75,7 @@ def _record_node(cell: str) -> Node:
 
 
 def _profile_node(cell: str) -> Node:
-    dataset = cell.split(".")[0]
+    dataset, model = cell.split(".")
     return Node(
         profile_recordings,
         inputs=[
@@ -84,9 +84,10 @@ def _profile_node(cell: str) -> Node:
             f"{dataset}.data_card",
             "environment",
             "measurements",
+            f"params:models.{model}",
             "params:early_stopping.recording",
             "params:training",
-            "params:evaluation.tiers",
+            "params:evaluation",
         ],
         outputs=f"{cell}.recorded_profiles",
         name="profile_recordings",
@@ -104,7 +105,7 @@ def _compare_node(cell: str) -> Node:
             "validation": f"{dataset}.validation",
             "data_card": f"{dataset}.data_card",
             "studies": "studies",
-            "model_params": f"params:models.{model}",
+            "model": f"params:models.{model}",
             "training": "params:training",
             "live": "params:early_stopping.live",
             "applications": "params:applications",

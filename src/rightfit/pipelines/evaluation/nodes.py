@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ import polars as pl
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
-from rightfit.pipelines.evaluation.params import EvaluationParams
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
     from rightfit.profiling.measuring.bench import Bench
@@ -41,7 +44,8 @@ def profile_candidates(
     environment: dict[str, Any],
     measurements: JsonStore,
     params: EvaluationParams,
-    applications: dict[str, Any],
+    applications: ApplicationsParams,
+    model: ModelBlock,
 ) -> pl.DataFrame:
     """Measure a cell's candidates under all serving configurations.
 
@@ -54,24 +58,23 @@ def profile_candidates(
         measurements: Keeps each result as soon as it is there.
         params: What to measure and how.
         applications: Who will choose: what none of them could choose is measured only shortly.
-            Not typed here, for the ranking stage types and checks them.
+        model: For the candidates' family.
 
     Returns:
         One row per candidate and serving configuration.
     """
     from rightfit.pipelines.evaluation.screening import could_be_chosen
     from rightfit.profiling.profiles.cell_profiles import profile_cell
-    from rightfit.ranking.applications.applications import Applications
 
-    choosers = Applications.model_validate(applications)
+    named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
     with _open_bench(test, data_card, params) as bench:
         return profile_cell(
-            _make_cell(candidates, trials, test, data_card, environment, seed=params.seed),
+            _make_cell(named, trials, test, data_card, environment, seed=params.seed),
             list_servings(params, environment),
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, choosers),
+            choose=lambda profiles: could_be_chosen(profiles, applications),
         )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation.nodes import (
     collect_profiles,
     compare_tiers,
@@ -15,9 +13,8 @@ from rightfit.pipelines.evaluation.nodes import (
 )
 
 
-def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
+def create_pipeline(grid: Grid) -> Pipeline:
     """Create the evaluation pipeline for the cells of the grid in use."""
-    grid = current_grid()
     profiling = [_profile_node(dataset, model) for dataset, model in grid.cells()]
     collecting = [_collect_node(dataset, grid.models) for dataset in grid.datasets]
     joining = Node(
@@ -49,6 +46,7 @@ def _profile_node(dataset: str, model: str) -> Node:
             "measurements": "measurements",
             "params": "params:evaluation",
             "applications": "params:applications",
+            "model": f"params:models.{model}",
         },
         outputs=f"{cell}.profiles",
         name="profile_candidates",

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
 from rightfit.ranking.contest.ranked import Ranked, rank_applications
 from rightfit.ranking.contest.rankings import tabulate_rankings

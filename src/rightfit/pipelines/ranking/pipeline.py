@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.ranking.nodes import (
     analyse_sensitivity,
     compare_choices,
@@ -20,9 +20,9 @@ INPUTS = ["resource_profiles", "params:applications", "params:ranking"]
 SENSITIVITIES = ["weight_intervals", "limit_shadows", "robust_choices"]
 
 
-def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
+def create_pipeline(grid: Grid) -> Pipeline:
     """Create the ranking pipeline for the datasets of the grid in use."""
-    trials = [f"{dataset}.trials" for dataset in current_grid().datasets]
+    trials = [f"{dataset}.trials" for dataset in grid.datasets]
     named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
     return Pipeline(
         [

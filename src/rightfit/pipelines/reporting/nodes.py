@@ -1,8 +1,4 @@
-"""Nodes of the reporting stage.
-
-The parameters come without types: the stages they belong to validate them, and Kedro would let a
-looser type given here replace theirs.
-"""
+"""Nodes of the reporting stage."""
 
 from __future__ import annotations
 
@@ -11,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.profiling.hardware.tiers import Ladder, Tier
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.ranking import RankingParams
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.naming import words
 from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
@@ -24,7 +20,7 @@ Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes 
 def draw_fronts(
     resource_profiles: pl.DataFrame,
     rankings: pl.DataFrame,
-    applications: Any,
+    applications: ApplicationsParams,
     **data_cards: dict[str, Any],
 ) -> dict[str, Figure]:
     """Draw quality against cost, one figure per dataset.
@@ -35,7 +31,6 @@ def draw_fronts(
     from rightfit.reporting.application_limits import find_limit_lines
     from rightfit.reporting.charts.fronts import draw_front
 
-    asked = Applications.model_validate(applications)
     marks = marks_of(resource_profiles["model"])
     winners = select_winners(rankings)
     figures = {}
@@ -47,7 +42,7 @@ def draw_fronts(
             dataset=dataset,
             quality_title=quality_title(card),
             marks=marks,
-            limits=find_limit_lines(asked, profiles, card["quality"]),
+            limits=find_limit_lines(applications, profiles, card["quality"]),
             winners=winners.filter(mine).select("application", *PROFILE_KEYS),
         )
     return figures
@@ -99,13 +94,13 @@ def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
 
 
 def draw_hardware_chart(
-    resource_profiles: pl.DataFrame, evaluation: Any, **data_cards: dict[str, Any]
+    resource_profiles: pl.DataFrame, evaluation: EvaluationParams, **data_cards: dict[str, Any]
 ) -> Figure:
     """Draw the best quality on each hardware tier, behind a menu of datasets."""
     from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers
     from rightfit.reporting.charts.menus import behind_menu
 
-    names = [tier.name for tier in read_tiers(evaluation)]
+    names = [tier.name for tier in evaluation.tiers]
     best = best_by_tier(resource_profiles, len(names))
     figures = {
         words(dataset): draw_tiers(
@@ -120,7 +115,12 @@ def draw_hardware_chart(
     return behind_menu(figures, shown=next(iter(figures)), label="Dataset")
 
 
-def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any) -> str:
+def write_report(
+    applications: ApplicationsParams,
+    ranking: RankingParams,
+    evaluation: EvaluationParams,
+    **tables: Any,
+) -> str:
     """Write the report: one HTML file that opens offline.
 
     Args:
@@ -132,8 +132,8 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
     from rightfit.reporting.report import build_sections, render_report
 
     results = Results(
-        applications=Applications.model_validate(applications),
-        rules=RankingRules.model_validate(ranking),
+        applications=applications,
+        rules=ranking,
         profiles=tables["resource_profiles"],
         rankings=tables["rankings"],
         recommendations=tables["recommendations"],
@@ -143,17 +143,7 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
         environment=tables["environment"],
         tables=tables,
     )
-    return render_report(results, build_sections(results, read_tiers(evaluation)))
-
-
-def read_tiers(evaluation: Any) -> tuple[Tier, ...]:
-    """Return the hardware ladder from ``params:evaluation``, validated already or not."""
-    return Ladder.model_validate({"tiers": _read(evaluation, "tiers")}).tiers
-
-
-def _read(parameters: Any, key: str) -> Any:
-    """Return one parameter of a block that Kedro has validated, or has not."""
-    return parameters[key] if isinstance(parameters, dict) else getattr(parameters, key)
+    return render_report(results, build_sections(results, evaluation.tiers))
 
 
 def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.reporting.nodes import (
     draw_fronts,
     draw_hardware_chart,
@@ -30,9 +30,8 @@ REPORT_TABLES = (
 )
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(grid: Grid) -> Pipeline:
     """Create the reporting pipeline for the datasets of the grid in use."""
-    grid = current_grid()
     cards = {name: f"{name}.data_card" for name in grid.datasets}
     trials, audits = (
         {name: name for name in (f"{dataset}.{kind}" for dataset in grid.datasets)}

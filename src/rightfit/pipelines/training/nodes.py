@@ -10,7 +10,10 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
-from rightfit.pipelines.training.params import ModelParams, TrainingParams
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
@@ -21,14 +24,13 @@ def tune_model(
     validation: pl.DataFrame,
     data_card: dict[str, Any],
     studies: StudyStore,
-    model_params: ModelParams,
+    model: ModelBlock,
     training: TrainingParams,
+    applications: ApplicationsParams,
+    evaluation: EvaluationParams,
     *,
-    applications: Any,
-    evaluation: Any,
-    models: Any,
     cell_name: str,
-    siblings: tuple[str, ...],
+    **siblings: ModelBlock,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
     """Search one cell and keep its candidates.
 
@@ -37,14 +39,12 @@ def tune_model(
         validation: Encoded rows to judge by.
         data_card: The dataset's card.
         studies: Where searches are kept, so that a later run continues it.
-        model_params: The family's settings and space.
+        model: The family, its settings and space.
         training: Budget and rules.
-        applications: Who will choose. The ranking stage types and checks them, as the evaluation
-            stage does the next.
+        applications: Who will choose.
         evaluation: For the serving configurations that they may choose from.
-        models: Settings of all families.
         cell_name: ``{dataset}.{model}``.
-        siblings: The dataset's other families.
+        **siblings: The grid's other models, by name.
 
     Returns:
         Trials, learning curves, the audit of the search, and the candidates' bundles by name.
@@ -64,12 +64,11 @@ def tune_model(
     from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
     store = studies.cell(cell_name)
-    cell = make_cell(cell_name, train, validation, data_card, model_params)
+    cell = make_cell(cell_name, train, validation, data_card, model)
     settings = make_settings(training, cell.family)
     if training.early_stopping == "judge":
-        others = {name: models[name] for name in siblings}
         demand = make_demand(training, applications, evaluation)
-        settings = let_applications_steer(settings, demand, cell, others, studies)
+        settings = let_applications_steer(settings, demand, cell, siblings, studies)
     with show_progress(cell_name) as on_trial:
         study = run_search(cell, settings, store, on_trial=on_trial)
     favourites, audited = [], pl.DataFrame(schema=audit.SCHEMA)
@@ -86,7 +85,8 @@ def tune_model(
         n_candidates=training.n_candidates,
         favourites=favourites,
         parity_rows=cell.validation.rows,
-        model=cell.family,
+        model=cell.model,
+        family=cell.family,
     )
     trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
     logger.info(

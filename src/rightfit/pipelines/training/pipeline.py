@@ -6,23 +6,22 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training.nodes import collect_trials, tune_model
 
 TABLES = ("trials", "learning_curves", "search_audit")
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(grid: Grid) -> Pipeline:
     """Build one ``tune_model`` node per cell and one ``collect_trials`` node per dataset."""
-    grid = current_grid()
     tuning = [_tune_node(dataset, model, grid.models) for dataset, model in grid.cells()]
     return Pipeline([*tuning, *(_collect_node(dataset, grid.models) for dataset in grid.datasets)])
 
 
 def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
-    siblings = tuple(name for name in models if name != model)
-    func = update_wrapper(partial(tune_model, cell_name=cell, siblings=siblings), tune_model)
+    siblings = {name: f"params:models.{name}" for name in models if name != model}
+    func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
     return Node(
         func,
         inputs={
@@ -30,11 +29,11 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
             "validation": f"{dataset}.validation",
             "data_card": f"{dataset}.data_card",
             "studies": "studies",
-            "model_params": f"params:models.{model}",
+            "model": f"params:models.{model}",
             "training": "params:training",
             "applications": "params:applications",
             "evaluation": "params:evaluation",
-            "models": "params:models",
+            **siblings,
         },
         outputs=[f"{cell}.{name}" for name in (*TABLES, "candidates")],
         name="tune_model",

@@ -12,23 +12,24 @@ import polars as pl
 # Kedro reads the hints of node functions at run time.
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
-from rightfit.grid import UnsuitableGridError
+from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.pipelines.training_costs.params import TrainingCostsParams
+from rightfit.tuning.search.space import ModelBlock
 
-BATCHED_FAMILIES = ("net",)  # those whose configuration has a batch_size
+BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a batch_size
 
 
 def refuse_grid(grid: dict[str, Any]) -> None:
     """End a study of a grid in which no family trains in batches.
 
     Args:
-        grid: Names of datasets and families.
+        grid: Names of datasets and models.
 
     Raises:
         UnsuitableGridError: Always.
     """
     raise UnsuitableGridError(
-        f"No family of grid.models trains in batches: got {grid['models']}, those that do are "
+        f"No model of grid.models trains in batches: got {grid['models']}, families that do are "
         f"{list(BATCHED_FAMILIES)}. Add one in parameters_grid.yml, or choose another environment."
     )
 
@@ -40,6 +41,7 @@ def profile_training(
     environment: dict[str, Any],
     measurements: JsonStore,
     params: TrainingCostsParams,
+    model: ModelBlock,
 ) -> pl.DataFrame:
     """Measure training steps of a cell's first candidate at different batch sizes.
 
@@ -50,6 +52,7 @@ def profile_training(
         environment: Fingerprint of this machine.
         measurements: Keeps each result as soon as it is there.
         params: What to measure.
+        model: For the candidates' family.
 
     Returns:
         One row per batch size.
@@ -63,7 +66,7 @@ def profile_training(
         rows, labels = _save_rows(train, data_card, params, Path(folder))
         return measure_training_costs(
             TrainingTask(
-                family=bundle.family,
+                family=model.family,
                 configuration=bundle.configuration,
                 schema=data_card["input_schema"],
                 rows=str(rows),
@@ -78,7 +81,7 @@ def profile_training(
                 "environment_id": environment["environment_id"],
                 "data_version": data_card["data_version"],
             },
-            keys={"dataset": data_card["dataset"], "model": bundle.family, "candidate": name},
+            keys={"dataset": data_card["dataset"], "model": bundle.model, "candidate": name},
         )
 
 

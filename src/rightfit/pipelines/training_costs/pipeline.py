@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.grid import current_grid
+from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training_costs.nodes import (
     BATCHED_FAMILIES,
     collect_training_costs,
@@ -16,11 +15,11 @@ from rightfit.pipelines.training_costs.nodes import (
 )
 
 
-def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signature
+def create_pipeline(grid: Grid) -> Pipeline:
     """Create the study for the cells of the grid in use; it is no part of ``perf``."""
-    cells = [cell for cell in current_grid().cells() if cell[1] in BATCHED_FAMILIES]
+    cells = [cell for cell in grid.cells() if grid.families[cell[1]] in BATCHED_FAMILIES]
     if not cells:  # every command builds the pipelines, so the error must wait until it runs
-        return Pipeline([Node(refuse_grid, inputs="params:grid", outputs=None, name="refuse_grid")])
+        return Pipeline([Node(refuse_grid, "params:grid", None, name="refuse_grid")])
     with warnings.catch_warnings():
         # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
@@ -44,6 +43,7 @@ def _profile_node(dataset: str, model: str) -> Node:
             "environment": "environment",
             "measurements": "measurements",
             "params": "params:training_costs",
+            "model": f"params:models.{model}",
         },
         outputs=f"{cell}.training_costs",
         name="profile_training",

@@ -208,7 +208,7 @@ def _assemble(
     tier = set_costs(profile, job, state, bench, tiers=tiers, devices=cell.devices)
     keys = {
         "dataset": cell.dataset,
-        "model": job.bundle.family,
+        "model": job.bundle.model,
         "candidate": job.candidate,
         "runtime": job.serving.runtime,
         "n_threads": job.serving.n_threads,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.registry import get_family
 from rightfit.families.runtimes import available_runtimes, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
@@ -73,11 +72,12 @@ class Job:
         return Subject(
             label=f"{self.cell} {self.candidate} ({self.serving})",
             kind=WorkerKind(
-                runtime_imports(self.bundle.family, self.serving.runtime), self.serving.n_threads
+                runtime_imports(self.bundle, self.serving.runtime), self.serving.n_threads
             ),
             factory=OPEN_BUNDLE,
             arguments={
                 "path": str(self.bundle.path),
+                "family": self.bundle.family,
                 "runtime": self.serving.runtime,
                 "n_threads": self.serving.n_threads,
                 "device": self.serving.device,
@@ -144,9 +144,9 @@ def plan_jobs(
     """
     listed = list(servings)
     return [
-        Job(f"{dataset}.{bundle.family}", name, bundle, serving)
+        Job(f"{dataset}.{bundle.model}", name, bundle, serving)
         for name, bundle in candidates.items()
         for serving in listed
-        if serving.device in get_family(bundle.family).devices
+        if serving.device in bundle.load_family().devices
         and serving.runtime in available_runtimes(bundle)
     ]

@@ -82,13 +82,17 @@ class HiddenLibraries:
         return name.partition(".")[0] in self._names
 
 
-def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Callable[[], Any]:
+def open_bundle(
+    path: str, *, family: str | None, runtime: str, n_threads: int, device: str
+) -> Callable[[], Any]:
     """Check a model bundle and return what opens it.
 
     The check of the files' hashes is left out of the load time: it is done once a deployment.
 
     Args:
         path: Folder of the bundle.
+        family: Import path of the model's family, which a bundle never names itself; only the
+            native runtime imports it.
         runtime: Serving runtime.
         n_threads: Threads a call may use.
         device: ``cpu`` or ``cuda``.
@@ -98,7 +102,7 @@ def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Call
     from rightfit.families.bundle import read_bundle
     from rightfit.families.runtimes import open_model
 
-    bundle = read_bundle(Path(path))
+    bundle = read_bundle(Path(path), family=family)
     return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 

@@ -31,7 +31,7 @@ class TrainingTask:
     """What is trained.
 
     Args:
-        family: Family that trains in batches.
+        family: Import path of a family that trains in batches.
         configuration: Its hyper-parameters, the batch size among them.
         schema: Input schema as plain JSON types.
         rows: Path of a .npy of float32 rows.

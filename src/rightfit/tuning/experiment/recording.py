@@ -150,6 +150,7 @@ def _write(folder: Path, model: Any, configuration: Json, cell: Cell) -> None:
     bundle = write_bundle(
         folder,
         model,
+        model=cell.model,
         family=cell.family,
         configuration=configuration,
         schema=cell.train.schema,

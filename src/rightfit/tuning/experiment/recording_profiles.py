@@ -29,6 +29,7 @@ class RecordedCell:
 
     Args:
         dataset: Name of the dataset.
+        family: Import path of the model's family.
         data_version: Version of its prepared content.
         labels: True class positions of the test rows, shape (n_rows,).
         quality: The dataset's quality metric.
@@ -38,6 +39,7 @@ class RecordedCell:
     """
 
     dataset: str
+    family: str
     data_version: str
     labels: npt.NDArray[np.int64]
     quality: QualityMetric
@@ -98,7 +100,9 @@ def _profile(
     bench: Bench,
     store: Store,
 ) -> pl.DataFrame:
-    bundles: dict[str, Bundle] = {name: read_bundle(path) for name, path in paths.items()}
+    bundles: dict[str, Bundle] = {
+        name: read_bundle(path, family=cell.family) for name, path in paths.items()
+    }
     profiles = profile_cell(
         Cell(
             dataset=cell.dataset,

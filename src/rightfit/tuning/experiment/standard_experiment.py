@@ -12,7 +12,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.experiment.experiment import Experiment, standard_policies
 from rightfit.tuning.experiment.recorded import read_cells
 from rightfit.tuning.judge.stopping_rules import RuleParams
-from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.space import Space
 
 
 def make_experiment(
@@ -40,7 +40,7 @@ def make_experiment(
         luck: Standard deviation of the luck in each trial's validation.
         knows_luck: Whether the judge knows that deviation.
     """
-    spaces = {name: ModelParams.model_validate(block).space for name, block in models.items()}
+    spaces = {name: Space.model_validate(block["space"]) for name, block in models.items()}
     return Experiment(
         cells=read_cells(
             pl.read_parquet(curves),

@@ -94,6 +94,7 @@ def bundle_candidates(
     favourites: Sequence[int],
     parity_rows: Rows,
     model: str,
+    family: str,
 ) -> dict[str, Bundle]:
     """Export the chosen trials to ONNX.
 
@@ -103,7 +104,8 @@ def bundle_candidates(
         n_candidates: At most so many.
         favourites: Numbers of the trials that applications want, the most wanted first.
         parity_rows: Held-out rows on which both exports must agree, shape (n_rows, n_features).
-        model: Name of the family, for the candidates' names.
+        model: The model's name, for the candidates' names.
+        family: Import path of its family.
 
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
@@ -120,7 +122,7 @@ def bundle_candidates(
     bundles = {}
     for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
-            bundle = read_bundle(store.bundle_folder(study.study_name, number))
+            bundle = read_bundle(store.bundle_folder(study.study_name, number), family=family)
             bundle = bundle if bundle.onnx else add_onnx(bundle, parity_rows)
         bundles[f"{model}-{number:03d}"] = bundle
     return bundles

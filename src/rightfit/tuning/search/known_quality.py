@@ -9,18 +9,18 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.tuning.search.search import Cell, SearchSettings, study_name
-from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import StudyStore
 
 
 def find_known_quality(
-    cell: Cell, siblings: Mapping[str, ModelParams], settings: SearchSettings, studies: StudyStore
+    cell: Cell, siblings: Mapping[str, ModelBlock], settings: SearchSettings, studies: StudyStore
 ) -> float | None:
     """Return the best validation quality that searches of a dataset's other families have reached.
 
     Args:
         cell: Whose dataset.
-        siblings: The other families' settings by name.
+        siblings: The other models' settings and families by name.
         settings: Settings of the searches.
         studies: Where all searches are kept.
 
@@ -29,8 +29,9 @@ def find_known_quality(
     """
     dataset = cell.name.rsplit(".", 1)[0]
     best = []
-    for family, params in siblings.items():
-        other = replace(cell, name=f"{dataset}.{family}", family=family, params=params)
+    for model, block in siblings.items():
+        name = f"{dataset}.{model}"
+        other = replace(cell, name=name, family=block.family, params=block.params)
         store = studies.cell(other.name)
         if store.is_empty:
             continue

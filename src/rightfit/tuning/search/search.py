@@ -77,7 +77,7 @@ class Cell:
 
     Args:
         name: ``{dataset}.{model}``.
-        family: Name of the family.
+        family: Import path of the family.
         params: Its fixed settings and its space.
         train: Rows to learn from.
         validation: Rows to judge by.
@@ -92,6 +92,11 @@ class Cell:
     validation: TrainingData
     quality: QualityMetric
     data_version: str
+
+    @property
+    def model(self) -> str:
+        """The model's name in the configuration."""
+        return self.name.rpartition(".")[2]
 
 
 def run_search(

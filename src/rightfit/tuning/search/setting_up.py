@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -14,14 +14,14 @@ from rightfit.families.quality import QualityMetric
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.hardware.environment import usable_cores
-from rightfit.profiling.hardware.tiers import Ladder
+from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.profiles.jobs import plan_servings
 from rightfit.profiling.worker.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.judge.demand import Demand
 from rightfit.tuning.search.known_quality import find_known_quality
 from rightfit.tuning.search.search import Cell, SearchSettings
-from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_device import pick_device
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -31,12 +31,32 @@ if TYPE_CHECKING:
 _SERVED_DIFFERENTLY = ("onnx_int8",)  # other answers than the trained model's
 
 
+class WantedServings(Protocol):
+    """Which serving configurations an evaluation will measure, and on which hardware."""
+
+    @property
+    def runtimes(self) -> Sequence[str]:
+        """Serving runtimes."""
+
+    @property
+    def n_threads(self) -> Sequence[int | Literal["all"]]:
+        """Threads; ``all`` is every core."""
+
+    @property
+    def devices(self) -> Sequence[str]:
+        """Devices."""
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """Hardware ladder, smallest first."""
+
+
 def make_cell(
     name: str,
     train: pl.DataFrame,
     validation: pl.DataFrame,
     data_card: Mapping[str, Any],
-    params: ModelParams,
+    model: ModelBlock,
 ) -> Cell:
     """Make a cell from its dataset's tables.
 
@@ -45,13 +65,13 @@ def make_cell(
         train: Encoded rows to learn from, with the column ``label``.
         validation: Encoded rows to judge by.
         data_card: The dataset's card.
-        params: The family's settings and space.
+        model: The family, its settings and space.
     """
     schema = InputSchema.from_dict(data_card["input_schema"])
     return Cell(
         name=name,
-        family=name.rsplit(".", 1)[1],
-        params=params,
+        family=model.family,
+        params=model.params,
         train=make_data(train, schema),
         validation=make_data(validation, schema),
         quality=QualityMetric(**data_card["quality"]),
@@ -70,7 +90,7 @@ def make_settings(training: TrainingParams, family: str) -> SearchSettings:
 
     Args:
         training: The stage's parameters.
-        family: Whose search.
+        family: Import path of the family that is searched.
     """
     share = max(1, usable_cores() // training.n_workers)
     own: dict[str, Any] = {
@@ -82,7 +102,9 @@ def make_settings(training: TrainingParams, family: str) -> SearchSettings:
     return SearchSettings(**{name: getattr(training, name) for name in names}, **own)
 
 
-def make_demand(training: TrainingParams, applications: Any, evaluation: Any) -> Demand:
+def make_demand(
+    training: TrainingParams, applications: Applications, evaluation: WantedServings
+) -> Demand:
     """Return what the applications ask of a search.
 
     Runtimes that answer otherwise than the trained model are left out: their quality is not that
@@ -90,23 +112,22 @@ def make_demand(training: TrainingParams, applications: Any, evaluation: Any) ->
 
     Args:
         training: Rules, and how shortly to measure.
-        applications: The parameters ``applications``, validated already or not.
-        evaluation: The parameters ``evaluation``, likewise: serving configurations and tiers.
+        applications: Who will choose.
+        evaluation: Serving configurations and tiers of the evaluation.
     """
-    wanted = evaluation if isinstance(evaluation, dict) else evaluation.model_dump()
     servings = plan_servings(
-        [name for name in wanted["runtimes"] if name not in _SERVED_DIFFERENTLY],
-        wanted["n_threads"],
-        wanted["devices"],
+        [name for name in evaluation.runtimes if name not in _SERVED_DIFFERENTLY],
+        evaluation.n_threads,
+        evaluation.devices,
         n_cores=usable_cores(),
         present=list_devices(),
     )
     return Demand(
-        applications=Applications.model_validate(applications),
+        applications=applications,
         rules=training.rules,
         servings=tuple((s.runtime, s.n_threads, s.device) for s in servings),
         measuring=training.measuring,
-        tiers=Ladder.model_validate({"tiers": wanted["tiers"]}).tiers,
+        tiers=evaluation.tiers,
         known_quality=None,
         audit_share=training.audit_share,
     )
@@ -116,7 +137,7 @@ def let_applications_steer(
     settings: SearchSettings,
     demand: Demand,
     cell: Cell,
-    siblings: Mapping[str, Any],
+    siblings: Mapping[str, ModelBlock],
     studies: StudyStore,
 ) -> SearchSettings:
     """Add what applications ask for, and what the dataset's other families have reached.
@@ -125,9 +146,8 @@ def let_applications_steer(
         settings: From :func:`make_settings`.
         demand: From :func:`make_demand`.
         cell: What is searched.
-        siblings: Parameters of the dataset's other families, by name.
+        siblings: The dataset's other models, by name.
         studies: Where all searches are kept.
     """
-    params = {name: ModelParams.model_validate(block) for name, block in siblings.items()}
-    known = find_known_quality(cell, params, settings, studies)
+    known = find_known_quality(cell, siblings, settings, studies)
     return replace(settings, demand=replace(demand, known_quality=known))

@@ -155,6 +155,17 @@ class ModelParams(BaseModel):
         return {**self.fixed, **suggested}
 
 
+class ModelBlock(ModelParams):
+    """One model of the configuration (``params:models.<name>``): its settings and its family."""
+
+    family: str  # import path: rightfit.families.forest, my_study.families.svm
+
+    @property
+    def params(self) -> ModelParams:
+        """The settings alone."""
+        return ModelParams(fixed=self.fixed, space=self.space)
+
+
 def _check_range(low: float, high: float, *, log: bool) -> None:
     if not low < high:
         raise ValueError(f"low must be below high, but got {low=}, {high=}.")

@@ -118,6 +118,7 @@ def _keep_model(
         written = write_bundle(
             folder,
             model,
+            model=cell.model,
             family=cell.family,
             configuration=configuration,
             schema=cell.train.schema,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rightfit.families.registry import get_family
+from rightfit.families.registry import BUILT_IN
 from rightfit.families.sources import read_sources
 
 if TYPE_CHECKING:
@@ -168,13 +168,13 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     """Return what a study is keyed by: its parts and the code of the family, see ``sources.py``.
 
     Args:
-        family: Name of the family.
+        family: Import path of the family.
         parts: JSON-like values that change what a trial's numbers mean.
 
     Returns:
         The first 12 hex digits of a SHA-256.
     """
-    sources = read_sources(get_family(family))
+    sources = read_sources(BUILT_IN.get(family, family))
     content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

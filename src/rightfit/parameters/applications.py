@@ -1,4 +1,4 @@
-"""Parameters of the ranking stage."""
+"""Applications as the configuration holds them: every metric known, every direction right."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from pydantic import ConfigDict, model_validator
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import suggest
-
-__all__ = ["ApplicationsParams", "RankingParams"]
 
 SERVING_LIMITS = ("n_threads",)  # part of the serving configuration; can be limited like a metric
 KNOWN = {
@@ -41,12 +38,6 @@ class ApplicationsParams(Applications):
             for fault in _find_reversed(application)
         )
         return self
-
-
-class RankingParams(RankingRules):
-    """Rules of ranking (``params:ranking``)."""
-
-    model_config = ConfigDict(title="conf/base/parameters_ranking.yml", extra="forbid", frozen=True)
 
 
 def _refuse(faults: Iterator[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from rightfit.faults import explain_faults
+from rightfit.parameters.faults import explain_faults
 
 
 class Bounds(BaseModel):

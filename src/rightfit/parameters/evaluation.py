@@ -33,7 +33,6 @@ class EvaluationParams(BaseModel):
     mixed_environments: Literal["refuse", "label"]
     tiers: tuple[Tier, ...] = Field(min_length=1)
     seed: int
-    dry_run: bool  # show what would be measured, and end
 
     @property
     def settings(self) -> MeasuringSettings:

@@ -32,12 +32,12 @@ def explain_faults(
     """Describe every fault in blocks of one kind.
 
     Args:
-        kind: Name of the parameter, such as ``datasets``.
+        kind: Name of the parameter, such as ``datasets``; empty if each block is a parameter.
         blocks: All its blocks by name; those that are not checked may serve as examples.
         names: Blocks to check.
         model: What each of them must fit.
         misnamed: Keys, with the names of what holds them, that the model can't know to be wrong,
-            and what is wrong with them. What such a key lacks is not told: it is not the one meant.
+            and what is wrong with them. Missing fields under a misnamed key are not reported.
 
     Returns:
         One line per fault: the key, what is wrong with it, and what is right.
@@ -49,7 +49,7 @@ def explain_faults(
             model.model_validate(blocks[name])
         except ValidationError as err:
             others = {other: block for other, block in blocks.items() if other != name}
-            where = f"{kind}.{name}"
+            where = f"{kind}.{name}" if kind else name
             misspelt = _pair_misspelt(err.errors())
             faults += [
                 _explain(where, fault, others, misspelt)

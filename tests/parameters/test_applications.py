@@ -10,7 +10,8 @@ import yaml
 from contests import make_application
 from pydantic import ValidationError
 
-from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.ranking import RankingParams
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rightfit.pipelines.evaluation.params import EvaluationParams
+from rightfit.parameters.evaluation import EvaluationParams
 
 
 @pytest.fixture

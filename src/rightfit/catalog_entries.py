@@ -1,0 +1,94 @@
+"""The library's catalog entries: one per dataset that Rightfit's pipelines read or write.
+
+They are added to a project's catalog one by one, for the cells of its grid, and never as patterns,
+so that they cannot capture a project's own names. An entry or a pattern of the project that fits
+the same name wins; one without a ``type`` only changes the library's entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from string import Formatter
+from typing import Any
+
+import yaml
+from kedro.io import CatalogConfigResolver, DataCatalog
+
+from rightfit.parameters.grid import Grid
+
+FOLDER = "catalog"
+
+Entries = dict[str, Any]
+
+
+def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> Entries:
+    """Add the library's entries to a project's catalog.
+
+    Args:
+        project: The catalog's configuration, by name or pattern.
+        grid: The cells that need entries.
+        data_root: Root of all data: a folder or a URL.
+
+    Returns:
+        The catalog's configuration with an entry for each dataset of the grid.
+    """
+    patterns: Entries = {name: {} for name in project if CatalogConfigResolver.is_pattern(name)}
+    resolver = CatalogConfigResolver(
+        patterns, default_runtime_patterns=DataCatalog.default_runtime_patterns
+    )
+    added = {
+        name: entry
+        for name, entry in list_entries(grid, data_root).items()
+        if name in project or resolver.match_dataset_pattern(name) is None
+    }
+    return {**project, **{name: combine_entries(added[name], project.get(name)) for name in added}}
+
+
+def list_entries(grid: Grid, data_root: str) -> Entries:
+    """Return the library's entries for the cells of a grid, by name."""
+    return {
+        name.format_map(place): _fill(entry, place)
+        for name, entry in read_patterns(data_root).items()
+        for place in _list_places(_fields(name), grid)
+    }
+
+
+def read_patterns(data_root: str) -> Entries:
+    """Return the library's entries by name, with ``{dataset}``, ``{model}`` and ``{table}``."""
+    entries: Entries = {}
+    for file in sorted(files("rightfit").joinpath(FOLDER).iterdir(), key=lambda file: file.name):
+        entries |= yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    root = data_root.rstrip("/")
+    return {
+        name: entry | {"filepath": f"{root}/{entry['filepath']}"} for name, entry in entries.items()
+    }
+
+
+def combine_entries(entry: Mapping[str, Any], own: Any) -> Any:
+    """Return the entry of a project, of the library, or of both where the first has no type."""
+    if own is None:
+        return entry
+    return own if not isinstance(own, Mapping) or "type" in own else {**entry, **own}
+
+
+def _fields(name: str) -> set[str]:
+    return {field for _, field, _, _ in Formatter().parse(name) if field}
+
+
+def _list_places(fields: set[str], grid: Grid) -> Iterator[dict[str, str]]:
+    if fields == {"dataset", "model"}:
+        yield from ({"dataset": dataset, "model": model} for dataset, model in grid.cells())
+    elif fields == {"dataset"}:
+        yield from ({"dataset": dataset} for dataset in grid.datasets)
+    elif fields == {"table"}:
+        tables = (table for tables in grid.tables.values() for table in tables)
+        yield from ({"table": table} for table in dict.fromkeys(tables))
+    else:
+        yield {}
+
+
+def _fill(value: Any, place: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, place) for key, item in value.items()}
+    return value.format_map(place) if isinstance(value, str) else value

@@ -1,0 +1,18 @@
+"""Which nodes are Rightfit's: hooks must leave all others alone."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
+
+
+def is_own(node: Node) -> bool:
+    """Return whether a node runs a function of Rightfit's pipelines."""
+    return str(getattr(node.func, "__module__", "")).startswith(PACKAGE)
+
+
+def list_own_outputs(pipeline: Pipeline) -> set[str]:
+    """Return the datasets that Rightfit's nodes of a pipeline write."""
+    return {name for node in pipeline.nodes if is_own(node) for name in node.outputs}

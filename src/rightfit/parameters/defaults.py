@@ -1,0 +1,102 @@
+"""The library's own values of parameters that a project need not set.
+
+A project's value always wins. A model's block that names its family stands alone; one that does
+not changes the library's block of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from rightfit.spelling import find_nearest
+
+FOLDER = "defaults"
+BLOCKS = ("early_stopping", "evaluation", "models", "ranking", "training", "training_costs")
+"""Blocks that the library has values for."""
+
+PROJECT_BLOCKS = ("applications", "datasets", "grid")
+"""Blocks that only a project can have."""
+
+Block = dict[str, Any]
+
+
+def complete_parameters(parameters: Mapping[str, Any]) -> Block:
+    """Add the library's values to a project's parameters.
+
+    Args:
+        parameters: All parameters of the project, foreign ones among them, which stay as they are.
+
+    Returns:
+        The parameters that a run sees.
+    """
+    completed = dict(parameters)
+    for block in BLOCKS:
+        own = parameters.get(block)
+        default = read_default(block)
+        if own is None:
+            completed[block] = default
+        elif isinstance(own, Mapping):
+            completed[block] = (
+                _complete_models(default, own) if block == "models" else merge(default, own)
+            )
+    return completed
+
+
+def read_default(block: str) -> Block:
+    """Return the library's values of a block."""
+    file = files("rightfit") / FOLDER / f"parameters_{block}.yml"
+    values: Block = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)[block]
+    return values
+
+
+def merge(default: Mapping[str, Any], own: Mapping[str, Any]) -> Block:
+    """Merge two blocks key by key; lists are replaced.
+
+    >>> merge({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2, 3]}})
+    {'a': {'b': 1, 'c': [2, 3]}}
+    """
+    merged = dict(default)
+    for key, value in own.items():
+        known = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(known, Mapping)
+        merged[key] = merge(known, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
+    """Find names that are most likely a misspelt block of Rightfit.
+
+    Args:
+        written: Names of a project's parameters.
+
+    Returns:
+        The block most likely meant, by the name written. Names that are not close are a project's
+        own, and so are those that contain or are part of a block's name (``model``); names that
+        start with _ are templates for other blocks, as everywhere in Kedro.
+
+    >>> find_misspelt_blocks(["trainnig", "model", "model_options", "_grid"])
+    {'trainnig': 'training'}
+    """
+    known = (*BLOCKS, *PROJECT_BLOCKS)
+    nearest = {
+        name: find_nearest(name, known, cutoff=0.8)
+        for name in written
+        if name not in known and not name.startswith("_")
+    }
+    return {
+        name: near
+        for name, near in nearest.items()
+        if near is not None and name not in near and near not in name
+    }
+
+
+def _complete_models(default: Mapping[str, Any], own: Mapping[str, Any]) -> Block:
+    models = dict(default)
+    for name, block in own.items():
+        stands_alone = not isinstance(block, Mapping) or "family" in block
+        models[name] = block if stands_alone else merge(default.get(name, {}), block)
+    return models

@@ -1,0 +1,137 @@
+"""Which cells exist: every dataset × every model family that the parameter ``grid`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class UnsuitableGridError(ValueError):
+    """A pipeline has nothing to do with the cells of the grid in use."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The datasets and models of a study.
+
+    Args:
+        tables: Catalog entries of each dataset's raw tables, its main table first.
+        families: Import path of each model's family, by the model's name.
+    """
+
+    tables: Mapping[str, tuple[str, ...]]
+    families: Mapping[str, str]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets, in the order of the configuration."""
+        return tuple(self.tables)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in the order of the configuration."""
+        return tuple(self.families)
+
+    def cells(self) -> Iterator[tuple[str, str]]:
+        """Yield every (dataset, model) pair."""
+        for dataset in self.tables:
+            for model in self.families:
+                yield dataset, model
+
+
+def read_grid(parameters: Mapping[str, Any]) -> Grid:
+    """Build the grid from a project's parameters.
+
+    Args:
+        parameters: All parameters, the library's values included. ``grid`` names datasets and
+            models that ``datasets`` and ``models`` describe, as lists or, on a command line, as
+            names with spaces between.
+
+    Raises:
+        ValueError: If a block is missing, or the grid names something that is not described.
+    """
+    missing = [key for key in ("grid", "datasets", "models") if key not in parameters]
+    if missing:
+        raise ValueError(
+            f"The configuration lacks the parameters {missing}. Write them with: kedro rightfit "
+            "init"
+        )
+    named = {kind: _list_names(parameters["grid"], kind) for kind in ("datasets", "models")}
+    _refuse([fault for kind in named for fault in _find_unknown(kind, named[kind], parameters)])
+    tables = {name: _list_tables(name, parameters["datasets"][name]) for name in named["datasets"]}
+    families = {name: _find_family(name, parameters["models"][name]) for name in named["models"]}
+    return Grid(tables, families)
+
+
+def _list_names(grid: Any, kind: str) -> list[str]:
+    names = grid.get(kind) if isinstance(grid, Mapping) else None
+    names = split_names(names)
+    if not isinstance(names, list) or not names:
+        raise ValueError(
+            f"grid.{kind} must be a list of at least one name, but got {names!r}. Correct "
+            "parameters_grid.yml."
+        )
+    return names
+
+
+def _find_unknown(kind: str, names: list[str], parameters: Mapping[str, Any]) -> Iterator[str]:
+    unknown = sorted({str(name) for name in names} - set(parameters[kind]))
+    if unknown:
+        yield (
+            f"grid.{kind} names {unknown}, described are {sorted(parameters[kind])} "
+            f"(parameters_{kind}.yml)"
+        )
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise ValueError("; ".join(faults) + ". Correct parameters_grid.yml.")
+
+
+def _list_tables(name: str, block: Any) -> tuple[str, ...]:
+    entries = list_entries(block)
+    if not entries:
+        raise ValueError(
+            f"datasets.{name}.tables must name the catalog entries of the raw tables, the main one "
+            f"first, as in tables: [{name}] or tables: {{{name}: entry}}. Correct "
+            "parameters_datasets.yml."
+        )
+    return entries
+
+
+def list_entries(block: Any) -> tuple[str, ...]:
+    """Return the catalog entries that a dataset's block names; empty if it names none.
+
+    >>> list_entries({"tables": ["orders"]}), list_entries({"tables": {"orders": "orders_2026"}})
+    (('orders',), ('orders_2026',))
+    """
+    tables = block.get("tables") if isinstance(block, Mapping) else None
+    if isinstance(tables, Mapping):
+        tables = list(tables.values())
+    is_named = isinstance(tables, list) and all(isinstance(entry, str) for entry in tables)
+    return tuple(tables) if is_named and isinstance(tables, list) else ()
+
+
+def split_names(names: Any) -> Any:
+    """Return names given on a command line as a list; anything else stays as it is.
+
+    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
+    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
+
+    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
+    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
+    """
+    if not isinstance(names, str):
+        return names
+    return names.strip("[] ").replace(",", " ").split()
+
+
+def _find_family(name: str, block: Any) -> str:
+    family = block.get("family") if isinstance(block, Mapping) else None
+    if not isinstance(family, str):
+        raise ValueError(
+            f"models.{name}.family must be the import path of a family, as in family: "
+            f"rightfit.families.forest, but got {family!r}. Correct parameters_models.yml."
+        )
+    return family

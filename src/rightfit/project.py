@@ -1,0 +1,179 @@
+"""What the project in use says: its configuration, completed by the library's values.
+
+Kedro builds pipelines without showing them the configuration. :class:`ConfigurationHook` sees it
+when a session makes its context; it stands in the project's settings, where :func:`find_grid` finds
+the grid again when Kedro asks the project's registry for pipelines.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from click import ClickException
+from kedro.config import AbstractConfigLoader, MissingConfigException
+from kedro.framework import project
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines, settings
+from kedro.utils import find_kedro_project
+
+from rightfit.catalog_entries import complete_catalog
+from rightfit.ownership import is_own
+from rightfit.parameters.defaults import complete_parameters, find_misspelt_blocks
+from rightfit.parameters.grid import Grid, read_grid
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_DATA_ROOT = "data"
+DEFAULT_PIPELINE = "__default__"
+
+
+class ConfigurationError(ClickException):
+    """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
+
+
+class ConfigurationHook:
+    """Completes a session's configuration, and checks it where Rightfit's pipelines are to run.
+
+    A project without a parameter ``grid`` is left as it is.
+    """
+
+    def __init__(self) -> None:
+        self.grid: Grid | None = None
+        """The grid of the session that was opened last."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Add the library's parameters and catalog entries to those of the project.
+
+        Raises:
+            ConfigurationError: If the grid names what is not described, a run's parameter is
+                misspelt, or a block that the requested pipelines read is not right.
+        """
+        loader = context.config_loader
+        own = read_parameters(loader)
+        if own is None:
+            self._use(None)
+            return
+        parameters = complete_parameters(own)
+        try:
+            _refuse_misspelt(loader.runtime_params or {}, own)
+            self._use(read_grid(parameters))
+        except ValueError as err:
+            raise ConfigurationError(str(err)) from err
+        loader["parameters"] = parameters
+        if self.grid is not None:
+            loader["catalog"] = complete_catalog(
+                read_catalog(loader), self.grid, find_data_root(loader)
+            )
+            self._check(parameters)
+
+    def _use(self, grid: Grid | None) -> None:
+        """Let Kedro build the pipelines again when the grid is another one."""
+        if grid == self.grid:
+            return
+        self.grid = grid
+        requested = _list_requested()
+        pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
+        pipelines.set_requested(requested)
+
+    def _check(self, parameters: dict[str, Any]) -> None:
+        from rightfit.parameters.checking import find_faults
+
+        names = _list_requested() or [DEFAULT_PIPELINE]
+        nodes = [node for name in names for node in getattr(pipelines.get(name), "nodes", [])]
+        faults = []
+        if self.grid is not None and any(is_own(node) for node in nodes):
+            faults = find_faults(parameters, self.grid)
+        if faults:
+            raise ConfigurationError("\n".join(faults))
+
+
+def find_grid() -> Grid | None:
+    """Return the grid of the session in use, or else of the project in the working directory.
+
+    Commands such as ``kedro registry list`` open no session; the environment variable ``KEDRO_ENV``
+    chooses their environment.
+
+    Returns:
+        ``None`` where the configuration has no ``grid``.
+
+    Raises:
+        ValueError: If the grid is not right.
+    """
+    for hook in settings.HOOKS:
+        if isinstance(hook, ConfigurationHook) and hook.grid is not None:
+            return hook.grid
+    folder = find_kedro_project(Path.cwd())
+    if folder is None:
+        return None
+    loader = make_loader(folder / settings.CONF_SOURCE, env=os.environ.get("KEDRO_ENV"))
+    parameters = read_parameters(loader)
+    return read_grid(complete_parameters(parameters)) if parameters else None
+
+
+def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
+    """Return a project's parameters, ``None`` if it has no ``grid`` among them."""
+    try:
+        parameters: dict[str, Any] = loader["parameters"]
+    except MissingConfigException:
+        return None
+    return parameters if "grid" in parameters else None
+
+
+def find_data_root(loader: AbstractConfigLoader) -> str:
+    """Return the root of all data: the run's parameter, the project's global, or ``data``."""
+    given = (loader.runtime_params or {}).get("data_root")
+    if given is None:
+        given = loader["globals"].get("data_root", DEFAULT_DATA_ROOT)
+    return str(given)
+
+
+def make_loader(
+    conf_source: Path, *, env: str | None, runtime_params: dict[str, Any] | None = None
+) -> AbstractConfigLoader:
+    """Return a loader of the project's kind, for what opens no session.
+
+    Args:
+        conf_source: Folder or archive of the configuration.
+        env: Environment; ``None`` for the default one.
+        runtime_params: Parameters of the command.
+    """
+    loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(conf_source),
+        env=env,
+        runtime_params=runtime_params,
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return loader
+
+
+def read_catalog(loader: AbstractConfigLoader) -> dict[str, Any]:
+    """Return a project's catalog, empty if it has none."""
+    try:
+        catalog: dict[str, Any] = loader["catalog"]
+    except MissingConfigException:
+        return {}
+    return catalog
+
+
+def _list_requested() -> list[str] | None:
+    """Return the pipelines that this run asks for; ``None`` where no run asks for any."""
+    # Kedro hides it, but tells it to its own find_pipelines
+    requested: list[str] | None = getattr(pipelines, "_requested_pipelines", None)
+    return requested
+
+
+def _refuse_misspelt(given: dict[str, Any], own: dict[str, Any]) -> None:
+    """Refuse a run's misspelt parameter, which nothing would read; warn of one in a file."""
+    faults = []
+    for name, meant in find_misspelt_blocks(own).items():
+        if name in given:
+            faults.append(f"--params sets {name!r}, which nothing reads; did you mean {meant!r}?")
+        else:
+            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, meant)
+    if faults:
+        raise ValueError("; ".join(faults))

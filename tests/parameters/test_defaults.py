@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from rightfit.parameters.defaults import complete_parameters, read_default
+
+
+def test_project_without_values_gets_those_of_the_library() -> None:
+    completed = complete_parameters({"grid": {}, "learning_rate": 3})
+
+    assert completed["training"] == read_default("training")
+    assert completed["learning_rate"] == 3
+
+
+def test_value_of_the_project_wins_and_leaves_the_others() -> None:
+    completed = complete_parameters({"training": {"n_trials": 2, "measuring": {"max_s": 1}}})
+
+    default = read_default("training")
+    assert completed["training"] == default | {
+        "n_trials": 2,
+        "measuring": default["measuring"] | {"max_s": 1},
+    }
+
+
+def test_model_that_names_its_family_stands_alone() -> None:
+    own = {"family": "my_study.svm", "fixed": {}, "space": {}}
+
+    completed = complete_parameters({"models": {"forest": own}})
+
+    assert completed["models"]["forest"] == own
+    assert completed["models"]["net"] == read_default("models")["net"]
+
+
+def test_model_without_a_family_changes_the_one_of_the_library() -> None:
+    own = {"space": {"n_estimators": {"high": 12}}}
+
+    forest = complete_parameters({"models": {"forest": own}})["models"]["forest"]
+
+    assert forest["family"] == "rightfit.families.forest"
+    assert forest["space"]["n_estimators"] == {"type": "int", "low": 16, "high": 12, "log": True}
+    assert "max_depth" in forest["space"]

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rightfit.parameters.grid import Grid, read_grid
+
+PARAMETERS: dict[str, Any] = {
+    "grid": {"datasets": ["flights"], "models": ["net", "svm"]},
+    "datasets": {"flights": {"tables": ["flights", "planes"]}, "landsat": {"tables": ["landsat"]}},
+    "models": {"svm": {"family": "my_study.svm"}, "net": {"family": "rightfit.families.net"}},
+}
+
+
+def test_grid_is_what_the_parameters_name() -> None:
+    grid = read_grid(PARAMETERS)
+
+    assert grid == Grid(
+        tables={"flights": ("flights", "planes")},
+        families={"net": "rightfit.families.net", "svm": "my_study.svm"},
+    )
+    assert list(grid.cells()) == [("flights", "net"), ("flights", "svm")]
+
+
+def test_command_line_names_a_part_of_the_grid() -> None:
+    grid = read_grid(PARAMETERS | {"grid": {"datasets": "landsat flights", "models": "svm"}})
+
+    assert list(grid.cells()) == [("landsat", "svm"), ("flights", "svm")]
+
+
+def test_every_fault_is_named_at_once() -> None:
+    faulty = PARAMETERS | {"grid": {"datasets": ["flight"], "models": ["tree"]}}
+
+    with pytest.raises(ValueError, match=r"\['flight'\], described .*\['tree'\].*parameters_grid"):
+        read_grid(faulty)
+
+
+def test_missing_block_is_named() -> None:
+    with pytest.raises(ValueError, match=r"lacks the parameters \['models'\].*rightfit init"):
+        read_grid({key: value for key, value in PARAMETERS.items() if key != "models"})
+
+
+def test_model_without_a_family_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"models\.net\.family must be the import path"):
+        read_grid(PARAMETERS | {"models": {"net": {}, "svm": {"family": "my_study.svm"}}})
