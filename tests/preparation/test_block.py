@@ -68,6 +68,12 @@ def test_columns_left_out_are_remarked_with_their_reason() -> None:
     assert remarks[2] == "'flag' is no feature: it repeats the target, one value per class"
 
 
+def test_column_of_a_dtype_without_use_is_remarked() -> None:
+    table = make_orders().with_columns(wait=pl.duration(seconds=pl.col("n_parts")))
+
+    assert any(remark.startswith("'wait' is no feature") for remark in complete(table).remarks)
+
+
 def test_what_the_block_says_is_not_inferred() -> None:
     said = {
         "features": {"numeric": ["n_*"]},
@@ -183,7 +189,8 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
     ("said", "message"),
     [
         ({"target": {"column": "lat"}}, "target.column 'lat' is not a column of orders; did you"),
-        ({"target": {"column": "mass"}}, "13 different values"),
+        ({"target": {"column": "mass"}}, "13 different values .*regression, which is not supp"),
+        ({"target": {"column": "name"}}, "240 different values, allowed are at most 100 classes"),
         ({"features": {"numeric": ["mas"]}}, r"unknown columns \['mas'\]"),
         ({"features": {"numeric": ["depot", "*"]}}, "'depot', which is String"),
         ({"features": {"numeric": ["w*"]}}, r"unknown columns \['w\*'\]"),
@@ -191,7 +198,9 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
     ],
 )
 def test_gap_that_cannot_be_filled_is_named(said: dict[str, Any], message: str) -> None:
-    table = make_orders().with_columns(pl.col("mass") + 0.5)
+    table = make_orders().with_columns(
+        pl.col("mass") + 0.5, name=pl.format("n{}", pl.col("order_id"))
+    )
 
     with pytest.raises(ValueError, match=message):
         complete(table, **said)

@@ -238,7 +238,11 @@ def _complete_features(
         return infer_features(
             block.features or ALL_FEATURES,
             fields.derived,
-            main={name: table[name] for name in table.columns if name in known},
+            main={
+                name: table[name]
+                for name in table.columns
+                if name in known or fields.main_table not in block.schemas
+            },
             joined={
                 join.prefix + name: tables[join.table][name]
                 for join in fields.joins

@@ -70,12 +70,13 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
         return (f"below {target.at_least:g}", f"{target.at_least:g} or more")
     values = column.drop_nulls().unique().sort()
     where = f"target.column {column.name!r} has {values.len()} different values"
-    if column.dtype.is_float() or values.len() > MAX_CLASSES:
+    if column.dtype.is_float() or (column.dtype.is_numeric() and values.len() > MAX_CLASSES):
         raise ValueError(
-            f"{where} of dtype {column.dtype}: a regression target. Only classification is "
-            f"supported (at most {MAX_CLASSES} classes, texts or whole numbers); make classes of "
-            "it with target.at_least, as in at_least: 30"
+            f"{where} of dtype {column.dtype}: a target of regression, which is not supported yet. "
+            "Make two classes of it with target.at_least, as in at_least: 30"
         )
+    if values.len() > MAX_CLASSES:
+        raise ValueError(f"{where}, allowed are at most {MAX_CLASSES} classes")
     if values.len() < 2:
         raise ValueError(f"{where} ({values.to_list()}); classification needs at least two")
     return tuple(values.cast(pl.String).to_list())
