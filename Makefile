@@ -42,11 +42,6 @@ viz: .venv/.installed ## open the pipelines in kedro-viz
 dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
 	@studies=$$($(BIN)/rightfit studies $(CELL)) && exec $(BIN)/optuna-dashboard --port $(or $(PORT),8080) "$$studies"
 
-# starter:begin
-.PHONY: starter
-starter: .venv/.installed ## build a Kedro starter into dist/starter, for kedro new --starter
-	$(BIN)/python starter/build.py dist/starter
-# starter:end
 
 package: .venv/.installed ## build the wheel and the configuration archive into dist/
 	rm -rf build dist

@@ -1,9 +1,23 @@
-"""Which nodes are Rightfit's: hooks must leave all others alone."""
+"""Which nodes and pipelines are Rightfit's: hooks must leave all others alone."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+
+PIPELINES = frozenset(
+    {
+        "data_engineering",
+        "training",
+        "evaluation",
+        "ranking",
+        "reporting",
+        "perf",
+        "early_stopping",
+        "training_costs",
+    }
+)
+"""Names of Rightfit's pipelines."""
 
 PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
 

@@ -21,7 +21,7 @@ from kedro.framework.project import pipelines, settings
 from kedro.utils import find_kedro_project
 
 from rightfit.catalog_entries import complete_catalog
-from rightfit.ownership import is_own
+from rightfit.ownership import PIPELINES, is_own
 from rightfit.parameters.defaults import complete_parameters, find_misspelt_blocks
 from rightfit.parameters.grid import Grid, read_grid
 
@@ -54,6 +54,10 @@ class ConfigurationHook:
                 misspelt, or a block that the requested pipelines read is not right.
         """
         loader = context.config_loader
+        requested = _list_requested() or [DEFAULT_PIPELINE]
+        if PIPELINES & set(requested):
+            # Kedro's find_pipelines would look for a folder of that name in the project
+            pipelines.set_requested(None)
         own = read_parameters(loader)
         if own is None:
             self._use(None)
@@ -69,7 +73,7 @@ class ConfigurationHook:
             loader["catalog"] = complete_catalog(
                 read_catalog(loader), self.grid, find_data_root(loader)
             )
-            self._check(parameters)
+            self._check(parameters, requested)
 
     def _use(self, grid: Grid | None) -> None:
         """Let Kedro build the pipelines again when the grid is another one."""
@@ -80,11 +84,10 @@ class ConfigurationHook:
         pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
         pipelines.set_requested(requested)
 
-    def _check(self, parameters: dict[str, Any]) -> None:
+    def _check(self, parameters: dict[str, Any], requested: list[str]) -> None:
         from rightfit.parameters.checking import find_faults
 
-        names = _list_requested() or [DEFAULT_PIPELINE]
-        nodes = [node for name in names for node in getattr(pipelines.get(name), "nodes", [])]
+        nodes = [node for name in requested for node in getattr(pipelines.get(name), "nodes", [])]
         faults = []
         if self.grid is not None and any(is_own(node) for node in nodes):
             faults = find_faults(parameters, self.grid)

@@ -1,4 +1,4 @@
-"""The verbs: ``rightfit which``, ``rightfit export`` and ``rightfit studies``."""
+"""The verbs, as ``rightfit which`` or as ``kedro rightfit which``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Any
 
 import click
 
-VERBS = ("which", "export", "studies")
+VERBS = ("which", "export", "plan", "studies", "init")
 
 
-@click.group(name="rightfit")
+@click.group()
+def commands() -> None:
+    """Commands that Kedro adds to its own."""
+
+
+@commands.group(name="rightfit")
 def verbs() -> None:
-    """Use what a run has found."""
+    """Find the model that fits: begin, plan, use what a run has found."""
 
 
 def where(command: Callable[..., None]) -> Callable[..., None]:
@@ -92,6 +97,103 @@ def studies(cell: str | None, **place: Any) -> None:
         click.echo(find_studies(_open(**place).load_current("studies"), cell))
     except ValueError as err:
         raise click.ClickException(str(err)) from err
+
+
+@verbs.command()
+@click.option(
+    "--params",
+    default="",
+    callback=lambda context, option, text: _split_params(context, option, text),
+    help="Parameters for this plan, as for kedro run.",
+)
+@where
+def plan(params: dict[str, Any], **place: Any) -> None:
+    """Say what an evaluation would measure, and how long that takes at most."""
+    from rightfit.verbs.planning import plan_evaluation
+
+    try:
+        results = _open(**place)
+        parameters = _read_parameters(params, place["env"], place["conf_source"])
+        click.echo("\n".join(plan_evaluation(parameters, results)))
+    except ValueError as err:
+        raise click.ClickException(str(err)) from err
+
+
+@verbs.command()
+@click.option("--dataset", "-d", "entry", help="Catalog entry of the first dataset's table.")
+@click.option("--target", "-t", help="Column to predict.")
+@click.option("--dry-run", is_flag=True, help="Show the files, write nothing.")
+@where
+def init(entry: str | None, target: str | None, *, dry_run: bool, **place: Any) -> None:
+    """Write the configuration that the project lacks; no file is ever written over."""
+    from rightfit.verbs.beginning import name_dataset, plan_files
+    from rightfit.verbs.first_dataset import describe_entry
+
+    dataset = name_dataset(entry or "my_table")
+    block: dict[str, Any] = {"tables": [dataset], "target": {"column": target or "label"}}
+    try:
+        if entry is not None:
+            block = describe_entry(_open(**place), entry, target, dataset=dataset)
+        own, folder = _read_base(place["conf_source"])
+        planned = plan_files(folder, own, dataset=dataset, block=block)
+    except ValueError as err:
+        raise click.ClickException(str(err)) from err
+    for file in planned:
+        if file.kept_because:
+            click.echo(f"kept     {file.path}: {file.kept_because}")
+            continue
+        if not dry_run:
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+            file.path.write_text(file.text, encoding="utf-8")
+        click.echo(f"{'would be' if dry_run else 'wrote   '} {file.path}")
+        if dry_run:
+            click.echo("\n".join(f"  | {line}".rstrip() for line in file.text.splitlines()))
+    click.echo("Next: review parameters_datasets.yml, then kedro run --pipelines perf")
+
+
+def _split_params(context: click.Context, option: click.Parameter, text: str) -> dict[str, Any]:
+    from kedro.framework.cli import utils
+
+    given: dict[str, Any] = utils._split_params(context, option, text)
+    return given
+
+
+def _read_parameters(
+    params: dict[str, Any], env: str | None, conf_source: Path | None
+) -> dict[str, Any]:
+    from kedro.framework.project import settings
+
+    from rightfit.parameters.defaults import complete_parameters
+    from rightfit.project import make_loader, read_parameters
+    from rightfit.verbs.place import find_project
+
+    project = find_project(Path.cwd())
+    loader = make_loader(
+        conf_source or project / settings.CONF_SOURCE,
+        env=env,
+        runtime_params=params,
+    )
+    own = read_parameters(loader)
+    if own is None:
+        raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
+    return complete_parameters(own)
+
+
+def _read_base(conf_source: Path | None) -> tuple[dict[str, Any], Path]:
+    """Return the project's own parameters, and the folder of its base environment."""
+    from kedro.config import MissingConfigException
+    from kedro.framework.project import settings
+
+    from rightfit.project import make_loader
+    from rightfit.verbs.place import find_project
+
+    source = conf_source or find_project(Path.cwd()) / settings.CONF_SOURCE
+    base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
+    try:
+        own = make_loader(source, env=base)["parameters"]
+    except MissingConfigException:
+        own = {}
+    return own, source / base
 
 
 def _open(data_root: str | None, env: str | None, conf_source: Path | None) -> Any:

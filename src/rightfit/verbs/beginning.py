@@ -1,0 +1,116 @@
+"""The configuration that a project needs to begin with: ``rightfit init``.
+
+A file that exists is never written over, and a block that the project has already is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rightfit.parameters.defaults import BLOCKS, PROJECT_BLOCKS
+
+TEMPLATE_CONF = "template/{{ cookiecutter.repo_name }}/conf/base"
+GRID = """\
+# Which cells exist: every dataset with every model.
+# Datasets are described in parameters_datasets.yml. Models are the library's, or your own in a
+# parameters_models.yml: models.<name>.family is the import path of a module that holds FAMILY.
+grid:
+  datasets: [{dataset}]
+  models: [linear, forest, boosting]  # also: net
+"""
+DATASETS = """\
+# What is predicted, from which tables. tables names entries of the catalog (pandas or polars
+# frames); a table without an entry is read from data/01_raw/<table>.parquet. What a block leaves
+# out (schema, features, split, quality) is inferred from the tables at the first run.
+datasets:
+"""
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file of configuration to be written.
+
+    Args:
+        path: Where.
+        text: What.
+        kept_because: Why it is not written; empty if it is.
+    """
+
+    path: Path
+    text: str
+    kept_because: str
+
+
+def plan_files(
+    folder: Path, parameters: Mapping[str, Any], *, dataset: str, block: Mapping[str, Any]
+) -> list[NewFile]:
+    """Plan the files that a project lacks.
+
+    Args:
+        folder: The base environment of the configuration.
+        parameters: The project's own parameters.
+        dataset: Name of the first dataset.
+        block: Its description.
+
+    Raises:
+        ValueError: If the project uses the name of a block of Rightfit for something else.
+    """
+    _refuse_own_blocks(parameters)
+    texts = {
+        "grid": GRID.format(dataset=dataset),
+        "datasets": DATASETS + write_block(dataset, block),
+        "applications": _read_example("applications"),
+    }
+    return [
+        NewFile(path, text, _find_reason(path, name, parameters))
+        for name, text in texts.items()
+        for path in [folder / f"parameters_{name}.yml"]
+    ]
+
+
+def write_block(dataset: str, block: Mapping[str, Any]) -> str:
+    """Return a dataset's block as YAML, indented below ``datasets``."""
+    text = yaml.safe_dump(
+        {dataset: dict(block)},
+        sort_keys=False,
+        allow_unicode=True,
+        width=96,
+        default_flow_style=None,
+    )
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def name_dataset(entry: str) -> str:
+    """Return a dataset's name made from a catalog entry: letters, digits and underscores.
+
+    >>> name_dataset("model_input.table@pandas")
+    'model_input_table_pandas'
+    """
+    return re.sub(r"\W", "_", entry)
+
+
+def _refuse_own_blocks(parameters: Mapping[str, Any]) -> None:
+    taken = sorted({*BLOCKS, *PROJECT_BLOCKS} & set(parameters))
+    if taken and "grid" not in parameters:
+        raise ValueError(
+            f"The project has parameters {taken} of its own, names that Rightfit reads. Rename "
+            "them in conf/, then run this again."
+        )
+
+
+def _find_reason(path: Path, name: str, parameters: Mapping[str, Any]) -> str:
+    if path.exists():
+        return "it exists"
+    return f"the parameter {name} exists" if name in parameters else ""
+
+
+def _read_example(name: str) -> str:
+    file = files("rightfit").joinpath(TEMPLATE_CONF, f"parameters_{name}.yml")
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,56 @@
+"""What an evaluation would measure, before it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rightfit.parameters.checking import find_faults
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.grid import Grid, read_grid
+from rightfit.pipelines.evaluation.nodes import list_devices, list_servings
+from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.profiles.plan import describe_plan
+from rightfit.verbs.stored import NothingStoredError, StoredResults
+
+
+def plan_evaluation(parameters: dict[str, Any], results: StoredResults) -> list[str]:
+    """Describe what an evaluation would measure, how long at most, and what cannot be measured.
+
+    Args:
+        parameters: All parameters, the library's values included.
+        results: Holds the candidates of earlier runs.
+
+    Returns:
+        Lines to show.
+
+    Raises:
+        ValueError: If the parameters are not right.
+    """
+    grid = read_grid(parameters)
+    faults = find_faults(parameters, grid)
+    if faults:
+        raise ValueError("\n".join(faults))
+    params = EvaluationParams.model_validate(parameters["evaluation"])
+    environment = describe_environment()
+    return [
+        f"Preset {params.preset}; nothing is measured now.",
+        *describe_plan(
+            params.settings,
+            list_servings(params, environment),
+            _count_candidates(grid, results),
+            tiers=params.tiers,
+            devices=list_devices(environment),
+        ),
+    ]
+
+
+def _count_candidates(grid: Grid, results: StoredResults) -> dict[str, int | None]:
+    counts: dict[str, int | None] = {}
+    for dataset, model in grid.cells():
+        cell = f"{dataset}.{model}"
+        name = f"{cell}.candidates"
+        try:
+            counts[cell] = len(results.load(name, results.find_version(name)))
+        except NothingStoredError:
+            counts[cell] = None
+    return counts
