@@ -130,7 +130,7 @@ def init(entry: str | None, target: str | None, *, dry_run: bool, **place: Any) 
     from rightfit.verbs.first_dataset import describe_entry
 
     dataset = name_dataset(entry or "my_table")
-    block: dict[str, Any] = {"tables": [dataset], "target": {"column": target or "label"}}
+    block = f"  {dataset}:\n    tables: [{dataset}]\n    target: {{column: {target or 'label'}}}\n"
     try:
         if entry is not None:
             block = describe_entry(_open(**place), entry, target, dataset=dataset)
