@@ -27,7 +27,6 @@ from rightfit.preparation.feature_inference import (
 from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inference import (
-    VALIDATION_SHARE,
     infer_classes,
     infer_quality,
     infer_schema,
@@ -46,8 +45,11 @@ from rightfit.preparation.spec import (
 )
 from rightfit.preparation.table_schema import Described, TableSchema
 
+DEFAULT_VALIDATION = StratifiedShare(method="stratified", share=0.2)
 N_KEY_DIGITS = 16  # of the sha256
-WORDS = {"title", "licence", "source", "notes"}  # keys without influence on the data
+WORDS = {"title", "licence", "source", "notes"}
+NOT_INFERRED_FROM = {*WORDS, "validation", "max_train_rows", "max_test_rows", "seed"}
+"""Keys that no inferred value depends on."""
 
 
 class QualityBlock(Described):
@@ -99,8 +101,9 @@ class DatasetBlock(DatasetFields):
         return tuple(key for key, is_gap in gaps.items() if is_gap)
 
     def make_key(self) -> str:
-        """Return what a stored completion of this block is found by; wording plays no part."""
-        return hash_json(self.model_dump(mode="json", exclude=WORDS))[:N_KEY_DIGITS]
+        """Return the key of what is inferred for this block."""
+        content = self.model_dump(mode="json", exclude=NOT_INFERRED_FROM)
+        return hash_json(content)[:N_KEY_DIGITS]
 
 
 class CompleteBlock(Described):
@@ -112,10 +115,18 @@ class CompleteBlock(Described):
     spec: DatasetSpec
     remarks: tuple[str, ...]
 
-    def reword(self, block: DatasetBlock) -> CompleteBlock:
-        """Return the same with the wording that the block has by now."""
-        words = {name: getattr(block, name) for name in WORDS if getattr(block, name) is not None}
-        return self.model_copy(update={"spec": self.spec.model_copy(update=words)})
+    def take_over(self, block: DatasetBlock) -> CompleteBlock:
+        """Return the same with the values that the block has by now where none is inferred.
+
+        Raises:
+            ValueError: If these do not agree with what was inferred.
+        """
+        values = {name: getattr(block, name) for name in NOT_INFERRED_FROM}
+        values["title"] = block.title or self.spec.title
+        values["validation"] = block.validation or DEFAULT_VALIDATION
+        spec = self.spec.model_copy(update=values)
+        _raise(find_incoherences(spec))
+        return self.model_copy(update={"spec": spec})
 
 
 def complete_block(
@@ -149,8 +160,7 @@ def complete_block(
             "derived": (*fields.derived, *chosen.derived),
             "features": chosen.features,
             "split": split,
-            "validation": block.validation
-            or StratifiedShare(method="stratified", share=VALIDATION_SHARE),
+            "validation": block.validation or DEFAULT_VALIDATION,
             "quality": _complete_quality(block.quality or QualityBlock(), outcome),
         }
     )

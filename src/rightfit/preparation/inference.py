@@ -24,7 +24,6 @@ from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGr
 SPLIT_COLUMN = "split"
 TRAIN, TEST = "train", "test"
 TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.2
 MIN_ROWS_SHARE = 0.5  # a table with fewer rows than this share of today's is taken for truncated
 NULL_FACTOR = 2  # the share of gaps allowed, against today's
 MAX_CLASSES = 100

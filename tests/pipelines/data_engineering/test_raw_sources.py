@@ -146,21 +146,23 @@ def test_changed_block_is_inferred_anew(prepare: Prepare) -> None:
     prepare(ORDERS, {"orders_2026": make_orders()})
     maybe = make_orders().with_columns(late=pl.Series(["yes", "no", "maybe", "no"] * (N // 4)))
 
-    catalog = prepare(f"{ORDERS}  seed: 1\n", {"orders_2026": maybe})
+    catalog = prepare(f"{ORDERS}  not_features: [depot]\n", {"orders_2026": maybe})
 
     classes = catalog.load("orders.data_card")["input_schema"]["classes"]
     assert classes == ["maybe", "no", "yes"]
 
 
-def test_rewording_keeps_what_was_inferred(prepare: Prepare) -> None:
-    first = prepare(ORDERS, {"orders_2026": make_orders()}).load("orders.data_card")
+def test_words_and_sizes_change_without_inferring_anew(prepare: Prepare) -> None:
+    prepare(ORDERS, {"orders_2026": make_orders()})
+    said = "  title: Late orders\n  max_train_rows: 100\n"
+    more = pl.concat([make_orders(), make_orders().with_columns(late=pl.lit("maybe"))])
 
-    card = prepare(f"{ORDERS}  title: Late orders\n", {"orders_2026": make_orders()}).load(
-        "orders.data_card"
-    )
+    card = prepare(ORDERS + said, {"orders_2026": make_orders()}).load("orders.data_card")
 
     assert card["title"] == "Late orders"
-    assert card["data_version"] == first["data_version"]
+    assert card["n_rows"]["train"] + card["n_rows"]["validation"] == 100
+    with pytest.raises(RawTableError, match="but got also"):
+        prepare(ORDERS + said, {"orders_2026": more})
 
 
 def test_block_that_does_not_fit_its_table_is_named(prepare: Prepare) -> None:

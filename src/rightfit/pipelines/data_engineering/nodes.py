@@ -70,7 +70,7 @@ def _complete(
     key = f"{dataset_name}.{dataset.make_key()}"
     pinned = inferred.get(key) if dataset.find_gaps() else None
     if pinned is not None:
-        return CompleteBlock.model_validate(pinned).reword(dataset)
+        return CompleteBlock.model_validate(pinned).take_over(dataset)
     complete = complete_block(dataset, tables, dataset_name=dataset_name)
     if dataset.find_gaps():
         inferred.put(key, complete.model_dump(mode="json"))
