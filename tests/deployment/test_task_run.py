@@ -55,6 +55,7 @@ def test_all_outputs_of_a_run_carry_its_version(home: Path, plan: Plan) -> None:
     assert versions(home) == {
         name: {FIRST}
         for name in (
+            "spec.json",
             "raw_check.json",
             "rows.parquet",
             "row_counts.json",

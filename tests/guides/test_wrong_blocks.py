@@ -40,14 +40,27 @@ def load(project: Path, conf: Path) -> None:
         (
             DATASETS,
             "quality: {name: accuracy, worst: 0.33, best: 1.0}",
-            "",
-            r"datasets\.orchard\.quality is missing; landsat has quality: \{name: accuracy, worst",
+            "quality: {name: acuracy, worst: 0.33, best: 1.0}",
+            r"datasets\.orchard\.quality\.name: .*'accuracy', .*got 'acuracy'",
         ),
         (
             DATASETS,
-            "<<: *table\n    title: Variety",
-            "title: Variety",
-            r"datasets\.orchard\.validation is missing; landsat has validation: \{method: strat",
+            "target: {column: variety}",
+            "",
+            r"datasets\.orchard\.target is missing; landsat has|"
+            r"datasets\.orchard\.target is missing; fl",
+        ),
+        (
+            DATASETS,
+            "target: {column: variety}",
+            "target: {column: variety, classes: [yes, no]}",
+            r'datasets\.orchard\.target\.classes\.0: .* quote them, as in \["no", "yes"\]',
+        ),
+        (
+            DATASETS,
+            "{column: variety}\n    task: classification",
+            "{column: variety}\n    task: regression",
+            r"datasets\.orchard: task regression is not supported yet, only classification",
         ),
         (
             DATASETS,
@@ -63,21 +76,21 @@ def load(project: Path, conf: Path) -> None:
         ),
         (
             DATASETS,
-            "numeric: [mass_g, width_mm]",
-            "numeric: [mass, width_mm]",
-            r"datasets\.orchard: features names the unknown columns \['mass'\]",
+            "      orchard:\n        min_rows: 900",
+            "      orchards:\n        min_rows: 900",
+            r"datasets\.orchard: schemas describes \['orchards'\], but the tables are \['orch",
         ),
         (
             DATASETS,
             "tables: [orchard]",
             "",
-            r"datasets\.orchard\.tables must list the raw tables.* tables: \[orchard\]",
+            r"datasets\.orchard\.tables must name the catalog entries.* tables: \[orchard\]",
         ),
         (
             GRID,
             "- boosting",
             "- extra_trees",
-            r"no model family 'extra_trees'.*register it in src/rightfit/families/families\.py",
+            r"no module 'my_study\.extra_trees' to hold a model family .*parameters_models\.yml",
         ),
         (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
         (
@@ -133,6 +146,24 @@ def test_wrong_block_is_refused_with_the_right_form(
     (conf / file).write_text(text.replace(right, wrong))
 
     with pytest.raises(ConfigurationError, match=message):
+        load(bootstrapped, conf)
+
+
+def test_faults_of_all_datasets_are_named_at_once(
+    followed: Path, bootstrapped: Path, tmp_path: Path
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(followed, conf)
+    text = (conf / DATASETS).read_text()
+    text = text.replace("seed: 1993", "sed: 1993").replace("licence: ours", "license: ours")
+    (conf / DATASETS).write_text(text)
+    grid = {"datasets": ["landsat", "orchard"], "models": ["boosting"]}
+    (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
+
+    with pytest.raises(
+        ConfigurationError,
+        match=r"(?s)landsat\.sed is unknown; did you mean 'seed'.*orchard\.license is unknown",
+    ):
         load(bootstrapped, conf)
 
 

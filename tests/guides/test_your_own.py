@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 from guides import copy_project, read_blocks
 
 MAX_CHANGED_LINES = 40
+MAX_BLOCK_LINES = 8
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,26 @@ def test_guide_changes_at_most_forty_lines(guide: Path) -> None:
 
     assert {block.language for block in blocks} == {"diff", "python", "yaml"}
     assert sum(len(block.added) for block in blocks) <= MAX_CHANGED_LINES
+
+
+def test_first_block_and_its_line_are_enough_for_a_dataset(
+    guide: Path, project_path: Path, tmp_path: Path
+) -> None:
+    copy = copy_project(project_path, tmp_path)
+    block, line = read_blocks(guide)[:2]
+    block.apply(copy)
+    line.apply(copy)
+    make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")
+
+    run_project(copy, "--pipelines", "data_engineering", "--params", "grid.datasets=[orchard]")
+
+    (path,) = (copy / "data" / "05_model_input" / "orchard" / "data_card.json").glob("*/*.json")
+    card = json.loads(path.read_text())
+    assert len(block.added) <= MAX_BLOCK_LINES
+    assert card["features"]["numeric"] == ["mass_g", "width_mm"]
+    assert card["features"]["categorical"] == ["soil", "slope"]
+    assert card["input_schema"]["classes"] == ["boskoop", "elstar", "topaz"]
+    assert card["quality"] == {"name": "accuracy", "worst": 0.34, "best": 1.0}
 
 
 def test_guide_brings_all_three_into_the_configuration(

@@ -13,7 +13,8 @@ from rightfit.preparation.checking import (
     find_column_faults,
     find_table_faults,
 )
-from rightfit.preparation.spec import ColumnGroup, DatasetSpec, TableSchema
+from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.table_schema import ColumnGroup, TableSchema
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]
@@ -81,7 +82,7 @@ def test_undescribed_column_is_allowed(describe: Describe, tables: Tables) -> No
     assert check_tables(describe(), tables, dataset_name="travel")["trips"].n_rows == 9
 
 
-def test_all_faults_of_all_tables_are_told_at_once(describe: Describe, tables: Tables) -> None:
+def test_all_faults_of_all_tables_are_reported_at_once(describe: Describe, tables: Tables) -> None:
     tables["trips"] = (
         tables["trips"].head(3).with_columns(day=pl.lit(32, dtype=pl.Int16), load=pl.lit("heavy"))
     )
@@ -105,7 +106,7 @@ def test_all_faults_of_all_tables_are_told_at_once(describe: Describe, tables: T
         assert part in message
 
 
-def test_value_that_is_no_class_is_told(describe: Describe, tables: Tables) -> None:
+def test_value_that_is_no_class_is_reported(describe: Describe, tables: Tables) -> None:
     spec = describe(
         target={"column": "vehicle", "at_least": None, "classes": ["bus", "car"]},
         features__categorical=[],

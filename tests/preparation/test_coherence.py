@@ -58,7 +58,7 @@ def test_incoherent_description_is_refused(
         describe(**changes)
 
 
-def test_all_incoherences_are_told_at_once(describe: Describe) -> None:
+def test_all_incoherences_are_reported_at_once(describe: Describe) -> None:
     with pytest.raises(ValidationError, match=r"'lateness'.*\['speed'\].*'fold'"):
         describe(target__column="lateness", features__numeric=["speed"], split__column="fold")
 
@@ -82,7 +82,7 @@ def test_all_incoherences_are_told_at_once(describe: Describe) -> None:
         ),
     ],
 )
-def test_feature_that_tells_the_outcome_is_refused(
+def test_feature_that_reveals_the_outcome_is_refused(
     describe: Describe, changes: dict[str, Any], leak: str
 ) -> None:
     with pytest.raises(ValidationError, match=rf"features \['{leak}'\] reveal the outcome"):

@@ -45,5 +45,5 @@ def test_hash_stays_the_same_across_machines_and_versions() -> None:
         FRAME.head(3),
     ],
 )
-def test_hash_tells_frames_apart(other: pl.DataFrame) -> None:
+def test_different_frames_have_different_hashes(other: pl.DataFrame) -> None:
     assert hash_frame(other) != hash_frame(FRAME)

@@ -34,6 +34,16 @@ def test_draw_keeps_a_rare_class() -> None:
     assert draw_stratified(labels, n_rows=5, seed=0)[999]
 
 
+def test_draw_takes_and_leaves_at_least_so_many_of_each_class() -> None:
+    labels = np.array([0] * 96 + [1] * 4)
+
+    drawn = draw_stratified(labels, n_rows=10, seed=0, min_drawn=2)
+    left = ~draw_stratified(labels, n_rows=98, seed=0, min_left=1)
+
+    assert np.bincount(labels[drawn]).tolist() == [8, 2]
+    assert np.bincount(labels[left]).tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("n_rows", [100, 101])
 def test_draw_of_all_rows_keeps_all(n_rows: int) -> None:
     assert draw_stratified(LABELS, n_rows=n_rows, seed=0).all()

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rightfit.preparation.spec import ColumnGroup, DatasetSpec, Quality, Target
+from rightfit.preparation.spec import DatasetSpec, Quality, Target
+from rightfit.preparation.table_schema import ColumnGroup
 
 Describe = Callable[..., DatasetSpec]
 

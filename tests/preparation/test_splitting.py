@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.assembling import add_label
+from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import DatasetSpec
 from rightfit.preparation.splitting import assign_parts, latest_rows
 
@@ -129,3 +130,57 @@ def test_one_time_for_all_rows_leaves_no_train_rows(describe: Describe, tables: 
 
     with pytest.raises(ValueError, match="in_time: 0 train, 3 validation, 1 test"):
         assign_parts(spec, add_label(trips, spec.target))
+
+
+def rare(n_rare: int) -> pl.DataFrame:
+    """A hundred rows without a documented split, few of them late."""
+    labels = [1] * n_rare + [0] * (100 - n_rare)
+    return pl.DataFrame({"label": labels, "row": list(range(100))})
+
+
+@pytest.mark.parametrize("n_rare", [3, 4, 10])
+def test_random_draws_give_a_rare_class_rows_in_every_part(describe: Describe, n_rare: int) -> None:
+    spec = describe(split={"method": "stratified", "share": 0.2}, validation=STRATIFIED)
+
+    rows = assign_parts(spec, rare(n_rare)).rows
+    of_rare = count(rows.filter(pl.col("label") == 1))
+
+    assert set(of_rare) == {"train", "validation", "test"}
+    assert count(rows)["test"] == 20
+
+
+def test_two_train_rows_of_a_class_are_shared_with_the_validation(describe: Describe) -> None:
+    labelled = wide(80, 16).with_columns(
+        label=pl.when(pl.col("row").is_in([5, 60, 90])).then(1).otherwise(0)
+    )
+
+    rows = assign_parts(describe(validation=STRATIFIED), labelled).rows
+
+    assert count(rows.filter(pl.col("label") == 1)) == {"train": 1, "validation": 1, "test": 1}
+
+
+def test_cap_keeps_rows_of_a_rare_class_for_train_and_validation(describe: Describe) -> None:
+    labelled = wide(80, 16).with_columns(
+        label=pl.when(pl.col("row").is_in([5, 20, 60, 90])).then(1).otherwise(0)
+    )
+
+    rows = assign_parts(describe(validation=STRATIFIED, max_train_rows=8), labelled).rows
+
+    assert count(rows.filter(pl.col("label") == 1)) == {"train": 1, "validation": 1, "test": 1}
+
+
+def test_class_with_too_few_rows_is_refused_with_the_cure(describe: Describe) -> None:
+    spec = describe(split={"method": "stratified", "share": 0.2}, validation=STRATIFIED)
+
+    with pytest.raises(
+        RawTableError, match=r"(?s)late: 1 train, 1 validation, 0 test.*Add rows of these classes"
+    ):
+        assign_parts(spec, rare(2))
+
+
+def test_test_rows_by_time_are_later_than_all_others(describe: Describe) -> None:
+    by_time = {"method": "by_time", "share": 0.25, "time_columns": ["day", "clock"]}
+
+    rows = assign_parts(describe(split=by_time, validation=STRATIFIED), wide(80, 16)).rows
+
+    assert rows.filter(pl.col("part") == "test")["row"].to_list() == list(range(72, 96))

@@ -35,6 +35,7 @@ class Block:
             path.write_text(path.read_text() + self.text)
         else:
             assert not path.exists(), f"{path} is there already"
+            path.parent.mkdir(exist_ok=True)
             path.write_text(self.text)
 
 

@@ -1,4 +1,4 @@
-"""What a model is fed and what it answers: the input schema that travels with data and bundles."""
+"""Input and output of a model: the schema that is stored with data cards and bundles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class InputSchema:
-    """Columns a model reads and classes it tells apart.
+    """Columns a model reads and classes it predicts.
 
     Args:
         features: Column names of the float32 input matrix, in order.

@@ -19,13 +19,15 @@ from rightfit.preparation.coherence import (
     leaking_columns,
     list_columns,
 )
+from rightfit.preparation.feature_inference import (
+    ALL_FEATURES,
+    InferredFeatures,
+    infer_features,
+)
 from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inference import (
-    VALIDATION_SHARE,
-    InferredFeatures,
     infer_classes,
-    infer_features,
     infer_quality,
     infer_schema,
     infer_split,
@@ -34,18 +36,20 @@ from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
     DatasetFields,
     DatasetSpec,
-    Described,
     Features,
     Quality,
     Split,
     StratifiedShare,
-    TableSchema,
     Task,
     Validation,
 )
+from rightfit.preparation.table_schema import Described, TableSchema
 
+DEFAULT_VALIDATION = StratifiedShare(method="stratified", share=0.2)
 N_KEY_DIGITS = 16  # of the sha256
-WORDS = {"title", "licence", "source", "notes"}  # keys without influence on the data
+WORDS = {"title", "licence", "source", "notes"}
+NOT_INFERRED_FROM = {*WORDS, "validation", "max_train_rows", "max_test_rows", "seed"}
+"""Keys that no inferred value depends on."""
 
 
 class QualityBlock(Described):
@@ -97,8 +101,9 @@ class DatasetBlock(DatasetFields):
         return tuple(key for key, is_gap in gaps.items() if is_gap)
 
     def make_key(self) -> str:
-        """Return what a stored completion of this block is found by; wording plays no part."""
-        return hash_json(self.model_dump(mode="json", exclude=WORDS))[:N_KEY_DIGITS]
+        """Return the key of what is inferred for this block."""
+        content = self.model_dump(mode="json", exclude=NOT_INFERRED_FROM)
+        return hash_json(content)[:N_KEY_DIGITS]
 
 
 class CompleteBlock(Described):
@@ -110,10 +115,18 @@ class CompleteBlock(Described):
     spec: DatasetSpec
     remarks: tuple[str, ...]
 
-    def reword(self, block: DatasetBlock) -> CompleteBlock:
-        """Return the same with the wording that the block has by now."""
-        words = {name: getattr(block, name) for name in WORDS if getattr(block, name) is not None}
-        return self.model_copy(update={"spec": self.spec.model_copy(update=words)})
+    def take_over(self, block: DatasetBlock) -> CompleteBlock:
+        """Return the same with the values that the block has by now where none is inferred.
+
+        Raises:
+            ValueError: If these do not agree with what was inferred.
+        """
+        values = {name: getattr(block, name) for name in NOT_INFERRED_FROM}
+        values["title"] = block.title or self.spec.title
+        values["validation"] = block.validation or DEFAULT_VALIDATION
+        spec = self.spec.model_copy(update=values)
+        _raise(find_incoherences(spec))
+        return self.model_copy(update={"spec": spec})
 
 
 def complete_block(
@@ -130,9 +143,9 @@ def complete_block(
         ValueError: If a part cannot be inferred, or the parts do not agree; lists all faults.
     """
     schemas = _complete_schemas(block, tables)
-    if tables:
-        _raise(find_structure_faults(block, schemas))
     fields = _expand_lists(block, schemas)
+    if tables:  # inference needs what these name
+        _raise(find_structure_faults(fields, schemas))
     split = block.split or infer_split(tables[block.main_table])
     outcome = _find_outcome(block, schemas, tables)
     classes = block.target.classes or infer_classes(block.target, outcome)
@@ -147,8 +160,7 @@ def complete_block(
             "derived": (*fields.derived, *chosen.derived),
             "features": chosen.features,
             "split": split,
-            "validation": block.validation
-            or StratifiedShare(method="stratified", share=VALIDATION_SHARE),
+            "validation": block.validation or DEFAULT_VALIDATION,
             "quality": _complete_quality(block.quality or QualityBlock(), outcome),
         }
     )
@@ -232,13 +244,22 @@ def _complete_features(
 ) -> InferredFeatures:
     hidden = leaking_columns(fields, split)
     if "features" in block.find_gaps():
-        main = tables[fields.main_table]
-        known = schemas[fields.main_table].by_column()
-        columns = {name: main[name] for name in main.columns if name in known}
-        for join in fields.joins:
-            columns |= {join.prefix + name: tables[join.table][name] for name in join.columns}
+        table, known = tables[fields.main_table], schemas[fields.main_table].by_column()
         return infer_features(
-            fields, block.features, columns=columns, outcome=outcome, hidden=hidden
+            block.features or ALL_FEATURES,
+            fields.derived,
+            main={
+                name: table[name]
+                for name in table.columns
+                if name in known or fields.main_table not in block.schemas
+            },
+            joined={
+                join.prefix + name: tables[join.table][name]
+                for join in fields.joins
+                for name in join.columns
+            },
+            outcome=outcome,
+            hidden=hidden,
         )
     chosen = block.features or Features()
     known_names = list_columns(fields, schemas)

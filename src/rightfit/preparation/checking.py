@@ -8,16 +8,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.frames import RawTableError, cast_without_loss
-from rightfit.preparation.spec import (
-    Bounds,
-    ByteLength,
-    ColumnGroup,
-    ColumnSplit,
-    DatasetSpec,
-    TableSchema,
-    Target,
-    Values,
-)
+from rightfit.preparation.spec import ColumnSplit, DatasetSpec, Target
+from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
 
 N_EXAMPLES = 5  # offending values shown in a message
 

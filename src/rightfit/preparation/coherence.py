@@ -8,14 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from rightfit.preparation.spec import (
-    ColumnSplit,
-    DatasetFields,
-    DatasetSpec,
-    Join,
-    Split,
-    TableSchema,
-)
+from rightfit.preparation.spec import ColumnSplit, DatasetFields, DatasetSpec, Join, Split
+from rightfit.preparation.table_schema import TableSchema
 from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself

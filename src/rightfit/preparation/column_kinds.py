@@ -45,7 +45,7 @@ def find_kind(column: pl.Series, outcome: pl.Series | None) -> Kind:
     if n_distinct <= 1:
         return Kind("unused", "it is constant")
     if outcome is not None and _repeats(column, outcome, n_distinct):
-        return Kind("unused", "each class has one value of its own: it repeats the target")
+        return Kind("unused", "it repeats the target, one value per class")
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         is_identifier = column.dtype.is_integer() and _is_identifier(column, n_distinct)
         return Kind("unused", "it identifies rows") if is_identifier else Kind("numeric")
@@ -79,10 +79,9 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     counts = known.value_counts(name="n_rows")["n_rows"]
     covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
     if covered < MIN_COVERED_SHARE * known.len():
-        share = f"{covered / known.len():.0%}"
         return Kind(
             "unused",
-            f"it has {n_distinct} values, and those with at least {MIN_CATEGORY_SHARE:.0%} of the "
-            f"rows cover only {share} of them",
+            f"it has {n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
+            f"cover only {covered / known.len():.0%} of them",
         )
     return Kind("categorical")

@@ -117,7 +117,7 @@ _TAKEN_OVER = (
 
 
 def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
-    """Return the columns that models read and the classes they tell apart."""
+    """Return the columns that models read and the classes they predict."""
     image = spec.features.image
     return InputSchema(
         features=name_features(encoder),

@@ -1,4 +1,4 @@
-"""Let raw tables in: whatever a catalog entry loads becomes one polars frame with plain dtypes.
+"""Convert raw tables: whatever a catalog entry loads becomes one polars frame of plain dtypes.
 
 pandas is not imported here and need not be installed.
 """

@@ -1,8 +1,7 @@
 """The complete description of a dataset: tables, joins, target, features, split, quality.
 
 The configuration may leave most of it out (``block.py``); what it leaves out is inferred from the
-tables once (``inference.py``). What the parts must agree on is checked in ``coherence.py``. A
-default here is the strict or empty case: no gaps, no outliers, no further columns.
+tables once (``inference.py``). What the parts must agree on is checked in ``coherence.py``.
 """
 
 from __future__ import annotations
@@ -11,9 +10,7 @@ import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -22,112 +19,16 @@ from pydantic import (
 )
 
 from rightfit.families.quality import QualityName
-
-INTEGER_DTYPES = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-NUMERIC_DTYPES = (*INTEGER_DTYPES, "Float32", "Float64")
-PLAIN_DTYPES = (*NUMERIC_DTYPES, "Boolean", "String", "Binary", "Date")
+from rightfit.preparation.table_schema import Described, TableSchema, refuse_truth_value
 
 Task = Literal["classification", "regression"]
 
 
-def _refuse_truth_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(
-            f"YAML reads yes, no, on, off, true and false as truth values, and got {value}; "
-            'quote them, as in ["no", "yes"]'
-        )
-    return value
-
-
 def _read_class_name(value: Any) -> Any:
-    return str(value) if type(value) is int else _refuse_truth_value(value)
+    return str(value) if type(value) is int else refuse_truth_value(value)
 
 
 ClassName = Annotated[str, BeforeValidator(_read_class_name)]
-Value = Annotated[int | str, BeforeValidator(_refuse_truth_value)]
-
-
-class Described(BaseModel):
-    """Part of a dataset's description: frozen, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bounds(Described):
-    """Numbers from ``min`` to ``max``, both included."""
-
-    min: float = Field(allow_inf_nan=False)
-    max: float = Field(allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Bounds:
-        if not self.min <= self.max:
-            raise ValueError(f"min must not exceed max, but got {self.min=}, {self.max=}")
-        return self
-
-
-class Values(Described):
-    """One of the listed values."""
-
-    values: tuple[Value, ...] = Field(min_length=1)
-
-
-class ByteLength(Described):
-    """Byte strings of exactly this length, in bytes."""
-
-    n_bytes: int = Field(gt=0)
-
-
-class ColumnGroup(Described):
-    """Raw columns that must look alike.
-
-    ``names`` may hold patterns (``patterns.py``). ``dtype`` is polars' own spelling, such as
-    ``Int16`` or ``Datetime(time_unit='ms', time_zone='UTC')``; a column that fits it without loss
-    is cast. A share is a fraction of the table's rows. Values
-    outside ``allowed`` that ``max_outlier_share`` tolerates become null and are counted.
-    """
-
-    names: tuple[str, ...] = Field(min_length=1)
-    dtype: str
-    allowed: Bounds | Values | ByteLength | Literal["any"] = "any"
-    max_null_share: float = Field(default=0.0, ge=0, le=1)
-    max_outlier_share: float = Field(default=0.0, ge=0, lt=1)
-
-    @field_validator("dtype")
-    @classmethod
-    def _check_dtype(cls, dtype: str) -> str:
-        if dtype not in PLAIN_DTYPES and not dtype.startswith("Datetime(time_unit="):
-            raise ValueError(
-                f"dtype must be one of {', '.join(PLAIN_DTYPES)} or, for example, "
-                f"Datetime(time_unit='ms', time_zone='UTC'), but got {dtype!r}"
-            )
-        return dtype
-
-    @model_validator(mode="after")
-    def _check_allowed(self) -> ColumnGroup:
-        if isinstance(self.allowed, Bounds) and self.dtype not in NUMERIC_DTYPES:
-            raise ValueError(f"min and max need a numeric dtype, but got {self.dtype=}")
-        if isinstance(self.allowed, ByteLength) and self.dtype != "Binary":
-            raise ValueError(f"n_bytes needs the dtype Binary, but got {self.dtype=}")
-        if isinstance(self.allowed, Values):
-            kind = str if self.dtype == "String" else int if self.dtype in INTEGER_DTYPES else None
-            if kind is None or not all(type(value) is kind for value in self.allowed.values):
-                raise ValueError(
-                    "values must be texts for the dtype String or integers for an integer dtype, "
-                    f"but got {self.allowed.values} for {self.dtype=}"
-                )
-        return self
-
-
-class TableSchema(Described):
-    """What a raw table must look like. Columns that are not described are ignored."""
-
-    min_rows: int = Field(default=1, gt=0)
-    columns: tuple[ColumnGroup, ...] = Field(min_length=1)
-
-    def by_column(self) -> dict[str, ColumnGroup]:
-        """Return the group of each described column."""
-        return {name: group for group in self.columns for name in group.names}
 
 
 class Join(Described):

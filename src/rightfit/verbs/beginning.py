@@ -12,8 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rightfit.parameters.defaults import BLOCKS, read_default
 
 TEMPLATE_CONF = "template/{{ cookiecutter.repo_name }}/conf/base"
@@ -58,7 +56,7 @@ class NewFile:
 
 
 def plan_files(
-    folder: Path, parameters: Mapping[str, Any], *, dataset: str, block: Mapping[str, Any]
+    folder: Path, parameters: Mapping[str, Any], *, dataset: str, block: str
 ) -> list[NewFile]:
     """Plan the files that a project lacks.
 
@@ -66,7 +64,7 @@ def plan_files(
         folder: The base environment of the configuration.
         parameters: The project's own parameters.
         dataset: Name of the first dataset.
-        block: Its description.
+        block: Its description as YAML, to stand below ``datasets``.
 
     Raises:
         ValueError: If the project uses the name of a block of Rightfit for something else.
@@ -74,7 +72,7 @@ def plan_files(
     _refuse_own_blocks(parameters)
     texts = {
         "grid": GRID.format(dataset=dataset),
-        "datasets": DATASETS + write_block(dataset, block),
+        "datasets": DATASETS + block,
         "applications": _read_example("applications"),
     }
     return [
@@ -82,19 +80,6 @@ def plan_files(
         for name, text in texts.items()
         for path in [folder / f"parameters_{name}.yml"]
     ]
-
-
-def write_block(dataset: str, block: Mapping[str, Any]) -> str:
-    """Return a dataset's block as YAML, indented below ``datasets``."""
-    named = {dataset: dict(block)}
-    text = yaml.safe_dump(
-        named,
-        sort_keys=False,
-        allow_unicode=True,
-        width=96,
-        default_flow_style=None,
-    )
-    return "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def name_dataset(entry: str) -> str:

@@ -130,7 +130,7 @@ def init(entry: str | None, target: str | None, *, dry_run: bool, **place: Any) 
     from rightfit.verbs.first_dataset import describe_entry
 
     dataset = name_dataset(entry or "my_table")
-    block: dict[str, Any] = {"tables": [dataset], "target": {"column": target or "label"}}
+    block = f"  {dataset}:\n    tables: [{dataset}]\n    target: {{column: {target or 'label'}}}\n"
     try:
         if entry is not None:
             block = describe_entry(_open(**place, raw_table=entry), entry, target, dataset=dataset)
@@ -141,6 +141,8 @@ def init(entry: str | None, target: str | None, *, dry_run: bool, **place: Any) 
     for file in planned:
         if file.kept_because:
             click.echo(f"kept     {file.path}: {file.kept_because}")
+            if entry is not None and file.path.name == "parameters_datasets.yml":
+                click.echo(f"To describe {entry}, add to it below datasets:\n{block}".rstrip())
             continue
         if not dry_run:
             file.path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kedro.io import DatasetError
 
-from rightfit.preparation.block import DatasetBlock, complete_block
-from rightfit.preparation.frames import read_tables
+from rightfit.preparation.frames import read_frame
+from rightfit.preparation.proposal import describe_dataset, write_block
 from rightfit.verbs.stored import StoredResults
 
-WHOLE = {"title", "licence", "source", "notes"}  # nothing to review in them yet
 
-
-def describe_entry(
-    results: StoredResults, entry: str, target: str | None, *, dataset: str
-) -> dict[str, Any]:
+def describe_entry(results: StoredResults, entry: str, target: str | None, *, dataset: str) -> str:
     """Infer the description of a dataset from a catalog entry.
 
     Args:
@@ -25,21 +19,19 @@ def describe_entry(
         dataset: The dataset's name.
 
     Returns:
-        The complete block, as plain YAML types.
+        The complete block as YAML, to stand below ``datasets``.
 
     Raises:
         ValueError: If the entry cannot be loaded, the column is not in it, or something cannot be
             inferred.
     """
     try:
-        frame = results.load_current(entry)
+        loaded = results.load_current(entry)
     except DatasetError as err:
         raise ValueError(f"The table {entry} cannot be loaded: {err}") from err
-    tables = read_tables({entry: entry}, (frame,))
-    columns = tables[entry].columns
-    if target not in columns:
-        raise ValueError(f"--target must be a column of {entry}, one of {columns}; got {target!r}.")
-    block = DatasetBlock.model_validate({"tables": [entry], "target": {"column": target}})
-    spec = complete_block(block, tables, dataset_name=dataset).spec
-    described: dict[str, Any] = spec.model_dump(mode="json", exclude_defaults=True, exclude=WHOLE)
-    return described | {"tables": [entry]}
+    frame = read_frame(loaded, entry=entry)
+    if target is None or target not in frame.columns:
+        raise ValueError(
+            f"--target must be a column of {entry}, one of {frame.columns}; got {target!r}."
+        )
+    return write_block(dataset, describe_dataset(frame, entry=entry, target=target))

@@ -64,7 +64,7 @@ def run_stage(
         chosen = raw_tables | (frames or {})
         inputs = {table: chosen[table] for table in spec["tables"]}
         inputs[f"params:datasets.{dataset}"] = DatasetBlock.model_validate(spec)
-        inputs[f"{dataset}.inferred"] = JsonStore(folder / str(next(numbers)))
+        inputs["inferred_descriptions"] = JsonStore(folder / str(next(numbers)))
         pipeline = create_pipeline(Grid({dataset: tuple(spec["tables"])}, {}))
         catalog = DataCatalog({name: MemoryDataset(data) for name, data in inputs.items()})
         for name in pipeline.all_outputs():

@@ -53,8 +53,8 @@ def check_raw_tables(
     gaps = dataset.find_gaps()
     if gaps:
         logger.info(
-            "%s: %s were inferred from its tables; the data card holds them, and later runs keep "
-            "them until its block changes",
+            "%s: %s inferred from its tables, see its data card; kept for later runs until its "
+            "block changes",
             dataset_name,
             ", ".join(gaps),
         )
@@ -67,10 +67,10 @@ def _complete(
     tables: dict[str, pl.DataFrame],
     dataset_name: str,
 ) -> CompleteBlock:
-    key = dataset.make_key()
+    key = f"{dataset_name}.{dataset.make_key()}"
     pinned = inferred.get(key) if dataset.find_gaps() else None
     if pinned is not None:
-        return CompleteBlock.model_validate(pinned).reword(dataset)
+        return CompleteBlock.model_validate(pinned).take_over(dataset)
     complete = complete_block(dataset, tables, dataset_name=dataset_name)
     if dataset.find_gaps():
         inferred.put(key, complete.model_dump(mode="json"))

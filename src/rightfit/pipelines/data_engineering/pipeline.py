@@ -29,7 +29,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
 
 
 def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
-    block, inferred = f"params:datasets.{name}", f"{name}.inferred"
+    block, inferred = f"params:datasets.{name}", "inferred_descriptions"
     spec, check, rows, encoder = (
         f"{name}.{entry}" for entry in ("spec", "raw_check", "rows", "encoder")
     )

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from rightfit.preparation.block import CompleteBlock, DatasetBlock, complete_block
+from rightfit.preparation.spec import (
+    ColumnSplit,
+    Features,
+    Image,
+    Join,
+    Quality,
+    StratifiedShare,
+    Weekday,
+)
+from rightfit.preparation.table_schema import ByteLength
+
+N = 240
+
+
+def make_orders() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "order_id": range(N),
+            "mass": [None if i % 10 == 0 else float(i % 13) for i in range(N)],
+            "n_parts": [i % 11 for i in range(N)],
+            "depot": ["north", "south", "west"] * (N // 3),
+            "day": [date(2026, 1, 1 + i % 28) for i in range(N)],
+            "flag": ["y" if i % 4 == 0 else "n" for i in range(N)],
+            "late": ["yes" if i % 4 == 0 else "no" for i in range(N)],
+        }
+    )
+
+
+def complete(table: pl.DataFrame | None = None, **said: Any) -> CompleteBlock:
+    block = {"tables": ["orders"], "target": {"column": "late"}, **said}
+    tables = {"orders": make_orders() if table is None else table}
+    return complete_block(DatasetBlock.model_validate(block), tables, dataset_name="orders")
+
+
+def test_minimal_block_is_completed_from_the_table() -> None:
+    spec = complete().spec
+
+    assert spec.task == "classification"
+    assert spec.target.classes == ("no", "yes")
+    assert spec.features == Features(
+        numeric=("mass", "n_parts"),
+        indicate_missing=("mass",),
+        categorical=("depot", "day_weekday"),
+    )
+    assert spec.derived == (Weekday(op="weekday", name="day_weekday", column="day"),)
+    assert spec.split == StratifiedShare(method="stratified", share=0.2)
+    assert spec.validation == StratifiedShare(method="stratified", share=0.2)
+    assert spec.quality == Quality(name="roc_auc", worst=0.5, best=1.0)
+    assert spec.schemas["orders"].min_rows == N // 2
+    assert spec.schemas["orders"].by_column()["mass"].max_null_share == 0.2
+    assert spec.schemas["orders"].by_column()["depot"].max_null_share == 0.0
+
+
+def test_columns_left_out_are_remarked_with_their_reason() -> None:
+    remarks = complete().remarks
+
+    assert [remark.split(" ")[0] for remark in remarks] == ["'order_id'", "'day'", "'flag'"]
+    assert remarks[2] == "'flag' is no feature: it repeats the target, one value per class"
+
+
+def test_column_of_a_dtype_without_use_is_remarked() -> None:
+    table = make_orders().with_columns(wait=pl.duration(seconds=pl.col("n_parts")))
+
+    assert any(remark.startswith("'wait' is no feature") for remark in complete(table).remarks)
+
+
+def test_what_the_block_says_is_not_inferred() -> None:
+    said = {
+        "features": {"numeric": ["n_*"]},
+        "quality": {"name": "accuracy"},
+        "split": {"method": "by_time", "share": 0.3, "time_columns": ["day"]},
+        "target": {"column": "late", "classes": ["yes", "no"]},
+    }
+
+    complete_one = complete(**said)
+
+    assert complete_one.remarks == ()
+    assert complete_one.spec.features == Features(numeric=("n_parts",))
+    assert complete_one.spec.quality == Quality(name="accuracy", worst=0.75, best=1.0)
+    assert complete_one.spec.split.method == "by_time"  # type: ignore[union-attr]
+    assert complete_one.spec.target.classes == ("yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("features", "numeric", "categorical"),
+    [
+        ({"numeric": ["*"]}, ("mass", "n_parts"), ()),
+        ({"categorical": ["*"]}, (), ("depot", "day_weekday")),
+        ({"numeric": ["*"], "categorical": ["n_parts"]}, ("mass",), ("n_parts",)),
+        ({"numeric": ["order_id", "*"]}, ("order_id", "mass", "n_parts"), ()),
+    ],
+)
+def test_star_stands_for_all_other_columns_of_the_kind(
+    features: dict[str, Any], numeric: tuple[str, ...], categorical: tuple[str, ...]
+) -> None:
+    found = complete(features=features).spec.features
+
+    assert (found.numeric, found.categorical) == (numeric, categorical)
+
+
+def test_not_features_are_left_out_and_may_be_patterns() -> None:
+    assert complete(not_features=["n_*", "depot"]).spec.features.columns == ("mass", "day_weekday")
+
+
+def test_joined_table_is_described_and_used() -> None:
+    depots = pl.DataFrame({"depot": ["north", "south", "west"], "height": [1.0, 2.0, 3.0]})
+    block = DatasetBlock.model_validate(
+        {
+            "tables": ["orders", "depots"],
+            "target": {"column": "late"},
+            "joins": [{"table": "depots", "keys": ["depot"], "columns": ["*"]}],
+        }
+    )
+
+    spec = complete_block(
+        block, {"orders": make_orders(), "depots": depots}, dataset_name="orders"
+    ).spec
+
+    assert spec.joins == (Join(table="depots", keys=("depot",), columns=("height",)),)
+    assert list(spec.schemas["depots"].by_column()) == ["depot", "height"]
+    assert "height" in spec.features.numeric
+
+
+def test_column_called_split_is_the_split() -> None:
+    table = make_orders().with_columns(split=pl.Series(["train", "train", "test"] * (N // 3)))
+
+    spec = complete(table).spec
+
+    assert spec.split == ColumnSplit(column="split", train="train", test="test")
+    assert "split" not in spec.features.columns
+
+
+def test_column_of_equally_long_bytes_is_an_image() -> None:
+    table = pl.DataFrame(
+        {"scan": [bytes([i % 9] * 12) for i in range(N)], "late": ["a", "b"] * (N // 2)}
+    )
+
+    spec = complete(table).spec
+
+    assert spec.features.image == Image(column="scan", shape=(2, 2, 3))
+    assert spec.schemas["orders"].by_column()["scan"].allowed == ByteLength(n_bytes=12)
+
+
+@pytest.mark.parametrize(
+    ("values", "quality"),
+    [
+        (["a", "b"], Quality(name="roc_auc", worst=0.5, best=1.0)),
+        (["a", "b", "c"], Quality(name="accuracy", worst=0.33, best=1.0)),
+        (["a", "a", "a", "b", "c", "a"], Quality(name="balanced_accuracy", worst=0.33, best=1.0)),
+    ],
+)
+def test_quality_follows_from_the_classes_balance(values: list[str], quality: Quality) -> None:
+    table = make_orders().with_columns(late=pl.Series(values * (N // len(values))))
+
+    assert complete(table).spec.quality == quality
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pl.Series([1, 0] * (N // 2)), ("0", "1")),
+        (pl.Series([10.0, 9.0] * (N // 2)), ("9", "10")),  # whole numbers, sorted as numbers
+        (pl.Series([True, False] * (N // 2)), ("false", "true")),
+    ],
+)
+def test_classes_are_the_targets_values_in_order(
+    column: pl.Series, classes: tuple[str, ...]
+) -> None:
+    assert complete(make_orders().with_columns(late=column)).spec.target.classes == classes
+
+
+def test_numbers_become_two_classes_at_a_threshold() -> None:
+    spec = complete(target={"column": "n_parts", "at_least": 5}).spec
+
+    assert spec.target.classes == ("below 5", "5 or more")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"target": {"column": "lat"}}, "target.column 'lat' is not a column of orders; did you"),
+        ({"target": {"column": "mass"}}, "13 different values .*regression, which is not supp"),
+        ({"target": {"column": "name"}}, "240 different values, allowed are at most 100 classes"),
+        ({"features": {"numeric": ["mas"]}}, r"unknown columns \['mas'\]"),
+        ({"features": {"numeric": ["depot", "*"]}}, "'depot', which is String"),
+        ({"features": {"numeric": ["w*"]}}, r"unknown columns \['w\*'\]"),
+        ({"features": {"categorical": ["late", "*"]}}, r"\['late'\] reveal the outcome"),
+    ],
+)
+def test_gap_that_cannot_be_filled_is_named(said: dict[str, Any], message: str) -> None:
+    table = make_orders().with_columns(
+        pl.col("mass") + 0.5, name=pl.format("n{}", pl.col("order_id"))
+    )
+
+    with pytest.raises(ValueError, match=message):
+        complete(table, **said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"task": "regression"}, "task regression is not supported yet, only classification"),
+        ({"target": {"column": "late", "classes": [True, False]}}, r'quote them, as in \["no", "y'),
+        ({"target": {"column": "late", "classes": ["no"]}}, "classes must name at least two"),
+        ({"tables": ["orders", "orders"]}, "tables must differ"),
+        ({"tables": ["orders", "depots"]}, r"joins must name each table .*\(\['depots'\]\)"),
+        ({"schemas": {"order": {"columns": [{"names": ["a"], "dtype": "Int8"}]}}}, "'order'"),
+    ],
+)
+def test_what_no_table_can_mend_is_refused_before_any_is_read(
+    said: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        DatasetBlock.model_validate({"tables": ["orders"], "target": {"column": "late"}} | said)
+
+
+def test_class_names_may_be_numbers() -> None:
+    block = DatasetBlock.model_validate(
+        {"tables": {"orders": "orders_2026"}, "target": {"column": "late", "classes": [0, 1]}}
+    )
+
+    assert block.target.classes == ("0", "1")
+    assert block.tables == {"orders": "orders_2026"}
+
+
+def test_key_changes_with_what_is_inferred_from_it_alone() -> None:
+    block = DatasetBlock.model_validate({"tables": ["orders"], "target": {"column": "late"}})
+
+    assert block.model_copy(update={"notes": ("new",), "seed": 1}).make_key() == block.make_key()
+    assert block.model_copy(update={"not_features": ("a",)}).make_key() != block.make_key()

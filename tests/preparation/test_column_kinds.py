@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rightfit.preparation.column_kinds import find_kind
+
+OUTCOME = pl.Series(["yes", "no"] * 100)
+N = OUTCOME.len()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind", "reason"),
+    [
+        ("size", [i % 7 for i in range(N)], "numeric", ""),
+        ("share", [i / N for i in range(N)], "numeric", ""),
+        ("flag", [i % 3 == 0 for i in range(N)], "numeric", ""),
+        ("kind", ["abc"[i % 3] for i in range(N)], "categorical", ""),
+        ("kind", ["a"] * 120 + [str(i) for i in range(80)], "categorical", ""),
+        ("always", [5] * N, "unused", "constant"),
+        ("never", [None] * N, "unused", "constant"),
+        ("row", list(range(N)), "unused", "identifies rows"),
+        ("customer_id", [i * i for i in range(N)], "unused", "identifies rows"),
+        ("shop_id", [i % 5 for i in range(N)], "numeric", ""),  # so few may mean something
+        ("distance", [i * i for i in range(N)], "numeric", ""),  # all differ, but with gaps
+        ("name", [f"n{i}" for i in range(N)], "unused", "every text differs"),
+        ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
+        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "has 160 values; .* only 40%"),
+        ("code", [1, 2] * 100, "unused", "repeats the target"),
+        ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "time", "later"),
+        ("image", [bytes([i % 7]) for i in range(N)], "bytes", "bytes"),
+        ("list", [[i % 7] for i in range(N)], "unused", "List"),
+    ],
+)
+def test_kind_follows_from_the_values(name: str, values: list[Any], kind: str, reason: str) -> None:
+    found = find_kind(pl.Series(name, values), OUTCOME)
+
+    assert found.name == kind
+    assert pl.Series([found.reason]).str.contains(reason).all(), found.reason
+
+
+def test_column_of_another_table_is_not_compared_with_the_outcome() -> None:
+    assert find_kind(pl.Series("code", [1, 2] * 4), None).name == "numeric"
