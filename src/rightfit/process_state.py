@@ -19,7 +19,7 @@ class ProcessHook:
         self._verbosity: int | None = None
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+    def before_pipeline_run(self) -> None:
         """Remember what the nodes may change."""
         optuna = sys.modules.get("optuna")
         self._verbosity = None if optuna is None else optuna.logging.get_verbosity()
