@@ -19,7 +19,7 @@ from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.stopping import is_over
 from rightfit.profiling.measuring.turns import SCREENED, measure_jobs
-from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.metrics import FIT_COLUMNS, NOT_IN_TRAINING, columns_from
 from rightfit.profiling.profiles.jobs import Job, Serving, Store, plan_jobs
 from rightfit.profiling.profiles.profile import Profile, profile_row, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 BYTES_PER_MIB = 2**20
 TRIAL_NUMBER = re.compile(r"-(\d+)$")
-FIT_COLUMNS = tuple(metric.column for metric in METRICS if metric.phase == "fit")
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def _assemble(
 
 def _set_quality(profile: Profile, quality: Json, metric: QualityMetric) -> None:
     if "error" in quality:
-        profile.miss(["quality", "quality_raw"], quality["error"])
+        profile.miss(columns_from("answers"), quality["error"])
         return
     for suffix in ("", "_low", "_high"):
         raw = quality[f"raw{suffix}"]
@@ -235,6 +234,6 @@ def _set_fit(profile: Profile, job: Job, trials: Mapping[int, Mapping[str, Any]]
     for column in FIT_COLUMNS:
         value = trial.get(column)
         if value is None:
-            profile.miss([column], "not measured in training")
+            profile.miss([column], NOT_IN_TRAINING)
         else:
             profile.set(column, value)

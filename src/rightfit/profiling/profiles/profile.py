@@ -7,29 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.intervals import Interval
-from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS
 from rightfit.profiling.worker.process import Json
 
 if TYPE_CHECKING:
     import polars as pl
-
-INTERVAL_COLUMNS = tuple(
-    f"{column}{end}"
-    for column in (
-        "quality",
-        "quality_raw",
-        "latency_p50_ms",
-        "latency_p95_ms",
-        "latency_p99_ms",
-        "latency_under_load_p99_ms",
-        "max_rate_per_s",
-        "throughput_rows_per_s",
-        "peak_memory_mib",
-        "peak_memory_one_row_mib",
-        "load_time_ms",
-    )
-    for end in ("_low", "_high")
-)
 
 
 class Profile:

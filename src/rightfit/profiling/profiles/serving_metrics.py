@@ -16,7 +16,13 @@ from rightfit.profiling.measuring.stopping import (
     per_process,
     usable_rounds,
 )
-from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.metrics import (
+    LATENCY_COLUMNS,
+    MEASURED_SOURCES,
+    NO_DEVICE_FIGURE,
+    NO_LOAD_TEST,
+    columns_from,
+)
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.worker.latency import (
     NS_PER_MS,
@@ -29,11 +35,8 @@ from rightfit.profiling.worker.throughput import best_batch_size
 
 MS_PER_S = 1_000
 ROWS_OF_ENERGY = 1_000
-LATENCY_COLUMNS = {0.5: "latency_p50_ms", 0.95: "latency_p95_ms", 0.99: "latency_p99_ms"}
 SERVER_COLUMNS = {"latency_under_load_p99_ms": "p99_ms", "max_rate_per_s": "max_rate_per_s"}
 GPU_COLUMNS = ("gpu_util_pct", "gpu_memory_mib")
-TIER_COLUMNS = ("min_hardware_tier", "cost_usd_per_1m_rows")
-ELSEWHERE = ("quality", "quality_raw", "model_size_mib", *TIER_COLUMNS)
 
 
 def set_serving_metrics(
@@ -55,8 +58,7 @@ def set_serving_metrics(
             is read from fewer calls than may be published.
     """
     if state["error"] is not None:
-        measured = [m.column for m in METRICS if m.phase != "fit" and m.column not in ELSEWHERE]
-        profile.miss(measured, f"it does not run: {state['error']}")
+        profile.miss(columns_from(*MEASURED_SOURCES), f"it does not run: {state['error']}")
         return
     rounds = usable_rounds(state, settings)
     batch_size = _best_batch(rounds)
@@ -93,7 +95,7 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
     if smallest is None or cheapest is None or rows_per_s is None:
         reasons = "; ".join(f"{j.tier.name}: {j.reason}" for j in judged)
         reason = f"it fits no tier ({reasons})" if judged else profile.reasons["peak_memory_mib"]
-        profile.miss(TIER_COLUMNS, reason)
+        profile.miss(columns_from("tiers"), reason)
         return None
     profile.set("min_hardware_tier", smallest.position)
     profile.set("cost_usd_per_1m_rows", cost_per_1m_rows(cheapest.tier, rows_per_s))
@@ -148,14 +150,14 @@ def _set_device(profile: Profile, batches: list[Json], reasons: Json) -> None:
         if found:
             profile.set(column, statistics.median(found))
         else:
-            profile.miss([column], reasons.get(column, "the GPU does not report it"))
+            profile.miss([column], reasons.get(column, NO_DEVICE_FIGURE))
     spent = [(b["energy_j"], b["n_calls"] * b["batch_size"]) for b in batches]
     known = [(energy_j, n_rows) for energy_j, n_rows in spent if energy_j is not None]
     if known:
         energy_j, n_rows = (sum(column) for column in zip(*known, strict=True))
         profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
     else:
-        reason = reasons.get("energy_j", "the GPU does not report it")
+        reason = reasons.get("energy_j", NO_DEVICE_FIGURE)
         profile.miss(["energy_j_per_1k_rows"], reason)
 
 
@@ -177,7 +179,7 @@ def _set_under_load(profile: Profile, state: Json, settings: MeasuringSettings) 
 def _why_not_served(state: Json) -> str:
     if state["settled"] == "screened":
         return "no application could choose it, so it was not measured under load"
-    return "the server scenario is not measured in this preset"
+    return NO_LOAD_TEST
 
 
 def _usable_batches(state: Json, settings: MeasuringSettings, batch_size: int) -> list[Json]:
