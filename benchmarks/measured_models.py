@@ -17,7 +17,7 @@ from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
 N_FEATURES = 36

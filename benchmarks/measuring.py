@@ -4,7 +4,7 @@ Compares our stopping rule (presets ``quick`` and ``standard``) with a fixed win
 perf_analyzer's rule (windows of 5 s until three agree within 10 %) and with pyperf's scheme (20
 processes, a warm-up and 3 values of 0.1 s each, mean), for a fast, a middle and a slow model. The
 reference is the median over ten fresh processes of 10 s each, at full core speed (see
-``rightfit.profiling.worker.speed``; what all calls give is printed beside it).
+``rightfit.profiling.worker.meters.speed``; what all calls give is printed beside it).
 
 The machine's speed drifts over minutes. So our runs are measured in turns, one visit to a process
 each, as the profiles of a cell are, and between one process of each run and the next lies one of

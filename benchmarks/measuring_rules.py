@@ -17,7 +17,7 @@ from rightfit.profiling.measuring.measurement import Measurement
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
 from rightfit.profiling.worker.latency import NS_PER_MS
-from rightfit.profiling.worker.speed import SLOW_FACTOR, full_speed_ns
+from rightfit.profiling.worker.meters.speed import SLOW_FACTOR, full_speed_ns
 
 Samples = npt.NDArray[np.int64]
 

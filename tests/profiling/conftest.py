@@ -9,7 +9,7 @@ import pytest
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.worker_pool import WorkerPool
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from rightfit.profiling.measuring.bench import Subject
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.rounds import OpenRound
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
+from rightfit.profiling.worker.codec import from_plain
+from rightfit.profiling.worker.messages import Failure
 
 SETTINGS: dict[str, Any] = {
     "screening_processes": 1,
@@ -63,6 +68,85 @@ def known_load(**arguments: float) -> Subject:
     return Subject(
         label="known load",
         kind=WorkerKind(imports=(), n_threads=1),
-        factory="rightfit.profiling.known_load:open_known_load",
+        factory="known_load:open_known_load",
         arguments=costs | arguments,
     )
+
+
+def run_round(subject: Subject, bench: Bench, state: MeasurementState) -> FinishedRound:
+    """Measure in a fresh process, all visits one after the other."""
+    process = OpenRound(subject, bench, state)
+    while (finished := process.visit()) is None:
+        continue
+    assert not isinstance(finished, Failure), finished
+    return finished
+
+
+class DictStore(dict[str, Any]):
+    """Keeps documents in memory, as plain JSON."""
+
+    def put(self, key: str, document: Any) -> None:
+        self[key] = json.loads(json.dumps(document, allow_nan=False))
+
+
+PHASE: dict[str, Any] = {
+    "wall_ms": 20.0,
+    "cpu_ms": 20.0,
+    "cores": 1.0,
+    "delay_share": 0.01,
+    "n_voluntary_switches": 0,
+    "n_involuntary_switches": 0,
+}
+BATCH: dict[str, Any] = PHASE | {
+    "batch_size": 64,
+    "rows_per_s": 400.0,
+    "n_calls": 3,
+    "probe_ns": 100.0,
+    "peak_memory_mib": 50.0,
+    "gpu_util_pct": None,
+    "gpu_memory_mib": None,
+    "energy_j": None,
+}
+# As a round was stored before rounds had a type of their own.
+STORED_ROUND: dict[str, Any] = {
+    "ok": True,
+    "load": PHASE
+    | {"load_time_ms": 40.0, "first_call_ms": 4.0, "memory_mib": 11.0, "peak_memory_mib": 12.0},
+    "warm_up": {"n_calls": 9, "ms": 5.0, "is_steady": True},
+    "latency": PHASE
+    | {
+        "n_calls": 60,
+        "n_calls_made": 60,
+        "slow_share": 0.0,
+        "probe_ns": 100.0,
+        "peak_memory_mib": 14.0,
+    },
+    "batches": [BATCH],
+    "files_mib": 5.0,
+    "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
+    "overhead_ns": 70.0,
+    "probe_full_ns": 100.0,
+    "total_ms": 100.0,
+    "percentiles_ns": {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None},
+    "kept_ns": [2_000_000] * 60,
+    "base_resident_mib": 95.0,
+    "base_peak_mib": 105.0,
+    "busy_cores": 1.0,
+    "steal_share": 0.0,
+}
+
+
+def make_round(
+    *, latency: dict[str, Any] | None = None, load: dict[str, Any] | None = None, **changes: Any
+) -> FinishedRound:
+    """Make a round by hand.
+
+    Args:
+        latency: Fields of its calls of one row to change.
+        load: Fields of its loading to change.
+        **changes: Other fields to change, as stored.
+    """
+    plain = STORED_ROUND | changes
+    plain["latency"] = STORED_ROUND["latency"] | (latency or {})
+    plain["load"] = STORED_ROUND["load"] | (load or {})
+    return from_plain(FinishedRound, plain)

@@ -29,7 +29,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signat
     describing = Node(describe_environment, None, "environment", name="describe_environment")
     comparing = Node(
         compare_tiers,
-        inputs=["resource_profiles", "environment", "params:evaluation"],
+        inputs=["resource_profiles", "params:evaluation"],
         outputs="hardware_tiers",
         name="compare_tiers",
     )
@@ -45,7 +45,6 @@ def _profile_node(dataset: str, model: str) -> Node:
             "trials": f"{cell}.trials",
             "test": f"{dataset}.test",
             "data_card": f"{dataset}.data_card",
-            "environment": "environment",
             "measurements": "measurements",
             "params": "params:evaluation",
             "applications": "params:applications",

@@ -1,18 +1,18 @@
-"""What an evaluation would measure, how long at most, and what can't be had on this machine."""
+"""What an evaluation would measure, how long at most, and what this machine cannot measure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.stopping import DISTURBED_TIMES
 from rightfit.profiling.metrics import LATENCY_COLUMNS, columns_from
-from rightfit.profiling.profiles.jobs import Serving
-from rightfit.profiling.worker.device_meter import DeviceMeter
 from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report
+from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.units import MS_PER_S
 
-MS_PER_S = 1_000
 S_PER_MIN = 60
 
 
