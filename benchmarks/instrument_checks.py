@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
+
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.rounds import run_round
 from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturbed, new_state
 from rightfit.profiling.measuring.worker_pool import WorkerKind
-from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
 
 
 def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
 
 from rightfit.families.bundle import add_onnx, write_bundle
 from rightfit.families.family import TrainingData
@@ -16,7 +17,6 @@ from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"

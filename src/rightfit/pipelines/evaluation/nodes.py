@@ -27,12 +27,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+ENVIRONMENT_KEY = "environment-{id}"
 
-def describe_environment() -> dict[str, Any]:
-    """Describe the machine that runs this node, for the report."""
+
+def describe_environment(
+    resource_profiles: pl.DataFrame, measurements: JsonStore
+) -> dict[str, Any]:
+    """Describe the machine that most profiles were measured on, as it described itself.
+
+    Args:
+        resource_profiles: All measured profiles.
+        measurements: Holds the description of each measuring machine.
+    """
     from rightfit.profiling.hardware import environment
 
-    return asdict(environment.describe_environment())
+    ids = resource_profiles["environment_id"].drop_nulls()
+    key = ENVIRONMENT_KEY.format(id=ids.mode().sort().first())
+    return measurements.get(key) or asdict(environment.describe_environment())
 
 
 def profile_candidates(
@@ -46,8 +57,7 @@ def profile_candidates(
 ) -> pl.DataFrame:
     """Measure a cell's candidates under all serving configurations.
 
-    The profiles belong to the machine that runs this node, whichever one described itself for the
-    report.
+    The profiles belong to the machine that runs this node; its description is stored with them.
 
     Args:
         candidates: Bundles by candidate name.
@@ -68,6 +78,7 @@ def profile_candidates(
     from rightfit.ranking.applications.applications import Applications
 
     here = environment.describe_environment()
+    measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     choosers = Applications.model_validate(applications)
     with _open_bench(test, data_card, params) as bench:
         return profile_cell(

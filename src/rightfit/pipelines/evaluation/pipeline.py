@@ -26,7 +26,12 @@ def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signat
         outputs="resource_profiles",
         name="collect_profiles",
     )
-    describing = Node(describe_environment, None, "environment", name="describe_environment")
+    describing = Node(
+        describe_environment,
+        inputs=["resource_profiles", "measurements"],
+        outputs="environment",
+        name="describe_environment",
+    )
     comparing = Node(
         compare_tiers,
         inputs=["resource_profiles", "params:evaluation"],
