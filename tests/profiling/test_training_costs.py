@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measuring import ClosedPool, DictStore
+from measured import ClosedPool, DictStore
 
 from rightfit.families.family import TrainingData
 from rightfit.profiling.measuring.worker_pool import WorkerPool

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from measuring import known_load, make_round, make_settings
+from measured import known_load, make_round, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.measurement import Measurement, add_round, predict

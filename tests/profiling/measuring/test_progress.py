@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from measuring import BATCH, make_round
+from measured import BATCH, make_round
 
 from rightfit.profiling.measuring.progress import describe_cost, saved_by_screening_s
 from rightfit.profiling.measuring.state import MeasurementState, Settled

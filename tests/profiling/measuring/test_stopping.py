@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from measuring import make_round, make_settings
+from measured import make_round, make_settings
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.measuring.state import MeasurementState

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from measuring import DictStore, known_load, make_round, make_settings
+from measured import DictStore, known_load, make_round, make_settings
 
 from rightfit.profiling.measuring import measurement, turns
 from rightfit.profiling.measuring.bench import Bench

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from measuring import ClosedPool, DictStore, make_settings
+from measured import ClosedPool, DictStore, make_settings
 
 from rightfit.families.bundle import Bundle, add_onnx, write_bundle
 from rightfit.families.family import TrainingData

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measuring import SETTINGS, make_settings
+from measured import SETTINGS, make_settings
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import Serving

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from measuring import SETTINGS, known_load, make_settings
+from measured import SETTINGS, known_load, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.measurement import measure_under_load
