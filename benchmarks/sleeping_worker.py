@@ -77,7 +77,7 @@ def main() -> None:
     store = StudyStore(Path(job["folder"]), job["storage"], heartbeat_s=5, grace_s=30)
     cell = make_cell(f"warm_up_{os.getpid()}.linear")  # of its own: everybody warms up wholly
     work_on(cell, make_settings(N_WARM_UP), store, on_trial=_ignore)
-    LINEAR.train = _sleeping(_train_once(cell))
+    LINEAR.train = _sleeping(_train_once(cell))  # type: ignore[method-assign]
     _say({"ready": os.getpid()})
     for line in sys.stdin:
         search = json.loads(line)
@@ -92,8 +92,9 @@ def main() -> None:
 
 def _train_once(cell: Cell) -> Any:
     configuration = PARAMS.fixed | {"alpha": 1e-4, "eta0": 0.1}
-    options = {"seed": 0, "n_threads": 1, "device": "cpu"}
-    *_, last = LINEAR.train(configuration, cell.train, n_checkpoints=N_CHECKPOINTS, **options)
+    *_, last = LINEAR.train(
+        configuration, cell.train, n_checkpoints=N_CHECKPOINTS, seed=0, n_threads=1, device="cpu"
+    )
     return last.model
 
 

@@ -17,7 +17,6 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
-from rightfit.deployment.host import HostHook
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
@@ -35,7 +34,6 @@ def rightfit_hooks() -> tuple[Any, ...]:
     return (
         ConfigurationHook(),
         ErrorHook(),
-        HostHook(),
         ProcessHook(),
         ResultHook(),
         MlflowHook(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import Application
 from rightfit.reporting.naming import (
     count,
@@ -172,7 +173,7 @@ def _make_card(
     if winner is None:
         return Card(dataset=words(dataset), sentence=decision["sentence"])
     metrics = winner["metrics"]
-    shown = [name for name in application.needed_metrics() if not name.startswith("quality")]
+    shown = [name for name in application.needed_metrics() if name not in columns_from("answers")]
     facts = [
         f"{metric_name(name)} {format_metric(name, metrics.get(name))}" for name in shown[:N_FACTS]
     ]

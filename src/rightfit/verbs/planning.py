@@ -7,7 +7,7 @@ from typing import Any
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.pipelines.evaluation.nodes import list_devices, list_servings
+from rightfit.pipelines.evaluation.nodes import list_servings
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.profiles.plan import describe_plan
 from rightfit.verbs.stored import NothingStoredError, StoredResults
@@ -39,7 +39,7 @@ def plan_evaluation(parameters: dict[str, Any], results: StoredResults) -> list[
             list_servings(params, environment),
             _count_candidates(grid, results),
             tiers=params.tiers,
-            devices=list_devices(environment),
+            devices=environment.devices,
         ),
     ]
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from measuring import make_settings
+from measured import make_round, make_settings
 
 from rightfit.profiling.intervals import is_drifting, median_interval
-from rightfit.profiling.measuring.stopping import (
-    is_over,
-    new_state,
-    per_process,
-    why_settled,
-)
+from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.profiling.measuring.stopping import per_process, why_settled
 from rightfit.profiling.worker.latency import percentile_ns
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
@@ -42,21 +39,15 @@ def draw_drifting(generator: np.random.Generator, n_calls: int, turn: int) -> np
     return draw_log_normal(generator, n_calls, turn) * (1 + 0.1 * turn)
 
 
-def simulate(draw: Draw, generator: np.random.Generator) -> dict[str, Any]:
+def simulate(draw: Draw, generator: np.random.Generator) -> MeasurementState:
     """Measure simulated processes until the stopping rule is content."""
-    state: dict[str, Any] = {"rounds": [], "n_retries": 0, "settled": None}
-    while state["settled"] is None:
-        samples = draw(generator, N_CALLS, len(state["rounds"])).astype(np.int64)
-        percentiles = {str(share): percentile_ns(samples, share) for share in (0.5, 0.95)}
-        state["rounds"].append(
-            {
-                "percentiles_ns": percentiles,
-                "latency": {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0},
-                "probe_full_ns": 1,
-                "total_ms": 1.0,
-            }
-        )
-        state["settled"] = why_settled(state, SETTINGS)
+    state = MeasurementState()
+    plain = make_round(total_ms=1.0)
+    while state.settled is None:
+        samples = draw(generator, N_CALLS, len(state.rounds)).astype(np.int64)
+        percentiles = {share: percentile_ns(samples, share) for share in (0.5, 0.95)}
+        state = replace(state, rounds=(*state.rounds, replace(plain, percentiles_ns=percentiles)))
+        state = replace(state, settled=why_settled(state, SETTINGS))
     return state
 
 
@@ -69,8 +60,7 @@ def test_intervals_cover_the_truth_although_looked_at_after_each_process(
     truth_ns = np.quantile(np.concatenate([draw(generator, 4_000, 0) for _ in range(500)]), share)
 
     intervals = [
-        median_interval(per_process(simulate(draw, generator)["rounds"], share))
-        for _ in range(N_RUNS)
+        median_interval(per_process(simulate(draw, generator).rounds, share)) for _ in range(N_RUNS)
     ]
 
     covered = [i.low <= truth_ns <= i.high for i in intervals if i.low and i.high]
@@ -83,8 +73,7 @@ def test_drift_over_the_processes_is_marked() -> None:
     generator = np.random.default_rng(7)
 
     marked = [
-        is_drifting(per_process(simulate(draw_drifting, generator)["rounds"], 0.5))
-        for _ in range(50)
+        is_drifting(per_process(simulate(draw_drifting, generator).rounds, 0.5)) for _ in range(50)
     ]
 
     assert np.mean(marked) == 1.0
@@ -94,7 +83,7 @@ def test_stable_latencies_are_hardly_ever_marked_as_drifting() -> None:
     generator = np.random.default_rng(7)
 
     marked = [
-        is_drifting(per_process(simulate(draw_log_normal, generator)["rounds"], 0.5))
+        is_drifting(per_process(simulate(draw_log_normal, generator).rounds, 0.5))
         for _ in range(200)
     ]
 
@@ -108,4 +97,4 @@ def test_stable_latencies_are_hardly_ever_marked_as_drifting() -> None:
 def test_measurement_is_over_when_settled_or_failed(
     changes: dict[str, Any], expected: bool
 ) -> None:
-    assert is_over(new_state() | changes) is expected
+    assert MeasurementState(**changes).is_over is expected

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measuring import SETTINGS, make_settings
+from measured import SETTINGS, make_settings
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.profiles.jobs import Serving
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.profiles.plan import describe_plan, longest_profile_s, slowest_call_ms
 
 SERVINGS = [Serving("native", 1, "cpu"), Serving("onnx", 2, "cpu")]

@@ -38,7 +38,6 @@ def profile_training(
     candidates: dict[str, Bundle],
     train: pl.DataFrame,
     data_card: dict[str, Any],
-    environment: dict[str, Any],
     measurements: JsonStore,
     params: TrainingCostsParams,
     model: ModelBlock,
@@ -49,14 +48,14 @@ def profile_training(
         candidates: Bundles by candidate name.
         train: Encoded rows to train on, with the column ``label``.
         data_card: The dataset's card.
-        environment: Fingerprint of this machine.
-        measurements: Keeps each result as soon as it is there.
+        measurements: Keeps each result as soon as it is known.
         params: What to measure.
         model: For the candidates' family.
 
     Returns:
         One row per batch size.
     """
+    from rightfit.profiling.hardware.environment import describe_environment
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.training_costs import Stretches, measure_training_costs
     from rightfit.profiling.worker.training_steps import TrainingTask
@@ -78,7 +77,7 @@ def profile_training(
             pool=shared_pool(),
             store=measurements,
             context={
-                "environment_id": environment["environment_id"],
+                "environment_id": describe_environment().environment_id,
                 "data_version": data_card["data_version"],
             },
             keys={"dataset": data_card["dataset"], "model": bundle.model, "candidate": name},

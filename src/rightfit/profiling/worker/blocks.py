@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import NS_PER_MS, Call, Clock, time_calls
-from rightfit.profiling.worker.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.latency import Call, Clock, time_calls
+from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.units import NS_PER_MS
 
 Rows = npt.NDArray[np.float32]
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest, hold_contest
 from rightfit.ranking.contest.ranked import Ranked, settle_order
 
-COUNTS = ("n_threads", "min_hardware_tier")
+COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
 
 SCHEMA = {
     **dict.fromkeys(("application", "dataset", "metric", "kind", "direction"), pl.String),
