@@ -26,7 +26,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features
-from rightfit.serving.choice import Choice, Origin, subject_of
+from rightfit.serving.answer import Choice, Origin, subject_of
 from rightfit.serving.export import Model, check_folder, export_model
 
 CLASSES = ("low", "middle", "high")

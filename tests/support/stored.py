@@ -22,13 +22,13 @@ from rightfit.preparation.spec import Features
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.contest.ranked import rank_applications
-from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.ranked import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
-from rightfit.serving.choice import Json
+from rightfit.serving.answer import Json
 
 VERSION = "2026-01-02T03.04.05.678Z"
 LATER = "2026-01-03T00.00.00.000Z"

@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.ranking.applications.applications import Application
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     count,
     format_metric,
     format_number,
@@ -20,6 +19,7 @@ from rightfit.reporting.naming import (
     serving_label,
     words,
 )
+from rightfit.ranking.applications.applications import Application
 from rightfit.reporting.results import Results
 
 N_FACTS = 3  # metrics on a card beside the quality

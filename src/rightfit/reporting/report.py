@@ -6,21 +6,21 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rightfit.naming import count, listing, metric_name, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
-from rightfit.reporting.naming import count, listing, metric_name, words
 from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across
 from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
+from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import build_measuring
 from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 from rightfit.reporting.sections.utilities import build_utilities
-from rightfit.reporting.sections.why_not import build_why_not
 from rightfit.reporting.what_if import describe_what_if
 
 WHAT_IF = "what-if"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rightfit.reporting.naming import NOT_MEASURED, TIMES, format_quality, format_short
+from rightfit.naming import NOT_MEASURED, TIMES, format_quality, format_short
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.naming import metric_name, metric_unit, serving_label, words
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.reporting.naming import metric_name, metric_unit, serving_label, words
 from rightfit.reporting.results import Results
 
 

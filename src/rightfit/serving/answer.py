@@ -1,137 +1,116 @@
-"""A choice in words and as JSON: what to use, what would change it, how far to trust it."""
+"""The answer of a ranking for one application and dataset, with where it comes from."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rightfit.profiling.metrics import METRICS
-from rightfit.reporting.naming import NOT_MEASURED, format_quality, serving_label
-from rightfit.serving.choice import Choice, Json, Origin
+from rightfit.spelling import find_nearest
 
-KEPT_AS_TEXT = ("null_reasons", "measured_how")  # columns of a profile that hold JSON
-UNSTORED = "on a machine whose description was not stored"
+Json = dict[str, Any]
+
+SERVING_KEYS = ("runtime", "n_threads", "device")
 
 
-def say_choice(choice: Choice) -> list[str]:
-    """Write a choice as a paragraph of short lines, for the terminal and for a file."""
-    decision = choice.decision
-    lines = [f"{choice.dataset}: {decision['sentence']}"]
-    if decision["runner_up"]:
-        lines.append(f"  runner-up    {_say_candidate(decision['runner_up'])}")
-    if decision["flip"]:
-        lines.append(f"  would flip   {decision['flip']}")
-    if decision["relax"]:
-        lines.append(f"  would do     {say_relaxation(decision['relax'])}")
-    lines.append(f"  measured     {say_disturbance(choice.profile)}")
-    lines.append(f"               {say_origin(choice.origin)}")
-    if choice.origin.newer_profiles:
-        newer = format_version(choice.origin.newer_profiles)
-        lines.append(
-            f"  out of date  profiles of {newer} are not ranked yet: kedro run --pipelines ranking"
+@dataclass(frozen=True)
+class Origin:
+    """Which run an answer comes from, and on which machine it was measured.
+
+    Args:
+        ranked_in: Version of the ranking.
+        measured_in: Version of the profiles it ranked.
+        newer_profiles: Version of profiles that were stored later and are not ranked yet.
+        environment: Fingerprint of machine and libraries; ``None`` when it was not stored.
+    """
+
+    ranked_in: str
+    measured_in: str
+    newer_profiles: str | None
+    environment: Json | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a ranking says for one application and dataset.
+
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        purpose: The application's description.
+        decision: The recommendation: winner or nearest miss (``ranking.recommendation``).
+        profiles: Profiles of the candidate that the decision is about, one per serving
+            configuration.
+        origin: Where the answer comes from.
+    """
+
+    application: str
+    dataset: str
+    purpose: str
+    decision: Json
+    profiles: tuple[Json, ...]
+    origin: Origin
+
+    @property
+    def candidate(self) -> Json | None:
+        """The winner, else the nearest miss; ``None`` when nobody could be judged."""
+        return subject_of(self.decision)
+
+    @property
+    def profile(self) -> Json | None:
+        """The profile that decided, with its intervals and how it was measured."""
+        candidate = self.candidate
+        if candidate is None:
+            return None
+        wanted = [candidate[key] for key in SERVING_KEYS]
+        return next(
+            (row for row in self.profiles if [row[key] for key in SERVING_KEYS] == wanted), None
         )
-    return lines
 
 
-def describe_choice(choice: Choice) -> Json:
-    """Return a choice as plain JSON types, for other programs."""
-    decision, origin = choice.decision, choice.origin
-    profile = choice.profile
-    return {
-        "application": choice.application,
-        "dataset": choice.dataset,
-        "outcome": decision["outcome"],
-        "sentence": decision["sentence"],
-        "winner": decision["winner"],
-        "runner_up": decision["runner_up"],
-        "tied_with": decision["tied_with"],
-        "flip": decision["flip"],
-        "nearest_miss": decision["nearest_miss"],
-        "relax": decision["relax"],
-        "disturbed": profile and profile["disturbed"],
-        "ranked_in": origin.ranked_in,
-        "measured_in": origin.measured_in,
-        "newer_profiles": origin.newer_profiles,
-        "environment_id": profile and profile["environment_id"],
-        "environment": origin.environment,
-    }
+def subject_of(decision: Mapping[str, Any]) -> Json | None:
+    """Return whom a decision is about: the winner, else the nearest miss."""
+    subject: Json | None = decision["winner"] or decision["nearest_miss"]
+    return subject
 
 
-def describe_profile(profile: Mapping[str, Any]) -> Json:
-    """Return a profile with each metric's interval beside it, and its JSON columns as JSON.
+def find_application(recommendations: Mapping[str, Any], application: str) -> Json:
+    """Return what is recommended for an application.
 
-    A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
-    is known, the value where it was not measured (``null_reasons`` says why).
+    Raises:
+        ValueError: If it was not ranked; names those that were.
     """
-    metrics = {
-        metric.column: {
-            "value": profile[metric.column],
-            "low": profile.get(f"{metric.column}_low"),
-            "high": profile.get(f"{metric.column}_high"),
-        }
-        for metric in METRICS
-        if metric.column in profile
-    }
-    others = {
-        name: json.loads(value) if name in KEPT_AS_TEXT and value else value
-        for name, value in profile.items()
-        if name not in metrics and not name.endswith(("_low", "_high"))
-    }
-    return others | {"metrics": metrics}
+    if application not in recommendations:
+        raise ValueError(
+            f"There is no application {application!r} in the last ranking"
+            f"{_guess(application, recommendations)}; ranked are {_list(recommendations)}. A new "
+            "one is ranked by: kedro run --pipelines ranking"
+        )
+    found: Json = recommendations[application]
+    return found
 
 
-def say_relaxation(relax: Mapping[str, Any]) -> str:
-    """Say which limits would have to move so that a candidate qualifies."""
-    limits = " and ".join(
-        f"{limit['metric']} {limit['kind']} {limit['needed']:.4g} instead of {limit['limit']:.4g}"
-        for limit in relax["limits"]
-    )
-    return f"{relax['candidate']} ({serving_label(relax)}), with {limits}"
+def find_datasets(recommendation: Mapping[str, Any], dataset: str | None) -> Sequence[str]:
+    """Return the datasets asked for: one, or all of them.
 
-
-def say_disturbance(profile: Mapping[str, Any] | None) -> str:
-    """Say whether anything else took the machine while a profile was timed."""
-    if profile is None:
-        return "the profile behind it is no longer stored"
-    if profile["disturbed"] is None:
-        return "not known whether undisturbed"
-    if profile["disturbed"]:
-        return "DISTURBED: something else used the machine while it was timed; measure again"
-    return "undisturbed"
-
-
-def say_origin(origin: Origin) -> str:
-    """Say when and where an answer was measured."""
-    when = f"in the run of {format_version(origin.measured_in)}"
-    return f"{when}, {say_environment(origin.environment)}"
-
-
-def say_environment(environment: Mapping[str, Any] | None) -> str:
-    """Say on which machine something was measured."""
-    if environment is None:
-        return UNSTORED
-    gpus = environment["gpus"]
-    gpu = f"{len(gpus)} GPU" if gpus else "no GPU"
-    return (
-        f"on {environment['cpu']}, {environment['n_cores']} cores, "
-        f"{environment['memory_mib'] / 1024:.0f} GiB, {gpu}, {environment['system']} "
-        f"{environment['kernel']} (environment {environment['environment_id']})"
-    )
-
-
-def format_version(version: str) -> str:
-    """Write a version as a time, where it is one.
-
-    >>> format_version("2026-11-24T17.26.45.228Z"), format_version("nightly-7")
-    ('2026-11-24 17:26 UTC', 'nightly-7')
+    Raises:
+        ValueError: If the dataset was not ranked; names those that were.
     """
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
-    return f"{found[1]} {found[2]}:{found[3]} UTC" if found else version
+    ranked = recommendation["datasets"]
+    if dataset is None:
+        return list(ranked)
+    if dataset not in ranked:
+        raise ValueError(
+            f"There is no dataset {dataset!r} in the last ranking{_guess(dataset, ranked)}; "
+            f"ranked are {_list(ranked)}."
+        )
+    return [dataset]
 
 
-def _say_candidate(candidate: Mapping[str, Any]) -> str:
-    utility = candidate["utility"]
-    shown = NOT_MEASURED if utility is None else format_quality(utility)
-    return f"{candidate['candidate']} ({serving_label(candidate)}), utility {shown}"
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _guess(name: str, names: Iterable[str]) -> str:
+    near = find_nearest(name, names)
+    return f" (did you mean {near}?)" if near else ""

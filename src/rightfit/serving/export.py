@@ -13,8 +13,8 @@ from typing import Any
 from rightfit.families.bundle import MANIFEST, ONNX_FILE, Bundle, read_bundle
 from rightfit.families.runtimes import runtime_files
 from rightfit.serving import usage
-from rightfit.serving.answer import describe_choice, describe_profile, say_relaxation
-from rightfit.serving.choice import Choice, Json
+from rightfit.serving.answer import Choice, Json
+from rightfit.serving.answer_text import describe_choice, describe_profile, say_relaxation
 from rightfit.serving.readme import write_readme
 
 BUNDLE = "bundle"

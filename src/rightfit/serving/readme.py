@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rightfit.families.bundle import Bundle
+from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
 from rightfit.profiling.metrics import METRICS
-from rightfit.reporting.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
-from rightfit.serving.answer import format_version, say_disturbance, say_origin
-from rightfit.serving.choice import Choice, Json
+from rightfit.serving.answer import Choice, Json
+from rightfit.serving.answer_text import format_version, say_disturbance, say_origin
 
 N_NAMED = 12  # columns named in full; model.json holds all
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rightfit.serving.choice import (
+from rightfit.serving.answer import (
     Choice,
     Json,
     Origin,

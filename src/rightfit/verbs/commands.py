@@ -41,7 +41,7 @@ def where(command: Callable[..., None]) -> Callable[..., None]:
 @where
 def which(application: str, dataset: str | None, *, as_json: bool, **place: Any) -> None:
     """Say which model fits an application, by the last ranking."""
-    from rightfit.serving.answer import describe_choice, say_choice
+    from rightfit.serving.answer_text import describe_choice, say_choice
     from rightfit.verbs.choices import read_choices
 
     try:
@@ -64,7 +64,7 @@ def which(application: str, dataset: str | None, *, as_json: bool, **place: Any)
 @where
 def export(application: str, dataset: str, folder: Path, *, force: bool, **place: Any) -> None:
     """Write the winning model into FOLDER, with how to use it and what was measured."""
-    from rightfit.serving.answer import say_disturbance
+    from rightfit.serving.answer_text import say_disturbance
     from rightfit.serving.export import check_folder, export_model, require_winner
     from rightfit.verbs.choices import read_choices, read_model
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices

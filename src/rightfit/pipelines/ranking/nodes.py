@@ -9,11 +9,11 @@ import polars as pl
 
 from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
-from rightfit.ranking.contest.ranked import Ranked, rank_applications
-from rightfit.ranking.contest.rankings import tabulate_rankings
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.why_not import tabulate_why_not
+from rightfit.ranking.ranked import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices

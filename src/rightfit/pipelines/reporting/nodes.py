@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.naming import words
 from rightfit.profiling.hardware.tiers import Ladder, Tier
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.naming import words
 from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
 
 Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
@@ -32,8 +32,8 @@ def draw_fronts(
     Returns:
         Figures by dataset, as the data cards come in.
     """
-    from rightfit.reporting.application_limits import find_limit_lines
-    from rightfit.reporting.charts.fronts import draw_front
+    from rightfit.reporting.charts.front_chart import draw_front
+    from rightfit.reporting.charts.limit_lines import find_limit_lines
 
     asked = Applications.model_validate(applications)
     marks = marks_of(resource_profiles["model"])
@@ -58,7 +58,7 @@ def draw_utility_chart(
 ) -> Figure:
     """Draw every application's utilities by objective, behind a menu of applications."""
     from rightfit.reporting.charts.menus import behind_menu
-    from rightfit.reporting.charts.utilities import draw_utilities
+    from rightfit.reporting.charts.utility_chart import draw_utilities
 
     marks = marks_of(resource_profiles["model"])
     names = rankings["application"].unique(maintain_order=True).to_list()
@@ -74,7 +74,7 @@ def draw_sensitivity_chart(
 ) -> Figure:
     """Draw who wins as the weights move: all of them, then one at a time per application."""
     from rightfit.reporting.charts.menus import behind_menu
-    from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
+    from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 
     marks = marks_of(resource_profiles["model"])
     family_of = dict(resource_profiles.select("candidate", "model").iter_rows())
@@ -102,7 +102,7 @@ def draw_hardware_chart(
     resource_profiles: pl.DataFrame, evaluation: Any, **data_cards: dict[str, Any]
 ) -> Figure:
     """Draw the best quality on each hardware tier, behind a menu of datasets."""
-    from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers
+    from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers
     from rightfit.reporting.charts.menus import behind_menu
 
     names = [tier.name for tier in read_tiers(evaluation)]

@@ -6,8 +6,7 @@ import numpy as np
 
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.configuration_choice import tie_preference
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Contest, tie_preference
 
 
 def standing(utility: Floats, feasible: Bools) -> Floats:

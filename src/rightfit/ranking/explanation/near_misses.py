@@ -8,7 +8,7 @@ import numpy as np
 
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.ranked import Ranked
+from rightfit.ranking.ranked import Ranked
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ across_datasets}}``. A decision holds
 - ``outcome``: ``winner`` or ``none_qualifies``, and ``sentence``,
 - ``winner``, ``runner_up`` (``null`` if there is none): keys, utility and metrics of a candidate,
 - ``tied_with``: names of the candidates that cannot be told from the winner,
-- ``flips`` (see :mod:`rightfit.ranking.sensitivity.flips`) and ``flip``, the easiest one in a
+- ``flips`` (see :mod:`rightfit.ranking.explanation.flips`) and ``flip``, the easiest one in a
   sentence,
 - ``nearest_miss`` (a candidate with its ``violations``) and ``relax`` (``candidate``, serving
   configuration and the ``limits`` to relax), both ``null`` where there is a winner.
@@ -22,10 +22,10 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.contest.ranked import Ranked
-from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
-from rightfit.ranking.sensitivity.flips import list_flips, summarise_flips
+from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.ranked import Ranked
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ Table ``why_not``: one row per application, dataset and candidate, winners inclu
 then one per stopped or failed trial and application that let go of it: ``application`` (null: it
 was not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
 (``{model}-{number}``), ``rank`` (null for trials), ``outcome`` (see
-:mod:`rightfit.ranking.contest.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
+:mod:`rightfit.ranking.explanation.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
 ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.ranking.contest.ranked import Ranked
-from rightfit.ranking.contest.rankings import describe_profiles
-from rightfit.ranking.explanation.wording import explain_candidates
+from rightfit.ranking.contest.contest import describe_chosen
+from rightfit.ranking.explanation.reasons import explain_candidates
+from rightfit.ranking.ranked import Ranked
 
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("application", "dataset", "model", "candidate"), pl.String),
@@ -44,7 +44,7 @@ def tabulate_why_not(
 
 
 def _explain(ranked: Ranked) -> pl.DataFrame:
-    keys = describe_profiles(ranked.contest).with_columns(rank=pl.Series(ranked.rank))
+    keys = describe_chosen(ranked.contest).with_columns(rank=pl.Series(ranked.rank))
     whole = pl.concat([keys, explain_candidates(ranked)], how="horizontal")
     return whole.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())[ranked.order]
 

@@ -20,7 +20,7 @@ import polars as pl
 
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.ranked import Ranked
+from rightfit.ranking.ranked import Ranked
 from rightfit.ranking.sensitivity.envelope import walk_envelope
 
 S_PER_MS = 1e-3

@@ -16,7 +16,7 @@ import polars as pl
 
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest, hold_contest
-from rightfit.ranking.contest.ranked import Ranked, settle_order
+from rightfit.ranking.ranked import Ranked, settle_order
 
 COUNTS = ("n_threads", "min_hardware_tier")
 

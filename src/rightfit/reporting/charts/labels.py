@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import words
+from rightfit.naming import words
 
 LINE_SHARE = 0.055  # height of one line of text, as a share of the chart's height
 LABEL_SHARE = 0.24  # width kept free for the labels, as a share of the chart's width

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.reporting.naming import words
+from rightfit.naming import words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

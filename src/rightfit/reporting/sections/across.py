@@ -7,7 +7,7 @@ import math
 
 import polars as pl
 
-from rightfit.reporting.naming import NOT_MEASURED, count, format_number, sentence_case, words
+from rightfit.naming import NOT_MEASURED, count, format_number, sentence_case, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Column, Fold, Section, Table
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.application_limits import find_limit_lines
-from rightfit.reporting.charts.fronts import draw_front, pareto_front
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     count,
     format_metric,
     format_number,
@@ -17,6 +15,8 @@ from rightfit.reporting.naming import (
     serving_label,
     words,
 )
+from rightfit.reporting.charts.front_chart import draw_front, pareto_front
+from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rightfit.profiling.hardware.tiers import Tier
-from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers, last_rise
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     NOT_MEASURED,
     format_number,
     listing,
@@ -16,6 +14,8 @@ from rightfit.reporting.naming import (
     serving_label,
     words,
 )
+from rightfit.profiling.hardware.tiers import Tier
+from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     count,
     format_number,
     listing,

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     NOT_MEASURED,
     count,
     format_metric,
@@ -16,6 +15,7 @@ from rightfit.reporting.naming import (
     sentence_case,
     words,
 )
+from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rightfit.reporting.charts.utilities import draw_utilities
-from rightfit.reporting.naming import sentence_case, words
+from rightfit.naming import sentence_case, words
+from rightfit.reporting.charts.utility_chart import draw_utilities
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Section
 

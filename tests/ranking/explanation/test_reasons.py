@@ -4,7 +4,7 @@ from typing import Any
 
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.explanation.wording import explain_candidates
+from rightfit.ranking.explanation.reasons import explain_candidates
 
 CHEAP = {"latency_p50_ms": 10.0}
 

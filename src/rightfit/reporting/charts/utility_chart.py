@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.naming import metric_name, sentence_case, serving_label, words
 from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
-from rightfit.reporting.naming import metric_name, sentence_case, serving_label, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter

@@ -15,10 +15,9 @@ import numpy.typing as npt
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
-from rightfit.ranking.contest.configuration_choice import tie_preference
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Contest, tie_preference
 from rightfit.ranking.contest.pareto import find_dominators
-from rightfit.ranking.contest.ranked import Ranked, gains
+from rightfit.ranking.ranked import Ranked, gains
 
 Names = npt.NDArray[np.object_]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rightfit.naming import metric_name, sentence_case, words
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
-from rightfit.reporting.naming import metric_name, sentence_case, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.naming import sentence_case, words
 from rightfit.reporting.charts.palette import Mark, base_layout
-from rightfit.reporting.naming import sentence_case, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

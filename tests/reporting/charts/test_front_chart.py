@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.reporting.charts.fronts import draw_front, pareto_front
+from rightfit.reporting.charts.front_chart import draw_front, pareto_front
 from rightfit.reporting.charts.limit_lines import LimitLine
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.results import PROFILE_KEYS

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.reporting.charts.labels import label_winners
-from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
-from rightfit.reporting.charts.menus import behind_menu
-from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     metric_name,
     metric_title,
     metric_unit,
@@ -21,6 +16,11 @@ from rightfit.reporting.naming import (
     serving_label,
     words,
 )
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.reporting.charts.labels import label_winners
+from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
+from rightfit.reporting.charts.menus import behind_menu
+from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.reporting.charts.utilities import draw_utilities
+from rightfit.reporting.charts.utility_chart import draw_utilities
 from rightfit.reporting.results import Results
 
 

@@ -8,8 +8,8 @@ import polars.selectors as cs
 
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.outcomes import NOBODY, Names, Outcomes, find_outcomes
-from rightfit.ranking.contest.ranked import Ranked
+from rightfit.ranking.explanation.outcomes import NOBODY, Names, Outcomes, find_outcomes
+from rightfit.ranking.ranked import Ranked
 
 N_DIGITS = 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     NOT_MEASURED,
     count,
     format_quality,

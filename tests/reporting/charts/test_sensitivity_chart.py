@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
+from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 
 MARKS = marks_of(["linear", "forest"])
 INTERVALS = pl.DataFrame(

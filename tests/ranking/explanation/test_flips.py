@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from contests import make_application, make_profile, rank
 
-from rightfit.ranking.sensitivity.flips import list_flips, summarise_flips
+from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 
