@@ -1,17 +1,23 @@
-"""How metrics, numbers and serving configurations are written for people."""
+"""Metrics, numbers, limits and serving configurations as people read them, with their units."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+
+import polars as pl
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 
 NOT_MEASURED = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
+N_DIGITS = 3  # significant digits of a measured number: none is known to more
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-OWN_TITLES = {"quality_raw": "Raw quality", "n_threads": "Number of threads"}
+OWN_TITLES = {
+    "quality_raw": "Raw quality",
+    "n_threads": "Number of threads",
+    "min_hardware_tier": "Hardware tier",
+}
 
 UNITS_BY_SUFFIX: tuple[tuple[str, str], ...] = (
     ("_rows_per_s", "rows/s"),
@@ -58,38 +64,51 @@ def metric_name(column: str) -> str:
 
 
 def format_number(value: float | None) -> str:
-    """Write a number with up to three significant digits; thousands get separators.
+    """Write a number with up to three significant digits; from 10,000 on as k, M or G.
 
-    >>> [format_number(x) for x in (0.04821, 12.64, 58.0, 1234.5, 2_450_000.0, 0.0, None)]
-    ['0.0482', '12.6', '58', '1,230', '2.45M', '0', '–']
+    >>> [format_number(x) for x in (0.04821, 12.64, 58.0, 1234.5, 240_000, 11_612_345.0, 0, None)]
+    ['0.0482', '12.6', '58', '1,230', '240 k', '11.6 M', '0', '–']
     """
     if value is None or math.isnan(value):
         return NOT_MEASURED
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if value == 0:
-        return "0"
-    if abs(value) >= 999_500:
-        return f"{value / 1e6:.3g}M" if abs(value) < 999.5e6 else f"{value:.2e}"
-    if abs(value) < 1e-4:
-        return f"{value:.2e}"
-    decimals = 2 - math.floor(math.log10(abs(value)))
-    text = f"{round(value, decimals):,.{max(0, decimals)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    rounded = float(f"{value:.{N_DIGITS - 1}e}")
+    for size, letter in PREFIXES:
+        if abs(rounded) >= size * (10 if letter == "k" else 1):
+            return f"{_strip_zeros(f'{rounded / size:.2f}')} {letter}"
+    return _strip_zeros(f"{rounded:,.2f}" if abs(rounded) >= 1 else f"{rounded:.12f}")
 
 
-def format_short(value: float | None) -> str:
-    """Write a number in at most five characters or so, for a narrow column.
+def write_numbers(column: str) -> pl.Expr:
+    """Return an expression that writes the numbers of a column as :func:`format_number` does.
 
-    >>> [format_short(x) for x in (0.00661, 12.64, 240_000.0, 5_920_000.0, None)]
-    ['0.0066', '12.6', '240k', '5.9M', '–']
+    >>> numbers = pl.DataFrame({"x": [0.04821, 25.0, -1234.5, 11_612_345.0, None]})
+    >>> numbers.select(write_numbers("x"))["x"].to_list()
+    ['0.0482', '25', '-1,230', '11.6 M', None]
     """
-    if value is None or math.isnan(value):
-        return NOT_MEASURED
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.{0 if abs(value) >= 10 * size else 1}f}{letter}"
-    return f"{value:.{2 if abs(value) < 0.01 else 3}g}"
+    rounded = pl.col(column).round_sig_figs(N_DIGITS)
+    shown = _write_digits(rounded.round(12))
+    thousands = pl.format(
+        "{},{}",
+        (rounded.round(0) / 1e3).cast(pl.Int64),
+        (rounded.round(0).abs() % 1e3).cast(pl.Int64).cast(pl.String).str.zfill(3),
+    )
+    shown = pl.when(rounded.abs() >= 1e3).then(thousands).otherwise(shown)
+    for size, letter in reversed(PREFIXES):
+        least = size * (10 if letter == "k" else 1)
+        short = pl.format("{} {}", _write_digits((rounded / size).round(2)), pl.lit(letter))
+        shown = pl.when(rounded.abs() >= least).then(short).otherwise(shown)
+    return shown.alias(column)
+
+
+def format_share(share: float) -> str:
+    """Write a share as whole percent.
+
+    >>> format_share(0.333)
+    '33 %'
+    """
+    return f"{100 * share:.0f} %"
 
 
 def format_quality(value: float | None) -> str:
@@ -107,10 +126,24 @@ def format_metric(column: str, value: float | None) -> str:
     >>> format_metric("peak_memory_mib", 58.25), format_metric("quality_raw", 0.9)
     ('58.2 MiB', '0.900')
     """
-    if not metric_unit(column) and "tier" not in column:
+    if column.startswith("quality"):
         return format_quality(value)
     number = format_number(value)
     return number if number == NOT_MEASURED else f"{number} {metric_unit(column)}".strip()
+
+
+def describe_limit(metric: str, kind: str, value: float) -> str:
+    """Write a limit in words.
+
+    >>> describe_limit("latency_p99_ms", "max", 5.0)
+    'latency p99 at most 5 ms'
+    >>> describe_limit("quality", "max_degradation", 0.05)
+    'quality at most 0.05 below the best'
+    """
+    amount = f"{format_number(value)} {metric_unit(metric)}".strip()
+    if kind == "max_degradation":
+        return f"{metric_name(metric)} at most {amount} below the best"
+    return f"{metric_name(metric)} at {'least' if kind == 'min' else 'most'} {amount}"
 
 
 def words(name: str) -> str:
@@ -131,15 +164,20 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def serving_label(profile: Mapping[str, Any]) -> str:
+def serving_label(runtime: str, n_threads: int, device: str = "cpu") -> str:
     """Write a serving configuration: runtime, threads and, where it is not the CPU, device.
 
-    >>> serving_label({"runtime": "onnx", "n_threads": 2, "device": "cpu"})
+    >>> serving_label("onnx", 2)
     'onnx, 2 threads'
     """
-    threads = profile["n_threads"]
-    label = f"{profile['runtime']}, {threads} thread{'' if threads == 1 else 's'}"
-    return label if profile.get("device", "cpu") == "cpu" else f"{label}, {profile['device']}"
+    label = f"{runtime}, {count(n_threads, 'thread')}"
+    return label if device == "cpu" else f"{label}, {device}"
+
+
+def serving_labels(profiles: pl.DataFrame) -> list[str]:
+    """Write the serving configuration of each profile."""
+    rows = profiles.select("runtime", "n_threads", "device").iter_rows()
+    return [serving_label(runtime, n_threads, device) for runtime, n_threads, device in rows]
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -163,3 +201,11 @@ def listing(items: list[str]) -> str:
     ('a, b and c', 'a')
     """
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _write_digits(number: pl.Expr) -> pl.Expr:
+    return number.cast(pl.String).str.strip_suffix(".0")
+
+
+def _strip_zeros(decimals: str) -> str:
+    return decimals.rstrip("0").rstrip(".")

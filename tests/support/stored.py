@@ -22,6 +22,7 @@ from rightfit.preparation.spec import Features
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.ranked import rank_applications
@@ -150,7 +151,7 @@ def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
     profiles = make_measured(bundle)
     catalog.save("resource_profiles", profiles)
     catalog.save("environment", ENVIRONMENT)
-    catalog.save("recommendations", rank(profiles))
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
     catalog.save("landsat.encoder", encoder)
     catalog.save("landsat.data_card", make_card())
     catalog.save("landsat.linear.candidates", {"linear-000": bundle})
@@ -178,7 +179,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
     )
 
 
-def rank(profiles: pl.DataFrame) -> Json:
+def rank(profiles: pl.DataFrame) -> Recommendations:
     ranked = rank_applications(
         read_profiles(profiles),
         Applications.model_validate(APPLICATIONS),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rightfit.naming import count, listing, metric_name, words
+from rightfit.naming import count, format_share, listing, metric_name, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
@@ -21,7 +21,7 @@ from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 from rightfit.reporting.sections.utilities import build_utilities
-from rightfit.reporting.what_if import describe_what_if
+from rightfit.reporting.what_if import collect_what_if
 
 WHAT_IF = "what-if"
 
@@ -93,20 +93,20 @@ def render_report(results: Results, sections: Sequence[Section]) -> str:
         legend=_write_legend(results),
         footer=_write_footer(results),
         themes_json=_embed({name: plotly_template(theme) for name, theme in THEMES.items()}),
-        what_if_json=_embed(describe_what_if(results)),
+        what_if_json=_embed(collect_what_if(results).model_dump(mode="json")),
         plotly_js=_read_plotly_script(),
     )
 
 
 def _write_legend(results: Results) -> str:
     """Say what the words on the cards mean, with the figures of this run."""
-    level = results.rules.confidence_level
+    level = format_share(results.rules.confidence_level)
     return (
-        f"Utility: worth to the application between its own bounds, 0 to 1, with its {level:.0%} "
-        "interval. Tier: smallest hardware on which the limits hold. Tied: the measurements cannot "
-        f"tell them apart at {level:.0%}; the tie rule chose "
-        f"(by {_write_tie_rule(results.rules)})."
-    ).replace("%", " %")
+        "Utility: value for the application between its own worst (0) and best (1), with its "
+        f"{level} interval. Tier: smallest hardware on which the limits hold. Tied: the "
+        f"measurements cannot distinguish the candidates at {level} confidence, so the tie rule "
+        f"decides ({_write_tie_rule(results.rules)})."
+    )
 
 
 def _write_tie_rule(rules: RankingRules) -> str:
@@ -124,12 +124,12 @@ def _write_footer(results: Results) -> str:
     )
 
 
-def _view(section: Section) -> dict[str, Any]:
+def _view(section: Section) -> dict[str, object]:
     charts = [_view_chart(chart) for chart in section.charts]
     return {**vars(section), "charts": charts}
 
 
-def _view_chart(chart: Chart) -> dict[str, Any]:
+def _view_chart(chart: Chart) -> dict[str, object]:
     figure = json.loads(chart.figure.to_json(), parse_float=_shorten)
     del figure["layout"]["template"]  # the page has one for each theme
     for trace in figure["data"]:

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    RankedCandidate,
+    Recommendation,
+    Recommendations,
+)
 from rightfit.spelling import find_nearest
 
 Json = dict[str, Any]
-
-SERVING_KEYS = ("runtime", "n_threads", "device")
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,45 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Choice:
+class StoredProfile:
+    """A candidate's resource profile in one serving configuration, as a run stored it.
+
+    Args:
+        runtime: Runtime it was measured in.
+        n_threads: Threads it was measured with.
+        device: Device it was measured on.
+        disturbed: Whether another process took the cores while timing; ``None``: not known.
+        environment_id: Machine and libraries it was measured with.
+        columns: The whole row of ``resource_profiles``.
+    """
+
+    runtime: str
+    n_threads: int
+    device: str
+    disturbed: bool | None
+    environment_id: str
+    columns: Mapping[str, object]
+
+    def is_of(self, candidate: RankedCandidate) -> bool:
+        """Tell whether this is the serving configuration that represents a candidate."""
+        mine = (self.runtime, self.n_threads, self.device)
+        return mine == (candidate.runtime, candidate.n_threads, candidate.device)
+
+    def read_metric(self, column: str) -> float | None:
+        """Return a metric or an end of its interval; ``None`` where it was not measured."""
+        value = self.columns.get(column)
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True)
+class Answer:
     """What a ranking says for one application and dataset.
 
     Args:
         application: Name of the application.
         dataset: Name of the dataset.
         purpose: The application's description.
-        decision: The recommendation: winner or nearest miss (``ranking.recommendation``).
+        decision: Winner or nearest miss.
         profiles: Profiles of the candidate that the decision is about, one per serving
             configuration.
         origin: Where the answer comes from.
@@ -47,35 +82,19 @@ class Choice:
     application: str
     dataset: str
     purpose: str
-    decision: Json
-    profiles: tuple[Json, ...]
+    decision: Decision
+    profiles: tuple[StoredProfile, ...]
     origin: Origin
 
     @property
-    def candidate(self) -> Json | None:
-        """The winner, else the nearest miss; ``None`` when nobody could be judged."""
-        return subject_of(self.decision)
-
-    @property
-    def profile(self) -> Json | None:
+    def profile(self) -> StoredProfile | None:
         """The profile that decided, with its intervals and how it was measured."""
-        candidate = self.candidate
-        if candidate is None:
-            return None
-        wanted = [candidate[key] for key in SERVING_KEYS]
-        return next(
-            (row for row in self.profiles if [row[key] for key in SERVING_KEYS] == wanted), None
-        )
+        subject = self.decision.subject
+        return next((one for one in self.profiles if subject and one.is_of(subject)), None)
 
 
-def subject_of(decision: Mapping[str, Any]) -> Json | None:
-    """Return whom a decision is about: the winner, else the nearest miss."""
-    subject: Json | None = decision["winner"] or decision["nearest_miss"]
-    return subject
-
-
-def find_application(recommendations: Mapping[str, Any], application: str) -> Json:
-    """Return what is recommended for an application.
+def find_application(recommendations: Recommendations, application: str) -> Recommendation:
+    """Return what is recommended to an application.
 
     Raises:
         ValueError: If it was not ranked; names those that were.
@@ -86,17 +105,16 @@ def find_application(recommendations: Mapping[str, Any], application: str) -> Js
             f"{_guess(application, recommendations)}; ranked are {_list(recommendations)}. A new "
             "one is ranked by: kedro run --pipelines ranking"
         )
-    found: Json = recommendations[application]
-    return found
+    return recommendations[application]
 
 
-def find_datasets(recommendation: Mapping[str, Any], dataset: str | None) -> Sequence[str]:
+def find_datasets(recommendation: Recommendation, dataset: str | None) -> Sequence[str]:
     """Return the datasets asked for: one, or all of them.
 
     Raises:
         ValueError: If the dataset was not ranked; names those that were.
     """
-    ranked = recommendation["datasets"]
+    ranked = recommendation.datasets
     if dataset is None:
         return list(ranked)
     if dataset not in ranked:

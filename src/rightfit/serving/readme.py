@@ -8,8 +8,8 @@ from typing import Any
 from rightfit.families.bundle import Bundle
 from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
 from rightfit.profiling.metrics import METRICS
-from rightfit.serving.answer import Choice, Json
-from rightfit.serving.answer_text import format_version, say_disturbance, say_origin
+from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.serving.answer_text import describe_disturbance, describe_origin, format_version
 
 N_NAMED = 12  # columns named in full; model.json holds all
 
@@ -22,7 +22,7 @@ HOW_ENCODED = {
 
 
 def write_readme(
-    choice: Choice,
+    answer: Answer,
     bundle: Bundle,
     call: Mapping[str, Any],
     encoder: Mapping[str, Any],
@@ -31,7 +31,7 @@ def write_readme(
     """Write the README of an export.
 
     Args:
-        choice: Who was chosen, and why.
+        answer: What was chosen, and why.
         bundle: The model.
         call: Content of ``model.json``.
         encoder: Content of ``encoder.json``.
@@ -48,17 +48,17 @@ def write_readme(
         autoescape=False,  # noqa: S701 - Markdown, not HTML
     )
     return environment.get_template("README.md.j2").render(
-        choice=choice,
+        answer=answer,
         bundle=bundle,
         call=call,
         data_card=data_card,
         columns=_name_some(call["input"]["columns"]),
         raw_columns=_describe_columns(encoder),
         derived=data_card["features"]["derived"],
-        metrics=_list_metrics(choice.profile or {}),
-        ranked=format_version(choice.origin.ranked_in),
-        disturbance=say_disturbance(choice.profile),
-        origin=say_origin(choice.origin),
+        metrics=_list_metrics(answer.profile),
+        ranked=format_version(answer.origin.ranked_in),
+        disturbance=describe_disturbance(answer.profile),
+        origin=describe_origin(answer.origin),
     )
 
 
@@ -67,7 +67,7 @@ def _name_some(names: list[str]) -> str:
     return named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more"
 
 
-def _describe_columns(encoder: Mapping[str, Any]) -> list[Json]:
+def _describe_columns(encoder: Mapping[str, Any]) -> list[dict[str, str]]:
     """Put columns that are encoded alike into one row."""
     names: dict[str, list[str]] = {}
     for step in encoder["steps"]:
@@ -77,21 +77,19 @@ def _describe_columns(encoder: Mapping[str, Any]) -> list[Json]:
     ]
 
 
-def _list_metrics(profile: Mapping[str, Any]) -> list[Json]:
+def _list_metrics(profile: StoredProfile | None) -> list[dict[str, str]]:
     rows = []
-    for metric in METRICS:
-        value = profile.get(metric.column)
-        if value is None:
+    for column in (metric.column for metric in METRICS):
+        value = profile.read_metric(column) if profile else None
+        if profile is None or value is None:
             continue
-        ends = [profile.get(f"{metric.column}_{end}") for end in ("low", "high")]
-        known = all(end is not None for end in ends)
+        ends = [profile.read_metric(f"{column}_{end}") for end in ("low", "high")]
+        interval = " to ".join(format_metric(column, end) for end in ends)
         rows.append(
             {
-                "title": sentence_case(metric_name(metric.column)),
-                "value": format_metric(metric.column, value),
-                "interval": " to ".join(format_metric(metric.column, end) for end in ends)
-                if known
-                else NOT_MEASURED,
+                "title": sentence_case(metric_name(column)),
+                "value": format_metric(column, value),
+                "interval": NOT_MEASURED if None in ends else interval,
             }
         )
     return rows

@@ -54,7 +54,7 @@ def test_utilities_repeat_the_decisions(results: Results) -> None:
     assert [chart.title for chart in charts] == [
         *("Satellite archive.", "Edge device.", "Web api.", "Accuracy first."),
     ]
-    assert results.recommendations["web_api"]["datasets"]["landsat"]["sentence"] in charts[2].alt
+    assert results.recommendations["web_api"].datasets["landsat"].sentence in charts[2].alt
 
 
 def test_sensitivity_says_what_flips(results: Results) -> None:
@@ -172,7 +172,7 @@ def test_across_says_when_training_pays_back(results: Results) -> None:
 
     assert len(section.points) == 4
     assert section.points[1].startswith("Edge device: ")
-    assert len(section.folds[1].tables[0].rows) == results.tables["break_even"].height
+    assert len(section.folds[1].tables[0].rows) == results.tables.break_even.height
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import polars as pl
 
 from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.why_not import tabulate_why_not
@@ -99,10 +99,11 @@ def recommend_candidates(
     weight_intervals: pl.DataFrame,
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,
-) -> dict[str, Any]:
-    """Name the winner per application and dataset, and what it hangs on."""
+) -> dict[str, object]:
+    """Name the winner per application and dataset, and what would change it, as JSON types."""
     ranked = _rank(resource_profiles, applications, ranking)
-    return recommend(ranked, Sensitivities(weight_intervals, limit_shadows, robust_choices))
+    sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
+    return write_recommendations(recommend(ranked, sensitivities))
 
 
 def _warn_of_unmeasured(ranked: list[Ranked]) -> None:

@@ -7,7 +7,8 @@ looser type given here replace theirs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -15,9 +16,17 @@ from rightfit.naming import words
 from rightfit.profiling.hardware.tiers import Ladder, Tier
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
+from rightfit.reporting.results import (
+    PROFILE_KEYS,
+    RankingTables,
+    Results,
+    quality_title,
+    select_winners,
+)
 
+Table = TypeVar("Table")
 Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
 
 
@@ -136,12 +145,12 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
         rules=RankingRules.model_validate(ranking),
         profiles=tables["resource_profiles"],
         rankings=tables["rankings"],
-        recommendations=tables["recommendations"],
+        recommendations=read_recommendations(tables["recommendations"]),
         data_cards=_select_kind(tables, "data_card"),
         trials=_split_cells(tables, "trials"),
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
-        tables=tables,
+        tables=RankingTables(**{field.name: tables[field.name] for field in fields(RankingTables)}),
     )
     return render_report(results, build_sections(results, read_tiers(evaluation)))
 
@@ -156,7 +165,7 @@ def _read(parameters: Any, key: str) -> Any:
     return parameters[key] if isinstance(parameters, dict) else getattr(parameters, key)
 
 
-def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _select_kind(tables: Mapping[str, Table], kind: str) -> dict[str, Table]:
     """Return what is called ``{something}.{kind}``, by that something, in the given order."""
     return {
         name.removesuffix(f".{kind}"): table
@@ -165,7 +174,7 @@ def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _split_cells(tables: Mapping[str, Any], kind: str) -> dict[str, pl.DataFrame]:
+def _split_cells(tables: Mapping[str, pl.DataFrame], kind: str) -> dict[str, pl.DataFrame]:
     """Return a table of all cells ``{dataset}.{kind}`` by cell ``{dataset}.{model}``."""
     return {
         f"{dataset}.{model}": cell

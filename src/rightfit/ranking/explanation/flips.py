@@ -2,74 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
-import polars as pl
-
-Json = dict[str, Any]
+from rightfit.naming import describe_limit, format_number, metric_name, metric_unit
+from rightfit.ranking.explanation.decisions import Flip
+from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 
 NO_FLIP = "No change of a single weight, and none of a single limit by {:g} %, changes the winner."
 
 
 def list_flips(
-    weight_intervals: pl.DataFrame, limit_shadows: pl.DataFrame, *, winner: str | None
-) -> list[Json]:
+    intervals: Iterable[WeightInterval], shadows: Iterable[LimitShadow], *, winner: str | None
+) -> list[Flip]:
     """List what would change the winner of one application on one dataset.
 
     Args:
-        weight_intervals: Rows of that table for the application and dataset.
-        limit_shadows: Rows of that table for the application and dataset.
+        intervals: Its weight intervals on the dataset.
+        shadows: Its limit shadows on the dataset.
         winner: Candidate that is recommended now. The tie rule may have put it before the leader;
             then its taking the lead is no change.
-
-    Returns:
-        Records with ``kind`` (``weight`` or ``limit``), ``metric``, ``now``, ``beyond`` (the value
-        past which it changes, or at which it was tried), ``winner`` (``None``: nobody qualifies),
-        ``change_pct`` (signed) and ``sentence``.
     """
-    flips = [
+    found = [
         flip
-        for row in weight_intervals.to_dicts()
-        for flip in (_flip_weight(row, "low", "below"), _flip_weight(row, "high", "above"))
-        if flip and flip["winner"] != winner
+        for row in intervals
+        for flip in (
+            _flip_weight(row, row.leader_below, row.weight_low, "falls below"),
+            _flip_weight(row, row.leader_above, row.weight_high, "exceeds"),
+        )
+        if flip and flip.winner != winner
     ]
-    flips += [_flip_limit(row) for row in limit_shadows.to_dicts() if row["flips"]]
-    return sorted(flips, key=lambda flip: abs(flip["change_pct"]))
+    found += [_flip_limit(row) for row in shadows if row.flips]
+    return sorted(found, key=lambda flip: abs(flip.change_pct))
 
 
-def summarise_flips(flips: list[Json], change_pct: float) -> str:
+def summarise_flips(flips: list[Flip], change_pct: float) -> str:
     """Say in one sentence what would change the winner most easily."""
-    return flips[0]["sentence"] if flips else NO_FLIP.format(change_pct)
+    return flips[0].sentence if flips else NO_FLIP.format(change_pct)
 
 
-def _flip_weight(row: Json, end: str, side: str) -> Json | None:
-    winner, beyond, now = row[f"leader_{side}"], row[f"weight_{end}"], row["weight"]
-    if winner is None:
+def _flip_weight(
+    row: WeightInterval, leader: str | None, beyond: float | None, verb: str
+) -> Flip | None:
+    if leader is None or beyond is None:
         return None
-    verb = "falls below" if side == "below" else "exceeds"
-    return {
-        "kind": "weight",
-        "metric": row["metric"],
-        "now": now,
-        "beyond": beyond,
-        "winner": winner,
-        "change_pct": 100 * (beyond / now - 1),
-        "sentence": f"{winner} takes the lead once the weight of {row['metric']} {verb} "
-        f"{beyond:.3g} (now {now:.3g}).",
-    }
+    return Flip(
+        kind="weight",
+        metric=row.metric,
+        now=row.weight,
+        beyond=beyond,
+        winner=leader,
+        change_pct=100 * (beyond / row.weight - 1),
+        sentence=f"{leader} has the highest utility once the weight of {metric_name(row.metric)} "
+        f"{verb} {format_number(beyond)} (now {format_number(row.weight)}).",
+    )
 
 
-def _flip_limit(row: Json) -> Json:
-    now, beyond, winner = row["limit"], row["changed_limit"], row["winner_changed"]
-    effect = f"lets {winner} win" if winner else "leaves no candidate that qualifies"
-    verb = "Loosening" if row["direction"] == "loosened" else "Tightening"
-    return {
-        "kind": "limit",
-        "metric": row["metric"],
-        "now": now,
-        "beyond": beyond,
-        "winner": winner,
-        "change_pct": 100 * (beyond / now - 1),
-        "sentence": f"{verb} the limit {row['kind']} {row['metric']} from {now:.4g} to "
-        f"{beyond:.4g} {effect}.",
-    }
+def _flip_limit(row: LimitShadow) -> Flip:
+    effect = f"{row.winner_changed} wins" if row.winner_changed else "no candidate qualifies"
+    now = f"{format_number(row.limit)} {metric_unit(row.metric)}".strip()
+    return Flip(
+        kind="limit",
+        metric=row.metric,
+        now=row.limit,
+        beyond=row.changed_limit,
+        winner=row.winner_changed,
+        change_pct=100 * (row.changed_limit / row.limit - 1),
+        sentence=f"With the limit {row.direction} to "
+        f"{describe_limit(row.metric, row.kind, row.changed_limit)} (now {now}), {effect}.",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import polars as pl
 
@@ -20,7 +19,7 @@ def label_winners(
     cost_range: list[float],
     quality_range: list[float],
     on_the_right: bool,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Place the labels of the winners in a column where the front leaves room.
 
     Args:

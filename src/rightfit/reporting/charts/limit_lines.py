@@ -60,7 +60,7 @@ def find_limit_lines(
 
 def draw_limits(
     profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Draw limits on the cost, and those on quality that lie near any measured one.
 
     Args:
@@ -81,7 +81,7 @@ def draw_limits(
     ]
 
 
-def _limit_line(limit: LimitLine) -> dict[str, Any]:
+def _limit_line(limit: LimitLine) -> dict[str, object]:
     sign = "≤" if limit.kind == "max" else "≥"
     upright = limit.metric != "quality_raw"
     across = "y" if upright else "x"

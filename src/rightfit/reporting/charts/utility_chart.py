@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.naming import metric_name, sentence_case, serving_label, words
+from rightfit.naming import metric_name, sentence_case, serving_labels, words
 from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
 
@@ -74,8 +74,10 @@ def draw_utilities(
 
 
 def _labels(placed: pl.DataFrame) -> list[str]:
+    ranks, names = placed["rank"], placed["candidate"]
     return [
-        f"{row['rank']}. {row['candidate']}<br>{serving_label(row)}" for row in placed.to_dicts()
+        f"{rank}. {name}<br>{serving}"
+        for rank, name, serving in zip(ranks, names, serving_labels(placed), strict=True)
     ]
 
 

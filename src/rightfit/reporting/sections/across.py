@@ -14,19 +14,17 @@ from rightfit.reporting.sections.section import Column, Fold, Section, Table
 
 def build_across(results: Results) -> Section:
     """Say per application which family is the robust choice, and when training pays back."""
-    break_even = results.tables["break_even"]
+    break_even = results.tables.break_even
     return Section(
         id="across",
         title="Across datasets, and over time",
         sentences=(describe_break_even(break_even),),
         points=tuple(
-            f"{sentence_case(words(name))}: {recommendation['across_datasets']['sentence']}"
+            f"{sentence_case(words(name))}: {recommendation.across_datasets.sentence}"
             for name, recommendation in results.recommendations.items()
         ),
         folds=(
-            Fold(
-                "Families across datasets", (_tabulate_families(results.tables["robust_choices"]),)
-            ),
+            Fold("Families across datasets", (_tabulate_families(results.tables.robust_choices),)),
             Fold("Training against serving", (_tabulate_break_even(break_even),)),
         ),
     )

@@ -112,7 +112,7 @@ def _tabulate(results: Results, dataset: str) -> Table:
         rows=tuple(
             (
                 row["candidate"],
-                serving_label(row),
+                serving_label(row["runtime"], row["n_threads"], row["device"]),
                 *(
                     format_quality(row[name]) if name == "quality_raw" else format_number(row[name])
                     for name in shown

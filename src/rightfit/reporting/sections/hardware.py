@@ -128,7 +128,7 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
                 words(row["application"]),
                 words(row["dataset"]),
                 row["candidate"],
-                serving_label(row),
+                serving_label(row["runtime"], row["n_threads"], row["device"]),
                 row["hardware_tier"] or NOT_MEASURED,
                 format_number(prices.get(row["hardware_tier"])),
                 format_number(count_billion_rows(row["cost_usd_per_1m_rows"])),
@@ -148,7 +148,7 @@ def count_billion_rows(cost_usd_per_1m_rows: float | None) -> float | None:
 
 
 def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
-    judged = results.tables["hardware_tiers"].group_by("tier", "verdict").len()
+    judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
     n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
     return Table(
         caption="The ladder of the parameters, and how many profiles run on each tier",

@@ -8,6 +8,7 @@ from rightfit.naming import (
     NOT_MEASURED,
     count,
     format_quality,
+    format_share,
     sentence_case,
     serving_label,
     words,
@@ -75,9 +76,9 @@ def _tabulate(results: Results, application: str, dataset: str) -> Table:
                 str(row["rank"]),
                 _rank_interval(row["rank_low"], row["rank_high"]),
                 row["candidate"],
-                serving_label(row),
+                serving_label(row["runtime"], row["n_threads"], row["device"]),
                 format_quality(row["utility"]),
-                f"{row['p_best']:.0%}".replace("%", " %"),
+                format_share(row["p_best"]),
                 row["reason"],
             )
             for row in ranked.to_dicts()

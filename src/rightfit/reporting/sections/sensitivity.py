@@ -9,7 +9,9 @@ import polars as pl
 from rightfit.naming import (
     NOT_MEASURED,
     count,
+    describe_limit,
     format_metric,
+    format_share,
     listing,
     metric_name,
     sentence_case,
@@ -18,8 +20,6 @@ from rightfit.naming import (
 from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
-
-KIND_WORDS = {"min": "at least", "max": "at most", "max_degradation": "below the best by at most"}
 
 
 def build_sensitivity(results: Results) -> Section:
@@ -33,15 +33,13 @@ def build_sensitivity(results: Results) -> Section:
         id="sensitivity",
         title="What the winners hang on",
         sentences=(
-            describe_flips(results.tables["limit_shadows"], results.rules.limit_change_pct),
+            describe_flips(results.tables.limit_shadows, results.rules.limit_change_pct),
             "Of a single weight: the bar is the range within which the leader stays, the tick its "
             "share now, the name beside an end who leads beyond it.",
         ),
         points=tuple(_list_flips(results)),
         charts=(_draw_shares(results), *(_draw_intervals(results, name) for name in weighing)),
-        folds=(
-            Fold("What each limit does", (_tabulate_shadows(results.tables["limit_shadows"]),)),
-        ),
+        folds=(Fold("What each limit does", (_tabulate_shadows(results.tables.limit_shadows),)),),
     )
 
 
@@ -64,11 +62,11 @@ def _list_flips(results: Results) -> Iterator[str]:
     """Yield the smallest change that takes a winner's place, and who cannot lose it that way."""
     steady = []
     for application, recommendation in results.recommendations.items():
-        for dataset, decision in recommendation["datasets"].items():
+        for dataset, decision in recommendation.datasets.items():
             where = f"{words(application)} on {words(dataset)}"
-            if decision["winner"] and decision["flips"]:
-                yield f"{sentence_case(where)}: {decision['flip']}"
-            elif decision["winner"]:
+            if decision.winner and decision.flips:
+                yield f"{sentence_case(where)}: {decision.flip}"
+            elif decision.winner:
                 steady.append(where)
     if steady:
         verb = "stays" if len(steady) == 1 else "stay"
@@ -79,7 +77,7 @@ def _list_flips(results: Results) -> Iterator[str]:
 
 
 def _draw_shares(results: Results) -> Chart:
-    shares = results.tables["win_shares"]
+    shares = results.tables.win_shares
     sentence = describe_win_shares(shares)
     return Chart(
         figure=draw_win_shares(shares, marks=results.marks),
@@ -90,7 +88,7 @@ def _draw_shares(results: Results) -> Chart:
 
 
 def _draw_intervals(results: Results, application: str) -> Chart:
-    intervals = results.tables["weight_intervals"]
+    intervals = results.tables.weight_intervals
     sentence = describe_weights(intervals.filter(pl.col("application") == application))
     return Chart(
         figure=draw_weight_intervals(
@@ -116,12 +114,11 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
         return "No candidate is within the limits."
     least = first[-1]
     n_clear = sum(row["win_share"] > 0.5 for row in first)
-    share = f"{least['win_share']:.0%}".replace("%", " %")
     return (
         f"{n_clear if n_clear < len(first) else 'All'} of {len(first)} decisions have one "
         f"candidate that wins under more than half of all weightings. Least sure: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
-        f"wins under {share}."
+        f"wins under {format_share(least['win_share'])}."
     )
 
 
@@ -138,7 +135,7 @@ def describe_weights(intervals: pl.DataFrame) -> str:
         return "No change of a single weight makes another candidate lead."
     _, row, end, rival = min(ends, key=lambda item: item[0])
     side = "below" if end == "share_low" else "above"
-    shares = f"{row[end]:.0%} (now {row['share']:.0%})".replace("%", " %")
+    shares = f"{format_share(row[end])} (now {format_share(row['share'])})"
     return (
         f"Nearest change: on {words(row['dataset'])} {rival} leads once "
         f"{metric_name(row['metric'])} weighs {side} {shares}."
@@ -160,8 +157,7 @@ def _tabulate_shadows(shadows: pl.DataFrame) -> Table:
             (
                 words(row["application"]),
                 words(row["dataset"]),
-                f"{metric_name(row['metric'])} {KIND_WORDS[row['kind']]} "
-                f"{format_metric(row['metric'], row['limit'])}",
+                describe_limit(row["metric"], row["kind"], row["limit"]),
                 f"{row['direction']}: {format_metric(row['metric'], row['changed_limit'])}",
                 f"{row['n_feasible']} to {row['n_feasible_changed']}"
                 if row["n_feasible"] != row["n_feasible_changed"]

@@ -24,12 +24,12 @@ def build_utilities(results: Results) -> Section:
 
 def draw_utilities_of(results: Results, application: str) -> Chart:
     """Draw an application's utilities; the caption is its decisions in words."""
-    decisions = results.recommendations[application]["datasets"]
-    sentences = " ".join(decision["sentence"] for decision in decisions.values())
+    decisions = results.recommendations[application].datasets
+    sentences = " ".join(decision.sentence for decision in decisions.values())
     return Chart(
         figure=draw_utilities(
             results.rankings,
-            results.tables["utility_breakdown"],
+            results.tables.utility_breakdown,
             application=application,
             marks=results.marks,
         ),

@@ -1,23 +1,25 @@
-"""Read choices, and what is needed to export one, from stored results."""
+"""Read answers, and what is needed to export a winner, from stored results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+import polars as pl
+
+from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
 from rightfit.serving.answer import (
-    Choice,
+    Answer,
     Json,
     Origin,
+    StoredProfile,
     find_application,
     find_datasets,
-    subject_of,
 )
-from rightfit.serving.export import Model
+from rightfit.serving.export import Model, require_winner
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
-def read_choices(results: StoredResults, application: str, dataset: str | None) -> Iterator[Choice]:
+def read_answers(results: StoredResults, application: str, dataset: str | None) -> Iterator[Answer]:
     """Read the last ranking's answers for an application.
 
     Args:
@@ -29,7 +31,7 @@ def read_choices(results: StoredResults, application: str, dataset: str | None) 
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
     ranked_in = results.find_version("recommendations")
-    recommendations = results.load("recommendations", ranked_in)
+    recommendations = read_recommendations(results.load("recommendations", ranked_in))
     found = find_application(recommendations, application)
     datasets = find_datasets(found, dataset)
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
@@ -42,38 +44,38 @@ def read_choices(results: StoredResults, application: str, dataset: str | None) 
     )
     profiles = results.load("resource_profiles", measured_in)
     for name in datasets:
-        decision = found["datasets"][name]
-        candidate = subject_of(decision)
-        yield Choice(
+        decision = found.datasets[name]
+        subject = decision.subject
+        yield Answer(
             application=application,
             dataset=name,
-            purpose=found["description"],
+            purpose=found.description,
             decision=decision,
-            profiles=tuple(_rows_of(profiles, name, candidate) if candidate else ()),
+            profiles=tuple(_select_profiles(profiles, name, subject) if subject else ()),
             origin=origin,
         )
 
 
-def read_model(results: StoredResults, choice: Choice) -> Model:
+def read_model(results: StoredResults, answer: Answer) -> Model:
     """Read the winner's bundle and what is needed to feed it, as they were when it was measured.
 
     Raises:
         ValueError: If one of them is no longer stored, or damaged.
     """
-    winner = choice.decision["winner"]
-    cell = f"{choice.dataset}.{winner['model']}.candidates"
-    version = results.find_version(cell, at_most=choice.origin.measured_in)
+    winner = require_winner(answer)
+    cell = f"{answer.dataset}.{winner.model}.candidates"
+    version = results.find_version(cell, at_most=answer.origin.measured_in)
     bundles = results.load(cell, version)
-    if winner["candidate"] not in bundles:
+    if winner.candidate not in bundles:
         raise NothingStoredError(
-            f"{winner['candidate']} is not among the candidates of {version}: {sorted(bundles)}. "
+            f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "
             "Run: kedro run --pipelines perf"
         )
     inputs = {}
     for name in ("encoder", "data_card"):
-        entry = f"{choice.dataset}.{name}"
+        entry = f"{answer.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    return Model(bundles[winner["candidate"]], inputs["encoder"], inputs["data_card"])
+    return Model(bundles[winner.candidate], inputs["encoder"], inputs["data_card"])
 
 
 def _read_environment(results: StoredResults, measured_in: str) -> Json | None:
@@ -85,12 +87,17 @@ def _read_environment(results: StoredResults, measured_in: str) -> Json | None:
     return environment
 
 
-def _rows_of(profiles: Any, dataset: str, candidate: Json) -> list[Json]:
-    import polars as pl
-
-    rows: list[Json] = profiles.filter(
-        pl.col("dataset") == dataset,
-        pl.col("model") == candidate["model"],
-        pl.col("candidate") == candidate["candidate"],
-    ).to_dicts()
-    return rows
+def _select_profiles(
+    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate
+) -> Iterator[StoredProfile]:
+    for row in profiles.filter(
+        dataset=dataset, model=candidate.model, candidate=candidate.candidate
+    ).to_dicts():
+        yield StoredProfile(
+            runtime=row["runtime"],
+            n_threads=row["n_threads"],
+            device=row["device"],
+            disturbed=row["disturbed"],
+            environment_id=row["environment_id"],
+            columns=row,
+        )
