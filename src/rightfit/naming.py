@@ -11,7 +11,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 NOT_MEASURED = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
-PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 OWN_TITLES = {
     "quality_raw": "Raw quality",
@@ -64,7 +64,7 @@ def metric_name(column: str) -> str:
 
 
 def format_number(value: float | None) -> str:
-    """Write a number with up to three significant digits; from 10,000 on as k, M or G.
+    """Write a number with up to three significant digits; from 10,000 on with k, M, G or T.
 
     >>> [format_number(x) for x in (0.04821, 12.64, 58.0, 1234.5, 240_000, 11_612_345.0, 0, None)]
     ['0.0482', '12.6', '58', '1,230', '240 k', '11.6 M', '0', '–']
@@ -88,17 +88,18 @@ def write_numbers(column: str) -> pl.Expr:
     ['0.0482', '25', '-1,230', '11.6 M', None]
     """
     rounded = pl.col(column).round_sig_figs(N_DIGITS)
+    whole = rounded.round(0)  # rounding to digits leaves 16499999.999999998
     shown = _write_digits(rounded.round(12))
     thousands = pl.format(
         "{},{}",
-        (rounded.round(0) / 1e3).cast(pl.Int64),
-        (rounded.round(0).abs() % 1e3).cast(pl.Int64).cast(pl.String).str.zfill(3),
+        (whole / 1e3).cast(pl.Int64),
+        (whole.abs() % 1e3).cast(pl.Int64).cast(pl.String).str.zfill(3),
     )
-    shown = pl.when(rounded.abs() >= 1e3).then(thousands).otherwise(shown)
+    shown = pl.when(whole.abs() >= 1e3).then(thousands).otherwise(shown)
     for size, letter in reversed(PREFIXES):
         least = size * (10 if letter == "k" else 1)
-        short = pl.format("{} {}", _write_digits((rounded / size).round(2)), pl.lit(letter))
-        shown = pl.when(rounded.abs() >= least).then(short).otherwise(shown)
+        short = pl.format("{} {}", _write_digits((whole / size).round(2)), pl.lit(letter))
+        shown = pl.when(whole.abs() >= least).then(short).otherwise(shown)
     return shown.alias(column)
 
 

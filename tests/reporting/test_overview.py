@@ -12,8 +12,8 @@ from rightfit.reporting.results import Results
 
 def test_headline_counts_choices_and_what_accuracy_alone_wins(results: Results) -> None:
     assert write_headline(results) == (
-        "4 applications on 3 datasets choose 10 of 18 candidates: the most accurate one wins 3 of "
-        "12 decisions."
+        "For 4 applications on 3 datasets, 10 of 18 candidates win at least once; the most "
+        "accurate one wins 3 of 12 decisions."
     )
 
 
@@ -26,8 +26,8 @@ def test_headline_counts_decisions_without_a_winner(
     cards = describe_applications(found)[0].cards
 
     assert write_headline(found) == (
-        "1 application on 3 datasets chooses 0 of 18 candidates: the most accurate one wins 0 of 3 "
-        "decisions, and in 3 none qualifies."
+        "For 1 application on 3 datasets, 0 of 18 candidates win at least once; the most accurate "
+        "one wins 0 of 3 decisions, and none qualifies in 3."
     )
     assert [card.model for card in cards] == [None, None, None]
     assert cards[0].sentence.startswith("No candidate qualifies for landsat")
@@ -37,13 +37,13 @@ def test_card_shows_what_counts_for_the_application(results: Results) -> None:
     satellite = describe_applications(results)[0]
     card = satellite.cards[0]
 
-    assert satellite.asks == (
-        "Weighs quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
+    assert satellite.request == (
+        "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
         "200 k rows/s and quality at most 0.1 below the best."
     )
     assert card.candidate == "net-09"
     assert card.serving == "onnx, 2 threads, tier micro"
-    assert card.facts == "accuracy 0.861, throughput 5.92 M rows/s, peak memory 59 MiB"
+    assert card.facts == "accuracy 0.861 · throughput 5.92 M rows/s · peak memory 59 MiB"
     assert card.tie == "tied with 2"
     assert card.low is not None
     assert card.high is not None

@@ -65,33 +65,32 @@ class ApplicationView:
         name: As in the parameters.
         title: In words.
         description: As in the parameters.
-        asks: Weights and limits as a sentence.
+        request: Weights and limits as a sentence.
         cards: One per dataset.
     """
 
     name: str
     title: str
     description: str
-    asks: str
+    request: str
     cards: tuple[Card, ...]
 
 
 def write_headline(results: Results) -> str:
-    """Say in one sentence how far the applications disagree and what accuracy alone would win."""
+    """Say in one sentence how many candidates win, and how often the most accurate one does."""
     decisions = list(_decisions(results))
     winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
     best = _most_accurate(results.profiles)
     n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
     n_candidates = results.profiles.select(CANDIDATE).n_unique()
-    verb = "chooses" if len(results.recommendations) == 1 else "choose"
     sentence = (
-        f"{count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')} {verb} {len(set(winners))} of "
-        f"{count(n_candidates, 'candidate')}: the most accurate one wins {n_best} of "
-        f"{count(len(decisions), 'decision')}"
+        f"For {count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}, {len(set(winners))} of "
+        f"{count(n_candidates, 'candidate')} win at least once; the most accurate one wins "
+        f"{n_best} of {count(len(decisions), 'decision')}"
     )
     n_none = len(decisions) - len(winners)
-    return f"{sentence}, and in {n_none} none qualifies." if n_none else f"{sentence}."
+    return f"{sentence}, and none qualifies in {n_none}." if n_none else f"{sentence}."
 
 
 def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
@@ -101,7 +100,7 @@ def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
             name=name,
             title=words(name),
             description=application.description,
-            asks=describe_request(application),
+            request=describe_request(application),
             cards=tuple(
                 _make_card(results, application, dataset, decision)
                 for dataset, decision in results.recommendations[name].datasets.items()
@@ -120,11 +119,11 @@ def describe_request(application: Application) -> str:
     ...     description="-", scenario="offline", objectives={"quality": quality},
     ...     constraints={"peak_memory_mib": {"max": 64}},
     ... ))
-    'Weighs quality 100 %. Limits: peak memory at most 64 MiB.'
+    'Weights: quality 100 %. Limits: peak memory at most 64 MiB.'
     """
     weights = zip(application.weighted(), application.shares(), strict=True)
     weighed = listing([f"{metric_name(metric)} {format_share(share)}" for metric, share in weights])
-    sentence = f"Weighs {weighed}."
+    sentence = f"Weights: {weighed}."
     limits = [
         describe_limit(metric, kind, value)
         for metric, constraint in application.constraints.items()
@@ -167,7 +166,7 @@ def _make_card(
         model=winner.model,
         candidate=winner.candidate,
         serving=f"{serving}, tier {winner.hardware_tier}",
-        facts=", ".join([quality, *facts]),
+        facts=" · ".join([quality, *facts]),
         tie=f"tied with {n_tied}" if n_tied else "",
         utility=winner.utility or 0.0,
         low=winner.utility_low,

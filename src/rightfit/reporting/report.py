@@ -47,7 +47,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
 
 
 def describe_controls(results: Results) -> Section:
-    """Head the what-if page, whose controls stand in their own template."""
+    """Describe the what-if page; its controls are a template of their own."""
     n_limits = sum(
         len(constraint.limits())
         for _, application in results.applications.items()
@@ -58,9 +58,9 @@ def describe_controls(results: Results) -> Section:
         id=WHAT_IF,
         title="What if",
         sentences=(
-            f"Move {count(n_weights, 'weight')} and {count(n_limits, 'limit')} of "
-            f"{count(len(results.recommendations), 'application')}: the stored profiles are ranked "
-            "again here, by utility alone (ties are not settled).",
+            f"Change {count(n_weights, 'weight')} and {count(n_limits, 'limit')} of "
+            f"{count(len(results.recommendations), 'application')}: this page ranks the stored "
+            "profiles again, by utility alone (without the tie rule).",
         ),
     )
 
@@ -73,7 +73,7 @@ def render_report(results: Results, sections: Sequence[Section]) -> str:
         sections: What follows, in this order.
 
     Returns:
-        HTML with all scripts, styles and data inside; it asks no host for anything.
+        HTML with all scripts, styles and data inside; it loads nothing from any host.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -99,7 +99,7 @@ def render_report(results: Results, sections: Sequence[Section]) -> str:
 
 
 def _write_legend(results: Results) -> str:
-    """Say what the words on the cards mean, with the figures of this run."""
+    """Explain the words on the cards, with the figures of this run."""
     level = format_share(results.rules.confidence_level)
     return (
         "Utility: value for the application between its own worst (0) and best (1), with its "

@@ -39,7 +39,7 @@ class Results:
     """The tables of one run, as the catalog holds them.
 
     Args:
-        applications: What was asked.
+        applications: Objectives and limits.
         rules: How it was ranked.
         profiles: One row per measured profile.
         rankings: One row per application, dataset and candidate.

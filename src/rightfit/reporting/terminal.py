@@ -1,4 +1,4 @@
-"""The essentials in the terminal: who wins, per application and dataset."""
+"""The terminal table: the winner per application and dataset."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class WhatIf(_Part):
     Args:
         applications: By name.
         profiles: By dataset, in the order in which the ranking reads them, so that equal
-            candidates are told apart alike.
+            candidates get the same order.
         metrics: Metrics that any application needs.
         datasets: Their names in words.
         colors: By family.

@@ -67,7 +67,7 @@ class StoredProfile:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a ranking says for one application and dataset.
+    """The decision for one application and dataset, with what was measured.
 
     Args:
         application: Name of the application.

@@ -40,7 +40,7 @@ def require_winner(answer: Answer) -> RankedCandidate:
     """Return an answer's winner.
 
     Raises:
-        ValueError: If none qualifies; names the nearest miss and what would let it qualify.
+        ValueError: If none qualifies; names the nearest miss and the limits to relax.
     """
     decision = answer.decision
     if decision.winner is None:
@@ -65,7 +65,7 @@ def check_folder(folder: Path, *, force: bool) -> None:
 
 
 def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
-    """Write a winner into a folder that needs this project no more.
+    """Write a winner into a folder that works without this project.
 
     Args:
         answer: What to export, and why.

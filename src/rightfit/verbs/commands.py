@@ -18,7 +18,7 @@ def verbs() -> None:
 
 
 def where(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where results are."""
+    """Add the options that locate the stored results."""
     for option in (
         click.option("--data-root", help="Root of all data instead of the configured one."),
         click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),

@@ -93,7 +93,7 @@ def test_what_if_slider_changes_winner_and_command(
     after = page.locator("#what-if-results p").all_text_contents()
     command = page.locator("#what-if-command").text_content()
 
-    assert before[0] == "linear-03 (onnx, 1 thread) stays"
+    assert before[0] == "linear-03 (onnx, 1 thread) still wins"
     assert after[0] == "net-09 (onnx, 1 thread) instead of linear-03 (onnx, 1 thread)"
     assert command == (
         'kedro run --pipelines ranking --params "applications.edge_device.objectives.quality.'

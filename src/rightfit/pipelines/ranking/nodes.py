@@ -43,7 +43,7 @@ def rank_candidates(
 def analyse_sensitivity(
     resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Find out how much the winners hang on weights and limits.
+    """Analyse how much the winners depend on weights and limits.
 
     Returns:
         Shares of weight space, intervals of single weights, and what changed limits change.
@@ -78,7 +78,7 @@ def explain_losers(
 
     Args:
         resource_profiles: All measured profiles.
-        applications: Who judges.
+        applications: Objectives and limits.
         ranking: Rules of ranking.
         *trials: Trials of every dataset.
     """

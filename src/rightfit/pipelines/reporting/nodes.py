@@ -81,7 +81,7 @@ def draw_utility_chart(
 def draw_sensitivity_chart(
     resource_profiles: pl.DataFrame, win_shares: pl.DataFrame, weight_intervals: pl.DataFrame
 ) -> Figure:
-    """Draw who wins as the weights move: all of them, then one at a time per application."""
+    """Draw the winners under other weights: all of them, then one at a time per application."""
     from rightfit.reporting.charts.menus import behind_menu
     from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 
@@ -133,7 +133,7 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
     """Write the report: one HTML file that opens offline.
 
     Args:
-        applications: What was asked.
+        applications: Objectives and limits.
         ranking: Rules of ranking.
         evaluation: For the hardware ladder.
         tables: Tables and documents by their names in the catalog.

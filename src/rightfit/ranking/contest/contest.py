@@ -1,8 +1,8 @@
 """Contest: every candidate as one application sees it, with its best serving configuration.
 
 One profile represents a candidate: a feasible one rather than an infeasible one, then the one of
-the higher utility; where none is feasible, the one nearest to the limits. Equal ones are told apart
-by the tie rule, at last by the order of runtime, threads and device.
+the higher utility; where none is feasible, the one nearest to the limits. Between equal
+ones the tie rule decides, and last the order of runtime, threads and device.
 """
 
 from __future__ import annotations

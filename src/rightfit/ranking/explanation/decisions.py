@@ -48,7 +48,7 @@ class RankedCandidate(_Part):
         return f"{self.candidate} ({serving_label(self.runtime, self.n_threads, self.device)})"
 
 
-class Violation(_Part):
+class BrokenLimit(_Part):
     """A limit that a candidate breaks; values are ``None`` where nothing was measured."""
 
     metric: str
@@ -62,7 +62,7 @@ class Violation(_Part):
 class NearestMiss(RankedCandidate):
     """The candidate that breaks its limits by the least share of them in sum."""
 
-    violations: list[Violation]
+    violations: list[BrokenLimit]
 
 
 class Relaxation(_Part):
@@ -109,8 +109,9 @@ class Decision(_Part):
     """What is recommended to one application on one dataset.
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
-    every measurement the application needs. ``tied_with`` names the candidates that cannot be told
-    apart from the winner. ``flips`` start with the smallest change; ``flip`` says it in a sentence.
+    every measurement the application needs. ``tied_with`` names the candidates that the
+    measurements cannot distinguish from the winner. ``flips`` start with the smallest change;
+    ``flip`` is that one in a sentence.
     """
 
     outcome: Literal["winner", "none_qualifies"]
@@ -125,7 +126,7 @@ class Decision(_Part):
 
     @property
     def subject(self) -> RankedCandidate | None:
-        """The winner, else the nearest miss; ``None`` where no candidate could be judged."""
+        """The winner, else the nearest miss; ``None`` where every candidate lacks a measurement."""
         return self.winner or self.nearest_miss
 
 
@@ -164,6 +165,6 @@ def read_recommendations(document: object) -> Recommendations:
     """Read recommendations from plain JSON types.
 
     Raises:
-        ValueError: If the document is of another form; says where.
+        ValueError: If the document has another form; names the place.
     """
     return _DOCUMENT.validate_python(document)

@@ -25,7 +25,7 @@ def find_nearest_miss(ranked: Ranked, dataset: int) -> int | None:
 
 
 def find_relaxations(contest: Contest, dataset: int) -> tuple[int, list[Relaxation]] | None:
-    """Find the fewest limits whose relaxing lets some profile of a dataset qualify.
+    """Find the fewest limits to relax so that some profile of a dataset qualifies.
 
     Of several equally small sets, the one that is broken by the least.
 

@@ -11,7 +11,7 @@ import polars.selectors as cs
 from rightfit.naming import metric_name, metric_unit, write_numbers
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.explanation.outcomes import NOBODY, Names, Outcomes, find_outcomes
+from rightfit.ranking.explanation.outcomes import NO_RIVAL, Names, Outcomes, find_outcomes
 from rightfit.ranking.ranked import Ranked
 
 
@@ -79,7 +79,7 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
             "outcome": outcomes.outcome,
             "is_tied": outcomes.is_tied,
             "preference": _replace_each(outcomes.tie_key, describe_preference),
-            "has_rival": outcomes.rival != NOBODY,
+            "has_rival": outcomes.rival != NO_RIVAL,
             "rival": names.gather(rival),
             "metric": outcomes.metric.astype(str),
             "label": _replace_each(outcomes.metric, metric_name),

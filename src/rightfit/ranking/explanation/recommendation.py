@@ -15,13 +15,13 @@ from rightfit.naming import count
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
+    BrokenLimit,
     Decision,
     NearestMiss,
     NearestProfile,
     RankedCandidate,
     Recommendation,
     Recommendations,
-    Violation,
 )
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
@@ -32,7 +32,7 @@ from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 from rightfit.ranking.tables import read_rows
 
-_VIOLATIONS = TypeAdapter(list[Violation])
+_VIOLATIONS = TypeAdapter(list[BrokenLimit])
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,11 @@ def _compare_datasets(
 def _describe_robust(choice: FamilyComparison | None, *, changes: bool) -> str:
     if choice is None:
         return "No family qualifies on any dataset."
-    start = "The winning family differs between datasets" if changes else "One family wins on all"
+    start = (
+        "The winning family differs between datasets"
+        if changes
+        else "One family wins on every dataset"
+    )
     return (
         f"{start}; the robust choice is {choice.model}: it qualifies on {choice.n_feasible} of "
         f"{count(choice.n_datasets, 'dataset')}, with mean rank {choice.mean_rank:.3g} and worst "

@@ -55,7 +55,7 @@ class _First:
 
 
 def tabulate_limit_shadows(ranked: list[Ranked]) -> pl.DataFrame:
-    """Change every limit a little, both ways, and see who wins."""
+    """Loosen and tighten every limit a little, and find the winners."""
     rows = [row for one in ranked for row in _find_shadows(one.contest)]
     return write_rows(rows, LimitShadow)
 

@@ -9,7 +9,7 @@ Table ``weight_intervals``: one row per application, dataset and objective: ``me
 (candidate; null: none is feasible), ``weight`` as in the YAML with the ends ``weight_low`` and
 ``weight_high`` between which the leader stays (null: no end on that side), the same as normalised
 shares ``share``, ``share_low``, ``share_high`` in [0, 1], and ``leader_below``, ``leader_above``:
-who leads beyond the ends (null: nobody).
+the leader beyond the ends (null: none).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a larger machine buys: the best quality that runs on each tier of the hardware ladder."""
+"""The best quality that runs on each tier of the hardware ladder."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def draw_tiers(
             )
         )
     figure.update_layout(
-        **base_layout(f"{sentence_case(words(dataset))}: what a larger machine buys"),
+        **base_layout(f"{sentence_case(words(dataset))}: best quality by hardware tier"),
         height=HEIGHT_PX,
         xaxis={
             "title": {"text": "Hardware tier, smallest first"},

@@ -19,7 +19,7 @@ class LimitLine:
     """A limit an application puts on a metric.
 
     Args:
-        application: Who asks for it.
+        application: Name of the application.
         metric: Column of the profiles.
         kind: ``min`` or ``max``.
         value: The limit in the metric's unit.

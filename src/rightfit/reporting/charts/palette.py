@@ -54,7 +54,7 @@ THEMES: Mapping[str, Theme] = {
     ),
 }
 
-# Charts outside the report do not know their page: colours in the middle, legible on both.
+# Charts outside the report are shown on any page: colours legible on white and on black.
 ANY_PAGE = Theme(
     ink="#747a85",
     muted="#747a85",

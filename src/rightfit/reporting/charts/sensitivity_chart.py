@@ -1,4 +1,4 @@
-"""How much the winners hang on the weights: shares of weight space, and single weights."""
+"""How the winners depend on the weights: shares of weight space, and single weights."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PERCENT_TICKS: Mapping[str, Any] = {"tickformat": ".0%", "tickvals": [0, 0.25, 0
 
 
 def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> Figure:
-    """Draw one bar per application and dataset, divided by who wins under which weightings.
+    """Draw one bar per application and dataset, divided by the weightings each candidate wins.
 
     Args:
         win_shares: Table ``win_shares`` of the ranking stage.
-        marks: Colour of each family; candidates of one family are told apart by their names.
+        marks: Colour of each family; the segments carry the candidates' names.
     """
     from plotly.graph_objects import Figure
 
@@ -111,7 +111,7 @@ def draw_weight_intervals(
 
 
 def _interval(row: Mapping[str, Any], colors: Mapping[str, str]) -> Scatter:
-    """Draw one weight's range as a thick line that names who leads beyond its ends."""
+    """Draw one weight's range as a thick line with the names of the leaders beyond its ends."""
     from plotly.graph_objects import Scatter
 
     return Scatter(

@@ -1,4 +1,4 @@
-"""Who ranks where and why: utilities as bars, broken down by objective."""
+"""Utilities as bars in ranking order, broken down by objective."""
 
 from __future__ import annotations
 

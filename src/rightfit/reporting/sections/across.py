@@ -17,15 +17,15 @@ def build_across(results: Results) -> Section:
     break_even = results.tables.break_even
     return Section(
         id="across",
-        title="Across datasets, and over time",
+        title="Across datasets and over time",
         sentences=(describe_break_even(break_even),),
         points=tuple(
-            f"{sentence_case(words(name))}: {recommendation.across_datasets.sentence}"
+            f"{sentence_case(words(name))}. {recommendation.across_datasets.sentence}"
             for name, recommendation in results.recommendations.items()
         ),
         folds=(
             Fold("Families across datasets", (_tabulate_families(results.tables.robust_choices),)),
-            Fold("Training against serving", (_tabulate_break_even(break_even),)),
+            Fold("Training time against serving time", (_tabulate_break_even(break_even),)),
         ),
     )
 
@@ -35,18 +35,16 @@ def describe_break_even(break_even: pl.DataFrame) -> str:
     winners = break_even.filter(pl.col("rank") == 1)
     slower = winners.filter(pl.col("candidate") != pl.col("fastest_to_train"))
     if not slower.height:
-        return (
-            f"{count(winners.height, 'winner')} trained fastest of all, so nothing has to pay back."
-        )
+        return f"{count(winners.height, 'winner')} trained fastest: nothing has to pay back."
     paying = slower.drop_nulls("pays_back_after_rows")
-    head = f"Of {count(slower.height, 'winner')} slower to train than another candidate"
+    head = f"Of {count(slower.height, 'winner')} that trained longer than another candidate"
     if not paying.height:
-        return f"{head} none makes up for it by serving faster."
+        return f"{head}, none compensates for it by faster serving."
     n_rows = sorted(max(1, math.ceil(rows)) for rows in paying["pays_back_after_rows"])
-    verb = "makes" if paying.height == 1 else "make"
+    verb = "compensates" if paying.height == 1 else "compensate"
     first = f"{format_number(n_rows[0])} to " if n_rows[0] < n_rows[-1] else ""
     return (
-        f"{head}, {paying.height} {verb} up for it by serving faster, after "
+        f"{head}, {paying.height} {verb} for it by faster serving, after "
         f"{first}{format_number(n_rows[-1])} predictions."
     )
 
@@ -86,10 +84,10 @@ def _tabulate_break_even(break_even: pl.DataFrame) -> Table:
             Column("Dataset"),
             Column("Candidate"),
             Column("Rank", numeric=True),
-            Column("Training s", numeric=True),
-            Column("Serving µs a row", numeric=True),
-            Column("Pays back against"),
-            Column("After rows", numeric=True),
+            Column("Training (s)", numeric=True),
+            Column("Serving (µs per row)", numeric=True),
+            Column("Compared with"),
+            Column("Pays back after (rows)", numeric=True),
         ),
         rows=tuple(
             (

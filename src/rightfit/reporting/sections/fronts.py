@@ -38,8 +38,9 @@ def build_fronts(results: Results) -> Section:
         id="fronts",
         title="What quality costs",
         sentences=(
-            "Filled marks are native runtimes, open marks ONNX Runtime; whiskers are 95 % "
-            "intervals; a ring is a winner; dotted lines are limits of the applications.",
+            "Each mark is a profile: filled for the native runtime, open for ONNX Runtime. "
+            "Whiskers are 95 % intervals, rings are winners, dotted lines are the applications' "
+            "limits.",
         ),
         charts=tuple(draw_front_of(results, dataset) for dataset in results.datasets),
         folds=tuple(
@@ -81,7 +82,8 @@ def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
     if not front.height:
         return f"The {metric_name(COST)} was not measured."
     cheapest, best = front.row(0, named=True), front.row(-1, named=True)
-    size = f"{count(front.height, 'profile')} of {profiles.height} on the front."
+    verb = "is" if front.height == 1 else "are"
+    size = f"{front.height} of {count(profiles.height, 'profile')} {verb} on the Pareto front."
     if front.height == 1:
         return f"{size} {best['candidate']} is both the most accurate and the fastest."
     return (

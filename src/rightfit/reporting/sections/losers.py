@@ -1,4 +1,4 @@
-"""Section: why each of the others did not win."""
+"""Section: why each of the other candidates did not win."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rightfit.naming import (
     count,
     format_quality,
     format_share,
+    listing,
     sentence_case,
     serving_label,
     words,
@@ -17,9 +18,9 @@ from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Column, Fold, Section, Table
 
 OUTCOME_WORDS = {
-    "tied": "cannot be told from the winner",
-    "dominated": "beaten in everything by another one",
-    "outscored": "within the limits, but worth less",
+    "tied": "are tied with the winner",
+    "dominated": "are dominated by another candidate",
+    "outscored": "have a lower utility",
     "violates": "break a limit",
     "unmeasured": "lack a measurement",
 }
@@ -30,7 +31,7 @@ def build_why_not(results: Results) -> Section:
     names = [name for name, _ in results.applications.items()]
     return Section(
         id="why-not",
-        title="Why not another one",
+        title="Why the other candidates lost",
         points=tuple(describe_losers(results.rankings, name) for name in names),
         folds=tuple(
             Fold(
@@ -53,7 +54,7 @@ def describe_losers(rankings: pl.DataFrame, application: str) -> str:
         if outcome in n_by_outcome
     ]
     head = f"{sentence_case(words(application))}: of {count(mine.height, 'candidate')} that lost,"
-    return f"{head} {', '.join(reasons)}." if reasons else f"{head} none is listed."
+    return f"{head} {listing(reasons)}." if reasons else f"{head} none is listed."
 
 
 def _tabulate(results: Results, application: str, dataset: str) -> Table:
@@ -64,11 +65,11 @@ def _tabulate(results: Results, application: str, dataset: str) -> Table:
         caption=f"{sentence_case(words(application))} on {words(dataset)}",
         columns=(
             Column("Rank", numeric=True),
-            Column("95 %", numeric=True),
+            Column("95 % interval", numeric=True),
             Column("Candidate"),
             Column("Serving"),
             Column("Utility", numeric=True),
-            Column("Chance to be best", numeric=True),
+            Column("Probability of being best", numeric=True),
             Column("Why", wide=True),
         ),
         rows=tuple(

@@ -1,4 +1,4 @@
-"""Section: how far the measurements can be trusted."""
+"""Section: how reliable the measurements are."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from rightfit.reporting.sections.section import Column, Fold, Section, Table
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
 MIB_PER_GIB = 1024
 ENDS = {
-    "precise": "as precise as asked for",
-    "processes": "most processes reached",
-    "time": "longest time reached",
-    "screened": "no application could choose them",
+    "precise": "requested precision reached",
+    "processes": "maximum number of processes reached",
+    "time": "time limit reached",
+    "screened": "no application could still choose the profile",
 }
 
 
@@ -34,7 +34,7 @@ def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
     return Section(
         id="measuring",
-        title="How well it was measured",
+        title="Quality of the measurements",
         sentences=(
             describe_environment(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
@@ -63,7 +63,7 @@ def describe_environment(environment: Mapping[str, Any], n_profiles: int) -> str
 
 
 def describe_thoroughness(profiles: pl.DataFrame) -> str:
-    """Say how many processes were timed, how often, and why no more were."""
+    """Say how many processes were timed, how often, and why measuring ended."""
     hows = [json.loads(text) for text in profiles["measured_how"]]
     timed = [how for how in hows if "n_processes" in how]
     if not timed:
@@ -71,12 +71,12 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     presets = listing(sorted({how["preset"] for how in timed}))
     least, most = (end(how["n_processes"] for how in timed) for end in (min, max))
     processes = count(most, "fresh process", "fresh processes")
-    ends = Counter(ENDS[how["settled"]] for how in timed)
+    counts = Counter(ENDS[how["settled"]] for how in timed).most_common()
+    ends = ", ".join(f"{end} ({n})" for end, n in counts)
     return (
-        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} a profile, each "
-        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Why "
-        f"profiles were measured no longer: "
-        f"{', '.join(f'{end} ({n})' for end, n in ends.most_common())}."
+        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} per profile, each "
+        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Why measuring "
+        f"ended, with the number of profiles: {ends}."
     )
 
 
@@ -92,7 +92,7 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
     return (
         f"{count(disturbed.height, 'profile')} of {profiles.height} {was} disturbed {causes} "
         f"while {it_was} timed ({listing(names[:6])}"
-        f"{' and others' if len(names) > 6 else ''}): take {its} latencies with caution."
+        f"{' and others' if len(names) > 6 else ''}): treat {its} latencies with caution."
     )
 
 
@@ -115,7 +115,7 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
             Column("Family"),
             Column("Profiles", numeric=True),
             Column("Disturbed", numeric=True),
-            Column("Latency calls, fewest", numeric=True),
+            Column("Fewest latency calls", numeric=True),
             *(Column(f"{sentence_case(metric_name(name))} ± %", numeric=True) for name in widths),
         ),
         rows=tuple(

@@ -1,4 +1,4 @@
-"""What a section of the report consists of."""
+"""Parts of a section of the report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and what is said about it.
+    """A figure with its title and texts.
 
     Args:
         figure: What is drawn.

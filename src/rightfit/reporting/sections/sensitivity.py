@@ -1,4 +1,4 @@
-"""Section: what the winners hang on."""
+"""Section: what would change the winners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Ta
 
 
 def build_sensitivity(results: Results) -> Section:
-    """Draw shares of weight space and weight intervals, and list what changed limits change."""
+    """Draw shares of weight space and weight intervals, and list the effect of changed limits."""
     weighing = [
         name
         for name, application in results.applications.items()
@@ -31,20 +31,21 @@ def build_sensitivity(results: Results) -> Section:
     ]
     return Section(
         id="sensitivity",
-        title="What the winners hang on",
+        title="What would change the winners",
         sentences=(
             describe_flips(results.tables.limit_shadows, results.rules.limit_change_pct),
-            "Of a single weight: the bar is the range within which the leader stays, the tick its "
-            "share now, the name beside an end who leads beyond it.",
+            "Charts of single weights: the bar is the range of the weight's share within which the "
+            "leader stays, the tick its current share, and a name at an end the candidate that "
+            "leads beyond it.",
         ),
         points=tuple(_list_flips(results)),
         charts=(_draw_shares(results), *(_draw_intervals(results, name) for name in weighing)),
-        folds=(Fold("What each limit does", (_tabulate_shadows(results.tables.limit_shadows),)),),
+        folds=(Fold("Effect of each limit", (_tabulate_shadows(results.tables.limit_shadows),)),),
     )
 
 
 def describe_flips(limit_shadows: pl.DataFrame, change_pct: float) -> str:
-    """Say how many limits would change a winner if they moved by so many percent."""
+    """Say how many limits would change a winner if they moved by ``change_pct``."""
     if not limit_shadows.height:
         return "No application has a limit."
     limits = limit_shadows.group_by("application", "dataset", "metric", "kind").agg(
@@ -59,7 +60,7 @@ def describe_flips(limit_shadows: pl.DataFrame, change_pct: float) -> str:
 
 
 def _list_flips(results: Results) -> Iterator[str]:
-    """Yield the smallest change that takes a winner's place, and who cannot lose it that way."""
+    """Yield the smallest change that changes each winner, then the winners that none changes."""
     steady = []
     for application, recommendation in results.recommendations.items():
         for dataset, decision in recommendation.datasets.items():
@@ -69,10 +70,9 @@ def _list_flips(results: Results) -> Iterator[str]:
             elif decision.winner:
                 steady.append(where)
     if steady:
-        verb = "stays" if len(steady) == 1 else "stay"
         yield (
-            f"{count(len(steady), 'winner')} {verb}, whichever single weight moves and whichever "
-            f"limit moves by {results.rules.limit_change_pct:g} %: {listing(steady)}."
+            f"No single weight, and no limit changed by {results.rules.limit_change_pct:g} %, "
+            f"changes {count(len(steady), 'winner')}: {listing(steady)}."
         )
 
 
@@ -104,7 +104,7 @@ def _draw_intervals(results: Results, application: str) -> Chart:
 
 
 def describe_win_shares(win_shares: pl.DataFrame) -> str:
-    """Say which winners of weight space are the surest and the least sure."""
+    """Say how many decisions have a clear winner over all weightings, and the least clear one."""
     first = (
         win_shares.sort("win_share", descending=True, maintain_order=True)
         .unique(["application", "dataset"], keep="first", maintain_order=True)
@@ -116,14 +116,14 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     n_clear = sum(row["win_share"] > 0.5 for row in first)
     return (
         f"{n_clear if n_clear < len(first) else 'All'} of {len(first)} decisions have one "
-        f"candidate that wins under more than half of all weightings. Least sure: "
+        f"candidate that wins under more than half of all weightings. Least clear: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
         f"wins under {format_share(least['win_share'])}."
     )
 
 
 def describe_weights(intervals: pl.DataFrame) -> str:
-    """Name the weight whose change flips a leader first."""
+    """Name the weight whose smallest change gives another leader."""
     known = intervals.drop_nulls("leader")
     ends = [
         (abs(row[end] - row["share"]), row, end, row[rival])
@@ -144,12 +144,12 @@ def describe_weights(intervals: pl.DataFrame) -> str:
 
 def _tabulate_shadows(shadows: pl.DataFrame) -> Table:
     return Table(
-        caption="What loosening and tightening each limit changes",
+        caption="Winners after loosening and tightening each limit",
         columns=(
             Column("Application"),
             Column("Dataset"),
             Column("Limit"),
-            Column("Moved to"),
+            Column("Changed to"),
             Column("Within limits", numeric=True),
             Column("Winner"),
         ),

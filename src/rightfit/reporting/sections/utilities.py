@@ -1,4 +1,4 @@
-"""Section: who ranks where for each application, and through which objective."""
+"""Section: how each application ranks the candidates, and through which objectives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def build_utilities(results: Results) -> Section:
         id="utilities",
         title="Where the utility comes from",
         sentences=(
-            "A bar is a candidate in its best serving configuration for the application; its "
-            "parts are what each objective contributes. The mark at its end has the colour of the "
-            "family and the 95 % interval. Pale bars break a limit.",
+            "Each bar is a candidate in its best serving configuration for the application; its "
+            "parts are the contributions of the objectives. The mark at its end has the colour of "
+            "the family and the 95 % interval of the utility. Pale bars break a limit.",
         ),
         charts=tuple(draw_utilities_of(results, name) for name, _ in results.applications.items()),
     )
