@@ -27,7 +27,8 @@ from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features
 from rightfit.serving.answer import Answer, Origin, StoredProfile
-from rightfit.serving.export import Model, check_folder, export_model
+from rightfit.serving.export import check_folder, export_model
+from rightfit.serving.model_call import Model
 
 CLASSES = ("low", "middle", "high")
 SNIPPET = """

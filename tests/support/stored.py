@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from rightfit.ranking.ranked import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
-from rightfit.serving.answer import Json
 
 VERSION = "2026-01-02T03.04.05.678Z"
 LATER = "2026-01-03T00.00.00.000Z"
@@ -86,7 +86,7 @@ class Study:
     root: Path
     raw: pl.DataFrame
     bundle: Bundle
-    encoder: Json
+    encoder: Mapping[str, Any]
 
 
 def make_raw() -> pl.DataFrame:
@@ -107,7 +107,7 @@ def make_raw() -> pl.DataFrame:
     )
 
 
-def fit_encoder(raw: pl.DataFrame) -> Json:
+def fit_encoder(raw: pl.DataFrame) -> Mapping[str, Any]:
     features = {
         "numeric": ["size", "n_parts"],
         "indicate_missing": ["size"],
@@ -192,7 +192,7 @@ def rank(profiles: pl.DataFrame) -> Recommendations:
     )
 
 
-def make_card() -> Json:
+def make_card() -> dict[str, Any]:
     return {
         "dataset": "landsat",
         "title": "Things by size",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,6 @@ from rightfit.ranking.explanation.decisions import (
     Recommendations,
 )
 from rightfit.spelling import find_nearest
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Origin:
     ranked_in: str
     measured_in: str
     newer_profiles: str | None
-    environment: Json | None
+    environment: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -99,36 +97,29 @@ def find_application(recommendations: Recommendations, application: str) -> Reco
     Raises:
         ValueError: If it was not ranked; names those that were.
     """
-    if application not in recommendations:
-        raise ValueError(
-            f"There is no application {application!r} in the last ranking"
-            f"{_guess(application, recommendations)}; ranked are {_list(recommendations)}. A new "
-            "one is ranked by: kedro run --pipelines ranking"
-        )
+    _require_ranked("application", application, recommendations)
     return recommendations[application]
 
 
 def find_datasets(recommendation: Recommendation, dataset: str | None) -> Sequence[str]:
-    """Return the datasets asked for: one, or all of them.
+    """Return the datasets to answer for: one, or all of them.
 
     Raises:
         ValueError: If the dataset was not ranked; names those that were.
     """
-    ranked = recommendation.datasets
     if dataset is None:
-        return list(ranked)
-    if dataset not in ranked:
-        raise ValueError(
-            f"There is no dataset {dataset!r} in the last ranking{_guess(dataset, ranked)}; "
-            f"ranked are {_list(ranked)}."
-        )
+        return list(recommendation.datasets)
+    _require_ranked("dataset", dataset, recommendation.datasets)
     return [dataset]
 
 
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _guess(name: str, names: Iterable[str]) -> str:
-    near = find_nearest(name, names)
-    return f" (did you mean {near}?)" if near else ""
+def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
+    if name in ranked:
+        return
+    near = find_nearest(name, ranked)
+    hint = f" (did you mean {near}?)" if near else ""
+    raise ValueError(
+        f"The last ranking has no {kind} {name!r}{hint}; ranked are {', '.join(sorted(ranked))}. "
+        "To rank it, add it to the configuration and run: kedro run --pipelines "
+        f"{'ranking' if kind == 'application' else 'perf'}"
+    )

@@ -5,35 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from rightfit.families.bundle import MANIFEST, ONNX_FILE, Bundle, read_bundle
+from rightfit.families.bundle import MANIFEST, Bundle, read_bundle
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving import usage
-from rightfit.serving.answer import Answer, Json
+from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
+from rightfit.serving.model_call import BUNDLE, Model, describe_call
 from rightfit.serving.readme import write_readme
 
-BUNDLE = "bundle"
 HASHES = "SHA256SUMS"
 BYTES_PER_MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Model:
-    """A candidate with what is needed to feed it.
-
-    Args:
-        bundle: Its checked bundle.
-        encoder: How raw rows become its input.
-        data_card: What it was trained on.
-    """
-
-    bundle: Bundle
-    encoder: Json
-    data_card: Json
 
 
 def require_winner(answer: Answer) -> RankedCandidate:
@@ -84,35 +69,12 @@ def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
     _replace_bundle(model.bundle, folder / BUNDLE)
     shutil.copyfile(usage.__file__, folder / "usage.py")
     call = describe_call(winner, model)
-    _write_json(folder / "model.json", call)
+    _write_json(folder / "model.json", asdict(call))
     _write_json(folder / "encoder.json", model.encoder)
     _write_json(folder / "profile.json", _describe_measurement(answer))
-    readme = write_readme(answer, model.bundle, call, model.encoder, model.data_card)
+    readme = write_readme(answer, model, call)
     (folder / "README.md").write_text(readme, encoding="utf-8")
     return _write_hashes(folder, model.bundle)
-
-
-def describe_call(winner: RankedCandidate, model: Model) -> Json:
-    """Return how the model is called: its file, its input, its classes and its threads."""
-    bundle = model.bundle
-    file = ONNX_FILE
-    if winner.runtime != "native":
-        file = runtime_files(bundle, winner.runtime)[0].name
-    if file not in bundle.files:
-        raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
-    return {
-        "candidate": winner.candidate,
-        "family": bundle.family,
-        "onnx_file": f"{BUNDLE}/{file}",
-        "measured_runtime": winner.runtime,
-        "n_threads": winner.n_threads,
-        "device": winner.device,
-        "input": {"dtype": "float32", "columns": list(bundle.schema.features)},
-        "image_shape": bundle.schema.image_shape,
-        "raw_columns": list(dict.fromkeys(step["column"] for step in model.encoder["steps"])),
-        "classes": list(bundle.schema.classes),
-        "data_version": bundle.data_version,
-    }
 
 
 def _check_belongs(answer: Answer, model: Model) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from rightfit.families.bundle import Bundle
 from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
 from rightfit.profiling.metrics import METRICS
 from rightfit.serving.answer import Answer, StoredProfile
 from rightfit.serving.answer_text import describe_disturbance, describe_origin, format_version
+from rightfit.serving.model_call import Model, ModelCall
 
 N_NAMED = 12  # columns named in full; model.json holds all
 
@@ -21,21 +18,13 @@ HOW_ENCODED = {
 }
 
 
-def write_readme(
-    answer: Answer,
-    bundle: Bundle,
-    call: Mapping[str, Any],
-    encoder: Mapping[str, Any],
-    data_card: Mapping[str, Any],
-) -> str:
+def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export.
 
     Args:
         answer: What was chosen, and why.
-        bundle: The model.
-        call: Content of ``model.json``.
-        encoder: Content of ``encoder.json``.
-        data_card: What the model was trained on.
+        model: The winner.
+        call: How it is called.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -49,12 +38,12 @@ def write_readme(
     )
     return environment.get_template("README.md.j2").render(
         answer=answer,
-        bundle=bundle,
+        bundle=model.bundle,
         call=call,
-        data_card=data_card,
-        columns=_name_some(call["input"]["columns"]),
-        raw_columns=_describe_columns(encoder),
-        derived=data_card["features"]["derived"],
+        data_card=model.data_card,
+        columns=_name_some(call.input.columns),
+        raw_columns=_describe_columns(model),
+        derived=model.data_card["features"]["derived"],
         metrics=_list_metrics(answer.profile),
         ranked=format_version(answer.origin.ranked_in),
         disturbance=describe_disturbance(answer.profile),
@@ -67,10 +56,10 @@ def _name_some(names: list[str]) -> str:
     return named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more"
 
 
-def _describe_columns(encoder: Mapping[str, Any]) -> list[dict[str, str]]:
+def _describe_columns(model: Model) -> list[dict[str, str]]:
     """Put columns that are encoded alike into one row."""
     names: dict[str, list[str]] = {}
-    for step in encoder["steps"]:
+    for step in model.encoder["steps"]:
         names.setdefault(step["kind"], []).append(f"`{step['column']}`")
     return [
         {"names": ", ".join(columns), "how": HOW_ENCODED[kind]} for kind, columns in names.items()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
 from rightfit.serving.answer import (
     Answer,
-    Json,
     Origin,
     StoredProfile,
     find_application,
     find_datasets,
 )
-from rightfit.serving.export import Model, require_winner
+from rightfit.serving.export import require_winner
+from rightfit.serving.model_call import Model
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
@@ -78,13 +79,12 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
     return Model(bundles[winner.candidate], inputs["encoder"], inputs["data_card"])
 
 
-def _read_environment(results: StoredResults, measured_in: str) -> Json | None:
+def _read_environment(results: StoredResults, measured_in: str) -> Any:
     try:
         version = results.find_version("environment", at_most=measured_in)
     except NothingStoredError:
         return None
-    environment: Json = results.load("environment", version)
-    return environment
+    return results.load("environment", version)
 
 
 def _select_profiles(

@@ -18,11 +18,19 @@ from rightfit.naming import (
 from rightfit.reporting.charts.front_chart import draw_front, pareto_front
 from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Chart,
+    Fold,
+    Section,
+    Table,
+    number,
+    tabulate,
+    text,
+)
 
 COST = "latency_p50_ms"
-SHOWN = (
-    "quality_raw",
+COSTS = (
     "latency_p50_ms",
     "latency_p99_ms",
     "throughput_rows_per_s",
@@ -95,31 +103,18 @@ def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
 
 
 def _tabulate(results: Results, dataset: str) -> Table:
-    profiles = results.profiles.filter(pl.col("dataset") == dataset)
-    shown = [name for name in SHOWN if name in profiles]
+    profiles = results.profiles.filter(dataset=dataset)
     ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
-    titles = [
-        sentence_case(results.quality_title(dataset))
-        if name == "quality_raw"
-        else metric_title(name)
-        for name in shown
-    ]
-    return Table(
-        caption=f"Profiles of {words(dataset)}, most accurate first",
-        columns=(
-            Column("Candidate"),
-            Column("Serving"),
-            *(Column(title, numeric=True) for title in titles),
-        ),
-        rows=tuple(
-            (
-                row["candidate"],
-                serving_label(row["runtime"], row["n_threads"], row["device"]),
-                *(
-                    format_quality(row[name]) if name == "quality_raw" else format_number(row[name])
-                    for name in shown
-                ),
-            )
-            for row in ordered.to_dicts()
-        ),
+    quality = sentence_case(results.quality_title(dataset))
+    return tabulate(
+        f"Profiles of {words(dataset)}, most accurate first",
+        ordered.to_dicts(),
+        text("Candidate", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        number(quality, lambda row: format_quality(row["quality_raw"])),
+        *(_list_metric(name) for name in COSTS if name in profiles),
     )
+
+
+def _list_metric(name: str) -> Cells:
+    return number(metric_title(name), lambda row: format_number(row[name]))

@@ -17,7 +17,16 @@ from rightfit.naming import (
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
 from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Chart,
+    Fold,
+    Section,
+    Table,
+    number,
+    tabulate,
+    text,
+)
 
 VERDICTS = ("fits", "does not fit", "not measurable")
 
@@ -113,36 +122,26 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
         how="left",
         maintain_order="left",
     )
-    return Table(
-        caption="Cost of each winner, if a machine of its tier is as fast as the measured one",
-        columns=(
-            Column("Application"),
-            Column("Dataset"),
-            Column("Winner"),
-            Column("Serving"),
-            Column("Tier"),
-            Column("US$ per hour", numeric=True),
-            Column("Rows per US$", numeric=True),
-        ),
-        rows=tuple(
-            (
-                words(row["application"]),
-                words(row["dataset"]),
-                row["candidate"],
-                serving_label(row["runtime"], row["n_threads"], row["device"]),
-                row["hardware_tier"] or NOT_MEASURED,
-                format_number(prices.get(row["hardware_tier"])),
-                format_number(count_rows_per_usd(row["cost_usd_per_1m_rows"])),
-            )
-            for row in winners.to_dicts()
+    return tabulate(
+        "Cost of each winner, if a machine of its tier is as fast as the measured one",
+        winners.to_dicts(),
+        text("Application", lambda row: words(row["application"])),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Winner", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Tier", lambda row: row["hardware_tier"] or NOT_MEASURED),
+        number("US$ per hour", lambda row: format_number(prices.get(row["hardware_tier"]))),
+        number(
+            "Rows per US$",
+            lambda row: format_number(count_rows(row["cost_usd_per_1m_rows"])),
         ),
     )
 
 
-def count_rows_per_usd(cost_usd_per_1m_rows: float | None) -> float | None:
-    """Return how many rows one dollar buys.
+def count_rows(cost_usd_per_1m_rows: float | None) -> float | None:
+    """Return how many rows one US dollar buys.
 
-    >>> count_rows_per_usd(0.5)
+    >>> count_rows(0.5)
     2000000.0
     """
     return ROWS_PRICED / cost_usd_per_1m_rows if cost_usd_per_1m_rows else None
@@ -151,25 +150,19 @@ def count_rows_per_usd(cost_usd_per_1m_rows: float | None) -> float | None:
 def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
     judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
     n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
-    return Table(
-        caption="Hardware tiers of the parameters, and how many profiles run on each",
-        columns=(
-            Column("Tier"),
-            Column("Cores", numeric=True),
-            Column("Memory (MiB)", numeric=True),
-            Column("Device"),
-            Column("US$ per hour", numeric=True),
-            *(Column(sentence_case(verdict), numeric=True) for verdict in VERDICTS),
-        ),
-        rows=tuple(
-            (
-                tier.name,
-                str(tier.n_cores),
-                format_number(tier.memory_mib),
-                tier.device,
-                format_number(tier.price_per_hour),
-                *(str(n_profiles.get((tier.name, verdict), 0)) for verdict in VERDICTS),
-            )
-            for tier in tiers
-        ),
+
+    def count_profiles(verdict: str) -> Cells:
+        return number(
+            sentence_case(verdict), lambda tier: str(n_profiles.get((tier.name, verdict), 0))
+        )
+
+    return tabulate(
+        "Hardware tiers of the parameters, and how many profiles run on each",
+        tiers,
+        text("Tier", lambda tier: tier.name),
+        number("Cores", lambda tier: str(tier.n_cores)),
+        number("Memory (MiB)", lambda tier: format_number(tier.memory_mib)),
+        text("Device", lambda tier: tier.device),
+        number("US$ per hour", lambda tier: format_number(tier.price_per_hour)),
+        *map(count_profiles, VERDICTS),
     )

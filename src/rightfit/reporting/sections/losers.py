@@ -15,7 +15,15 @@ from rightfit.naming import (
     words,
 )
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Fold,
+    Section,
+    Table,
+    number,
+    sentence,
+    tabulate,
+    text,
+)
 
 OUTCOME_WORDS = {
     "tied": "are tied with the winner",
@@ -58,32 +66,16 @@ def describe_losers(rankings: pl.DataFrame, application: str) -> str:
 
 
 def _tabulate(results: Results, application: str, dataset: str) -> Table:
-    ranked = results.rankings.filter(
-        pl.col("application") == application, pl.col("dataset") == dataset
-    )
-    return Table(
-        caption=f"{sentence_case(words(application))} on {words(dataset)}",
-        columns=(
-            Column("Rank", numeric=True),
-            Column("95 % interval", numeric=True),
-            Column("Candidate"),
-            Column("Serving"),
-            Column("Utility", numeric=True),
-            Column("Probability of being best", numeric=True),
-            Column("Why", wide=True),
-        ),
-        rows=tuple(
-            (
-                str(row["rank"]),
-                _rank_interval(row["rank_low"], row["rank_high"]),
-                row["candidate"],
-                serving_label(row["runtime"], row["n_threads"], row["device"]),
-                format_quality(row["utility"]),
-                format_share(row["p_best"]),
-                row["reason"],
-            )
-            for row in ranked.to_dicts()
-        ),
+    return tabulate(
+        f"{sentence_case(words(application))} on {words(dataset)}",
+        results.rankings.filter(application=application, dataset=dataset).to_dicts(),
+        number("Rank", lambda row: str(row["rank"])),
+        number("95 % interval", lambda row: _rank_interval(row["rank_low"], row["rank_high"])),
+        text("Candidate", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        number("Utility", lambda row: format_quality(row["utility"])),
+        number("Probability of being best", lambda row: format_share(row["p_best"])),
+        sentence("Why", lambda row: row["reason"]),
     )
 
 

@@ -18,7 +18,16 @@ from rightfit.naming import (
     words,
 )
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Fold,
+    Section,
+    Table,
+    number,
+    sentence,
+    tabulate,
+    text,
+)
 
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
 MIB_PER_GIB = 1024
@@ -107,29 +116,21 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
             if f"{name}_low" in profiles and f"{name}_high" in profiles
         },
     )
-    widths = [name for name in TIMED if name in cells]
-    return Table(
-        caption="Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
-        columns=(
-            Column("Dataset"),
-            Column("Family"),
-            Column("Profiles", numeric=True),
-            Column("Disturbed", numeric=True),
-            Column("Fewest latency calls", numeric=True),
-            *(Column(f"{sentence_case(metric_name(name))} ± %", numeric=True) for name in widths),
-        ),
-        rows=tuple(
-            (
-                words(row["dataset"]),
-                words(row["model"]),
-                str(row["n_profiles"]),
-                str(row["n_disturbed"]),
-                format_number(row["n_samples"]),
-                *(format_number(row[name]) for name in widths),
-            )
-            for row in cells.to_dicts()
-        ),
+    return tabulate(
+        "Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
+        cells.to_dicts(),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Family", lambda row: words(row["model"])),
+        number("Profiles", lambda row: str(row["n_profiles"])),
+        number("Disturbed", lambda row: str(row["n_disturbed"])),
+        number("Fewest latency calls", lambda row: format_number(row["n_samples"])),
+        *(_list_width(name) for name in TIMED if name in cells),
     )
+
+
+def _list_width(name: str) -> Cells:
+    title = f"{sentence_case(metric_name(name))} ± %"
+    return number(title, lambda row: format_number(row[name]))
 
 
 def _half_width_pct(name: str) -> pl.Expr:
@@ -139,59 +140,48 @@ def _half_width_pct(name: str) -> pl.Expr:
 def _tabulate_missing(profiles: pl.DataFrame) -> Table:
     reasons = Counter(
         (column, reason)
-        for text in profiles["null_reasons"].drop_nulls()
-        for column, reason in json.loads(text).items()
+        for texts in profiles["null_reasons"].drop_nulls()
+        for column, reason in json.loads(texts).items()
     )
-    return Table(
-        caption="Missing metrics",
-        columns=(Column("Metric"), Column("Profiles", numeric=True), Column("Why", wide=True)),
-        rows=tuple(
-            (metric_name(column), str(number), reason)
-            for (column, reason), number in reasons.most_common()
-        ),
+    return tabulate(
+        "Missing metrics",
+        reasons.most_common(),
+        text("Metric", lambda item: metric_name(item[0][0])),
+        number("Profiles", lambda item: str(item[1])),
+        sentence("Why", lambda item: item[0][1]),
     )
 
 
 def _tabulate_data(results: Results) -> Table:
-    return Table(
-        caption="Rows, features and licences",
-        columns=(
-            Column("Dataset"),
-            *(
-                Column(f"{sentence_case(split)} rows", numeric=True)
-                for split in ("train", "validation", "test")
-            ),
-            Column("Features", numeric=True),
-            Column("Quality metric"),
-            Column("Licence"),
-            Column("Version"),
-        ),
-        rows=tuple(
-            (
-                words(name),
-                *(f"{card['n_rows'][split]:,}" for split in ("train", "validation", "test")),
-                str(len(card["input_schema"]["features"])),
-                results.quality_title(name),
-                str(card["licence"]),
-                str(card["data_version"]),
-            )
-            for name, card in results.data_cards.items()
-        ),
+    def count_rows(part: str) -> Cells:
+        return number(
+            f"{sentence_case(part)} rows",
+            lambda name: f"{results.data_cards[name]['n_rows'][part]:,}",
+        )
+
+    cards = results.data_cards
+    return tabulate(
+        "Rows, features and licences",
+        cards,
+        text("Dataset", words),
+        *map(count_rows, ("train", "validation", "test")),
+        number("Features", lambda name: str(len(cards[name]["input_schema"]["features"]))),
+        text("Quality metric", results.quality_title),
+        text("Licence", lambda name: str(cards[name]["licence"])),
+        text("Version", lambda name: str(cards[name]["data_version"])),
     )
 
 
 def _tabulate_environment(environment: Mapping[str, Any]) -> Table:
-    flat = {
-        key: ", ".join(f"{name} {version}" for name, version in value.items())
-        if isinstance(value, dict)
-        else value
-        for key, value in environment.items()
-    }
-    return Table(
-        caption="Environment",
-        columns=(Column("What"), Column("Value", wide=True)),
-        rows=tuple(
-            (words(key), "none" if value in (None, [], "") else str(value))
-            for key, value in flat.items()
-        ),
+    return tabulate(
+        "Environment",
+        environment.items(),
+        text("Property", lambda item: words(item[0])),
+        sentence("Value", lambda item: _write_value(item[1])),
     )
+
+
+def _write_value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    return "none" if value in (None, [], "") else str(value)

@@ -17,9 +17,11 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
+from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+from rightfit.reporting.sections.section import Chart, Fold, Section, Table, number, tabulate, text
 
 
 def build_sensitivity(results: Results) -> Section:
@@ -143,29 +145,27 @@ def describe_weights(intervals: pl.DataFrame) -> str:
 
 
 def _tabulate_shadows(shadows: pl.DataFrame) -> Table:
-    return Table(
-        caption="Winners after loosening and tightening each limit",
-        columns=(
-            Column("Application"),
-            Column("Dataset"),
-            Column("Limit"),
-            Column("Changed to"),
-            Column("Within limits", numeric=True),
-            Column("Winner"),
+    return tabulate(
+        "Winners after loosening and tightening each limit",
+        read_rows(shadows, LimitShadow),
+        text("Application", lambda row: words(row.application)),
+        text("Dataset", lambda row: words(row.dataset)),
+        text("Limit", lambda row: describe_limit(row.metric, row.kind, row.limit)),
+        text(
+            "Changed to",
+            lambda row: f"{row.direction}: {format_metric(row.metric, row.changed_limit)}",
         ),
-        rows=tuple(
-            (
-                words(row["application"]),
-                words(row["dataset"]),
-                describe_limit(row["metric"], row["kind"], row["limit"]),
-                f"{row['direction']}: {format_metric(row['metric'], row['changed_limit'])}",
-                f"{row['n_feasible']} to {row['n_feasible_changed']}"
-                if row["n_feasible"] != row["n_feasible_changed"]
-                else str(row["n_feasible"]),
-                f"{row['winner_changed'] or 'none'} instead of {row['winner'] or 'none'}"
-                if row["flips"]
-                else row["winner"] or NOT_MEASURED,
-            )
-            for row in shadows.to_dicts()
-        ),
+        number("Within limits", _describe_counts),
+        text("Winner", _describe_winners),
     )
+
+
+def _describe_counts(row: LimitShadow) -> str:
+    before, after = row.n_feasible, row.n_feasible_changed
+    return str(before) if before == after else f"{before} to {after}"
+
+
+def _describe_winners(row: LimitShadow) -> str:
+    if row.flips:
+        return f"{row.winner_changed or 'none'} instead of {row.winner or 'none'}"
+    return row.winner or NOT_MEASURED
