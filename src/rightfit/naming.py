@@ -17,6 +17,7 @@ OWN_TITLES = {
     "quality_raw": "Raw quality",
     "n_threads": "Number of threads",
     "min_hardware_tier": "Hardware tier",
+    "peak_memory_one_row_mib": "One-row peak memory (MiB)",
 }
 
 UNITS_BY_SUFFIX: tuple[tuple[str, str], ...] = (

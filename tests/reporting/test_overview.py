@@ -43,7 +43,10 @@ def test_card_shows_what_counts_for_the_application(results: Results) -> None:
     )
     assert card.candidate == "net-09"
     assert card.serving == "onnx, 2 threads, tier micro"
-    assert card.facts == "accuracy 0.861 · throughput 5.92 M rows/s · peak memory 59 MiB"
+    assert card.facts == (
+        "accuracy 0.861 · throughput 5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s · "
+        "peak memory 59\N{NO-BREAK SPACE}MiB"
+    )
     assert card.tie == "tied with 2"
     assert card.low is not None
     assert card.high is not None

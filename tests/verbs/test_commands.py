@@ -35,7 +35,7 @@ def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
 
     assert result.exit_code == 0
     assert "answer a page" in result.output
-    assert "landsat: linear-000 (onnx, 1 thread) fits landsat best" in result.output
+    assert "\nlinear-000 (onnx, 1 thread) fits landsat best" in result.output
     assert "measured       undisturbed" in result.output
     assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
 

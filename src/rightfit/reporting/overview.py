@@ -23,6 +23,7 @@ from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.reporting.results import Results
 
 N_FACTS = 3  # metrics on a card beside the quality
+UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 CANDIDATE = ["dataset", "model", "candidate"]
 
 
@@ -155,7 +156,8 @@ def _make_card(
     metrics = winner.metrics
     shown = [name for name in application.needed_metrics() if not name.startswith("quality")]
     facts = [
-        f"{metric_name(name)} {format_metric(name, metrics.get(name))}" for name in shown[:N_FACTS]
+        f"{metric_name(name)} {format_metric(name, metrics.get(name)).replace(' ', UNBROKEN)}"
+        for name in shown[:N_FACTS]
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)

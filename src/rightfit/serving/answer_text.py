@@ -25,11 +25,11 @@ MIB_PER_GIB = 1024
 def describe_answer(answer: Answer) -> list[str]:
     """Write an answer as a paragraph of short lines, for the terminal and for a file."""
     decision, origin = answer.decision, answer.origin
-    lines = [f"{answer.dataset}: {decision.sentence}"]
+    lines = [decision.sentence]
     if decision.runner_up:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
     if decision.flip:
-        lines.append(f"  would flip     {decision.flip}")
+        lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:
         lines.append(f"  would qualify  {describe_relaxation(decision.relax)}")
     lines.append(f"  measured       {describe_disturbance(answer.profile)}")
