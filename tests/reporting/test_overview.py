@@ -29,7 +29,7 @@ def test_headline_counts_decisions_without_a_winner(
         "For 1 application on 3 datasets, 0 of 18 candidates win at least once; the most accurate "
         "one wins 0 of 3 decisions, and none qualifies in 3."
     )
-    assert [card.model for card in cards] == [None, None, None]
+    assert [card.winner for card in cards] == [None, None, None]
     assert cards[0].sentence.startswith("No candidate qualifies for landsat")
 
 
@@ -41,13 +41,12 @@ def test_card_shows_what_counts_for_the_application(results: Results) -> None:
         "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
         "200 k rows/s and quality at most 0.1 below the best."
     )
-    assert card.candidate == "net-09"
+    assert card.winner is not None
+    assert card.winner.candidate == "net-09"
     assert card.serving == "onnx, 2 threads, tier micro"
     assert card.facts == (
         "accuracy 0.861 · throughput 5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s · "
         "peak memory 59\N{NO-BREAK SPACE}MiB"
     )
     assert card.tie == "tied with 2"
-    assert card.low is not None
-    assert card.high is not None
-    assert card.low <= card.utility <= card.high
+    assert card.utility == "utility 0.75 (0.73 to 0.77)"

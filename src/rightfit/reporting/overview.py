@@ -34,28 +34,20 @@ class Card:
     Args:
         dataset: Its name in words.
         sentence: The decision as a sentence.
-        model: Family of the winner; ``None`` when none qualifies, as for all that follows.
-        candidate: The winner.
-        serving: Its serving configuration and hardware tier.
+        winner: ``None`` when none qualifies; then the texts that follow are empty.
+        serving: The winner's serving configuration and hardware tier.
         facts: Its quality and the metrics that count for the application.
-        tie: Number of candidates tied with it; empty if there is none.
-        utility: In [0, 1].
-        low: Lower end of the utility's interval, if known.
-        high: Upper end.
-        utility_text: Utility and interval as text.
+        tie: Number of candidates tied with it.
+        utility: Its utility with its interval.
     """
 
     dataset: str
     sentence: str
-    model: str | None = None
-    candidate: str = ""
+    winner: RankedCandidate | None = None
     serving: str = ""
     facts: str = ""
     tie: str = ""
-    utility: float = 0.0
-    low: float | None = None
-    high: float | None = None
-    utility_text: str = ""
+    utility: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,15 +157,11 @@ def _make_card(
     return Card(
         dataset=words(dataset),
         sentence=decision.sentence,
-        model=winner.model,
-        candidate=winner.candidate,
+        winner=winner,
         serving=f"{serving}, tier {winner.hardware_tier}",
         facts=" · ".join([quality, *facts]),
         tie=f"tied with {n_tied}" if n_tied else "",
-        utility=winner.utility or 0.0,
-        low=winner.utility_low,
-        high=winner.utility_high,
-        utility_text=_utility_text(winner),
+        utility=_utility_text(winner),
     )
 
 

@@ -74,34 +74,36 @@ def change_limit(
 
 def _find_shadows(contest: Contest) -> Iterator[LimitShadow]:
     before = _find_first(contest)
-    for metric, constraint in contest.application.constraints.items():
-        if metric in COUNTS:
-            continue
-        for kind, value in constraint.limits().items():
+    pct = contest.rules.limit_change_pct
+    for metric, kind, limit, direction in _list_changes(contest.application):
+        changed = change_limit(limit, kind, direction=direction, change_pct=pct)
+        application = _replace_limit(contest.application, metric, kind, changed)
+        other = hold_contest(contest.table, contest.name, application, contest.rules)
+        after = _find_first(other)
+        for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
+            yield LimitShadow(
+                application=contest.name,
+                dataset=dataset,
+                metric=metric,
+                kind=kind,
+                direction=direction,
+                limit=limit,
+                changed_limit=changed,
+                n_feasible=old.n_feasible,
+                n_feasible_changed=new.n_feasible,
+                winner=old.winner,
+                winner_changed=new.winner,
+                utility=old.utility,
+                utility_changed=new.utility,
+                flips=old.winner != new.winner,
+            )
+
+
+def _list_changes(application: Application) -> Iterator[tuple[str, LimitKind, float, Direction]]:
+    for metric, constraint in application.constraints.items():
+        for kind, limit in constraint.limits().items() if metric not in COUNTS else ():
             for direction in DIRECTIONS:
-                changed = change_limit(
-                    value, kind, direction=direction, change_pct=contest.rules.limit_change_pct
-                )
-                application = _replace_limit(contest.application, metric, kind, changed)
-                other = hold_contest(contest.table, contest.name, application, contest.rules)
-                firsts = zip(contest.table.datasets, before, _find_first(other), strict=True)
-                for dataset, old, new in firsts:
-                    yield LimitShadow(
-                        application=contest.name,
-                        dataset=dataset,
-                        metric=metric,
-                        kind=kind,
-                        direction=direction,
-                        limit=value,
-                        changed_limit=changed,
-                        n_feasible=old.n_feasible,
-                        n_feasible_changed=new.n_feasible,
-                        winner=old.winner,
-                        winner_changed=new.winner,
-                        utility=old.utility,
-                        utility_changed=new.utility,
-                        flips=old.winner != new.winner,
-                    )
+                yield metric, kind, limit, direction
 
 
 def _find_first(contest: Contest) -> list[_First]:
