@@ -40,7 +40,9 @@ def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> F
         .join(bars, on=["application", "dataset"], maintain_order="left")
     )
     segments = won.select("candidate", "win_share", "place", "model").iter_rows()
-    figure = Figure(data=[_segment(*row, marks[model]) for *row, model in segments])
+    figure = Figure(
+        data=[_segment(name, share, place, marks[model]) for name, share, place, model in segments]
+    )
     figure.update_layout(
         **base_layout("Who wins under all weightings"),
         barmode="stack",
