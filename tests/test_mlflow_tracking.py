@@ -20,7 +20,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.mlflow_tracking import MlflowHook, measure_winners
-from rightfit.pipelines.evaluation.nodes import describe_environment
+from rightfit.ranking.explanation.decisions import write_recommendations
 
 # MLflow 3: what validation.py of mlflow.utils accepts
 KEY = re.compile(r"[/\w.\- :]{1,250}")
@@ -84,7 +84,7 @@ def made() -> dict[str, Any]:
     results = build_results()
     trials = results.trials["landsat.linear"]
     return {
-        "recommendations": results.recommendations,
+        "recommendations": write_recommendations(results.recommendations),
         "rankings": results.rankings,
         "resource_profiles": results.profiles,
         "landsat.trials": trials,
@@ -94,9 +94,16 @@ def made() -> dict[str, Any]:
     }
 
 
+def make() -> None:
+    """Stand for a node of the ranking."""
+
+
+make.__module__ = "rightfit.pipelines.ranking.nodes"
+
+
 def finish_run(made: dict[str, Any]) -> None:
     names = sorted(made)
-    pipeline = Pipeline([Node(describe_environment, None, names, name="make")])
+    pipeline = Pipeline([Node(make, None, names, name="make")])
     catalog = DataCatalog({name: MemoryDataset(made[name], copy_mode="assign") for name in names})
     MlflowHook().after_pipeline_run(pipeline=pipeline, catalog=catalog)
 

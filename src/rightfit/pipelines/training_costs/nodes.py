@@ -90,7 +90,7 @@ def collect_training_costs(*costs: pl.DataFrame) -> tuple[pl.DataFrame, Any]:
     Returns:
         The table and the chart of step time, throughput, cores and memory against batch size.
     """
-    from rightfit.reporting.charts.training_costs import draw_training_costs
+    from rightfit.reporting.charts.training_costs_chart import draw_training_costs
 
     collected = pl.concat(costs)
     return collected, draw_training_costs(collected)

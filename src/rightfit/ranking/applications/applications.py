@@ -1,7 +1,7 @@
-"""Applications: what somebody needs from a model, as objectives, weights and hard limits.
+"""Applications: what a use of a model needs, as objectives, weights and hard limits.
 
-The models validate ``parameters_applications.yml``. They know nothing of which metrics exist: that
-check needs the metric table and is made where the parameters enter the pipeline.
+The models validate ``parameters_applications.yml``. Whether a metric exists is checked
+where the parameters enter the pipeline.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LimitKind = Literal["min", "max", "max_degradation"]
 class Objective(BaseModel):
     """What one metric is worth to an application, between two fixed bounds.
 
-    ``worst`` scores 0 and ``best`` scores 1; whichever is larger says which way is better. On the
+    ``worst`` scores 0 and ``best`` scores 1; the larger of them tells which way is better. On the
     log scale equal ratios are worth the same. A metric of weight 0 is left out altogether.
     """
 
@@ -112,7 +112,7 @@ class Application(BaseModel):
         return normalised
 
     def needed_metrics(self) -> list[str]:
-        """Return every metric that a profile must have to be judged, without repeats."""
+        """Return every metric that a profile needs for this application, without repeats."""
         return list(dict.fromkeys([*self.weighted(), *self.constraints]))
 
 

@@ -1,4 +1,4 @@
-"""Who ranks where and why: utilities as bars, broken down by objective."""
+"""Utilities as bars in ranking order, broken down by objective."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.naming import metric_name, sentence_case, serving_labels, words
 from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
-from rightfit.reporting.naming import metric_name, sentence_case, serving_label, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter
@@ -74,8 +74,10 @@ def draw_utilities(
 
 
 def _labels(placed: pl.DataFrame) -> list[str]:
+    ranks, names = placed["rank"], placed["candidate"]
     return [
-        f"{row['rank']}. {row['candidate']}<br>{serving_label(row)}" for row in placed.to_dicts()
+        f"{rank}. {name}<br>{serving}"
+        for rank, name, serving in zip(ranks, names, serving_labels(placed), strict=True)
     ]
 
 

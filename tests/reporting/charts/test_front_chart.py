@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.reporting.charts.fronts import draw_front, pareto_front
+from rightfit.reporting.charts.front_chart import draw_front, pareto_front
 from rightfit.reporting.charts.limit_lines import LimitLine
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.results import PROFILE_KEYS
@@ -76,7 +76,7 @@ def test_front_draws_limits_on_the_shown_cost_and_near_qualities(figure) -> None
     other = figure.layout.updatemenus[0].buttons[1].args[1]["shapes"]
 
     assert labels == ["a b ≤ 20", "c ≥ 0.83"]
-    assert [shape["label"]["text"] for shape in other] == ["c ≥ 0.83", "other ≥ 20,000"]
+    assert [shape["label"]["text"] for shape in other] == ["c ≥ 0.83", "other ≥ 20 k"]
 
 
 def test_front_draws_intervals_where_they_are_known(figure) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers, last_rise
+from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.charts.palette import marks_of
 
 PROFILES = pl.DataFrame(

@@ -4,7 +4,7 @@ from typing import Any
 
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.explanation.wording import explain_candidates
+from rightfit.ranking.explanation.reasons import explain_candidates
 
 CHEAP = {"latency_p50_ms": 10.0}
 
@@ -28,12 +28,12 @@ def test_reasons_are_sentences_from_the_data() -> None:
     )
 
     assert found == {
-        "a-1": "highest utility 0.7 against 0.575 of a-2; ahead most on latency_p50_ms "
-        "(10 against 20)",
-        "a-2": "dominated by a-1: nowhere better, worse on latency_p50_ms (20 against 10)",
+        "a-1": "highest utility 0.7 against 0.575 of a-2; ahead most on latency p50 "
+        "(10 ms against 20)",
+        "a-2": "dominated by a-1: better in no objective, worse on latency p50 (20 ms against 10)",
         "a-3": "utility 0.375 against 0.7 of a-1; loses most on quality (0.1 against 0.9)",
-        "a-4": "violates latency_p50_ms: 62.5 where at most 50 is allowed (by 12.5)",
-        "a-5": "violates quality: 0.05 where at least 0.06 is allowed (by 0.01)",
+        "a-4": "breaks a limit: latency p50 is 62.5 ms, 12.5 ms above the 50 ms allowed",
+        "a-5": "breaks a limit: quality is 0.05, 0.01 below the 0.06 required",
         "a-6": "not measured: quality",
     }
 
@@ -47,15 +47,15 @@ def test_reason_says_why_something_was_not_measured() -> None:
         make_profile("a-3", quality=0.9, null_reasons="{}"),
     )
 
-    assert found["a-1"] == "not measured: latency_p50_ms (needs 130 calls)"
-    assert found["a-3"] == "not measured: latency_p50_ms"
+    assert found["a-1"] == "not measured: latency p50 (needs 130 calls)"
+    assert found["a-3"] == "not measured: latency p50"
 
 
 def test_reason_changes_with_the_limit() -> None:
     row = make_profile("a-1", quality=0.9, latency_p50_ms=60)
 
-    assert "at most 50 is allowed (by 10)" in reasons(row, latency_p50_ms={"max": 50})["a-1"]
-    assert "at most 40 is allowed (by 20)" in reasons(row, latency_p50_ms={"max": 40})["a-1"]
+    assert "10 ms above the 50 ms allowed" in reasons(row, latency_p50_ms={"max": 50})["a-1"]
+    assert "20 ms above the 40 ms allowed" in reasons(row, latency_p50_ms={"max": 40})["a-1"]
     assert reasons(row)["a-1"] == "the only feasible candidate, utility 0.505"
 
 
@@ -66,8 +66,24 @@ def test_reason_of_a_tie_names_the_rule_on_both_sides() -> None:
     )
 
     assert found == {
-        "a-1": "tied with a-2: utility 0.65 against 0.64 cannot be told apart; the tie rule "
-        "decides by lower min_hardware_tier",
-        "a-2": "first, but tied with a-1: utility 0.64 against 0.65 cannot be told apart; the tie "
-        "rule decides by lower min_hardware_tier",
+        "a-1": "tied with a-2: the measurements cannot distinguish utility 0.65 from 0.64; the tie "
+        "rule prefers the lower hardware tier",
+        "a-2": "tied first with a-1: the measurements cannot distinguish utility 0.64 from 0.65; "
+        "the tie rule prefers the lower hardware tier",
     }
+
+
+def test_reason_gives_large_numbers_in_short_form() -> None:
+    objective = {"weight": 1, "worst": 1e4, "best": 1e8, "scale": "log"}
+    ranked = rank(
+        make_profile("a-1", throughput_rows_per_s=11_612_345.0),
+        make_profile("a-2", throughput_rows_per_s=2_203_117.0),
+        application=make_application(objectives={"throughput_rows_per_s": objective}),
+    )
+
+    assert explain_candidates(ranked)["reason"].to_list() == [
+        "highest utility 0.766 against 0.586 of a-2; ahead most on throughput "
+        "(11.6 M rows/s against 2.2 M)",
+        "dominated by a-1: better in no objective, worse on throughput "
+        "(2.2 M rows/s against 11.6 M)",
+    ]

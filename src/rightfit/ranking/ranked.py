@@ -1,4 +1,4 @@
-"""Ranking: the candidates of each dataset in order, with what the measuring errors leave open."""
+"""Ranking: the candidates of each dataset in order, with bounds for the measuring errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ranked:
     """A contest's result. Arrays have the shape (n_candidates,), numbered as in the table.
 
     Args:
-        contest: Who was ranked by whom.
+        contest: The candidates as one application sees them.
         order: Candidate numbers, dataset after dataset, best first.
         rank: 1 for the first of its dataset.
         rank_low: Best rank within the measuring errors.
@@ -92,7 +92,7 @@ def rank_candidates(contest: Contest) -> Ranked:
 
 
 def settle_order(contest: Contest) -> Places:
-    """Order the candidates, bound their ranks and let the tie rule name the first."""
+    """Order the candidates, bound their ranks and put first what the tie rule prefers."""
     by_utility = order_candidates(contest)
     low, high = _bound_ranks(contest)
     return Places(
@@ -104,7 +104,7 @@ def settle_order(contest: Contest) -> Places:
 
 
 def gains(contest: Contest, candidates: Ints) -> Floats:
-    """Return where candidates stand between each objective's bounds, unclipped.
+    """Return where candidates lie between each objective's bounds, unclipped.
 
     Returns:
         Shape (n_candidates, n_objectives), higher is better.

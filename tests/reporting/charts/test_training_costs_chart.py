@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.charts.training_costs import PANELS, draw_training_costs
+from rightfit.reporting.charts.training_costs_chart import PANELS, draw_training_costs
 
 
 def test_each_cell_is_a_line_in_each_panel() -> None:

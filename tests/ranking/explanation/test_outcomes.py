@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from contests import around, make_application, make_profile, make_rules, number_of, rank
 
-from rightfit.ranking.contest.outcomes import find_outcomes
+from rightfit.ranking.explanation.outcomes import find_outcomes
 
 LIMITED = make_application(
     constraints={"latency_p50_ms": {"max": 50}, "peak_memory_mib": {"max": 100}}

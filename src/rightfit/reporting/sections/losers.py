@@ -1,24 +1,34 @@
-"""Section: why each of the others did not win."""
+"""Section: why each of the other candidates did not win."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     NOT_MEASURED,
     count,
     format_quality,
+    format_share,
+    listing,
     sentence_case,
     serving_label,
     words,
 )
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Fold,
+    Section,
+    Table,
+    number,
+    sentence,
+    tabulate,
+    text,
+)
 
 OUTCOME_WORDS = {
-    "tied": "cannot be told from the winner",
-    "dominated": "beaten in everything by another one",
-    "outscored": "within the limits, but worth less",
+    "tied": "are tied with the winner",
+    "dominated": "are dominated by another candidate",
+    "outscored": "have a lower utility",
     "violates": "break a limit",
     "unmeasured": "lack a measurement",
 }
@@ -29,7 +39,7 @@ def build_why_not(results: Results) -> Section:
     names = [name for name, _ in results.applications.items()]
     return Section(
         id="why-not",
-        title="Why not another one",
+        title="Why the other candidates lost",
         points=tuple(describe_losers(results.rankings, name) for name in names),
         folds=tuple(
             Fold(
@@ -52,36 +62,20 @@ def describe_losers(rankings: pl.DataFrame, application: str) -> str:
         if outcome in n_by_outcome
     ]
     head = f"{sentence_case(words(application))}: of {count(mine.height, 'candidate')} that lost,"
-    return f"{head} {', '.join(reasons)}." if reasons else f"{head} none is listed."
+    return f"{head} {listing(reasons)}." if reasons else f"{head} none is listed."
 
 
 def _tabulate(results: Results, application: str, dataset: str) -> Table:
-    ranked = results.rankings.filter(
-        pl.col("application") == application, pl.col("dataset") == dataset
-    )
-    return Table(
-        caption=f"{sentence_case(words(application))} on {words(dataset)}",
-        columns=(
-            Column("Rank", numeric=True),
-            Column("95 %", numeric=True),
-            Column("Candidate"),
-            Column("Serving"),
-            Column("Utility", numeric=True),
-            Column("Chance to be best", numeric=True),
-            Column("Why", wide=True),
-        ),
-        rows=tuple(
-            (
-                str(row["rank"]),
-                _rank_interval(row["rank_low"], row["rank_high"]),
-                row["candidate"],
-                serving_label(row),
-                format_quality(row["utility"]),
-                f"{row['p_best']:.0%}".replace("%", " %"),
-                row["reason"],
-            )
-            for row in ranked.to_dicts()
-        ),
+    return tabulate(
+        f"{sentence_case(words(application))} on {words(dataset)}",
+        results.rankings.filter(application=application, dataset=dataset).to_dicts(),
+        number("Rank", lambda row: str(row["rank"])),
+        number("95 % interval", lambda row: _rank_interval(row["rank_low"], row["rank_high"])),
+        text("Candidate", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        number("Utility", lambda row: format_quality(row["utility"])),
+        number("Probability of being best", lambda row: format_share(row["p_best"])),
+        sentence("Why", lambda row: row["reason"]),
     )
 
 

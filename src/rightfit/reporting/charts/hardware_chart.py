@@ -1,4 +1,4 @@
-"""What a larger machine buys: the best quality that runs on each tier of the hardware ladder."""
+"""The best quality that runs on each tier of the hardware ladder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.naming import sentence_case, words
 from rightfit.reporting.charts.palette import Mark, base_layout
-from rightfit.reporting.naming import sentence_case, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -77,7 +77,7 @@ def draw_tiers(
             )
         )
     figure.update_layout(
-        **base_layout(f"{sentence_case(words(dataset))}: what a larger machine buys"),
+        **base_layout(f"{sentence_case(words(dataset))}: best quality by hardware tier"),
         height=HEIGHT_PX,
         xaxis={
             "title": {"text": "Hardware tier, smallest first"},

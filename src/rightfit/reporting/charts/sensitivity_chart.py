@@ -1,4 +1,4 @@
-"""How much the winners hang on the weights: shares of weight space, and single weights."""
+"""How the winners depend on the weights: shares of weight space, and single weights."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rightfit.naming import metric_name, sentence_case, words
+from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
+from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
-from rightfit.reporting.naming import metric_name, sentence_case, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter
@@ -21,11 +23,11 @@ PERCENT_TICKS: Mapping[str, Any] = {"tickformat": ".0%", "tickvals": [0, 0.25, 0
 
 
 def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> Figure:
-    """Draw one bar per application and dataset, divided by who wins under which weightings.
+    """Draw one bar per application and dataset, divided by the weightings each candidate wins.
 
     Args:
         win_shares: Table ``win_shares`` of the ranking stage.
-        marks: Colour of each family; candidates of one family are told apart by their names.
+        marks: Colour of each family; the segments carry the candidates' names.
     """
     from plotly.graph_objects import Figure
 
@@ -37,7 +39,10 @@ def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> F
         .sort("win_share", descending=True, maintain_order=True)
         .join(bars, on=["application", "dataset"], maintain_order="left")
     )
-    figure = Figure(data=[_segment(row, marks[row["model"]]) for row in won.to_dicts()])
+    segments = won.select("candidate", "win_share", "place", "model").iter_rows()
+    figure = Figure(
+        data=[_segment(name, share, place, marks[model]) for name, share, place, model in segments]
+    )
     figure.update_layout(
         **base_layout("Who wins under all weightings"),
         barmode="stack",
@@ -49,22 +54,21 @@ def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> F
     return arrange_rows(figure, bars, head="application", labels=labels, row_px=ROW_PX)
 
 
-def _segment(row: Mapping[str, Any], mark: Mark) -> Bar:
+def _segment(candidate: str, share: float, place: int, mark: Mark) -> Bar:
     from plotly.graph_objects import Bar
 
-    fits = row["win_share"] >= SMALLEST_LABELLED
     return Bar(
-        x=[row["win_share"]],
-        y=[row["place"]],
+        x=[share],
+        y=[place],
         orientation="h",
-        name=row["candidate"],
+        name=candidate,
         marker={"color": mark.color, "line": {"color": "#ffffff", "width": 1.5}},
-        text=[row["candidate"] if fits else ""],
+        text=[candidate if share >= SMALLEST_LABELLED else ""],
         textposition="inside",
         insidetextanchor="middle",
         insidetextfont={"color": "#ffffff"},
         textangle=0,
-        hovertemplate=f"{row['candidate']} wins under %{{x:.1%}} of all weightings<extra></extra>",
+        hovertemplate=f"{candidate} wins under %{{x:.1%}} of all weightings<extra></extra>",
     )
 
 
@@ -79,7 +83,7 @@ def draw_weight_intervals(
 
     Args:
         intervals: Table ``weight_intervals`` of the ranking stage.
-        application: Whose weights.
+        application: Name of the application.
         family_of: Family of each candidate.
         marks: Colour of each family.
     """
@@ -87,7 +91,8 @@ def draw_weight_intervals(
 
     colors = {candidate: marks[family].color for candidate, family in family_of.items()}
     rows = place_rows(intervals.filter(pl.col("application") == application), "dataset")
-    known = rows.filter(pl.col("leader").is_not_null()).to_dicts()
+    known = rows.filter(pl.col("leader").is_not_null())
+    ranges = zip(read_rows(known, WeightInterval), known["place"], strict=True)
     now = Scatter(
         x=rows["share"].to_list(),
         y=rows["place"].to_list(),
@@ -96,7 +101,7 @@ def draw_weight_intervals(
         marker={"color": NEUTRAL, "symbol": "line-ns-open", "size": 16, "line": {"width": 3}},
         hovertemplate="weight now %{x:.0%}<extra></extra>",
     )
-    figure = Figure(data=[*(_interval(row, colors) for row in known), now])
+    figure = Figure(data=[*(_range(row, place, colors) for row, place in ranges), now])
     figure.update_layout(
         **base_layout(f"{sentence_case(words(application))}: how far each weight can move"),
         showlegend=False,
@@ -110,19 +115,20 @@ def draw_weight_intervals(
     return arrange_rows(figure, rows, head="dataset", labels=labels, row_px=ROW_PX)
 
 
-def _interval(row: Mapping[str, Any], colors: Mapping[str, str]) -> Scatter:
-    """Draw one weight's range as a thick line that names who leads beyond its ends."""
+def _range(row: WeightInterval, place: int, colors: Mapping[str, str]) -> Scatter:
+    """Draw one weight's range as a thick line with the names of the leaders beyond its ends."""
     from plotly.graph_objects import Scatter
 
+    leader = row.leader or ""
     return Scatter(
-        x=[row["share_low"], row["share_high"]],
-        y=[row["place"]] * 2,
+        x=[row.share_low, row.share_high],
+        y=[place] * 2,
         mode="lines+text",
-        line={"color": colors[row["leader"]], "width": 8},
-        text=[f"{row['leader_below'] or ''}\u2002", f"\u2002{row['leader_above'] or ''}"],
+        line={"color": colors[leader], "width": 8},
+        text=[f"{row.leader_below or ''}\u2002", f"\u2002{row.leader_above or ''}"],
         textposition=["middle left", "middle right"],
         textfont={"size": 11},
         cliponaxis=False,
-        name=row["leader"],
-        hovertemplate=f"{row['leader']} leads to %{{x:.0%}}<extra></extra>",
+        name=leader,
+        hovertemplate=f"{leader} leads to %{{x:.0%}}<extra></extra>",
     )

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.contest.rankings import COLUMNS, tabulate_rankings
+from rightfit.ranking.explanation.rankings import COLUMNS, tabulate_rankings
 
 
 def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:

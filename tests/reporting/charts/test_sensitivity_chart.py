@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
+from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 
 MARKS = marks_of(["linear", "forest"])
 INTERVALS = pl.DataFrame(
@@ -14,6 +14,9 @@ INTERVALS = pl.DataFrame(
         "dataset": ["landsat", "landsat", "flights", "landsat"],
         "metric": ["quality", "latency_p50_ms", "quality", "quality"],
         "leader": ["forest-1", "forest-1", None, "linear-1"],
+        "weight": [3.0, 2.0, 3.0, 1.0],
+        "weight_low": [2.0, None, None, None],
+        "weight_high": [None, 3.0, None, None],
         "share": [0.6, 0.4, 0.6, 1.0],
         "share_low": [0.5, 0.0, None, 0.0],
         "share_high": [1.0, 0.5, None, 1.0],

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.naming import (
+    metric_name,
+    metric_title,
+    metric_unit,
+    sentence_case,
+    serving_labels,
+    words,
+)
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.reporting.charts.labels import label_winners
 from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
 from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
-from rightfit.reporting.naming import (
-    metric_name,
-    metric_title,
-    metric_unit,
-    sentence_case,
-    serving_label,
-    words,
-)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -136,7 +136,7 @@ def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame
     return profiles.join(named, on=KEYS, how="left", maintain_order="left")
 
 
-def _decorate(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> dict[str, Any]:
+def _decorate(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> dict[str, object]:
     """Return limits, winners' labels and the ranges that hold them."""
     cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
     more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
@@ -222,7 +222,10 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
             "size": 10,
             "line": {"width": 2, "color": mark.color},
         },
-        text=[f"{row['candidate']} ({serving_label(row)})" for row in profiles.to_dicts()],
+        text=[
+            f"{name} ({serving})"
+            for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
+        ],
         hovertemplate=(
             f"<b>%{{text}}</b><br>{quality_title} %{{y:.3f}}<br>"
             f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
@@ -230,7 +233,7 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
     )
 
 
-def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, Any]:
+def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, object]:
     """Return plotly's error bars for a metric with interval columns, empty where there are none."""
     low, high = f"{column}_low", f"{column}_high"
     if low not in profiles or high not in profiles:

@@ -1,8 +1,8 @@
 """Outcomes: what became of each candidate in a contest, and through which metric or rival.
 
 Outcomes are ``winner``; ``unmeasured`` (a metric the application needs is missing); ``violates``
-(breaks a limit); ``tied`` (feasible, and nobody surely beats it); ``dominated`` (a feasible rival
-is at least as good in every objective and better in one); ``outscored`` (all others).
+(breaks a limit); ``tied`` (feasible, and none beats it significantly); ``dominated`` (a feasible
+rival is at least as good in every objective and better in one); ``outscored`` (all others).
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import numpy.typing as npt
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
-from rightfit.ranking.contest.configuration_choice import tie_preference
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Contest, tie_preference
 from rightfit.ranking.contest.pareto import find_dominators
-from rightfit.ranking.contest.ranked import Ranked, gains
+from rightfit.ranking.ranked import Ranked, gains
 
 Names = npt.NDArray[np.object_]
 
-NOBODY = -1
+NO_RIVAL = -1
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class Outcomes:
 
     Args:
         outcome: One of the words above.
-        is_tied: Feasible, and as possibly the best as another feasible candidate.
+        is_tied: Feasible and, within the measuring errors, best like another feasible candidate.
         rival: Number of the candidate it is tied with, lost to or, for a winner, is ahead of; -1
-            for nobody.
+            for none.
         tie_key: Key of the tie rule that decides against the rival, if tied; else empty.
         metric: Metric that is missing, that breaks its limit the most, or on which the most
             utility is lost against the rival (for a winner: gained).
@@ -77,7 +76,7 @@ def find_outcomes(ranked: Ranked) -> Outcomes:
 def _find_rivals(ranked: Ranked) -> tuple[Ints, Bools, Bools]:
     """Return each candidate's rival, whether it is tied for the first place, or dominated."""
     n = len(ranked.rank)
-    rival: Ints = np.full(n, NOBODY, dtype=np.int64)
+    rival: Ints = np.full(n, NO_RIVAL, dtype=np.int64)
     tied, dominated = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
     for part in ranked.contest.table.candidate_slices:
         places = ranked.order[part]
@@ -113,7 +112,7 @@ def _find_tie_keys(contest: Contest, rival: Ints) -> Names:
 
 
 def _find_missing(contest: Contest) -> Names:
-    """Name the first metric of each candidate that the application needs and nobody measured."""
+    """Name the first unmeasured metric of each candidate that the application needs."""
     missing = np.full(len(contest.chosen), "", dtype=object)
     for metric in reversed(contest.application.needed_metrics()):
         missing[np.isnan(contest.table.values(metric)[contest.chosen])] = metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.reporting.application_limits import find_limit_lines
+from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import Results
 
 

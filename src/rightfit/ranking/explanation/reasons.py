@@ -1,29 +1,18 @@
-"""Wording: the reason for each candidate's place as one sentence, for all candidates at once."""
+"""Reasons: why each candidate has its place, one sentence each, for all candidates at once."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from rightfit.naming import metric_name, metric_unit, write_numbers
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.outcomes import NOBODY, Names, Outcomes, find_outcomes
-from rightfit.ranking.contest.ranked import Ranked
-
-N_DIGITS = 3
-
-
-def show_number(column: str) -> pl.Expr:
-    """Return an expression that writes a number with three significant digits.
-
-    >>> pl.DataFrame({"x": [0.04821, 25.0, 16_493_210.0]}).select(show_number("x"))["x"].to_list()
-    ['0.0482', '25', '16500000']
-    """
-    rounded = pl.col(column).round_sig_figs(N_DIGITS)
-    whole = rounded.round(0)  # the digits' rounding leaves 16499999.999999998
-    shown = pl.when(rounded.abs() >= 10**N_DIGITS).then(whole).otherwise(rounded)
-    return shown.round(12).cast(pl.String).str.strip_suffix(".0")
+from rightfit.ranking.explanation.outcomes import NO_RIVAL, Names, Outcomes, find_outcomes
+from rightfit.ranking.ranked import Ranked
 
 
 def explain_candidates(ranked: Ranked) -> pl.DataFrame:
@@ -42,36 +31,43 @@ def explain_candidates(ranked: Ranked) -> pl.DataFrame:
 
 
 def _sentences() -> dict[str, pl.Expr]:
-    own, other = show_number("utility"), show_number("rival_utility")
-    against = pl.format(
-        "{} ({} against {})", "metric", show_number("value"), show_number("rival_value")
-    )
+    own, other = write_numbers("utility"), write_numbers("rival_utility")
+    value = _with_unit("value")
+    against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
     scored = pl.format("utility {} against {} of {}", own, other, "rival")
     tied = pl.format(
-        "tied with {}: utility {} against {} cannot be told apart; the tie rule decides by {}",
-        *("rival", own, other, "tie_key"),
+        "with {}: the measurements cannot distinguish utility {} from {}; the tie rule prefers {}",
+        *("rival", own, other, "preference"),
     )
     is_low = pl.col("value") < pl.col("limit")
-    side = pl.when(is_low).then(pl.lit("least")).otherwise(pl.lit("most"))
     violation = pl.format(
-        "violates {}: {} where at {} {} is allowed (by {})",
-        *("metric", show_number("value"), side, show_number("limit"), show_number("excess")),
+        "breaks a limit: {} is {}, {} {}",
+        *("label", value, _with_unit("excess")),
+        pl.when(is_low)
+        .then(pl.format("below the {} required", _with_unit("limit")))
+        .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
     )
     return {
         "winner": pl.when(pl.col("rival").is_null())
         .then(pl.format("the only feasible candidate, utility {}", own))
         .when("is_tied")
-        .then(pl.concat_str(pl.lit("first, but "), tied))
+        .then(pl.concat_str(pl.lit("tied first "), tied))
         .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
         "unmeasured": pl.concat_str(
-            pl.format("not measured: {}", "metric"),
+            pl.format("not measured: {}", "label"),
             pl.format(" ({})", "null_reason").fill_null(""),
         ),
         "violates": violation,
-        "tied": tied,
-        "dominated": pl.format("dominated by {}: nowhere better, worse on {}", "rival", against),
+        "tied": pl.concat_str(pl.lit("tied "), tied),
+        "dominated": pl.format(
+            "dominated by {}: better in no objective, worse on {}", "rival", against
+        ),
         "outscored": pl.format("{}; loses most on {}", scored, against),
     }
+
+
+def _with_unit(column: str) -> pl.Expr:
+    return pl.concat_str(write_numbers(column), "unit")
 
 
 def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
@@ -82,10 +78,12 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
         {
             "outcome": outcomes.outcome,
             "is_tied": outcomes.is_tied,
-            "tie_key": outcomes.tie_key.astype(str),
-            "has_rival": outcomes.rival != NOBODY,
+            "preference": _replace_each(outcomes.tie_key, describe_preference),
+            "has_rival": outcomes.rival != NO_RIVAL,
             "rival": names.gather(rival),
             "metric": outcomes.metric.astype(str),
+            "label": _replace_each(outcomes.metric, metric_name),
+            "unit": _replace_each(outcomes.metric, lambda name: f" {metric_unit(name)}".rstrip()),
             "limit": outcomes.limit,
             "excess": outcomes.excess,
             "utility": contest.utility,
@@ -97,6 +95,23 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
     return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
+
+
+def describe_preference(tie_key: str) -> str:
+    """Say what a tie rule prefers.
+
+    >>> describe_preference("lower n_threads"), describe_preference("name")
+    ('the lower number of threads', 'the first by name')
+    """
+    side, _, column = tie_key.partition(" ")
+    return f"the {side} {metric_name(column)}" if column else "the first by name"
+
+
+def _replace_each(names: Names, write: Callable[[str], str]) -> pl.Series:
+    """Write each of a few names that occur many times."""
+    known = [str(name) for name in set(names.tolist())]
+    texts = [write(name) if name else "" for name in known]
+    return pl.Series(names.astype(str)).replace_strict(known, texts, return_dtype=pl.String)
 
 
 def _pick_values(contest: Contest, metrics: Names, of: Ints | None = None) -> Floats:

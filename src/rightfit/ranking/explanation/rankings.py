@@ -6,7 +6,7 @@ Columns: ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible),
 was not measured), ``utility_low``, ``utility_high``, ``feasible``, ``violations`` (JSON list of
 ``metric``, ``kind``, ``limit``, ``value``, ``amount``, ``relative``; null values: not measured),
 ``pareto``, ``hardware_tier``, ``reason`` (one sentence), ``p_best`` (probability of being the best
-feasible one) and ``outcome`` (see :mod:`rightfit.ranking.contest.outcomes`).
+feasible one) and ``outcome`` (see :mod:`rightfit.ranking.explanation.outcomes`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.ranking.applications.constraints import Limit, measure_excess, relate_excess
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Contest, describe_chosen
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.contest.ranked import Ranked
-from rightfit.ranking.explanation.wording import explain_candidates
+from rightfit.ranking.explanation.reasons import explain_candidates
+from rightfit.ranking.ranked import Ranked
 
 COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
@@ -31,19 +31,6 @@ COLUMNS = (
 def tabulate_rankings(ranked: list[Ranked]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
     return pl.concat([_tabulate(one) for one in ranked])
-
-
-def describe_profiles(contest: Contest) -> pl.DataFrame:
-    """Return keys and hardware tier of the profile that stands for each candidate."""
-    keys = ("dataset", "model", "candidate", *SERVING_KEYS)
-    frame = contest.table.frame
-    if "min_hardware_tier_name" not in frame.columns:
-        frame = frame.with_columns(min_hardware_tier_name=pl.lit(None, dtype=pl.String))
-    return frame.select(
-        pl.lit(contest.name).alias("application"),
-        *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
-        pl.col("min_hardware_tier_name").alias("hardware_tier"),
-    )[contest.chosen]
 
 
 def list_violations(contest: Contest) -> pl.Series:
@@ -59,7 +46,7 @@ def list_violations(contest: Contest) -> pl.Series:
 
 def _tabulate(ranked: Ranked) -> pl.DataFrame:
     contest, spread = ranked.contest, ranked.spread
-    frame = describe_profiles(contest).with_columns(
+    frame = describe_chosen(contest).with_columns(
         rank=pl.Series(ranked.rank),
         rank_low=pl.Series(ranked.rank_low),
         rank_high=pl.Series(ranked.rank_high),
