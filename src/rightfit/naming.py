@@ -13,10 +13,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-OWN_TITLES = {
-    "n_threads": "Number of threads",  # no metric
-    "min_hardware_tier": "Hardware tier",  # in sentences it need not be the smallest
-}
+OWN_TITLES = {"n_threads": "Number of threads"}  # of columns that are no metrics
 
 
 def metric_unit(column: str) -> str:

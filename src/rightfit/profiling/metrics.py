@@ -118,7 +118,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files", is_repeatable=True),
     Metric("load_time_ms", "Load time", "ms", "lower", "load", "process",
            has_interval=True, is_refinable=True),
-    Metric("min_hardware_tier", "Smallest hardware tier", "", "lower", "serve", "tiers",
+    Metric("min_hardware_tier", "Hardware tier", "", "lower", "serve", "tiers",
            is_count=True),
     Metric("cost_usd_per_1m_rows", "Cost", "US$ per million rows", "lower", "serve", "tiers"),
     _device("gpu_util_pct", "GPU utilisation", "%"),
