@@ -16,18 +16,12 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-<<<<<<< HEAD
 from rightfit.ownership import list_own_outputs
-=======
 from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     Recommendations,
     read_recommendations,
 )
-
-# MLflow sends usage figures to its makers unless told otherwise before it is imported
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
->>>>>>> ranking
 
 TRIALS = ".trials"
 
