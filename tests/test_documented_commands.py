@@ -60,7 +60,6 @@ ELSEWHERE = {
         "tests/starter/test_build.py::test_project_bears_its_own_names_everywhere"
     ),
     # starter:end
-    "python -c *orchard*": "tests/guides/test_your_own.py",
 }
 
 # Added to every command: one cell, of the one family that all pipelines know.
