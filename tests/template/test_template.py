@@ -1,0 +1,199 @@
+"""``kedro new --starter rightfit`` lays down a thin project that is meant to be edited."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import rightfit
+
+MOST_FILES = 40
+MOST_LINES = 1500
+ANSWERS = {"project_name": "My Study", "rightfit_requirement": "rightfit", "sample_data": "yes"}
+
+
+def run(command: list[str], folder: Path, **environment: str) -> str:
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "160"} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def make_project(folder: Path, **answers: str) -> Path:
+    (folder / "answers.yml").write_text(yaml.safe_dump(ANSWERS | answers))
+    kedro = [sys.executable, "-m", "kedro"]
+    run([*kedro, "new", "--starter", "rightfit", "--config", "answers.yml"], folder)
+    (project,) = (path for path in folder.iterdir() if path.is_dir())
+    return project
+
+
+@pytest.fixture(scope="module")
+def my_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("projects"))
+
+
+@pytest.fixture(scope="module")
+def bare_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project without the sample data."""
+    requirement = "rightfit @ file:///wheels/rightfit-9-py3-none-any.whl"
+    return make_project(
+        tmp_path_factory.mktemp("projects"),
+        project_name="Bare Study",
+        rightfit_requirement=requirement,
+        sample_data="no",
+    )
+
+
+@pytest.fixture(scope="module")
+def ran(my_study: Path) -> Path:
+    """The study after a tiny run of the main job."""
+    run([sys.executable, "-m", "kedro", "run", "--env", "test"], my_study)
+    return my_study
+
+
+def list_files(project: Path) -> list[Path]:
+    return [path for path in project.rglob("*") if path.is_file() and path.suffix != ".parquet"]
+
+
+def test_template_is_listed_and_knows_the_librarys_version(project_path: Path) -> None:
+    listed = run([sys.executable, "-m", "kedro", "starter", "list"], project_path)
+    recorded = json.loads((project_path / "template" / "cookiecutter.json").read_text())
+
+    assert "rightfit" in listed
+    assert recorded["__library_version"] == rightfit.__version__
+    assert rightfit.__version__ in recorded["rightfit_requirement"]
+
+
+def test_project_is_thin(my_study: Path) -> None:
+    files = list_files(my_study)
+
+    assert len(files) <= MOST_FILES
+    assert sum(len(path.read_text().splitlines()) for path in files) <= MOST_LINES
+
+
+def test_project_bears_its_own_names(my_study: Path, bare_study: Path) -> None:
+    for project in (my_study, bare_study):
+        texts = {path: path.read_text() for path in list_files(project)}
+
+        assert [path for path, text in texts.items() if "{{" in text or "{%" in text] == []
+    assert (my_study / "README.md").read_text().startswith("# My Study\n")
+    assert 'package_name = "bare_study"' in (bare_study / "pyproject.toml").read_text()
+    assert (bare_study / "src" / "bare_study" / "pipeline_registry.py").is_file()
+
+
+def test_requirement_and_version_are_recorded(bare_study: Path) -> None:
+    pyproject = (bare_study / "pyproject.toml").read_text()
+
+    assert '"rightfit @ file:///wheels/rightfit-9-py3-none-any.whl"' in pyproject
+    assert f"template of {rightfit.__version__}" in pyproject
+
+
+def test_sample_data_come_along_or_stay_out(my_study: Path, bare_study: Path) -> None:
+    raw = {
+        project.name: sorted(path.name for path in (project / "data" / "01_raw").iterdir())
+        for project in (my_study, bare_study)
+    }
+
+    assert raw == {"my-study": ["README.md", "landsat.parquet"], "bare-study": ["README.md"]}
+
+
+@pytest.mark.slow
+def test_project_without_a_table_says_what_is_missing(bare_study: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", "perf"],
+        cwd=bare_study,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert "my_table.parquet" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", ["my_study", "bare_study"])
+def test_own_tests_of_a_project_pass(project: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(project)
+
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    summary = run(command, folder, OMP_NUM_THREADS="1").splitlines()[-1]
+
+    assert " passed" in summary
+
+
+@pytest.mark.slow
+def test_family_of_the_project_is_measured_exported_and_used(ran: Path, tmp_path: Path) -> None:
+    import polars as pl
+
+    (file,) = ran.glob("data/07_model_output/resource_profiles.parquet/*/*.parquet")
+    own = pl.read_parquet(file).filter(pl.col("model") == "neighbours")
+    (bundle, *_) = ran.glob("data/06_models/landsat/neighbours/candidates/*/*/*/bundle.json")
+    use = (
+        "import sys; from pathlib import Path; import numpy as np;"
+        "from rightfit.families.bundle import read_bundle;"
+        "from rightfit.families.runtimes import open_model;"
+        "bundle = read_bundle(Path(sys.argv[1]), family='my_study.families.neighbours');"
+        "rows = np.zeros((3, bundle.schema.n_features), dtype=np.float32);"
+        "ask = open_model(bundle, runtime='native', n_threads=1, device='cpu');"
+        "print(ask(rows).shape)"
+    )
+
+    answer = run([sys.executable, "-c", use, str(bundle.parent)], ran / "src")
+
+    assert set(own["runtime"]) == {"native", "onnx"}
+    assert own["latency_p50_ms"].null_count() == 0
+    assert answer.split() == ["(3,", "6)"]
+    manifest = json.loads(bundle.read_text())
+    assert "my_study" not in bundle.read_text()
+    assert manifest["model"] == "neighbours"
+
+
+@pytest.mark.slow
+def test_verbs_answer_for_the_project(ran: Path, tmp_path: Path) -> None:
+    verb = [sys.executable, "-m", "kedro", "rightfit"]
+    place = ["--env", "test"]
+
+    which = run([*verb, "which", "-a", "accuracy_first", *place], ran)
+    plan = run([*verb, "plan", *place], ran)
+    run([*verb, "export", "-a", "accuracy_first", "-d", "landsat", str(tmp_path), *place], ran)
+
+    assert "landsat: " in which
+    assert "landsat.neighbours: 1 candidates" in plan
+    assert (tmp_path / "bundle" / "bundle.json").is_file()
+
+
+@pytest.mark.slow
+def test_library_of_a_higher_version_finds_the_searches_again(ran: Path) -> None:
+    newer = (
+        "import sys, rightfit; rightfit.__version__ = '9.0.0';"
+        "from kedro.framework.cli import main; sys.argv = ['kedro', *sys.argv[1:]]; main()"
+    )
+    searches = sorted(ran.glob("data/06_models/studies/*/*/*/*/bundle.json"))
+
+    run([sys.executable, "-c", newer, "run", "--env", "test"], ran)
+
+    assert sorted(ran.glob("data/06_models/studies/*/*/*/*/bundle.json")) == searches
+
+
+def test_all_projects_of_a_host_share_one_timing_lock(my_study: Path) -> None:
+    show = "from rightfit.profiling.measuring.lock import lock_path; print(lock_path())"
+
+    here = run([sys.executable, "-c", show], my_study)
+    there = run([sys.executable, "-c", show], Path(__file__).parent)
+
+    assert here == there
