@@ -54,12 +54,12 @@ ELSEWHERE = {
     "airflow pools set rightfit_timing 1 timing": AIRFLOW_RUNS,
     "airflow dags trigger rightfit-perf": AIRFLOW_RUNS,
     ".venv/bin/python -m pytest -m airflow": BY_HAND + "it runs the tests in tests/deploy",
-    # starter:begin
-    "make starter": "tests/starter/test_build.py::test_make_builds_the_starter",
-    "kedro new --starter dist/starter *": (
-        "tests/starter/test_build.py::test_project_bears_its_own_names_everywhere"
+    "kedro new --starter rightfit": (
+        "tests/template/test_template.py::test_project_bears_its_own_names"
     ),
-    # starter:end
+    "kedro rightfit init *": (
+        "tests/adoption/test_adoption.py::test_init_shows_or_writes_but_never_overwrites"
+    ),
 }
 
 # Added to every command: one cell, of the one family that all pipelines know.

@@ -21,16 +21,25 @@ from rightfit.deployment.host import HostHook
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
+from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
 RAW_READER = "check_raw_tables"
+HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 
 
 def rightfit_hooks() -> tuple[Any, ...]:
     """Return new hooks for one project."""
-    return (ConfigurationHook(), ErrorHook(), HostHook(), ResultHook(), MlflowHook())
+    return (
+        ConfigurationHook(),
+        ErrorHook(),
+        HostHook(),
+        ProcessHook(),
+        ResultHook(),
+        MlflowHook(),
+    )
 
 
 class ErrorHook:
@@ -89,7 +98,7 @@ def _list_raw(pipeline: Pipeline) -> list[str]:
         for node in pipeline.nodes
         if is_own(node) and node.func.__name__ == RAW_READER
         for name in node.inputs
-        if not name.startswith("params:")
+        if not name.startswith("params:") and name not in HANDLES
     }
     return sorted(read & pipeline.inputs())
 

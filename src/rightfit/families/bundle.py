@@ -253,12 +253,14 @@ def _quantise_weights(exported: Path, quantised: Path) -> None:
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it advises a pre-processing that small nets do not need
+    def hides_advice(record: logging.LogRecord) -> bool:
+        return "pre-processing" not in record.getMessage()  # small nets do not need it
+
+    logging.root.addFilter(hides_advice)
     try:
         quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
     finally:
-        logging.disable(disabled)
+        logging.root.removeFilter(hides_advice)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any], family: str | None) -> Bundle:

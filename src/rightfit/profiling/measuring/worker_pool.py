@@ -192,6 +192,14 @@ def shared_pool() -> WorkerPool:
     return _shared[0]
 
 
+def close_shared_pool() -> None:
+    """Close this process' pool, if it was used; the next use opens another one."""
+    while _shared:
+        pool = _shared.pop()
+        atexit.unregister(pool.close)
+        pool.close()
+
+
 _shared: list[WorkerPool] = []
 
 

@@ -1,0 +1,114 @@
+"""Hooks act on Rightfit's own nodes, and leave all others alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from rightfit.hooks import ConfigurationError, ErrorHook, ResultHook
+from rightfit.ownership import PIPELINES, is_own
+from rightfit.parameters.grid import Grid
+from rightfit.pipelines import create_pipelines, find_grid
+from rightfit.preparation.frames import RawTableError
+from rightfit.process_state import ProcessHook
+
+GRID = Grid({"iris": ("flowers",)}, {"forest": "rightfit.families.forest"})
+
+
+def shout(text: str) -> str:
+    return text.upper()
+
+
+FOREIGN = Pipeline([Node(shout, "check_raw", "recommendations", name="shout")])
+OWN = create_pipelines(GRID)
+
+
+def open_grid(project: Path, env: str, **params: Any) -> Grid | None:
+    with KedroSession.create(project, env=env, runtime_params=params) as session:
+        session.load_context()
+        return find_grid()
+
+
+def test_all_pipelines_are_named_as_own() -> None:
+    assert set(OWN) == PIPELINES
+    assert create_pipelines(None) == {}
+
+
+def test_only_nodes_of_rightfit_are_own() -> None:
+    assert all(is_own(node) for pipeline in OWN.values() for node in pipeline.nodes)
+    assert not is_own(FOREIGN.nodes[0])
+
+
+def test_missing_raw_table_of_another_pipeline_is_not_looked_for() -> None:
+    ErrorHook().before_pipeline_run(FOREIGN, DataCatalog())
+
+
+def test_missing_raw_table_is_named() -> None:
+    catalog = DataCatalog({"flowers": MemoryDataset()})
+
+    with pytest.raises(ConfigurationError, match=r"missing: \['flowers'\]"):
+        ErrorHook().before_pipeline_run(OWN["data_engineering"], catalog)
+
+
+def test_dataset_error_is_told_in_short_where_all_nodes_are_own() -> None:
+    error = DatasetError("no such file")
+
+    with pytest.raises(ConfigurationError, match="no such file"):
+        ErrorHook().on_pipeline_error(error, OWN["ranking"])
+    ErrorHook().on_pipeline_error(error, FOREIGN)
+    ErrorHook().on_pipeline_error(error, OWN["ranking"] + Pipeline([Node(shout, "a", "b")]))
+
+
+def test_faulty_raw_table_is_told_in_short_in_every_run() -> None:
+    with pytest.raises(ConfigurationError, match="no column"):
+        ErrorHook().on_pipeline_error(RawTableError("no column"), FOREIGN + OWN["data_engineering"])
+
+
+def test_recommendations_of_another_pipeline_are_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    catalog = DataCatalog({"recommendations": MemoryDataset("buy low")})
+
+    ResultHook().after_pipeline_run(FOREIGN, catalog)
+
+    assert capsys.readouterr().out == ""
+
+
+def test_process_is_left_as_it_was() -> None:
+    import optuna
+
+    from rightfit.profiling.measuring import worker_pool
+
+    hook = ProcessHook()
+    before = optuna.logging.get_verbosity()
+    worker_pool.shared_pool()
+
+    hook.before_pipeline_run()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    hook.after_pipeline_run(FOREIGN)
+    untouched = optuna.logging.get_verbosity(), len(worker_pool._shared)
+    hook.after_pipeline_run(OWN["training"])
+
+    assert untouched == (optuna.logging.ERROR, 1)
+    assert (optuna.logging.get_verbosity(), len(worker_pool._shared)) == (before, 0)
+
+
+def test_grid_is_that_of_the_session_that_was_opened_last(bootstrapped: Path) -> None:
+    tiny = open_grid(bootstrapped, "test")
+    full = open_grid(bootstrapped, "full")
+    part = open_grid(bootstrapped, "test", grid={"datasets": "landsat", "models": "net"})
+
+    assert tiny is not None
+    assert tiny.datasets == ("landsat", "fashion_mnist")
+    assert full is not None
+    assert "boosting" in full.models
+    assert part is not None
+    assert list(part.cells()) == [("landsat", "net")]
+    assert "landsat.net.tune_model" in {node.name for node in pipelines["training"].nodes}
+    assert "landsat.forest.tune_model" not in {node.name for node in pipelines["training"].nodes}

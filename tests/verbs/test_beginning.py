@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rightfit.parameters.defaults import complete_parameters
+from rightfit.parameters.grid import read_grid
+from rightfit.verbs.beginning import plan_files
+
+BLOCK = "  iris:\n    tables: [iris]\n    target: {column: variety}\n"
+
+
+def plan(folder: Path, **parameters: Any) -> dict[str, str]:
+    files = plan_files(folder, parameters, dataset="iris", block=BLOCK)
+    return {file.path.name: file.kept_because or file.text for file in files}
+
+
+def test_planned_files_make_a_grid(tmp_path: Path) -> None:
+    texts = plan(tmp_path)
+
+    parameters: dict[str, Any] = {}
+    for text in texts.values():
+        parameters |= yaml.safe_load(text)
+    grid = read_grid(complete_parameters(parameters))
+    assert list(texts) == [
+        f"parameters_{name}.yml" for name in ("grid", "datasets", "applications")
+    ]
+    assert grid.tables == {"iris": ("iris",)}
+    assert grid.families["forest"] == "rightfit.families.forest"
+    assert "web_api" in parameters["applications"]
+
+
+def test_files_and_blocks_that_exist_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "parameters_grid.yml").write_text("")
+    own = {"web": {"objectives": {}}}
+
+    planned = plan(tmp_path, applications=own)
+
+    assert planned["parameters_grid.yml"] == "it exists"
+    assert planned["parameters_applications.yml"] == "the parameter applications exists"
+    assert "iris" in planned["parameters_datasets.yml"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"training": {"lr": 0.1}},
+        {"models": ["a", "b"]},
+        {"datasets": {"iris": {"path": "iris.csv"}}},
+        {"grid": 3},
+    ],
+)
+def test_names_that_mean_something_else_are_refused(tmp_path: Path, own: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"parameters \['{next(iter(own))}'\] of its own"):
+        plan(tmp_path, **own)
+
+
+def test_changed_values_of_the_library_are_no_names_of_something_else(tmp_path: Path) -> None:
+    own = {"training": {"n_trials": 3}, "models": {"forest": {"space": {}}}, "model_options": 1}
+
+    assert plan(tmp_path, **own)
