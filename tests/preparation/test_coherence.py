@@ -42,6 +42,7 @@ LATE = {"op": "clock_minutes", "name": "minute", "column": "arrived"}
         ({"features": {**FEATURES, "numeric": []}}, "features names no column"),
         ({"split__column": "fold"}, "split.column 'fold' is not a column"),
         ({"split__train": 1}, r"split.train must be of the kind of its column \(String\)"),
+        ({"split__train": True}, r"of its column \(String\), but is True; quote it"),
         ({"split__test": "train"}, "split.train and split.test must differ"),
         ({"validation__time_columns": ["year"]}, "'year' is not a column of trips"),
         ({"not_features": ["arived"]}, "not_features 'arived' is nowhere described"),

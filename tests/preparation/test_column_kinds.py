@@ -28,7 +28,7 @@ N = OUTCOME.len()
         ("distance", [i * i for i in range(N)], "numeric", ""),  # all differ, but with gaps
         ("name", [f"n{i}" for i in range(N)], "unused", "every text differs"),
         ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
-        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "has 160 values; .* only 40%"),
+        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values; .* only 40%"),
         ("code", [1, 2] * 100, "unused", "repeats the target"),
         ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "time", "later"),
         ("image", [bytes([i % 7]) for i in range(N)], "bytes", "bytes"),

@@ -29,4 +29,4 @@ def test_proposal_is_a_block_that_leaves_nothing_to_infer() -> None:
 def test_proposal_says_which_columns_are_left_out() -> None:
     text = write_block("apples", describe_dataset(APPLES, entry="apples", target="ripe"))
 
-    assert text.startswith("  # 'apple_id' is no feature: it identifies rows\n  apples:\n")
+    assert text.startswith("  # not used as features: 'apple_id' (identifies rows)\n  apples:\n")

@@ -43,19 +43,19 @@ def find_kind(column: pl.Series, outcome: pl.Series | None) -> Kind:
     """
     n_distinct = column.drop_nulls().n_unique()
     if n_distinct <= 1:
-        return Kind("unused", "it is constant")
+        return Kind("unused", "constant")
     if outcome is not None and _repeats(column, outcome, n_distinct):
-        return Kind("unused", "it repeats the target, one value per class")
+        return Kind("unused", "repeats the target, one value per class")
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         is_identifier = column.dtype.is_integer() and _is_identifier(column, n_distinct)
-        return Kind("unused", "it identifies rows") if is_identifier else Kind("numeric")
+        return Kind("unused", "identifies rows") if is_identifier else Kind("numeric")
     if column.dtype == pl.String:
         return _find_text_kind(column, n_distinct)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
-        return Kind("time", "a model trained on past times sees only later ones")
+        return Kind("time", "a time; models only see later ones")
     if column.dtype == pl.Binary:
-        return Kind("bytes", "it holds bytes")
-    return Kind("unused", f"nothing is known to be done with {column.dtype}")
+        return Kind("bytes", "bytes")
+    return Kind("unused", f"no use is known for {column.dtype}")
 
 
 def _repeats(column: pl.Series, outcome: pl.Series, n_distinct: int) -> bool:
@@ -75,13 +75,13 @@ def _is_identifier(column: pl.Series, n_distinct: int) -> bool:
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     known = column.drop_nulls()
     if n_distinct == known.len():
-        return Kind("unused", "every text differs: it identifies rows or is free text")
+        return Kind("unused", "every text differs")
     counts = known.value_counts(name="n_rows")["n_rows"]
     covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
     if covered < MIN_COVERED_SHARE * known.len():
         return Kind(
             "unused",
-            f"it has {n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
+            f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
             f"cover only {covered / known.len():.0%} of them",
         )
     return Kind("categorical")

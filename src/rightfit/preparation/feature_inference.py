@@ -16,7 +16,8 @@ from rightfit.preparation.spec import ClockMinutes, Derived, Features, Image, We
 
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 N_CHANNELS = (1, 3)
-RESERVED = Kind("unused", "its name is reserved")
+N_SHOWN = 9  # columns named in a remark
+RESERVED = Kind("unused", "reserved name")
 ALL_FEATURES = Features(
     numeric=(ALL_OTHERS,), categorical=(ALL_OTHERS,), indicate_missing=(ALL_OTHERS,)
 )
@@ -111,11 +112,18 @@ def _derive_weekdays(derived: tuple[Derived, ...], kinds: Kinds) -> tuple[Derive
 
 
 def _list_remarks(kinds: Kinds, features: Features) -> tuple[str, ...]:
+    unused: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        if kind.reason and name not in features.columns:
+            unused.setdefault(kind.reason, []).append(repr(name))
     return tuple(
-        f"{name!r} is no feature: {kind.reason}"
-        for name, kind in kinds.items()
-        if kind.reason and name not in features.columns
+        f"not used as features: {_join_some(names)} ({reason})" for reason, names in unused.items()
     )
+
+
+def _join_some(names: list[str]) -> str:
+    shown = ", ".join(names[:N_SHOWN])
+    return shown if len(names) <= N_SHOWN else f"{shown} and {len(names) - N_SHOWN} more"
 
 
 def _use_image(features: Features, columns: Columns, of_bytes: list[str]) -> Features:

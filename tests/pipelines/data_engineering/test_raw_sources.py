@@ -112,7 +112,13 @@ def write_partitions(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("write", [write_csv, write_sql, write_partitions])
+def write_lazy(folder: Path) -> dict[str, Any]:
+    path = folder / "orders.parquet"
+    make_orders().write_parquet(path)
+    return {"type": "polars.LazyPolarsDataset", "file_format": "parquet", "filepath": str(path)}
+
+
+@pytest.mark.parametrize("write", [write_csv, write_sql, write_partitions, write_lazy])
 def test_entry_of_any_kind_gives_the_same_model_input(
     prepare: Prepare, tmp_path: Path, write: Callable[[Path], dict[str, Any]]
 ) -> None:
