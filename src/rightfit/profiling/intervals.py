@@ -1,4 +1,4 @@
-"""How sure a percentile is: intervals whose unit is the process, valid however often one looks.
+"""Confidence intervals of a percentile over processes, valid at every look.
 
 Calls within a process depend on each other, and processes differ from each other (quiet ones by
 5–17 % at the p95), so an interval that takes the call for its unit is far too narrow. Here each

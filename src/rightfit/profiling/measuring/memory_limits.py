@@ -5,7 +5,7 @@ Cores are limited by affinity and thread pools, in every measurement. Memory is 
 libraries and other files, so their resident size is taken off the tier's memory first. Two other
 limits of the same family do not serve: ``RLIMIT_RSS`` has no effect on Linux, and ``RLIMIT_AS``
 counts address space, of which a runtime reserves far more than it uses. Control groups would count
-exactly, but not every machine lets a user have one.
+exactly, but not every machine offers them to a user.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from rightfit.profiling.worker.meters.disturbance import CoreTimes, read_core_ti
 from rightfit.profiling.worker.throughput import best_batch_size
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
-# A process with at most so many calls keeps them all.
+# A process with at most this number of calls keeps them all.
 MAX_KEPT_CALLS = 700
 
 

@@ -33,7 +33,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class FinishedRound(ProcessResult):
-    """What one process found out, and what was seen of it from outside.
+    """What one process found, and what its parent saw of it.
 
     Args:
         percentiles_ns: Latency percentiles by share; ``None``: too few calls.

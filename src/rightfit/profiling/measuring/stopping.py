@@ -13,7 +13,7 @@ from rightfit.profiling.worker.results import StreamPhase, TimedPhase
 from rightfit.profiling.worker.units import MS_PER_S
 
 MIN_CLEAN_ROUNDS = 3
-DISTURBED_TIMES = 2  # disturbed rounds may make a measurement take so many times as long
+DISTURBED_TIMES = 2  # disturbed rounds may at most double the time of a measurement
 
 
 def is_delayed(phase: TimedPhase, settings: MeasuringSettings) -> bool:
@@ -29,7 +29,7 @@ def is_phase_disturbed(
     Args:
         phase: Single rows or batches of one of the rounds.
         rounds: All rounds of its measurement; the fastest full speed that any of them knew counts,
-            so that a first round on a slow core is found out by the next.
+            so that a later round exposes a first one on a slow core.
         settings: Limits.
     """
     full_ns = min(r.probe_full_ns for r in rounds)

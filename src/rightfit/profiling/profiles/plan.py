@@ -90,11 +90,11 @@ def _missing(
         if share > MEDIAN
     ]
     reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
-    lines += [f"{column}: can't be had here, {reason}" for column, reason in reasons.items()]
+    lines += [f"{column}: not measured here, {reason}" for column, reason in reasons.items()]
     if settings.server.n_processes == 0:
         lines.append(f"{', '.join(columns_from('load_test'))}: not measured in this preset")
     lines += [
-        f"tier {tier.name}: can't be judged here, this machine has no {tier.device}"
+        f"tier {tier.name}: not judged here, this machine has no {tier.device}"
         for tier in tiers
         if tier.device not in devices
     ]

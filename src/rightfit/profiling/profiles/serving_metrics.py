@@ -83,7 +83,7 @@ def set_serving_metrics(
         state: The measurement.
         settings: The preset it was measured with.
         n_threads: Cores it was given.
-        is_final: Whether the metrics are to be published. While measuring goes on, a percentile
+        is_final: Whether the metrics are to be published. During measuring, a percentile
             is read from fewer calls than may be published.
     """
     if state.error is not None:

@@ -60,7 +60,7 @@ def time_blocks(
 
     Args:
         call: Answers one input of ``rows``; on a GPU it must wait for the device.
-        rows: Inputs to rotate through; a block goes on where the block before ended.
+        rows: Inputs to rotate through; a block continues after the last row of the one before.
         probe: Looks at the core's speed.
         min_calls: Calls to time at full speed.
         min_ns: Shortest time of blocks at full speed.

@@ -102,12 +102,12 @@ def measure(
     start_ns = time.perf_counter_ns()
     first = _make_first_visit(factory, request, base_pages)
     stream, probe = first.stream, first.probe
-    n_told, spent_ns = 0, 0
+    n_reported, spent_ns = 0, 0
     for _ in range(request.n_visits - 1):
         await_rest(max_wait_s=REST_MAX_S)
         spent_ns += time.perf_counter_ns() - start_ns
-        yield Paused(probe_looks_ns=tuple(probe.looks_after(n_told)))
-        n_told = probe.n_looks
+        yield Paused(probe_looks_ns=tuple(probe.looks_after(n_reported)))
+        n_reported = probe.n_looks
         start_ns = time.perf_counter_ns()
         stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         stream.time_window()
@@ -124,7 +124,7 @@ def measure(
         probe_full_ns=probe.full_ns,
         total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
     )
-    yield Measured(result=result, probe_looks_ns=tuple(probe.looks_after(n_told)))
+    yield Measured(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
 
 
 def _make_first_visit(

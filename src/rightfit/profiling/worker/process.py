@@ -80,7 +80,7 @@ class HiddenLibraries:
             raise ModuleNotFoundError(f"{name} is hidden from measuring processes", name=name)
 
     def install(self) -> None:
-        """Hide the libraries from imports, and from those who only ask whether they are there."""
+        """Hide the libraries from imports and from ``importlib.util.find_spec``."""
         ask = importlib.util.find_spec
 
         def ask_for_visible(name: str, package: str | None = None) -> ModuleSpec | None:
@@ -158,7 +158,7 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
 
 
 def pin(n_cores: int) -> list[int]:
-    """Confine this process to so many cores, the last ones: interrupts mostly go to the first.
+    """Confine this process to the last ``n_cores``: interrupts mostly go to the first.
 
     Returns:
         The cores' numbers; empty where the system cannot confine a process.

@@ -1,4 +1,4 @@
-"""What a measuring process finds out: the records of its phases.
+"""What a measuring process finds: the records of its phases.
 
 They inherit from each other, so that each is one flat object in JSON. Growth of memory is that of
 resident memory above the empty worker's.
@@ -76,7 +76,7 @@ class BatchPhase(DeviceFigures, TimedPhase):
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What one process found out about its model."""
+    """What one process found about its model."""
 
     load: LoadPhase
     warm_up: WarmUpTotal
@@ -91,7 +91,7 @@ class ProcessResult:
 
 @dataclass(frozen=True)
 class ServerResult:
-    """What one process found out under random arrivals (``server``)."""
+    """What one process found under random arrivals (``server``)."""
 
     p99_ms: float | None  # at the fixed rate
     max_rate_per_s: float | None  # highest rate that met the limit

@@ -29,7 +29,7 @@ class SingleStream:
 
     Args:
         call: Answers one input of ``rows``; on a GPU it must wait for the device.
-        rows: Inputs to rotate through; a window goes on where the one before ended.
+        rows: Inputs to rotate through; a window continues after the last row of the one before.
         probe: Looks at the core's speed.
         n_windows: Windows that there will be.
         min_calls: Calls to time at full speed, in all windows together.

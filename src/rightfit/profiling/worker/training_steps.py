@@ -20,7 +20,7 @@ from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMete
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.results import StepsPhase
 
-Train = Callable[[int], int]  # trains on so many rows; returns the steps taken
+Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 
 N_WARM_UP_STEPS = 2
 MIN_ROWS = 256  # every class must be among the rows trained on
@@ -50,7 +50,7 @@ class TrainingTask:
 
 
 def prepare_training(**task: Any) -> Train:
-    """Load rows and libraries; return what trains one epoch on the first rows.
+    """Load rows and libraries; return a function that trains one epoch on the first rows.
 
     Args:
         **task: Fields of :class:`TrainingTask`.

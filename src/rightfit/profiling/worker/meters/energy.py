@@ -1,4 +1,4 @@
-"""Energy of the processor packages, read from RAPL where the system lets us.
+"""Energy of the processor packages, read from RAPL where the system permits it.
 
 The counter holds the whole package, other processes included: on a machine that is not quiet the
 figure is too high. Many virtual machines have no counter, and since 2020 most systems let only

@@ -31,12 +31,12 @@ class GpuDescription:
 
 @dataclass(frozen=True)
 class GpuReading:
-    """What a GPU says of itself at a moment; ``None`` where it does not say.
+    """Figures of a GPU at a moment; ``None`` where it does not report them.
 
     Args:
         process_mib: Memory this process holds there. Unknown in most containers, because NVML
             knows processes by the number the host gave them.
-        used_mib: Memory in use there by anybody.
+        used_mib: Memory in use there by all processes.
         util_pct: Share of the last sampling period in which a kernel ran.
         energy_j: Energy used since the driver was loaded.
     """
