@@ -67,7 +67,11 @@ class ConfigurationHook:
             _refuse_misspelt(loader.runtime_params or {}, own)
             self._use(read_grid(parameters))
         except ValueError as err:
-            raise ConfigurationError(str(err)) from err
+            if set(requested) & {DEFAULT_PIPELINE, *PIPELINES}:
+                raise ConfigurationError(str(err)) from err
+            logger.warning("Rightfit's pipelines cannot be made: %s", err)
+            self._use(None)
+            return
         loader["parameters"] = parameters
         if self.grid is not None:
             loader["catalog"] = complete_catalog(
@@ -87,9 +91,13 @@ class ConfigurationHook:
     def _check(self, parameters: dict[str, Any], requested: list[str]) -> None:
         from rightfit.parameters.checking import find_faults
 
-        nodes = [node for name in requested for node in getattr(pipelines.get(name), "nodes", [])]
+        try:
+            chosen = [pipelines[name] for name in requested if name in pipelines]
+        except Exception:
+            logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
+            return
         faults = []
-        if self.grid is not None and any(is_own(node) for node in nodes):
+        if self.grid is not None and any(is_own(node) for one in chosen for node in one.nodes):
             faults = find_faults(parameters, self.grid)
         if faults:
             raise ConfigurationError("\n".join(faults))
@@ -119,19 +127,20 @@ def find_grid() -> Grid | None:
 
 
 def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
-    """Return a project's parameters, ``None`` if it has no ``grid`` among them."""
+    """Return a project's parameters, ``None`` if it has no grid of Rightfit's among them."""
     try:
         parameters: dict[str, Any] = loader["parameters"]
     except MissingConfigException:
         return None
-    return parameters if "grid" in parameters else None
+    grid = parameters.get("grid")
+    return parameters if isinstance(grid, dict) and {"datasets", "models"} & set(grid) else None
 
 
 def find_data_root(loader: AbstractConfigLoader) -> str:
     """Return the root of all data: the run's parameter, the project's global, or ``data``."""
     given = (loader.runtime_params or {}).get("data_root")
     if given is None:
-        given = loader["globals"].get("data_root", DEFAULT_DATA_ROOT)
+        given = (loader.get("globals") or {}).get("data_root", DEFAULT_DATA_ROOT)
     return str(given)
 
 

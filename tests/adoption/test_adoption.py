@@ -213,6 +213,30 @@ def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(adopted: Shop
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fault", ["grid.models=linaer", "grid.datasets=orders"])
+def test_faulty_grid_stops_only_rightfits_pipelines(adopted: Shop, fault: str) -> None:
+    own = adopted.run("run", "--pipelines", "data_processing", "--params", fault)
+    perf = adopted.run("run", "--pipelines", "perf", "--params", fault)
+
+    assert own.returncode == 0
+    assert perf.returncode == 1
+    assert "Correct parameters_grid.yml" in " ".join((perf.stdout + perf.stderr).split())
+
+
+@pytest.mark.slow
+def test_grid_of_another_meaning_is_left_alone(tmp_path: Path) -> None:
+    shop = lay_down(tmp_path / "shop")
+    adopt(shop)
+    (shop.folder / "conf" / "base" / "parameters_search.yml").write_text("grid: {rate: [1, 2]}\n")
+
+    shop.must_run("run")
+    result = shop.run("rightfit", "init")
+
+    assert result.returncode == 1
+    assert "['grid'] of its own" in result.stdout + result.stderr
+
+
+@pytest.mark.slow
 def test_error_of_an_own_dataset_keeps_its_traceback(adopted: Shop, tmp_path: Path) -> None:
     raw = adopted.folder / "data" / "01_raw" / "orders.csv"
     kept = raw.rename(tmp_path / "orders.csv")
