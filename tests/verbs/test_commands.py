@@ -152,3 +152,19 @@ def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) 
 
 def _newest(study: Study, name: str) -> Path:
     return sorted((study.root / "08_reporting" / name).glob(f"*/{name}"))[-1]
+
+
+def test_plan_counts_candidates_and_names_what_must_be_trained_first(ask: Ask) -> None:
+    result = ask("plan", "--params", "evaluation.preset=standard")
+
+    assert result.exit_code == 0, result.output
+    assert "Preset standard; nothing is measured now." in result.output
+    assert "landsat.linear: 1 candidates" in result.output
+    assert "train first: landsat.forest" in result.output
+
+
+def test_plan_of_faulty_parameters_is_refused(ask: Ask) -> None:
+    result = ask("plan", "--params", "evaluation.preset=quik")
+
+    assert result.exit_code == 1
+    assert "evaluation.preset" in result.output
