@@ -182,7 +182,7 @@ def test_models_are_ranked_for_the_projects_table(ranked: Shop) -> None:
 def test_which_answers(ranked: Shop) -> None:
     answer = ranked.must_run("rightfit", "which", "--application", "accuracy_first")
 
-    assert "model_input_table: linear-00" in answer
+    assert "fits model_input_table best" in answer
 
 
 @pytest.mark.slow
