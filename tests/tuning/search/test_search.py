@@ -224,7 +224,13 @@ def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: S
     )
 
     bundles = bundle_candidates(
-        study, store, n_candidates=2, favourites=[], parity_rows=blobs.rows, model="linear"
+        study,
+        store,
+        n_candidates=2,
+        favourites=[],
+        parity_rows=blobs.rows,
+        model="linear",
+        family="linear",
     )
 
     first = int(next(iter(bundles)).removeprefix("linear-"))
