@@ -146,6 +146,28 @@ def _make_first_visit(
     probe = SpeedProbe(
         request.probe_known_ns, patience_ns=int(request.slow_wait_max_ms * NS_PER_MS)
     )
+    stream, stream_peak_mib = _time_first_window(call, singles, probe, request, memory)
+    return FirstVisit(
+        stream=stream,
+        probe=probe,
+        load=load,
+        stream_peak_mib=stream_peak_mib,
+        batches=tuple(_offline(call, pool, request, memory, Meters(probe, device))),
+        # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
+        files_mib=request.files_mib or memory.files_mib(),
+        device_reasons=device.reasons,
+        overhead_ns=overhead_ns,
+    )
+
+
+def _time_first_window(
+    call: Call,
+    singles: list[Rows],
+    probe: SpeedProbe,
+    request: MeasureRequest,
+    memory: MemoryMeter,
+) -> tuple[SingleStream, float]:
+    """Time the first window of single rows; return the stream and the memory peak."""
     stream = SingleStream(
         call,
         singles,
@@ -159,17 +181,7 @@ def _make_first_visit(
     reset_peak()
     start = read_memory()
     stream.time_window()
-    return FirstVisit(
-        stream=stream,
-        probe=probe,
-        load=load,
-        stream_peak_mib=memory.peak_mib(start),
-        batches=tuple(_offline(call, pool, request, memory, Meters(probe, device))),
-        # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
-        files_mib=request.files_mib or memory.files_mib(),
-        device_reasons=device.reasons,
-        overhead_ns=overhead_ns,
-    )
+    return stream, memory.peak_mib(start)
 
 
 def _resize(rows: Rows, n_rows: int) -> Rows:
