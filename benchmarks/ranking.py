@@ -59,10 +59,14 @@ def main() -> None:
     """Run all parts and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=500, help="simulated measurements")
-    n_runs = parser.parse_args().runs
+    parser.add_argument(
+        "--exponents", type=int, nargs="+", default=[4, 5, 6], help="of 10: profiles to rank"
+    )
+    options = parser.parse_args()
+    n_runs = options.runs
     applications, rules = read_parameters()
     figures: dict[str, float] = {}
-    for exponent in (4, 5, 6):
+    for exponent in options.exponents:
         key = f"rank_1e{exponent}_s"
         figures[key] = time_ranking(10**exponent, applications, rules)
         print(f"10^{exponent} profiles x {N_APPLICATIONS} applications: {figures[key]:.3f} s")

@@ -13,33 +13,17 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-OWN_TITLES = {
-    "quality_raw": "Raw quality",
-    "n_threads": "Number of threads",
-    "min_hardware_tier": "Hardware tier",
-    "peak_memory_one_row_mib": "One-row peak memory (MiB)",
-}
-
-UNITS_BY_SUFFIX: tuple[tuple[str, str], ...] = (
-    ("_rows_per_s", "rows/s"),
-    ("_j_per_1k_rows", "J per 1,000 rows"),
-    ("_usd_per_1m_rows", "US$ per million rows"),
-    ("_per_s", "per s"),
-    ("_mib", "MiB"),
-    ("_ms", "ms"),
-    ("_pct", "%"),
-    ("_cores", "cores"),
-    ("_s", "s"),
-)
+OWN_TITLES = {"n_threads": "Number of threads"}  # of columns that are no metrics
 
 
 def metric_unit(column: str) -> str:
-    """Return the unit a metric's column name ends in; empty for a pure number.
+    """Return a metric's unit; empty for a pure number.
 
     >>> metric_unit("throughput_rows_per_s"), metric_unit("quality")
     ('rows/s', '')
     """
-    return next((unit for suffix, unit in UNITS_BY_SUFFIX if column.endswith(suffix)), "")
+    metric = METRICS_BY_COLUMN.get(column)
+    return metric.unit if metric else ""
 
 
 def metric_title(column: str) -> str:
@@ -60,7 +44,8 @@ def metric_name(column: str) -> str:
     >>> metric_name("latency_p50_ms"), metric_name("cpu_cores")
     ('latency p50', 'CPU')
     """
-    name = metric_title(column).split(" (")[0]
+    metric = METRICS_BY_COLUMN.get(column)
+    name = metric.label if metric else metric_title(column)
     return name if name[:2].isupper() else name[0].lower() + name[1:]
 
 

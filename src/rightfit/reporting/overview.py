@@ -18,6 +18,7 @@ from rightfit.naming import (
     serving_label,
     words,
 )
+from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.reporting.results import Results
@@ -146,7 +147,7 @@ def _make_card(
     if winner is None:
         return Card(dataset=words(dataset), sentence=decision.sentence)
     metrics = winner.metrics
-    shown = [name for name in application.needed_metrics() if not name.startswith("quality")]
+    shown = [name for name in application.needed_metrics() if name not in columns_from("answers")]
     facts = [
         f"{metric_name(name)} {format_metric(name, metrics.get(name)).replace(' ', UNBROKEN)}"
         for name in shown[:N_FACTS]

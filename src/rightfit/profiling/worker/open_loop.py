@@ -20,11 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import NS_PER_MS, Call, Clock, percentile_ns
-from rightfit.profiling.worker.throughput import NS_PER_S
+from rightfit.profiling.worker.latency import Call, Clock, percentile_ns
+from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS, NS_PER_S
 
 SHARE = 0.99
-MS_PER_S = 1_000
 SPIN_NS = 200_000  # sleeping overshoots by 70 µs and more: the last stretch is spun
 MAX_UTILISATION = 0.98  # beyond, the queue only grows
 N_REPLAY_STEPS = 24

@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
+from rightfit.profiling.metrics import METRICS
+
 WHERE = "Correct conf/base/parameters_applications.yml."
-RELATIVE_METRICS = ("quality", "quality_raw")  # max_degradation is a loss of one of these
+# max_degradation is a loss of one of these
+RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
 
 Aggregation = Literal["arithmetic", "geometric"]
 Scale = Literal["linear", "log"]

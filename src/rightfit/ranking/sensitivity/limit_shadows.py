@@ -15,14 +15,15 @@ from typing import Literal
 
 import polars as pl
 
+from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest, hold_contest
 from rightfit.ranking.ranked import Ranked, settle_order
 from rightfit.ranking.tables import write_rows
 
-COUNTS = ("n_threads", "min_hardware_tier")
 Direction = Literal["loosened", "tightened"]
 DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")
+COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import pytest
 
-from rightfit.profiling.worker.speed import (
+from rightfit.profiling.worker.meters.speed import (
     MIN_LOOKS,
     SpeedProbe,
     full_speed_ns,

@@ -25,7 +25,7 @@ N_TIMES = 3
 SLOW_FACTOR = 1.4
 FULL_SPEED_SHARE = 0.1
 N_RECENT = 2_000
-# From fewer looks than these, a process rather relies on its own.
+# With fewer looks of others, a process relies on its own.
 MIN_LOOKS = 20
 
 
@@ -60,7 +60,7 @@ def is_slow(took_ns: float, full_ns: float) -> bool:
 
 @dataclass
 class SpeedProbe:
-    """Times the fixed work and knows its time at full speed.
+    """Times the fixed work and compares with its time at full speed.
 
     Args:
         known_ns: Its time at full speed, ``None`` when only this probe's own looks can tell.
@@ -80,11 +80,11 @@ class SpeedProbe:
 
     @property
     def full_ns(self) -> float:
-        """Time of the work at full speed; there must have been a look."""
+        """Time of the work at full speed; needs at least one look."""
         return full_speed_ns(self.looks_ns) if self.known_ns is None else self.known_ns
 
     def learn(self, looks_ns: Iterable[int]) -> None:
-        """Take note of the looks of another process; enough of them make full speed known."""
+        """Add the looks of another process; enough of them make full speed known."""
         self.looks_ns.extend(looks_ns)
         if len(self.looks_ns) >= MIN_LOOKS:
             self.known_ns = full_speed_ns(self.looks_ns)
@@ -97,7 +97,7 @@ class SpeedProbe:
         return took_ns
 
     def looks_after(self, n_looks: int) -> list[int]:
-        """Return the looks made after the first so many, as far as they are held."""
+        """Return the looks made after the first ``n_looks``, as far as they are held."""
         n_new = min(self.n_looks - n_looks, len(self.looks_ns))
         return list(self.looks_ns)[len(self.looks_ns) - n_new :]
 

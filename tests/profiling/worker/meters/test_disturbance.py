@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rightfit.profiling.worker.disturbance import (
+from rightfit.profiling.worker.meters.disturbance import (
     TICKS_PER_S,
     CoreTimes,
     Quiet,

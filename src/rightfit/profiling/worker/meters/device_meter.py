@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import dataclasses
+from typing import Protocol
 
-from rightfit.profiling.worker.energy import POWERCAP, CpuEnergyMeter, find_packages
-from rightfit.profiling.worker.gpu import open_gpu_meter
+from rightfit.profiling.worker.meters.energy import POWERCAP, CpuEnergyMeter, find_packages
+from rightfit.profiling.worker.meters.gpu import open_gpu_meter
+from rightfit.profiling.worker.results import DeviceFigures
 
-Json = dict[str, Any]
-
-FIGURES = ("gpu_util_pct", "gpu_memory_mib", "energy_j")
+FIGURES = tuple(field.name for field in dataclasses.fields(DeviceFigures))
+GPU_FIGURES = ("gpu_util_pct", "gpu_memory_mib")
 
 
 class Meter(Protocol):
@@ -18,12 +19,12 @@ class Meter(Protocol):
     def start(self) -> None:
         """Begin a phase."""
 
-    def stop(self) -> Json:
+    def stop(self) -> DeviceFigures:
         """Return what was read."""
 
 
 class DeviceMeter:
-    """All figures of a device for one phase at a time, those it can't have as ``None``.
+    """All figures of a device for one phase at a time; ``reasons`` says why one is unknown.
 
     Args:
         device: ``cpu`` or ``cuda``; for a GPU, made before the process touches it.
@@ -37,7 +38,7 @@ class DeviceMeter:
         else:
             packages, reason = find_packages(POWERCAP)
             self._meter = CpuEnergyMeter(packages) if packages else None
-            self.reasons = dict.fromkeys(("gpu_util_pct", "gpu_memory_mib"), "served on the CPU")
+            self.reasons = dict.fromkeys(GPU_FIGURES, "served on the CPU")
         if reason is not None:
             self.reasons = dict.fromkeys(FIGURES, reason) | self.reasons
 
@@ -46,7 +47,6 @@ class DeviceMeter:
         if self._meter is not None:
             self._meter.start()
 
-    def stop(self) -> Json:
+    def stop(self) -> DeviceFigures:
         """Return every figure of the phase."""
-        found = self._meter.stop() if self._meter is not None else {}
-        return dict.fromkeys(FIGURES) | found
+        return DeviceFigures() if self._meter is None else self._meter.stop()

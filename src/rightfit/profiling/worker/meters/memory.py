@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rightfit.profiling.worker.units import BYTES_PER_MIB
+
 KIB_PER_MIB = 1024
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -83,7 +85,6 @@ FilePages = Mapping[int, bytes]
 
 BYTES_PER_ENTRY = 8  # of /proc/self/pagemap, see proc_pid_pagemap(5)
 PRESENT_BIT, FILE_BIT = 63, 61
-BYTES_PER_MIB = 2**20
 
 
 def read_file_pages() -> FilePages | None:

@@ -1,4 +1,4 @@
-"""Did another process take the cores while we timed?
+"""Run-queue delay and load of the cores: did another process take them during timing?
 
 The signal is the run-queue delay: time in which a thread of the measured process was ready to run
 and had no core. It is near zero on a quiet machine (0.0005 of the wall time) and follows the
@@ -6,7 +6,7 @@ slow-down closely, where steal, pressure and involuntary switches do not. ``/pro
 covers the main thread only, so the delay is summed over all threads.
 
 The load of the other processes, seen on all cores before timing starts, is the second signal: two
-threads that share a core with somebody else's collapse, so timing waits for quiet first.
+threads that share a core with another process collapse, so timing waits for quiet first.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def parse_stat(text: str, *, wall_s: float) -> CoreTimes:
 
 
 def read_core_times() -> CoreTimes | None:
-    """Read what the machine's cores did, ``None`` where the system does not say."""
+    """Read what the machine's cores did, ``None`` where the system hides it."""
     try:
         text = (PROC / "stat").read_text(encoding="ascii")
     except OSError:

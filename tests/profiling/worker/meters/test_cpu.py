@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.profiling.worker import cpu
-from rightfit.profiling.worker.cpu import CpuReading, await_rest, descendants, mean_cores, read_cpu
+from rightfit.profiling.worker.meters import cpu
+from rightfit.profiling.worker.meters.cpu import (
+    CpuReading,
+    await_rest,
+    descendants,
+    mean_cores,
+    read_cpu,
+)
 
 
 def burn(cpu_ns: int) -> None:

@@ -6,7 +6,14 @@ import os
 import pytest
 from fake_nvml import FakeNvml, installed
 
-from rightfit.profiling.worker.gpu import Gpu, list_gpus, open_gpu_meter, open_nvml
+from rightfit.profiling.worker.meters.gpu import (
+    Gpu,
+    GpuDescription,
+    list_gpus,
+    open_gpu_meter,
+    open_nvml,
+)
+from rightfit.profiling.worker.results import DeviceFigures
 
 
 def has_driver() -> bool:
@@ -23,7 +30,7 @@ def test_gpus_are_listed_and_nvml_is_closed_again() -> None:
     with installed(library):
         gpus = list_gpus()
 
-    assert gpus == [{"name": "Fake 100", "memory_mib": 16_384, "driver": "600.1"}]
+    assert gpus == (GpuDescription("Fake 100", 16_384, "600.1"),)
     assert library.n_open == 0
 
 
@@ -35,7 +42,7 @@ def test_machine_without_a_driver_has_no_gpus_and_says_why() -> None:
         assert nvml is None
         assert reason is not None
         assert "no NVIDIA driver answers" in reason
-        assert list_gpus() == []
+        assert list_gpus() == ()
         assert open_gpu_meter() == (None, reason)
 
 
@@ -50,7 +57,7 @@ def test_meter_reads_memory_energy_and_utilisation_of_this_process() -> None:
         found = meter.stop()
 
     assert reason is None
-    assert found == {"gpu_util_pct": 42, "gpu_memory_mib": 300.0, "energy_j": 2.5}
+    assert found == DeviceFigures(gpu_util_pct=42, gpu_memory_mib=300.0, energy_j=2.5)
 
 
 @pytest.mark.parametrize("processes_mib", [{}, {1: 300}, {os.getpid(): None}])
@@ -66,7 +73,7 @@ def test_memory_that_nvml_hides_is_taken_from_the_growth_of_the_whole(
         meter.start()
         found = meter.stop()
 
-    assert found["gpu_memory_mib"] == 250.0
+    assert found.gpu_memory_mib == 250.0
 
 
 def test_figure_that_a_gpu_does_not_support_is_null() -> None:
@@ -76,8 +83,8 @@ def test_figure_that_a_gpu_does_not_support_is_null() -> None:
         meter.start()
         found = meter.stop()
 
-    assert found["energy_j"] is None
-    assert found["gpu_util_pct"] == 42
+    assert found.energy_j is None
+    assert found.gpu_util_pct == 42
 
 
 def test_gpu_number_that_does_not_exist_is_an_error() -> None:

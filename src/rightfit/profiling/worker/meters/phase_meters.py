@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from rightfit.profiling.worker.cpu import mean_cores, read_cpu
-from rightfit.profiling.worker.disturbance import delay_share, read_run_delay_ns
-from rightfit.profiling.worker.latency import NS_PER_MS
-from rightfit.profiling.worker.memory import (
+from rightfit.profiling.worker.meters.cpu import mean_cores, read_cpu
+from rightfit.profiling.worker.meters.disturbance import delay_share, read_run_delay_ns
+from rightfit.profiling.worker.meters.memory import (
     FilePages,
     Memory,
     new_file_pages_mib,
@@ -16,8 +14,8 @@ from rightfit.profiling.worker.memory import (
     read_memory,
     reset_peak,
 )
-
-Json = dict[str, Any]
+from rightfit.profiling.worker.results import Phase
+from rightfit.profiling.worker.units import NS_PER_MS
 
 
 class PhaseMeter:
@@ -27,45 +25,42 @@ class PhaseMeter:
         self._delay_ns = read_run_delay_ns()
         self._cpu = read_cpu()
 
-    def read(self) -> Json:
+    def read(self) -> Phase:
         """Return what the phase took so far."""
         cpu, delay_ns = read_cpu(), read_run_delay_ns()
         wall_ns = cpu.wall_ns - self._cpu.wall_ns
-        return {
-            "wall_ms": wall_ns / NS_PER_MS,
-            "cpu_ms": (cpu.cpu_ns - self._cpu.cpu_ns) / NS_PER_MS,
-            "cores": mean_cores(self._cpu, cpu),
-            "delay_share": delay_share(self._delay_ns, delay_ns, wall_ns),
-            "n_voluntary_switches": cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
-            "n_involuntary_switches": cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
-        }
+        return Phase(
+            wall_ms=wall_ns / NS_PER_MS,
+            cpu_ms=(cpu.cpu_ns - self._cpu.cpu_ns) / NS_PER_MS,
+            cores=mean_cores(self._cpu, cpu),
+            delay_share=delay_share(self._delay_ns, delay_ns, wall_ns),
+            n_voluntary_switches=cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
+            n_involuntary_switches=cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
+        )
 
 
-def sum_phases(phases: Sequence[Json]) -> Json:
+def sum_phases(phases: Sequence[Phase]) -> Phase:
     """Return the readings of one phase that was interrupted.
 
     Args:
         phases: Readings of :class:`PhaseMeter`, one a part, at least one.
 
-    >>> part = {"wall_ms": 10.0, "cpu_ms": 10.0, "cores": 1.0, "delay_share": 0.5}
-    >>> part |= {"n_voluntary_switches": 1, "n_involuntary_switches": 2}
-    >>> idle = part | {"wall_ms": 30.0, "cpu_ms": 0.0, "delay_share": 0.1}
-    >>> summed = sum_phases([part, idle])
-    >>> summed["wall_ms"], summed["cores"], summed["delay_share"], summed["n_voluntary_switches"]
-    (40.0, 0.25, 0.2, 2)
+    >>> busy, idle = Phase(10.0, 10.0, 1.0, 0.5, 1, 2), Phase(30.0, 0.0, 0.0, 0.1, 1, 2)
+    >>> sum_phases([busy, idle])  # doctest: +NORMALIZE_WHITESPACE
+    Phase(wall_ms=40.0, cpu_ms=10.0, cores=0.25, delay_share=0.2,
+          n_voluntary_switches=2, n_involuntary_switches=4)
     """
-    added = ("wall_ms", "cpu_ms", "n_voluntary_switches", "n_involuntary_switches")
-    total = {key: sum(phase[key] for phase in phases) for key in added}
-    delays_ms = [
-        phase["delay_share"] * phase["wall_ms"]
-        for phase in phases
-        if phase["delay_share"] is not None
-    ]
-    is_known = len(delays_ms) == len(phases)
-    return total | {
-        "cores": total["cpu_ms"] / total["wall_ms"],
-        "delay_share": sum(delays_ms) / total["wall_ms"] if is_known else None,
-    }
+    wall_ms = sum(phase.wall_ms for phase in phases)
+    cpu_ms = sum(phase.cpu_ms for phase in phases)
+    delays_ms = [p.delay_share * p.wall_ms for p in phases if p.delay_share is not None]
+    return Phase(
+        wall_ms=wall_ms,
+        cpu_ms=cpu_ms,
+        cores=cpu_ms / wall_ms,
+        delay_share=sum(delays_ms) / wall_ms if len(delays_ms) == len(phases) else None,
+        n_voluntary_switches=sum(phase.n_voluntary_switches for phase in phases),
+        n_involuntary_switches=sum(phase.n_involuntary_switches for phase in phases),
+    )
 
 
 class MemoryMeter:

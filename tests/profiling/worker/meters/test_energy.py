@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.profiling.worker.energy import CpuEnergyMeter, find_packages
+from rightfit.profiling.worker.meters.energy import CpuEnergyMeter, find_packages
 
 
 def add_package(powercap: Path, name: str, energy_uj: int, wraps_uj: int = 1_000_000) -> Path:
@@ -27,7 +27,7 @@ def test_energy_is_that_of_all_packages_over_a_wrap(tmp_path: Path) -> None:
     (second / "energy_uj").write_text("150000")
 
     assert reason is None
-    assert meter.stop() == {"energy_j": pytest.approx(0.35)}
+    assert meter.stop().energy_j == pytest.approx(0.35)
 
 
 def test_machine_without_a_counter_says_so(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from fake_nvml import FakeNvml, installed
 
-from rightfit.profiling.worker import device_meter
-from rightfit.profiling.worker.device_meter import FIGURES, DeviceMeter
+from rightfit.profiling.worker.meters import device_meter
+from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.results import DeviceFigures
 
 
 def test_cpu_without_a_counter_has_no_figure_and_a_reason_for_each(
@@ -15,7 +16,7 @@ def test_cpu_without_a_counter_has_no_figure_and_a_reason_for_each(
     meter = DeviceMeter("cpu")
     meter.start()
 
-    assert meter.stop() == dict.fromkeys(FIGURES)
+    assert meter.stop() == DeviceFigures()
     assert meter.reasons == {
         "gpu_util_pct": "served on the CPU",
         "gpu_memory_mib": "served on the CPU",
@@ -29,5 +30,5 @@ def test_gpu_gives_all_figures() -> None:
         meter.start()
         found = meter.stop()
 
-    assert found == {"gpu_util_pct": 42, "gpu_memory_mib": 0.0, "energy_j": 0.0}
+    assert found == DeviceFigures(gpu_util_pct=42, gpu_memory_mib=0.0, energy_j=0.0)
     assert meter.reasons == {}

@@ -8,20 +8,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rightfit.profiling.worker.process import Json
+from rightfit.profiling.worker.results import DeviceFigures
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 
-BYTES_PER_MIB = 2**20
 J_PER_MJ = 1e-3
 
 
 @dataclass(frozen=True)
+class GpuDescription:
+    """A GPU of this machine.
+
+    Args:
+        name: Product name.
+        memory_mib: Its memory.
+        driver: Version of the driver.
+    """
+
+    name: str
+    memory_mib: int
+    driver: str
+
+
+@dataclass(frozen=True)
 class GpuReading:
-    """What a GPU says of itself at a moment; ``None`` where it does not say.
+    """Figures of a GPU at a moment; ``None`` where it does not report them.
 
     Args:
         process_mib: Memory this process holds there. Unknown in most containers, because NVML
             knows processes by the number the host gave them.
-        used_mib: Memory in use there by anybody.
+        used_mib: Memory in use there by all processes.
         util_pct: Share of the last sampling period in which a kernel ran.
         energy_j: Energy used since the driver was loaded.
     """
@@ -44,14 +59,14 @@ class Gpu:
         self._nvml = nvml
         self._handle = nvml.nvmlDeviceGetHandleByIndex(index)
 
-    def describe(self) -> Json:
+    def describe(self) -> GpuDescription:
         """Return name, memory and driver."""
         nvml = self._nvml
-        return {
-            "name": nvml.nvmlDeviceGetName(self._handle),
-            "memory_mib": round(nvml.nvmlDeviceGetMemoryInfo(self._handle).total / BYTES_PER_MIB),
-            "driver": nvml.nvmlSystemGetDriverVersion(),
-        }
+        return GpuDescription(
+            name=nvml.nvmlDeviceGetName(self._handle),
+            memory_mib=round(nvml.nvmlDeviceGetMemoryInfo(self._handle).total / BYTES_PER_MIB),
+            driver=nvml.nvmlSystemGetDriverVersion(),
+        )
 
     def read(self, pid: int) -> GpuReading:
         """Read the GPU for a process."""
@@ -96,13 +111,13 @@ def open_nvml() -> tuple[Any, str | None]:
     return pynvml, None
 
 
-def list_gpus() -> list[Json]:
-    """Return name, memory and driver of each GPU; empty where there is none."""
+def list_gpus() -> tuple[GpuDescription, ...]:
+    """Describe each GPU; empty where there is none."""
     nvml, _ = open_nvml()
     if nvml is None:
-        return []
+        return ()
     try:
-        return [Gpu(nvml, index).describe() for index in range(nvml.nvmlDeviceGetCount())]
+        return tuple(Gpu(nvml, index).describe() for index in range(nvml.nvmlDeviceGetCount()))
     finally:
         nvml.nvmlShutdown()
 
@@ -129,18 +144,18 @@ class GpuMeter:
         """Begin a phase."""
         self._start_j = self._read().energy_j
 
-    def stop(self) -> Json:
-        """Return utilisation, memory and energy of the phase, ``None`` where unknown."""
+    def stop(self) -> DeviceFigures:
+        """Return utilisation, memory and energy of the phase."""
         now = self._read()
         memory_mib = now.process_mib
         if memory_mib is None and now.used_mib is not None and self._baseline_mib is not None:
             memory_mib = now.used_mib - self._baseline_mib
         known = now.energy_j is not None and self._start_j is not None
-        return {
-            "gpu_util_pct": now.util_pct,
-            "gpu_memory_mib": memory_mib,
-            "energy_j": (now.energy_j or 0.0) - (self._start_j or 0.0) if known else None,
-        }
+        return DeviceFigures(
+            gpu_util_pct=now.util_pct,
+            gpu_memory_mib=memory_mib,
+            energy_j=(now.energy_j or 0.0) - (self._start_j or 0.0) if known else None,
+        )
 
 
 def open_gpu_meter() -> tuple[GpuMeter | None, str | None]:

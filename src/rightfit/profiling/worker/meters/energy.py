@@ -1,4 +1,4 @@
-"""Energy of the processor packages, read from RAPL where the system lets us.
+"""Energy of the processor packages, read from RAPL where the system permits it.
 
 The counter holds the whole package, other processes included: on a machine that is not quiet the
 figure is too high. Many virtual machines have no counter, and since 2020 most systems let only
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from rightfit.profiling.worker.results import DeviceFigures
 
 POWERCAP = Path("/sys/class/powercap")
 J_PER_UJ = 1e-6
@@ -67,7 +69,7 @@ def energy_between_j(
 
 
 class CpuEnergyMeter:
-    """Energy of a phase on the processor.
+    """Energy of a phase on the processor, in joules.
 
     Args:
         packages: From :func:`find_packages`.
@@ -81,7 +83,7 @@ class CpuEnergyMeter:
         """Begin a phase."""
         self._start_uj = read_energy_uj(self._packages)
 
-    def stop(self) -> dict[str, float | None]:
+    def stop(self) -> DeviceFigures:
         """Return the energy of the phase."""
         now_uj = read_energy_uj(self._packages)
-        return {"energy_j": energy_between_j(self._start_uj, now_uj, self._packages)}
+        return DeviceFigures(energy_j=energy_between_j(self._start_uj, now_uj, self._packages))

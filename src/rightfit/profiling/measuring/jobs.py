@@ -1,11 +1,11 @@
-"""What there is to measure: candidates under serving configurations."""
+"""Candidates under serving configurations: the jobs of measuring."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.registry import get_family
@@ -13,23 +13,12 @@ from rightfit.families.runtimes import available_runtimes, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
 from rightfit.profiling.measuring.worker_pool import WorkerKind
-from rightfit.profiling.worker.process import Json
 
 logger = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
 MEASUREMENT_VERSION = 8
 OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
-
-
-class Store(Protocol):
-    """Where results are kept as soon as they are there."""
-
-    def get(self, key: str) -> Json | None:
-        """Return what was put under a key."""
-
-    def put(self, key: str, document: Json) -> None:
-        """Keep a document."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class Job:
 
     @property
     def subject(self) -> Subject:
-        """What the measurement needs to know of it."""
+        """The job as the subject of a measurement."""
         return Subject(
             label=f"{self.cell} {self.candidate} ({self.serving})",
             kind=WorkerKind(
@@ -84,11 +73,11 @@ class Job:
             },
         )
 
-    def key(self, context: Mapping[str, Any]) -> str:
-        """Return the name its result is kept under.
+    def key(self, **context: object) -> str:
+        """Return the key its result is kept under.
 
         Args:
-            context: All else that the result depends on.
+            **context: All else that the result depends on, JSON types.
         """
         return fingerprint(
             {
@@ -120,10 +109,10 @@ def plan_servings(
     wanted = {n_cores if n == "all" else n for n in n_threads}
     too_many = sorted(n for n in wanted if n > n_cores)
     if too_many:
-        logger.warning("%d cores: n_threads %s are not measured.", n_cores, too_many)
+        logger.warning("Skipping n_threads %s: this machine has %d cores.", too_many, n_cores)
     usable = [device for device in devices if device in present]
     if len(usable) < len(devices):
-        logger.warning("There is no GPU: only %s is measured.", usable)
+        logger.warning("Measuring on %s only: this machine has no GPU.", usable)
     return [
         Serving(runtime, n, device)
         for runtime in runtimes

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rightfit.profiling.worker.memory import (
+from rightfit.profiling.worker.meters.memory import (
     Memory,
     new_file_pages_mib,
     parse_status,

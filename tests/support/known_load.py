@@ -1,4 +1,4 @@
-"""Models of known cost, to hold the instrument against."""
+"""Synthetic models of fixed cost, to check the instrument with; opened in measuring processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NS_PER_MS = 1_000_000
 def open_known_load(
     *, sleep_ms: float, burn_ms: float, allocate_mib: float, n_classes: int
 ) -> Callable[[], Callable[[Rows], Rows]]:
-    """Return what opens a model that costs exactly what it is told to.
+    """Return a loader for a synthetic model of fixed cost.
 
     Args:
         sleep_ms: Time each call waits without using a core.
@@ -45,7 +45,7 @@ def open_known_load(
 def open_repeated(
     *, factory: str, arguments: dict[str, Any], n_repeats: int
 ) -> Callable[[], Callable[[Rows], Rows]]:
-    """Return what opens a model that answers several times a call: a slow one from a fast one.
+    """Return a loader for a slow model: a fast one that answers several times a call.
 
     Args:
         factory: ``module:function`` of the model to stretch.

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-NS_PER_S = 1_000_000_000
+from rightfit.profiling.worker.units import NS_PER_S
+
 PROC = Path("/proc")
 
 # The kernel may bring a running thread's time up to date at its ticks only, of up to 10 ms.

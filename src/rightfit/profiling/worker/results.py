@@ -1,0 +1,112 @@
+"""What a measuring process finds: the records of its phases.
+
+They inherit from each other, so that each is one flat object in JSON. Growth of memory is that of
+resident memory above the empty worker's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a stretch of a measuring process took."""
+
+    wall_ms: float
+    cpu_ms: float  # of the process tree
+    cores: float  # in use on average
+    delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
+    n_voluntary_switches: int  # times the process gave a core away, waiting
+    n_involuntary_switches: int  # times a core was taken from it
+
+
+@dataclass(frozen=True)
+class LoadPhase(Phase):
+    """Opening the model and answering the first row."""
+
+    load_time_ms: float  # from opening to the first answer
+    first_call_ms: float
+    memory_mib: float  # growth that stays
+    peak_memory_mib: float  # highest growth
+
+
+@dataclass(frozen=True)
+class WarmUpTotal:
+    """All warm-ups of a process."""
+
+    n_calls: int
+    ms: float
+    is_steady: bool  # whether the calls had stopped getting faster each time
+
+
+@dataclass(frozen=True)
+class TimedPhase(Phase):
+    """A phase whose calls were timed."""
+
+    n_calls: int  # that count
+    probe_ns: float  # the speed probe's work beside them
+    peak_memory_mib: float  # highest growth
+
+
+@dataclass(frozen=True)
+class StreamPhase(TimedPhase):
+    """Calls of one row (``single_stream``)."""
+
+    n_calls_made: int
+    slow_share: float  # of the calls that count, made while the core was slow
+
+
+@dataclass(frozen=True)
+class DeviceFigures:
+    """What the meters of a device read; ``None`` where there is no figure."""
+
+    gpu_util_pct: float | None = None
+    gpu_memory_mib: float | None = None
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPhase(DeviceFigures, TimedPhase):
+    """Calls of one batch size (``offline``)."""
+
+    batch_size: int
+    rows_per_s: float  # rows answered / time of all calls
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """What one process found about its model."""
+
+    load: LoadPhase
+    warm_up: WarmUpTotal
+    latency: StreamPhase
+    batches: tuple[BatchPhase, ...]  # sizes rise
+    files_mib: float  # resident memory of files that the empty worker did not have
+    device_reasons: dict[str, str]  # why a figure of DeviceFigures is unknown
+    overhead_ns: float  # that timing adds to a call
+    probe_full_ns: float  # the speed probe's work at full speed
+    total_ms: float  # wall time of all visits
+
+
+@dataclass(frozen=True)
+class ServerResult:
+    """What one process found under random arrivals (``server``)."""
+
+    p99_ms: float | None  # at the fixed rate
+    max_rate_per_s: float | None  # highest rate that met the limit
+    failed_rate_per_s: float | None  # lowest rate that did not; None: all did
+    n_trials: int
+    mean_service_ms: float  # closed loop
+    reasons: dict[str, str]  # why a metric is unknown, by its column
+
+
+@dataclass(frozen=True)
+class StepsPhase(Phase):
+    """Training steps of one batch size."""
+
+    n_steps: int
+    step_time_ms: float
+    peak_memory_mib: float  # highest growth
+    probe_ns: float  # the speed probe's work beside them
+    probe_full_ns: float  # the same at full speed
