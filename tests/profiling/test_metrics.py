@@ -36,7 +36,7 @@ def test_column_ends_in_the_unit_that_people_read(metric: Metric) -> None:
         ("latency_p50_ms", "Latency p50 (ms)"),
         ("quality", "Quality (0 to 1)"),
         ("quality_raw", "Raw quality"),
-        ("min_hardware_tier", "Smallest hardware tier"),
+        ("min_hardware_tier", "Hardware tier"),
     ],
 )
 def test_title_is_the_label_with_its_unit_or_scale(column: str, title: str) -> None:
