@@ -11,8 +11,9 @@ import json
 import os
 import re
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 16 * 2**20  # names of some hundred thousand columns
@@ -39,7 +40,7 @@ def is_plain_name(name: object) -> bool:
     return isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, unless it is a link, a folder, a pipe or a device.
 
     Raises:

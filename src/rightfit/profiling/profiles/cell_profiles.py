@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.families.answers import check_probabilities
 from rightfit.families.bundle import Bundle
 from rightfit.families.quality import QualityMetric, score
 from rightfit.families.runtimes import runtime_files
@@ -145,8 +146,12 @@ def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store) -> Json:
     if kept is not None:
         return kept
     try:
-        probabilities = predict(job.subject, bench)
-    except RuntimeError as err:
+        probabilities = check_probabilities(
+            predict(job.subject, bench),
+            n_rows=len(cell.labels),
+            n_classes=job.bundle.schema.n_classes,
+        )
+    except (RuntimeError, ValueError) as err:
         return {"error": str(err)}
     low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=cell.seed)
     raw = score(cell.quality.name, cell.labels, probabilities)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rightfit.families.answers import check_probabilities
 from rightfit.families.quality import score
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.fit_meter import FitMeter
@@ -57,6 +58,7 @@ def follow_training(
 
     Raises:
         ArithmeticError: If the quality is not a number.
+        ValueError: If the answers are not class probabilities.
     """
     family = get_family(cell.family)
     checkpoints = family.train(
@@ -73,7 +75,11 @@ def follow_training(
         with meter.training():
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
-        probabilities = family.predict_proba(checkpoint.model, cell.validation.rows)
+        probabilities = check_probabilities(
+            family.predict_proba(checkpoint.model, cell.validation.rows),
+            n_rows=len(cell.validation.labels),
+            n_classes=cell.validation.schema.n_classes,
+        )
         quality_raw = score(cell.quality.name, cell.validation.labels, probabilities)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
