@@ -77,6 +77,7 @@ def manifests() -> Iterator[Case]:
         yield Case(f"type-of-{name}", "linear", field(name, value), f"{name} must be")
     yield Case("version-true", "linear", field("format_version", True), "format_version must be")
     yield Case("version-99", "linear", field("format_version", 99), "format_version 99")
+    yield Case("parity-text", "linear", field("onnx", {"n_rows": "<b>"}), "numbers only")
     yield Case("no-files", "linear", field("files", {}), "lists no file")
     for label, value in {"short": "abc", "number": 7, "upper": "A" * 64}.items():
         change = field("files", {SKOPS: value})

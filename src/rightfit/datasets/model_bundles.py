@@ -85,8 +85,12 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         self._drop_local_copy()
         self._local_copy = tempfile.TemporaryDirectory(prefix="rightfit-bundles-")
         copy = Path(self._local_copy.name)
-        for remote in sorted(self._fs.ls(source, detail=False)):
-            self._fetch_bundle(remote, copy)
+        try:
+            for remote in sorted(self._fs.ls(source, detail=False)):
+                self._fetch_bundle(remote, copy)
+        except BaseException:
+            self._drop_local_copy()
+            raise
         return copy
 
     def _fetch_bundle(self, remote: str, copy: Path) -> None:

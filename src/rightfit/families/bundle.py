@@ -39,6 +39,8 @@ MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
 
+_checked: set[str] = set()  # by hash, so once for each content in a process
+
 _VERSIONED_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skops", "torch")
 
 
@@ -226,8 +228,9 @@ def read_bundle(folder: Path, *, checked_sha256: str | None = None) -> Bundle:
             f"hashes in {MANIFEST}. Restore them, or delete the folder and train again."
         )
     schema = InputSchema.from_dict(manifest["input_schema"])
-    if checked_sha256 is None:
+    if checked_sha256 is None and sha256 not in _checked:
         _check_contents(folder, manifest["files"], schema)
+        _checked.add(sha256)
     return Bundle(
         path=folder,
         family=manifest["family"],

@@ -122,6 +122,9 @@ def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
     ]
     files = manifest.get("files")
     faults += _find_file_faults(files) if isinstance(files, dict) else []
+    parity = manifest.get("onnx")
+    if isinstance(parity, dict) and not all(type(x) in (int, float) for x in parity.values()):
+        faults.append("onnx may hold numbers only")
     if faults:
         raise ValueError(
             f"{folder / MANIFEST} describes no bundle: {'; '.join(faults)}. Delete the folder and "

@@ -15,7 +15,7 @@ from typing import Any
 from rightfit.families.bundle_files import open_regular
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_estimators import check_model, check_owner, check_predictor, check_tree
-from rightfit.families.skops_states import Arrays, State, are_alike, attributes, read_int, walk
+from rightfit.families.skops_states import Arrays, State, are_alike, attributes, walk
 
 MAX_SCHEMA_BYTES = 128 * 2**20  # several thousand trees
 MAX_EXPANSION = 50  # times the file's size; forests unpack to four to ten times theirs
@@ -114,7 +114,7 @@ class _Checker:
             raise ValueError(f"it asks for {str(loader)[:80]!r}, which is not needed for data")
         first = self._find_first(state)
         if first is not state:
-            if not are_alike(first, state):  # skops builds only one of the two
+            if not are_alike(first, state, self._arrays):  # skops builds only one of the two
                 raise ValueError("two of its objects have one identity")
             return
         if loader == "NdArrayNode" and state["type"] == "numpy":

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle
-from rightfit.families.bundle_files import MANIFEST, copy_replacing, hash_file, write_replacing
+from rightfit.families.bundle_files import (
+    MANIFEST,
+    copy_replacing,
+    hash_file,
+    is_plain_name,
+    write_replacing,
+)
 from rightfit.families.runtimes import runtime_files
 from rightfit.serving import usage
 from rightfit.serving.answer import describe_choice, describe_profile, say_relaxation
@@ -165,6 +171,8 @@ def _replace_bundle(bundle: Bundle, target: Path) -> None:
     if (target / MANIFEST).is_file():  # of an earlier export; anything else is left alone
         shutil.rmtree(target)
     target.mkdir(exist_ok=True)
+    if foreign := [name for name in bundle.files if not is_plain_name(name)]:
+        raise ValueError(f"{bundle.path} lists {foreign}: no plain file name, so not exported.")
     for name in (MANIFEST, *bundle.files):
         copy_replacing(bundle.path / name, target / name)
     read_bundle(target, checked_sha256=bundle.sha256)  # what arrived is what was stored
