@@ -49,7 +49,7 @@ def hide_password(url: str | None, text: str | None = None) -> str:
     'postgresql://me:***@host/db'
     """
     shown = text if text is not None else url or ""
-    found = re.match(r"[^:/]+://[^:/@]*:(.+)@", url or "")
+    found = re.match(r"[^:/]+://[^@:/]*:(.+)@", url or "")
     if not found:
         return shown
     for secret in {found[1], unquote(found[1])}:
