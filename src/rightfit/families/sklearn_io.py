@@ -32,6 +32,8 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
     """
     import skops.io
 
+    if path.suffix != ".skops":
+        raise ValueError(f"{path} must be named .skops, or its content is not checked before.")
     try:
         with warnings.catch_warnings():
             # skops builds an estimator before it sets its state
