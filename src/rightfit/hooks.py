@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from rightfit.faults import explain_faults
 from rightfit.grid import UnsuitableGridError, current_grid, use_parameters
 from rightfit.pipelines.training.params import check_families
+from rightfit.printable import clean_text
 from rightfit.served_parameters import check_served, is_served
 
 _PARAMETER_BLOCKS = frozenset(
@@ -39,6 +40,9 @@ _RUNTIME_ONLY = frozenset({"data_root"})
 
 class ConfigurationError(ClickException):
     """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean_text(message))
 
 
 class GridHook:
