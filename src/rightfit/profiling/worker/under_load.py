@@ -2,63 +2,101 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import NS_PER_MS, Call, percentile_ns, time_calls, warm_up
-from rightfit.profiling.worker.open_loop import (
+from rightfit.profiling.worker.latency import NS_PER_MS, Call, calls_to_hold, time_calls, warm_up
+from rightfit.profiling.worker.open_loop import time_open_loop
+from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
+    N_FINAL,
     SHARE,
-    poisson_arrivals_ns,
-    predict_max_rate,
-    requests_of_trial,
+    draw_replay,
+    settling_requests,
+)
+from rightfit.profiling.worker.rate_search import (
+    LoadTrial,
+    RateFound,
+    SearchAim,
+    Serve,
     search_max_rate,
-    time_open_loop,
+    serve_trial,
 )
 from rightfit.profiling.worker.throughput import NS_PER_S
 
 Json = dict[str, Any]
 
 N_ROTATING_ROWS = 1_024
-N_SERVICES = 400  # closed-loop calls behind the prediction, as far as SERVICE_MS allows
-SERVICE_MS = 500
+N_CLOSED_LOOP = 400  # calls that predict the first rate, as far as CLOSED_LOOP_SHARE allows
+CLOSED_LOOP_SHARE = 0.05  # of the time allowed
+FIXED_RATE_SHARE = 0.7  # of the time left, that the fixed rate may take
 
 
-class LoadTrial:
-    """Serves one model at given rates, until a time budget is spent.
+@dataclass(frozen=True)
+class ServerRequest:
+    """What to measure under load; the preset's ``server`` block.
 
     Args:
-        call: Answers one row.
-        rows: Inputs to rotate through.
-        request: ``n_requests``, ``p99_limit_ms``, ``max_s`` and ``seed``.
+        n_processes: Fresh processes that share ``n_requests``.
+        max_s: Seconds this process may serve.
+        rate_per_s: Rate of which the p99 is measured.
+        p99_limit_ms: Limit that the highest rate must meet.
+        n_requests: Requests that all processes together serve at each of both rates.
+        rate_error_pct: Standard error of this process' highest rate that ends the search.
+        seed: Of the arrivals.
     """
 
-    def __init__(self, call: Call, rows: list[npt.NDArray[np.float32]], request: Json) -> None:
-        self._call = call
-        self._rows = rows
-        self._n_requests = request["n_requests"]
-        self._limit_ns = request["p99_limit_ms"] * NS_PER_MS
-        self._end_ns = time.perf_counter_ns() + int(request["max_s"] * NS_PER_S)
-        self.generator = np.random.default_rng(request["seed"])
+    n_processes: int
+    max_s: float
+    rate_per_s: float
+    p99_limit_ms: float
+    n_requests: int
+    rate_error_pct: float
+    seed: int
 
-    def p99_ns(self, rate_per_s: float) -> float | None:
-        """Serve at a rate; ``None`` when that would take longer than what is left."""
-        n_requests = requests_of_trial(
-            rate_per_s, limit_ms=self._limit_ns / NS_PER_MS, n_requests=self._n_requests
-        )
-        arrivals_ns = poisson_arrivals_ns(rate_per_s, n_requests, self.generator)
-        if time.perf_counter_ns() + arrivals_ns[-1] > self._end_ns:
-            return None
-        return percentile_ns(time_open_loop(self._call, self._rows, arrivals_ns), SHARE)
+    @property
+    def n_own_requests(self) -> int:
+        """Requests that this process serves at each rate."""
+        return max(calls_to_hold(SHARE), math.ceil(self.n_requests / self.n_processes))
 
-    def meets(self, rate_per_s: float) -> bool | None:
-        """Tell whether the p99 at a rate is within the limit; ``None`` without time to try."""
-        found_ns = self.p99_ns(rate_per_s)
-        return None if found_ns is None else found_ns <= self._limit_ns
+    @property
+    def aim(self) -> SearchAim:
+        """Aim of the search for the highest rate."""
+        return SearchAim(self.p99_limit_ms, self.rate_error_pct / 100, self.n_own_requests)
+
+
+@dataclass(frozen=True)
+class FixedRate:
+    """What was found at the fixed rate.
+
+    Args:
+        p99_ms: p99 of the queue at that rate; ``None`` when it was not measured.
+        served_p99_ms: p99 of the requests that were served, without a replay.
+        utilisation: Share of time the server was busy.
+        n_requests: Requests behind it.
+        reason: Why there is no p99.
+    """
+
+    p99_ms: float | None
+    served_p99_ms: float | None
+    utilisation: float | None
+    n_requests: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class UnderLoad:
+    """What one process found under load."""
+
+    fixed: FixedRate
+    highest: RateFound
 
 
 def serve_under_load(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
@@ -66,69 +104,96 @@ def serve_under_load(factory: Callable[..., Callable[[], Call]], request: Json) 
 
     Args:
         factory: Returns what opens the model.
-        request: ``arguments``, ``rows``, ``warm_up_max_ms``, and ``server`` with ``rate_per_s``,
-            ``p99_limit_ms``, ``n_requests``, ``max_s`` and ``seed``.
+        request: ``arguments``, ``rows``, ``warm_up_max_ms``, and ``server``, see
+            :class:`ServerRequest`.
 
     Returns:
-        ``p99_ms``, ``max_rate_per_s`` and ``failed_rate_per_s``, each ``None`` with a reason in
-        ``reasons``, ``n_trials`` and ``mean_service_ms``.
+        An :class:`UnderLoad` as nested dictionaries.
     """
+    server = ServerRequest(**request["server"])
     rows = np.load(request["rows"], mmap_mode="r")
     singles = [np.array(rows[i : i + 1]) for i in range(min(len(rows), N_ROTATING_ROWS))]
     call = factory(**request["arguments"])()
     warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
+    end_ns = time.perf_counter_ns() + server.max_s * NS_PER_S
     services_ns = time_calls(
-        call, singles, min_calls=N_SERVICES, min_ns=0, max_ns=SERVICE_MS * NS_PER_MS
+        call,
+        singles,
+        min_calls=N_CLOSED_LOOP,
+        min_ns=0,
+        max_ns=int(CLOSED_LOOP_SHARE * server.max_s * NS_PER_S),
     )
-    mean_ns = float(services_ns.mean())
-    server = request["server"]
-    trial = LoadTrial(call, singles, server)
-    result: Json = {"mean_service_ms": mean_ns / NS_PER_MS, "reasons": {}}
-    result["p99_ms"] = _at_fixed_rate(trial, mean_ns, server, result["reasons"])
-    return result | _search(trial, services_ns, server, result["reasons"])
+
+    def serve(arrivals_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return time_open_loop(call, singles, arrivals_ns)
+
+    def left_s() -> float:
+        return (end_ns - time.perf_counter_ns()) / NS_PER_S
+
+    return dataclasses.asdict(measure_load(serve, services_ns, server, left_s=left_s))
 
 
-def _search(
-    trial: LoadTrial, services_ns: npt.NDArray[np.int64], server: Json, reasons: dict[str, str]
-) -> Json:
-    predicted = predict_max_rate(
-        services_ns,
-        limit_ms=server["p99_limit_ms"],
-        n_requests=server["n_requests"],
-        generator=trial.generator,
+def measure_load(
+    serve: Serve,
+    services_ns: npt.NDArray[np.int64],
+    server: ServerRequest,
+    *,
+    left_s: Callable[[], float],
+) -> UnderLoad:
+    """Measure the fixed rate, then search for the highest.
+
+    Args:
+        serve: Answers scheduled arrivals.
+        services_ns: Calls of a closed loop.
+        server: What to measure.
+        left_s: Returns the seconds that are left.
+    """
+    generator = np.random.default_rng(server.seed)
+    trial, reason = _serve_fixed_rate(serve, services_ns, server, left_s(), generator)
+    known = [] if trial is None else [trial]
+    return UnderLoad(
+        _describe_fixed_rate(trial, reason, generator),
+        search_max_rate(serve, services_ns, known, server.aim, left_s=left_s, generator=generator),
     )
-    if predicted is None:
-        reasons["max_rate_per_s"] = (
-            f"the p99 exceeds {server['p99_limit_ms']:g} ms without any load"
-        )
-        return {"max_rate_per_s": None, "failed_rate_per_s": None, "n_trials": 0}
-    found = search_max_rate(trial.meets, predicted=predicted)
-    if found.rate_per_s is None:
-        reasons["max_rate_per_s"] = (
-            f"no rate was found to meet {server['p99_limit_ms']:g} ms within the time allowed; "
-            f"{found.n_trials} were tried, from {predicted:.3g} requests/s down"
-        )
-    return {
-        "max_rate_per_s": found.rate_per_s,
-        "failed_rate_per_s": found.failed_rate_per_s,
-        "n_trials": found.n_trials,
-    }
 
 
-def _at_fixed_rate(
-    trial: LoadTrial, mean_ns: float, server: Json, reasons: dict[str, str]
-) -> float | None:
-    rate_per_s = server["rate_per_s"]
-    if rate_per_s * mean_ns > MAX_UTILISATION * NS_PER_S:
-        reasons["latency_under_load_p99_ms"] = (
-            f"it can't keep up with {rate_per_s:g} requests/s: one takes {mean_ns / NS_PER_MS:.3g} "
-            "ms on average"
-        )
-        return None
-    p99_ns = trial.p99_ns(rate_per_s)
-    if p99_ns is None:
-        reasons["latency_under_load_p99_ms"] = (
-            f"{server['n_requests']} requests at {rate_per_s:g}/s take longer than allowed"
-        )
-        return None
-    return p99_ns / NS_PER_MS
+def _serve_fixed_rate(
+    serve: Serve,
+    services_ns: npt.NDArray[np.int64],
+    server: ServerRequest,
+    left_s: float,
+    generator: np.random.Generator,
+) -> tuple[LoadTrial | None, str | None]:
+    """Serve at the fixed rate; return the trial, and why it gives no p99."""
+    rate_per_s = server.rate_per_s
+    utilisation = rate_per_s * float(services_ns.mean()) / NS_PER_S
+    if utilisation > MAX_UTILISATION:
+        return None, _too_slow(rate_per_s, utilisation)
+    n_requests = server.n_own_requests + math.ceil(settling_requests(utilisation))
+    n_requests = min(n_requests, int(FIXED_RATE_SHARE * left_s * rate_per_s))
+    if n_requests < calls_to_hold(SHARE):
+        reason = f"{calls_to_hold(SHARE)} requests at {rate_per_s:g}/s take longer than allowed"
+        return None, reason
+    trial = serve_trial(serve, rate_per_s, n_requests, generator)
+    is_too_slow = trial.utilisation > MAX_UTILISATION
+    return trial, _too_slow(rate_per_s, trial.utilisation) if is_too_slow else None
+
+
+def _describe_fixed_rate(
+    trial: LoadTrial | None, reason: str | None, generator: np.random.Generator
+) -> FixedRate:
+    if trial is None or reason is not None:
+        return FixedRate(None, None, None if trial is None else trial.utilisation, 0, reason)
+    replay = draw_replay(trial.services_ns, N_FINAL, generator)
+    return FixedRate(
+        p99_ms=replay.p99_ns(trial.rate_per_s) / NS_PER_MS,
+        served_p99_ms=float(np.quantile(trial.latencies_ns, SHARE)) / NS_PER_MS,
+        utilisation=trial.utilisation,
+        n_requests=len(trial.services_ns),
+        reason=None,
+    )
+
+
+def _too_slow(rate_per_s: float, utilisation: float) -> str:
+    mean_ms = utilisation / rate_per_s * NS_PER_S / NS_PER_MS
+    return f"it can't keep up with {rate_per_s:g} requests/s: one takes {mean_ms:.3g} ms on average"

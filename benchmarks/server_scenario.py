@@ -1,0 +1,298 @@
+"""Does the search for the highest arrival rate find it? Simulated queues with known answers tell.
+
+Queues with one server and Poisson arrivals (M/G/1) of three kinds of service time, two mean service
+times and two limits. Time is virtual: nothing sleeps, and a run's seconds are those that a machine
+would have needed. The truth comes from Lindley's recursion over ten million requests. Compared are
+the search with the presets ``standard`` and ``publish``, as they measure a profile, and the bisection
+that it replaced: trials that pass or fail, each ten limits long, from an empty queue.
+
+Ends with one line of JSON. The two figures to hold are those of ``publish``: within 6 s (``standard``)
+no rule can see enough of the wilder queues, so there the interval must say so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import math
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from rightfit.profiling.intervals import Interval, median_interval
+from rightfit.profiling.worker.latency import NS_PER_MS, percentile_ns
+from rightfit.profiling.worker.open_loop import poisson_arrivals_ns
+from rightfit.profiling.worker.queue_replay import QueueReplay, find_max_rate
+from rightfit.profiling.worker.throughput import NS_PER_S
+from rightfit.profiling.worker.under_load import (
+    CLOSED_LOOP_SHARE,
+    N_CLOSED_LOOP,
+    ServerRequest,
+    measure_load,
+)
+
+Nanoseconds = npt.NDArray[np.int64]
+Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
+
+PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
+SERVICES_MS = (1.0, 5.0)
+LIMITS = (10, 50)  # in mean service times
+N_TRUTH = 10_000_000
+CLOSE = 0.05
+
+
+def draw_deterministic(_: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
+    """Return services that all take the same time, of mean 1."""
+    return np.ones(n)
+
+
+def draw_exponential(generator: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
+    """Draw exponential services of mean 1."""
+    return generator.standard_exponential(n)
+
+
+def draw_bimodal(generator: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
+    """Draw services of mean 1, of which one in ten takes eleven times as long as the others."""
+    return np.where(generator.random(n) < 0.9, 0.5, 5.5)
+
+
+SHAPES: dict[str, Draw] = {
+    "deterministic": draw_deterministic,
+    "exponential": draw_exponential,
+    "bimodal": draw_bimodal,
+}
+
+
+@dataclass
+class SimulatedServer:
+    """A server in virtual time.
+
+    Args:
+        draw: Draws services of mean 1.
+        service_ms: Their mean.
+        generator: Draws.
+        spent_s: Virtual seconds spent.
+    """
+
+    draw: Draw
+    service_ms: float
+    generator: np.random.Generator
+    spent_s: float = 0.0
+
+    def services_ns(self, n: int) -> Nanoseconds:
+        """Draw service times."""
+        return (self.draw(self.generator, n) * self.service_ms * NS_PER_MS).astype(np.int64)
+
+    def close_loop(self, max_s: float) -> Nanoseconds:
+        """Answer calls back to back."""
+        services_ns = self.services_ns(N_CLOSED_LOOP)
+        n_calls = 1 + int(np.searchsorted(np.cumsum(services_ns), max_s * NS_PER_S))
+        self.spent_s += float(services_ns[:n_calls].sum()) / NS_PER_S
+        return services_ns[:n_calls]
+
+    def serve(self, arrivals_ns: Nanoseconds) -> Nanoseconds:
+        """Answer scheduled arrivals; return the time from each arrival to its answer."""
+        services_ns = self.services_ns(len(arrivals_ns))
+        work_ns = np.cumsum(services_ns)
+        done_ns = work_ns + np.maximum.accumulate(arrivals_ns - work_ns + services_ns)
+        self.spent_s += float(done_ns[-1]) / NS_PER_S
+        return done_ns - arrivals_ns
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run found.
+
+    Args:
+        interval: Highest rate over the processes; ``None`` when none was found.
+        seconds: Virtual time of all processes.
+    """
+
+    interval: Interval | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the runs of one rule on one queue found.
+
+    Args:
+        within: Share of runs within 5 % of the truth.
+        covers: Share of intervals that hold the truth; ``None`` for a rule without intervals.
+        error: Median of the relative errors.
+        half_width: Median of the intervals' half widths as a share.
+        seconds: Mean virtual time of a run.
+    """
+
+    within: float
+    covers: float | None
+    error: float
+    half_width: float | None
+    seconds: float
+
+
+def search(server: SimulatedServer, request: ServerRequest) -> Found:
+    """Measure a profile's highest rate as the profiler does, process after process."""
+    rates = []
+    start_s = server.spent_s
+    for seed in range(request.n_processes):
+        begun_s = server.spent_s
+        services_ns = server.close_loop(CLOSED_LOOP_SHARE * request.max_s)
+        own = ServerRequest(**vars(request) | {"seed": request.seed + seed})
+        found = measure_load(
+            server.serve,
+            services_ns,
+            own,
+            left_s=lambda begun_s=begun_s: request.max_s - (server.spent_s - begun_s),
+        )
+        rates.append(found.highest.rate_per_s)
+    known = [rate for rate in rates if rate is not None]
+    interval = median_interval(known) if len(known) == len(rates) else None
+    return Found(interval, server.spent_s - start_s)
+
+
+def bisect(server: SimulatedServer, limit_ms: float, max_s: float) -> Found:
+    """Bisect on pass and fail, in one process: the rule before."""
+    start_s = server.spent_s
+    services_ns = server.close_loop(CLOSED_LOOP_SHARE * max_s)
+    replay = QueueReplay(
+        np.resize(services_ns, 5_000).astype(float), server.generator.exponential(size=5_000)
+    )
+    high = find_max_rate(replay, limit_ms) or NS_PER_S / float(services_ns.mean())
+    met: float | None = None
+    for step in range(6):
+        rate = high if step == 0 else high / 3 if met is None else math.sqrt(met * high)
+        n_requests = max(700, math.ceil(rate * 10 * limit_ms / 1e3))
+        arrivals_ns = poisson_arrivals_ns(rate, n_requests, server.generator)
+        if arrivals_ns[-1] / NS_PER_S > max_s - (server.spent_s - start_s):
+            break
+        p99_ns = percentile_ns(server.serve(arrivals_ns), 0.99)
+        if p99_ns is not None and p99_ns <= limit_ms * NS_PER_MS:
+            met = rate
+            if step == 0:
+                break
+        else:
+            high = rate
+    interval = None if met is None else Interval(met, None, None, is_distribution_free=False)
+    return Found(interval, server.spent_s - start_s)
+
+
+@functools.cache
+def true_max_rate(shape: str, limit: float) -> float:
+    """Return the highest rate of a queue with a mean service time of 1 s.
+
+    Args:
+        shape: Key of the table of shapes.
+        limit: Limit of the p99 in mean service times.
+    """
+    generator = np.random.default_rng(99)
+    services_ns = SHAPES[shape](generator, N_TRUTH) * NS_PER_S
+    rate = find_max_rate(
+        QueueReplay(services_ns, generator.standard_exponential(N_TRUTH)), limit * 1e3
+    )
+    if rate is None:
+        raise ValueError(f"A {shape} queue meets no limit of {limit:g} service times.")
+    return rate
+
+
+def summarise(runs: list[Found], truth: float) -> Summary:
+    """Hold the runs of one rule against the truth; a run without a rate is a miss."""
+    intervals = [run.interval for run in runs if run.interval is not None]
+    errors = [abs(i.value / truth - 1) for i in intervals] + [1.0] * (len(runs) - len(intervals))
+    ends = [(i.low, i.high) for i in intervals if i.low is not None and i.high is not None]
+    return Summary(
+        within=statistics.mean(error <= CLOSE for error in errors),
+        covers=sum(low <= truth <= high for low, high in ends) / len(runs) if ends else None,
+        error=statistics.median(errors),
+        half_width=statistics.median((high / low - 1) / 2 for low, high in ends) if ends else None,
+        seconds=statistics.mean(run.seconds for run in runs),
+    )
+
+
+def read_request(preset: str, limit_ms: float) -> ServerRequest:
+    """Return the ``server`` block of a preset with another limit."""
+    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
+    return ServerRequest(**presets[preset]["server"] | {"p99_limit_ms": limit_ms})
+
+
+def each_queue() -> Iterator[tuple[str, float, int]]:
+    """Yield shape, mean service time in ms and limit in service times of each queue."""
+    for shape in SHAPES:
+        for service_ms in SERVICES_MS:
+            for limit in LIMITS:
+                yield shape, service_ms, limit
+
+
+def check_queue(shape: str, service_ms: float, limit: int, n_runs: int) -> dict[str, Summary]:
+    """Run all rules on one queue; return what each found by its name."""
+    limit_ms = limit * service_ms
+    truth = true_max_rate(shape, limit) * 1e3 / service_ms
+    server = SimulatedServer(SHAPES[shape], service_ms, np.random.default_rng(7))
+    rules: dict[str, Callable[[int], Found]] = {"bisection": lambda _: bisect(server, limit_ms, 6)}
+    for preset in ("standard", "publish"):
+        request = read_request(preset, limit_ms)
+        rules[preset] = lambda run, request=request: search(
+            server, ServerRequest(**vars(request) | {"seed": 1_000 * run})
+        )
+    return {
+        name: summarise([rule(run) for run in range(n_runs)], truth) for name, rule in rules.items()
+    }
+
+
+def check_max_rate(*, n_runs: int) -> dict[str, float]:
+    """Print how close the rules come for each queue; return the lowest and mean shares.
+
+    Args:
+        n_runs: Runs of each rule on each queue.
+
+    Returns:
+        ``max_rate_within_5pct`` and ``max_rate_covers`` of ``publish`` over all runs, the lowest of
+        a single queue, and the same of ``standard`` and of the bisection.
+    """
+    header = ("within 5 %", "covers", "error", "half width", "time s")
+    print(("{:<15}{:>6}{:>7}  {:<10}" + "{:>12}" * 5).format("service", "ms", "limit", "", *header))
+    found = []
+    for shape, service_ms, limit in each_queue():
+        found.append(check_queue(shape, service_ms, limit, n_runs))
+        for name, one in found[-1].items():
+            covers = "–" if one.covers is None else f"{one.covers:.1%}"
+            width = "–" if one.half_width is None else f"{one.half_width:.1%}"
+            print(
+                f"{shape:<15}{service_ms:>6g}{limit:>7}  {name:<10}{one.within:>12.1%}{covers:>12}"
+                f"{one.error:>12.1%}{width:>12}{one.seconds:>12.1f}",
+                flush=True,
+            )
+    return _figures(found)
+
+
+def _figures(found: list[dict[str, Summary]]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for name, ending in (("publish", ""), ("standard", "_standard"), ("bisection", "_bisection")):
+        within = [one[name].within for one in found]
+        covers = [one[name].covers or 0.0 for one in found]
+        figures[f"max_rate_within_5pct{ending}"] = statistics.mean(within)
+        figures[f"max_rate_within_5pct{ending}_min"] = min(within)
+        figures[f"max_rate_s{ending}"] = statistics.mean(one[name].seconds for one in found)
+        if name != "bisection":
+            figures[f"max_rate_covers{ending}"] = statistics.mean(covers)
+            figures[f"max_rate_covers{ending}_min"] = min(covers)
+    return figures
+
+
+def main() -> None:
+    """Run all comparisons and print the table and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n-runs", type=int, default=150, help="runs of each rule on each queue")
+    options = parser.parse_args()
+    figures = check_max_rate(n_runs=options.n_runs)
+    print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()

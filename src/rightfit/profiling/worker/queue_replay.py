@@ -1,0 +1,211 @@
+"""What a queue makes of measured service times: its latencies at a rate, its highest rate.
+
+Requests that wait in one queue depend on each other over ``1 / (1 - utilisation)**2`` services, so
+a p99 read from the requests that a trial has time for is mostly luck. The luck is that of the
+arrivals, and arrivals are drawn, not measured. So the service times are measured under load, and
+the queue is replayed with far more arrivals than could be waited for (Lindley's recursion). Gaps
+and services are drawn once and a rate only stretches the gaps: the share of late requests then
+rises with the rate, without noise between two rates.
+
+Service times are drawn in blocks (moving-block bootstrap: Künsch, The Annals of Statistics 17,
+1989), so that calls slowed together stay together.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.profiling.worker.latency import NS_PER_MS
+from rightfit.profiling.worker.throughput import NS_PER_S
+
+Times = npt.NDArray[np.float64]
+
+SHARE = 0.99
+MAX_UTILISATION = 0.98  # beyond, a queue takes longer to settle than one can wait
+MIN_UTILISATION = 0.001
+START_SETTLINGS = 5  # settling times of a queue that are discarded
+N_ROUGH = 2**15  # replayed requests that place the next trial
+N_FINAL = 2**18  # replayed requests behind a result: 1.5 % noise in the rate at most
+TOLERANCE = 0.002  # of a rate
+MAX_STEPS = 40
+N_BATCHES = 20
+LATE_TAIL = -math.log(1 - SHARE)
+
+
+def settling_requests(utilisation: float) -> float:
+    """Return how many requests it takes a queue to forget its state.
+
+    Args:
+        utilisation: Arrival rate × mean service time; above 0.98 it counts as 0.98.
+
+    >>> settling_requests(0.9)
+    100.0
+    """
+    return round(1 / (1 - min(utilisation, MAX_UTILISATION)) ** 2, 9)
+
+
+@dataclass(frozen=True)
+class QueueReplay:
+    """A queue with one server, first come, first served, whose requests are drawn.
+
+    Args:
+        services_ns: Service time of each request, shape (n,).
+        unit_gaps: Time between arrivals in units of its mean, shape (n,).
+    """
+
+    services_ns: Times
+    unit_gaps: Times
+
+    def utilisation(self, rate_per_s: float) -> float:
+        """Return the share of time the server is busy at a rate."""
+        return rate_per_s * float(self.services_ns.mean()) / NS_PER_S
+
+    def latencies_ns(self, rate_per_s: float) -> Times:
+        """Return the time from arrival to answer of each request, the start-up discarded.
+
+        This is Lindley's recursion written as a running maximum: a request is answered when the
+        work since the busy period's first arrival is done.
+        """
+        arrivals_ns = np.cumsum(self.unit_gaps * (NS_PER_S / rate_per_s))
+        work_ns = np.cumsum(self.services_ns)
+        begun_ns = np.maximum.accumulate(arrivals_ns - work_ns + self.services_ns)
+        n_start = int(START_SETTLINGS * settling_requests(self.utilisation(rate_per_s)))
+        return (begun_ns + work_ns - arrivals_ns)[min(n_start, len(arrivals_ns) // 2) :]
+
+    def p99_ns(self, rate_per_s: float) -> float:
+        """Return the p99 of the latencies at a rate."""
+        return float(np.quantile(self.latencies_ns(rate_per_s), SHARE))
+
+    def late_share(self, rate_per_s: float, limit_ns: float) -> float:
+        """Return the share of requests that are answered later than a limit."""
+        return float((self.latencies_ns(rate_per_s) > limit_ns).mean())
+
+
+def draw_replay(
+    services_ns: npt.NDArray[np.int64], n_requests: int, generator: np.random.Generator
+) -> QueueReplay:
+    """Draw a queue's requests: Poisson arrivals, service times in blocks of those measured.
+
+    Args:
+        services_ns: Measured service times, in order.
+        n_requests: Requests to replay.
+        generator: Draws both.
+    """
+    n_services = len(services_ns)
+    block = max(1, round(n_services ** (1 / 3)))
+    starts = generator.integers(0, n_services, math.ceil(n_requests / block))
+    drawn = (starts[:, None] + np.arange(block)).ravel()[:n_requests] % n_services
+    return QueueReplay(
+        services_ns[drawn].astype(np.float64), generator.standard_exponential(n_requests)
+    )
+
+
+def find_max_rate(replay: QueueReplay, limit_ms: float) -> float | None:
+    """Find the highest rate at which 99 % of the requests are answered within a limit.
+
+    The odds of being late are fitted by a logistic curve over the logarithm of the rate (Cox,
+    Journal of the Royal Statistical Society B 20, 1958), through the two replayed rates that
+    enclose 1 %, until these lie together. The tail of a queue is exponential, so the curve is
+    almost right at once.
+
+    Args:
+        replay: The queue.
+        limit_ms: Limit of the p99.
+
+    Returns:
+        The rate, at most that of a utilisation of 0.98; ``None`` when the limit is missed without
+        any queue.
+    """
+    limit_ns = limit_ms * NS_PER_MS
+    full_per_s = NS_PER_S / float(replay.services_ns.mean())
+    high = Point.at(MAX_UTILISATION * full_per_s, replay, limit_ns)
+    if high.log_odds <= 0:
+        return math.exp(high.log_rate)
+    low = Point.at(approximate_rate(replay.services_ns, limit_ns), replay, limit_ns)
+    while low.log_odds > 0:
+        if low.log_rate < math.log(MIN_UTILISATION * full_per_s):
+            return None
+        high, low = low, Point.at(math.exp(low.log_rate) / 2, replay, limit_ns)
+    return _close_in(low, high, replay, limit_ns)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The odds of being late at a rate.
+
+    Args:
+        log_rate: Logarithm of the rate per second.
+        log_odds: Logarithm of the odds of being late, less that of 1 : 99.
+    """
+
+    log_rate: float
+    log_odds: float
+
+    @classmethod
+    def at(cls, rate_per_s: float, replay: QueueReplay, limit_ns: float) -> Point:
+        """Replay a rate."""
+        n = len(replay.services_ns)
+        share = (n * replay.late_share(rate_per_s, limit_ns) + 0.5) / (n + 1)
+        return cls(
+            math.log(rate_per_s), math.log(share / (1 - share)) - math.log((1 - SHARE) / SHARE)
+        )
+
+
+def _close_in(low: Point, high: Point, replay: QueueReplay, limit_ns: float) -> float:
+    for step in range(MAX_STEPS):
+        width = high.log_rate - low.log_rate
+        share = -low.log_odds / (high.log_odds - low.log_odds)
+        if width < TOLERANCE:
+            break
+        # Every third step halves the enclosure: a bent curve would move only one end.
+        share = 0.5 if step % 3 == 2 else min(max(share, 0.05), 0.95)  # noqa: PLR2004
+        middle = Point.at(math.exp(low.log_rate + share * width), replay, limit_ns)
+        if middle.log_odds > 0:
+            high = middle
+        else:
+            low = middle
+    return math.exp(low.log_rate + share * width)
+
+
+def approximate_rate(services_ns: Times, limit_ns: float) -> float:
+    """Estimate the highest rate from the exponential decay of a queue's tail.
+
+    The share of requests that wait longer than ``x`` falls like ``exp(-theta * x)``, where ``rate *
+    (E[exp(theta * S)] - 1) = theta`` (Lundberg's equation: S. Asmussen, Applied Probability and
+    Queues, 2003, chapter XIII). It is 1 % at the limit for ``theta = log(100) / limit``.
+
+    >>> round(approximate_rate(np.full(9, 1e6), 50e6))
+    955
+    """
+    return NS_PER_S / float(_taken_ns(services_ns, limit_ns).mean())
+
+
+def rate_error(services_ns: npt.NDArray[np.int64], limit_ms: float) -> float:
+    """Estimate the relative standard error of a highest rate found from service times.
+
+    It is that of the approximate rate, by batch means (20 batches), so that services slowed
+    together count as they should.
+
+    Args:
+        services_ns: Measured service times, in order.
+        limit_ms: Limit of the p99.
+
+    Returns:
+        The standard error as a share; infinite for fewer services than batches.
+    """
+    if len(services_ns) < N_BATCHES:
+        return math.inf
+    taken_ns = _taken_ns(services_ns.astype(np.float64), limit_ms * NS_PER_MS)
+    means_ns = np.array([batch.mean() for batch in np.array_split(taken_ns, N_BATCHES)])
+    return float(means_ns.std(ddof=1) / math.sqrt(N_BATCHES) / means_ns.mean())
+
+
+def _taken_ns(services_ns: Times, limit_ns: float) -> Times:
+    """Return what each service takes of the time between arrivals at the highest rate."""
+    theta_per_ns = LATE_TAIL / limit_ns
+    capped_ns = np.minimum(services_ns, limit_ns)  # what is late anyway can't be later
+    return np.expm1(theta_per_ns * capped_ns) / theta_per_ns

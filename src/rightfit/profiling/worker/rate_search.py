@@ -1,0 +1,243 @@
+"""The search for the highest arrival rate whose p99 stays within a limit.
+
+Service times depend on the load: a request that finds the process idle pays for cold caches. So
+each trial serves Poisson arrivals at the rate that the trials before predict (stochastic
+approximation: Robbins and Monro, The Annals of Mathematical Statistics 22, 1951), and the result
+comes from trials near it alone. A trial is never passed or failed: what it adds is service times,
+of which the highest rate is found by replaying the queue, see
+:mod:`rightfit.profiling.worker.queue_replay`. The search ends when these are enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.profiling.worker.latency import calls_to_hold
+from rightfit.profiling.worker.open_loop import poisson_arrivals_ns, service_times_ns
+from rightfit.profiling.worker.queue_replay import (
+    MAX_UTILISATION,
+    N_FINAL,
+    N_ROUGH,
+    SHARE,
+    TOLERANCE,
+    draw_replay,
+    find_max_rate,
+    rate_error,
+    settling_requests,
+)
+from rightfit.profiling.worker.throughput import NS_PER_S
+
+Nanoseconds = npt.NDArray[np.int64]
+Serve = Callable[[Nanoseconds], Nanoseconds]  # latencies of scheduled arrivals
+
+TRIAL_SETTLINGS = 3  # settling times of its queue that a trial lasts at least
+MAX_START_SHARE = 0.25  # of a trial, discarded as start-up
+MAX_TIME_SHARE = 0.5  # of the time left, that a trial may take
+NEAR = 1.15  # factor between the rates of trials whose service times are pooled
+MAX_TRIALS = 30
+
+
+@dataclass(frozen=True)
+class LoadTrial:
+    """What was served at one rate.
+
+    Args:
+        rate_per_s: Rate of the arrivals.
+        services_ns: Service time of each request, the start-up discarded.
+        latencies_ns: Time from each one's scheduled arrival to its answer.
+    """
+
+    rate_per_s: float
+    services_ns: Nanoseconds
+    latencies_ns: Nanoseconds
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the time the server was busy, above 1 when it could not keep up."""
+        return self.rate_per_s * float(self.services_ns.mean()) / NS_PER_S
+
+
+@dataclass(frozen=True)
+class RateFound:
+    """Outcome of the search in one process.
+
+    Args:
+        rate_per_s: Highest rate; ``None`` when none was found.
+        utilisation: Share of time the server is busy at that rate.
+        error: Relative standard error that the number of service times leaves.
+        is_capped: Whether the limit is still met at a utilisation of 0.98, where the search ends.
+        n_services: Service times behind it.
+        n_trials: Trials made.
+        reason: Why there is no rate.
+    """
+
+    rate_per_s: float | None
+    utilisation: float | None
+    error: float | None
+    is_capped: bool
+    n_services: int
+    n_trials: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class SearchAim:
+    """What a search is for and when it ends.
+
+    Args:
+        limit_ms: Limit of the p99.
+        error: Relative standard error that is small enough.
+        n_services: Service times asked for, however precise fewer would be.
+    """
+
+    limit_ms: float
+    error: float
+    n_services: int
+
+
+def serve_trial(
+    serve: Serve, rate_per_s: float, n_requests: int, generator: np.random.Generator
+) -> LoadTrial:
+    """Serve Poisson arrivals and discard the start-up, in which the queue is still short.
+
+    Args:
+        serve: Answers scheduled arrivals.
+        rate_per_s: Rate of arrivals.
+        n_requests: Requests to serve.
+        generator: Draws the arrivals.
+    """
+    arrivals_ns = poisson_arrivals_ns(rate_per_s, n_requests, generator)
+    latencies_ns = serve(arrivals_ns)
+    services_ns = service_times_ns(arrivals_ns, latencies_ns)
+    utilisation = rate_per_s * float(services_ns.mean()) / NS_PER_S
+    n_start = int(min(settling_requests(utilisation), MAX_START_SHARE * n_requests))
+    return LoadTrial(rate_per_s, services_ns[n_start:], latencies_ns[n_start:])
+
+
+def search_max_rate(
+    serve: Serve,
+    closed_ns: Nanoseconds,
+    known: Sequence[LoadTrial],
+    aim: SearchAim,
+    *,
+    left_s: Callable[[], float],
+    generator: np.random.Generator,
+) -> RateFound:
+    """Find the highest rate whose p99 meets a limit.
+
+    Args:
+        serve: Answers scheduled arrivals.
+        closed_ns: Service times of a closed loop; predict the first rate if no trial is known.
+        known: Trials made before, at other rates.
+        aim: What to find and how precisely.
+        left_s: Returns the seconds that are left for trials.
+        generator: Draws arrivals and replays.
+    """
+    trials = list(known)
+    services_ns = trials[-1].services_ns if trials else closed_ns
+    while len(trials) < MAX_TRIALS:
+        rate_per_s = find_max_rate(draw_replay(services_ns, N_ROUGH, generator), aim.limit_ms)
+        if rate_per_s is None:
+            break
+        near_ns = pool_near(trials, rate_per_s)
+        n_requests = requests_of_trial(rate_per_s, near_ns, services_ns, aim, left_s=left_s())
+        if n_requests == 0:
+            break
+        trials.append(serve_trial(serve, rate_per_s, n_requests, generator))
+        services_ns = pool_near(trials, rate_per_s)
+    return conclude(trials, services_ns, aim, generator)
+
+
+def conclude(
+    trials: Sequence[LoadTrial],
+    services_ns: Nanoseconds,
+    aim: SearchAim,
+    generator: np.random.Generator,
+) -> RateFound:
+    """Find the rate from the service times of the trials near it.
+
+    Args:
+        trials: Trials made.
+        services_ns: Their service times near the last rate; a closed loop's if there are none.
+        aim: What to find.
+        generator: Draws the replay.
+    """
+    replay = draw_replay(services_ns, N_FINAL, generator)
+    rate_per_s = find_max_rate(replay, aim.limit_ms)
+    if rate_per_s is None:
+        return _nothing(trials, f"the p99 exceeds {aim.limit_ms:g} ms without any load")
+    if not trials:
+        n_least = calls_to_hold(SHARE)
+        reason = f"{n_least} requests at {rate_per_s:.3g}/s take longer than allowed in a process"
+        return _nothing(trials, reason)
+    utilisation = replay.utilisation(rate_per_s)
+    return RateFound(
+        rate_per_s,
+        utilisation,
+        error=rate_error(services_ns, aim.limit_ms),
+        is_capped=utilisation > MAX_UTILISATION * (1 - TOLERANCE),
+        n_services=len(services_ns),
+        n_trials=len(trials),
+        reason=None,
+    )
+
+
+def _nothing(trials: Sequence[LoadTrial], reason: str) -> RateFound:
+    return RateFound(
+        rate_per_s=None,
+        utilisation=None,
+        error=None,
+        is_capped=False,
+        n_services=0,
+        n_trials=len(trials),
+        reason=reason,
+    )
+
+
+def pool_near(trials: Sequence[LoadTrial], rate_per_s: float) -> Nanoseconds:
+    """Return the service times of the trials near a rate, in order of measuring."""
+    near = [
+        trial.services_ns for trial in trials if 1 / NEAR <= trial.rate_per_s / rate_per_s <= NEAR
+    ]
+    return np.concatenate([np.empty(0, dtype=np.int64), *near])
+
+
+def requests_of_trial(
+    rate_per_s: float,
+    near_ns: Nanoseconds,
+    services_ns: Nanoseconds,
+    aim: SearchAim,
+    *,
+    left_s: float,
+) -> int:
+    """Return how many requests the next trial needs; 0 when no trial is needed or possible.
+
+    A trial lasts three settling times of its queue, which grow like ``1 / (1 - utilisation)**2``, or
+    doubles what is known near the rate, as far as the aim asks for more and time allows.
+
+    Args:
+        rate_per_s: Rate of its arrivals.
+        near_ns: Service times known near the rate.
+        services_ns: Service times that predicted the rate.
+        aim: What to find.
+        left_s: Seconds left.
+    """
+    mean_s = float(services_ns.mean()) / NS_PER_S
+    n_missing = aim.n_services - len(near_ns)
+    error = rate_error(near_ns, aim.limit_ms)
+    if error > aim.error and math.isfinite(error):
+        n_needed = math.ceil(len(near_ns) * (error / aim.error) ** 2)
+        n_missing = max(n_missing, n_needed - len(near_ns))
+    if n_missing <= 0:
+        return 0
+    n_least = calls_to_hold(SHARE)
+    n_queue = math.ceil(TRIAL_SETTLINGS * settling_requests(rate_per_s * mean_s))
+    n_wanted = max(n_least, n_queue, min(n_missing, len(near_ns)))
+    n_possible = int(left_s * min(rate_per_s, MAX_UTILISATION / mean_s))
+    n_requests = min(n_wanted, max(n_least, int(MAX_TIME_SHARE * n_possible)))
+    return n_requests if n_requests <= n_possible else 0
