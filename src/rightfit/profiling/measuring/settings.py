@@ -14,7 +14,8 @@ class ServerSettings(BaseModel):
     max_s: float = Field(gt=0)  # of one process
     rate_per_s: float = Field(gt=0)  # at which latency_under_load_p99_ms is measured
     p99_limit_ms: float = Field(gt=0)  # which max_rate_per_s must meet
-    n_requests: int = Field(ge=662)  # of one trial: what a p99 needs
+    n_requests: int = Field(ge=662)  # of all processes at each rate: what a p99 needs
+    rate_error_pct: float = Field(gt=0)  # of a process' max_rate_per_s, small enough to end with
     seed: int
 
 

@@ -17,6 +17,7 @@ from rightfit.profiling.measuring.stopping import (
     usable_rounds,
 )
 from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles.load_metrics import SERVER_COLUMNS, set_under_load
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.worker.latency import (
     NS_PER_MS,
@@ -30,7 +31,6 @@ from rightfit.profiling.worker.throughput import best_batch_size
 MS_PER_S = 1_000
 ROWS_OF_ENERGY = 1_000
 LATENCY_COLUMNS = {0.5: "latency_p50_ms", 0.95: "latency_p95_ms", 0.99: "latency_p99_ms"}
-SERVER_COLUMNS = {"latency_under_load_p99_ms": "p99_ms", "max_rate_per_s": "max_rate_per_s"}
 GPU_COLUMNS = ("gpu_util_pct", "gpu_memory_mib")
 TIER_COLUMNS = ("min_hardware_tier", "cost_usd_per_1m_rows")
 ELSEWHERE = ("quality", "quality_raw", "model_size_mib", *TIER_COLUMNS)
@@ -67,7 +67,10 @@ def set_serving_metrics(
     profile.set_interval(
         "load_time_ms", _interval_of_times([r["load"]["load_time_ms"] for r in rounds], settings)
     )
-    _set_under_load(profile, state, settings)
+    if state["server"]:
+        set_under_load(profile, state["server"], settings)
+    else:
+        profile.miss(SERVER_COLUMNS, _why_not_served(state))
     _set_device(profile, batches, rounds[0]["device_reasons"])
     used = [r["latency"] for r in rounds] + batches
     profile.facts |= {
@@ -157,21 +160,6 @@ def _set_device(profile: Profile, batches: list[Json], reasons: Json) -> None:
     else:
         reason = reasons.get("energy_j", "the GPU does not report it")
         profile.miss(["energy_j_per_1k_rows"], reason)
-
-
-def _set_under_load(profile: Profile, state: Json, settings: MeasuringSettings) -> None:
-    if not state["server"]:
-        profile.miss(tuple(SERVER_COLUMNS), _why_not_served(state))
-        return
-    for column, key in SERVER_COLUMNS.items():
-        found = [served[key] for served in state["server"] if served[key] is not None]
-        if len(found) == len(state["server"]):
-            profile.set_interval(column, _interval_of_times(found, settings))
-        else:
-            reasons = [s["reasons"][column] for s in state["server"] if column in s["reasons"]]
-            profile.miss([column], reasons[0])
-    keys = ("max_rate_per_s", "failed_rate_per_s", "p99_ms", "n_trials", "mean_service_ms")
-    profile.how["server"] = [{key: s[key] for key in keys} for s in state["server"]]
 
 
 def _why_not_served(state: Json) -> str:

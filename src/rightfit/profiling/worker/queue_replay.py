@@ -13,6 +13,7 @@ Service times are drawn in blocks (moving-block bootstrap: Künsch, The Annals o
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -28,9 +29,12 @@ SHARE = 0.99
 MAX_UTILISATION = 0.98  # beyond, a queue takes longer to settle than one can wait
 MIN_UTILISATION = 0.001
 START_SETTLINGS = 5  # settling times of a queue that are discarded
-N_ROUGH = 2**15  # replayed requests that place the next trial
+N_ROUGH = 2**16  # replayed requests that place the next trial
 N_FINAL = 2**18  # replayed requests behind a result: 1.5 % noise in the rate at most
-TOLERANCE = 0.002  # of a rate
+TOLERANCE = 0.002  # of a result
+ROUGH_TOLERANCE = 0.01  # of the rate of a trial
+FIRST_STEP = 0.95  # the approximate rate is up to a tenth too high
+STEP = 0.7
 MAX_STEPS = 40
 N_BATCHES = 20
 LATE_TAIL = -math.log(1 - SHARE)
@@ -54,15 +58,25 @@ class QueueReplay:
 
     Args:
         services_ns: Service time of each request, shape (n,).
-        unit_gaps: Time between arrivals in units of its mean, shape (n,).
+        unit_arrivals: Arrival of each request in units of the mean gap, shape (n,), rising.
     """
 
     services_ns: Times
-    unit_gaps: Times
+    unit_arrivals: Times
+
+    @functools.cached_property
+    def work_ns(self) -> Times:
+        """Work that has arrived with each request and before, shape (n,)."""
+        return np.cumsum(self.services_ns)
+
+    @property
+    def full_rate_per_s(self) -> float:
+        """Rate at which the server is never idle."""
+        return NS_PER_S * len(self.work_ns) / float(self.work_ns[-1])
 
     def utilisation(self, rate_per_s: float) -> float:
         """Return the share of time the server is busy at a rate."""
-        return rate_per_s * float(self.services_ns.mean()) / NS_PER_S
+        return rate_per_s / self.full_rate_per_s
 
     def latencies_ns(self, rate_per_s: float) -> Times:
         """Return the time from arrival to answer of each request, the start-up discarded.
@@ -70,11 +84,10 @@ class QueueReplay:
         This is Lindley's recursion written as a running maximum: a request is answered when the
         work since the busy period's first arrival is done.
         """
-        arrivals_ns = np.cumsum(self.unit_gaps * (NS_PER_S / rate_per_s))
-        work_ns = np.cumsum(self.services_ns)
-        begun_ns = np.maximum.accumulate(arrivals_ns - work_ns + self.services_ns)
+        ahead_ns = self.unit_arrivals * (NS_PER_S / rate_per_s) - self.work_ns
+        begun_ns = np.maximum.accumulate(ahead_ns + self.services_ns)
         n_start = int(START_SETTLINGS * settling_requests(self.utilisation(rate_per_s)))
-        return (begun_ns + work_ns - arrivals_ns)[min(n_start, len(arrivals_ns) // 2) :]
+        return (begun_ns - ahead_ns)[min(n_start, len(ahead_ns) // 2) :]
 
     def p99_ns(self, rate_per_s: float) -> float:
         """Return the p99 of the latencies at a rate."""
@@ -100,11 +113,14 @@ def draw_replay(
     starts = generator.integers(0, n_services, math.ceil(n_requests / block))
     drawn = (starts[:, None] + np.arange(block)).ravel()[:n_requests] % n_services
     return QueueReplay(
-        services_ns[drawn].astype(np.float64), generator.standard_exponential(n_requests)
+        services_ns[drawn].astype(np.float64),
+        np.cumsum(generator.standard_exponential(n_requests)),
     )
 
 
-def find_max_rate(replay: QueueReplay, limit_ms: float) -> float | None:
+def find_max_rate(
+    replay: QueueReplay, limit_ms: float, *, tolerance: float = TOLERANCE
+) -> float | None:
     """Find the highest rate at which 99 % of the requests are answered within a limit.
 
     The odds of being late are fitted by a logistic curve over the logarithm of the rate (Cox,
@@ -115,22 +131,24 @@ def find_max_rate(replay: QueueReplay, limit_ms: float) -> float | None:
     Args:
         replay: The queue.
         limit_ms: Limit of the p99.
+        tolerance: Share of the rate to which the replay is solved.
 
     Returns:
         The rate, at most that of a utilisation of 0.98; ``None`` when the limit is missed without
         any queue.
     """
     limit_ns = limit_ms * NS_PER_MS
-    full_per_s = NS_PER_S / float(replay.services_ns.mean())
+    full_per_s = replay.full_rate_per_s
     high = Point.at(MAX_UTILISATION * full_per_s, replay, limit_ns)
     if high.log_odds <= 0:
         return math.exp(high.log_rate)
-    low = Point.at(approximate_rate(replay.services_ns, limit_ns), replay, limit_ns)
+    guess_per_s = FIRST_STEP * approximate_rate(replay.services_ns, limit_ns)
+    low = Point.at(min(guess_per_s, FIRST_STEP * full_per_s), replay, limit_ns)
     while low.log_odds > 0:
         if low.log_rate < math.log(MIN_UTILISATION * full_per_s):
             return None
-        high, low = low, Point.at(math.exp(low.log_rate) / 2, replay, limit_ns)
-    return _close_in(low, high, replay, limit_ns)
+        high, low = low, Point.at(STEP * math.exp(low.log_rate), replay, limit_ns)
+    return _close_in(low, high, replay, limit_ns, tolerance)
 
 
 @dataclass(frozen=True)
@@ -155,14 +173,16 @@ class Point:
         )
 
 
-def _close_in(low: Point, high: Point, replay: QueueReplay, limit_ns: float) -> float:
+def _close_in(
+    low: Point, high: Point, replay: QueueReplay, limit_ns: float, tolerance: float
+) -> float:
     for step in range(MAX_STEPS):
         width = high.log_rate - low.log_rate
         share = -low.log_odds / (high.log_odds - low.log_odds)
-        if width < TOLERANCE:
+        if width < tolerance:
             break
         # Every third step halves the enclosure: a bent curve would move only one end.
-        share = 0.5 if step % 3 == 2 else min(max(share, 0.05), 0.95)  # noqa: PLR2004
+        share = 0.5 if step % 3 == 2 else min(max(share, 0.05), 0.95)
         middle = Point.at(math.exp(low.log_rate + share * width), replay, limit_ns)
         if middle.log_odds > 0:
             high = middle
@@ -188,7 +208,8 @@ def rate_error(services_ns: npt.NDArray[np.int64], limit_ms: float) -> float:
     """Estimate the relative standard error of a highest rate found from service times.
 
     It is that of the approximate rate, by batch means (20 batches), so that services slowed
-    together count as they should.
+    together count as they should; at least that of independent services, because twenty batches
+    can seem alike by chance.
 
     Args:
         services_ns: Measured service times, in order.
@@ -201,7 +222,9 @@ def rate_error(services_ns: npt.NDArray[np.int64], limit_ms: float) -> float:
         return math.inf
     taken_ns = _taken_ns(services_ns.astype(np.float64), limit_ms * NS_PER_MS)
     means_ns = np.array([batch.mean() for batch in np.array_split(taken_ns, N_BATCHES)])
-    return float(means_ns.std(ddof=1) / math.sqrt(N_BATCHES) / means_ns.mean())
+    by_batches_ns = float(means_ns.std(ddof=1)) / math.sqrt(N_BATCHES)
+    independent_ns = float(taken_ns.std(ddof=1)) / math.sqrt(len(taken_ns))
+    return max(by_batches_ns, independent_ns) / float(taken_ns.mean())
 
 
 def _taken_ns(services_ns: Times, limit_ns: float) -> Times:

@@ -23,6 +23,7 @@ from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
     N_FINAL,
     N_ROUGH,
+    ROUGH_TOLERANCE,
     SHARE,
     TOLERANCE,
     draw_replay,
@@ -42,7 +43,7 @@ NEAR = 1.15  # factor between the rates of trials whose service times are pooled
 MAX_TRIALS = 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadTrial:
     """What was served at one rate.
 
@@ -141,7 +142,8 @@ def search_max_rate(
     trials = list(known)
     services_ns = trials[-1].services_ns if trials else closed_ns
     while len(trials) < MAX_TRIALS:
-        rate_per_s = find_max_rate(draw_replay(services_ns, N_ROUGH, generator), aim.limit_ms)
+        rough = draw_replay(services_ns, N_ROUGH, generator)
+        rate_per_s = find_max_rate(rough, aim.limit_ms, tolerance=ROUGH_TOLERANCE)
         if rate_per_s is None:
             break
         near_ns = pool_near(trials, rate_per_s)
@@ -149,7 +151,7 @@ def search_max_rate(
         if n_requests == 0:
             break
         trials.append(serve_trial(serve, rate_per_s, n_requests, generator))
-        services_ns = pool_near(trials, rate_per_s)
+        services_ns = pool_near(trials, rate_per_s, n_least=aim.n_services)
     return conclude(trials, services_ns, aim, generator)
 
 
@@ -199,12 +201,22 @@ def _nothing(trials: Sequence[LoadTrial], reason: str) -> RateFound:
     )
 
 
-def pool_near(trials: Sequence[LoadTrial], rate_per_s: float) -> Nanoseconds:
-    """Return the service times of the trials near a rate, in order of measuring."""
-    near = [
-        trial.services_ns for trial in trials if 1 / NEAR <= trial.rate_per_s / rate_per_s <= NEAR
-    ]
-    return np.concatenate([np.empty(0, dtype=np.int64), *near])
+def pool_near(trials: Sequence[LoadTrial], rate_per_s: float, *, n_least: int = 0) -> Nanoseconds:
+    """Return the service times of the trials near a rate, in order of measuring.
+
+    Args:
+        trials: Trials made.
+        rate_per_s: The rate.
+        n_least: Service times to return if there are as many: from the nearest of the other trials.
+    """
+    by_distance = sorted(trials, key=lambda trial: abs(math.log(trial.rate_per_s / rate_per_s)))
+    pooled: list[LoadTrial] = []
+    for trial in by_distance:
+        is_near = 1 / NEAR <= trial.rate_per_s / rate_per_s <= NEAR
+        if is_near or sum(len(one.services_ns) for one in pooled) < n_least:
+            pooled.append(trial)
+    in_order = [trial.services_ns for trial in trials if trial in pooled]
+    return np.concatenate([np.empty(0, dtype=np.int64), *in_order])
 
 
 def requests_of_trial(
@@ -217,8 +229,8 @@ def requests_of_trial(
 ) -> int:
     """Return how many requests the next trial needs; 0 when no trial is needed or possible.
 
-    A trial lasts three settling times of its queue, which grow like ``1 / (1 - utilisation)**2``, or
-    doubles what is known near the rate, as far as the aim asks for more and time allows.
+    A trial lasts three settling times of its queue, which grow like ``1 / (1 - utilisation)**2``,
+    or doubles what is known near the rate, as far as the aim asks for more and time allows.
 
     Args:
         rate_per_s: Rate of its arrivals.
