@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from measuring import SETTINGS, known_load, make_settings
 
@@ -11,12 +13,13 @@ from rightfit.profiling.measuring.measurement import measure_under_load
 from rightfit.profiling.measuring.stopping import (
     new_state,
 )
+from rightfit.profiling.worker.under_load import ServerRequest, measure_load
 
 
 def serve(bench: Bench, *, burn_ms: float, **server: Any) -> dict[str, Any]:
-    settings = make_settings(server=SETTINGS["server"] | server)
+    settings = make_settings(server=SETTINGS["server"] | {"n_processes": 1} | server)
     state = measure_under_load(
-        known_load(burn_ms=burn_ms), replace(bench, settings=settings), new_state()
+        known_load(burn_ms=burn_ms), dataclasses.replace(bench, settings=settings), new_state()
     )
     assert state["error"] is None
     [served] = state["server"]
@@ -27,31 +30,71 @@ def serve(bench: Bench, *, burn_ms: float, **server: Any) -> dict[str, Any]:
 def test_fast_model_is_served_at_the_fixed_rate_and_beyond(bench: Bench) -> None:
     served = serve(bench, burn_ms=0.05, rate_per_s=2_000, p99_limit_ms=500, max_s=20)
 
-    assert served["reasons"] == {}
-    assert served["p99_ms"] > 0.05
+    fixed, highest = served["fixed"], served["highest"]
+    assert (fixed["reason"], highest["reason"]) == (None, None)
+    assert fixed["p99_ms"] > 0.05
+    assert fixed["n_requests"] >= 662
+    assert fixed["utilisation"] > 2_000 * 0.05e-3
     # One call takes 0.05 ms, so that no more than 20,000 a second are possible.
-    assert 100 < served["max_rate_per_s"] < 20_000
+    assert 100 < highest["rate_per_s"] < 20_000
+    assert highest["n_services"] >= 662
 
 
 def test_model_that_cannot_keep_up_says_so(bench: Bench) -> None:
     served = serve(bench, burn_ms=8, rate_per_s=200, p99_limit_ms=5)
 
-    assert served["p99_ms"] is None
-    assert "can't keep up with 200 requests/s" in served["reasons"]["latency_under_load_p99_ms"]
-    assert served["max_rate_per_s"] is None
-    assert served["reasons"]["max_rate_per_s"] == "the p99 exceeds 5 ms without any load"
+    assert served["fixed"]["p99_ms"] is None
+    assert "can't keep up with 200 requests/s" in served["fixed"]["reason"]
+    assert served["fixed"]["utilisation"] > 1.5
+    assert served["highest"]["rate_per_s"] is None
+    assert served["highest"]["reason"] == "the p99 exceeds 5 ms without any load"
 
 
 def test_rates_that_take_too_long_are_not_tried(bench: Bench) -> None:
     served = serve(bench, burn_ms=2, rate_per_s=10, p99_limit_ms=500, max_s=0.01)
 
-    assert "take longer than allowed" in served["reasons"]["latency_under_load_p99_ms"]
-    assert "within the time allowed" in served["reasons"]["max_rate_per_s"]
+    assert "take longer than allowed" in served["fixed"]["reason"]
+    assert "take longer than allowed" in served["highest"]["reason"]
+
+
+def test_processes_share_the_requests() -> None:
+    server = ServerRequest(**SETTINGS["server"] | {"n_processes": 3, "n_requests": 700})
+
+    assert server.n_own_requests == 234
+
+
+def test_process_serves_enough_to_hold_a_p99_of_its_own() -> None:
+    server = ServerRequest(**SETTINGS["server"] | {"n_processes": 100, "n_requests": 700})
+
+    assert server.n_own_requests == 67
+
+
+def test_p99_at_the_fixed_rate_is_that_of_the_queue_not_of_the_few_served() -> None:
+    # M/D/1 at 80 %: the p99 is 11.3 services, from six million requests of Lindley's recursion.
+    def serve_virtually(arrivals_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        work_ns = np.arange(1, len(arrivals_ns) + 1) * 1_000_000
+        begun_ns = np.maximum.accumulate(arrivals_ns - work_ns + 1_000_000)
+        return begun_ns + work_ns - arrivals_ns
+
+    server = ServerRequest(**SETTINGS["server"] | {"n_processes": 3, "rate_per_s": 800.0})
+
+    found = [
+        measure_load(
+            serve_virtually,
+            np.full(400, 1_000_000),
+            dataclasses.replace(server, seed=seed),
+            left_s=lambda: 10.0,
+        ).fixed
+        for seed in range(4)
+    ]
+
+    assert [one.p99_ms for one in found] == [pytest.approx(11.3, rel=0.05)] * 4
+    assert len({one.served_p99_ms for one in found}) == 4
 
 
 def test_each_process_draws_other_arrivals(bench: Bench) -> None:
-    settings = make_settings(server=SETTINGS["server"] | {"max_s": 0.01})
-    quick = replace(bench, settings=settings)
+    settings = make_settings(server=SETTINGS["server"] | {"n_processes": 2, "max_s": 0.01})
+    quick = dataclasses.replace(bench, settings=settings)
 
     state = measure_under_load(known_load(), quick, new_state())
     state = measure_under_load(known_load(), quick, state)

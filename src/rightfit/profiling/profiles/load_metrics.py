@@ -31,10 +31,9 @@ def set_under_load(profile: Profile, served: Sequence[Json], settings: Measuring
     highest = [one["highest"] for one in served]
     _set_p99(profile, fixed, settings)
     _set_max_rate(profile, highest, settings)
-    busy = [one["utilisation"] for one in fixed if one["utilisation"] is not None]
     profile.how["server"] = {
         "rate_per_s": settings.server.rate_per_s,
-        "utilisation": statistics.median(busy) if busy else None,
+        "utilisation": statistics.median(one["utilisation"] for one in fixed),
         "p99_limit_ms": settings.server.p99_limit_ms,
         "processes": list(served),
     }

@@ -79,14 +79,14 @@ class FixedRate:
     Args:
         p99_ms: p99 of the queue at that rate; ``None`` when it was not measured.
         served_p99_ms: p99 of the requests that were served, without a replay.
-        utilisation: Share of time the server was busy.
+        utilisation: Share of time the server was busy; above 1 when it could not keep up.
         n_requests: Requests behind it.
         reason: Why there is no p99.
     """
 
     p99_ms: float | None
     served_p99_ms: float | None
-    utilisation: float | None
+    utilisation: float
     n_requests: int
     reason: str | None
 
@@ -149,49 +149,46 @@ def measure_load(
         left_s: Returns the seconds that are left.
     """
     generator = np.random.default_rng(server.seed)
-    trial, reason = _serve_fixed_rate(serve, services_ns, server, left_s(), generator)
+    trial, fixed = _measure_fixed_rate(serve, services_ns, server, left_s(), generator)
     known = [] if trial is None else [trial]
-    return UnderLoad(
-        _describe_fixed_rate(trial, reason, generator),
-        search_max_rate(serve, services_ns, known, server.aim, left_s=left_s, generator=generator),
+    highest = search_max_rate(
+        serve, services_ns, known, server.aim, left_s=left_s, generator=generator
     )
+    return UnderLoad(fixed, highest)
 
 
-def _serve_fixed_rate(
+def _measure_fixed_rate(
     serve: Serve,
     services_ns: npt.NDArray[np.int64],
     server: ServerRequest,
     left_s: float,
     generator: np.random.Generator,
-) -> tuple[LoadTrial | None, str | None]:
-    """Serve at the fixed rate; return the trial, and why it gives no p99."""
+) -> tuple[LoadTrial | None, FixedRate]:
+    """Serve at the fixed rate; return the trial, ``None`` when there was none, and its p99."""
     rate_per_s = server.rate_per_s
     utilisation = rate_per_s * float(services_ns.mean()) / NS_PER_S
     if utilisation > MAX_UTILISATION:
-        return None, _too_slow(rate_per_s, utilisation)
+        return None, _no_p99(utilisation, _too_slow(rate_per_s, utilisation))
     n_requests = server.n_own_requests + math.ceil(settling_requests(utilisation))
     n_requests = min(n_requests, int(FIXED_RATE_SHARE * left_s * rate_per_s))
     if n_requests < calls_to_hold(SHARE):
         reason = f"{calls_to_hold(SHARE)} requests at {rate_per_s:g}/s take longer than allowed"
-        return None, reason
+        return None, _no_p99(utilisation, reason)
     trial = serve_trial(serve, rate_per_s, n_requests, generator)
-    is_too_slow = trial.utilisation > MAX_UTILISATION
-    return trial, _too_slow(rate_per_s, trial.utilisation) if is_too_slow else None
-
-
-def _describe_fixed_rate(
-    trial: LoadTrial | None, reason: str | None, generator: np.random.Generator
-) -> FixedRate:
-    if trial is None or reason is not None:
-        return FixedRate(None, None, None if trial is None else trial.utilisation, 0, reason)
+    if trial.utilisation > MAX_UTILISATION:
+        return trial, _no_p99(trial.utilisation, _too_slow(rate_per_s, trial.utilisation))
     replay = draw_replay(trial.services_ns, N_FINAL, generator)
-    return FixedRate(
-        p99_ms=replay.p99_ns(trial.rate_per_s) / NS_PER_MS,
+    return trial, FixedRate(
+        p99_ms=replay.p99_ns(rate_per_s) / NS_PER_MS,
         served_p99_ms=float(np.quantile(trial.latencies_ns, SHARE)) / NS_PER_MS,
         utilisation=trial.utilisation,
         n_requests=len(trial.services_ns),
         reason=None,
     )
+
+
+def _no_p99(utilisation: float, reason: str) -> FixedRate:
+    return FixedRate(None, None, utilisation, 0, reason)
 
 
 def _too_slow(rate_per_s: float, utilisation: float) -> str:

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from rightfit.profiling.worker.queue_replay import (
+    MAX_UTILISATION,
+    QueueReplay,
+    draw_replay,
+    find_max_rate,
+    rate_error,
+    settling_requests,
+)
+
+MS = 1_000_000
+N = 400_000
+
+
+def exponential_replay(mean_ms: float, seed: int = 1) -> QueueReplay:
+    generator = np.random.default_rng(seed)
+    services_ns = generator.exponential(mean_ms * MS, N)
+    return QueueReplay(services_ns, np.cumsum(generator.standard_exponential(N)))
+
+
+def test_replay_is_lindleys_recursion() -> None:
+    # Arrivals at 5, 8 and 40 ms, each served for 10 ms: the second waits 7 ms, the third not.
+    # The first half of so short a replay is its start-up, so the queue is given twice.
+    gaps = np.array([1000.0, 1.0, 1.0, 5.0, 3.0, 32.0])
+    replay = QueueReplay(np.array([1.0, 1.0, 1.0, 10.0, 10.0, 10.0]) * MS, np.cumsum(gaps))
+
+    latencies_ms = replay.latencies_ns(1_000.0) / MS
+
+    assert latencies_ms.tolist() == pytest.approx([10.0, 17.0, 10.0])
+
+
+def test_start_up_with_its_short_queue_is_discarded() -> None:
+    replay = exponential_replay(1.0)
+
+    n_kept = len(replay.latencies_ns(900.0))
+
+    assert N - n_kept == pytest.approx(5 * 1 / 0.1**2, rel=0.1)
+
+
+def test_more_load_takes_longer_to_settle() -> None:
+    assert settling_requests(0.5) == 4
+    assert settling_requests(0.9) == 100
+    assert settling_requests(5.0) == settling_requests(MAX_UTILISATION)
+
+
+def test_p99_agrees_with_queueing_theory() -> None:
+    # M/M/1: the time from arrival to answer is exponential with rate mu - lambda.
+    p99_ms = exponential_replay(1.0).p99_ns(700.0) / MS
+
+    assert p99_ms == pytest.approx(math.log(100) / 0.3, rel=0.05)
+
+
+@pytest.mark.parametrize("limit_ms", [10, 50])
+def test_highest_rate_agrees_with_queueing_theory(limit_ms: int) -> None:
+    # M/M/1: the p99 is ln(100) / (mu - lambda).
+    rate = find_max_rate(exponential_replay(1.0), limit_ms)
+
+    assert rate == pytest.approx(1_000 - 1_000 * math.log(100) / limit_ms, rel=0.02)
+
+
+def test_rate_just_above_the_highest_misses_the_limit() -> None:
+    replay = exponential_replay(2.0)
+
+    rate = find_max_rate(replay, 20)
+
+    assert rate is not None
+    assert replay.p99_ns(0.99 * rate) < 20 * MS < replay.p99_ns(1.01 * rate)
+
+
+def test_limit_below_the_service_time_has_no_rate() -> None:
+    replay = draw_replay(np.full(200, 30 * MS), 10_000, np.random.default_rng(0))
+
+    assert find_max_rate(replay, 20) is None
+
+
+def test_limit_that_any_queue_meets_ends_at_the_highest_utilisation() -> None:
+    replay = draw_replay(np.full(200, 1_000), 10_000, np.random.default_rng(0))
+
+    rate = find_max_rate(replay, 1_000)
+
+    assert rate == pytest.approx(980_000)
+
+
+def test_calls_slowed_together_stay_together_in_a_replay() -> None:
+    # One stretch of 100 slow calls in 1,000: drawn one by one, no two would follow each other
+    # more often than by chance.
+    services_ns = np.full(1_000, MS)
+    services_ns[300:400] = 3 * MS
+
+    drawn_ns = draw_replay(services_ns, 50_000, np.random.default_rng(0)).services_ns
+    is_slow = drawn_ns > 2 * MS
+
+    assert is_slow.mean() == pytest.approx(0.1, abs=0.02)
+    assert is_slow[1:][is_slow[:-1]].mean() > 0.8
+
+
+def test_error_is_the_deviation_of_rates_from_repeated_measurements() -> None:
+    generator = np.random.default_rng(3)
+    samples_ns = [(generator.exponential(MS, 2_000)).astype(np.int64) for _ in range(40)]
+
+    rates = [find_max_rate(draw_replay(s, 2**17, generator), 20) for s in samples_ns]
+    errors = [rate_error(s, 20) for s in samples_ns]
+
+    found = np.array(rates, dtype=float)
+    assert np.mean(errors) == pytest.approx(found.std() / found.mean(), rel=0.4)
+
+
+def test_error_counts_services_slowed_together() -> None:
+    generator = np.random.default_rng(3)
+    shuffled_ns = np.repeat([MS, 2 * MS], 1_000)
+    generator.shuffle(shuffled_ns)
+
+    assert rate_error(np.repeat([MS, 2 * MS], 1_000), 20) > 3 * rate_error(shuffled_ns, 20)
+
+
+def test_error_of_too_few_services_is_unknown() -> None:
+    assert rate_error(np.full(19, MS), 20) == math.inf
