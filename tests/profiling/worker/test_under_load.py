@@ -88,7 +88,7 @@ def test_p99_at_the_fixed_rate_is_that_of_the_queue_not_of_the_few_served() -> N
         for seed in range(4)
     ]
 
-    assert [one.p99_ms for one in found] == [pytest.approx(11.3, rel=0.05)] * 4
+    assert [one.p99_ms for one in found] == [pytest.approx(11.3, rel=0.08)] * 4
     assert len({one.served_p99_ms for one in found}) == 4
 
 

@@ -64,23 +64,3 @@ def time_open_loop(
         call(row)
         latencies_ns[i] = clock_ns() - due_ns
     return latencies_ns
-
-
-def service_times_ns(
-    arrivals_ns: npt.NDArray[np.int64], latencies_ns: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return how long each request kept the server busy.
-
-    Service begins with the arrival or with the answer before, whichever is later.
-
-    Args:
-        arrivals_ns: Scheduled arrivals, rising.
-        latencies_ns: Time from each one's arrival to its answer.
-
-    >>> service_times_ns(np.array([0, 5, 30]), np.array([10, 15, 10])).tolist()
-    [10, 10, 10]
-    """
-    answered_ns = arrivals_ns + latencies_ns
-    begun_ns = arrivals_ns.copy()
-    begun_ns[1:] = np.maximum(begun_ns[1:], answered_ns[:-1])
-    return answered_ns - begun_ns

@@ -7,6 +7,10 @@ the queue is replayed with far more arrivals than could be waited for (Lindley's
 and services are drawn once and a rate only stretches the gaps: the share of late requests then
 rises with the rate, without noise between two rates.
 
+A request that finds the server idle takes longer. Such a queue is one whose server needs a time to
+start: its latencies are those of the warm queue plus, independently, either the whole starting time
+or a part of it, uniform from none to all (Levy and Kleinrock, Operations Research 34, 1986).
+
 Service times are drawn in blocks (moving-block bootstrap: Künsch, The Annals of Statistics 17,
 1989), so that calls slowed together stay together.
 """
@@ -18,19 +22,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import NS_PER_MS
+from rightfit.profiling.worker.service_times import ServiceTimes, Times
 from rightfit.profiling.worker.throughput import NS_PER_S
-
-Times = npt.NDArray[np.float64]
 
 SHARE = 0.99
 MAX_UTILISATION = 0.98  # beyond, a queue takes longer to settle than one can wait
 MIN_UTILISATION = 0.001
 START_SETTLINGS = 5  # settling times of a queue that are discarded
 N_ROUGH = 2**16  # replayed requests that place the next trial
-N_FINAL = 2**18  # replayed requests behind a result: 1.5 % noise in the rate at most
+N_FINAL = 2**18  # replayed requests behind a highest rate: at most 1.5 % of noise
+N_MOST = 2**20  # replayed requests behind a p99, which is noisier than a rate when load is high
+N_PER_SETTLING = 2**15
 TOLERANCE = 0.002  # of a result
 ROUGH_TOLERANCE = 0.01  # of the rate of a trial
 FIRST_STEP = 0.95  # the approximate rate is up to a tenth too high
@@ -52,17 +56,30 @@ def settling_requests(utilisation: float) -> float:
     return round(1 / (1 - min(utilisation, MAX_UTILISATION)) ** 2, 9)
 
 
+def requests_of_p99(utilisation: float) -> int:
+    """Return how many requests to replay for a p99.
+
+    >>> requests_of_p99(0.5), requests_of_p99(0.98)
+    (262144, 1048576)
+    """
+    return min(N_MOST, max(N_FINAL, int(N_PER_SETTLING * settling_requests(utilisation))))
+
+
 @dataclass(frozen=True)
 class QueueReplay:
     """A queue with one server, first come, first served, whose requests are drawn.
 
     Args:
-        services_ns: Service time of each request, shape (n,).
+        services_ns: Service time of each request that waited, shape (n,).
         unit_arrivals: Arrival of each request in units of the mean gap, shape (n,), rising.
+        cold_ns: What a request takes longer that finds the server idle.
+        start_shares: Uniform numbers that place each request in a start of the server, shape (n,).
     """
 
     services_ns: Times
     unit_arrivals: Times
+    cold_ns: float
+    start_shares: Times
 
     @functools.cached_property
     def work_ns(self) -> Times:
@@ -75,8 +92,14 @@ class QueueReplay:
         return NS_PER_S * len(self.work_ns) / float(self.work_ns[-1])
 
     def utilisation(self, rate_per_s: float) -> float:
-        """Return the share of time the server is busy at a rate."""
+        """Return the share of time that serving takes at a rate, starts of the server aside."""
         return rate_per_s / self.full_rate_per_s
+
+    def busy_share(self, rate_per_s: float) -> float:
+        """Return the share of time the server is busy at a rate, its starts included."""
+        utilisation = self.utilisation(rate_per_s)
+        starting = rate_per_s / NS_PER_S * self.cold_ns
+        return utilisation + (1 - utilisation) * starting / (1 + starting)
 
     def latencies_ns(self, rate_per_s: float) -> Times:
         """Return the time from arrival to answer of each request, the start-up discarded.
@@ -86,8 +109,18 @@ class QueueReplay:
         """
         ahead_ns = self.unit_arrivals * (NS_PER_S / rate_per_s) - self.work_ns
         begun_ns = np.maximum.accumulate(ahead_ns + self.services_ns)
+        latencies_ns = begun_ns - ahead_ns
+        if self.cold_ns > 0:
+            latencies_ns += self._starts_ns(rate_per_s)
         n_start = int(START_SETTLINGS * settling_requests(self.utilisation(rate_per_s)))
-        return (begun_ns - ahead_ns)[min(n_start, len(ahead_ns) // 2) :]
+        return latencies_ns[min(n_start, len(ahead_ns) // 2) :]
+
+    def _starts_ns(self, rate_per_s: float) -> Times:
+        """Return what starts of the server add to each latency."""
+        starting = rate_per_s / NS_PER_S * self.cold_ns
+        whole = 1 / (1 + starting)
+        part = (self.start_shares - whole) / (1 - whole)
+        return np.where(self.start_shares < whole, 1.0, part) * self.cold_ns
 
     def p99_ns(self, rate_per_s: float) -> float:
         """Return the p99 of the latencies at a rate."""
@@ -99,22 +132,24 @@ class QueueReplay:
 
 
 def draw_replay(
-    services_ns: npt.NDArray[np.int64], n_requests: int, generator: np.random.Generator
+    services: ServiceTimes, n_requests: int, generator: np.random.Generator
 ) -> QueueReplay:
     """Draw a queue's requests: Poisson arrivals, service times in blocks of those measured.
 
     Args:
-        services_ns: Measured service times, in order.
+        services: Measured service times.
         n_requests: Requests to replay.
         generator: Draws both.
     """
-    n_services = len(services_ns)
+    n_services = len(services)
     block = max(1, round(n_services ** (1 / 3)))
     starts = generator.integers(0, n_services, math.ceil(n_requests / block))
     drawn = (starts[:, None] + np.arange(block)).ravel()[:n_requests] % n_services
     return QueueReplay(
-        services_ns[drawn].astype(np.float64),
+        services.warm_ns[drawn],
         np.cumsum(generator.standard_exponential(n_requests)),
+        services.cold_ns,
+        generator.random(n_requests) if services.cold_ns > 0 else np.empty(0),
     )
 
 
@@ -204,7 +239,7 @@ def approximate_rate(services_ns: Times, limit_ns: float) -> float:
     return NS_PER_S / float(_taken_ns(services_ns, limit_ns).mean())
 
 
-def rate_error(services_ns: npt.NDArray[np.int64], limit_ms: float) -> float:
+def rate_error(services: ServiceTimes, limit_ms: float) -> float:
     """Estimate the relative standard error of a highest rate found from service times.
 
     It is that of the approximate rate, by batch means (20 batches), so that services slowed
@@ -212,15 +247,15 @@ def rate_error(services_ns: npt.NDArray[np.int64], limit_ms: float) -> float:
     can seem alike by chance.
 
     Args:
-        services_ns: Measured service times, in order.
+        services: Measured service times.
         limit_ms: Limit of the p99.
 
     Returns:
         The standard error as a share; infinite for fewer services than batches.
     """
-    if len(services_ns) < N_BATCHES:
+    if len(services) < N_BATCHES:
         return math.inf
-    taken_ns = _taken_ns(services_ns.astype(np.float64), limit_ms * NS_PER_MS)
+    taken_ns = _taken_ns(services.warm_ns, limit_ms * NS_PER_MS)
     means_ns = np.array([batch.mean() for batch in np.array_split(taken_ns, N_BATCHES)])
     by_batches_ns = float(means_ns.std(ddof=1)) / math.sqrt(N_BATCHES)
     independent_ns = float(taken_ns.std(ddof=1)) / math.sqrt(len(taken_ns))

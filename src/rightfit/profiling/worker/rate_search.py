@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import calls_to_hold
-from rightfit.profiling.worker.open_loop import poisson_arrivals_ns, service_times_ns
+from rightfit.profiling.worker.open_loop import poisson_arrivals_ns
 from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
     N_FINAL,
@@ -31,9 +30,15 @@ from rightfit.profiling.worker.queue_replay import (
     rate_error,
     settling_requests,
 )
+from rightfit.profiling.worker.service_times import (
+    Nanoseconds,
+    ServiceTimes,
+    pool_services,
+    read_services,
+    without_idling,
+)
 from rightfit.profiling.worker.throughput import NS_PER_S
 
-Nanoseconds = npt.NDArray[np.int64]
 Serve = Callable[[Nanoseconds], Nanoseconds]  # latencies of scheduled arrivals
 
 TRIAL_SETTLINGS = 3  # settling times of its queue that a trial lasts at least
@@ -49,18 +54,18 @@ class LoadTrial:
 
     Args:
         rate_per_s: Rate of the arrivals.
-        services_ns: Service time of each request, the start-up discarded.
+        services: Service time of each request, the start-up discarded.
         latencies_ns: Time from each one's scheduled arrival to its answer.
     """
 
     rate_per_s: float
-    services_ns: Nanoseconds
+    services: ServiceTimes
     latencies_ns: Nanoseconds
 
     @property
     def utilisation(self) -> float:
         """Share of the time the server was busy, above 1 when it could not keep up."""
-        return self.rate_per_s * float(self.services_ns.mean()) / NS_PER_S
+        return self.rate_per_s * float(self.services.measured_ns.mean()) / NS_PER_S
 
 
 @dataclass(frozen=True)
@@ -114,10 +119,11 @@ def serve_trial(
     """
     arrivals_ns = poisson_arrivals_ns(rate_per_s, n_requests, generator)
     latencies_ns = serve(arrivals_ns)
-    services_ns = service_times_ns(arrivals_ns, latencies_ns)
-    utilisation = rate_per_s * float(services_ns.mean()) / NS_PER_S
+    services = read_services(arrivals_ns, latencies_ns)
+    utilisation = rate_per_s * float(services.measured_ns.mean()) / NS_PER_S
     n_start = int(min(settling_requests(utilisation), MAX_START_SHARE * n_requests))
-    return LoadTrial(rate_per_s, services_ns[n_start:], latencies_ns[n_start:])
+    settled = ServiceTimes(services.measured_ns[n_start:], services.found_idle[n_start:])
+    return LoadTrial(rate_per_s, settled, latencies_ns[n_start:])
 
 
 def search_max_rate(
@@ -133,31 +139,31 @@ def search_max_rate(
 
     Args:
         serve: Answers scheduled arrivals.
-        closed_ns: Service times of a closed loop; predict the first rate if no trial is known.
+        closed_ns: Service times of a closed loop; predict the first rate, with the trials known.
         known: Trials made before, at other rates.
         aim: What to find and how precisely.
         left_s: Returns the seconds that are left for trials.
         generator: Draws arrivals and replays.
     """
     trials = list(known)
-    services_ns = trials[-1].services_ns if trials else closed_ns
+    services = pool_services([without_idling(closed_ns), *(trial.services for trial in trials)])
     while len(trials) < MAX_TRIALS:
-        rough = draw_replay(services_ns, N_ROUGH, generator)
+        rough = draw_replay(services, N_ROUGH, generator)
         rate_per_s = find_max_rate(rough, aim.limit_ms, tolerance=ROUGH_TOLERANCE)
         if rate_per_s is None:
             break
-        near_ns = pool_near(trials, rate_per_s)
-        n_requests = requests_of_trial(rate_per_s, near_ns, services_ns, aim, left_s=left_s())
+        near = pool_near(trials, rate_per_s)
+        n_requests = requests_of_trial(rate_per_s, near, services, aim, left_s=left_s())
         if n_requests == 0:
             break
         trials.append(serve_trial(serve, rate_per_s, n_requests, generator))
-        services_ns = pool_near(trials, rate_per_s, n_least=aim.n_services)
-    return conclude(trials, services_ns, aim, generator)
+        services = pool_near(trials, rate_per_s, n_least=aim.n_services)
+    return conclude(trials, services, aim, generator)
 
 
 def conclude(
     trials: Sequence[LoadTrial],
-    services_ns: Nanoseconds,
+    services: ServiceTimes,
     aim: SearchAim,
     generator: np.random.Generator,
 ) -> RateFound:
@@ -165,11 +171,11 @@ def conclude(
 
     Args:
         trials: Trials made.
-        services_ns: Their service times near the last rate; a closed loop's if there are none.
+        services: Their service times near the last rate; all known ones if none is near.
         aim: What to find.
         generator: Draws the replay.
     """
-    replay = draw_replay(services_ns, N_FINAL, generator)
+    replay = draw_replay(services, N_FINAL, generator)
     rate_per_s = find_max_rate(replay, aim.limit_ms)
     if rate_per_s is None:
         return _nothing(trials, f"the p99 exceeds {aim.limit_ms:g} ms without any load")
@@ -177,13 +183,12 @@ def conclude(
         n_least = calls_to_hold(SHARE)
         reason = f"{n_least} requests at {rate_per_s:.3g}/s take longer than allowed in a process"
         return _nothing(trials, reason)
-    utilisation = replay.utilisation(rate_per_s)
     return RateFound(
         rate_per_s,
-        utilisation,
-        error=rate_error(services_ns, aim.limit_ms),
-        is_capped=utilisation > MAX_UTILISATION * (1 - TOLERANCE),
-        n_services=len(services_ns),
+        utilisation=replay.busy_share(rate_per_s),
+        error=rate_error(services, aim.limit_ms),
+        is_capped=replay.utilisation(rate_per_s) > MAX_UTILISATION * (1 - TOLERANCE),
+        n_services=len(services),
         n_trials=len(trials),
         reason=None,
     )
@@ -201,7 +206,7 @@ def _nothing(trials: Sequence[LoadTrial], reason: str) -> RateFound:
     )
 
 
-def pool_near(trials: Sequence[LoadTrial], rate_per_s: float, *, n_least: int = 0) -> Nanoseconds:
+def pool_near(trials: Sequence[LoadTrial], rate_per_s: float, *, n_least: int = 0) -> ServiceTimes:
     """Return the service times of the trials near a rate, in order of measuring.
 
     Args:
@@ -213,16 +218,15 @@ def pool_near(trials: Sequence[LoadTrial], rate_per_s: float, *, n_least: int = 
     pooled: list[LoadTrial] = []
     for trial in by_distance:
         is_near = 1 / NEAR <= trial.rate_per_s / rate_per_s <= NEAR
-        if is_near or sum(len(one.services_ns) for one in pooled) < n_least:
+        if is_near or sum(len(one.services) for one in pooled) < n_least:
             pooled.append(trial)
-    in_order = [trial.services_ns for trial in trials if trial in pooled]
-    return np.concatenate([np.empty(0, dtype=np.int64), *in_order])
+    return pool_services([trial.services for trial in trials if trial in pooled])
 
 
 def requests_of_trial(
     rate_per_s: float,
-    near_ns: Nanoseconds,
-    services_ns: Nanoseconds,
+    near: ServiceTimes,
+    services: ServiceTimes,
     aim: SearchAim,
     *,
     left_s: float,
@@ -234,22 +238,22 @@ def requests_of_trial(
 
     Args:
         rate_per_s: Rate of its arrivals.
-        near_ns: Service times known near the rate.
-        services_ns: Service times that predicted the rate.
+        near: Service times known near the rate.
+        services: Service times that predicted the rate.
         aim: What to find.
         left_s: Seconds left.
     """
-    mean_s = float(services_ns.mean()) / NS_PER_S
-    n_missing = aim.n_services - len(near_ns)
-    error = rate_error(near_ns, aim.limit_ms)
+    mean_s = float(services.measured_ns.mean()) / NS_PER_S
+    n_missing = aim.n_services - len(near)
+    error = rate_error(near, aim.limit_ms)
     if error > aim.error and math.isfinite(error):
-        n_needed = math.ceil(len(near_ns) * (error / aim.error) ** 2)
-        n_missing = max(n_missing, n_needed - len(near_ns))
+        n_needed = math.ceil(len(near) * (error / aim.error) ** 2)
+        n_missing = max(n_missing, n_needed - len(near))
     if n_missing <= 0:
         return 0
     n_least = calls_to_hold(SHARE)
     n_queue = math.ceil(TRIAL_SETTLINGS * settling_requests(rate_per_s * mean_s))
-    n_wanted = max(n_least, n_queue, min(n_missing, len(near_ns)))
+    n_wanted = max(n_least, n_queue, min(n_missing, len(near)))
     n_possible = int(left_s * min(rate_per_s, MAX_UTILISATION / mean_s))
     n_requests = min(n_wanted, max(n_least, int(MAX_TIME_SHARE * n_possible)))
     return n_requests if n_requests <= n_possible else 0

@@ -16,9 +16,9 @@ from rightfit.profiling.worker.latency import NS_PER_MS, Call, calls_to_hold, ti
 from rightfit.profiling.worker.open_loop import time_open_loop
 from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
-    N_FINAL,
     SHARE,
     draw_replay,
+    requests_of_p99,
     settling_requests,
 )
 from rightfit.profiling.worker.rate_search import (
@@ -177,12 +177,12 @@ def _measure_fixed_rate(
     trial = serve_trial(serve, rate_per_s, n_requests, generator)
     if trial.utilisation > MAX_UTILISATION:
         return trial, _no_p99(trial.utilisation, _too_slow(rate_per_s, trial.utilisation))
-    replay = draw_replay(trial.services_ns, N_FINAL, generator)
+    replay = draw_replay(trial.services, requests_of_p99(trial.utilisation), generator)
     return trial, FixedRate(
         p99_ms=replay.p99_ns(rate_per_s) / NS_PER_MS,
         served_p99_ms=float(np.quantile(trial.latencies_ns, SHARE)) / NS_PER_MS,
         utilisation=trial.utilisation,
-        n_requests=len(trial.services_ns),
+        n_requests=len(trial.services),
         reason=None,
     )
 
