@@ -304,8 +304,8 @@ def check_max_rate(*, n_runs: int) -> dict[str, float]:
             covers = "-" if one.covers is None else f"{one.covers:.1%}"
             width = "-" if one.half_width is None else f"{one.half_width:.1%}"
             print(
-                f"{shape:<16}{service_ms:>5g}{limit:>7}  {name:<10}{one.within:>12.1%}{one.found:>12.1%}{covers:>12}"
-                f"{one.error:>12.1%}{width:>12}{one.seconds:>12.1f}",
+                f"{shape:<16}{service_ms:>5g}{limit:>7}  {name:<10}{one.within:>12.1%}"
+                f"{one.found:>12.1%}{covers:>12}{one.error:>12.1%}{width:>12}{one.seconds:>12.1f}",
                 flush=True,
             )
     return _figures(found)

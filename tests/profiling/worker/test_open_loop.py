@@ -4,11 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rightfit.profiling.worker.open_loop import (
-    poisson_arrivals_ns,
-    service_times_ns,
-    time_open_loop,
-)
+from rightfit.profiling.worker.open_loop import poisson_arrivals_ns, time_open_loop
 
 MS = 1_000_000
 ROWS = [np.zeros((1, 1), dtype=np.float32)]
@@ -58,15 +54,6 @@ def test_idle_time_is_slept_up_to_the_last_stretch() -> None:
 
     assert latencies_ms == [1.0, 1.0]  # the overshoot is not in the second one
     assert machine.slept_s == pytest.approx(0.0488, abs=1e-4)
-
-
-def test_service_times_are_what_the_machine_took() -> None:
-    arrivals_ms = [0, 5, 8, 100]
-    latencies_ns = np.array(run(Machine(10 * MS), arrivals_ms)) * MS
-
-    services_ns = service_times_ns(np.array(arrivals_ms) * MS, latencies_ns.astype(np.int64))
-
-    assert (services_ns / MS).tolist() == [10.0, 10.0, 10.0, 10.0]
 
 
 def test_arrivals_come_at_the_rate_asked_for() -> None:

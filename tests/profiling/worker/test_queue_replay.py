@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from rightfit.profiling.worker.queue_replay import (
@@ -13,26 +14,64 @@ from rightfit.profiling.worker.queue_replay import (
     rate_error,
     settling_requests,
 )
+from rightfit.profiling.worker.service_times import ServiceTimes, without_idling
 
 MS = 1_000_000
 N = 400_000
 
 
-def exponential_replay(mean_ms: float, seed: int = 1) -> QueueReplay:
-    generator = np.random.default_rng(seed)
+def replay_of(
+    services_ns: npt.NDArray[np.float64], gaps: npt.NDArray[np.float64], *, cold_ns: float = 0
+) -> QueueReplay:
+    shares = np.random.default_rng(9).random(len(gaps))
+    return QueueReplay(services_ns, np.cumsum(gaps), cold_ns, shares)
+
+
+def exponential_replay(mean_ms: float) -> QueueReplay:
+    generator = np.random.default_rng(1)
     services_ns = generator.exponential(mean_ms * MS, N)
-    return QueueReplay(services_ns, np.cumsum(generator.standard_exponential(N)))
+    return replay_of(services_ns, generator.standard_exponential(N))
+
+
+def served_ns(arrivals_ns: npt.NDArray[np.float64], cold_ns: float) -> npt.NDArray[np.float64]:
+    """Serve 1 ms each, longer when idle, one request after the other."""
+    free_ns, latencies_ns = 0.0, []
+    for arrival_ns in arrivals_ns.tolist():
+        start_ns = cold_ns if free_ns <= arrival_ns else 0.0
+        free_ns = max(free_ns, arrival_ns) + start_ns + MS
+        latencies_ns.append(free_ns - arrival_ns)
+    return np.array(latencies_ns)
 
 
 def test_replay_is_lindleys_recursion() -> None:
     # Arrivals at 5, 8 and 40 ms, each served for 10 ms: the second waits 7 ms, the third not.
-    # The first half of so short a replay is its start-up, so the queue is given twice.
+    # The first half of so short a replay is its start-up.
     gaps = np.array([1000.0, 1.0, 1.0, 5.0, 3.0, 32.0])
-    replay = QueueReplay(np.array([1.0, 1.0, 1.0, 10.0, 10.0, 10.0]) * MS, np.cumsum(gaps))
+    replay = replay_of(np.array([1.0, 1.0, 1.0, 10.0, 10.0, 10.0]) * MS, gaps)
 
     latencies_ms = replay.latencies_ns(1_000.0) / MS
 
     assert latencies_ms.tolist() == pytest.approx([10.0, 17.0, 10.0])
+
+
+@pytest.mark.parametrize(("rate_per_s", "cold_ms"), [(300.0, 1.0), (700.0, 1.0), (600.0, 4.0)])
+def test_requests_that_find_the_server_idle_take_longer(rate_per_s: float, cold_ms: float) -> None:
+    gaps = np.random.default_rng(1).standard_exponential(N)
+    replay = replay_of(np.full(N, 1.0 * MS), gaps, cold_ns=cold_ms * MS)
+
+    found_ns = replay.latencies_ns(rate_per_s)
+
+    expected_ns = served_ns(np.cumsum(gaps) * 1e9 / rate_per_s, cold_ms * MS)
+    assert found_ns.mean() == pytest.approx(expected_ns.mean(), rel=0.02)
+    assert np.quantile(found_ns, 0.99) == pytest.approx(np.quantile(expected_ns, 0.99), rel=0.03)
+
+
+def test_starts_of_the_server_keep_it_busy() -> None:
+    # Of the half of the time in which a warm server would be idle, starts take 0.5 / (1 + 0.5).
+    replay = replay_of(np.full(100, 1.0 * MS), np.ones(100), cold_ns=1.0 * MS)
+
+    assert replay.utilisation(500.0) == pytest.approx(0.5)
+    assert replay.busy_share(500.0) == pytest.approx(0.5 + 0.5 / 3)
 
 
 def test_start_up_with_its_short_queue_is_discarded() -> None:
@@ -74,13 +113,13 @@ def test_rate_just_above_the_highest_misses_the_limit() -> None:
 
 
 def test_limit_below_the_service_time_has_no_rate() -> None:
-    replay = draw_replay(np.full(200, 30 * MS), 10_000, np.random.default_rng(0))
+    replay = draw_replay(without_idling(np.full(200, 30 * MS)), 10_000, np.random.default_rng(0))
 
     assert find_max_rate(replay, 20) is None
 
 
 def test_limit_that_any_queue_meets_ends_at_the_highest_utilisation() -> None:
-    replay = draw_replay(np.full(200, 1_000), 10_000, np.random.default_rng(0))
+    replay = draw_replay(without_idling(np.full(200, 1_000)), 10_000, np.random.default_rng(0))
 
     rate = find_max_rate(replay, 1_000)
 
@@ -93,8 +132,8 @@ def test_calls_slowed_together_stay_together_in_a_replay() -> None:
     services_ns = np.full(1_000, MS)
     services_ns[300:400] = 3 * MS
 
-    drawn_ns = draw_replay(services_ns, 50_000, np.random.default_rng(0)).services_ns
-    is_slow = drawn_ns > 2 * MS
+    replay = draw_replay(without_idling(services_ns), 50_000, np.random.default_rng(0))
+    is_slow = replay.services_ns > 2 * MS
 
     assert is_slow.mean() == pytest.approx(0.1, abs=0.02)
     assert is_slow[1:][is_slow[:-1]].mean() > 0.8
@@ -102,22 +141,33 @@ def test_calls_slowed_together_stay_together_in_a_replay() -> None:
 
 def test_error_is_the_deviation_of_rates_from_repeated_measurements() -> None:
     generator = np.random.default_rng(3)
-    samples_ns = [(generator.exponential(MS, 2_000)).astype(np.int64) for _ in range(40)]
+    samples = [without_idling(generator.exponential(MS, 2_000).astype(np.int64)) for _ in range(40)]
 
-    rates = [find_max_rate(draw_replay(s, 2**17, generator), 20) for s in samples_ns]
-    errors = [rate_error(s, 20) for s in samples_ns]
+    rates = [find_max_rate(draw_replay(sample, 2**17, generator), 20) for sample in samples]
+    errors = [rate_error(sample, 20) for sample in samples]
 
     found = np.array(rates, dtype=float)
     assert np.mean(errors) == pytest.approx(found.std() / found.mean(), rel=0.4)
 
 
 def test_error_counts_services_slowed_together() -> None:
-    generator = np.random.default_rng(3)
-    shuffled_ns = np.repeat([MS, 2 * MS], 1_000)
-    generator.shuffle(shuffled_ns)
+    together_ns = np.repeat([MS, 2 * MS], 1_000)
+    shuffled_ns = np.random.default_rng(3).permutation(together_ns)
 
-    assert rate_error(np.repeat([MS, 2 * MS], 1_000), 20) > 3 * rate_error(shuffled_ns, 20)
+    together, shuffled = (without_idling(s) for s in (together_ns, shuffled_ns))
+
+    assert rate_error(together, 20) > 3 * rate_error(shuffled, 20)
 
 
 def test_error_of_too_few_services_is_unknown() -> None:
-    assert rate_error(np.full(19, MS), 20) == math.inf
+    assert rate_error(without_idling(np.full(19, MS)), 20) == math.inf
+
+
+def test_replay_starts_the_server_as_long_as_was_measured() -> None:
+    found_idle = np.arange(100) % 2 == 0
+    services = ServiceTimes(np.where(found_idle, 3 * MS, MS), found_idle)
+
+    replay = draw_replay(services, 1_000, np.random.default_rng(0))
+
+    assert replay.cold_ns == 2 * MS
+    assert set(replay.services_ns.tolist()) == {1.0 * MS}
