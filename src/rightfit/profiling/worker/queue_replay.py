@@ -31,14 +31,15 @@ SHARE = 0.99
 MAX_UTILISATION = 0.98  # beyond, a queue takes longer to settle than one can wait
 MIN_UTILISATION = 0.001
 START_SETTLINGS = 5  # settling times of a queue that are discarded
-N_ROUGH = 2**16  # replayed requests that place the next trial
+N_ROUGH = 2**15  # replayed requests that place the next trial
 N_FINAL = 2**18  # replayed requests behind a highest rate: at most 1.5 % of noise
 N_MOST = 2**20  # replayed requests behind a p99, which is noisier than a rate when load is high
 N_PER_SETTLING = 2**15
 TOLERANCE = 0.002  # of a result
 ROUGH_TOLERANCE = 0.01  # of the rate of a trial
 FIRST_STEP = 0.95  # the approximate rate is up to a tenth too high
-STEP = 0.7
+STEP_UP = 1.12
+STEP_DOWN = 0.8
 MAX_STEPS = 40
 N_BATCHES = 20
 LATE_TAIL = -math.log(1 - SHARE)
@@ -173,16 +174,18 @@ def find_max_rate(
         any queue.
     """
     limit_ns = limit_ms * NS_PER_MS
-    full_per_s = replay.full_rate_per_s
-    high = Point.at(MAX_UTILISATION * full_per_s, replay, limit_ns)
-    if high.log_odds <= 0:
-        return math.exp(high.log_rate)
-    guess_per_s = FIRST_STEP * approximate_rate(replay.services_ns, limit_ns)
-    low = Point.at(min(guess_per_s, FIRST_STEP * full_per_s), replay, limit_ns)
+    highest_per_s = MAX_UTILISATION * replay.full_rate_per_s
+    guess_per_s = min(approximate_rate(replay.services_ns, limit_ns), highest_per_s)
+    low = high = Point.at(FIRST_STEP * guess_per_s, replay, limit_ns)
+    while high.log_odds <= 0:
+        if high.rate_per_s >= highest_per_s:
+            return highest_per_s
+        rate_per_s = min(STEP_UP * high.rate_per_s, highest_per_s)
+        low, high = high, Point.at(rate_per_s, replay, limit_ns)
     while low.log_odds > 0:
-        if low.log_rate < math.log(MIN_UTILISATION * full_per_s):
+        if low.rate_per_s < MIN_UTILISATION * highest_per_s:
             return None
-        high, low = low, Point.at(STEP * math.exp(low.log_rate), replay, limit_ns)
+        high, low = low, Point.at(STEP_DOWN * low.rate_per_s, replay, limit_ns)
     return _close_in(low, high, replay, limit_ns, tolerance)
 
 
@@ -191,11 +194,11 @@ class Point:
     """The odds of being late at a rate.
 
     Args:
-        log_rate: Logarithm of the rate per second.
+        rate_per_s: The rate.
         log_odds: Logarithm of the odds of being late, less that of 1 : 99.
     """
 
-    log_rate: float
+    rate_per_s: float
     log_odds: float
 
     @classmethod
@@ -203,27 +206,25 @@ class Point:
         """Replay a rate."""
         n = len(replay.services_ns)
         share = (n * replay.late_share(rate_per_s, limit_ns) + 0.5) / (n + 1)
-        return cls(
-            math.log(rate_per_s), math.log(share / (1 - share)) - math.log((1 - SHARE) / SHARE)
-        )
+        return cls(rate_per_s, math.log(share / (1 - share)) - math.log((1 - SHARE) / SHARE))
 
 
 def _close_in(
     low: Point, high: Point, replay: QueueReplay, limit_ns: float, tolerance: float
 ) -> float:
     for step in range(MAX_STEPS):
-        width = high.log_rate - low.log_rate
+        width = math.log(high.rate_per_s / low.rate_per_s)
         share = -low.log_odds / (high.log_odds - low.log_odds)
         if width < tolerance:
             break
         # Every third step halves the enclosure: a bent curve would move only one end.
         share = 0.5 if step % 3 == 2 else min(max(share, 0.05), 0.95)
-        middle = Point.at(math.exp(low.log_rate + share * width), replay, limit_ns)
+        middle = Point.at(low.rate_per_s * math.exp(share * width), replay, limit_ns)
         if middle.log_odds > 0:
             high = middle
         else:
             low = middle
-    return math.exp(low.log_rate + share * width)
+    return low.rate_per_s * math.exp(share * width)
 
 
 def approximate_rate(services_ns: Times, limit_ns: float) -> float:
