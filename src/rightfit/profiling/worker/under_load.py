@@ -36,7 +36,7 @@ Json = dict[str, Any]
 N_ROTATING_ROWS = 1_024
 N_CLOSED_LOOP = 400  # calls that predict the first rate, as far as CLOSED_LOOP_SHARE allows
 CLOSED_LOOP_SHARE = 0.05  # of the time allowed
-FIXED_RATE_SHARE = 0.7  # of the time left, that the fixed rate may take
+FIXED_RATE_SHARE = 0.8  # of the time left, that the fixed rate may take
 
 
 @dataclass(frozen=True)
