@@ -28,9 +28,10 @@ import numpy.typing as npt
 import yaml
 
 from rightfit.profiling.intervals import Interval, median_interval
+from rightfit.profiling.worker.highest_rate import find_max_rate
 from rightfit.profiling.worker.latency import NS_PER_MS, percentile_ns
 from rightfit.profiling.worker.open_loop import poisson_arrivals_ns
-from rightfit.profiling.worker.queue_replay import SHARE, draw_replay, find_max_rate
+from rightfit.profiling.worker.queue_replay import SHARE, draw_replay
 from rightfit.profiling.worker.service_times import without_idling
 from rightfit.profiling.worker.throughput import NS_PER_S
 from rightfit.profiling.worker.under_load import (

@@ -16,18 +16,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rightfit.profiling.worker.highest_rate import (
+    ROUGH_TOLERANCE,
+    TOLERANCE,
+    find_max_rate,
+    rate_error,
+)
 from rightfit.profiling.worker.latency import calls_to_hold
 from rightfit.profiling.worker.open_loop import poisson_arrivals_ns
 from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
     N_FINAL,
     N_ROUGH,
-    ROUGH_TOLERANCE,
     SHARE,
-    TOLERANCE,
     draw_replay,
-    find_max_rate,
-    rate_error,
     settling_requests,
 )
 from rightfit.profiling.worker.service_times import (
