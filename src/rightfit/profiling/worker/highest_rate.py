@@ -132,6 +132,12 @@ def rate_error(services: ServiceTimes, limit_ms: float) -> float:
     return max(by_batches_ns, independent_ns) / float(taken_ns.mean())
 
 
+def expected_utilisation(services: ServiceTimes, limit_ms: float) -> float:
+    """Estimate the utilisation at the highest rate, without a replay."""
+    rate_per_s = approximate_rate(services.warm_ns, limit_ms * NS_PER_MS)
+    return rate_per_s * float(services.warm_ns.mean()) / NS_PER_S
+
+
 def _taken_ns(services_ns: Times, limit_ns: float) -> Times:
     """Return what each service takes of the time between arrivals at the highest rate."""
     theta_per_ns = LATE_TAIL / limit_ns

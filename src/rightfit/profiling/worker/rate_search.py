@@ -19,6 +19,7 @@ import numpy as np
 from rightfit.profiling.worker.highest_rate import (
     ROUGH_TOLERANCE,
     TOLERANCE,
+    expected_utilisation,
     find_max_rate,
     rate_error,
 )
@@ -26,10 +27,10 @@ from rightfit.profiling.worker.latency import calls_to_hold
 from rightfit.profiling.worker.open_loop import poisson_arrivals_ns
 from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
-    N_FINAL,
     N_ROUGH,
     SHARE,
     draw_replay,
+    requests_to_replay,
     settling_requests,
 )
 from rightfit.profiling.worker.service_times import (
@@ -177,7 +178,8 @@ def conclude(
         aim: What to find.
         generator: Draws the replay.
     """
-    replay = draw_replay(services, N_FINAL, generator)
+    n_requests = requests_to_replay(expected_utilisation(services, aim.limit_ms))
+    replay = draw_replay(services, n_requests, generator)
     rate_per_s = find_max_rate(replay, aim.limit_ms)
     if rate_per_s is None:
         return _nothing(trials, f"the p99 exceeds {aim.limit_ms:g} ms without any load")

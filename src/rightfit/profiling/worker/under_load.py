@@ -18,7 +18,7 @@ from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
     SHARE,
     draw_replay,
-    requests_of_p99,
+    requests_to_replay,
     settling_requests,
 )
 from rightfit.profiling.worker.rate_search import (
@@ -177,7 +177,7 @@ def _measure_fixed_rate(
     trial = serve_trial(serve, rate_per_s, n_requests, generator)
     if trial.utilisation > MAX_UTILISATION:
         return trial, _no_p99(trial.utilisation, _too_slow(rate_per_s, trial.utilisation))
-    replay = draw_replay(trial.services, requests_of_p99(trial.utilisation), generator)
+    replay = draw_replay(trial.services, requests_to_replay(trial.utilisation), generator)
     return trial, FixedRate(
         p99_ms=replay.p99_ns(rate_per_s) / NS_PER_MS,
         served_p99_ms=float(np.quantile(trial.latencies_ns, SHARE)) / NS_PER_MS,
