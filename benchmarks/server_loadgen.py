@@ -3,7 +3,8 @@
 One function of known service time, uniform from half to one and a half times its mean by its row,
 is served in this process by LoadGen's Server scenario and by ours in turns, at rates below and
 above the highest that meets a limit of ten mean service times. Side by side: the p99 at the same
-rate, and whether the limit is met: LoadGen's VALID, our highest rate being above that rate.
+rate, and whether the limit is met: LoadGen's VALID, our highest rate being above that rate. A third
+figure replays the queue with the service times of LoadGen's own run, which saw the same machine.
 
 LoadGen counts from the scheduled arrival, as we do, and its queries are answered where they are
 issued: one server, first come, first served. Ends with one line of JSON. On a noisy machine, where
@@ -19,7 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlperf_loadgen
@@ -28,6 +29,8 @@ import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import NS_PER_MS, time_calls
 from rightfit.profiling.worker.open_loop import SPIN_NS, time_open_loop
+from rightfit.profiling.worker.queue_replay import N_MOST, draw_replay
+from rightfit.profiling.worker.service_times import ServiceTimes
 from rightfit.profiling.worker.throughput import NS_PER_S
 from rightfit.profiling.worker.under_load import ServerRequest, UnderLoad, measure_load
 
@@ -37,7 +40,23 @@ LIMIT = 10  # mean service times
 N_ROWS = 1_024
 FACTORS = (0.85, 1.15)  # of the highest rate, in turns
 MIN_QUERIES = 662  # what a p99 needs
+MAX_OVERHEAD_NS = 100_000  # LoadGen's own, between two queries that waited
 VERDICTS = {True: "VALID", False: "INVALID"}
+
+
+@dataclass(frozen=True)
+class LoadGenRun:
+    """What LoadGen found at a rate.
+
+    Args:
+        p99_ms: Its p99.
+        is_valid: Its verdict.
+        services: Service times of its queries.
+    """
+
+    p99_ms: float
+    is_valid: bool
+    services: ServiceTimes
 
 
 @dataclass(frozen=True)
@@ -46,14 +65,12 @@ class Compared:
 
     Args:
         rate_per_s: The rate.
-        loadgen_p99_ms: p99 by LoadGen.
-        loadgen_is_valid: LoadGen's verdict.
+        loadgen: What LoadGen found.
         ours: What our scenario found.
     """
 
     rate_per_s: float
-    loadgen_p99_ms: float
-    loadgen_is_valid: bool
+    loadgen: LoadGenRun
     ours: UnderLoad
 
     @property
@@ -66,7 +83,13 @@ class Compared:
     def ratio(self) -> float:
         """Our p99 / LoadGen's."""
         p99_ms = self.ours.fixed.p99_ms
-        return float("inf") if p99_ms is None else p99_ms / self.loadgen_p99_ms
+        return float("inf") if p99_ms is None else p99_ms / self.loadgen.p99_ms
+
+    @property
+    def replayed_ratio(self) -> float:
+        """The p99 of a queue with LoadGen's service times / LoadGen's."""
+        replay = draw_replay(self.loadgen.services, N_MOST, np.random.default_rng(0))
+        return replay.p99_ns(self.rate_per_s) / NS_PER_MS / self.loadgen.p99_ms
 
 
 def answer(row: npt.NDArray[np.float32]) -> None:
@@ -91,14 +114,17 @@ class Peers:
         rows: Inputs of the function.
         limit_ms: Limit of the p99.
         seconds: Length of one run at its rate.
+        spans_ns: Begin and end of each answer to LoadGen.
     """
 
     rows: Rows
     limit_ms: float
     seconds: float
+    spans_ns: list[tuple[int, int]] = field(default_factory=list)
 
-    def run_loadgen(self, rate_per_s: float, *, seed: int) -> tuple[float, bool]:
-        """Run LoadGen's Server scenario; return its p99 in ms and whether it says VALID."""
+    def run_loadgen(self, rate_per_s: float, *, seed: int) -> LoadGenRun:
+        """Run LoadGen's Server scenario."""
+        self.spans_ns.clear()
         settings = mlperf_loadgen.TestSettings()
         settings.scenario = mlperf_loadgen.TestScenario.Server
         settings.mode = mlperf_loadgen.TestMode.PerformanceOnly
@@ -120,11 +146,14 @@ class Peers:
             summary = (Path(folder) / "mlperf_log_summary.txt").read_text()
         mlperf_loadgen.DestroyQSL(library)
         mlperf_loadgen.DestroySUT(sut)
-        return read_summary(summary)
+        p99_ms, is_valid = read_summary(summary)
+        return LoadGenRun(p99_ms, is_valid, read_spans(np.array(self.spans_ns)))
 
     def _issue(self, samples: Sequence[mlperf_loadgen.QuerySample]) -> None:
         for sample in samples:
+            begin_ns = time.perf_counter_ns()
             answer(self.rows[sample.index])
+            self.spans_ns.append((begin_ns, time.perf_counter_ns()))
             response = mlperf_loadgen.QuerySampleResponse(sample.id, 0, 0)
             mlperf_loadgen.QuerySamplesComplete([response])
 
@@ -150,6 +179,18 @@ class Peers:
         )
 
 
+def read_spans(spans_ns: npt.NDArray[np.int64]) -> ServiceTimes:
+    """Return service times from the begin and end of each answer, in rows.
+
+    An answer that begins right after the one before belongs to a query that waited.
+    """
+    pauses_ns = spans_ns[1:, 0] - spans_ns[:-1, 1]
+    found_idle = np.concatenate([[True], pauses_ns > MAX_OVERHEAD_NS])
+    begun_ns = spans_ns[:, 0].copy()
+    begun_ns[1:][~found_idle[1:]] = spans_ns[:-1, 1][~found_idle[1:]]
+    return ServiceTimes(spans_ns[:, 1] - begun_ns, found_idle)
+
+
 def read_summary(summary: str) -> tuple[float, bool]:
     """Read the p99 in ms and the verdict from LoadGen's summary.
 
@@ -171,33 +212,34 @@ def compare(peers: Peers, *, n_runs: int) -> dict[str, float]:
         n_runs: Runs of each.
 
     Returns:
-        ``loadgen_p99_ratio``, the median over the runs, and ``loadgen_agrees``, their share with
-        the same verdict.
+        ``loadgen_p99_ratio`` and ``loadgen_replayed_ratio``, medians over the runs, and
+        ``loadgen_agrees``, their share with the same verdict.
     """
     highest = peers.run_ours(NS_PER_S / (peers.limit_ms * NS_PER_MS), seed=99).highest
     if highest.rate_per_s is None:
         raise RuntimeError(f"No highest rate here: {highest.reason}. Raise --mean-ms.")
     runs = []
-    print(("{:>10}" * 6).format("rate/s", "LoadGen", "ours", "ratio", "LoadGen", "ours"))
+    header = ("rate/s", "LoadGen", "ours", "ratio", "replayed", "LoadGen", "ours")
+    print(("{:>10}" * len(header)).format(*header))
     for run in range(n_runs):
         rate_per_s = FACTORS[run % len(FACTORS)] * highest.rate_per_s
-        loadgen_p99_ms, is_valid = peers.run_loadgen(rate_per_s, seed=run)
-        ours = peers.run_ours(rate_per_s, seed=run)
-        runs.append(Compared(rate_per_s, loadgen_p99_ms, is_valid, ours))
+        loadgen = peers.run_loadgen(rate_per_s, seed=run)
+        runs.append(Compared(rate_per_s, loadgen, peers.run_ours(rate_per_s, seed=run)))
         print_run(runs[-1])
     return {
         "loadgen_p99_ratio": statistics.median(run.ratio for run in runs),
-        "loadgen_agrees": statistics.mean(run.is_valid == run.loadgen_is_valid for run in runs),
+        "loadgen_replayed_ratio": statistics.median(run.replayed_ratio for run in runs),
+        "loadgen_agrees": statistics.mean(run.is_valid == run.loadgen.is_valid for run in runs),
     }
 
 
 def print_run(run: Compared) -> None:
-    """Print one rate: both p99 in ms, their ratio, and both verdicts."""
+    """Print one rate: both p99 in ms, the ratios, and both verdicts."""
     p99_ms = run.ours.fixed.p99_ms
     ours = "-" if p99_ms is None else f"{p99_ms:.2f}"
     print(
-        f"{run.rate_per_s:>10.0f}{run.loadgen_p99_ms:>10.2f}{ours:>10}{run.ratio:>10.3f}"
-        f"{VERDICTS[run.loadgen_is_valid]:>10}{VERDICTS[run.is_valid]:>10}",
+        f"{run.rate_per_s:>10.0f}{run.loadgen.p99_ms:>10.2f}{ours:>10}{run.ratio:>10.3f}"
+        f"{run.replayed_ratio:>10.3f}{VERDICTS[run.loadgen.is_valid]:>10}{VERDICTS[run.is_valid]:>10}",
         flush=True,
     )
 

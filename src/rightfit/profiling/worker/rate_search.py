@@ -45,7 +45,7 @@ from rightfit.profiling.worker.throughput import NS_PER_S
 Serve = Callable[[Nanoseconds], Nanoseconds]  # latencies of scheduled arrivals
 
 TRIAL_SETTLINGS = 3  # settling times of its queue that a trial lasts at least
-MAX_START_SHARE = 0.25  # of a trial, discarded as start-up
+MAX_START_SHARE = 0.05  # of a trial, discarded as start-up; services settle before the queue does
 MAX_TIME_SHARE = 0.5  # of the time left, that a trial may take
 NEAR = 1.15  # factor between the rates of trials whose service times are pooled
 MAX_TRIALS = 30
