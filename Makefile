@@ -31,8 +31,9 @@ lint: .venv/.installed
 types: .venv/.installed
 	$(BIN)/mypy
 
-contracts: .venv/.installed
+contracts: .venv/.installed ## import directions and circles
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/structure
 
 check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
 

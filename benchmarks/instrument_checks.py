@@ -8,17 +8,20 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.rounds import run_round
-from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturbed, new_state
+from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind
-from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+from measured import run_round
 
 
 def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]:
-    """Measure the same model in ten processes started from nothing."""
+    """Measure the same model in processes started from nothing."""
     kind = WorkerKind(("onnxruntime",), 1)
     arguments = {
         "path": str(bench.folder / "forest"),
@@ -30,24 +33,25 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
     for _ in range(n_processes):
         bench.pool.discard(kind)
         finished = run_undisturbed(Subject("repeated", kind, OPEN_BUNDLE, arguments), bench)
-        batch = finished["batches"][-1]
+        batch = finished.batches[-1]
         found["peak_memory"].append(
-            finished["base_resident_mib"] + finished["files_mib"] + batch["peak_memory_mib"]
+            finished.base_resident_mib + finished.files_mib + batch.peak_memory_mib
         )
-        found["cpu"].append(batch["cpu_ms"] / batch["n_calls"])
-        found["p50"].append(finished["percentiles_ns"]["0.5"])
+        found["cpu"].append(batch.cpu_ms / batch.n_calls)
+        found["p50"].append(finished.percentiles_ns[0.5] or 0.0)
     cv = {k: 100 * statistics.stdev(v) / statistics.mean(v) for k, v in found.items()}
-    print(f"ten fresh processes, CV: {', '.join(f'{k} {v:.2f} %' for k, v in cv.items())}")
+    print(
+        f"{n_processes} fresh processes, CV: {', '.join(f'{k} {v:.2f} %' for k, v in cv.items())}"
+    )
     return {f"cv_{k}_pct": v for k, v in cv.items()}
 
 
-def run_undisturbed(subject: Subject, bench: Bench, n_tries: int = 8) -> Any:
+def run_undisturbed(subject: Subject, bench: Bench, n_tries: int = 8) -> FinishedRound:
     """Return the first round in which nobody disturbed latencies and batches, or the last one."""
     for _ in range(n_tries):
-        finished = run_round(subject, bench, new_state())
-        phases = [finished["latency"], *finished["batches"]]
-        state = {"rounds": [finished]}
-        if not any(is_phase_disturbed(phase, state, bench.settings) for phase in phases):
+        finished = run_round(subject, bench, MeasurementState())
+        phases = [finished.latency, *finished.batches]
+        if not any(is_phase_disturbed(phase, [finished], bench.settings) for phase in phases):
             break
     return finished
 
@@ -60,15 +64,15 @@ def check_disturbed(bench: Bench, n_rounds: int = 20) -> dict[str, float]:
         OPEN_BUNDLE,
         {"path": str(bench.folder / "linear"), "runtime": "onnx", "n_threads": 1, "device": "cpu"},
     )
-    core = bench.pool.get(subject.kind).hello["cores"][0]
+    core = bench.pool.get(subject.kind).hello.cores[0]
     loop = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
     busy = subprocess.Popen([sys.executable, "-c", loop])  # noqa: S603 - our own loop
     try:
         time.sleep(0.3)
         marked = []
         for _ in range(n_rounds):
-            finished = run_round(subject, bench, new_state())
-            marked.append(is_disturbed(finished, {"rounds": [finished]}, bench.settings))
+            finished = run_round(subject, bench, MeasurementState())
+            marked.append(is_disturbed(finished, [finished], bench.settings))
     finally:
         busy.kill()
         busy.wait()
@@ -76,20 +80,20 @@ def check_disturbed(bench: Bench, n_rounds: int = 20) -> dict[str, float]:
     return {"disturbed_marked": statistics.mean(marked)}
 
 
-def check_known_load(bench: Bench) -> dict[str, float]:
+def check_known_load(bench: Bench, n_rounds: int = 6) -> dict[str, float]:
     """Measure a model that sleeps 5 ms, burns 5 ms of one core and holds 200 MiB."""
     subject = Subject(
         "known load",
         WorkerKind((), 1),
-        "rightfit.profiling.known_load:open_known_load",
+        "known_load:open_known_load",
         {"sleep_ms": 5, "burn_ms": 5, "allocate_mib": 200, "n_classes": 2},
     )
     settings = bench.settings.model_copy(update={"batch_sizes": (1,), "batch_min_ms": 200})
-    found = [run_undisturbed(subject, replace(bench, settings=settings)) for _ in range(6)]
-    errors: dict[str, Callable[[Any], float]] = {
-        "latency": lambda r: r["percentiles_ns"]["0.5"] / 10e6 - 1,
-        "cpu": lambda r: r["batches"][0]["cpu_ms"] / r["batches"][0]["n_calls"] / 5 - 1,
-        "memory": lambda r: r["load"]["memory_mib"] / 200 - 1,
+    found = [run_undisturbed(subject, replace(bench, settings=settings)) for _ in range(n_rounds)]
+    errors: dict[str, Callable[[FinishedRound], float]] = {
+        "latency": lambda r: (r.percentiles_ns[0.5] or 0.0) / 10e6 - 1,
+        "cpu": lambda r: r.batches[0].cpu_ms / r.batches[0].n_calls / 5 - 1,
+        "memory": lambda r: r.load.memory_mib / 200 - 1,
     }
     pct = {k: abs(100 * statistics.median(f(r) for r in found)) for k, f in errors.items()}
     print(f"known load, error: {', '.join(f'{k} {v:.2f} %' for k, v in pct.items())}")

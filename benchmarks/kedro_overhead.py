@@ -83,6 +83,7 @@ def _run_s(size: int, root: Path, replace: Callable[[Node], Callable[..., Any]])
         _quiet(),
         KedroSession.create(PROJECT, env="test", runtime_params=params) as session,
     ):
+        assert isinstance(session, KedroSession)  # noqa: S101 - of the abstract session's hint
         session._hook_manager.register(ReplaceFunctions(replace))
         session.run(pipeline_names=["perf"])
     return time.perf_counter() - started_s
@@ -94,7 +95,7 @@ def _describe_grid(size: int) -> dict[str, Any]:
     for kind, parent in PARENTS.items():
         block: Any = {}
         for env in ("base", "test"):
-            layer = OmegaConf.load(PROJECT / "conf" / env / f"parameters_{kind}.yml")
+            layer: Any = OmegaConf.load(PROJECT / "conf" / env / f"parameters_{kind}.yml")
             block = OmegaConf.merge(block, {parent: layer[kind].get(parent, {})})
         # the real run measures in other processes, which know the real name only
         names = [f"{parent}_{number}" for number in range(size)] if size > 1 else [parent]

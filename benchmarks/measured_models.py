@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.profiles.jobs import OPEN_BUNDLE
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
-PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
+HERE = Path(__file__).resolve().parent
+# Measuring processes import synthetic models and the recorder from there.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(HERE), str(HERE.parent / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
+)
+PRESETS = HERE.parent / "conf" / "base" / "parameters_evaluation.yml"
 N_FEATURES = 36
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "linear": {
@@ -92,5 +98,5 @@ def make_models(folder: Path) -> dict[str, Subject]:
             arguments["linear"] | {"runtime": "onnx"},
         ),
         "middle": Subject("middle", native, OPEN_BUNDLE, forest),
-        "slow": Subject("slow", native, "rightfit.profiling.known_load:open_repeated", repeated),
+        "slow": Subject("slow", native, "known_load:open_repeated", repeated),
     }

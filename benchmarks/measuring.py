@@ -4,7 +4,7 @@ Compares our stopping rule (presets ``quick`` and ``standard``) with a fixed win
 perf_analyzer's rule (windows of 5 s until three agree within 10 %) and with pyperf's scheme (20
 processes, a warm-up and 3 values of 0.1 s each, mean), for a fast, a middle and a slow model. The
 reference is the median over ten fresh processes of 10 s each, at full core speed (see
-``rightfit.profiling.worker.speed``; what all calls give is printed beside it).
+``rightfit.profiling.worker.meters.speed``; what all calls give is printed beside it).
 
 The machine's speed drifts over minutes. So our runs are measured in turns, one visit to a process
 each, as the profiles of a cell are, and between one process of each run and the next lies one of
@@ -91,7 +91,16 @@ def main() -> None:
         "--one-visit", action="store_true", help="also run standard with one visit to each process"
     )
     parser.add_argument("--models", nargs="*", default=["fast", "middle", "slow"])
+    parser.add_argument("--n-simulated", type=int, default=1_000, help="simulated measurements")
+    parser.add_argument(
+        "--smallest",
+        action="store_true",
+        help="only see that everything starts; figures mean nothing",
+    )
     options = parser.parse_args()
+    if options.smallest:
+        parser.set_defaults(scale=0.02, n_runs=1, n_processes=2, models=["middle"], n_simulated=2)
+        options = parser.parse_args()
     pool = WorkerPool(max_open=6)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -99,8 +108,11 @@ def main() -> None:
             models = make_models(Path(folder))
             chosen = {name: models[name] for name in options.models}
             summary = compare_rules(bench, chosen, options)
-            summary |= {"coverage_min": coverage_of_intervals(n_runs=1_000)}
-            summary |= check_repeatability(bench) | check_disturbed(bench) | check_known_load(bench)
+            summary |= {"coverage_min": coverage_of_intervals(n_runs=options.n_simulated)}
+            n_rounds = {"n_processes": 2} if options.smallest else {}
+            summary |= check_repeatability(bench, **n_rounds)
+            n_rounds = {"n_rounds": 2} if options.smallest else {}
+            summary |= check_disturbed(bench, **n_rounds) | check_known_load(bench, **n_rounds)
     finally:
         pool.close()
     print(json.dumps({key: round(value, 4) for key, value in summary.items()}))

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.lock import lock_path, machine_lock
+from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement
+from rightfit.profiling.metrics import LATENCY_COLUMNS
 from rightfit.profiling.profiles.profile import Profile
-from rightfit.profiling.profiles.serving_metrics import LATENCY_COLUMNS, set_serving_metrics
-from rightfit.profiling.worker.latency import NS_PER_MS
-from rightfit.profiling.worker.speed import SLOW_FACTOR, full_speed_ns
+from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
+from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest
+from rightfit.profiling.worker.meters.speed import SLOW_FACTOR, full_speed_ns
+from rightfit.profiling.worker.units import NS_PER_MS
 
 Samples = npt.NDArray[np.int64]
 
@@ -114,8 +116,8 @@ class Run:
         start_s = time.perf_counter()
         self.measurement.visit()
         self.seconds += time.perf_counter() - start_s
-        if self.measurement.state["error"] is not None:
-            raise RuntimeError(self.measurement.state["error"])
+        if self.measurement.state.error is not None:
+            raise RuntimeError(self.measurement.state.error)
 
     def estimate(self, reference: dict[float, float]) -> Estimate:
         """Return what it found."""
@@ -130,26 +132,30 @@ class Run:
             {share: ms * NS_PER_MS for share, ms in found.items() if ms is not None},
             reference,
             known[0] <= reference[0.95] <= known[1] if known else None,
-            bool(profile.facts["disturbed"]),
+            bool(profile.disturbed),
         )
 
 
 def record(model: Subject, bench: Bench, seconds: float) -> Recording:
     """Time calls in a fresh process for some seconds."""
-    request = {
-        "task": "record",
-        "factory": model.factory,
-        "arguments": model.arguments,
-        "rows": str(bench.rows),
-        "memory_limit_mib": None,
-        "warm_up_max_ms": 300,
-        "seconds": seconds,
-        "samples": str(bench.folder / "recorded.npz"),
-    }
-    with machine_lock(lock_path()):
-        answer = bench.pool.get(model.kind).ask(request)
-    bench.speed.learn(answer["probe_looks_ns"])
-    with np.load(request["samples"]) as found:
+    samples = str(bench.folder / "recorded.npz")
+    request = PredictRequest(
+        factory="call_recorder:open_recorded",
+        arguments={
+            "factory": model.factory,
+            "arguments": model.arguments,
+            "seconds": seconds,
+            "samples": samples,
+        },
+        rows=str(bench.rows),
+        answers=str(bench.folder / "answers.npy"),
+    )
+    with machine_lock():
+        answer = bench.pool.get(model.kind).ask(request, Predicted)
+    if isinstance(answer, Failure):
+        raise RuntimeError(answer.error)
+    with np.load(samples) as found:
+        bench.speed.learn(found["looks_ns"].tolist())
         return Recording(found["samples_ns"], found["probe_ns"])
 
 

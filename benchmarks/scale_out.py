@@ -38,9 +38,6 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
 from postgres import HOW_TO_INSTALL, find_postgres, running_postgres  # noqa: E402
 
-N_WORKERS = (1, 2, 4, 8)
-SIZES = (3, 6, 10)
-
 
 class SleepingWorker:
     """A started worker process."""
@@ -77,7 +74,9 @@ def main() -> None:
     """Run both parts and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--n-trials", type=int, default=64, help="per search")
-    n_trials = parser.parse_args().n_trials
+    parser.add_argument("--n-workers", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[3, 6, 10], help="of the grid")
+    options = parser.parse_args()
     if find_postgres() is None:
         parser.exit(1, f"{HOW_TO_INSTALL}\n")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -85,23 +84,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="rightfit-scale-out-") as folder:
         with running_postgres("studies") as url:
             store = StudyStore(Path(folder) / "studies", url, heartbeat_s=5, grace_s=30)
-            figures |= measure_speedups(store, n_trials)
-        overhead_s = measure_overhead_s(SIZES, Path(folder))
+            figures |= measure_speedups(store, options.n_trials, options.n_workers)
+        overhead_s = measure_overhead_s(tuple(options.sizes), Path(folder))
     for n_cells, seconds in overhead_s.items():
         print(f"{n_cells:4d} cells: {seconds:6.2f} s, {seconds / n_cells * 1e3:6.1f} ms per cell")
         figures[f"overhead_s_{n_cells}"] = round(seconds, 2)
     print(json.dumps(figures))
 
 
-def measure_speedups(store: StudyStore, n_trials: int) -> dict[str, float]:
-    """Run the same number of trials with 1, 2, 4 and 8 workers, one search each."""
-    workers = [SleepingWorker(store) for _ in range(max(N_WORKERS))]
+def measure_speedups(store: StudyStore, n_trials: int, n_workers: list[int]) -> dict[str, float]:
+    """Run the same number of trials with rising numbers of workers, one search each."""
+    workers = [SleepingWorker(store) for _ in range(max(n_workers))]
     figures: dict[str, float] = {}
     n_duplicates, n_lost = 0, 0
     alone_s = 0.0
     for worker in workers:
         worker.wait_for("ready")
-    for n in N_WORKERS:
+    for n in n_workers:
         name = f"workers_{n}.linear"
         seconds, cpu_s = _time_search_s(workers[:n], name, n_trials)
         alone_s = alone_s or seconds

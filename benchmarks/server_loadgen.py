@@ -27,12 +27,14 @@ import mlperf_loadgen
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import NS_PER_MS, time_calls
+from rightfit.profiling.worker.latency import time_calls
 from rightfit.profiling.worker.open_loop import SPIN_NS, time_open_loop
 from rightfit.profiling.worker.queue_replay import N_MOST, draw_replay
+from rightfit.profiling.worker.rate_search import SearchAim
+from rightfit.profiling.worker.results import ServerResult
 from rightfit.profiling.worker.service_times import ServiceTimes
-from rightfit.profiling.worker.throughput import NS_PER_S
-from rightfit.profiling.worker.under_load import ServerRequest, UnderLoad, measure_load
+from rightfit.profiling.worker.under_load import LoadPlan, measure_load
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 Rows = list[npt.NDArray[np.float32]]
 
@@ -71,7 +73,7 @@ class Compared:
 
     rate_per_s: float
     loadgen: LoadGenRun
-    ours: UnderLoad
+    ours: ServerResult
 
     @property
     def is_valid(self) -> bool:
@@ -157,24 +159,15 @@ class Peers:
             response = mlperf_loadgen.QuerySampleResponse(sample.id, 0, 0)
             mlperf_loadgen.QuerySamplesComplete([response])
 
-    def run_ours(self, rate_per_s: float, *, seed: int) -> UnderLoad:
+    def run_ours(self, rate_per_s: float, *, seed: int) -> ServerResult:
         """Measure the same function at the same rate, and its highest rate."""
         services_ns = time_calls(answer, self.rows, min_calls=100, min_ns=0, max_ns=NS_PER_S)
-        max_s = 2 * self.seconds
-        end_s = time.perf_counter() + max_s
-        request = ServerRequest(
-            n_processes=1,
-            max_s=max_s,
-            rate_per_s=rate_per_s,
-            p99_limit_ms=self.limit_ms,
-            n_requests=max(MIN_QUERIES, int(rate_per_s * self.seconds)),
-            rate_error_pct=1,
-            seed=seed,
-        )
+        end_s = time.perf_counter() + 2 * self.seconds
+        aim = SearchAim(self.limit_ms, 0.01, max(MIN_QUERIES, int(rate_per_s * self.seconds)))
         return measure_load(
             lambda arrivals_ns: time_open_loop(answer, self.rows, arrivals_ns),
             services_ns,
-            request,
+            LoadPlan(rate_per_s, aim, seed),
             left_s=lambda: end_s - time.perf_counter(),
         )
 

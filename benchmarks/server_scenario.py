@@ -28,18 +28,20 @@ import numpy.typing as npt
 import yaml
 
 from rightfit.profiling.intervals import Interval, median_interval
+from rightfit.profiling.measuring.settings import ServerSettings
 from rightfit.profiling.worker.highest_rate import find_max_rate
-from rightfit.profiling.worker.latency import NS_PER_MS, percentile_ns
+from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.open_loop import poisson_arrivals_ns
 from rightfit.profiling.worker.queue_replay import SHARE, draw_replay
+from rightfit.profiling.worker.rate_search import SearchAim
 from rightfit.profiling.worker.service_times import without_idling
-from rightfit.profiling.worker.throughput import NS_PER_S
 from rightfit.profiling.worker.under_load import (
     CLOSED_LOOP_SHARE,
     N_CLOSED_LOOP,
-    ServerRequest,
+    LoadPlan,
     measure_load,
 )
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 Nanoseconds = npt.NDArray[np.int64]
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
@@ -96,7 +98,9 @@ def answer_all(
     """Return the time from arrival to answer of each request, by Lindley's recursion."""
     if cold == 0:
         work = np.cumsum(services)
-        return work + np.maximum.accumulate(arrivals - work + services) - arrivals
+        begun = np.maximum.accumulate(arrivals - work + services)
+        latencies_of_all: npt.NDArray[np.float64] = begun + work - arrivals
+        return latencies_of_all
     free, latencies = 0.0, []
     for arrival, service in zip(arrivals.tolist(), services.tolist(), strict=True):
         free = arrival + service + cold if free <= arrival else free + service
@@ -173,24 +177,24 @@ class Summary:
     seconds: float
 
 
-def search(server: SimulatedServer, request: ServerRequest) -> Found:
+def search(server: SimulatedServer, settings: ServerSettings, seed: int) -> Found:
     """Measure a profile's highest rate as the profiler does, process after process."""
-    rates = []
     start_s = server.spent_s
-    for seed in range(request.n_processes):
-        begun_s = server.spent_s
-        services_ns = server.close_loop(CLOSED_LOOP_SHARE * request.max_s)
-        own = ServerRequest(**vars(request) | {"seed": request.seed + seed})
-        found = measure_load(
-            server.serve,
-            services_ns,
-            own,
-            left_s=lambda begun_s=begun_s: request.max_s - (server.spent_s - begun_s),
-        )
-        rates.append(found.highest.rate_per_s)
+    rates = [search_once(server, settings, seed + i) for i in range(settings.n_processes)]
     known = [rate for rate in rates if rate is not None]
     interval = median_interval(known) if len(known) == len(rates) else None
     return Found(interval, server.spent_s - start_s)
+
+
+def search_once(server: SimulatedServer, settings: ServerSettings, seed: int) -> float | None:
+    """Return the highest rate that one process finds."""
+    end_s = server.spent_s + settings.max_s
+    services_ns = server.close_loop(CLOSED_LOOP_SHARE * settings.max_s)
+    error = settings.rate_error_pct / 100
+    aim = SearchAim(settings.p99_limit_ms, error, settings.n_own_requests)
+    plan = LoadPlan(settings.rate_per_s, aim, seed)
+    found = measure_load(server.serve, services_ns, plan, left_s=lambda: end_s - server.spent_s)
+    return found.highest.rate_per_s
 
 
 def bisect(server: SimulatedServer, limit_ms: float, max_s: float) -> Found:
@@ -218,35 +222,33 @@ def bisect(server: SimulatedServer, limit_ms: float, max_s: float) -> Found:
 
 
 @functools.cache
-def true_max_rate(shape: str, limit: float) -> float:
+def true_max_rate(shape: str, limit: float, n_requests: int) -> float:
     """Return the highest rate of a queue with a mean service time of 1 s.
 
-    The mean over sequences of two million requests each, by Lindley's recursion and bisection.
+    The mean over 30 sequences of requests (5 of a cold server), by Lindley's recursion and bisection.
 
     Args:
         shape: Key of the table of shapes.
         limit: Limit of the p99 in mean service times.
+        n_requests: Requests of a sequence.
     """
     n_sequences = 5 if SHAPES[shape].cold else 30  # one after the other takes longer
-    first = solve(SHAPES[shape], limit, 0, low=0.01, high=0.999)
-    rates = [
-        solve(SHAPES[shape], limit, seed, low=0.9 * first, high=min(1.1 * first, 0.999))
-        for seed in range(n_sequences)
-    ]
+    rates = [solve(SHAPES[shape], limit, seed, n_requests) for seed in range(n_sequences)]
     error = statistics.stdev(rates) / math.sqrt(n_sequences) / statistics.mean(rates)
     print(f"{shape}, limit {limit}: true rate {statistics.mean(rates):.5f}, error {error:.2%}")
     return statistics.mean(rates)
 
 
-def solve(shape: Shape, limit: float, seed: int, *, low: float, high: float) -> float:
-    """Return the highest rate of one sequence of requests, between two rates."""
+def solve(shape: Shape, limit: float, seed: int, n_requests: int) -> float:
+    """Return the highest rate of one sequence of requests."""
     generator = np.random.default_rng(seed)
-    services = shape.draw(generator, N_TRUTH)
-    unit_arrivals = np.cumsum(generator.standard_exponential(N_TRUTH))
+    services = shape.draw(generator, n_requests)
+    unit_arrivals = np.cumsum(generator.standard_exponential(n_requests))
+    low, high = 0.1, 0.999
     while high / low > 1 + PRECISION:
         rate = math.sqrt(low * high)
         latencies = answer_all(unit_arrivals / rate, services, shape.cold)
-        is_met = float((latencies[N_TRUTH // 100 :] > limit).mean()) <= 1 - SHARE
+        is_met = float((latencies[n_requests // 100 :] > limit).mean()) <= 1 - SHARE
         low, high = (rate, high) if is_met else (low, rate)
     return math.sqrt(low * high)
 
@@ -266,10 +268,10 @@ def summarise(runs: list[Found], truth: float) -> Summary:
     )
 
 
-def read_request(preset: str, limit_ms: float) -> ServerRequest:
+def read_settings(preset: str, limit_ms: float) -> ServerSettings:
     """Return the ``server`` block of a preset with another limit."""
     presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    return ServerRequest(**presets[preset]["server"] | {"p99_limit_ms": limit_ms})
+    return ServerSettings(**presets[preset]["server"] | {"p99_limit_ms": limit_ms})
 
 
 def each_queue() -> Iterator[tuple[str, float, int]]:
@@ -280,27 +282,26 @@ def each_queue() -> Iterator[tuple[str, float, int]]:
                 yield shape, service_ms, limit
 
 
-def check_queue(shape: str, service_ms: float, limit: int, n_runs: int) -> dict[str, Summary]:
+def check_queue(
+    shape: str, service_ms: float, limit: int, *, n_runs: int, n_truth: int
+) -> dict[str, Summary]:
     """Run all rules on one queue; return what each found by its name."""
     limit_ms = limit * service_ms
-    truth = true_max_rate(shape, limit) * 1e3 / service_ms
+    truth = true_max_rate(shape, limit, n_truth) * 1e3 / service_ms
     server = SimulatedServer(SHAPES[shape], service_ms, np.random.default_rng(7))
-    rules: dict[str, Callable[[int], Found]] = {"bisection": lambda _: bisect(server, limit_ms, 6)}
+    found = {"bisection": [bisect(server, limit_ms, 6) for _ in range(n_runs)]}
     for preset in ("standard", "publish"):
-        request = read_request(preset, limit_ms)
-        rules[preset] = lambda run, request=request: search(
-            server, ServerRequest(**vars(request) | {"seed": 1_000 * run})
-        )
-    return {
-        name: summarise([rule(run) for run in range(n_runs)], truth) for name, rule in rules.items()
-    }
+        settings = read_settings(preset, limit_ms)
+        found[preset] = [search(server, settings, 1_000 * run) for run in range(n_runs)]
+    return {name: summarise(runs, truth) for name, runs in found.items()}
 
 
-def check_max_rate(*, n_runs: int) -> dict[str, float]:
+def check_max_rate(*, n_runs: int, n_truth: int) -> dict[str, float]:
     """Print how close the rules come for each queue; return the lowest and mean shares.
 
     Args:
         n_runs: Runs of each rule on each queue.
+        n_truth: Requests of each sequence behind the true rates.
 
     Returns:
         ``max_rate_within_5pct`` and ``max_rate_covers`` of ``publish`` over all runs of the three
@@ -311,7 +312,7 @@ def check_max_rate(*, n_runs: int) -> dict[str, float]:
     print(("{:<16}{:>5}{:>7}  {:<10}" + "{:>12}" * 6).format("service", "ms", "limit", "", *header))
     found = []
     for shape, service_ms, limit in each_queue():
-        found.append(check_queue(shape, service_ms, limit, n_runs))
+        found.append(check_queue(shape, service_ms, limit, n_runs=n_runs, n_truth=n_truth))
         for name, one in found[-1].items():
             covers = "-" if one.covers is None else f"{one.covers:.1%}"
             width = "-" if one.half_width is None else f"{one.half_width:.1%}"
@@ -344,8 +345,9 @@ def main() -> None:
     """Run all comparisons and print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n-runs", type=int, default=150, help="runs of each rule on each queue")
+    parser.add_argument("--n-truth", type=int, default=N_TRUTH, help="requests behind a true rate")
     options = parser.parse_args()
-    figures = check_max_rate(n_runs=options.n_runs)
+    figures = check_max_rate(n_runs=options.n_runs, n_truth=options.n_truth)
     print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
 
 

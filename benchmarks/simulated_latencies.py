@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import yaml
 
 from rightfit.profiling.intervals import is_drifting, median_interval
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.measuring.stopping import (
-    per_process,
-    why_settled,
-)
-from rightfit.profiling.worker.latency import percentile_ns
+from rightfit.profiling.measuring.stopping import per_process
 
-Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+from simulated import draw_bimodal, draw_drifting, draw_log_normal, simulate
 
-N_CALLS = 140
 PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
 # Narrow widths make the rule look up to 30 times before it stops.
 WIDTHS = {
@@ -32,35 +26,6 @@ WIDTHS = {
 }
 
 
-def draw_log_normal(generator: np.random.Generator, n_calls: int, _: int) -> npt.NDArray[Any]:
-    """Draw skewed calls of a process that differs from others by 3 %."""
-    return 1e6 * generator.lognormal(0, 0.3, n_calls) * generator.lognormal(0, 0.03)
-
-
-def draw_bimodal(generator: np.random.Generator, n_calls: int, _: int) -> npt.NDArray[Any]:
-    """Draw calls of which one in five takes three times as long."""
-    is_long = generator.random(n_calls) < 0.2
-    return 1e6 * np.where(is_long, 3.0, 1.0) * generator.lognormal(0, 0.1, n_calls)
-
-
-def draw_drifting(generator: np.random.Generator, n_calls: int, turn: int) -> npt.NDArray[Any]:
-    """Draw calls of a machine that gets 5 % slower from process to process."""
-    return draw_log_normal(generator, n_calls, turn) * (1 + 0.05 * turn)
-
-
-def simulate(draw: Draw, generator: np.random.Generator, settings: MeasuringSettings) -> Any:
-    """Measure simulated processes until the stopping rule is content; return the rounds."""
-    state: dict[str, Any] = {"rounds": [], "n_retries": 0, "settled": None}
-    latency = {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0}
-    steady = {"latency": latency, "probe_full_ns": 1, "total_ms": 1.0}
-    while state["settled"] is None:
-        samples = draw(generator, N_CALLS, len(state["rounds"])).astype(np.int64)
-        percentiles = {str(share): percentile_ns(samples, share) for share in (0.5, 0.95)}
-        state["rounds"].append(steady | {"percentiles_ns": percentiles})
-        state["settled"] = why_settled(state, settings)
-    return state["rounds"]
-
-
 def coverage_of_intervals(*, n_runs: int) -> float:
     """Print the coverage for each kind of latency; return the lowest."""
     presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
@@ -68,7 +33,7 @@ def coverage_of_intervals(*, n_runs: int) -> float:
     lowest = 1.0
     for name, draw in (("log-normal", draw_log_normal), ("bimodal", draw_bimodal)):
         generator = np.random.default_rng(1)
-        population = np.concatenate([draw(generator, 2_000, 0) for _ in range(2_000)])
+        population = np.concatenate([draw(generator, 2_000, 0) for _ in range(2 * n_runs)])
         runs = [simulate(draw, generator, settings) for _ in range(n_runs)]
         for share in (0.5, 0.95):
             truth = np.quantile(population, share)
@@ -77,7 +42,7 @@ def coverage_of_intervals(*, n_runs: int) -> float:
             print(f"simulated {name}, p{100 * share:.0f}: interval covers in {covers:.1%}")
             lowest = min(lowest, float(covers))
     generator = np.random.default_rng(1)
-    drifting = [simulate(draw_drifting, generator, settings) for _ in range(n_runs // 5)]
+    drifting = [simulate(draw_drifting, generator, settings) for _ in range(max(1, n_runs // 5))]
     marked = np.mean([is_drifting(per_process(rounds, 0.5)) for rounds in drifting])
     print(f"simulated drifting: marked unstable in {marked:.1%}")
     return lowest

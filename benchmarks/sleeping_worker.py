@@ -92,8 +92,14 @@ def main() -> None:
 
 def _train_once(cell: Cell) -> Any:
     configuration = PARAMS.fixed | {"alpha": 1e-4, "eta0": 0.1}
-    options = {"seed": 0, "n_threads": 1, "device": "cpu"}
-    *_, last = linear.train(configuration, cell.train, n_checkpoints=N_CHECKPOINTS, **options)
+    *_, last = linear.train(
+        configuration,
+        cell.train,
+        n_checkpoints=N_CHECKPOINTS,
+        seed=0,
+        n_threads=1,
+        device="cpu",
+    )
     return last.model
 
 

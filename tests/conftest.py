@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 
 PROJECT = Path(__file__).parents[1]
+# Measuring processes import synthetic models from there.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(PROJECT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 
 @pytest.fixture(scope="session")

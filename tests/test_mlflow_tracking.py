@@ -20,6 +20,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.mlflow_tracking import MlflowHook, measure_winners
+from rightfit.ranking.explanation.decisions import read_recommendations, write_recommendations
 
 # MLflow 3: what validation.py of mlflow.utils accepts
 KEY = re.compile(r"[/\w.\- :]{1,250}")
@@ -83,7 +84,7 @@ def made() -> dict[str, Any]:
     results = build_results()
     trials = results.trials["landsat.linear"]
     return {
-        "recommendations": results.recommendations,
+        "recommendations": write_recommendations(results.recommendations),
         "rankings": results.rankings,
         "resource_profiles": results.profiles,
         "landsat.trials": trials,
@@ -125,7 +126,7 @@ def test_where_none_qualifies_there_is_no_winner_to_log(made: dict[str, Any]) ->
     recommendations = json.loads(json.dumps(made["recommendations"]))
     recommendations["web_api"]["datasets"]["landsat"]["winner"] = None
 
-    metrics = measure_winners(recommendations)
+    metrics = measure_winners(read_recommendations(recommendations))
 
     assert not [name for name in metrics if name.startswith("web_api/landsat/")]
     assert metrics["counts/none_qualifies"] >= 1

@@ -108,9 +108,11 @@ class ResultHook:
             return
         from rich.console import Console
 
+        from rightfit.ranking.explanation.decisions import read_recommendations
         from rightfit.reporting.terminal import tabulate_winners
 
-        Console().print(tabulate_winners(catalog.load("recommendations")))
+        recommendations = read_recommendations(catalog.load("recommendations"))
+        Console().print(tabulate_winners(recommendations))
 
 
 def _refuse_unknown_blocks(parameters: Mapping[str, Any]) -> None:

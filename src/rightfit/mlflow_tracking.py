@@ -10,13 +10,18 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import polars as pl
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+
+from rightfit.ranking.explanation.decisions import (
+    RankedCandidate,
+    Recommendations,
+    read_recommendations,
+)
 
 # MLflow sends usage figures to its makers unless told otherwise before it is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -35,10 +40,11 @@ class MlflowHook:
             return
         made = pipeline.all_outputs()
         if "recommendations" in made:
-            recommendations = catalog.load("recommendations")
+            document = catalog.load("recommendations")
+            recommendations = read_recommendations(document)
             mlflow.log_metrics(measure_winners(recommendations))
             mlflow.set_tags(name_winners(recommendations))
-            mlflow.log_dict(recommendations, "recommendations.json")
+            mlflow.log_dict(document, "recommendations.json")
         if "rankings" in made:
             mlflow.log_text(catalog.load("rankings").write_csv(), "rankings.csv")
         if "resource_profiles" in made:
@@ -50,30 +56,30 @@ class MlflowHook:
             mlflow.log_text(catalog.load("report"), "report.html")
 
 
-def measure_winners(recommendations: Mapping[str, Any]) -> dict[str, float]:
+def measure_winners(recommendations: Recommendations) -> dict[str, float]:
     """Return each winner's utility and metrics as ``application/dataset/metric``, and counts.
 
-    >>> measure_winners({"a": {"datasets": {"d": {"winner": None}}}})
-    {'counts/winners': 0.0, 'counts/none_qualifies': 1.0}
+    >>> measure_winners({})
+    {'counts/winners': 0.0, 'counts/none_qualifies': 0.0}
     """
     metrics = {}
     winners = dict(_list_winners(recommendations))
     for place, winner in winners.items():
-        for name, value in [("utility", winner["utility"]), *winner["metrics"].items()]:
+        for name, value in [("utility", winner.utility), *winner.metrics.items()]:
             if value is not None:
                 metrics[f"{place}/{name}"] = float(value)
-    n_decisions = sum(len(one["datasets"]) for one in recommendations.values())
+    n_decisions = sum(len(one.datasets) for one in recommendations.values())
     return metrics | {
         "counts/winners": float(len(winners)),
         "counts/none_qualifies": float(n_decisions - len(winners)),
     }
 
 
-def name_winners(recommendations: Mapping[str, Any]) -> dict[str, str]:
+def name_winners(recommendations: Recommendations) -> dict[str, str]:
     """Return each winner's name and serving configuration as ``winner.application.dataset``."""
     return {
         f"winner.{place.replace('/', '.')}": (
-            f"{winner['candidate']} {winner['runtime']} {winner['n_threads']} {winner['device']}"
+            f"{winner.candidate} {winner.runtime} {winner.n_threads} {winner.device}"
         )
         for place, winner in _list_winners(recommendations)
     }
@@ -94,8 +100,8 @@ def count_trials(tables: Iterable[pl.DataFrame]) -> dict[str, float]:
     return {f"counts/trials_{state}": float(n) for state, n in sorted(states.items())}
 
 
-def _list_winners(recommendations: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _list_winners(recommendations: Recommendations) -> Iterable[tuple[str, RankedCandidate]]:
     for application, recommendation in recommendations.items():
-        for dataset, decision in recommendation["datasets"].items():
-            if decision["winner"] is not None:
-                yield f"{application}/{dataset}", decision["winner"]
+        for dataset, decision in recommendation.datasets.items():
+            if decision.winner is not None:
+                yield f"{application}/{dataset}", decision.winner

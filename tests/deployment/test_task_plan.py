@@ -149,8 +149,8 @@ def test_main_job_has_one_task_per_dataset_and_cell(
 
     assert sum(name.startswith("data_engineering.") for name in names) == n_datasets
     assert sum(name.startswith("training.") for name in names) == n_cells
-    assert sum(name.startswith("evaluation.") for name in names) == n_cells + 1
-    assert set(names) >= {"evaluation.describe_environment", "ranking", "reporting"}
-    assert len(names) == n_datasets + 2 * n_cells + 3
+    assert sum(name.startswith("evaluation.") for name in names) == n_cells
+    assert set(names) >= {"ranking", "reporting"}
+    assert len(names) == n_datasets + 2 * n_cells + 2
     planned = [node for task in tasks for node in task.nodes]
     assert sorted(planned) == sorted(node.name for node in perf.nodes)

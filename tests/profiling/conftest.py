@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import measuring
+import measured
 import numpy as np
 import pytest
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.worker_pool import WorkerPool
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +24,4 @@ def pool() -> Iterator[WorkerPool]:
 def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
-    return Bench(pool, rows, tmp_path, measuring.make_settings(), "quick", SpeedProbe(None))
+    return Bench(pool, rows, tmp_path, measured.make_settings(), "quick", SpeedProbe(None))

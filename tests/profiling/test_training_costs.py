@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from measuring import ClosedPool
+from measured import ClosedPool, DictStore
 
 from rightfit.families.family import TrainingData
 from rightfit.profiling.measuring.worker_pool import WorkerPool
@@ -29,13 +28,6 @@ STRETCHES = Stretches(
 )
 
 
-class DictStore(dict[str, Any]):
-    """Keeps documents in memory, as plain JSON."""
-
-    def put(self, key: str, document: dict[str, Any]) -> None:
-        self[key] = json.loads(json.dumps(document, allow_nan=False))
-
-
 @pytest.fixture
 def task(blobs: TrainingData, tmp_path: Path) -> TrainingTask:
     order = np.resize(np.random.default_rng(0).permutation(len(blobs.labels)), 1_024)
@@ -47,7 +39,7 @@ def task(blobs: TrainingData, tmp_path: Path) -> TrainingTask:
 
 def measure(task: TrainingTask, pool: WorkerPool, store: DictStore) -> Any:
     return measure_training_costs(
-        task, STRETCHES, pool=pool, store=store, context={"v": 1}, keys={"dataset": "blobs"}
+        task, STRETCHES, pool=pool, store=store, context={"v": "1"}, keys={"dataset": "blobs"}
     )
 
 

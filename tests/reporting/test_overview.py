@@ -6,16 +6,14 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from rightfit.reporting.overview import describe_applications, describe_limit, write_headline
+from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
 
 
 def test_headline_counts_choices_and_what_accuracy_alone_wins(results: Results) -> None:
     assert write_headline(results) == (
-        "4 applications on 3 datasets choose 10 of 18 candidates: the most accurate one wins 3 of "
-        "12 decisions."
+        "For 4 applications on 3 datasets, 10 of 18 candidates win at least once; the most "
+        "accurate one wins 3 of 12 decisions."
     )
 
 
@@ -28,37 +26,27 @@ def test_headline_counts_decisions_without_a_winner(
     cards = describe_applications(found)[0].cards
 
     assert write_headline(found) == (
-        "1 application on 3 datasets chooses 0 of 18 candidates: the most accurate one wins 0 of 3 "
-        "decisions, and in 3 none qualifies."
+        "For 1 application on 3 datasets, 0 of 18 candidates win at least once; the most accurate "
+        "one wins 0 of 3 decisions, and none qualifies in 3."
     )
-    assert [card.model for card in cards] == [None, None, None]
+    assert [card.winner for card in cards] == [None, None, None]
     assert cards[0].sentence.startswith("No candidate qualifies for landsat")
 
 
-def test_card_shows_what_the_application_cares_about(results: Results) -> None:
+def test_card_shows_what_counts_for_the_application(results: Results) -> None:
     satellite = describe_applications(results)[0]
     card = satellite.cards[0]
 
-    assert satellite.asks == (
-        "Weighs quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
-        "200,000 rows/s and quality at most 0.1 below the best."
+    assert satellite.request == (
+        "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
+        "200 k rows/s and quality at most 0.1 below the best."
     )
-    assert card.candidate == "net-09"
+    assert card.winner is not None
+    assert card.winner.candidate == "net-09"
     assert card.serving == "onnx, 2 threads, tier micro"
-    assert card.facts == "accuracy 0.861, throughput 5.92M rows/s, peak memory 59 MiB"
+    assert card.facts == (
+        "accuracy 0.861 · throughput 5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s · "
+        "peak memory 59\N{NO-BREAK SPACE}MiB"
+    )
     assert card.tie == "tied with 2"
-    assert card.low is not None
-    assert card.high is not None
-    assert card.low <= card.utility <= card.high
-
-
-@pytest.mark.parametrize(
-    ("metric", "kind", "value", "expected"),
-    [
-        ("latency_p99_ms", "max", 5.0, "latency p99 at most 5 ms"),
-        ("throughput_rows_per_s", "min", 2e4, "throughput at least 20,000 rows/s"),
-        ("quality_raw", "min", 0.9, "raw quality at least 0.9"),
-    ],
-)
-def test_limit_in_words(metric: str, kind: str, value: float, expected: str) -> None:
-    assert describe_limit(metric, kind, value) == expected
+    assert card.utility == "utility 0.75 (0.73 to 0.77)"

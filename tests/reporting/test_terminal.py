@@ -26,7 +26,7 @@ def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
 
     assert lines[place + 1].split() == [
         *("landsat", "forest-14", "onnx", "×1", "tied", "with", "1"),  # noqa: RUF001
-        *("0.894", "0.017", "240k", "68.8", "0.788", "micro"),
+        *("0.894", "0.017", "240", "k", "68.8", "0.788", "micro"),
     ]
     assert sum(line.rstrip().endswith((" micro", " small")) for line in lines) == 12
 

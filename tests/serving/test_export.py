@@ -26,8 +26,9 @@ from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features
-from rightfit.serving.choice import Choice, Origin, subject_of
-from rightfit.serving.export import Model, check_folder, export_model
+from rightfit.serving.answer import Answer, Origin, StoredProfile
+from rightfit.serving.export import check_folder, export_model
+from rightfit.serving.model_call import Model
 
 CLASSES = ("low", "middle", "high")
 SNIPPET = """
@@ -52,21 +53,28 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(make_bundle(folder, data), encoder, make_card())
 
 
-def choose(model: Model, application: str = "web_api", **changes: Any) -> Choice:
+def choose(model: Model, application: str = "web_api", **changes: Any) -> Answer:
     profiles = make_measured(model.bundle)
     recommendation = rank(profiles)[application]
-    decision = recommendation["datasets"]["landsat"]
-    subject = subject_of(decision)
-    assert subject is not None
-    rows = [row for row in profiles.to_dicts() if row["candidate"] == subject["candidate"]]
-    return Choice(
+    decision = recommendation.datasets["landsat"]
+    assert decision.subject is not None
+    return Answer(
         application=application,
         dataset="landsat",
-        purpose=recommendation["description"],
+        purpose=recommendation.description,
         decision=decision,
-        profiles=tuple(row | changes for row in rows),
+        profiles=tuple(
+            profile_of(row | changes)
+            for row in profiles.to_dicts()
+            if row["candidate"] == decision.subject.candidate
+        ),
         origin=Origin(VERSION, VERSION, None, ENVIRONMENT),
     )
+
+
+def profile_of(row: dict[str, Any]) -> StoredProfile:
+    keys = ("runtime", "n_threads", "device", "disturbed", "environment_id")
+    return StoredProfile(**{key: row[key] for key in keys}, columns=row)
 
 
 @pytest.fixture(scope="module")
@@ -154,17 +162,19 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
 
 
 def test_figures_of_a_native_runtime_are_marked(model: Model, tmp_path: Path) -> None:
-    choice = choose(model, runtime="native", model_size_mib=None)
-    decision = choice.decision | {"winner": choice.decision["winner"] | {"runtime": "native"}}
+    answer = choose(model, runtime="native", model_size_mib=None)
+    assert answer.decision.winner is not None
+    winner = answer.decision.winner.model_copy(update={"runtime": "native"})
+    decision = answer.decision.model_copy(update={"winner": winner})
 
-    export_model(dataclasses.replace(choice, decision=decision), model, tmp_path)
+    export_model(dataclasses.replace(answer, decision=decision), model, tmp_path)
 
     assert "**native** runtime" in (tmp_path / "README.md").read_text()
     assert json.loads((tmp_path / "model.json").read_text())["onnx_file"] == "bundle/model.onnx"
 
 
 def test_none_qualifies_is_an_error_with_the_nearest_miss(model: Model, tmp_path: Path) -> None:
-    message = r"No candidate qualifies .*linear-000.* Would qualify: .* 0.01 instead of 0.001"
+    message = r"No candidate qualifies .*linear-000.* Would qualify: .* 0.01 ms instead of 0.001 ms"
 
     with pytest.raises(ValueError, match=message):
         export_model(choose(model, "dreamer"), model, tmp_path / "out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cells
-import measuring
+import measured
 import optuna
 from optuna.trial import TrialState
 from recordings import ONE, application, rule_params
@@ -38,7 +38,7 @@ def make_demand(**changes: Any) -> Demand:
         "applications": Applications(ACCURACY),
         "rules": rule_params(min_gain=0.001),
         "servings": (ONE,),
-        "measuring": measuring.make_settings(),
+        "measuring": measured.make_settings(),
         "tiers": (TINY,),
         "known_quality": None,
         "audit_share": 0.0,

@@ -14,17 +14,16 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.contest.ranked import Ranked, rank_applications
-from rightfit.ranking.contest.rankings import tabulate_rankings
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.explanation.why_not import tabulate_why_not
+from rightfit.ranking.ranked import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
-from rightfit.reporting.results import Results
+from rightfit.reporting.results import RankingTables, Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")
 
@@ -263,7 +262,7 @@ def make_dataset_audits(dataset: str) -> pl.DataFrame:
 
 
 def make_tables(
-    ranked: list[Ranked], trials: dict[tuple[str, str], pl.DataFrame]
+    ranked: list[Ranked],
 ) -> dict[str, pl.DataFrame]:
     return {
         "utility_breakdown": tabulate_breakdown(ranked),
@@ -272,7 +271,6 @@ def make_tables(
         "limit_shadows": tabulate_limit_shadows(ranked),
         "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
         "break_even": tabulate_break_even(ranked),
-        "why_not": tabulate_why_not(ranked, trials),
     }
 
 
@@ -285,7 +283,7 @@ def build_results(
     ranked = rank_applications(read_profiles(profiles), asked, rules)
     rankings = tabulate_rankings(ranked)
     cells = list(itertools.product(DATASETS, ("linear", "forest", "net")))
-    tables = make_tables(ranked, {cell: make_trials() for cell in cells})
+    tables = make_tables(ranked)
     sensitivities = Sensitivities(
         tables["weight_intervals"], tables["limit_shadows"], tables["robust_choices"]
     )
@@ -299,7 +297,7 @@ def build_results(
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),
         environment=ENVIRONMENT,
-        tables=tables | {"hardware_tiers": make_hardware_tiers()},
+        tables=RankingTables(hardware_tiers=make_hardware_tiers(), **tables),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from rightfit.preparation.spec import Features
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.contest.ranked import rank_applications
-from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.ranked import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
-from rightfit.serving.choice import Json
 
 VERSION = "2026-01-02T03.04.05.678Z"
 LATER = "2026-01-03T00.00.00.000Z"
@@ -85,7 +86,7 @@ class Study:
     root: Path
     raw: pl.DataFrame
     bundle: Bundle
-    encoder: Json
+    encoder: Mapping[str, Any]
 
 
 def make_raw() -> pl.DataFrame:
@@ -106,7 +107,7 @@ def make_raw() -> pl.DataFrame:
     )
 
 
-def fit_encoder(raw: pl.DataFrame) -> Json:
+def fit_encoder(raw: pl.DataFrame) -> Mapping[str, Any]:
     features = {
         "numeric": ["size", "n_parts"],
         "indicate_missing": ["size"],
@@ -150,7 +151,7 @@ def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
     profiles = make_measured(bundle)
     catalog.save("resource_profiles", profiles)
     catalog.save("environment", ENVIRONMENT)
-    catalog.save("recommendations", rank(profiles))
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
     catalog.save("landsat.encoder", encoder)
     catalog.save("landsat.data_card", make_card())
     catalog.save("landsat.linear.candidates", {"linear-000": bundle})
@@ -178,7 +179,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
     )
 
 
-def rank(profiles: pl.DataFrame) -> Json:
+def rank(profiles: pl.DataFrame) -> Recommendations:
     ranked = rank_applications(
         read_profiles(profiles),
         Applications.model_validate(APPLICATIONS),
@@ -191,7 +192,7 @@ def rank(profiles: pl.DataFrame) -> Json:
     )
 
 
-def make_card() -> Json:
+def make_card() -> dict[str, Any]:
     return {
         "dataset": "landsat",
         "title": "Things by size",

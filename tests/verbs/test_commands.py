@@ -35,8 +35,8 @@ def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
 
     assert result.exit_code == 0
     assert "answer a page" in result.output
-    assert "landsat: linear-000 (onnx, 1 thread) fits landsat best" in result.output
-    assert "measured     undisturbed" in result.output
+    assert "\nlinear-000 (onnx, 1 thread) fits landsat best" in result.output
+    assert "measured       undisturbed" in result.output
     assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
 
 
@@ -55,12 +55,12 @@ def test_which_warns_of_disturbed_and_unranked_profiles(
     assert "not ranked yet" not in ranked.output
 
 
-def test_which_tells_the_nearest_miss_and_what_would_let_it_qualify(ask: Ask) -> None:
+def test_which_names_the_nearest_miss_and_what_would_let_it_qualify(ask: Ask) -> None:
     result = ask("which", "-a", "dreamer", "-d", "landsat")
 
     assert result.exit_code == 0
-    assert "No candidate qualifies for landsat; linear-000" in result.output
-    assert "with latency_p50_ms max 0.01 instead of 0.001" in result.output
+    assert "No candidate qualifies for landsat. The nearest, linear-000" in result.output
+    assert "with latency p50 at most 0.01 ms instead of 0.001 ms" in result.output
 
 
 def test_which_answers_programs_in_json(ask: Ask) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import median_interval
-from rightfit.profiling.measuring.lock import lock_path, machine_lock
+from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.profiles.jobs import Store
-from rightfit.profiling.worker.process import Json
-from rightfit.profiling.worker.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.messages import Failure, StepsRequest, Trained
+from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.results import StepsPhase
 from rightfit.profiling.worker.training_steps import TrainingTask, rows_of_a_stretch
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ logger = logging.getLogger(__name__)
 PREPARE = "rightfit.profiling.worker.training_steps:prepare_training"
 VERSION = 2  # raise it when the meaning of stored results changes
 MEASURED = ("step_time_ms", "peak_memory_mib")
+
+
+@dataclass(frozen=True)
+class StepsRuns:
+    """What is stored of one batch size.
+
+    Args:
+        runs: One per process.
+    """
+
+    runs: tuple[StepsPhase, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ def measure_training_costs(
     *,
     pool: WorkerPool,
     store: Store,
-    context: Mapping[str, Any],
+    context: Mapping[str, str],
     keys: Mapping[str, str],
 ) -> pl.DataFrame:
     """Train at each batch size in fresh processes, in turns.
@@ -84,13 +96,14 @@ def measure_training_costs(
         )
         for size, one in tasks.items()
     }
-    found = {size: (store.get(names[size]) or {"runs": []})["runs"] for size in tasks}
+    kept = {size: load_record(store, name, StepsRuns) for size, name in names.items()}
+    found = {size: (one or StepsRuns()).runs for size, one in kept.items()}
     probe = SpeedProbe(None)
     for turn in range(stretches.n_processes):
         for size, one in tasks.items():
             if len(found[size]) <= turn:
-                found[size].append(_train_once(one, size, stretches, kind, pool, probe))
-                store.put(names[size], {"runs": found[size]})
+                found[size] += (_train_once(one, size, stretches, kind, pool, probe),)
+                save_record(store, names[size], StepsRuns(found[size]))
     return _tabulate(found, stretches, keys)
 
 
@@ -105,47 +118,45 @@ def _train_once(
     kind: WorkerKind,
     pool: WorkerPool,
     probe: SpeedProbe,
-) -> Json:
-    request = {
-        "task": "measure_steps",
-        "factory": PREPARE,
-        "arguments": asdict(task),
-        "memory_limit_mib": None,
-        "n_rows": rows_of_a_stretch(
+) -> StepsPhase:
+    request = StepsRequest(
+        factory=PREPARE,
+        arguments=asdict(task),
+        n_rows=rows_of_a_stretch(
             batch_size, n_rows=stretches.n_rows, min_steps=stretches.min_steps
         ),
-        "probe_known_ns": probe.known_ns,
-    }
-    with machine_lock(lock_path()):
-        answer = pool.get(kind).ask(request)
-    if not answer["ok"]:
-        raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer['error']}")
-    probe.learn(answer.pop("probe_looks_ns"))
-    logger.info(
-        "%s, batch size %d: %.3g ms a step", task.family, batch_size, answer["step_time_ms"]
+        probe_known_ns=probe.known_ns,
     )
-    return answer
+    with machine_lock():
+        answer = pool.get(kind).ask(request, Trained)
+    if isinstance(answer, Failure):
+        raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer.error}")
+    probe.learn(answer.probe_looks_ns)
+    logger.info(
+        "%s, batch size %d: %.3g ms a step", task.family, batch_size, answer.steps.step_time_ms
+    )
+    return answer.steps
 
 
 def _tabulate(
-    found: Mapping[int, list[Json]], stretches: Stretches, keys: Mapping[str, str]
+    found: Mapping[int, Sequence[StepsPhase]], stretches: Stretches, keys: Mapping[str, str]
 ) -> pl.DataFrame:
     import polars as pl
 
-    full_ns = min(run["probe_full_ns"] for runs in found.values() for run in runs)
+    full_ns = min(run.probe_full_ns for runs in found.values() for run in runs)
     rows = []
     for batch_size, runs in found.items():
         clean = [run for run in runs if not _is_disturbed(run, stretches, full_ns)]
         used = clean or runs
-        row = {
+        row: dict[str, Any] = {
             **keys,
             "batch_size": batch_size,
-            "n_steps": sum(run["n_steps"] for run in used),
-            "cpu_cores": statistics.median(run["cores"] for run in used),
+            "n_steps": sum(run.n_steps for run in used),
+            "cpu_cores": statistics.median(run.cores for run in used),
             "disturbed": not clean,
         }
         for column in MEASURED:
-            interval = median_interval([run[column] for run in used])
+            interval = median_interval([getattr(run, column) for run in used])
             row |= {
                 column: interval.value,
                 f"{column}_low": interval.low,
@@ -166,7 +177,6 @@ def _tabulate(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _is_disturbed(run: Json, stretches: Stretches, full_ns: float) -> bool:
-    delay = run["delay_share"]
-    delayed = delay is not None and delay > stretches.max_delay_share
-    return delayed or is_slow(run["probe_ns"], full_ns)
+def _is_disturbed(run: StepsPhase, stretches: Stretches, full_ns: float) -> bool:
+    is_delayed = run.delay_share is not None and run.delay_share > stretches.max_delay_share
+    return is_delayed or is_slow(run.probe_ns, full_ns)

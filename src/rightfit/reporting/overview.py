@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
-from rightfit.ranking.applications.applications import Application
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     count,
+    describe_limit,
     format_metric,
-    format_number,
     format_quality,
+    format_share,
     listing,
     metric_name,
-    metric_unit,
     serving_label,
     words,
 )
+from rightfit.profiling.metrics import columns_from
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.reporting.results import Results
 
 N_FACTS = 3  # metrics on a card beside the quality
+UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 CANDIDATE = ["dataset", "model", "candidate"]
 
 
@@ -33,28 +35,20 @@ class Card:
     Args:
         dataset: Its name in words.
         sentence: The decision as a sentence.
-        model: Family of the winner; ``None`` when none qualifies, as for all that follows.
-        candidate: The winner.
-        serving: Its serving configuration and hardware tier.
-        facts: Its quality and the metrics the application cares about.
-        tie: Who cannot be told from it; empty if nobody.
-        utility: In [0, 1].
-        low: Lower end of the utility's interval, if known.
-        high: Upper end.
-        utility_text: Utility and interval as text.
+        winner: ``None`` when none qualifies; then the texts that follow are empty.
+        serving: The winner's serving configuration and hardware tier.
+        facts: Its quality and the metrics that count for the application.
+        tie: Number of candidates tied with it.
+        utility: Its utility with its interval.
     """
 
     dataset: str
     sentence: str
-    model: str | None = None
-    candidate: str = ""
+    winner: RankedCandidate | None = None
     serving: str = ""
     facts: str = ""
     tie: str = ""
-    utility: float = 0.0
-    low: float | None = None
-    high: float | None = None
-    utility_text: str = ""
+    utility: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,38 +59,32 @@ class ApplicationView:
         name: As in the parameters.
         title: In words.
         description: As in the parameters.
-        asks: Weights and limits as a sentence.
+        request: Weights and limits as a sentence.
         cards: One per dataset.
     """
 
     name: str
     title: str
     description: str
-    asks: str
+    request: str
     cards: tuple[Card, ...]
 
 
 def write_headline(results: Results) -> str:
-    """Say in one sentence how far the applications disagree and what accuracy alone would win."""
+    """Say in one sentence how many candidates win, and how often the most accurate one does."""
     decisions = list(_decisions(results))
-    winners = [decision["winner"] for *_, decision in decisions if decision["winner"]]
-    chosen = {(dataset, w["candidate"]) for _, dataset, d in decisions if (w := d["winner"])}
+    winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
     best = _most_accurate(results.profiles)
-    n_best = sum(
-        1
-        for _, dataset, d in decisions
-        if d["winner"] and d["winner"]["candidate"] in best[dataset]
-    )
+    n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
     n_candidates = results.profiles.select(CANDIDATE).n_unique()
-    verb = "chooses" if len(results.recommendations) == 1 else "choose"
     sentence = (
-        f"{count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')} {verb} {len(chosen)} of "
-        f"{count(n_candidates, 'candidate')}: the most accurate one wins {n_best} of "
-        f"{count(len(decisions), 'decision')}"
+        f"For {count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}, {len(set(winners))} of "
+        f"{count(n_candidates, 'candidate')} win at least once; the most accurate one wins "
+        f"{n_best} of {count(len(decisions), 'decision')}"
     )
     n_none = len(decisions) - len(winners)
-    return f"{sentence}, and in {n_none} none qualifies." if n_none else f"{sentence}."
+    return f"{sentence}, and none qualifies in {n_none}." if n_none else f"{sentence}."
 
 
 def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
@@ -106,30 +94,30 @@ def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
             name=name,
             title=words(name),
             description=application.description,
-            asks=describe_wishes(application),
+            request=describe_request(application),
             cards=tuple(
                 _make_card(results, application, dataset, decision)
-                for dataset, decision in results.recommendations[name]["datasets"].items()
+                for dataset, decision in results.recommendations[name].datasets.items()
             ),
         )
         for name, application in results.applications.items()
     )
 
 
-def describe_wishes(application: Application) -> str:
+def describe_request(application: Application) -> str:
     """Write an application's weights and limits as a sentence.
 
     >>> from rightfit.ranking.applications.applications import Objective
     >>> quality = Objective(weight=2, worst=0, best=1)
-    >>> describe_wishes(Application(
+    >>> describe_request(Application(
     ...     description="-", scenario="offline", objectives={"quality": quality},
     ...     constraints={"peak_memory_mib": {"max": 64}},
     ... ))
-    'Weighs quality 100 %. Limits: peak memory at most 64 MiB.'
+    'Weights: quality 100 %. Limits: peak memory at most 64 MiB.'
     """
     weights = zip(application.weighted(), application.shares(), strict=True)
-    weighed = listing([f"{metric_name(metric)} {share:.0%}" for metric, share in weights])
-    sentence = f"Weighs {weighed.replace('%', ' %')}."
+    weighed = listing([f"{metric_name(metric)} {format_share(share)}" for metric, share in weights])
+    sentence = f"Weights: {weighed}."
     limits = [
         describe_limit(metric, kind, value)
         for metric, constraint in application.constraints.items()
@@ -138,22 +126,9 @@ def describe_wishes(application: Application) -> str:
     return f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
 
 
-def describe_limit(metric: str, kind: str, value: float) -> str:
-    """Write a limit in words.
-
-    >>> describe_limit("quality", "max_degradation", 0.05)
-    'quality at most 0.05 below the best'
-    """
-    text = f"{format_number(value)} {metric_unit(metric)}".strip()
-    if kind == "max_degradation":
-        return f"{metric_name(metric)} at most {text} below the best"
-    return f"{metric_name(metric)} at {'least' if kind == 'min' else 'most'} {text}"
-
-
-def _decisions(results: Results) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for application, recommendation in results.recommendations.items():
-        for dataset, decision in recommendation["datasets"].items():
-            yield application, dataset, decision
+def _decisions(results: Results) -> Iterator[tuple[str, Decision]]:
+    for recommendation in results.recommendations.values():
+        yield from recommendation.datasets.items()
 
 
 def _most_accurate(profiles: pl.DataFrame) -> dict[str, set[str]]:
@@ -166,34 +141,32 @@ def _most_accurate(profiles: pl.DataFrame) -> dict[str, set[str]]:
 
 
 def _make_card(
-    results: Results, application: Application, dataset: str, decision: Mapping[str, Any]
+    results: Results, application: Application, dataset: str, decision: Decision
 ) -> Card:
-    winner = decision["winner"]
+    winner = decision.winner
     if winner is None:
-        return Card(dataset=words(dataset), sentence=decision["sentence"])
-    metrics = winner["metrics"]
-    shown = [name for name in application.needed_metrics() if not name.startswith("quality")]
+        return Card(dataset=words(dataset), sentence=decision.sentence)
+    metrics = winner.metrics
+    shown = [name for name in application.needed_metrics() if name not in columns_from("answers")]
     facts = [
-        f"{metric_name(name)} {format_metric(name, metrics.get(name))}" for name in shown[:N_FACTS]
+        f"{metric_name(name)} {format_metric(name, metrics.get(name)).replace(' ', UNBROKEN)}"
+        for name in shown[:N_FACTS]
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
-    n_tied = len(decision["tied_with"])
+    serving = serving_label(winner.runtime, winner.n_threads, winner.device)
+    n_tied = len(decision.tied_with)
     return Card(
         dataset=words(dataset),
-        sentence=decision["sentence"],
-        model=winner["model"],
-        candidate=winner["candidate"],
-        serving=f"{serving_label(winner)}, tier {winner['hardware_tier']}",
-        facts=", ".join([quality, *facts]),
+        sentence=decision.sentence,
+        winner=winner,
+        serving=f"{serving}, tier {winner.hardware_tier}",
+        facts=" · ".join([quality, *facts]),
         tie=f"tied with {n_tied}" if n_tied else "",
-        utility=winner["utility"],
-        low=winner["utility_low"],
-        high=winner["utility_high"],
-        utility_text=_utility_text(winner),
+        utility=_utility_text(winner),
     )
 
 
-def _utility_text(winner: Mapping[str, Any]) -> str:
-    text = f"utility {winner['utility']:.2f}"
-    low, high = winner["utility_low"], winner["utility_high"]
+def _utility_text(winner: RankedCandidate) -> str:
+    text = f"utility {winner.utility:.2f}"
+    low, high = winner.utility_low, winner.utility_high
     return text if low is None or high is None else f"{text} ({low:.2f} to {high:.2f})"

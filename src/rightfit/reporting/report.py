@@ -6,22 +6,22 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rightfit.naming import count, format_share, listing, metric_name, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
-from rightfit.reporting.naming import count, listing, metric_name, words
 from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across
 from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
+from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import build_measuring
 from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 from rightfit.reporting.sections.utilities import build_utilities
-from rightfit.reporting.sections.why_not import build_why_not
-from rightfit.reporting.what_if import describe_what_if
+from rightfit.reporting.what_if import collect_what_if
 
 WHAT_IF = "what-if"
 
@@ -47,7 +47,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
 
 
 def describe_controls(results: Results) -> Section:
-    """Head the what-if page, whose controls stand in their own template."""
+    """Describe the what-if page; its controls are a template of their own."""
     n_limits = sum(
         len(constraint.limits())
         for _, application in results.applications.items()
@@ -58,9 +58,9 @@ def describe_controls(results: Results) -> Section:
         id=WHAT_IF,
         title="What if",
         sentences=(
-            f"Move {count(n_weights, 'weight')} and {count(n_limits, 'limit')} of "
-            f"{count(len(results.recommendations), 'application')}: the stored profiles are ranked "
-            "again here, by utility alone (ties are not settled).",
+            f"Change {count(n_weights, 'weight')} and {count(n_limits, 'limit')} of "
+            f"{count(len(results.recommendations), 'application')}: this page ranks the stored "
+            "profiles again, by utility alone (without the tie rule).",
         ),
     )
 
@@ -73,7 +73,7 @@ def render_report(results: Results, sections: Sequence[Section]) -> str:
         sections: What follows, in this order.
 
     Returns:
-        HTML with all scripts, styles and data inside; it asks no host for anything.
+        HTML with all scripts, styles and data inside; it loads nothing from any host.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -93,20 +93,20 @@ def render_report(results: Results, sections: Sequence[Section]) -> str:
         legend=_write_legend(results),
         footer=_write_footer(results),
         themes_json=_embed({name: plotly_template(theme) for name, theme in THEMES.items()}),
-        what_if_json=_embed(describe_what_if(results)),
+        what_if_json=_embed(collect_what_if(results).model_dump(mode="json")),
         plotly_js=_read_plotly_script(),
     )
 
 
 def _write_legend(results: Results) -> str:
-    """Say what the words on the cards mean, with the figures of this run."""
-    level = results.rules.confidence_level
+    """Explain the words on the cards, with the figures of this run."""
+    level = format_share(results.rules.confidence_level)
     return (
-        f"Utility: worth to the application between its own bounds, 0 to 1, with its {level:.0%} "
-        "interval. Tier: smallest hardware on which the limits hold. Tied: the measurements cannot "
-        f"tell them apart at {level:.0%}; the tie rule chose "
-        f"(by {_write_tie_rule(results.rules)})."
-    ).replace("%", " %")
+        "Utility: value for the application between its own worst (0) and best (1), with its "
+        f"{level} interval. Tier: smallest hardware on which the limits hold. Tied: the "
+        f"measurements cannot distinguish the candidates at {level} confidence, so the tie rule "
+        f"decides ({_write_tie_rule(results.rules)})."
+    )
 
 
 def _write_tie_rule(rules: RankingRules) -> str:
@@ -124,12 +124,12 @@ def _write_footer(results: Results) -> str:
     )
 
 
-def _view(section: Section) -> dict[str, Any]:
+def _view(section: Section) -> dict[str, object]:
     charts = [_view_chart(chart) for chart in section.charts]
     return {**vars(section), "charts": charts}
 
 
-def _view_chart(chart: Chart) -> dict[str, Any]:
+def _view_chart(chart: Chart) -> dict[str, object]:
     figure = json.loads(chart.figure.to_json(), parse_float=_shorten)
     del figure["layout"]["template"]  # the page has one for each theme
     for trace in figure["data"]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 
 QUALITY_TITLES = {
@@ -21,32 +22,45 @@ PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device
 
 
 @dataclass(frozen=True)
+class RankingTables:
+    """Tables of the evaluation and the ranking stage by their names in the catalog."""
+
+    hardware_tiers: pl.DataFrame
+    utility_breakdown: pl.DataFrame
+    win_shares: pl.DataFrame
+    weight_intervals: pl.DataFrame
+    limit_shadows: pl.DataFrame
+    robust_choices: pl.DataFrame
+    break_even: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class Results:
     """The tables of one run, as the catalog holds them.
 
     Args:
-        applications: What was asked.
+        applications: Objectives and limits.
         rules: How it was ranked.
         profiles: One row per measured profile.
         rankings: One row per application, dataset and candidate.
-        recommendations: Per application and dataset the decision in words.
+        recommendations: Decision per application and dataset.
         data_cards: Of each dataset.
         trials: Of each cell ``{dataset}.{model}``, one row per trial.
         audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
-        tables: The further tables of the ranking stage by their name in the catalog.
+        tables: Further tables.
     """
 
     applications: Applications
     rules: RankingRules
     profiles: pl.DataFrame
     rankings: pl.DataFrame
-    recommendations: Mapping[str, Any]
+    recommendations: Recommendations
     data_cards: Mapping[str, Mapping[str, Any]]
     trials: Mapping[str, pl.DataFrame]
     audits: pl.DataFrame
     environment: Mapping[str, Any]
-    tables: Mapping[str, pl.DataFrame]
+    tables: RankingTables
 
     @property
     def datasets(self) -> list[str]:

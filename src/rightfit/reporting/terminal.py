@@ -1,11 +1,11 @@
-"""The essentials in the terminal: who wins, per application and dataset."""
+"""The terminal table: the winner per application and dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rightfit.reporting.naming import NOT_MEASURED, TIMES, format_quality, format_short
+from rightfit.naming import NOT_MEASURED, TIMES, format_number, format_quality
+from rightfit.ranking.explanation.decisions import Decision, Recommendations
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +18,7 @@ HEADS_BY_METRIC = {
 }
 
 
-def tabulate_winners(recommendations: Mapping[str, Any]) -> Table:
+def tabulate_winners(recommendations: Recommendations) -> Table:
     """Build the table that ends a run: one line per application and dataset.
 
     Args:
@@ -26,7 +26,7 @@ def tabulate_winners(recommendations: Mapping[str, Any]) -> Table:
 
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
-        so and the caption tells the nearest miss.
+        so and the caption names the nearest miss.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -47,35 +47,35 @@ def tabulate_winners(recommendations: Mapping[str, Any]) -> Table:
     for application, recommendation in recommendations.items():
         table.add_section()
         table.add_row(f"[bold]{application}[/bold]")
-        for dataset, decision in recommendation["datasets"].items():
+        for dataset, decision in recommendation.datasets.items():
             table.add_row(f"  {dataset}", *_cells(decision))
     return table
 
 
-def _misses(recommendations: Mapping[str, Any]) -> list[str]:
+def _misses(recommendations: Recommendations) -> list[str]:
     return [
-        f"{application}, {dataset}: {decision['sentence']}"
+        f"{application}, {dataset}: {decision.sentence}"
         for application, recommendation in recommendations.items()
-        for dataset, decision in recommendation["datasets"].items()
-        if decision["winner"] is None
+        for dataset, decision in recommendation.datasets.items()
+        if decision.winner is None
     ]
 
 
-def _cells(decision: Mapping[str, Any]) -> list[str]:
-    winner = decision["winner"]
+def _cells(decision: Decision) -> list[str]:
+    winner = decision.winner
     if winner is None:
         return ["[red]none qualifies[/red]"]
-    n_tied = len(decision["tied_with"])
+    n_tied = len(decision.tied_with)
     tie = f" [yellow]tied with {n_tied}[/yellow]" if n_tied else ""
-    metrics = winner["metrics"]
+    metrics = winner.metrics
     return [
-        f"{winner['candidate']} {winner['runtime']} {TIMES}{winner['n_threads']}{tie}",
+        f"{winner.candidate} {winner.runtime} {TIMES}{winner.n_threads}{tie}",
         *(
             format_quality(metrics.get(name))
             if name == "quality_raw"
-            else format_short(metrics.get(name))
+            else format_number(metrics.get(name))
             for name in HEADS_BY_METRIC
         ),
-        format_quality(winner["utility"]),
-        winner["hardware_tier"] or NOT_MEASURED,
+        format_quality(winner.utility),
+        winner.hardware_tier or NOT_MEASURED,
     ]

@@ -1,76 +1,122 @@
-"""What the what-if page needs: the profiles and the applications as plain JSON types."""
+"""What the what-if page needs: the profiles and the applications, with the names people read."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
-from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.naming import metric_name, metric_unit, serving_label, words
+from rightfit.ranking.applications.applications import Application, LimitKind
+from rightfit.ranking.applications.tie_rules import RankingRules, TieKey
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.reporting.naming import metric_name, metric_unit, serving_label, words
 from rightfit.reporting.results import Results
 
 
-def describe_what_if(results: Results) -> dict[str, Any]:
-    """Collect profiles and applications for the script that ranks in the browser.
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
 
-    The profiles come in the order in which the ranking reads them, so that equal candidates are
-    told apart alike.
 
-    Returns:
-        ``applications``, ``profiles`` per dataset, names of ``metrics`` and ``datasets``, and
-        ``colors`` per family.
+class WhatIfLimit(_Part):
+    """A limit that the page's slider moves."""
+
+    metric: str
+    kind: LimitKind
+    value: float
+
+
+class WhatIfApplication(_Part):
+    """An application's objectives (each with its ``metric``), limits and tie rule as lists."""
+
+    aggregation: str
+    objectives: list[dict[str, object]]
+    limits: list[WhatIfLimit]
+    ties: tuple[TieKey, ...]
+
+
+class WhatIfProfile(_Part):
+    """A profile with the values that any application needs; ``None``: not measured."""
+
+    model: str
+    candidate: str
+    serving: str
+    values: dict[str, float | None]
+
+
+class MetricWords(_Part):
+    """A metric's name and unit."""
+
+    name: str
+    unit: str
+
+
+class WhatIf(_Part):
+    """Content of the page, for the script that ranks in the browser.
+
+    Args:
+        applications: By name.
+        profiles: By dataset, in the order in which the ranking reads them, so that equal
+            candidates get the same order.
+        metrics: Metrics that any application needs.
+        datasets: Their names in words.
+        colors: By family.
     """
+
+    applications: dict[str, WhatIfApplication]
+    profiles: dict[str, list[WhatIfProfile]]
+    metrics: dict[str, MetricWords]
+    datasets: dict[str, str]
+    colors: dict[str, str]
+
+
+def collect_what_if(results: Results) -> WhatIf:
+    """Collect what the page ranks again."""
     needed = _needed_columns(results)
     frame = read_profiles(results.profiles).frame
-    return {
-        "applications": {
-            name: describe_application(name, application, results.rules)
+    return WhatIf(
+        applications={
+            name: list_parts(name, application, results.rules)
             for name, application in results.applications.items()
         },
-        "profiles": {
-            dataset: describe_profiles(frame.filter(pl.col("dataset") == dataset), needed)
+        profiles={
+            dataset: _list_profiles(frame.filter(pl.col("dataset") == dataset), needed)
             for dataset in results.datasets
         },
-        "metrics": {
-            column: {"name": metric_name(column), "unit": metric_unit(column)} for column in needed
+        metrics={
+            column: MetricWords(name=metric_name(column), unit=metric_unit(column))
+            for column in needed
         },
-        "datasets": {name: words(name) for name in results.datasets},
-        "colors": {family: mark.color for family, mark in results.marks.items()},
-    }
+        datasets={name: words(name) for name in results.datasets},
+        colors={family: mark.color for family, mark in results.marks.items()},
+    )
 
 
-def describe_application(
-    name: str, application: Application, rules: RankingRules
-) -> dict[str, Any]:
-    """Write an application's objectives, limits and tie rule as lists."""
-    return {
-        "aggregation": application.aggregation,
-        "objectives": [
+def list_parts(name: str, application: Application, rules: RankingRules) -> WhatIfApplication:
+    """List an application's objectives, limits and tie rule."""
+    return WhatIfApplication(
+        aggregation=application.aggregation,
+        objectives=[
             {"metric": metric, **objective.model_dump()}
             for metric, objective in application.objectives.items()
         ],
-        "limits": [
-            {"metric": metric, "kind": kind, "value": value}
+        limits=[
+            WhatIfLimit(metric=metric, kind=kind, value=value)
             for metric, constraint in application.constraints.items()
             for kind, value in constraint.limits().items()
         ],
-        "ties": [key.model_dump() for key in rules.ties.for_application(name)],
-    }
+        ties=rules.ties.for_application(name),
+    )
 
 
-def describe_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
-    """Write profiles with the values of some columns; null where not measured."""
+def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[WhatIfProfile]:
     return [
-        {
-            "model": row["model"],
-            "candidate": row["candidate"],
-            "serving": serving_label(row),
-            "values": {column: _finite(row[column]) for column in columns},
-        }
+        WhatIfProfile(
+            model=row["model"],
+            candidate=row["candidate"],
+            serving=serving_label(row["runtime"], row["n_threads"], row["device"]),
+            values={column: _finite(row[column]) for column in columns},
+        )
         for row in profiles.to_dicts()
     ]
 

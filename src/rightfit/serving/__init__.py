@@ -1,1 +1,1 @@
-"""Use a ranking's answer: say which model fits, and hand it over in a folder of its own."""
+"""Use a ranking: answer which model fits, and export it."""

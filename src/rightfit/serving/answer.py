@@ -1,137 +1,125 @@
-"""A choice in words and as JSON: what to use, what would change it, how far to trust it."""
+"""The answer of a ranking for one application and dataset, with where it comes from."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rightfit.profiling.metrics import METRICS
-from rightfit.reporting.naming import NOT_MEASURED, format_quality, serving_label
-from rightfit.serving.choice import Choice, Json, Origin
-
-KEPT_AS_TEXT = ("null_reasons", "measured_how")  # columns of a profile that hold JSON
-UNSTORED = "on a machine whose description was not stored"
-
-
-def say_choice(choice: Choice) -> list[str]:
-    """Write a choice as a paragraph of short lines, for the terminal and for a file."""
-    decision = choice.decision
-    lines = [f"{choice.dataset}: {decision['sentence']}"]
-    if decision["runner_up"]:
-        lines.append(f"  runner-up    {_say_candidate(decision['runner_up'])}")
-    if decision["flip"]:
-        lines.append(f"  would flip   {decision['flip']}")
-    if decision["relax"]:
-        lines.append(f"  would do     {say_relaxation(decision['relax'])}")
-    lines.append(f"  measured     {say_disturbance(choice.profile)}")
-    lines.append(f"               {say_origin(choice.origin)}")
-    if choice.origin.newer_profiles:
-        newer = format_version(choice.origin.newer_profiles)
-        lines.append(
-            f"  out of date  profiles of {newer} are not ranked yet: kedro run --pipelines ranking"
-        )
-    return lines
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    RankedCandidate,
+    Recommendation,
+    Recommendations,
+)
+from rightfit.spelling import find_nearest
 
 
-def describe_choice(choice: Choice) -> Json:
-    """Return a choice as plain JSON types, for other programs."""
-    decision, origin = choice.decision, choice.origin
-    profile = choice.profile
-    return {
-        "application": choice.application,
-        "dataset": choice.dataset,
-        "outcome": decision["outcome"],
-        "sentence": decision["sentence"],
-        "winner": decision["winner"],
-        "runner_up": decision["runner_up"],
-        "tied_with": decision["tied_with"],
-        "flip": decision["flip"],
-        "nearest_miss": decision["nearest_miss"],
-        "relax": decision["relax"],
-        "disturbed": profile and profile["disturbed"],
-        "ranked_in": origin.ranked_in,
-        "measured_in": origin.measured_in,
-        "newer_profiles": origin.newer_profiles,
-        "environment_id": profile and profile["environment_id"],
-        "environment": origin.environment,
-    }
+@dataclass(frozen=True)
+class Origin:
+    """Which run an answer comes from, and on which machine it was measured.
 
-
-def describe_profile(profile: Mapping[str, Any]) -> Json:
-    """Return a profile with each metric's interval beside it, and its JSON columns as JSON.
-
-    A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
-    is known, the value where it was not measured (``null_reasons`` says why).
+    Args:
+        ranked_in: Version of the ranking.
+        measured_in: Version of the profiles it ranked.
+        newer_profiles: Version of profiles that were stored later and are not ranked yet.
+        environment: Fingerprint of machine and libraries; ``None`` when it was not stored.
     """
-    metrics = {
-        metric.column: {
-            "value": profile[metric.column],
-            "low": profile.get(f"{metric.column}_low"),
-            "high": profile.get(f"{metric.column}_high"),
-        }
-        for metric in METRICS
-        if metric.column in profile
-    }
-    others = {
-        name: json.loads(value) if name in KEPT_AS_TEXT and value else value
-        for name, value in profile.items()
-        if name not in metrics and not name.endswith(("_low", "_high"))
-    }
-    return others | {"metrics": metrics}
+
+    ranked_in: str
+    measured_in: str
+    newer_profiles: str | None
+    environment: Mapping[str, Any] | None
 
 
-def say_relaxation(relax: Mapping[str, Any]) -> str:
-    """Say which limits would have to move so that a candidate qualifies."""
-    limits = " and ".join(
-        f"{limit['metric']} {limit['kind']} {limit['needed']:.4g} instead of {limit['limit']:.4g}"
-        for limit in relax["limits"]
-    )
-    return f"{relax['candidate']} ({serving_label(relax)}), with {limits}"
+@dataclass(frozen=True)
+class StoredProfile:
+    """A candidate's resource profile in one serving configuration, as a run stored it.
 
-
-def say_disturbance(profile: Mapping[str, Any] | None) -> str:
-    """Say whether anything else took the machine while a profile was timed."""
-    if profile is None:
-        return "the profile behind it is no longer stored"
-    if profile["disturbed"] is None:
-        return "not known whether undisturbed"
-    if profile["disturbed"]:
-        return "DISTURBED: something else used the machine while it was timed; measure again"
-    return "undisturbed"
-
-
-def say_origin(origin: Origin) -> str:
-    """Say when and where an answer was measured."""
-    when = f"in the run of {format_version(origin.measured_in)}"
-    return f"{when}, {say_environment(origin.environment)}"
-
-
-def say_environment(environment: Mapping[str, Any] | None) -> str:
-    """Say on which machine something was measured."""
-    if environment is None:
-        return UNSTORED
-    gpus = environment["gpus"]
-    gpu = f"{len(gpus)} GPU" if gpus else "no GPU"
-    return (
-        f"on {environment['cpu']}, {environment['n_cores']} cores, "
-        f"{environment['memory_mib'] / 1024:.0f} GiB, {gpu}, {environment['system']} "
-        f"{environment['kernel']} (environment {environment['environment_id']})"
-    )
-
-
-def format_version(version: str) -> str:
-    """Write a version as a time, where it is one.
-
-    >>> format_version("2026-11-24T17.26.45.228Z"), format_version("nightly-7")
-    ('2026-11-24 17:26 UTC', 'nightly-7')
+    Args:
+        runtime: Runtime it was measured in.
+        n_threads: Threads it was measured with.
+        device: Device it was measured on.
+        disturbed: Whether another process took the cores while timing; ``None``: not known.
+        environment_id: Machine and libraries it was measured with.
+        columns: The whole row of ``resource_profiles``.
     """
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
-    return f"{found[1]} {found[2]}:{found[3]} UTC" if found else version
+
+    runtime: str
+    n_threads: int
+    device: str
+    disturbed: bool | None
+    environment_id: str
+    columns: Mapping[str, object]
+
+    def is_of(self, candidate: RankedCandidate) -> bool:
+        """Tell whether this is the serving configuration that represents a candidate."""
+        mine = (self.runtime, self.n_threads, self.device)
+        return mine == (candidate.runtime, candidate.n_threads, candidate.device)
+
+    def read_metric(self, column: str) -> float | None:
+        """Return a metric or an end of its interval; ``None`` where it was not measured."""
+        value = self.columns.get(column)
+        return float(value) if isinstance(value, int | float) else None
 
 
-def _say_candidate(candidate: Mapping[str, Any]) -> str:
-    utility = candidate["utility"]
-    shown = NOT_MEASURED if utility is None else format_quality(utility)
-    return f"{candidate['candidate']} ({serving_label(candidate)}), utility {shown}"
+@dataclass(frozen=True)
+class Answer:
+    """The decision for one application and dataset, with what was measured.
+
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        purpose: The application's description.
+        decision: Winner or nearest miss.
+        profiles: Profiles of the candidate that the decision is about, one per serving
+            configuration.
+        origin: Where the answer comes from.
+    """
+
+    application: str
+    dataset: str
+    purpose: str
+    decision: Decision
+    profiles: tuple[StoredProfile, ...]
+    origin: Origin
+
+    @property
+    def profile(self) -> StoredProfile | None:
+        """The profile that decided, with its intervals and how it was measured."""
+        subject = self.decision.subject
+        return next((one for one in self.profiles if subject and one.is_of(subject)), None)
+
+
+def find_application(recommendations: Recommendations, application: str) -> Recommendation:
+    """Return what is recommended to an application.
+
+    Raises:
+        ValueError: If it was not ranked; names those that were.
+    """
+    _require_ranked("application", application, recommendations)
+    return recommendations[application]
+
+
+def find_datasets(recommendation: Recommendation, dataset: str | None) -> Sequence[str]:
+    """Return the datasets to answer for: one, or all of them.
+
+    Raises:
+        ValueError: If the dataset was not ranked; names those that were.
+    """
+    if dataset is None:
+        return list(recommendation.datasets)
+    _require_ranked("dataset", dataset, recommendation.datasets)
+    return [dataset]
+
+
+def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
+    if name in ranked:
+        return
+    near = find_nearest(name, ranked)
+    hint = f" (did you mean {near}?)" if near else ""
+    raise ValueError(
+        f"The last ranking has no {kind} {name!r}{hint}; ranked are {', '.join(sorted(ranked))}. "
+        "To rank it, add it to the configuration and run: kedro run --pipelines "
+        f"{'ranking' if kind == 'application' else 'perf'}"
+    )

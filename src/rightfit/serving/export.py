@@ -5,52 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from rightfit.families.bundle import MANIFEST, ONNX_FILE, Bundle, read_bundle
+from rightfit.families.bundle import MANIFEST, Bundle, read_bundle
 from rightfit.families.runtimes import runtime_files
+from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving import usage
-from rightfit.serving.answer import describe_choice, describe_profile, say_relaxation
-from rightfit.serving.choice import Choice, Json
+from rightfit.serving.answer import Answer
+from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
+from rightfit.serving.model_call import BUNDLE, Model, describe_call
 from rightfit.serving.readme import write_readme
 
-BUNDLE = "bundle"
 HASHES = "SHA256SUMS"
 BYTES_PER_MIB = 2**20
 
 
-@dataclass(frozen=True)
-class Model:
-    """A candidate with what is needed to feed it.
-
-    Args:
-        bundle: Its checked bundle.
-        encoder: How raw rows become its input.
-        data_card: What it was trained on.
-    """
-
-    bundle: Bundle
-    encoder: Json
-    data_card: Json
-
-
-def require_winner(choice: Choice) -> Json:
-    """Return a choice's winner.
+def require_winner(answer: Answer) -> RankedCandidate:
+    """Return an answer's winner.
 
     Raises:
-        ValueError: If none qualifies; names the nearest miss and what would let it qualify.
+        ValueError: If none qualifies; names the nearest miss and the limits to relax.
     """
-    winner: Json | None = choice.decision["winner"]
-    if winner is None:
-        relax = choice.decision["relax"]
-        way = f" Would qualify: {say_relaxation(relax)}." if relax else ""
-        raise ValueError(
-            f"Nothing to export for {choice.application}: {choice.decision['sentence']}{way}"
-        )
-    return winner
+    decision = answer.decision
+    if decision.winner is None:
+        relax = decision.relax
+        way = f" Would qualify: {describe_relaxation(relax)}." if relax else ""
+        raise ValueError(f"Nothing to export for {answer.application}: {decision.sentence}{way}")
+    return decision.winner
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
@@ -67,11 +49,11 @@ def check_folder(folder: Path, *, force: bool) -> None:
         )
 
 
-def export_model(choice: Choice, model: Model, folder: Path) -> list[Path]:
-    """Write a winner into a folder that needs this project no more.
+def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
+    """Write a winner into a folder that works without this project.
 
     Args:
-        choice: Whom to export, and why.
+        answer: What to export, and why.
         model: The winner's bundle, encoder and data card.
         folder: Folder to write; files of an earlier export are replaced.
 
@@ -81,46 +63,23 @@ def export_model(choice: Choice, model: Model, folder: Path) -> list[Path]:
     Raises:
         ValueError: If none qualifies, or the bundle is not what was measured.
     """
-    winner = require_winner(choice)
-    _check_belongs(choice, model)
+    winner = require_winner(answer)
+    _check_belongs(answer, model)
     folder.mkdir(parents=True, exist_ok=True)
     _replace_bundle(model.bundle, folder / BUNDLE)
     shutil.copyfile(usage.__file__, folder / "usage.py")
     call = describe_call(winner, model)
-    _write_json(folder / "model.json", call)
+    _write_json(folder / "model.json", asdict(call))
     _write_json(folder / "encoder.json", model.encoder)
-    _write_json(folder / "profile.json", _describe_measurement(choice))
-    readme = write_readme(choice, model.bundle, call, model.encoder, model.data_card)
+    _write_json(folder / "profile.json", _describe_measurement(answer))
+    readme = write_readme(answer, model, call)
     (folder / "README.md").write_text(readme, encoding="utf-8")
     return _write_hashes(folder, model.bundle)
 
 
-def describe_call(winner: Mapping[str, Any], model: Model) -> Json:
-    """Return how the model is called: its file, its input, its classes and its threads."""
-    bundle = model.bundle
-    file = ONNX_FILE
-    if winner["runtime"] != "native":
-        file = runtime_files(bundle, winner["runtime"])[0].name
-    if file not in bundle.files:
-        raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
-    return {
-        "candidate": winner["candidate"],
-        "family": bundle.family,
-        "onnx_file": f"{BUNDLE}/{file}",
-        "measured_runtime": winner["runtime"],
-        "n_threads": winner["n_threads"],
-        "device": winner["device"],
-        "input": {"dtype": "float32", "columns": list(bundle.schema.features)},
-        "image_shape": bundle.schema.image_shape,
-        "raw_columns": list(dict.fromkeys(step["column"] for step in model.encoder["steps"])),
-        "classes": list(bundle.schema.classes),
-        "data_version": bundle.data_version,
-    }
-
-
-def _check_belongs(choice: Choice, model: Model) -> None:
+def _check_belongs(answer: Answer, model: Model) -> None:
     """Refuse a bundle or an encoder that is not the one behind the figures."""
-    bundle, profile = model.bundle, choice.profile
+    bundle, profile = model.bundle, answer.profile
     faults = []
     if model.data_card["data_version"] != bundle.data_version:
         faults.append(
@@ -129,13 +88,11 @@ def _check_belongs(choice: Choice, model: Model) -> None:
         )
     if profile is None:
         faults.append("the profile that decided is no longer stored")
-    elif profile["model_size_mib"] is not None:
-        files = runtime_files(bundle, profile["runtime"])
+    elif (measured_mib := profile.read_metric("model_size_mib")) is not None:
+        files = runtime_files(bundle, profile.runtime)
         size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
-        if size_mib != profile["model_size_mib"]:
-            faults.append(
-                f"it has {size_mib} MiB, the measured one had {profile['model_size_mib']} MiB"
-            )
+        if size_mib != measured_mib:
+            faults.append(f"it has {size_mib} MiB, the measured one had {measured_mib} MiB")
     if faults:
         raise ValueError(
             f"{bundle.path} is not the model that was ranked: {'; '.join(faults)}. Run: kedro run "
@@ -143,13 +100,13 @@ def _check_belongs(choice: Choice, model: Model) -> None:
         )
 
 
-def _describe_measurement(choice: Choice) -> Json:
-    decided = choice.profile
-    others = [row for row in choice.profiles if row is not decided]
+def _describe_measurement(answer: Answer) -> dict[str, object]:
+    decided = answer.profile
+    others = [profile for profile in answer.profiles if profile is not decided]
     return {
-        **describe_choice(choice),
-        "profile": decided and describe_profile(decided),
-        "other_serving_configurations": [describe_profile(row) for row in others],
+        **answer_to_json(answer),
+        "profile": decided and profile_to_json(decided),
+        "other_serving_configurations": [profile_to_json(profile) for profile in others],
     }
 
 
@@ -162,7 +119,7 @@ def _replace_bundle(bundle: Bundle, target: Path) -> None:
     read_bundle(target)  # what arrived is what was stored
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def _write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 

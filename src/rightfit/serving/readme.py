@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from rightfit.families.bundle import Bundle
+from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
 from rightfit.profiling.metrics import METRICS
-from rightfit.reporting.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
-from rightfit.serving.answer import format_version, say_disturbance, say_origin
-from rightfit.serving.choice import Choice, Json
+from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.serving.answer_text import describe_disturbance, describe_origin, format_version
+from rightfit.serving.model_call import Model, ModelCall
 
 N_NAMED = 12  # columns named in full; model.json holds all
 
@@ -21,21 +18,13 @@ HOW_ENCODED = {
 }
 
 
-def write_readme(
-    choice: Choice,
-    bundle: Bundle,
-    call: Mapping[str, Any],
-    encoder: Mapping[str, Any],
-    data_card: Mapping[str, Any],
-) -> str:
+def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export.
 
     Args:
-        choice: Who was chosen, and why.
-        bundle: The model.
-        call: Content of ``model.json``.
-        encoder: Content of ``encoder.json``.
-        data_card: What the model was trained on.
+        answer: What was chosen, and why.
+        model: The winner.
+        call: How it is called.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -48,17 +37,17 @@ def write_readme(
         autoescape=False,  # noqa: S701 - Markdown, not HTML
     )
     return environment.get_template("README.md.j2").render(
-        choice=choice,
-        bundle=bundle,
+        answer=answer,
+        bundle=model.bundle,
         call=call,
-        data_card=data_card,
-        columns=_name_some(call["input"]["columns"]),
-        raw_columns=_describe_columns(encoder),
-        derived=data_card["features"]["derived"],
-        metrics=_list_metrics(choice.profile or {}),
-        ranked=format_version(choice.origin.ranked_in),
-        disturbance=say_disturbance(choice.profile),
-        origin=say_origin(choice.origin),
+        data_card=model.data_card,
+        columns=_name_some(call.input.columns),
+        raw_columns=_describe_columns(model),
+        derived=model.data_card["features"]["derived"],
+        metrics=_list_metrics(answer.profile),
+        ranked=format_version(answer.origin.ranked_in),
+        disturbance=describe_disturbance(answer.profile),
+        origin=describe_origin(answer.origin),
     )
 
 
@@ -67,31 +56,29 @@ def _name_some(names: list[str]) -> str:
     return named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more"
 
 
-def _describe_columns(encoder: Mapping[str, Any]) -> list[Json]:
+def _describe_columns(model: Model) -> list[dict[str, str]]:
     """Put columns that are encoded alike into one row."""
     names: dict[str, list[str]] = {}
-    for step in encoder["steps"]:
+    for step in model.encoder["steps"]:
         names.setdefault(step["kind"], []).append(f"`{step['column']}`")
     return [
         {"names": ", ".join(columns), "how": HOW_ENCODED[kind]} for kind, columns in names.items()
     ]
 
 
-def _list_metrics(profile: Mapping[str, Any]) -> list[Json]:
+def _list_metrics(profile: StoredProfile | None) -> list[dict[str, str]]:
     rows = []
-    for metric in METRICS:
-        value = profile.get(metric.column)
-        if value is None:
+    for column in (metric.column for metric in METRICS):
+        value = profile.read_metric(column) if profile else None
+        if profile is None or value is None:
             continue
-        ends = [profile.get(f"{metric.column}_{end}") for end in ("low", "high")]
-        known = all(end is not None for end in ends)
+        ends = [profile.read_metric(f"{column}_{end}") for end in ("low", "high")]
+        interval = " to ".join(format_metric(column, end) for end in ends)
         rows.append(
             {
-                "title": sentence_case(metric_name(metric.column)),
-                "value": format_metric(metric.column, value),
-                "interval": " to ".join(format_metric(metric.column, end) for end in ends)
-                if known
-                else NOT_MEASURED,
+                "title": sentence_case(metric_name(column)),
+                "value": format_metric(column, value),
+                "interval": NOT_MEASURED if None in ends else interval,
             }
         )
     return rows

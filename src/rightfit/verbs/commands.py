@@ -18,7 +18,7 @@ def verbs() -> None:
 
 
 def where(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where results are."""
+    """Add the options that locate the stored results."""
     for option in (
         click.option("--data-root", help="Root of all data instead of the configured one."),
         click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
@@ -33,7 +33,7 @@ def where(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @verbs.command()
-@click.option("--application", "-a", required=True, help="Who asks, e.g. web_api.")
+@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
 @click.option("--dataset", "-d", help="One dataset; all if not given.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Answer as JSON: a list, one item per dataset."
@@ -41,43 +41,42 @@ def where(command: Callable[..., None]) -> Callable[..., None]:
 @where
 def which(application: str, dataset: str | None, *, as_json: bool, **place: Any) -> None:
     """Say which model fits an application, by the last ranking."""
-    from rightfit.serving.answer import describe_choice, say_choice
-    from rightfit.verbs.choices import read_choices
+    from rightfit.serving.answer_text import answer_to_json, describe_answer
+    from rightfit.verbs.answers import read_answers
 
     try:
-        choices = list(read_choices(_open(**place), application, dataset))
+        answers = list(read_answers(_open(**place), application, dataset))
     except ValueError as err:
         raise click.ClickException(str(err)) from err
     if as_json:
-        click.echo(json.dumps([describe_choice(choice) for choice in choices], indent=2))
+        click.echo(json.dumps([answer_to_json(answer) for answer in answers], indent=2))
         return
-    click.echo(f"{application} - {choices[0].purpose}")
-    for choice in choices:
-        click.echo("\n".join(say_choice(choice)))
+    click.echo(f"{application}: {answers[0].purpose}")
+    for answer in answers:
+        click.echo("\n".join(describe_answer(answer)))
 
 
 @verbs.command()
-@click.option("--application", "-a", required=True, help="Who will use it, e.g. web_api.")
-@click.option("--dataset", "-d", required=True, help="What it was trained on.")
+@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
+@click.option("--dataset", "-d", required=True, help="Name of a dataset.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @where
 def export(application: str, dataset: str, folder: Path, *, force: bool, **place: Any) -> None:
     """Write the winning model into FOLDER, with how to use it and what was measured."""
-    from rightfit.serving.answer import say_disturbance
-    from rightfit.serving.export import check_folder, export_model, require_winner
-    from rightfit.verbs.choices import read_choices, read_model
+    from rightfit.serving.answer_text import describe_disturbance
+    from rightfit.serving.export import check_folder, export_model
+    from rightfit.verbs.answers import read_answers, read_model
 
     try:
         check_folder(folder, force=force)
         results = _open(**place)
-        (choice,) = read_choices(results, application, dataset)
-        require_winner(choice)
-        written = export_model(choice, read_model(results, choice), folder)
+        (answer,) = read_answers(results, application, dataset)
+        written = export_model(answer, read_model(results, answer), folder)
     except (OSError, ValueError) as err:
         raise click.ClickException(str(err)) from err
-    click.echo(choice.decision["sentence"])
-    click.echo(f"Measured: {say_disturbance(choice.profile)}")
+    click.echo(answer.decision.sentence)
+    click.echo(f"Measured: {describe_disturbance(answer.profile)}")
     click.echo(f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}")
 
 

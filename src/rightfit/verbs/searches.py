@@ -1,4 +1,4 @@
-"""Where the searches are kept: the database that Optuna's tools open."""
+"""Databases of the searches, for Optuna's tools."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,12 @@ import polars as pl
 import pytest
 import yaml
 
+from rightfit.datasets.json_store import JsonStore
+from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.nodes import collect_profiles, list_servings
 from rightfit.pipelines.evaluation.params import EvaluationParams
+from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.worker.meters.gpu import GpuDescription
 
 
 @pytest.fixture
@@ -35,20 +40,21 @@ def test_servings_use_the_cores_there_are(
 ) -> None:
     params = EvaluationParams(**values | {"n_threads": n_threads, "runtimes": ["onnx"]})
 
-    servings = list_servings(params, {"n_cores": n_cores, "gpus": []})
+    servings = list_servings(params, replace(describe_environment(), n_cores=n_cores, gpus=()))
 
     assert [serving.n_threads for serving in servings] == expected
 
 
 @pytest.mark.parametrize(
-    ("gpus", "expected"), [([], {"cpu"}), ([{"name": "any"}], {"cpu", "cuda"})]
+    ("gpus", "expected"),
+    [((), {"cpu"}), ((GpuDescription("any", 1, "1"),), {"cpu", "cuda"})],
 )
 def test_servings_use_a_gpu_only_where_there_is_one(
-    gpus: list[dict[str, str]], expected: set[str], values: dict[str, Any]
+    gpus: tuple[GpuDescription, ...], expected: set[str], values: dict[str, Any]
 ) -> None:
     params = EvaluationParams(**values | {"devices": ["cpu", "cuda"]})
 
-    servings = list_servings(params, {"n_cores": 2, "gpus": gpus})
+    servings = list_servings(params, replace(describe_environment(), n_cores=2, gpus=gpus))
 
     assert {serving.device for serving in servings} == expected
 
@@ -72,3 +78,18 @@ def test_profiles_of_different_environments_can_be_labelled(values: dict[str, An
     collected = collect_profiles(params, profiles("a"), profiles("b"))
 
     assert collected["environment_id"].to_list() == ["a", "b"]
+
+
+def test_environment_is_that_of_the_machine_that_measured(tmp_path: Path) -> None:
+    store = JsonStore(tmp_path)
+    store.put("environment-a", {"environment_id": "a", "cpu": "of one host"})
+    store.put("environment-b", {"environment_id": "b", "cpu": "of two hosts"})
+    measured = pl.concat([profiles("b"), profiles("a"), profiles("b")])
+
+    assert nodes.describe_environment(measured, store)["cpu"] == "of two hosts"
+
+
+def test_environment_that_nobody_stored_is_this_machine(tmp_path: Path) -> None:
+    here = nodes.describe_environment(profiles("a"), JsonStore(tmp_path))
+
+    assert here["environment_id"] == describe_environment().environment_id

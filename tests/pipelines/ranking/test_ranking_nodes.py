@@ -131,7 +131,7 @@ def test_what_no_candidate_was_measured_for_fails_its_application_alone(
     for dataset in datasets:
         decision = found["web_api"]["datasets"][dataset]
         assert decision["outcome"] == "none_qualifies"
-        assert "not measured: latency_p50_ms (needs 130 calls)" in decision["sentence"]
+        assert "not measured: latency p50 (needs 130 calls)" in decision["sentence"]
         assert found["control"]["datasets"][dataset]["winner"]["candidate"] == "forest-1"
     outcomes = {name: d["outcome"] for name, d in found["web_api"]["datasets"].items()}
     measured = {"landsat", "flights"} - set(datasets)

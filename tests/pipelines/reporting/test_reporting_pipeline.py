@@ -15,7 +15,7 @@ CHARTS = {
     "utilities": "Satellite archive: utility by objective",
     "sensitivity": "Who wins under all weightings",
     "stops": "Compute of the search",
-    "hardware": "Landsat: what a larger machine buys",
+    "hardware": "Landsat: best quality by hardware tier",
 }
 
 

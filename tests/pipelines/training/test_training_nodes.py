@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import measuring
+import measured
 import polars as pl
 import pytest
 from demands import TINY
@@ -35,7 +35,7 @@ TRAINING: dict[str, Any] = {
     "rules": rule_params(),
     "audit_share": 0.0,
     "n_audit_orders": 2,
-    "measuring": measuring.make_settings(),
+    "measuring": measured.make_settings(),
 }
 EVALUATION: dict[str, Any] = {
     "runtimes": ["native", "onnx", "onnx_int8"],

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import json
 
-from rightfit.profiling.hardware.environment import describe_environment, fingerprint
+from rightfit.profiling.hardware.environment import Environment, describe_environment, fingerprint
+from rightfit.profiling.worker.codec import from_plain, to_plain
 
 
 def test_environment_is_json_and_its_id_stands_for_all_of_it() -> None:
     environment = describe_environment()
 
-    content = {key: value for key, value in environment.items() if key != "environment_id"}
-    assert json.loads(json.dumps(environment)) == environment
-    assert environment["environment_id"] == fingerprint(content)
-    assert environment["n_cores"] >= 1
-    assert environment["libraries"]["numpy"] is not None
+    content = to_plain(environment)
+    assert from_plain(Environment, json.loads(json.dumps(content))) == environment
+    assert content.pop("environment_id") == fingerprint(content)
+    assert environment.n_cores >= 1
+    assert environment.libraries["numpy"] is not None
 
 
 def test_environment_is_the_same_when_described_again() -> None:

@@ -23,14 +23,14 @@ PROFILE: dict[str, Any] = {
     "device": "cpu",
     "peak_memory_mib": 60.0,
     "throughput_rows_per_s": 1_000.0,
-    "measured_how": json.dumps({"limits": {}}),
+    "measured_how": json.dumps({"limits": {}, "devices": ["cpu"]}),
 }
 
 
 def test_each_profile_is_judged_on_each_tier() -> None:
     tall = PROFILE | {"candidate": "net-002", "peak_memory_mib": 300.0}
 
-    table = tabulate_tiers(pl.DataFrame([PROFILE, tall]), TIERS, devices=["cpu"])
+    table = tabulate_tiers(pl.DataFrame([PROFILE, tall]), TIERS)
 
     assert table["verdict"].to_list() == [
         "fits",
@@ -50,9 +50,9 @@ def test_each_profile_is_judged_on_each_tier() -> None:
 
 def test_trials_of_the_measurement_count() -> None:
     trials = {"100": {"ok": False, "error": "MemoryError", "limit": "RLIMIT_DATA"}}
-    profile = PROFILE | {"measured_how": json.dumps({"limits": trials})}
+    profile = PROFILE | {"measured_how": json.dumps({"limits": trials, "devices": ["cpu"]})}
 
-    table = tabulate_tiers(pl.DataFrame([profile]), TIERS, devices=["cpu"])
+    table = tabulate_tiers(pl.DataFrame([profile]), TIERS)
 
     assert table["reason"][0] == "fails with 100 MiB: MemoryError"
 
@@ -60,4 +60,12 @@ def test_trials_of_the_measurement_count() -> None:
 def test_profile_that_was_not_measured_is_left_out() -> None:
     profiles = pl.DataFrame([PROFILE, PROFILE | {"peak_memory_mib": None}])
 
-    assert tabulate_tiers(profiles, TIERS, devices=["cpu"]).height == len(TIERS)
+    assert tabulate_tiers(profiles, TIERS).height == len(TIERS)
+
+
+def test_devices_are_those_of_the_machine_that_measured() -> None:
+    how = json.dumps({"limits": {}, "devices": ["cpu", "tpu"]})
+
+    table = tabulate_tiers(pl.DataFrame([PROFILE | {"measured_how": how, "device": "tpu"}]), TIERS)
+
+    assert table["verdict"].to_list() == ["does not fit", "does not fit", "fits"]

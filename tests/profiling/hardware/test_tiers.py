@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from rightfit.profiling.hardware.tiers import (
     Device,
     Judged,
+    LimitTrial,
     Tier,
     cheapest_fit,
     judge_tiers,
@@ -33,7 +32,7 @@ LADDER = (
 
 
 def judge(
-    *, n_threads: int = 1, peak_memory_mib: float = 10, device: str = "cpu", **trials: Any
+    *, n_threads: int = 1, peak_memory_mib: float = 10, device: str = "cpu", **trials: LimitTrial
 ) -> list[Judged]:
     return judge_tiers(
         LADDER,
@@ -77,8 +76,8 @@ def test_tier_of_a_device_that_is_absent_is_never_guessed() -> None:
 
 
 def test_trial_under_the_limit_overrules_the_computation() -> None:
-    failed = {"ok": False, "error": "MemoryError", "limit": "RLIMIT_DATA"}
-    passed = {"ok": True, "error": None, "limit": "RLIMIT_DATA"}
+    failed = LimitTrial(ok=False, error="MemoryError", limit="RLIMIT_DATA")
+    passed = LimitTrial(ok=True, error=None, limit="RLIMIT_DATA")
 
     judged = judge(mib_128=failed, mib_512=passed)
 

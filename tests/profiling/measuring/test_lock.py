@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from rightfit.profiling.measuring.lock import machine_lock
+import pytest
+
+from rightfit.profiling.measuring.lock import LOCK_PATH, lock_path, machine_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.measuring.lock import LOCK_PATH, lock_path, machine_lock
 with machine_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -69,3 +73,71 @@ def test_lock_can_be_taken_again_after_an_error(tmp_path: Path) -> None:
         pass
 
     assert slept == []
+
+
+def test_lock_is_the_same_whatever_a_user_calls_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = "from rightfit.profiling.measuring.lock import lock_path; print(lock_path())"
+
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True
+    )
+
+    assert elsewhere.stdout.strip() == str(lock_path())
+
+
+def test_lock_carries_no_name_that_a_project_made_from_the_starter_replaces() -> None:
+    assert "rightfit" not in str(LOCK_PATH).lower()
+
+
+def test_lock_can_be_taken_with_read_access_and_changes_no_mode(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    path.chmod(0o444)
+
+    with hold_in_process(path) as holder:
+        slept: list[float] = []
+
+        def release(seconds: float) -> None:
+            slept.append(seconds)
+            holder.communicate()
+
+        with machine_lock(path, sleep=release):
+            pass
+
+    assert len(slept) == 1
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_created_lock_is_open_to_other_users_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with machine_lock(tmp_path / "lock"):
+            pass
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o666
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_foreign_thing_at_the_path_is_left_alone_and_named_once(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, target = tmp_path / "lock", tmp_path / "target"
+    target.touch(mode=0o600)
+    make = {"folder": path.mkdir, "link": lambda: path.symlink_to(target)}
+    make.get(kind, lambda: os.mkfifo(path))()
+    ran = []
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with machine_lock(path) as waited_s:
+                ran.append(waited_s)
+
+    assert ran == [0.0, 0.0]
+    [message] = [record.getMessage() for record in caplog.records]
+    assert f"{path} must be a regular file" in message
+    assert target.stat().st_mode & 0o777 == 0o600

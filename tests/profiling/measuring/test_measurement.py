@@ -4,23 +4,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from measuring import known_load, make_settings
+from measured import known_load, make_round, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.measurement import Measurement, add_round, predict
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.stopping import (
     is_disturbed,
-    new_state,
     per_process,
     usable_rounds,
     why_settled,
 )
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
-from rightfit.profiling.worker.disturbance import Quiet
+from rightfit.profiling.worker.meters.disturbance import Quiet
 
 
-def measure(bench: Bench, **costs: float) -> dict[str, Any]:
+def measure(bench: Bench, **costs: float) -> MeasurementState:
     measurement = Measurement(known_load(**costs), bench)
     while not measurement.is_over:
         measurement.visit()
@@ -33,12 +33,12 @@ def test_known_load_is_found(bench: Bench) -> None:
 
     set_serving_metrics(profile, state, bench.settings, n_threads=1, is_final=True)
 
-    assert state["error"] is None
+    assert state.error is None
     # Not an upper bound: others may use the machine while tests run.
     assert profile.values["latency_p50_ms"] is not None
     assert profile.values["latency_p50_ms"] >= 10
-    batch = state["rounds"][0]["batches"][0]
-    assert batch["cpu_ms"] / batch["n_calls"] == pytest.approx(5, rel=0.1)
+    batch = state.rounds[0].batches[0]
+    assert batch.cpu_ms / batch.n_calls == pytest.approx(5, rel=0.1)
     assert profile.values["model_memory_mib"] == pytest.approx(200, rel=0.02)
 
 
@@ -46,7 +46,7 @@ def test_each_round_is_a_fresh_process(bench: Bench) -> None:
     state = measure(bench, allocate_mib=50)
 
     # A process that still held the model of the round before would not grow.
-    loaded = [r["load"]["memory_mib"] for r in state["rounds"]]
+    loaded = [r.load.memory_mib for r in state.rounds]
     assert len(loaded) >= 2
     assert loaded == pytest.approx([50] * len(loaded), rel=0.02)
 
@@ -54,7 +54,7 @@ def test_each_round_is_a_fresh_process(bench: Bench) -> None:
 def test_later_rounds_repeat_the_best_batch_size_only(bench: Bench) -> None:
     state = measure(bench, burn_ms=1)
 
-    sizes = [[b["batch_size"] for b in r["batches"]] for r in state["rounds"]]
+    sizes = [[b.batch_size for b in r.batches] for r in state.rounds]
     assert sizes == [[4, 32]] + [[32]] * (len(sizes) - 1)
 
 
@@ -63,16 +63,17 @@ def test_batch_whose_call_would_take_too_long_is_not_tried(bench: Bench) -> None
 
     state = measure(replace(bench, settings=settings), sleep_ms=10)
 
-    assert [b["batch_size"] for b in state["rounds"][0]["batches"]] == [4]
+    assert [b.batch_size for b in state.rounds[0].batches] == [4]
 
 
 def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
-    subject = replace(known_load(), factory="rightfit.profiling.known_load:not_there")
+    subject = replace(known_load(), factory="known_load:not_there")
 
     measurement = Measurement(subject, bench)
     measurement.visit()
 
-    assert "not_there" in measurement.state["error"]
+    assert measurement.state.error is not None
+    assert "not_there" in measurement.state.error
     with pytest.raises(RuntimeError, match=r"known load failed.*not_there"):
         predict(subject, bench)
 
@@ -84,18 +85,13 @@ def test_answers_come_from_the_measured_model(bench: Bench) -> None:
     assert (probabilities == 0.25).all()
 
 
-def fake_round(p50_ns: float, *, total_ms: float = 10.0, **latency: Any) -> dict[str, Any]:
-    return {
-        "ok": True,
-        "percentiles_ns": {"0.5": p50_ns, "0.95": None},
-        "latency": {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 100.0} | latency,
-        "probe_full_ns": 100,
-        "total_ms": total_ms,
-    }
+def fake_round(p50_ns: float, *, total_ms: float = 10.0, **latency: Any) -> FinishedRound:
+    percentiles = {"0.5": p50_ns, "0.95": None}
+    return make_round(percentiles_ns=percentiles, total_ms=total_ms, latency=latency)
 
 
-def fake_state(rounds: list[dict[str, Any]], n_retries: int = 0) -> dict[str, Any]:
-    return new_state() | {"rounds": rounds, "n_retries": n_retries}
+def fake_state(rounds: list[FinishedRound]) -> MeasurementState:
+    return MeasurementState(rounds=tuple(rounds))
 
 
 @pytest.mark.parametrize(
@@ -148,27 +144,27 @@ def test_round_is_disturbed_by_delay_or_a_slow_core(
 ) -> None:
     state = fake_state([fake_round(100.0), fake_round(100.0, **changes)])
 
-    assert is_disturbed(state["rounds"][-1], state, make_settings(**STRICT)) is expected
+    assert is_disturbed(state.rounds[-1], state.rounds, make_settings(**STRICT)) is expected
 
 
 def test_disturbed_rounds_are_left_out_unless_too_few_remain() -> None:
     settings = make_settings(**STRICT)
     clean, noisy = fake_round(100.0), fake_round(900.0, **DELAYED)
 
-    enough = usable_rounds(fake_state([noisy, clean, noisy, clean, noisy, clean]), settings)
-    too_few = usable_rounds(fake_state([clean, noisy, clean]), settings)
+    enough = usable_rounds([noisy, clean, noisy, clean, noisy, clean], settings)
+    too_few = usable_rounds([clean, noisy, clean], settings)
 
     assert per_process(enough, 0.5) == [100.0, 100.0, 100.0]
     assert per_process(too_few, 0.5) == [100.0, 900.0, 100.0]
 
 
 def judge_all(
-    rounds: list[dict[str, Any]], *, quiet: bool, max_retries: int
-) -> tuple[dict[str, Any], int]:
+    rounds: list[FinishedRound], *, quiet: bool, max_retries: int
+) -> tuple[MeasurementState, int]:
     """Return the state of a settled measurement, and how often quiet was waited for."""
     waits = []
     settings = make_settings(min_processes=2, max_processes=2, max_retries=max_retries, **STRICT)
-    state = new_state()
+    state = MeasurementState()
 
     def wait(**limits: float) -> Quiet:
         waits.append(limits)
@@ -176,7 +172,7 @@ def judge_all(
 
     for finished in rounds:
         state = add_round(state, finished, settings, wait=wait)
-        if state["settled"]:
+        if state.settled:
             break
     return state, len(waits)
 
@@ -186,20 +182,20 @@ def test_disturbed_rounds_are_made_up_for() -> None:
 
     state, n_waits = judge_all(rounds + [fake_round(100.0)] * 9, quiet=True, max_retries=3)
 
-    assert len(state["rounds"]) == 4
-    assert state["n_retries"] == 2
+    assert len(state.rounds) == 4
+    assert state.n_retries == 2
     assert n_waits == 1  # waiting for others to leave does not speed up a slow core
 
 
 def test_disturbed_rounds_are_made_up_for_up_to_the_cap() -> None:
     state, n_waits = judge_all([fake_round(900.0, **DELAYED)] * 9, quiet=True, max_retries=3)
 
-    assert len(state["rounds"]) == 5
-    assert (state["n_retries"], n_waits) == (3, 5)
+    assert len(state.rounds) == 5
+    assert (state.n_retries, n_waits) == (3, 5)
 
 
 def test_machine_that_stays_noisy_is_asked_only_once() -> None:
     state, n_waits = judge_all([fake_round(900.0, **DELAYED)] * 9, quiet=False, max_retries=3)
 
-    assert state["is_noisy"]
+    assert state.is_noisy
     assert n_waits == 1

@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from measuring import known_load, make_settings
+from measured import known_load, make_settings, run_round
 
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.rounds import Round, run_round
-from rightfit.profiling.measuring.stopping import new_state
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.measuring.rounds import OpenRound
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 # Nothing is slow for a probe that knows of no faster core, so that every call counts.
 NEVER_SLOW = SpeedProbe(known_ns=1e9)
@@ -18,58 +18,59 @@ SEVERAL = make_settings(n_visits=3, latency_min_calls=6, latency_min_ms=1, laten
 
 
 def test_round_reports_what_the_machine_did_meanwhile(bench: Bench) -> None:
-    finished = run_round(known_load(burn_ms=1), bench, new_state())
+    finished = run_round(known_load(burn_ms=1), bench, MeasurementState())
 
-    assert finished["ok"]
-    assert finished["busy_cores"] > 0
-    assert finished["probe_full_ns"] > 0
+    assert finished.busy_cores is not None
+    assert finished.busy_cores > 0
+    assert finished.probe_full_ns > 0
     assert len(bench.speed.looks_ns) > 1
 
 
 def test_later_processes_take_over_what_files_the_first_mapped(bench: Bench) -> None:
-    first = run_round(known_load(burn_ms=1), bench, new_state())
-    state = new_state() | {"rounds": [first | {"files_mib": 123.0}]}
+    first = run_round(known_load(burn_ms=1), bench, MeasurementState())
+    state = MeasurementState(rounds=(replace(first, files_mib=123.0),))
 
     later = run_round(known_load(burn_ms=1), bench, state)
 
-    assert later["files_mib"] == 123.0
+    assert later.files_mib == 123.0
 
 
 def test_visits_share_one_process_and_what_it_is_asked_for(bench: Bench) -> None:
     subject = known_load(sleep_ms=SLEEP_MS, allocate_mib=50)
-    process = Round(subject, replace(bench, settings=SEVERAL, speed=NEVER_SLOW), new_state())
+    process = OpenRound(
+        subject, replace(bench, settings=SEVERAL, speed=NEVER_SLOW), MeasurementState()
+    )
 
     first = process.visit()
-    other = run_round(known_load(burn_ms=1), bench, new_state())  # of the same worker
+    run_round(known_load(burn_ms=1), bench, MeasurementState())  # of the same worker
     second = process.visit()
     last = process.visit()
 
     assert (first, second) == (None, None)
-    assert other["ok"]
-    assert last is not None
-    assert last["latency"]["n_calls"] == 6
-    assert len(last["kept_ns"]) == 6
-    assert last["latency"]["wall_ms"] >= 6 * SLEEP_MS
-    assert [b["batch_size"] for b in last["batches"]] == [4, 32]  # tried in the first visit only
-    assert last["load"]["memory_mib"] == pytest.approx(50, rel=0.02)
+    assert isinstance(last, FinishedRound)
+    assert last.latency.n_calls == 6
+    assert len(last.kept_ns or ()) == 6
+    assert last.latency.wall_ms >= 6 * SLEEP_MS
+    assert [b.batch_size for b in last.batches] == [4, 32]  # tried in the first visit only
+    assert last.load.memory_mib == pytest.approx(50, rel=0.02)
     assert not bench.pool.get(subject.kind).has_children
 
 
 def test_memory_of_one_row_is_that_before_any_batch(bench: Bench) -> None:
     wide = known_load(sleep_ms=SLEEP_MS, n_classes=300_000)  # a batch of 32 takes 37 MiB
-    process = Round(wide, replace(bench, settings=SEVERAL), new_state())
+    process = OpenRound(wide, replace(bench, settings=SEVERAL), MeasurementState())
 
     process.visit()
     process.visit()
     finished = process.visit()
 
-    assert finished is not None
-    assert finished["batches"][-1]["peak_memory_mib"] > 30
-    assert finished["latency"]["peak_memory_mib"] < 10
+    assert isinstance(finished, FinishedRound)
+    assert finished.batches[-1].peak_memory_mib > 30
+    assert finished.latency.peak_memory_mib < 10
 
 
 def test_full_speed_is_known_from_the_first_visit_on(bench: Bench) -> None:
-    process = Round(known_load(), replace(bench, settings=SEVERAL), new_state())
+    process = OpenRound(known_load(), replace(bench, settings=SEVERAL), MeasurementState())
 
     process.visit()
     n_first = len(bench.speed.looks_ns)
@@ -83,7 +84,7 @@ def test_full_speed_is_known_from_the_first_visit_on(bench: Bench) -> None:
 def test_processes_that_are_left_end_in_any_order(bench: Bench) -> None:
     subject = known_load(sleep_ms=SLEEP_MS)
     several = replace(bench, settings=SEVERAL)
-    processes = [Round(subject, several, new_state()) for _ in range(3)]
+    processes = [OpenRound(subject, several, MeasurementState()) for _ in range(3)]
     for process in processes:
         process.visit()
     worker = bench.pool.get(subject.kind)
@@ -91,8 +92,8 @@ def test_processes_that_are_left_end_in_any_order(bench: Bench) -> None:
 
     for process in processes:
         process.leave()
-        process.leave()  # which says nothing to one that has left
+        process.leave()  # leaving twice is harmless
 
     assert stayed
     assert not worker.has_children
-    assert run_round(subject, bench, new_state())["ok"]
+    assert run_round(subject, bench, MeasurementState()).total_ms > 0

@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from measuring import make_settings
+from measured import make_settings
+from simulated import Draw, draw_bimodal, draw_drifting, draw_log_normal, simulate
 
 from rightfit.profiling.intervals import is_drifting, median_interval
-from rightfit.profiling.measuring.stopping import (
-    is_over,
-    new_state,
-    per_process,
-    why_settled,
-)
-from rightfit.profiling.worker.latency import percentile_ns
-
-Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
+from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.profiling.measuring.stopping import per_process
 
 N_RUNS = 400
-N_CALLS = 140
 # Narrow enough that many looks are taken before it is reached.
 SETTINGS = make_settings(
     min_processes=6, max_processes=30, max_s=1e9, p50_width_pct=2, p95_width_pct=4
 )
-
-
-def draw_log_normal(generator: np.random.Generator, n_calls: int, _: int) -> npt.NDArray[Any]:
-    return 1e6 * generator.lognormal(0, 0.3, n_calls) * generator.lognormal(0, 0.03)
-
-
-def draw_bimodal(generator: np.random.Generator, n_calls: int, _: int) -> npt.NDArray[Any]:
-    slow = generator.random(n_calls) < 0.2
-    return 1e6 * np.where(slow, 3.0, 1.0) * generator.lognormal(0, 0.1, n_calls)
-
-
-def draw_drifting(generator: np.random.Generator, n_calls: int, turn: int) -> npt.NDArray[Any]:
-    return draw_log_normal(generator, n_calls, turn) * (1 + 0.1 * turn)
-
-
-def simulate(draw: Draw, generator: np.random.Generator) -> dict[str, Any]:
-    """Measure simulated processes until the stopping rule is content."""
-    state: dict[str, Any] = {"rounds": [], "n_retries": 0, "settled": None}
-    while state["settled"] is None:
-        samples = draw(generator, N_CALLS, len(state["rounds"])).astype(np.int64)
-        percentiles = {str(share): percentile_ns(samples, share) for share in (0.5, 0.95)}
-        state["rounds"].append(
-            {
-                "percentiles_ns": percentiles,
-                "latency": {"delay_share": 0.0, "slow_share": 0.0, "probe_ns": 1.0},
-                "probe_full_ns": 1,
-                "total_ms": 1.0,
-            }
-        )
-        state["settled"] = why_settled(state, SETTINGS)
-    return state
 
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
@@ -69,7 +29,7 @@ def test_intervals_cover_the_truth_although_looked_at_after_each_process(
     truth_ns = np.quantile(np.concatenate([draw(generator, 4_000, 0) for _ in range(500)]), share)
 
     intervals = [
-        median_interval(per_process(simulate(draw, generator)["rounds"], share))
+        median_interval(per_process(simulate(draw, generator, SETTINGS), share))
         for _ in range(N_RUNS)
     ]
 
@@ -83,7 +43,7 @@ def test_drift_over_the_processes_is_marked() -> None:
     generator = np.random.default_rng(7)
 
     marked = [
-        is_drifting(per_process(simulate(draw_drifting, generator)["rounds"], 0.5))
+        is_drifting(per_process(simulate(draw_drifting, generator, SETTINGS), 0.5))
         for _ in range(50)
     ]
 
@@ -94,7 +54,7 @@ def test_stable_latencies_are_hardly_ever_marked_as_drifting() -> None:
     generator = np.random.default_rng(7)
 
     marked = [
-        is_drifting(per_process(simulate(draw_log_normal, generator)["rounds"], 0.5))
+        is_drifting(per_process(simulate(draw_log_normal, generator, SETTINGS), 0.5))
         for _ in range(200)
     ]
 
@@ -108,4 +68,4 @@ def test_stable_latencies_are_hardly_ever_marked_as_drifting() -> None:
 def test_measurement_is_over_when_settled_or_failed(
     changes: dict[str, Any], expected: bool
 ) -> None:
-    assert is_over(new_state() | changes) is expected
+    assert MeasurementState(**changes).is_over is expected

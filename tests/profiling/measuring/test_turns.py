@@ -5,30 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from measuring import known_load, make_settings
+from measured import DictStore, known_load, make_round, make_settings
 
 from rightfit.profiling.measuring import measurement, turns
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.turns import SCREENED, measure_jobs, saved_by_screening_s
-
-
-def state(n_rounds: int, settled: str | None, *, round_ms: float = 100.0) -> dict[str, Any]:
-    return {"rounds": [{"total_ms": round_ms}] * n_rounds, "settled": settled, "error": None}
-
-
-def test_savings_are_what_the_screened_would_have_taken() -> None:
-    states = [
-        state(6, "precise"),
-        state(8, "processes"),
-        state(2, SCREENED, round_ms=200.0),  # 5 processes of 0.2 s fewer than the usual 7
-        state(2, SCREENED, round_ms=1_000.0),
-    ]
-
-    assert saved_by_screening_s(states) == pytest.approx(6.0)
-
-
-def test_nothing_is_saved_when_all_were_screened() -> None:
-    assert saved_by_screening_s([state(2, SCREENED)]) == 0.0
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.measuring.turns import measure_jobs
+from rightfit.profiling.worker.codec import from_plain
 
 
 class ScriptedRound:
@@ -36,27 +19,16 @@ class ScriptedRound:
 
     log: list[str]
 
-    def __init__(self, subject: Any, _bench: Bench, state: dict[str, Any]) -> None:
-        self._name = f"{subject.label}{len(state['rounds']) + 1}"
+    def __init__(self, subject: Any, _bench: Bench, state: MeasurementState) -> None:
+        self._name = f"{subject.label}{len(state.rounds) + 1}"
         self._n_visits = 0
 
-    def visit(self) -> dict[str, Any] | None:
+    def visit(self) -> FinishedRound | None:
         self._n_visits += 1
         self.log.append(f"{self._name}.{self._n_visits}")
         if self._n_visits < 2:
             return None
-        phase = {"wall_ms": 1.0, "delay_share": 0.0, "slow_share": 0.0, "probe_ns": 100.0}
-        return {
-            "ok": True,
-            "percentiles_ns": {"0.5": 100.0, "0.95": None},
-            "latency": phase,
-            "batches": [],
-            "load": {"wall_ms": 1.0},
-            "warm_up": {"ms": 1.0},
-            "overhead_ns": 1.0,
-            "probe_full_ns": 100,
-            "total_ms": 5.0,
-        }
+        return make_round(percentiles_ns={"0.5": 100.0, "0.95": None}, total_ms=5.0)
 
     def leave(self) -> None:
         self.log.append(f"{self._name} left")
@@ -65,42 +37,40 @@ class ScriptedRound:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ScriptedRound.log = []
-    monkeypatch.setattr(measurement, "Round", ScriptedRound)
+    monkeypatch.setattr(measurement, "OpenRound", ScriptedRound)
     return ScriptedRound.log
 
 
 def job(name: str) -> Any:
     return SimpleNamespace(
         subject=replace(known_load(), label=name),
-        key=lambda _context: name,
         cell="cell",
         candidate=name,
         serving="serving",
     )
 
 
-class Documents(dict[str, Any]):
-    def put(self, key: str, document: dict[str, Any]) -> None:
-        self[key] = document
+def measure(names: str, bench: Bench, store: DictStore, **arguments: Any) -> list[MeasurementState]:
+    """Measure jobs that are named by a letter each."""
+    return measure_jobs([job(name) for name in names], list(names), bench, store, **arguments)
 
 
 def test_jobs_are_visited_in_turns_and_kept_when_a_process_is_done(
     log: list[str], bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=2, min_processes=2, max_processes=2)
-    store = Documents()
+    store = DictStore()
 
-    states = measure_jobs(
-        [job("a"), job("b")],
+    states = measure(
+        "ab",
         replace(bench, settings=settings),
         store,
-        {},
         choose=lambda states: [True] * len(states),
     )
 
     assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "b2.1", "a2.2", "b2.2"]
-    assert [state["settled"] for state in states] == ["processes", "processes"]
-    assert list(store.values()) == states
+    assert [state.settled for state in states] == ["processes", "processes"]
+    assert [from_plain(MeasurementState, kept) for kept in store.values()] == states
 
 
 def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(
@@ -108,18 +78,17 @@ def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     answers = iter([[True, False]])  # asked once: nothing is new while processes are open
-    store = Documents()
+    store = DictStore()
 
-    states = measure_jobs(
-        [job("a"), job("b")],
+    states = measure(
+        "ab",
         replace(bench, settings=settings),
         store,
-        {},
         choose=lambda _states: next(answers),
     )
 
     assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "a2.2"]
-    assert [state["settled"] for state in states] == ["processes", SCREENED]
+    assert [state.settled for state in states] == ["processes", "screened"]
     assert [len(store[name]["rounds"]) for name in ("a", "b")] == [2, 1]
 
 
@@ -129,32 +98,30 @@ def test_process_of_a_job_that_nobody_would_choose_is_left(
     monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)  # so that c is screened after b goes on
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
-    states = measure_jobs(
-        [job("a"), job("b"), job("c")],
+    states = measure(
+        "abc",
         replace(bench, settings=settings),
-        Documents(),
-        {},
+        DictStore(),
         choose=lambda _states: [True, False, True],
     )
 
     assert "b2.1" in log
     assert log[log.index("b2.1") + 1] == "b2 left"
-    assert [state["settled"] for state in states] == ["processes", SCREENED, "processes"]
+    assert [state.settled for state in states] == ["processes", "screened", "processes"]
 
 
 def test_processes_are_left_when_measuring_fails(log: list[str], bench: Bench) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
-    class BrokenStore(Documents):
+    class BrokenStore(DictStore):
         def put(self, key: str, document: dict[str, Any]) -> None:
             raise OSError(f"no space for {key}")
 
     with pytest.raises(OSError, match="no space for a"):
-        measure_jobs(
-            [job("a"), job("b")],
+        measure(
+            "ab",
             replace(bench, settings=settings),
             BrokenStore(),
-            {},
             choose=lambda states: [True] * len(states),
         )
 
@@ -167,14 +134,46 @@ def test_jobs_wait_while_as_many_processes_are_open_as_may_be(
     monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
-    measure_jobs(
-        [job("a"), job("b"), job("c")],
+    measure(
+        "abc",
         replace(bench, settings=settings),
-        Documents(),
-        {},
+        DictStore(),
         choose=lambda states: [True] * len(states),
     )
 
     # c, which is behind, begins before the second processes of a and b do.
     assert log[:7] == ["a1.1", "b1.1", "a1.2", "b1.2", "c1.1", "c1.2", "a2.1"]
     assert len(log) == 12
+
+
+def test_screened_job_stays_screened_while_the_same_applications_choose(
+    log: list[str], bench: Bench
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+    again = replace(bench, settings=settings)
+    store = DictStore()
+    measure("ab", again, store, choose=lambda _states: [True, False], choosers="web")
+    log.clear()
+
+    # judged by the final figures, it could be chosen
+    same = measure("ab", again, store, choose=lambda _states: [True, True], choosers="web")
+    log_of_same = log.copy()
+    other = measure("ab", again, store, choose=lambda _states: [True, True], choosers="archive")
+
+    assert log_of_same == []
+    assert [state.settled for state in same] == ["processes", "screened"]
+    assert log == ["b2.1", "b2.2"]
+    assert [state.settled for state in other] == ["processes", "processes"]
+
+
+def test_screened_job_is_judged_anew_among_other_candidates(log: list[str], bench: Bench) -> None:
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+    again = replace(bench, settings=settings)
+    store = DictStore()
+    measure("ab", again, store, choose=lambda _states: [True, False])
+    log.clear()
+
+    states = measure("b", again, store, choose=lambda _states: [True])
+
+    assert log == ["b2.1", "b2.2"]
+    assert [state.settled for state in states] == ["processes"]

@@ -3,12 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from measuring import known_load, make_settings
+from measured import known_load, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.rounds import Round
-from rightfit.profiling.measuring.stopping import new_state
+from rightfit.profiling.measuring.rounds import OpenRound
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest
 
 
 def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
@@ -33,7 +34,7 @@ def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
 def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
     pool = WorkerPool(max_open=1)
     own = replace(bench, pool=pool, settings=make_settings(n_visits=2))
-    process = Round(known_load(), own, new_state())
+    process = OpenRound(known_load(), own, MeasurementState())
 
     try:
         process.visit()
@@ -46,8 +47,7 @@ def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
         pool.close()
 
     assert is_kept
-    assert finished is not None
-    assert finished["ok"]
+    assert isinstance(finished, FinishedRound)
     assert (staying.is_closed, other.is_closed) == (True, True)
 
 
@@ -63,10 +63,9 @@ def test_worker_that_cannot_import_says_why() -> None:
 
 def test_worker_does_not_see_libraries_its_runtime_does_not_need(pool: WorkerPool) -> None:
     worker = pool.get(WorkerKind(imports=("json",), n_threads=1))
+    request = PredictRequest(factory="pandas:DataFrame", arguments={}, rows="", answers="")
 
-    answer = worker.ask(
-        {"task": "predict", "factory": "pandas:DataFrame", "memory_limit_mib": None}
-    )
+    answer = worker.ask(request, Predicted)
 
-    assert not answer["ok"]
-    assert "pandas is hidden from measuring processes" in answer["error"]
+    assert isinstance(answer, Failure)
+    assert "pandas is hidden from measuring processes" in answer.error

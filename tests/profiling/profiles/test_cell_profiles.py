@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from measuring import ClosedPool, make_settings
+from measured import ClosedPool, DictStore, make_settings
 
 from rightfit.families.bundle import Bundle, add_onnx, write_bundle
 from rightfit.families.family import TrainingData
@@ -16,11 +16,11 @@ from rightfit.families.quality import QualityMetric
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.cell_profiles import Cell, profile_cell
-from rightfit.profiling.profiles.jobs import Serving
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.profiles.cell_profiles import ProfiledCell, profile_cell
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 LINEAR: dict[str, Any] = {
     "n_epochs": 4,
@@ -35,13 +35,6 @@ SERVINGS = [Serving(runtime, 1, "cpu") for runtime in ("native", "onnx")]
 
 def choose_all(profiles: pl.DataFrame) -> list[bool]:
     return [True] * profiles.height
-
-
-class DictStore(dict[str, Any]):
-    """Keeps documents in memory, as plain JSON."""
-
-    def put(self, key: str, document: dict[str, Any]) -> None:
-        self[key] = json.loads(json.dumps(document, allow_nan=False))
 
 
 @pytest.fixture
@@ -61,14 +54,14 @@ def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
 
 
 @pytest.fixture
-def cell(bundle: Bundle, blobs: TrainingData) -> Cell:
-    return Cell(
+def cell(bundle: Bundle, blobs: TrainingData) -> ProfiledCell:
+    return ProfiledCell(
         dataset="blobs",
         data_version="v1",
         candidates={"linear-007": bundle},
         labels=blobs.labels,
         quality=QualityMetric("accuracy", worst=0.5, best=1.0),
-        trials={7: {"number": 7, "fit_time_s": 1.5, "step_time_ms": None}},
+        fit_metrics={7: {"fit_time_s": 1.5, "step_time_ms": None}},
         environment_id="here",
         devices=("cpu",),
         seed=0,
@@ -86,7 +79,7 @@ def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
     return Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
 
 
-def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
+def test_profile_of_a_real_model_is_complete(cell: ProfiledCell, bench: Bench) -> None:
     profiles = profile_cell(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     assert profiles["runtime"].to_list() == ["native", "onnx"]
@@ -115,7 +108,9 @@ def test_profile_of_a_real_model_is_complete(cell: Cell, bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_measured_profiles_are_not_measured_again(wanted: bool, cell: Cell, bench: Bench) -> None:
+def test_measured_profiles_are_not_measured_again(
+    wanted: bool, cell: ProfiledCell, bench: Bench
+) -> None:
     store = DictStore()
 
     def choose(profiles: pl.DataFrame) -> list[bool]:
@@ -133,7 +128,7 @@ def test_measured_profiles_are_not_measured_again(wanted: bool, cell: Cell, benc
     "change", [{"environment_id": "elsewhere"}, {"data_version": "v2"}, {"settings": {}}]
 )
 def test_profiles_of_other_circumstances_are_measured_anew(
-    change: dict[str, Any], cell: Cell, bench: Bench
+    change: dict[str, Any], cell: ProfiledCell, bench: Bench
 ) -> None:
     store = DictStore()
     profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
@@ -148,7 +143,7 @@ def test_profiles_of_other_circumstances_are_measured_anew(
     assert len(store) > n_kept
 
 
-def test_interrupted_measurement_continues(cell: Cell, bench: Bench) -> None:
+def test_interrupted_measurement_continues(cell: ProfiledCell, bench: Bench) -> None:
     store = DictStore()
     longer = replace(bench, settings=make_settings(min_processes=3, max_processes=3))
     profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
@@ -161,7 +156,7 @@ def test_interrupted_measurement_continues(cell: Cell, bench: Bench) -> None:
     assert store[key]["rounds"][:2] == state["rounds"][:2]
 
 
-def test_candidate_that_cannot_be_opened_is_reported(cell: Cell, bench: Bench) -> None:
+def test_candidate_that_cannot_be_opened_is_reported(cell: ProfiledCell, bench: Bench) -> None:
     bundle = cell.candidates["linear-007"]
     (bundle.path / "model.onnx").write_bytes(b"changed")
 
@@ -173,7 +168,7 @@ def test_candidate_that_cannot_be_opened_is_reported(cell: Cell, bench: Bench) -
     assert "model.onnx" in json.loads(row["null_reasons"])["min_hardware_tier"]
 
 
-def test_profile_that_nobody_could_choose_is_left_alone(cell: Cell, bench: Bench) -> None:
+def test_profile_that_nobody_could_choose_is_left_alone(cell: ProfiledCell, bench: Bench) -> None:
     settings = make_settings(screening_processes=1, min_processes=3, max_processes=3)
     asked: list[pl.DataFrame] = []
 
@@ -198,8 +193,8 @@ def test_profile_that_nobody_could_choose_is_left_alone(cell: Cell, bench: Bench
     assert asked[0]["quality"].to_list() == [1.0, 1.0]
 
 
-def test_screened_profile_is_measured_when_somebody_wants_it_later(
-    cell: Cell, bench: Bench
+def test_screened_profile_is_measured_when_other_applications_choose(
+    cell: ProfiledCell, bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     strict = replace(bench, settings=settings)
@@ -208,14 +203,16 @@ def test_screened_profile_is_measured_when_somebody_wants_it_later(
     profile_cell(
         cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=lambda p: [False] * p.height
     )
-    profile_cell(cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=choose_all)
+    profile_cell(
+        cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=choose_all, choosers="others"
+    )
 
     [state] = [document for document in store.values() if "rounds" in document]
     assert len(state["rounds"]) == 2
     assert state["settled"] == "processes"
 
 
-def test_tier_is_tried_under_its_memory(cell: Cell, bench: Bench) -> None:
+def test_tier_is_tried_under_its_memory(cell: ProfiledCell, bench: Bench) -> None:
     tiers = (
         Tier(name="tiny", n_cores=1, memory_mib=40, device="cpu", price_per_hour=1),
         Tier(name="tight", n_cores=1, memory_mib=61, device="cpu", price_per_hour=2),

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from measuring import make_settings
+from measured import make_settings
 from under_load import served
 
 from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.worker.results import ServerResult
 
 
-def summarise(*processes: dict[str, Any], shared_error_pct: float = 0) -> Profile:
+def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> Profile:
     profile = Profile()
     set_under_load(profile, processes, make_settings(shared_error_pct=shared_error_pct))
     return profile

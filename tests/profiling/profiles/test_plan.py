@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measuring import SETTINGS, make_settings
+from measured import SETTINGS, make_settings
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.profiles.jobs import Serving
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.profiles.plan import describe_plan, longest_profile_s, slowest_call_ms
 
 SERVINGS = [Serving("native", 1, "cpu"), Serving("onnx", 2, "cpu")]
@@ -28,12 +28,12 @@ def test_plan_counts_profiles_and_names_cells_without_candidates() -> None:
     assert "6 profiles: usually less than 0.6 minutes" in text
 
 
-def test_plan_says_what_cannot_be_had() -> None:
+def test_plan_says_what_is_not_measured() -> None:
     text = plan({"landsat.net": 1})
 
-    assert "gpu_util_pct: can't be had here, served on the CPU" in text
+    assert "gpu_util_pct: not measured here, served on the CPU" in text
     assert "max_rate_per_s: not measured in this preset" in text
-    assert "tier board: can't be judged here, this machine has no tpu" in text
+    assert "tier board: not judged here, this machine has no tpu" in text
 
 
 def test_plan_is_silent_about_the_server_scenario_when_it_is_measured() -> None:

@@ -1,24 +1,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import asdict
 
 import pytest
 
 from rightfit.profiling.intervals import Interval
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.profile import Profile, profile_row, tabulate_profiles
+from rightfit.profiling.profiles.profile import Profile, ProfileKeys, profile_row, tabulate_profiles
 
-KEYS: dict[str, Any] = {
-    "dataset": "landsat",
-    "model": "net",
-    "candidate": "net-001",
-    "runtime": "onnx",
-    "n_threads": 1,
-    "device": "cpu",
-    "environment_id": "abc",
-    "min_hardware_tier_name": None,
-}
+KEYS = ProfileKeys(
+    dataset="landsat",
+    model="net",
+    candidate="net-001",
+    runtime="onnx",
+    n_threads=1,
+    device="cpu",
+    environment_id="abc",
+    min_hardware_tier_name=None,
+)
 
 
 def make_profile() -> Profile:
@@ -39,8 +39,9 @@ def test_row_holds_values_intervals_and_reasons() -> None:
         1.5,
         None,
     )
-    assert json.loads(row["null_reasons"])["quality"] == "not tried"
-    assert "latency_p50_ms" not in json.loads(row["null_reasons"])
+    reasons = json.loads(str(row["null_reasons"]))
+    assert reasons["quality"] == "not tried"
+    assert "latency_p50_ms" not in reasons
 
 
 def test_row_without_a_reason_for_a_null_is_refused() -> None:
@@ -61,8 +62,8 @@ def test_row_with_an_interval_the_table_lacks_is_refused() -> None:
 
 def test_table_has_the_same_columns_whatever_it_holds() -> None:
     empty = tabulate_profiles([])
-    full = tabulate_profiles([profile_row(KEYS, make_profile())])
+    full = tabulate_profiles([(KEYS, make_profile())])
 
     assert empty.schema == full.schema
     assert full["latency_p99_ms"].to_list() == [None]
-    assert set(full.columns) >= {metric.column for metric in METRICS} | set(KEYS)
+    assert set(full.columns) >= {metric.column for metric in METRICS} | set(asdict(KEYS))

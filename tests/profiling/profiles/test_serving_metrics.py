@@ -3,61 +3,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measuring import make_settings
+from measured import BATCH, make_round, make_settings
 from under_load import served
 
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
-from rightfit.profiling.measuring.stopping import (
-    new_state,
-)
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
 
-STEADY = {"delay_share": 0.01, "probe_ns": 300_000}
-
 
 def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
-    return {
+    return BATCH | {
         "batch_size": size,
         "rows_per_s": rows_per_s,
-        "n_calls": 3,
-        "cores": 1.5,
         "cpu_ms": 30.0,
-        "wall_ms": 20.0,
         "peak_memory_mib": peak_memory_mib,
-        "gpu_util_pct": None,
-        "gpu_memory_mib": None,
-        "energy_j": None,
-        **STEADY,
     }
 
 
-def fake_round(batches: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    percentiles = {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None}
-    return {
-        "load": {
-            "load_time_ms": 40.0,
-            "first_call_ms": 4.0,
-            "cores": 1.0,
-            "peak_memory_mib": 12.0,
-        },
-        "warm_up": {"n_calls": 9, "is_steady": True},
-        "latency": {"n_calls": 60, "cores": 1.0, "peak_memory_mib": 14.0, "slow_share": 0.0}
-        | STEADY,
-        "batches": batches,
-        "percentiles_ns": percentiles,
-        "kept_ns": [2_000_000] * 60,
-        "overhead_ns": 70.0,
-        "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
-        "busy_cores": 1.0,
-        "steal_share": 0.0,
-        "probe_full_ns": 290_000,
-        "files_mib": 5.0,
-        "base_resident_mib": 95.0,
-        "base_peak_mib": 105.0,
-        "total_ms": 100.0,
-    } | changes
+def fake_round(batches: list[dict[str, Any]], **changes: Any) -> FinishedRound:
+    return make_round(batches=batches, **changes)
 
 
 SMALL = fake_batch(8, rows_per_s=100.0, peak_memory_mib=20.0)
@@ -66,10 +32,10 @@ HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
 
 
 def summarise(
-    rounds: list[dict[str, Any]], *, shared_error_pct: float = 0, **changes: Any
+    rounds: list[FinishedRound], *, shared_error_pct: float = 0, **changes: Any
 ) -> Profile:
     profile = Profile()
-    state = new_state() | {"rounds": rounds, "settled": "precise"} | changes
+    state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
     settings = make_settings(shared_error_pct=shared_error_pct)
     set_serving_metrics(profile, state, settings, n_threads=2, is_final=True)
     return profile
@@ -78,7 +44,7 @@ def summarise(
 def test_metrics_come_from_the_best_batch_size() -> None:
     profile = summarise([fake_round([SMALL, LARGE, HUGE]), fake_round([LARGE])])
 
-    assert profile.facts["best_batch_size"] == 64
+    assert profile.best_batch_size == 64
     assert profile.values["throughput_rows_per_s"] == 400.0
     assert profile.values["cpu_cores"] == 1.5
     assert profile.values["cpu_util_pct"] == 75.0
@@ -88,8 +54,11 @@ def test_metrics_come_from_the_best_batch_size() -> None:
 
 
 def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:
-    tiny = fake_round([fake_batch(8, rows_per_s=1.0, peak_memory_mib=2.0)])
-    tiny["load"]["peak_memory_mib"] = tiny["latency"]["peak_memory_mib"] = 1.0
+    tiny = fake_round(
+        [fake_batch(8, rows_per_s=1.0, peak_memory_mib=2.0)],
+        load={"peak_memory_mib": 1.0},
+        latency={"peak_memory_mib": 1.0},
+    )
 
     assert summarise([tiny]).values["peak_memory_mib"] == 105.0
 
@@ -106,8 +75,7 @@ def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
 def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:
     changes = {
         "percentiles_ns": {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None},
-        "latency": {"n_calls": 10, "cores": 1.0, "peak_memory_mib": 14.0, "slow_share": 0.0}
-        | STEADY,
+        "latency": {"n_calls": 10},
         "kept_ns": [1_000_000] * 9 + [5_000_000],
     }
 
@@ -183,17 +151,17 @@ def test_profile_that_fits_no_tier_says_why_for_each() -> None:
 
 
 def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None:
-    slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 550_000}
+    slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 190.0}
 
     enough = summarise([fake_round([LARGE])] * 3 + [fake_round([slow])] * 3)
     too_few = summarise([fake_round([LARGE])] * 2 + [fake_round([slow])] * 3)
 
-    assert (enough.values["throughput_rows_per_s"], enough.facts["disturbed"]) == (400.0, False)
-    assert (too_few.values["throughput_rows_per_s"], too_few.facts["disturbed"]) == (200.0, True)
+    assert (enough.values["throughput_rows_per_s"], enough.disturbed) == (400.0, False)
+    assert (too_few.values["throughput_rows_per_s"], too_few.disturbed) == (200.0, True)
 
 
 def test_server_columns_come_from_the_processes_that_served() -> None:
-    profile = summarise([fake_round([LARGE])], server=[served(8.0, 90.0)])
+    profile = summarise([fake_round([LARGE])], server=(served(8.0, 90.0),))
 
     assert profile.values["latency_under_load_p99_ms"] == 8.0
     assert profile.values["max_rate_per_s"] == 90.0

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from rightfit.profiling.worker.blocks import Block, select_clean, time_blocks
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 MS = 1_000_000
 ROWS = [np.full((1, 1), value, dtype=np.float32) for value in range(7)]

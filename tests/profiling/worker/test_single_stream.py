@@ -9,8 +9,8 @@ import pytest
 
 from rightfit.profiling.worker import single_stream
 from rightfit.profiling.worker.blocks import Block
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.single_stream import SingleStream
-from rightfit.profiling.worker.speed import SpeedProbe
 
 ROWS = [np.full((1, 1), value, dtype=np.float32) for value in range(5)]
 FAST, SLOW = 100, 180
@@ -57,12 +57,12 @@ def test_windows_go_on_through_the_rows_and_are_judged_together(
     timed.time_window()
     timed.time_window()
     selected = timed.select()
-    described = timed.describe(selected)
+    described = timed.describe(selected, peak_memory_mib=7.0)
 
     assert first_rows == [0.0, 3.0]
     assert selected.samples_ns.tolist() == [10, 20, 30, 40, 40, 40, 40, 40]
-    assert (described["n_calls"], described["n_calls_made"]) == (8, 12)
-    assert described["slow_share"] == 0.0
+    assert (described.n_calls, described.n_calls_made) == (8, 12)
+    assert described.slow_share == 0.0
 
 
 def test_warming_up_takes_other_rows_than_the_window_and_is_reported() -> None:
@@ -71,10 +71,10 @@ def test_warming_up_takes_other_rows_than_the_window_and_is_reported() -> None:
 
     timed.warm_up(max_ns=1)
     timed.warm_up(max_ns=1)
-    described = timed.describe_warm_ups()
+    described = timed.sum_warm_ups()
 
     assert answered[:3] == [2.0, 3.0, 4.0]  # of five rows, the window begins with 0
-    assert described["n_calls"] == len(answered)
-    assert described["ms"] > 0
-    assert not described["is_steady"]  # the first block has none to be compared with
+    assert described.n_calls == len(answered)
+    assert described.ms > 0
+    assert not described.is_steady  # the first block has none to be compared with
     assert timed.n_calls == 0

@@ -1,8 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from contests import hold, make_application, make_profile
+from contests import hold, make_application, make_profile, make_rules
+
+LIMITED = make_application(constraints={"latency_p50_ms": {"max": 20}})
+
+
+def chosen(*rows: dict[str, Any], **options: Any) -> str:
+    contest = hold(*rows, **options)
+    return str(contest.table.frame["runtime"][int(contest.chosen[0])])
+
+
+def profile(runtime: str, **values: Any) -> dict[str, Any]:
+    return make_profile("net-1", runtime=runtime, **values)
 
 
 def test_degradation_is_measured_against_the_best_of_the_own_dataset() -> None:
@@ -17,7 +30,7 @@ def test_degradation_is_measured_against_the_best_of_the_own_dataset() -> None:
     assert contest.feasible.tolist() == [True, False, True]
 
 
-def test_candidate_stands_for_the_utility_of_its_chosen_profile() -> None:
+def test_candidate_has_the_utility_of_its_chosen_profile() -> None:
     contest = hold(
         make_profile("a-1", quality=0.2, latency_p50_ms=100),
         make_profile("a-1", quality=0.8, latency_p50_ms=100, runtime="native"),
@@ -27,3 +40,63 @@ def test_candidate_stands_for_the_utility_of_its_chosen_profile() -> None:
     assert contest.utility[0] == pytest.approx(0.4)
     assert np.isnan(contest.utility[1])
     assert contest.feasible.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("native", "onnx"),
+    [
+        pytest.param(
+            {"quality": 0.5, "latency_p50_ms": 10},
+            {"quality": 0.6, "latency_p50_ms": 10},
+            id="the higher utility",
+        ),
+        pytest.param(
+            {"quality": 1.0, "latency_p50_ms": 21},
+            {"quality": 0.1, "latency_p50_ms": 20},
+            id="a feasible one, whatever its utility",
+        ),
+        pytest.param(
+            {"quality": 1.0, "latency_p50_ms": 40},
+            {"quality": 0.1, "latency_p50_ms": 30},
+            id="of infeasible ones the nearest to the limits",
+        ),
+        pytest.param(
+            {"quality": None, "latency_p50_ms": 10},
+            {"quality": 0.1, "latency_p50_ms": 30},
+            id="a measured one",
+        ),
+        pytest.param(
+            {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 2.0},
+            {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 1.0},
+            id="of equal ones the one the tie rule prefers",
+        ),
+        pytest.param(
+            {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": None},
+            {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 4.0},
+            id="of equal ones the one with a known tie key",
+        ),
+    ],
+)
+def test_choice_prefers(native: dict[str, Any], onnx: dict[str, Any]) -> None:
+    rows = [profile("native", **native), profile("onnx", **onnx)]
+
+    assert chosen(*rows, application=LIMITED) == "onnx"
+    assert chosen(*reversed(rows), application=LIMITED) == "onnx"
+
+
+def test_choice_among_wholly_equal_ones_is_by_the_order_of_the_keys() -> None:
+    rows = [profile(name, quality=0.5, latency_p50_ms=10) for name in ("onnx", "native")]
+
+    assert chosen(*rows) == "native"
+
+
+def test_choice_is_made_for_each_candidate_and_application() -> None:
+    rows = [
+        make_profile(name, runtime=runtime, quality=quality, latency_p50_ms=latency)
+        for name in ("net-1", "net-2")
+        for runtime, quality, latency in (("native", 0.9, 90), ("onnx", 0.5, 1))
+    ]
+    quality_alone = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
+
+    assert hold(*rows).chosen.tolist() == [1, 3]
+    assert hold(*rows, application=quality_alone, rules=make_rules()).chosen.tolist() == [0, 2]

@@ -5,7 +5,11 @@ from typing import Any
 
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.decisions import (
+    read_recommendations,
+    write_recommendations,
+)
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -19,7 +23,9 @@ def recommend_for(*rows: dict[str, Any], **constraints: dict[str, float]) -> dic
         tabulate_limit_shadows(ranked),
         tabulate_robust_choices(tabulate_rankings(ranked)),
     )
-    found: dict[str, Any] = json.loads(json.dumps(recommend(ranked, tables), allow_nan=False))
+    found: dict[str, Any] = json.loads(
+        json.dumps(write_recommendations(recommend(ranked, tables)), allow_nan=False)
+    )
     return found["test"]  # type: ignore[no-any-return]
 
 
@@ -75,8 +81,8 @@ def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:
         {"metric": "latency_p50_ms", "kind": "max", "limit": 4.0, "needed": 5.0, "excess": 1.0}
     ]
     assert decision["sentence"] == (
-        "No candidate qualifies for landsat; linear-1 (onnx, 1 thread) comes nearest: violates "
-        "latency_p50_ms: 5 where at most 4 is allowed (by 1)."
+        "No candidate qualifies for landsat. The nearest, linear-1 (onnx, 1 thread), breaks a "
+        "limit: latency p50 is 5 ms, 1 ms above the 4 ms allowed."
     )
 
 
@@ -89,8 +95,8 @@ def test_recommendation_says_when_nothing_could_be_judged() -> None:
     assert decision["nearest_miss"] is None
     assert decision["relax"] is None
     assert decision["sentence"] == (
-        "No candidate qualifies for landsat: each lacks a measurement the application needs. Of "
-        "net-1 (onnx, 1 thread) was not measured: quality."
+        "No candidate qualifies for landsat: each lacks a measurement the application needs. "
+        "net-1 (onnx, 1 thread): not measured: quality."
     )
 
 
@@ -105,6 +111,18 @@ def test_recommendation_compares_the_datasets() -> None:
     assert across["winner_changes"]
     assert across["robust_choice"] == "linear"
     assert across["sentence"].startswith(
-        "The winning family changes with the dataset; the robust choice is linear: it qualifies on "
-        "2 of 2 datasets, mean rank 1.5 and worst rank 2"
+        "The winning family differs between datasets; the robust choice is linear: it qualifies on "
+        "2 of 2 datasets, with mean rank 1.5 and worst rank 2"
     )
+
+
+def test_recommendations_are_read_as_they_were_written() -> None:
+    ranked = [rank(*ROWS)]
+    tables = Sensitivities(
+        tabulate_weight_intervals(ranked),
+        tabulate_limit_shadows(ranked),
+        tabulate_robust_choices(tabulate_rankings(ranked)),
+    )
+    made = recommend(ranked, tables)
+
+    assert read_recommendations(json.loads(json.dumps(write_recommendations(made)))) == made

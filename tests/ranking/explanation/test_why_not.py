@@ -57,7 +57,7 @@ def test_why_not_gives_a_reason_for_candidates_and_unfinished_trials() -> None:
         (None, "net-003", None, "stopped"),
     ]
     assert table["reason"].to_list()[1:] == [
-        "violates latency_p50_ms: 90 where at most 80 is allowed (by 10)",
+        "breaks a limit: latency p50 is 90 ms, 10 ms above the 80 ms allowed",
         "stopped at checkpoint 3: expected gain: 0.5 at best is below 0.6 needed to win",
         "stopped at checkpoint 3: certain violation: 20 at best misses the limit of 16",
         "failed: ValueError: no rows",

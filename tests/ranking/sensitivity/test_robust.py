@@ -4,7 +4,7 @@ import json
 
 from contests import make_application, make_profile, rank
 
-from rightfit.ranking.contest.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 
 QUALITY = {

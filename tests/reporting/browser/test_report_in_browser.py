@@ -46,9 +46,9 @@ def test_report_first_screen_names_every_winner(
             .map(card => card.querySelector('.name').firstChild.nextSibling.textContent.trim())"""
     )
     winners = [
-        decision["winner"]["candidate"]
+        decision.winner and decision.winner.candidate
         for recommendation in results.recommendations.values()
-        for decision in recommendation["datasets"].values()
+        for decision in recommendation.datasets.values()
     ]
 
     assert seen == winners

@@ -17,7 +17,7 @@ from rightfit.ranking.contest.contest import hold_contest
 from rightfit.ranking.contest.order import order_candidates
 from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.reporting.results import Results
-from rightfit.reporting.what_if import describe_application, describe_what_if
+from rightfit.reporting.what_if import collect_what_if, list_parts
 
 N_VARIANTS = 60
 RANK = """([profiles, application]) => Ranking.rank(profiles, application)
@@ -65,13 +65,13 @@ def test_what_if_ranks_as_python_does(
     applications: dict[str, Any],
 ) -> None:
     page = open_page(report_path.as_uri())
-    profiles = describe_what_if(results)["profiles"]
+    profiles = collect_what_if(results).model_dump(mode="json")["profiles"]
     rng = np.random.default_rng(0)
     n_infeasible = 0
     for _ in range(N_VARIANTS):
         name = str(rng.choice(list(applications)))
         application = Application.model_validate(vary(applications[name], rng))
-        asked = describe_application(name, application, results.rules)
+        asked = list_parts(name, application, results.rules).model_dump(mode="json")
         for dataset, expected in rank_in_python(results, name, application).items():
             found = [tuple(row) for row in page.evaluate(RANK, [profiles[dataset], asked])]
             n_infeasible += sum(not row[2] for row in found)
@@ -93,7 +93,7 @@ def test_what_if_slider_changes_winner_and_command(
     after = page.locator("#what-if-results p").all_text_contents()
     command = page.locator("#what-if-command").text_content()
 
-    assert before[0] == "linear-03 (onnx, 1 thread) stays"
+    assert before[0] == "linear-03 (onnx, 1 thread) still wins"
     assert after[0] == "net-09 (onnx, 1 thread) instead of linear-03 (onnx, 1 thread)"
     assert command == (
         'kedro run --pipelines ranking --params "applications.edge_device.objectives.quality.'

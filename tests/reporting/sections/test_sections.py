@@ -13,6 +13,7 @@ from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.fronts import build_fronts, describe_front
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
+from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import (
     build_measuring,
     describe_disturbance,
@@ -26,7 +27,6 @@ from rightfit.reporting.sections.sensitivity import (
 )
 from rightfit.reporting.sections.stops import build_stops, describe_stops
 from rightfit.reporting.sections.utilities import build_utilities
-from rightfit.reporting.sections.why_not import build_why_not
 
 
 def test_fronts_caption_tells_what_the_best_quality_costs(results: Results) -> None:
@@ -34,8 +34,8 @@ def test_fronts_caption_tells_what_the_best_quality_costs(results: Results) -> N
 
     assert [chart.title for chart in section.charts] == ["Landsat.", "Fashion mnist.", "Flights."]
     assert section.charts[0].caption == (
-        "5 profiles of 24 on the front. From linear-11 to forest-07, accuracy rises from 0.821 to "
-        "0.912 and latency p50 from 0.0055 ms to 0.048 ms."
+        "5 of 24 profiles are on the Pareto front. From linear-11 to forest-07, accuracy rises "
+        "from 0.821 to 0.912 and latency p50 from 0.0055 ms to 0.048 ms."
     )
     assert len(section.folds[0].tables[0].rows) == 24
 
@@ -44,7 +44,7 @@ def test_front_of_one_profile_says_so() -> None:
     profiles = pl.DataFrame({"candidate": ["net-1"], "latency_p50_ms": [1.0], "quality_raw": [0.9]})
 
     assert describe_front(profiles, "accuracy") == (
-        "1 profile of 1 on the front. net-1 is both the most accurate and the fastest."
+        "1 of 1 profile is on the Pareto front. net-1 is both the most accurate and the fastest."
     )
 
 
@@ -54,7 +54,7 @@ def test_utilities_repeat_the_decisions(results: Results) -> None:
     assert [chart.title for chart in charts] == [
         *("Satellite archive.", "Edge device.", "Web api.", "Accuracy first."),
     ]
-    assert results.recommendations["web_api"]["datasets"]["landsat"]["sentence"] in charts[2].alt
+    assert results.recommendations["web_api"].datasets["landsat"].sentence in charts[2].alt
 
 
 def test_sensitivity_says_what_flips(results: Results) -> None:
@@ -64,7 +64,9 @@ def test_sensitivity_says_what_flips(results: Results) -> None:
         "1 of 18 limits changes the winner when loosened or tightened by 10 %."
     )
     assert any("linear-03" in point for point in section.points)
-    assert "whichever single weight moves" in section.points[-1]
+    assert section.points[-1].startswith(
+        "No single weight, and no limit changed by 10 %, changes 6 winners: satellite archive on "
+    )
     assert len(section.charts) == 4  # accuracy_first has one weight only
 
 
@@ -87,7 +89,7 @@ def test_why_not_counts_and_lists_every_candidate(results: Results) -> None:
     tables = [table for fold in section.folds for table in fold.tables]
 
     assert section.points[2] == (
-        "Web api: of 15 candidates that lost, 2 cannot be told from the winner, 13 break a limit."
+        "Web api: of 15 candidates that lost, 2 are tied with the winner and 13 break a limit."
     )
     assert sum(len(table.rows) for table in tables) == results.rankings.height
     assert all(row[-1] for table in tables for row in table.rows)
@@ -143,11 +145,11 @@ def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]
     prices = section.tables[0].rows
 
     assert section.sentences == (
-        "The winners run within their limits on the smallest tiers: 9 on micro (US$ 0.0035 an "
-        "hour) and 3 on small (US$ 0.007 an hour).",
+        "Smallest tiers on which the winners keep their limits: micro for 9 (US$ 0.0035 per hour) "
+        "and small for 3 (US$ 0.007 per hour).",
     )
     # net-09: 3.7 million rows a second at 0.0035 dollars an hour
-    assert prices[0][2:] == ("net-09", "onnx, 2 threads", "micro", "0.0035", "3,810")
+    assert prices[0][2:] == ("net-09", "onnx, 2 threads", "micro", "0.0035", "3.81 T")
     assert section.folds[0].tables[0].rows[0][-3:] == ("0", "1", "0")
     assert len(prices) == 12
     assert section.charts == ()  # no larger machine buys anything here
@@ -163,7 +165,17 @@ def test_hardware_says_what_a_larger_machine_buys() -> None:
     )
 
     assert describe_gain(best, ["micro", "small"], "accuracy") == (
-        "linear-1 reaches accuracy 0.800 on micro; it takes small to reach 0.900 with net-1."
+        "linear-1 reaches accuracy 0.800 on micro; net-1 reaches 0.900 on small."
+    )
+
+
+def test_gain_that_rounding_hides_is_none() -> None:
+    best = pl.DataFrame(
+        {"tier": [1, 2], "candidate": ["net-1", "net-2"], "quality_raw": [0.7142, 0.7144]}
+    )
+
+    assert describe_gain(best, ["micro", "small"], "ROC AUC") == (
+        "net-1 reaches ROC AUC 0.714 on micro; larger tiers do not improve it."
     )
 
 
@@ -171,17 +183,17 @@ def test_across_says_when_training_pays_back(results: Results) -> None:
     section = build_across(results)
 
     assert len(section.points) == 4
-    assert section.points[1].startswith("Edge device: ")
-    assert len(section.folds[1].tables[0].rows) == results.tables["break_even"].height
+    assert section.points[1].startswith("Edge device. One family wins on every dataset")
+    assert len(section.folds[1].tables[0].rows) == results.tables.break_even.height
 
 
 @pytest.mark.parametrize(
     ("pays_back", "expected"),
     [
-        ([0.0, 120.4], "Of 1 winner slower to train than another candidate, 1 makes up for it by "
-         "serving faster, after 121 predictions."),
-        ([0.0, None], "Of 1 winner slower to train than another candidate none makes up for it by "
-         "serving faster."),
+        ([0.0, 120.4], "Of 1 winner that trained longer than another candidate, 1 compensates for "
+         "it by faster serving, after 121 predictions."),
+        ([0.0, None], "Of 1 winner that trained longer than another candidate, none compensates "
+         "for it by faster serving."),
     ],
 )  # fmt: skip
 def test_break_even_in_words(pays_back: list[float | None], expected: str) -> None:
@@ -224,9 +236,9 @@ def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
     profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
 
     assert describe_thoroughness(profiles) == (
-        "Preset standard: 3 to 8 fresh processes a profile, each timed in 3 visits. Why "
-        "profiles were measured no longer: as precise as asked for (2), no application could "
-        "choose them (1)."
+        "Preset standard: 3 to 8 fresh processes per profile, each timed in 3 visits. Why "
+        "measuring ended, with the number of profiles: requested precision reached (2), no "
+        "application could still choose the profile (1)."
     )
     assert describe_thoroughness(profiles.tail(1)) == "No profile was timed."
 
@@ -244,5 +256,5 @@ def test_measuring_speaks_of_one_disturbed_profile_in_the_singular() -> None:
 
     assert describe_disturbance(profiles) == (
         "1 profile of 2 was disturbed by other processes or a slow core while it was timed (b-2): "
-        "take its latencies with caution."
+        "treat its latencies with caution."
     )

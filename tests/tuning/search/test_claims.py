@@ -224,9 +224,9 @@ def test_claim_that_fails_leaves_nothing(blobs: TrainingData, any_store: StudySt
 
     def ask_in_vain(draw: int, params: dict[str, Any] | None) -> optuna.Trial:
         ask_half(pool)(draw, params)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("while asking")
 
-    with pytest.raises(KeyboardInterrupt), pool.claim(ask_in_vain):
+    with pytest.raises(KeyboardInterrupt, match="while asking"), pool.claim(ask_in_vain):
         pass
     other = make_pool(blobs, any_store)
     left = other.study.trials
@@ -307,12 +307,12 @@ def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
     blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*args: Any, **kwargs: Any) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("while scoring")
 
     with monkeypatch.context() as patch:
         patch.setattr("rightfit.tuning.search.learning_curve.score", interrupt)
         for _ in range(3):
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt, match="while scoring"):
                 search(blobs, store, n_retries=0)
     study = search(blobs, store, n_retries=0)
 

@@ -27,9 +27,9 @@ def seen_by_others(store: StudyStore) -> list[optuna.trial.FrozenTrial]:
 
 
 def test_transaction_stores_all_or_nothing(store: StudyStore, study: optuna.Study) -> None:
-    with pytest.raises(ZeroDivisionError), store.transaction("a"):
+    with pytest.raises(ZeroDivisionError, match="half way"), store.transaction("a"):
         study.ask().set_user_attr("claim", 0)
-        raise ZeroDivisionError
+        raise ZeroDivisionError("half way")
     after_failure = seen_by_others(store)
     with store.transaction("a"):
         trial = study.ask()
@@ -74,7 +74,7 @@ def test_worker_learns_at_its_next_report_that_its_trial_was_set_aside(
     optuna.load_study(study_name="a", storage=others).tell(0, state=TrialState.FAIL)
     trial.set_user_attr("curve", [0.5])
 
-    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError, match="already finished"):
         trial.report(0.5, 1)
 
     assert seen_by_others(store)[0].user_attrs == {}
@@ -88,7 +88,7 @@ def test_worker_learns_at_the_end_that_its_trial_was_set_aside(
     optuna.load_study(study_name="a", storage=others).tell(0, state=TrialState.FAIL)
     trial.set_user_attr("seconds", 4)
 
-    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError, match="already finished"):
         study.tell(trial, 0.5)
 
 

@@ -10,9 +10,9 @@ from rightfit.tuning.studies.study_store import StudyStore
 def test_bundle_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     store = StudyStore(tmp_path, None)
 
-    with pytest.raises(ZeroDivisionError), store.new_bundle("study", 3) as folder:
+    with pytest.raises(ZeroDivisionError, match="half way"), store.new_bundle("study", 3) as folder:
         (folder / "half").touch()
-        raise ZeroDivisionError
+        raise ZeroDivisionError("half way")
     appeared_early = store.bundle_folder("study", 3).exists()
     with store.new_bundle("study", 3) as folder:
         (folder / "whole").touch()

@@ -83,7 +83,6 @@ def profile_recordings(
     recorded_curves: pl.DataFrame,
     test: pl.DataFrame,
     data_card: dict[str, Any],
-    environment: dict[str, Any],
     measurements: JsonStore,
     recording: RecordingParams,
     training: TrainingParams,
@@ -95,7 +94,6 @@ def profile_recordings(
         recorded_curves: The cell's recordings.
         test: Encoded test rows with the column ``label``.
         data_card: The dataset's card.
-        environment: Fingerprint of this machine.
         measurements: Keeps each result as soon as it is there.
         recording: Serving configurations.
         training: For how shortly a search measures.
@@ -104,21 +102,23 @@ def profile_recordings(
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
+    from rightfit.profiling.hardware.environment import describe_environment
     from rightfit.profiling.hardware.tiers import Tier
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
-    from rightfit.profiling.worker.speed import SpeedProbe
+    from rightfit.profiling.worker.meters.speed import SpeedProbe
     from rightfit.tuning.experiment.recording_profiles import RecordedCell, profile_recorded
     from rightfit.tuning.search.setting_up import make_data
 
     schema = InputSchema.from_dict(data_card["input_schema"])
+    environment = describe_environment()
     cell = RecordedCell(
         dataset=data_card["dataset"],
         data_version=data_card["data_version"],
         labels=test["label"].to_numpy().astype(np.int64),
         quality=QualityMetric(**data_card["quality"]),
-        environment_id=environment["environment_id"],
-        n_cores=environment["n_cores"],
+        environment_id=environment.environment_id,
+        n_cores=environment.n_cores,
         tiers=[Tier.model_validate(tier) for tier in tiers],
     )
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:

@@ -82,7 +82,6 @@ def _profile_node(cell: str) -> Node:
             f"{cell}.recorded_curves",
             f"{dataset}.test",
             f"{dataset}.data_card",
-            "environment",
             "measurements",
             "params:early_stopping.recording",
             "params:training",

@@ -8,7 +8,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from rightfit.pipelines.evaluation.nodes import list_devices, list_servings, profile_candidates
+from rightfit.pipelines.evaluation.nodes import list_servings, profile_candidates
 from rightfit.pipelines.evaluation.params import EvaluationParams
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,6 @@ def plan_lines(params: EvaluationParams, cells: list[str], catalog: DataCatalog)
             list_servings(params, environment),
             candidates,
             tiers=params.tiers,
-            devices=list_devices(environment),
+            devices=environment.devices,
         ),
     ]

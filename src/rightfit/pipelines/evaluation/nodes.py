@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +20,30 @@ from rightfit.families.bundle import Bundle
 from rightfit.pipelines.evaluation.params import EvaluationParams
 
 if TYPE_CHECKING:
+    from rightfit.profiling.hardware.environment import Environment
     from rightfit.profiling.measuring.bench import Bench
-    from rightfit.profiling.profiles.cell_profiles import Cell
-    from rightfit.profiling.profiles.jobs import Serving
+    from rightfit.profiling.measuring.jobs import Serving
+    from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
 logger = logging.getLogger(__name__)
 
+ENVIRONMENT_KEY = "environment-{id}"
 
-def describe_environment() -> dict[str, Any]:
-    """Fingerprint the machine and libraries that the measurements belong to."""
+
+def describe_environment(
+    resource_profiles: pl.DataFrame, measurements: JsonStore
+) -> dict[str, Any]:
+    """Describe the machine that most profiles were measured on, as it described itself.
+
+    Args:
+        resource_profiles: All measured profiles.
+        measurements: Holds the description of each measuring machine.
+    """
     from rightfit.profiling.hardware import environment
 
-    return environment.describe_environment()
+    ids = resource_profiles["environment_id"].drop_nulls()
+    key = ENVIRONMENT_KEY.format(id=ids.mode().sort().first())
+    return measurements.get(key) or asdict(environment.describe_environment())
 
 
 def profile_candidates(
@@ -38,40 +51,44 @@ def profile_candidates(
     trials: pl.DataFrame,
     test: pl.DataFrame,
     data_card: dict[str, Any],
-    environment: dict[str, Any],
     measurements: JsonStore,
     params: EvaluationParams,
     applications: dict[str, Any],
 ) -> pl.DataFrame:
     """Measure a cell's candidates under all serving configurations.
 
+    The profiles belong to the machine that runs this node; its description is stored with them.
+
     Args:
         candidates: Bundles by candidate name.
         trials: The cell's trials, for what training cost.
         test: Encoded test rows with the column ``label``.
         data_card: The dataset's card.
-        environment: Fingerprint of this machine.
-        measurements: Keeps each result as soon as it is there.
+        measurements: Keeps each result as soon as it is known.
         params: What to measure and how.
-        applications: Who will choose: what none of them could choose is measured only shortly.
-            Not typed here, for the ranking stage types and checks them.
+        applications: They choose: what none of them could choose is measured only shortly. Not
+            typed here, for the ranking stage types and checks them.
 
     Returns:
         One row per candidate and serving configuration.
     """
     from rightfit.pipelines.evaluation.screening import could_be_chosen
+    from rightfit.profiling.hardware import environment
     from rightfit.profiling.profiles.cell_profiles import profile_cell
     from rightfit.ranking.applications.applications import Applications
 
+    here = environment.describe_environment()
+    measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     choosers = Applications.model_validate(applications)
     with _open_bench(test, data_card, params) as bench:
         return profile_cell(
-            _make_cell(candidates, trials, test, data_card, environment, seed=params.seed),
-            list_servings(params, environment),
+            _make_cell(candidates, trials, test, data_card, here, seed=params.seed),
+            list_servings(params, here),
             bench,
             measurements,
             tiers=params.tiers,
             choose=lambda profiles: could_be_chosen(profiles, choosers),
+            choosers=environment.fingerprint(choosers.model_dump(mode="json")),
         )
 
 
@@ -98,14 +115,11 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
     return collected
 
 
-def compare_tiers(
-    resource_profiles: pl.DataFrame, environment: dict[str, Any], params: EvaluationParams
-) -> pl.DataFrame:
+def compare_tiers(resource_profiles: pl.DataFrame, params: EvaluationParams) -> pl.DataFrame:
     """Say for each profile which tiers of the hardware ladder it runs on, and why not.
 
     Args:
         resource_profiles: All measured profiles.
-        environment: What this machine has.
         params: Holds the ladder.
 
     Returns:
@@ -113,30 +127,25 @@ def compare_tiers(
     """
     from rightfit.profiling.hardware.tier_table import tabulate_tiers
 
-    return tabulate_tiers(resource_profiles, params.tiers, devices=list_devices(environment))
+    return tabulate_tiers(resource_profiles, params.tiers)
 
 
-def list_servings(params: EvaluationParams, environment: dict[str, Any]) -> list[Serving]:
-    """Return the serving configurations this machine can run.
+def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
+    """Return the serving configurations that a machine can run.
 
     Args:
         params: Wanted runtimes, threads and devices.
-        environment: What the machine has.
+        environment: The machine.
     """
-    from rightfit.profiling.profiles.jobs import plan_servings
+    from rightfit.profiling.measuring.jobs import plan_servings
 
     return plan_servings(
         params.runtimes,
         params.n_threads,
         params.devices,
-        n_cores=environment["n_cores"],
-        present=list_devices(environment),
+        n_cores=environment.n_cores,
+        present=environment.devices,
     )
-
-
-def list_devices(environment: dict[str, Any]) -> tuple[str, ...]:
-    """Return the devices that a machine has."""
-    return ("cpu", "cuda") if environment["gpus"] else ("cpu",)
 
 
 @contextmanager
@@ -145,7 +154,7 @@ def _open_bench(
 ) -> Iterator[Bench]:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
-    from rightfit.profiling.worker.speed import SpeedProbe
+    from rightfit.profiling.worker.meters.speed import SpeedProbe
 
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
@@ -161,21 +170,23 @@ def _make_cell(
     trials: pl.DataFrame,
     test: pl.DataFrame,
     data_card: dict[str, Any],
-    environment: dict[str, Any],
+    environment: Environment,
     *,
     seed: int,
-) -> Cell:
+) -> ProfiledCell:
     from rightfit.families.quality import QualityMetric
-    from rightfit.profiling.profiles.cell_profiles import Cell
+    from rightfit.profiling.metrics import FIT_COLUMNS
+    from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
-    return Cell(
+    costs = trials.select("number", *FIT_COLUMNS).to_dicts()
+    return ProfiledCell(
         dataset=data_card["dataset"],
         data_version=data_card["data_version"],
         candidates=candidates,
         labels=test["label"].to_numpy().astype(np.int64),
         quality=QualityMetric(**data_card["quality"]),
-        trials={row["number"]: row for row in trials.to_dicts()},
-        environment_id=environment["environment_id"],
-        devices=list_devices(environment),
+        fit_metrics={row.pop("number"): row for row in costs},
+        environment_id=environment.environment_id,
+        devices=environment.devices,
         seed=seed,
     )

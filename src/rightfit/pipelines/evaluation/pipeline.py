@@ -26,10 +26,15 @@ def create_pipeline(**kwargs: Any) -> Pipeline:  # noqa: ARG001 - Kedro's signat
         outputs="resource_profiles",
         name="collect_profiles",
     )
-    describing = Node(describe_environment, None, "environment", name="describe_environment")
+    describing = Node(
+        describe_environment,
+        inputs=["resource_profiles", "measurements"],
+        outputs="environment",
+        name="describe_environment",
+    )
     comparing = Node(
         compare_tiers,
-        inputs=["resource_profiles", "environment", "params:evaluation"],
+        inputs=["resource_profiles", "params:evaluation"],
         outputs="hardware_tiers",
         name="compare_tiers",
     )
@@ -45,7 +50,6 @@ def _profile_node(dataset: str, model: str) -> Node:
             "trials": f"{cell}.trials",
             "test": f"{dataset}.test",
             "data_card": f"{dataset}.data_card",
-            "environment": "environment",
             "measurements": "measurements",
             "params": "params:evaluation",
             "applications": "params:applications",

@@ -12,21 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from rightfit.profiling.metrics import METRICS, columns_from
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
-# Metrics that more measuring makes more certain. An application that needs none of them chooses
-# the same however long is measured.
-REFINABLE = (
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "throughput_rows_per_s",
-    "load_time_ms",
-    "cpu_cores",
-    "cpu_util_pct",
-)
+QUALITIES = columns_from("answers")
+# An application that needs none of them chooses the same however long is measured.
+REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
 
 def could_be_chosen(profiles: pl.DataFrame, applications: Applications) -> Sequence[bool]:
@@ -42,7 +35,7 @@ def could_be_chosen(profiles: pl.DataFrame, applications: Applications) -> Seque
     """
     chosen = np.zeros(profiles.height, dtype=bool)
     for application in applications.root.values():
-        if set(application.needed_metrics()) & set(REFINABLE):
+        if REFINABLE & set(application.needed_metrics()):
             chosen |= ~_is_out(profiles, application)
     return [bool(answer) for answer in chosen]
 
@@ -105,7 +98,7 @@ def _ends(
         higher = goal.best > goal.worst if goal else limit is not None and limit.max is None
         name = f"{metric}_{'high' if higher == favourable else 'low'}"
         value = _floats(profiles[metric])
-        is_exact = name not in profiles.columns or (exact_quality and metric.startswith("quality"))
+        is_exact = name not in profiles.columns or (exact_quality and metric in QUALITIES)
         end = value if is_exact else _floats(profiles[name])
         ends[metric] = np.where(np.isnan(end), value, end)
     return ends

@@ -1,4 +1,4 @@
-"""Ranking: profiles and applications to rankings, recommendations and what they hang on."""
+"""Ranking: profiles and applications to rankings, recommendations and their sensitivity."""
 
 from rightfit.pipelines.ranking.pipeline import create_pipeline
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import polars as pl
 
 from rightfit.pipelines.ranking.params import ApplicationsParams, RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
-from rightfit.ranking.contest.ranked import Ranked, rank_applications
-from rightfit.ranking.contest.rankings import tabulate_rankings
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.why_not import tabulate_why_not
+from rightfit.ranking.ranked import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -43,7 +43,7 @@ def rank_candidates(
 def analyse_sensitivity(
     resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Find out how much the winners hang on weights and limits.
+    """Analyse how much the winners depend on weights and limits.
 
     Returns:
         Shares of weight space, intervals of single weights, and what changed limits change.
@@ -78,7 +78,7 @@ def explain_losers(
 
     Args:
         resource_profiles: All measured profiles.
-        applications: Who judges.
+        applications: Objectives and limits.
         ranking: Rules of ranking.
         *trials: Trials of every dataset.
     """
@@ -99,10 +99,11 @@ def recommend_candidates(
     weight_intervals: pl.DataFrame,
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,
-) -> dict[str, Any]:
-    """Name the winner per application and dataset, and what it hangs on."""
+) -> dict[str, object]:
+    """Name the winner per application and dataset, and what would change it, as JSON types."""
     ranked = _rank(resource_profiles, applications, ranking)
-    return recommend(ranked, Sensitivities(weight_intervals, limit_shadows, robust_choices))
+    sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
+    return write_recommendations(recommend(ranked, sensitivities))
 
 
 def _warn_of_unmeasured(ranked: list[Ranked]) -> None:

@@ -1,4 +1,4 @@
-"""Ranking: resource profiles to rankings, recommendations and what they hang on."""
+"""Ranking: resource profiles to rankings, recommendations and their sensitivity."""
 
 from __future__ import annotations
 

@@ -7,17 +7,26 @@ looser type given here replace theirs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import polars as pl
 
+from rightfit.naming import words
 from rightfit.profiling.hardware.tiers import Ladder, Tier
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.naming import words
-from rightfit.reporting.results import PROFILE_KEYS, Results, quality_title, select_winners
+from rightfit.reporting.results import (
+    PROFILE_KEYS,
+    RankingTables,
+    Results,
+    quality_title,
+    select_winners,
+)
 
+Table = TypeVar("Table")
 Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
 
 
@@ -32,8 +41,8 @@ def draw_fronts(
     Returns:
         Figures by dataset, as the data cards come in.
     """
-    from rightfit.reporting.application_limits import find_limit_lines
-    from rightfit.reporting.charts.fronts import draw_front
+    from rightfit.reporting.charts.front_chart import draw_front
+    from rightfit.reporting.charts.limit_lines import find_limit_lines
 
     asked = Applications.model_validate(applications)
     marks = marks_of(resource_profiles["model"])
@@ -58,7 +67,7 @@ def draw_utility_chart(
 ) -> Figure:
     """Draw every application's utilities by objective, behind a menu of applications."""
     from rightfit.reporting.charts.menus import behind_menu
-    from rightfit.reporting.charts.utilities import draw_utilities
+    from rightfit.reporting.charts.utility_chart import draw_utilities
 
     marks = marks_of(resource_profiles["model"])
     names = rankings["application"].unique(maintain_order=True).to_list()
@@ -72,9 +81,9 @@ def draw_utility_chart(
 def draw_sensitivity_chart(
     resource_profiles: pl.DataFrame, win_shares: pl.DataFrame, weight_intervals: pl.DataFrame
 ) -> Figure:
-    """Draw who wins as the weights move: all of them, then one at a time per application."""
+    """Draw the winners under other weights: all of them, then one at a time per application."""
     from rightfit.reporting.charts.menus import behind_menu
-    from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
+    from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 
     marks = marks_of(resource_profiles["model"])
     family_of = dict(resource_profiles.select("candidate", "model").iter_rows())
@@ -102,7 +111,7 @@ def draw_hardware_chart(
     resource_profiles: pl.DataFrame, evaluation: Any, **data_cards: dict[str, Any]
 ) -> Figure:
     """Draw the best quality on each hardware tier, behind a menu of datasets."""
-    from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers
+    from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers
     from rightfit.reporting.charts.menus import behind_menu
 
     names = [tier.name for tier in read_tiers(evaluation)]
@@ -124,7 +133,7 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
     """Write the report: one HTML file that opens offline.
 
     Args:
-        applications: What was asked.
+        applications: Objectives and limits.
         ranking: Rules of ranking.
         evaluation: For the hardware ladder.
         tables: Tables and documents by their names in the catalog.
@@ -136,12 +145,12 @@ def write_report(applications: Any, ranking: Any, evaluation: Any, **tables: Any
         rules=RankingRules.model_validate(ranking),
         profiles=tables["resource_profiles"],
         rankings=tables["rankings"],
-        recommendations=tables["recommendations"],
+        recommendations=read_recommendations(tables["recommendations"]),
         data_cards=_select_kind(tables, "data_card"),
         trials=_split_cells(tables, "trials"),
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
-        tables=tables,
+        tables=RankingTables(**{field.name: tables[field.name] for field in fields(RankingTables)}),
     )
     return render_report(results, build_sections(results, read_tiers(evaluation)))
 
@@ -156,7 +165,7 @@ def _read(parameters: Any, key: str) -> Any:
     return parameters[key] if isinstance(parameters, dict) else getattr(parameters, key)
 
 
-def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _select_kind(tables: Mapping[str, Table], kind: str) -> dict[str, Table]:
     """Return what is called ``{something}.{kind}``, by that something, in the given order."""
     return {
         name.removesuffix(f".{kind}"): table
@@ -165,7 +174,7 @@ def _select_kind(tables: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _split_cells(tables: Mapping[str, Any], kind: str) -> dict[str, pl.DataFrame]:
+def _split_cells(tables: Mapping[str, pl.DataFrame], kind: str) -> dict[str, pl.DataFrame]:
     """Return a table of all cells ``{dataset}.{kind}`` by cell ``{dataset}.{model}``."""
     return {
         f"{dataset}.{model}": cell

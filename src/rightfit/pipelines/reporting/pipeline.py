@@ -25,7 +25,6 @@ REPORT_TABLES = (
     "limit_shadows",
     "robust_choices",
     "break_even",
-    "why_not",
     "environment",
 )
 

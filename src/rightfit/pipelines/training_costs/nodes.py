@@ -37,7 +37,6 @@ def profile_training(
     candidates: dict[str, Bundle],
     train: pl.DataFrame,
     data_card: dict[str, Any],
-    environment: dict[str, Any],
     measurements: JsonStore,
     params: TrainingCostsParams,
 ) -> pl.DataFrame:
@@ -47,13 +46,13 @@ def profile_training(
         candidates: Bundles by candidate name.
         train: Encoded rows to train on, with the column ``label``.
         data_card: The dataset's card.
-        environment: Fingerprint of this machine.
-        measurements: Keeps each result as soon as it is there.
+        measurements: Keeps each result as soon as it is known.
         params: What to measure.
 
     Returns:
         One row per batch size.
     """
+    from rightfit.profiling.hardware.environment import describe_environment
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.training_costs import Stretches, measure_training_costs
     from rightfit.profiling.worker.training_steps import TrainingTask
@@ -75,7 +74,7 @@ def profile_training(
             pool=shared_pool(),
             store=measurements,
             context={
-                "environment_id": environment["environment_id"],
+                "environment_id": describe_environment().environment_id,
                 "data_version": data_card["data_version"],
             },
             keys={"dataset": data_card["dataset"], "model": bundle.family, "candidate": name},
@@ -88,7 +87,7 @@ def collect_training_costs(*costs: pl.DataFrame) -> tuple[pl.DataFrame, Any]:
     Returns:
         The table and the chart of step time, throughput, cores and memory against batch size.
     """
-    from rightfit.reporting.charts.training_costs import draw_training_costs
+    from rightfit.reporting.charts.training_costs_chart import draw_training_costs
 
     collected = pl.concat(costs)
     return collected, draw_training_costs(collected)

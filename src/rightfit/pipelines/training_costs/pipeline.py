@@ -41,7 +41,6 @@ def _profile_node(dataset: str, model: str) -> Node:
             "candidates": f"{cell}.candidates",
             "train": f"{dataset}.train",
             "data_card": f"{dataset}.data_card",
-            "environment": "environment",
             "measurements": "measurements",
             "params": "params:training_costs",
         },

@@ -7,10 +7,13 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from rightfit.profiling.worker.gpu import list_gpus
+from rightfit.profiling.worker.codec import to_plain
+from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 LIBRARIES = (
     "rightfit",
@@ -21,31 +24,51 @@ LIBRARIES = (
     "onnxruntime",
 )
 ID_LENGTH = 12
-BYTES_PER_MIB = 2**20
 
 
-def describe_environment() -> dict[str, Any]:
-    """Describe what a measurement's figures depend on.
+@dataclass(frozen=True)
+class Environment:
+    """What a measurement's figures depend on beside what is measured."""
 
-    Returns:
-        Plain JSON types; ``environment_id`` is a hash of all the rest.
-    """
-    found = {
-        "cpu": _cpu_model(),
-        "n_cores": usable_cores(),
-        "memory_mib": _memory_mib(),
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "architecture": platform.machine(),
-        "governor": _governor(),
-        "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "gpus": list_gpus(),
-    }
-    return {"environment_id": fingerprint(found)} | found
+    environment_id: str  # hash of all the rest
+    cpu: str
+    n_cores: int  # this process may run on
+    memory_mib: int
+    system: str
+    kernel: str
+    architecture: str
+    governor: str | None
+    python: str
+    libraries: dict[str, str | None]  # versions; None: not installed
+    gpus: tuple[GpuDescription, ...]
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices that models can be served on."""
+        return ("cpu", "cuda") if self.gpus else ("cpu",)
 
 
-def fingerprint(content: dict[str, Any]) -> str:
+def describe_environment() -> Environment:
+    """Describe this machine and the libraries installed."""
+    found = Environment(
+        environment_id="",
+        cpu=_cpu_model(),
+        n_cores=usable_cores(),
+        memory_mib=_memory_mib(),
+        system=platform.system(),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        governor=_governor(),
+        python=platform.python_version(),
+        libraries={name: _version(name) for name in LIBRARIES},
+        gpus=list_gpus(),
+    )
+    content = to_plain(found)
+    del content["environment_id"]
+    return replace(found, environment_id=fingerprint(content))
+
+
+def fingerprint(content: Mapping[str, object]) -> str:
     """Return a short hash of plain JSON content, the same for the same content.
 
     >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})

@@ -3,44 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
-from rightfit.profiling.hardware.tiers import Judged, Tier, cost_per_1m_rows, judge_tiers
+from rightfit.profiling.hardware.tiers import (
+    Judged,
+    LimitTrial,
+    Tier,
+    cost_per_1m_rows,
+    judge_tiers,
+)
+from rightfit.profiling.worker.codec import from_plain
 
 KEYS = ("dataset", "model", "candidate", "runtime", "n_threads", "device")
+NEEDED = ("peak_memory_mib", "throughput_rows_per_s", "measured_how")
 
 
-def tabulate_tiers(
-    profiles: pl.DataFrame, tiers: Sequence[Tier], *, devices: Iterable[str]
-) -> pl.DataFrame:
+def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFrame:
     """Judge every profile on every tier.
 
     Args:
-        profiles: Resource profiles.
+        profiles: Resource profiles; ``measured_how`` names the devices of the measuring machine.
         tiers: The ladder, smallest first.
-        devices: Devices of the machine they were measured on.
 
     Returns:
         One row per profile and tier: the profile's keys, ``tier``, ``position`` (from 1),
         ``price_per_hour``, ``verdict`` (fits, does not fit, not measurable), ``reason``, ``how``,
         and ``cost_usd_per_1m_rows`` where it fits. A profile that was not measured has none.
     """
-    present = tuple(devices)
-    rows = [
-        _row(profile, judged)
-        for profile in profiles.filter(pl.col("peak_memory_mib").is_not_null()).to_dicts()
-        for judged in judge_tiers(
+    measured = profiles.filter(pl.col("peak_memory_mib").is_not_null())
+    rows = []
+    for *keys, peak_mib, rows_per_s, text in measured.select(*KEYS, *NEEDED).rows():
+        serving = dict(zip(KEYS, keys, strict=True))
+        how = json.loads(text)
+        judged = judge_tiers(
             tiers,
-            n_threads=profile["n_threads"],
-            device=profile["device"],
-            peak_memory_mib=profile["peak_memory_mib"],
-            trials=json.loads(profile["measured_how"])["limits"],
-            devices=present,
+            n_threads=serving["n_threads"],
+            device=serving["device"],
+            peak_memory_mib=peak_mib,
+            trials={key: from_plain(LimitTrial, trial) for key, trial in how["limits"].items()},
+            devices=how["devices"],
         )
-    ]
+        rows += [(*keys, *_verdict(one, rows_per_s)) for one in judged]
     schema: dict[str, Any] = {
         **{key: profiles.schema[key] for key in KEYS},
         "tier": pl.String,
@@ -51,20 +57,13 @@ def tabulate_tiers(
         "how": pl.String,
         "cost_usd_per_1m_rows": pl.Float64,
     }
-    return pl.DataFrame(rows, schema=schema)
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _row(profile: dict[str, Any], judged: Judged) -> dict[str, Any]:
-    fits = judged.verdict == "fits"
-    return {
-        **{key: profile[key] for key in KEYS},
-        "tier": judged.tier.name,
-        "position": judged.position,
-        "price_per_hour": judged.tier.price_per_hour,
-        "verdict": judged.verdict,
-        "reason": judged.reason,
-        "how": judged.how,
-        "cost_usd_per_1m_rows": (
-            cost_per_1m_rows(judged.tier, profile["throughput_rows_per_s"]) if fits else None
-        ),
-    }
+def _verdict(judged: Judged, rows_per_s: float) -> tuple[str | float | None, ...]:
+    tier = judged.tier
+    cost = cost_per_1m_rows(tier, rows_per_s) if judged.verdict == "fits" else None
+    return (
+        *(tier.name, judged.position, tier.price_per_hour),
+        *(judged.verdict, judged.reason, judged.how, cost),
+    )

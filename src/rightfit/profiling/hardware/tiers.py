@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -43,6 +43,21 @@ class Ladder(BaseModel):
 
 
 @dataclass(frozen=True)
+class LimitTrial:
+    """A run under a tier's memory.
+
+    Args:
+        ok: Whether the model ran.
+        error: Why not.
+        limit: What limited it.
+    """
+
+    ok: bool
+    error: str | None
+    limit: str
+
+
+@dataclass(frozen=True)
 class Judged:
     """What is known of a serving configuration on a tier.
 
@@ -67,7 +82,7 @@ def judge_tiers(
     n_threads: int,
     device: str,
     peak_memory_mib: float,
-    trials: Mapping[str, Mapping[str, Any]],
+    trials: Mapping[str, LimitTrial],
     devices: Iterable[str],
 ) -> list[Judged]:
     """Judge a measured serving configuration on every tier.
@@ -77,7 +92,7 @@ def judge_tiers(
         n_threads: Threads it uses, a core each.
         device: Device it was measured on.
         peak_memory_mib: Peak resident memory of its process.
-        trials: What happened under memory limits, by :func:`limit_key`: ``ok`` and ``error``.
+        trials: What happened under memory limits, by :func:`limit_key`.
         devices: Devices that this machine has; a tier with another one can't be judged.
 
     Returns:
@@ -98,17 +113,15 @@ def judge_tiers(
     return judged
 
 
-def _weigh(
-    reasons: list[str], tier: Tier, trial: Mapping[str, Any] | None
-) -> tuple[Verdict, str, str]:
+def _weigh(reasons: list[str], tier: Tier, trial: LimitTrial | None) -> tuple[Verdict, str, str]:
     if reasons:
         return "does not fit", "; ".join(reasons), "from the measured cores and peak memory"
     if trial is None:
         return "fits", "", "from the measured cores and peak memory"
-    how = f"tried with {tier.memory_mib:.0f} MiB ({trial['limit']})"
-    if trial["ok"]:
+    how = f"tried with {tier.memory_mib:.0f} MiB ({trial.limit})"
+    if trial.ok:
         return "fits", "", how
-    return "does not fit", f"fails with {tier.memory_mib:.0f} MiB: {trial['error']}", how
+    return "does not fit", f"fails with {tier.memory_mib:.0f} MiB: {trial.error}", how
 
 
 def limit_key(tier: Tier) -> str:

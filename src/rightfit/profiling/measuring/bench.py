@@ -1,14 +1,14 @@
-"""What a measurement needs: a subject, and the bench it is measured on."""
+"""A measurement's subject, and the bench it is measured on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.process import Json
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Subject:
         label: For the log, like ``landsat.forest forest-003 onnx 1 thread``.
         kind: Imports and threads of its measuring process.
         factory: ``module:function`` that returns what opens the model.
-        arguments: Arguments of the factory.
+        arguments: Arguments of the factory, JSON types.
     """
 
     label: str
     kind: WorkerKind
     factory: str
-    arguments: Json
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,3 @@ class Bench:
     settings: MeasuringSettings
     preset: str
     speed: SpeedProbe
-
-
-def request_for(subject: Subject, bench: Bench) -> Json:
-    """Return what every request to a measuring process holds."""
-    return {
-        "factory": subject.factory,
-        "arguments": subject.arguments,
-        "rows": str(bench.rows),
-        "memory_limit_mib": None,
-    }

@@ -1,8 +1,8 @@
 """One lock for the whole machine: never two timings at once.
 
-Two measurements at the same time slow each other down, whatever process or user started them. The
-lock is ``flock`` on a file in the temporary directory: the kernel releases it when its holder
-dies, so a crash can never block the next measurement.
+Two measurements at the same time slow each other down, whatever process, project or user started
+them. The lock is ``flock`` on a file that all of them know by one path. The kernel releases it when
+its holder dies, so a crash can never block the next measurement.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import tempfile
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,53 +18,77 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-LOCK_NAME = "rightfit-timing.lock"
+# The same for all projects and users of a host, whatever a project and its temporary folder are
+# called. No project's name is part of it: a project made from the starter replaces that.
+LOCK_PATH = Path("/tmp/model-timing.lock")  # noqa: S108 - must be the same for everybody
 POLL_S = 0.02
 LOG_AFTER_S = 5.0
 LOG_EVERY_S = 30.0
 
+_warned: set[Path] = set()
+
 
 def lock_path() -> Path:
     """Return the path of the machine-wide lock file."""
-    return Path(tempfile.gettempdir()) / LOCK_NAME
+    return LOCK_PATH
 
 
 @contextmanager
 def machine_lock(
-    path: Path,
+    path: Path = LOCK_PATH,
     *,
     clock_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[float]:
     """Hold the lock while the block runs; wait for it as long as another process times.
 
+    Where the path holds something that cannot be locked, the block runs without the lock, after a
+    warning: disturbed timings are marked anyway.
+
     Args:
-        path: Lock file, see :func:`lock_path`; created when absent and never removed.
+        path: Lock file; created when absent and never removed.
         clock_s: Monotonic clock in seconds.
         sleep: Waits for the given seconds.
 
     Yields:
         Seconds waited for the lock.
     """
-    descriptor = _open(path)
     try:
-        waited_s = _acquire(descriptor, path, clock_s, sleep)
-        try:
-            yield waited_s
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        descriptor = _open(path)
+    except OSError as err:
+        _warn_once(path, err)
+        yield 0.0
+        return
+    try:
+        yield _acquire(descriptor, path, clock_s, sleep)
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile may hold a copy
         os.close(descriptor)
 
 
 def _open(path: Path) -> int:
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:  # another user's file; locking it needs no right to write
-        return os.open(path, os.O_RDONLY)
-    if os.fstat(descriptor).st_uid == os.getuid():
+        descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        descriptor = os.open(path, flags | os.O_RDONLY)  # locking needs no right to write
+    else:
         os.fchmod(descriptor, 0o666)  # the umask must not lock other users out
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is no regular file")
     return descriptor
+
+
+def _warn_once(path: Path, err: OSError) -> None:
+    if path not in _warned:
+        _warned.add(path)
+        logger.warning(
+            "Timing without the machine-wide lock: %s must be a regular file that every user may "
+            "read, but: %s. Remove it, so that it is created anew.",
+            path,
+            err,
+        )
 
 
 def _acquire(

@@ -1,31 +1,26 @@
 """Measuring one model under one serving configuration, process after process, until it is enough.
 
-A measurement is a list of *rounds*: one fresh process each. The first tries all batch sizes, the
-others repeat the best one and take over how much of the files it mapped. The state is plain JSON,
-so that it can be stored after each round and continued after an interruption.
+The first process tries all batch sizes, the others repeat the best one and take over how much of
+the files it mapped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.measuring.bench import Bench, Subject, request_for
-from rightfit.profiling.measuring.lock import lock_path, machine_lock
-from rightfit.profiling.measuring.rounds import Round
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.measuring.rounds import OpenRound
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.measuring.stopping import (
-    is_delayed,
-    is_disturbed,
-    is_over,
-    new_state,
-    why_settled,
-)
-from rightfit.profiling.worker.disturbance import Quiet, wait_for_quiet
-from rightfit.profiling.worker.process import Json
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.measuring.stopping import is_delayed, is_disturbed, why_settled
+from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest, ServerRequest
+from rightfit.profiling.worker.meters.disturbance import Quiet, wait_for_quiet
+from rightfit.profiling.worker.results import ServerResult
 
 
 @dataclass
@@ -36,66 +31,66 @@ class Measurement:
         subject: What is measured.
         bench: Where and how.
         state: What is known so far.
-        process: The process that is open, ``None`` between two of them.
+        process: The round that is open, ``None`` between two of them.
     """
 
     subject: Subject
     bench: Bench
-    state: Json = field(default_factory=new_state)
-    process: Round | None = None
+    state: MeasurementState = field(default_factory=MeasurementState)
+    process: OpenRound | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to be measured."""
-        return is_over(self.state)
+        return self.state.is_over
 
     def visit(self) -> bool:
-        """Visit the open process, a fresh one if none is; tell whether it is done with."""
-        process = self.process or Round(self.subject, self.bench, self.state)
+        """Visit the open round, a fresh one if none is; tell whether it has ended."""
+        process = self.process or OpenRound(self.subject, self.bench, self.state)
         finished = process.visit()
         self.process = process if finished is None else None
-        if finished is not None:
+        if isinstance(finished, Failure):
+            self.state = replace(self.state, error=finished.error)
+        elif finished is not None:
             self.state = add_round(self.state, finished, self.bench.settings)
         return finished is not None
 
     def leave(self) -> None:
-        """End the process that is open, if any."""
+        """End the round that is open, if any."""
         if self.process is not None:
             self.process.leave()
             self.process = None
 
 
 def add_round(
-    state: Json,
-    finished: Json,
+    state: MeasurementState,
+    finished: FinishedRound,
     settings: MeasuringSettings,
     *,
     wait: Callable[..., Quiet] = wait_for_quiet,
-) -> Json:
+) -> MeasurementState:
     """Add what one more process found, and judge whether that is enough.
 
     A disturbed round earns the measurement one more, up to ``max_retries``. It comes at the
     measurement's next turn: disturbances last tenths of a second, and the others' turns lie
-    between. Where others take the cores, a quiet moment is waited for; a machine that stays noisy
-    is asked only once.
+    between. Where others take the cores, wait for a quiet moment; but only once on a machine that
+    stays noisy.
 
     Args:
-        state: State so far, see :func:`new_state`; left as it is.
+        state: State so far.
         finished: What the process found.
         settings: Precision and caps.
         wait: Waits for a quiet machine.
 
     Returns:
-        The state with one round more, and ``settled`` or ``error`` when it is over.
+        The state with one round more, ``settled`` when it is over.
     """
-    if not finished["ok"]:
-        return state | {"error": finished["error"]}
-    state = state | {"rounds": [*state["rounds"], finished]}
-    if is_disturbed(finished, state, settings):
-        state["n_retries"] = min(state["n_retries"] + 1, settings.max_retries)
-        if not state["is_noisy"] and is_delayed(finished["latency"], settings):
-            state["is_noisy"] = not _await_quiet(settings, wait)
-    return state | {"settled": why_settled(state, settings)}
+    state = replace(state, rounds=(*state.rounds, finished))
+    if is_disturbed(finished, state.rounds, settings):
+        state = replace(state, n_retries=min(state.n_retries + 1, settings.max_retries))
+        if not state.is_noisy and is_delayed(finished.latency, settings):
+            state = replace(state, is_noisy=not _await_quiet(settings, wait))
+    return replace(state, settled=why_settled(state, settings))
 
 
 def _await_quiet(settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
@@ -106,25 +101,30 @@ def _await_quiet(settings: MeasuringSettings, wait: Callable[..., Quiet]) -> boo
     ).is_quiet
 
 
-def measure_under_load(subject: Subject, bench: Bench, state: Json) -> Json:
+def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) -> MeasurementState:
     """Serve random arrivals in one more fresh process.
 
     Returns:
         The state with one entry more under ``server``, or with ``error``.
     """
-    settings = bench.settings
-    server = settings.server.model_dump(mode="json")
-    server["seed"] += len(state["server"])  # other arrivals in each process
-    request = request_for(subject, bench) | {
-        "task": "serve_under_load",
-        "warm_up_max_ms": settings.warm_up_max_ms,
-        "server": server,
-    }
-    with machine_lock(lock_path()):
-        answer = bench.pool.get(subject.kind).ask(request)
-    if not answer["ok"]:
-        return state | {"error": answer["error"]}
-    return state | {"server": [*state["server"], answer]}
+    server = bench.settings.server
+    request = ServerRequest(
+        factory=subject.factory,
+        arguments=subject.arguments,
+        rows=str(bench.rows),
+        warm_up_max_ms=bench.settings.warm_up_max_ms,
+        rate_per_s=server.rate_per_s,
+        p99_limit_ms=server.p99_limit_ms,
+        n_requests=server.n_own_requests,
+        rate_error_pct=server.rate_error_pct,
+        max_s=server.max_s,
+        seed=server.seed + len(state.server),  # other arrivals in each process
+    )
+    with machine_lock():
+        answer = bench.pool.get(subject.kind).ask(request, ServerResult)
+    if isinstance(answer, Failure):
+        return replace(state, error=answer.error)
+    return replace(state, server=(*state.server, answer))
 
 
 def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
@@ -136,11 +136,15 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     Raises:
         RuntimeError: If the model cannot be opened or fails.
     """
-    answers = bench.folder / "answers.npy"
-    request = request_for(subject, bench) | {"task": "predict", "answers": str(answers)}
-    with machine_lock(lock_path()):
-        answer = bench.pool.get(subject.kind).ask(request)
-    if not answer["ok"]:
-        raise RuntimeError(f"{subject.label} failed: {answer['error']}")
-    probabilities: npt.NDArray[np.float32] = np.load(answers)
+    request = PredictRequest(
+        factory=subject.factory,
+        arguments=subject.arguments,
+        rows=str(bench.rows),
+        answers=str(bench.folder / "answers.npy"),
+    )
+    with machine_lock():
+        answer = bench.pool.get(subject.kind).ask(request, Predicted)
+    if isinstance(answer, Failure):
+        raise RuntimeError(f"{subject.label} failed: {answer.error}")
+    probabilities: npt.NDArray[np.float32] = np.load(request.answers)
     return probabilities

@@ -1,42 +1,32 @@
 """Measuring many jobs in turns: all of them shortly, then those that still matter.
 
 In each turn, a fresh process of each job is visited once, so that a machine that gets slower or
-faster meanwhile does so for all alike. After a short screening, whoever chooses among the profiles
-says which of them could still be chosen; the others are left alone.
+faster meanwhile does so for all alike. After a short screening, the applications that choose among
+the profiles say which could still be chosen; the others are not measured further.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.lock import lock_path, machine_lock
+from rightfit.profiling.measuring.jobs import Job
+from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
-from rightfit.profiling.measuring.measuring_cost import describe_cost
-from rightfit.profiling.measuring.stopping import (
-    MS_PER_S,
-    is_disturbed,
-    new_state,
-    per_process,
-    usable_rounds,
-    why_settled,
-)
-from rightfit.profiling.profiles.jobs import Job, Store
-from rightfit.profiling.worker.latency import NS_PER_MS
-from rightfit.profiling.worker.process import Json
+from rightfit.profiling.measuring.progress import describe_cost, log_end, log_savings
+from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
+from rightfit.profiling.measuring.stopping import why_settled
 
 logger = logging.getLogger(__name__)
 
 MAX_OPEN_PROCESSES = 16  # each holds its model between its visits
-SCREENED = "screened"  # settled because no application could choose it
 
 # Given the states of all jobs, returns for each whether it could still be chosen.
-Choose = Callable[[Sequence[Json]], Sequence[bool]]
+Choose = Callable[[Sequence[MeasurementState]], Sequence[bool]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,7 @@ class Underway:
 
     Args:
         job: The job.
-        key: Name its state is kept under.
+        key: Key its state is stored under.
         measurement: How far it is.
     """
 
@@ -54,7 +44,7 @@ class Underway:
     measurement: Measurement
 
     @property
-    def state(self) -> Json:
+    def state(self) -> MeasurementState:
         """What is known of it."""
         return self.measurement.state
 
@@ -63,169 +53,123 @@ class Underway:
         """Whether nothing more is to be measured."""
         return self.measurement.is_over
 
+    @property
+    def is_open(self) -> bool:
+        """Whether one of its processes is between two visits."""
+        return self.measurement.process is not None
+
 
 def measure_jobs(
     jobs: Sequence[Job],
+    keys: Sequence[str],
     bench: Bench,
     store: Store,
-    context: Mapping[str, Any],
     *,
     choose: Choose,
-) -> list[Json]:
+    choosers: str = "",
+) -> list[MeasurementState]:
     """Measure jobs until each is settled.
 
-    The state is kept after each process; what is there already is not measured again. A job that
-    was screened out before is judged anew, because the applications may have changed.
+    The state is stored after each process, and nothing is measured twice. A job stays screened out
+    as long as the same applications choose among the same jobs. Its rivals' figures became more
+    certain after it was screened out; judged by them, it might come back at every run.
 
     Args:
         jobs: What to measure.
+        keys: Keys their states are stored under.
         bench: Where and how.
         store: Keeps the states.
-        context: What the results depend on beside bundle and serving configuration.
         choose: Tells which jobs could still be chosen; asked after the screening and whenever a
-            turn of all has brought a process to its end.
+            process has ended.
+        choosers: Fingerprint of what ``choose`` depends on beside the states.
 
     Returns:
         The states, in the order of the jobs.
     """
     start_s = time.perf_counter()
-    all_jobs = [_reopen(job, job.key(context), bench, store) for job in jobs]
+    choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
+    all_jobs = [
+        _reopen(job, key, bench, store, choice) for job, key in zip(jobs, keys, strict=True)
+    ]
+    cell = jobs[0].cell
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
-        logger.info("%s: %d of %d profiles were kept from before.", jobs[0].cell, n_kept, len(jobs))
-    n_rounds_before = [len(one.state["rounds"]) for one in all_jobs]
+        logger.info("%s: %d of %d profiles were kept from before.", cell, n_kept, len(jobs))
+    n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
-        _measure_in_turns(all_jobs, bench, store, choose)
+        _measure_in_turns(all_jobs, bench, store, choose, choice)
     finally:
         for one in all_jobs:
             one.measurement.leave()
     for one in all_jobs:
         while _wants_load(one.state, bench):
             one.measurement.state = measure_under_load(one.job.subject, bench, one.state)
-        store.put(one.key, one.state)
+        save_record(store, one.key, one.state)
     states = [one.state for one in all_jobs]
-    _log_savings(jobs, states)
-    made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s["rounds"][n:]]
+    made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
+        log_savings(cell, states)
         cost = describe_cost(made, total_s=time.perf_counter() - start_s)
-        logger.info("%s: %s", jobs[0].cell, cost)
+        logger.info("%s: %s", cell, cost)
     return states
 
 
+def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Underway:
+    """Continue a job from its stored state; judge anew one screened out by another choice."""
+    state = load_record(store, key, MeasurementState) or MeasurementState()
+    if state.settled == "screened" and state.screened_for != choice:
+        state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
+    return Underway(job, key, Measurement(job.subject, bench, state))
+
+
 def _measure_in_turns(
-    all_jobs: Sequence[Underway], bench: Bench, store: Store, choose: Choose
+    all_jobs: Sequence[Underway], bench: Bench, store: Store, choose: Choose, choice: str
 ) -> None:
     is_news = True
     while not all(one.is_over for one in all_jobs):
         if is_news and all(one.is_over or _is_screened(one.state, bench) for one in all_jobs):
-            _screen(all_jobs, choose)
+            _screen(all_jobs, choose, choice)
         is_news = _take_turn(all_jobs, bench, store)
 
 
 def _take_turn(all_jobs: Sequence[Underway], bench: Bench, store: Store) -> bool:
-    """Visit a process of each job that is not settled; tell whether any process is done with.
+    """Visit a process of each job that is not settled; tell whether any process has ended.
 
     Every open process holds its model. Where there are many jobs, those that are behind come
     first, and the others wait until one has ended.
     """
     waiting = [one for one in all_jobs if not one.is_over]
-    with machine_lock(lock_path()):  # imports would disturb another process' timing
+    with machine_lock():  # imports would disturb another process' timing
         bench.pool.start(one.job.subject.kind for one in waiting)
-    n_open = sum(one.measurement.process is not None for one in waiting)
+    n_open = sum(one.is_open for one in waiting)
     is_news = False
-    for one in sorted(waiting, key=lambda one: len(one.state["rounds"])):
-        was_open = one.measurement.process is not None
+    for one in sorted(waiting, key=lambda one: len(one.state.rounds)):
+        was_open = one.is_open
         if not was_open and n_open >= MAX_OPEN_PROCESSES:
             continue
-        is_done = one.measurement.visit()
-        n_open += (not is_done) - was_open
-        if is_done:
+        has_ended = one.measurement.visit()
+        n_open += (not has_ended) - was_open
+        if has_ended:
             is_news = True
-            store.put(one.key, one.state)
-            _log_end(one, all_jobs, bench)
+            save_record(store, one.key, one.state)
+        if one.is_over:
+            count = f"{sum(one.is_over for one in all_jobs)}/{len(all_jobs)}"
+            log_end(one.job, one.state, bench.settings, count=count)
     return is_news
 
 
-def saved_by_screening_s(states: Sequence[Json]) -> float:
-    """Estimate the measuring time that the screened-out jobs would have taken.
-
-    Args:
-        states: States of all jobs, settled.
-
-    Returns:
-        For each screened-out job, the processes it made fewer than the others on average, at its
-        own mean time per process.
-    """
-    refined = [len(s["rounds"]) for s in states if s["rounds"] and s["settled"] != SCREENED]
-    if not refined:
-        return 0.0
-    n_usual = sum(refined) / len(refined)
-    saved_ms = 0.0
-    for state in states:
-        n_made = len(state["rounds"])
-        if state["settled"] == SCREENED:
-            mean_ms = sum(r["total_ms"] for r in state["rounds"]) / n_made
-            saved_ms += max(0.0, n_usual - n_made) * mean_ms
-    return saved_ms / MS_PER_S
+def _is_screened(state: MeasurementState, bench: Bench) -> bool:
+    return len(state.rounds) >= bench.settings.screening_processes
 
 
-def _reopen(job: Job, key: str, bench: Bench, store: Store) -> Underway:
-    state = store.get(key) or new_state()
-    if state["settled"] == SCREENED:
-        state = state | {"settled": why_settled(state, bench.settings)}
-    return Underway(job, key, Measurement(job.subject, bench, state))
-
-
-def _wants_load(state: Json, bench: Bench) -> bool:
-    if state["error"] or state["settled"] == SCREENED:
-        return False
-    return len(state["server"]) < bench.settings.server.n_processes
-
-
-def _is_screened(state: Json, bench: Bench) -> bool:
-    return len(state["rounds"]) >= bench.settings.screening_processes
-
-
-def _screen(all_jobs: Sequence[Underway], choose: Choose) -> None:
+def _screen(all_jobs: Sequence[Underway], choose: Choose, choice: str) -> None:
     choices = choose([one.state for one in all_jobs])
     for one, could_be_chosen in zip(all_jobs, choices, strict=True):
         if not one.is_over and not could_be_chosen:
             one.measurement.leave()
-            one.measurement.state = one.state | {"settled": SCREENED}
+            one.measurement.state = replace(one.state, settled="screened", screened_for=choice)
             logger.debug("No application could choose %s.", one.job.subject.label)
 
 
-def _log_savings(jobs: Sequence[Job], states: Sequence[Json]) -> None:
-    n_screened = sum(state["settled"] == SCREENED for state in states)
-    if n_screened:
-        logger.info(
-            "%s: no application could choose %d of %d profiles after a short screening; leaving "
-            "them saved about %.0f s of measuring.",
-            jobs[0].cell,
-            n_screened,
-            len(jobs),
-            saved_by_screening_s(states),
-        )
-
-
-def _log_end(ended: Underway, all_jobs: Sequence[Underway], bench: Bench) -> None:
-    job, state = ended.job, ended.state
-    if not ended.is_over:
-        return
-    if state["error"]:
-        logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, state["error"])
-        return
-    rounds = usable_rounds(state, bench.settings)
-    p50 = median_interval(per_process(rounds, 0.5))
-    logger.info(
-        "%s %d/%d %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
-        job.cell,
-        sum(one.is_over for one in all_jobs),
-        len(all_jobs),
-        job.candidate,
-        job.serving,
-        p50.value / NS_PER_MS,
-        p50.half_width_pct,
-        len(rounds),
-        ", disturbed" if any(is_disturbed(r, state, bench.settings) for r in rounds) else "",
-    )
+def _wants_load(state: MeasurementState, bench: Bench) -> bool:
+    return not state.wants_no_more and len(state.server) < bench.settings.server.n_processes

@@ -1,9 +1,8 @@
-"""Starting and talking to measuring processes (see ``worker.py``)."""
+"""Starting measuring processes and talking to them (see ``worker/process.py``)."""
 
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import subprocess
@@ -12,9 +11,20 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from rightfit.profiling.worker.process import Json
+from rightfit.profiling.worker.messages import (
+    Failure,
+    Hello,
+    LeaveRequest,
+    Paused,
+    Task,
+    VisitRequest,
+    read_message,
+    write_message,
+)
+
+Expected = TypeVar("Expected")
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +61,7 @@ class Worker:
     def __init__(self, kind: WorkerKind) -> None:
         self.kind = kind
         environment = os.environ | {name: str(kind.n_threads) for name in THREAD_VARIABLES}
-        # Its words go to a file, not a pipe: an unread pipe would fill up and block it.
+        # Standard error goes to a file, not a pipe: an unread pipe would fill up and block it.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [
@@ -64,18 +74,18 @@ class Worker:
             encoding="utf-8",
             env=environment,
         )
-        self._hello: Json | None = None
+        self._hello: Hello | None = None
         self._children: set[int] = set()
 
     @property
-    def hello(self) -> Json:
-        """What the empty worker says of itself, once its imports are done.
+    def hello(self) -> Hello:
+        """The empty worker's description of itself, once its imports are done.
 
         Raises:
             RuntimeError: If it died before.
         """
         if self._hello is None:
-            self._hello = self._read()
+            self._hello = self._read(Hello)
         return self._hello
 
     @property
@@ -88,11 +98,14 @@ class Worker:
         """Whether forked children stay to be visited again; they would end with it."""
         return bool(self._children)
 
-    def ask(self, request: Json) -> Json:
+    def ask(
+        self, request: Task | VisitRequest | LeaveRequest, kind: type[Expected]
+    ) -> Expected | Failure:
         """Send a request and wait for its answer.
 
         Args:
-            request: See ``worker.handle`` and ``children.Children.ask``.
+            request: A task for a fresh child, or a visit to one that stayed.
+            kind: Class of the answer of a child that does not fail.
 
         Raises:
             RuntimeError: If the worker itself, not only the child it forked, has died.
@@ -100,14 +113,15 @@ class Worker:
         _ = self.hello
         stdin = _pipe(self._process.stdin)
         try:
-            stdin.write(json.dumps(request) + "\n")
+            stdin.write(write_message(request))
             stdin.flush()
         except BrokenPipeError:
             pass  # the reason is read below
-        answer = self._read()
-        self._children.discard(request.get("child", 0))
-        if "child" in answer:
-            self._children.add(answer["child"])
+        answer: Expected | Failure = self._read((kind, Failure))
+        if isinstance(request, VisitRequest | LeaveRequest):
+            self._children.discard(request.child)
+        if isinstance(answer, Paused):
+            self._children.add(answer.child)
         return answer
 
     def close(self) -> None:
@@ -119,21 +133,23 @@ class Worker:
                 continue
         try:
             self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:  # still busy with a child: nobody waits for its answer
+        except subprocess.TimeoutExpired:  # still busy with a child whose answer is not needed
             self._process.kill()
             self._process.wait()
         self._errors.close()
 
-    def _read(self) -> Json:
+    def _read(self, kind: Any) -> Any:
         line = _pipe(self._process.stdout).readline()
         if line:
-            answer: Json = json.loads(line)
+            answer = read_message(line)
+            if not isinstance(answer, kind):
+                raise TypeError(f"A measuring process must answer with {kind}, but got {answer}.")
             return answer
         status = self._process.wait()
         self._errors.seek(0)
         raise RuntimeError(
-            f"A measuring process for {self.kind} ended with status {status}. Its last words:\n"
-            f"{self._errors.read()[-2_000:]}"
+            f"A measuring process for {self.kind} ended with status {status}. Its standard error "
+            f"ends with:\n{self._errors.read()[-2_000:]}"
         )
 
 
@@ -141,7 +157,7 @@ class WorkerPool:
     """Workers kept ready for the next measurement of their kind, the least used ones closed.
 
     Args:
-        max_open: More than so many are open only while their children stay to be visited again.
+        max_open: Workers open at most, unless more have children that stay to be visited again.
     """
 
     def __init__(self, max_open: int) -> None:
@@ -163,7 +179,7 @@ class WorkerPool:
             _ = worker.hello
 
     def discard(self, kind: WorkerKind) -> None:
-        """Close a worker that has failed, so that the next request starts afresh."""
+        """Close a worker, so that the next request starts afresh."""
         worker = self._open.pop(kind, None)
         if worker is not None:
             worker.close()

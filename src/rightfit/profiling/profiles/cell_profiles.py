@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,29 +13,28 @@ import numpy.typing as npt
 from rightfit.families.bundle import Bundle
 from rightfit.families.quality import QualityMetric, score
 from rightfit.families.runtimes import runtime_files
-from rightfit.profiling.hardware.tier_trial import try_limits
+from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Tier, judge_tiers
 from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
-from rightfit.profiling.measuring.stopping import is_over
-from rightfit.profiling.measuring.turns import SCREENED, measure_jobs
-from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.jobs import Job, Serving, Store, plan_jobs
-from rightfit.profiling.profiles.profile import Profile, profile_row, tabulate_profiles
+from rightfit.profiling.measuring.memory_limits import try_limits
+from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
+from rightfit.profiling.measuring.turns import measure_jobs
+from rightfit.profiling.metrics import FIT_COLUMNS, NOT_IN_TRAINING, columns_from
+from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
-from rightfit.profiling.worker.process import Json
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 if TYPE_CHECKING:
     import polars as pl
 
-BYTES_PER_MIB = 2**20
 TRIAL_NUMBER = re.compile(r"-(\d+)$")
-FIT_COLUMNS = tuple(metric.column for metric in METRICS if metric.phase == "fit")
 
 
 @dataclass(frozen=True)
-class Cell:
+class ProfiledCell:
     """What is evaluated together.
 
     Args:
@@ -44,7 +43,7 @@ class Cell:
         candidates: Bundles by candidate name, ``{model}-{trial number}``.
         labels: True class positions of the test split, shape (n_rows,).
         quality: The dataset's quality metric.
-        trials: Rows of the trials table by trial number.
+        fit_metrics: What training cost, by trial number and column.
         environment_id: Fingerprint of machine and libraries.
         devices: Devices this machine has.
         seed: Seed of quality intervals.
@@ -55,20 +54,36 @@ class Cell:
     candidates: Mapping[str, Bundle]
     labels: npt.NDArray[np.int64]
     quality: QualityMetric
-    trials: Mapping[int, Mapping[str, Any]]
+    fit_metrics: Mapping[int, Mapping[str, float | None]]
     environment_id: str
     devices: tuple[str, ...]
     seed: int
 
 
+@dataclass(frozen=True)
+class AnswerQuality:
+    """Quality of a candidate's answers in a serving runtime, with its 95 % interval.
+
+    Args:
+        raw: In the dataset's own metric.
+        raw_low: Lower end.
+        raw_high: Upper end.
+    """
+
+    raw: float
+    raw_low: float
+    raw_high: float
+
+
 def profile_cell(
-    cell: Cell,
+    cell: ProfiledCell,
     servings: Sequence[Serving],
     bench: Bench,
     store: Store,
     *,
     tiers: Sequence[Tier],
     choose: Callable[[pl.DataFrame], Sequence[bool]],
+    choosers: str = "",
 ) -> pl.DataFrame:
     """Measure a cell's candidates under serving configurations.
 
@@ -76,56 +91,68 @@ def profile_cell(
         cell: Candidates and what belongs to them.
         servings: Serving configurations.
         bench: Where and how to measure; its rows are the test split's.
-        store: Keeps each result as soon as it is there.
+        store: Keeps each result as soon as it is known.
         tiers: Hardware ladder, smallest first.
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
+        choosers: Fingerprint of the applications behind ``choose``.
 
     Returns:
         One row per candidate and serving configuration.
     """
-    context = {
-        "settings": bench.settings.model_dump(mode="json"),
-        "environment_id": cell.environment_id,
-        "data_version": cell.data_version,
-    }
     jobs = plan_jobs(cell.dataset, cell.candidates, servings)
+    keys = [
+        job.key(
+            settings=bench.settings.model_dump(mode="json"),
+            environment_id=cell.environment_id,
+            data_version=cell.data_version,
+        )
+        for job in jobs
+    ]
 
-    def profile_all(states: Sequence[Json]) -> pl.DataFrame:
-        rows = []
-        for job, state in zip(jobs, states, strict=True):
-            quality = measure_quality(cell, job, bench, store)
-            rows.append(_assemble(cell, job, state, quality, bench, tiers))
-        return tabulate_profiles(rows)
+    def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
+        return [
+            _assemble(cell, job, state, measure_quality(cell, job, bench, store), bench, tiers)
+            for job, state in zip(jobs, states, strict=True)
+        ]
 
     states = measure_jobs(
-        jobs, bench, store, context, choose=lambda states: choose(profile_all(states))
+        jobs,
+        keys,
+        bench,
+        store,
+        choose=lambda states: choose(tabulate_profiles(profile_all(states))),
+        choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
     )
     if bench.settings.tries_tiers:
-        profiles = profile_all(states).to_dicts()
         states = [
             _try_tiers(job, state, profile, bench, tiers)
-            for job, state, profile in zip(jobs, states, profiles, strict=True)
+            for job, state, (_, profile) in zip(jobs, states, profile_all(states), strict=True)
         ]
-        for job, state in zip(jobs, states, strict=True):
-            store.put(job.key(context), state)
-    return profile_all(states)
+        for key, state in zip(keys, states, strict=True):
+            save_record(store, key, state)
+    return tabulate_profiles(profile_all(states))
 
 
-def _try_tiers(job: Job, state: Json, profile: Json, bench: Bench, tiers: Sequence[Tier]) -> Json:
-    if state["error"] or state["settled"] == SCREENED:
+def _try_tiers(
+    job: Job, state: MeasurementState, profile: Profile, bench: Bench, tiers: Sequence[Tier]
+) -> MeasurementState:
+    peak_mib, batch_size = profile.values["peak_memory_mib"], profile.best_batch_size
+    if state.wants_no_more or peak_mib is None or batch_size is None:
         return state
     return try_limits(
         job.subject,
         bench,
         state,
         tiers=tiers,
-        peak_memory_mib=profile["peak_memory_mib"],
-        batch_size=profile["best_batch_size"],
+        peak_memory_mib=peak_mib,
+        batch_size=batch_size,
         device=job.serving.device,
     )
 
 
-def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store) -> Json:
+def measure_quality(
+    cell: ProfiledCell, job: Job, bench: Bench, store: Store
+) -> AnswerQuality | str:
     """Judge a candidate's answers to the test split in a serving runtime.
 
     Args:
@@ -135,30 +162,27 @@ def measure_quality(cell: Cell, job: Job, bench: Bench, store: Store) -> Json:
         store: Keeps the result, for any number of threads: they do not change the answers.
 
     Returns:
-        ``raw``, ``raw_low`` and ``raw_high``, or ``error``.
+        The quality, or why there is none.
     """
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    key = answering.key(
-        {"quality": cell.quality.name, "data_version": cell.data_version, "seed": cell.seed}
-    )
-    kept = store.get(key)
+    key = answering.key(quality=cell.quality.name, data_version=cell.data_version, seed=cell.seed)
+    kept = load_record(store, key, AnswerQuality)
     if kept is not None:
         return kept
     try:
         probabilities = predict(job.subject, bench)
     except RuntimeError as err:
-        return {"error": str(err)}
+        return str(err)
     low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=cell.seed)
-    raw = score(cell.quality.name, cell.labels, probabilities)
-    result = {"raw": raw, "raw_low": low, "raw_high": high}
-    store.put(key, result)
+    result = AnswerQuality(score(cell.quality.name, cell.labels, probabilities), low, high)
+    save_record(store, key, result)
     return result
 
 
 def set_costs(
     profile: Profile,
     job: Job,
-    state: Json,
+    state: MeasurementState,
     bench: Bench,
     *,
     tiers: Sequence[Tier],
@@ -180,7 +204,7 @@ def set_costs(
     size_bytes = sum(path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime))
     profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
     set_serving_metrics(
-        profile, state, bench.settings, n_threads=job.serving.n_threads, is_final=is_over(state)
+        profile, state, bench.settings, n_threads=job.serving.n_threads, is_final=state.is_over
     )
     peak_mib = profile.values["peak_memory_mib"]
     judged = (
@@ -191,7 +215,7 @@ def set_costs(
             n_threads=job.serving.n_threads,
             device=job.serving.device,
             peak_memory_mib=peak_mib,
-            trials=state["limits"],
+            trials=state.limits,
             devices=devices,
         )
     )
@@ -199,42 +223,45 @@ def set_costs(
 
 
 def _assemble(
-    cell: Cell, job: Job, state: Json, quality: Json, bench: Bench, tiers: Sequence[Tier]
-) -> Json:
-    profile = Profile()
-    profile.how["preset"] = bench.preset
+    cell: ProfiledCell,
+    job: Job,
+    state: MeasurementState,
+    quality: AnswerQuality | str,
+    bench: Bench,
+    tiers: Sequence[Tier],
+) -> tuple[ProfileKeys, Profile]:
+    profile = Profile(how={"preset": bench.preset, "devices": list(cell.devices)})
     _set_quality(profile, quality, cell.quality)
-    _set_fit(profile, job, cell.trials)
+    _set_fit(profile, job, cell)
     tier = set_costs(profile, job, state, bench, tiers=tiers, devices=cell.devices)
-    keys = {
-        "dataset": cell.dataset,
-        "model": job.bundle.family,
-        "candidate": job.candidate,
-        "runtime": job.serving.runtime,
-        "n_threads": job.serving.n_threads,
-        "device": job.serving.device,
-        "environment_id": cell.environment_id,
-        "min_hardware_tier_name": tier,
-    }
-    return profile_row(keys, profile)
+    keys = ProfileKeys(
+        dataset=cell.dataset,
+        model=job.bundle.family,
+        candidate=job.candidate,
+        runtime=job.serving.runtime,
+        n_threads=job.serving.n_threads,
+        device=job.serving.device,
+        environment_id=cell.environment_id,
+        min_hardware_tier_name=tier,
+    )
+    return keys, profile
 
 
-def _set_quality(profile: Profile, quality: Json, metric: QualityMetric) -> None:
-    if "error" in quality:
-        profile.miss(["quality", "quality_raw"], quality["error"])
+def _set_quality(profile: Profile, quality: AnswerQuality | str, metric: QualityMetric) -> None:
+    if isinstance(quality, str):
+        profile.miss(columns_from("answers"), quality)
         return
-    for suffix in ("", "_low", "_high"):
-        raw = quality[f"raw{suffix}"]
-        profile.values[f"quality_raw{suffix}"] = raw
-        profile.values[f"quality{suffix}"] = metric.scale(raw)
+    for end, raw in (("", quality.raw), ("_low", quality.raw_low), ("_high", quality.raw_high)):
+        profile.values[f"quality_raw{end}"] = raw
+        profile.values[f"quality{end}"] = metric.scale(raw)
 
 
-def _set_fit(profile: Profile, job: Job, trials: Mapping[int, Mapping[str, Any]]) -> None:
+def _set_fit(profile: Profile, job: Job, cell: ProfiledCell) -> None:
     number = TRIAL_NUMBER.search(job.candidate)
-    trial = trials.get(int(number[1]), {}) if number else {}
+    found = cell.fit_metrics.get(int(number[1]), {}) if number else {}
     for column in FIT_COLUMNS:
-        value = trial.get(column)
+        value = found.get(column)
         if value is None:
-            profile.miss([column], "not measured in training")
+            profile.miss([column], NOT_IN_TRAINING)
         else:
             profile.set(column, value)

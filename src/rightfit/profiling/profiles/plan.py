@@ -1,19 +1,19 @@
-"""What an evaluation would measure, how long at most, and what can't be had on this machine."""
+"""What an evaluation would measure, how long at most, and what this machine cannot measure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.stopping import DISTURBED_TIMES
-from rightfit.profiling.profiles.jobs import Serving
-from rightfit.profiling.worker.device_meter import DeviceMeter
-from rightfit.profiling.worker.latency import min_calls_to_report
+from rightfit.profiling.metrics import LATENCY_COLUMNS, columns_from
+from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report
+from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.units import MS_PER_S
 
-MS_PER_S = 1_000
 S_PER_MIN = 60
-TAIL_SHARES = {"latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
 
 
 def describe_plan(
@@ -86,14 +86,15 @@ def _missing(
     lines = [
         f"{column}: not for models that take more than {slowest_call_ms(settings, share):.2g} ms "
         "a call in this preset"
-        for column, share in TAIL_SHARES.items()
+        for share, column in LATENCY_COLUMNS.items()
+        if share > MEDIAN
     ]
     reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
-    lines += [f"{column}: can't be had here, {reason}" for column, reason in reasons.items()]
+    lines += [f"{column}: not measured here, {reason}" for column, reason in reasons.items()]
     if settings.server.n_processes == 0:
-        lines.append("latency_under_load_p99_ms, max_rate_per_s: not measured in this preset")
+        lines.append(f"{', '.join(columns_from('load_test'))}: not measured in this preset")
     lines += [
-        f"tier {tier.name}: can't be judged here, this machine has no {tier.device}"
+        f"tier {tier.name}: not judged here, this machine has no {tier.device}"
         for tier in tiers
         if tier.device not in devices
     ]

@@ -3,51 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.intervals import Interval
-from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.worker.process import Json
+from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS
 
 if TYPE_CHECKING:
     import polars as pl
 
-INTERVAL_COLUMNS = tuple(
-    f"{column}{end}"
-    for column in (
-        "quality",
-        "quality_raw",
-        "latency_p50_ms",
-        "latency_p95_ms",
-        "latency_p99_ms",
-        "latency_under_load_p99_ms",
-        "max_rate_per_s",
-        "throughput_rows_per_s",
-        "peak_memory_mib",
-        "peak_memory_one_row_mib",
-        "load_time_ms",
-    )
-    for end in ("_low", "_high")
-)
+Row = dict[str, float | str | bool | None]
 
 
+@dataclass(frozen=True)
+class ProfileKeys:
+    """Columns that say what was measured, and where."""
+
+    dataset: str
+    model: str
+    candidate: str
+    runtime: str
+    n_threads: int
+    device: str
+    environment_id: str
+    min_hardware_tier_name: str | None
+
+
+@dataclass
 class Profile:
     """A resource profile under construction.
 
-    ``values`` holds metric and interval columns, ``reasons`` why a metric is null, ``how`` what
-    else is worth knowing about the measurement, ``facts`` the columns that are no metrics.
+    Args:
+        values: Metric and interval columns.
+        reasons: Why a metric is null, by its column.
+        how: What else is worth knowing about the measurement, JSON types.
+        best_batch_size: Rows a call of the throughput.
+        n_latency_samples: Calls of one row that were timed.
+        disturbed: Whether another process took the cores while timing.
     """
 
-    def __init__(self) -> None:
-        self.values: dict[str, float | None] = {}
-        self.reasons: dict[str, str] = {}
-        self.how: Json = {}
-        self.facts: Json = {
-            "best_batch_size": None,
-            "n_latency_samples": None,
-            "disturbed": None,
-        }
+    values: dict[str, float | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    how: dict[str, Any] = field(default_factory=dict)
+    best_batch_size: int | None = None
+    n_latency_samples: int | None = None
+    disturbed: bool | None = None
 
     def set(self, column: str, value: float) -> None:
         """Set a value of which no interval is known."""
@@ -65,16 +66,12 @@ class Profile:
         self.reasons |= dict.fromkeys(columns, reason)
 
 
-def profile_row(keys: Mapping[str, Any], profile: Profile) -> Json:
+def profile_row(keys: ProfileKeys, profile: Profile) -> Row:
     """Return a profile as a row, every metric column present.
-
-    Args:
-        keys: Columns that say what was measured.
-        profile: What was found.
 
     Raises:
         ValueError: If a metric is missing without a reason, or an interval is unknown to the
-            table.
+            metric table.
     """
     metrics = [metric.column for metric in METRICS]
     unexplained = [
@@ -88,16 +85,17 @@ def profile_row(keys: Mapping[str, Any], profile: Profile) -> Json:
             f"Metrics missing without a reason: {unexplained}; columns without a place: {unknown}."
         )
     return {
-        **keys,
-        **{column: profile.values[column] for column in metrics},
-        **{column: profile.values.get(column) for column in INTERVAL_COLUMNS},
-        **profile.facts,
+        **asdict(keys),
+        **{column: profile.values.get(column) for column in (*metrics, *INTERVAL_COLUMNS)},
+        "best_batch_size": profile.best_batch_size,
+        "n_latency_samples": profile.n_latency_samples,
+        "disturbed": profile.disturbed,
         "null_reasons": json.dumps(profile.reasons, sort_keys=True),
         "measured_how": json.dumps(profile.how, sort_keys=True),
     }
 
 
-def tabulate_profiles(rows: Sequence[Json]) -> pl.DataFrame:
+def tabulate_profiles(profiles: Iterable[tuple[ProfileKeys, Profile]]) -> pl.DataFrame:
     """Return profiles as a table whose columns and types do not depend on its content."""
     import polars as pl
 
@@ -115,4 +113,4 @@ def tabulate_profiles(rows: Sequence[Json]) -> pl.DataFrame:
         "null_reasons": pl.String,
         "measured_how": pl.String,
     }
-    return pl.DataFrame(rows, schema=schema)
+    return pl.DataFrame([profile_row(keys, one) for keys, one in profiles], schema=schema)

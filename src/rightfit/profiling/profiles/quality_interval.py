@@ -1,4 +1,4 @@
-"""How sure a quality is, given the number of test rows."""
+"""Confidence intervals of a quality, given the number of test rows."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
     """Return the 95 % interval of a share, Clopper and Pearson's (Biometrika 26, 1934).
 
     Args:
-        n_hits: How many of them.
-        n_rows: Of how many, at least 1.
+        n_hits: Rows that count.
+        n_rows: All rows, at least 1.
 
     >>> low, high = share_interval(0, 10)
     >>> low, round(high, 3)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import NS_PER_MS, Call, Clock, time_calls
-from rightfit.profiling.worker.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.latency import Call, Clock, time_calls
+from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.units import NS_PER_MS
 
 Rows = npt.NDArray[np.float32]
 
@@ -59,7 +60,7 @@ def time_blocks(
 
     Args:
         call: Answers one input of ``rows``; on a GPU it must wait for the device.
-        rows: Inputs to rotate through; a block goes on where the block before ended.
+        rows: Inputs to rotate through; a block continues after the last row of the one before.
         probe: Looks at the core's speed.
         min_calls: Calls to time at full speed.
         min_ns: Shortest time of blocks at full speed.

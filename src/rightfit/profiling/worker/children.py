@@ -1,23 +1,32 @@
 """Forked children of a worker: most answer one request and end, some stay to be visited again.
 
 A child that stays sleeps between its visits, so that other processes can be timed meanwhile. It
-ends when its worker does, or when it is told to leave: its pipe is closed then.
+ends when its worker ends or closes its pipe.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import IO, Any
+from dataclasses import dataclass, replace
+from typing import IO
 
-Json = dict[str, Any]
+from rightfit.profiling.worker.messages import (
+    Answer,
+    Failure,
+    LeaveRequest,
+    Left,
+    Paused,
+    Task,
+    VisitRequest,
+    read_message,
+    write_message,
+)
 
-# Carries out a request: one answer, then one more for each visit that an answer has left.
-Handle = Callable[[Json], Iterator[Json]]
+# Carries out a task: one answer, and another visit's answer after each that is Paused.
+Handle = Callable[[Task], Iterator[Answer]]
 
 
 @dataclass(frozen=True)
@@ -25,24 +34,24 @@ class Child:
     """A forked process.
 
     Args:
-        pid: Its number.
-        visits: A line into it wakes it.
-        answers: One JSON object a line.
+        pid: Its process id.
+        visits: Pipe to it; a line wakes it.
+        answers: Pipe from it; one message a line.
     """
 
     pid: int
     visits: IO[str]
     answers: IO[str]
 
-    def read(self) -> Json:
-        """Wait for its answer; a child that dies is an answer too."""
+    def read(self) -> Answer:
+        """Wait for its answer; the death of a child is a :class:`Failure`."""
         text = self.answers.readline()
         if text:
-            answer: Json = json.loads(text)
+            answer: Answer = read_message(text)
             return answer
         code = self.end()
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return {"ok": False, "error": f"the measuring process ended early ({reason})"}
+        return Failure(f"the measuring process ended early ({reason})")
 
     def wake(self) -> None:
         """Ask it for one more answer."""
@@ -53,7 +62,7 @@ class Child:
             pass  # why it ended is read below
 
     def end(self) -> int:
-        """Let it end; return its exit status, negative for a signal's number."""
+        """Close its pipes and wait; return its exit status, negative for a signal's number."""
         for pipe in (self.visits, self.answers):
             try:
                 pipe.close()
@@ -74,39 +83,31 @@ class Children:
         self._handle = handle
         self._staying: dict[int, Child] = {}
 
-    def ask(self, request: Json) -> Json:
-        """Carry out a request in a fresh child, or visit the one that it names as ``child``.
-
-        Args:
-            request: For the handle; or ``child``, and ``leaves`` to let it go instead.
-
-        Returns:
-            The handle's answer and ``ok``, or ``error`` and ``detail``; with ``child``, its number,
-            when it has ``visits_left`` and stays for them.
-        """
-        if "child" not in request:
-            child = self._fork(request)
-        else:
-            child = self._staying.pop(request["child"])
-            if request.get("leaves"):
-                return {"ok": True, "status": child.end()}
+    def ask(self, request: Task | VisitRequest | LeaveRequest) -> Answer:
+        """Carry out a task in a fresh child, or visit or end one that stayed."""
+        if isinstance(request, LeaveRequest):
+            return Left(self._staying.pop(request.child).end())
+        if isinstance(request, VisitRequest):
+            child = self._staying.pop(request.child)
             child.wake()
+        else:
+            child = self._fork(request)
         answer = child.read()
-        if not answer.get("visits_left"):
-            if not child.answers.closed:
-                child.end()
-            return answer
-        self._staying[child.pid] = child
-        return answer | {"child": child.pid}
+        if isinstance(answer, Paused):
+            self._staying[child.pid] = child
+            return replace(answer, child=child.pid)
+        if not child.answers.closed:
+            child.end()
+        return answer
 
-    def _fork(self, request: Json) -> Child:
+    def _fork(self, request: Task) -> Child:
         visits_out, visits_in = os.pipe()
         answers_out, answers_in = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(visits_in)
             os.close(answers_out)
-            # Else an older child that is let go would not see the end of its pipe, and never end.
+            # An open copy here would hide the end of an older child's pipe, and keep it alive.
             for other in self._staying.values():
                 os.close(other.visits.fileno())
             _run(self._handle(request), visits_out, answers_in)
@@ -119,7 +120,7 @@ class Children:
         )
 
 
-def _run(answers: Iterator[Json], visits_out: int, answers_in: int) -> None:
+def _run(answers: Iterator[Answer], visits_out: int, answers_in: int) -> None:
     status = 1
     try:
         with (
@@ -128,18 +129,17 @@ def _run(answers: Iterator[Json], visits_out: int, answers_in: int) -> None:
         ):
             while True:
                 answer = _next(answers)
-                pipe.write(json.dumps(answer) + "\n")
+                pipe.write(write_message(answer))
                 pipe.flush()
-                if not answer.get("visits_left") or not visits.readline():
+                if not isinstance(answer, Paused) or not visits.readline():
                     break
         status = 0
     finally:
         os._exit(status)  # no clean-up of what the parent still owns
 
 
-def _next(answers: Iterator[Json]) -> Json:
+def _next(answers: Iterator[Answer]) -> Answer:
     try:
-        return {"ok": True} | next(answers)
+        return next(answers)
     except BaseException as err:  # whatever happens is the answer
-        detail = traceback.format_exc(limit=-3)
-        return {"ok": False, "error": f"{type(err).__name__}: {err}", "detail": detail}
+        return Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3))

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rightfit.profiling.worker.latency import NS_PER_MS
 from rightfit.profiling.worker.queue_replay import MAX_UTILISATION, SHARE, QueueReplay
 from rightfit.profiling.worker.service_times import ServiceTimes, Times
-from rightfit.profiling.worker.throughput import NS_PER_S
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 MIN_UTILISATION = 0.001
 TOLERANCE = 0.002  # of a result

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.worker.units import NS_PER_MS
+
 Call = Callable[[npt.NDArray[np.float32]], object]
 Clock = Callable[[], int]
-
-NS_PER_MS = 1_000_000
 
 # Confidence of MLPerf inference's early-stopping rule, see min_calls_to_report.
 REPORT_CONFIDENCE = 0.99

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import Call, Clock
-from rightfit.profiling.worker.throughput import NS_PER_S
+from rightfit.profiling.worker.units import NS_PER_S
 
 SPIN_NS = 200_000  # sleeping overshoots by 70 µs and more: the last stretch is spun
 

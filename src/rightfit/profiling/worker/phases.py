@@ -7,25 +7,36 @@ before any large batch grows the heap. Batch sizes rise, so each memory peak bel
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.blocks import time_blocks
-from rightfit.profiling.worker.cpu import await_rest
-from rightfit.profiling.worker.device_meter import DeviceMeter
-from rightfit.profiling.worker.latency import NS_PER_MS, Call, time_calls, warm_up
-from rightfit.profiling.worker.memory import read_memory, reset_peak
-from rightfit.profiling.worker.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.latency import Call, time_calls
+from rightfit.profiling.worker.messages import (
+    Measured,
+    MeasureRequest,
+    Paused,
+    Predicted,
+    PredictRequest,
+    RanOnce,
+    RunOnceRequest,
+    TimingLimits,
+)
+from rightfit.profiling.worker.meters.cpu import await_rest
+from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.meters.memory import FilePages, read_memory, reset_peak
+from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.results import BatchPhase, LoadPhase, ProcessResult
 from rightfit.profiling.worker.single_stream import SingleStream
-from rightfit.profiling.worker.speed import SpeedProbe
-from rightfit.profiling.worker.throughput import NS_PER_S, batches, time_batches
+from rightfit.profiling.worker.throughput import batches, time_batches
+from rightfit.profiling.worker.units import NS_PER_MS
 
-Json = dict[str, Any]
+Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 Rows = npt.NDArray[np.float32]
 
 N_ROTATING_ROWS = 1_024
@@ -47,78 +58,130 @@ class Meters:
     device: DeviceMeter
 
 
-def measure(factory: Callable[..., Callable[[], Call]], request: Json) -> Iterator[Json]:
+@dataclass(frozen=True)
+class FirstVisit:
+    """What is measured once in a process, and the stream that later visits go on with.
+
+    Args:
+        stream: Calls of one row.
+        probe: Looks at the core's speed.
+        load: Opening the model.
+        stream_peak_mib: Memory peak of calls of one row, before any batch.
+        batches: Calls of each batch size.
+        files_mib: Resident memory of files that the empty worker did not have.
+        device_reasons: Why a figure of the device is unknown.
+        overhead_ns: What timing adds to a call.
+    """
+
+    stream: SingleStream
+    probe: SpeedProbe
+    load: LoadPhase
+    stream_peak_mib: float
+    batches: tuple[BatchPhase, ...]
+    files_mib: float
+    device_reasons: dict[str, str]
+    overhead_ns: float
+
+
+def measure(
+    factory: Factory, request: MeasureRequest, base_pages: FilePages | None
+) -> Iterator[Paused | Measured]:
     """Measure one model in this process.
 
     Calls of one row are timed in one visit or several, with pauses in which other processes have
     their turn; all else belongs to the first visit.
 
     Args:
-        factory: Returns what opens the model, see ``worker.open_bundle``.
-        request: ``arguments`` of the factory; ``rows`` (path of a .npy of float32 rows);
-            ``latency`` and ``batch``, each with ``min_calls``, ``min_ms`` and ``max_ms``;
-            ``n_visits``, which share what ``latency`` asks for; ``warm_up_max_ms`` of a visit;
-            ``batch_sizes``, rising; ``samples`` (path the latencies in nanoseconds are written
-            to); ``probe_known_ns`` (the speed probe's time at full speed, ``None`` when not
-            known); ``slow_wait_max_ms`` (longest time to wait for a fast core); ``files_mib``
-            (what an earlier process found, ``None`` to look).
+        factory: Returns what opens the model, see ``process.open_bundle``.
+        request: What to measure.
+        base_pages: Pages of files of the worker this process was forked from.
 
     Yields:
-        After each visit ``probe_looks_ns``, its looks at the speed, and ``visits_left``; after the
-        last one what each phase took instead, plain JSON types.
+        The answer to each visit.
     """
     start_ns = time.perf_counter_ns()
-    stream, probe, result = _make_first_visit(factory, request)
-    n_told = 0
-    for visits_left in range(request["n_visits"] - 1, 0, -1):
+    first = _make_first_visit(factory, request, base_pages)
+    stream, probe = first.stream, first.probe
+    n_reported, spent_ns = 0, 0
+    for _ in range(request.n_visits - 1):
         await_rest(max_wait_s=REST_MAX_S)
-        result["total_ms"] += (time.perf_counter_ns() - start_ns) / NS_PER_MS
-        yield {"visits_left": visits_left, "probe_looks_ns": probe.looks_after(n_told)}
-        n_told = probe.n_looks
+        spent_ns += time.perf_counter_ns() - start_ns
+        yield Paused(probe_looks_ns=tuple(probe.looks_after(n_reported)))
+        n_reported = probe.n_looks
         start_ns = time.perf_counter_ns()
-        stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
+        stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         stream.time_window()
     selected = stream.select()
-    np.save(request["samples"], selected.samples_ns)
-    result["warm_up"] = stream.describe_warm_ups()
-    result["latency"] |= stream.describe(selected)
-    result["probe_full_ns"] = probe.full_ns
-    result["total_ms"] += (time.perf_counter_ns() - start_ns) / NS_PER_MS
-    yield result | {"probe_looks_ns": probe.looks_after(n_told)}
+    np.save(request.samples, selected.samples_ns)
+    result = ProcessResult(
+        load=first.load,
+        warm_up=stream.sum_warm_ups(),
+        latency=stream.describe(selected, peak_memory_mib=first.stream_peak_mib),
+        batches=first.batches,
+        files_mib=first.files_mib,
+        device_reasons=first.device_reasons,
+        overhead_ns=first.overhead_ns,
+        probe_full_ns=probe.full_ns,
+        total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
+    )
+    yield Measured(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
 
 
 def _make_first_visit(
-    factory: Callable[..., Callable[[], Call]], request: Json
-) -> tuple[SingleStream, SpeedProbe, Json]:
-    # The file is let go of: its pages are no part of the model's memory.
+    factory: Factory, request: MeasureRequest, base_pages: FilePages | None
+) -> FirstVisit:
+    # The file is closed: its pages are no part of the model's memory.
     pool = _resize(
-        np.load(request["rows"], mmap_mode="r"), max([N_ROTATING_ROWS, *request["batch_sizes"]])
+        np.load(request.rows, mmap_mode="r"), max([N_ROTATING_ROWS, *request.batch_sizes])
     )
     singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
-    open_model = factory(**request["arguments"])
+    open_model = factory(**request.arguments)
     gc.collect()
-    device = DeviceMeter(request["arguments"].get("device", "cpu"))
-    memory = MemoryMeter(request["base_pages"])
+    device = DeviceMeter(request.arguments.get("device", "cpu"))
+    memory = MemoryMeter(base_pages)
     call, load = _load(open_model, singles[0], memory)
     gc.collect()
     gc.freeze()
-    result: Json = {"load": load, "overhead_ns": _overhead_ns(singles), "total_ms": 0.0}
+    overhead_ns = _overhead_ns(singles)
     probe = SpeedProbe(
-        request["probe_known_ns"], patience_ns=int(request["slow_wait_max_ms"] * NS_PER_MS)
+        request.probe_known_ns, patience_ns=int(request.slow_wait_max_ms * NS_PER_MS)
     )
+    stream, stream_peak_mib = _time_first_window(call, singles, probe, request, memory)
+    return FirstVisit(
+        stream=stream,
+        probe=probe,
+        load=load,
+        stream_peak_mib=stream_peak_mib,
+        batches=tuple(_offline(call, pool, request, memory, Meters(probe, device))),
+        # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
+        files_mib=request.files_mib or memory.files_mib(),
+        device_reasons=device.reasons,
+        overhead_ns=overhead_ns,
+    )
+
+
+def _time_first_window(
+    call: Call,
+    singles: list[Rows],
+    probe: SpeedProbe,
+    request: MeasureRequest,
+    memory: MemoryMeter,
+) -> tuple[SingleStream, float]:
+    """Time the first window of single rows; return the stream and the memory peak."""
     stream = SingleStream(
-        call, singles, probe, n_windows=request["n_visits"], **_window_ns(request["latency"])
+        call,
+        singles,
+        probe,
+        n_windows=request.n_visits,
+        min_calls=request.latency.min_calls,
+        min_ns=request.latency.min_ns,
+        max_ns=request.latency.max_ns,
     )
-    stream.warm_up(max_ns=request["warm_up_max_ms"] * NS_PER_MS)
+    stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
     reset_peak()
     start = read_memory()
     stream.time_window()
-    result["latency"] = {"peak_memory_mib": memory.peak_mib(start)}
-    result["batches"] = _offline(call, pool, request, memory, Meters(probe, device))
-    # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
-    result["files_mib"] = request["files_mib"] or memory.files_mib()
-    result["device_reasons"] = device.reasons
-    return stream, probe, result
+    return stream, memory.peak_mib(start)
 
 
 def _resize(rows: Rows, n_rows: int) -> Rows:
@@ -127,7 +190,7 @@ def _resize(rows: Rows, n_rows: int) -> Rows:
     return np.resize(rows, (n_rows, rows.shape[1])).astype(np.float32, copy=False)
 
 
-def _load(open_model: Callable[[], Call], row: Rows, memory: MemoryMeter) -> tuple[Call, Json]:
+def _load(open_model: Callable[[], Call], row: Rows, memory: MemoryMeter) -> tuple[Call, LoadPhase]:
     meter = PhaseMeter()
     start_ns = time.perf_counter_ns()
     call = open_model()
@@ -137,12 +200,13 @@ def _load(open_model: Callable[[], Call], row: Rows, memory: MemoryMeter) -> tup
     phase = meter.read()
     loaded_mib = memory.loaded_mib()
     now = read_memory()
-    return call, phase | {
-        "load_time_ms": (answered_ns - start_ns) / NS_PER_MS,
-        "first_call_ms": (answered_ns - opened_ns) / NS_PER_MS,
-        "memory_mib": loaded_mib,
-        "peak_memory_mib": loaded_mib + now.peak_mib - now.resident_mib,
-    }
+    return call, LoadPhase(
+        **vars(phase),
+        load_time_ms=(answered_ns - start_ns) / NS_PER_MS,
+        first_call_ms=(answered_ns - opened_ns) / NS_PER_MS,
+        memory_mib=loaded_mib,
+        peak_memory_mib=loaded_mib + now.peak_mib - now.resident_mib,
+    )
 
 
 def _overhead_ns(singles: list[Rows]) -> float:
@@ -152,29 +216,20 @@ def _overhead_ns(singles: list[Rows]) -> float:
     return float(np.median(samples))
 
 
-def _window_ns(window: Json) -> dict[str, Any]:
-    return {
-        "min_calls": window["min_calls"],
-        "min_ns": int(window["min_ms"] * NS_PER_MS),
-        "max_ns": int(window["max_ms"] * NS_PER_MS),
-    }
-
-
 def _offline(
-    call: Call, pool: Rows, request: Json, memory: MemoryMeter, meters: Meters
-) -> list[Json]:
-    results: list[Json] = []
-    max_call_ns = request["batch"]["max_call_ms"] * NS_PER_MS
-    call_ns_per_row = 0.0
-    for batch_size in request["batch_sizes"]:
+    call: Call, pool: Rows, request: MeasureRequest, memory: MemoryMeter, meters: Meters
+) -> list[BatchPhase]:
+    results: list[BatchPhase] = []
+    max_call_ns = request.batch_max_call_ms * NS_PER_MS
+    call_ns_per_row, peak_mib = 0.0, -math.inf
+    for batch_size in request.batch_sizes:
         if results and call_ns_per_row * batch_size > max_call_ns:
             break  # one call alone would take too long; the smaller sizes stand
         inputs = batches(pool, batch_size)
-        first_ns, peak_mib = _first_batch(call, inputs[0], memory)
+        first_ns, first_mib = _first_batch(call, inputs[0], memory)
         call_ns_per_row = first_ns / batch_size
-        peak_mib = max([peak_mib, *(result["peak_memory_mib"] for result in results)])
-        timed = _time_batch_size(call, inputs, request["batch"], meters)
-        results.append(timed | {"peak_memory_mib": peak_mib})
+        peak_mib = max(peak_mib, first_mib)
+        results.append(_time_batch_size(call, inputs, request.batch, meters, peak_mib))
     return results
 
 
@@ -187,79 +242,53 @@ def _first_batch(call: Call, batch: Rows, memory: MemoryMeter) -> tuple[int, flo
     return time.perf_counter_ns() - start_ns, memory.peak_mib(start)
 
 
-def _time_batch_size(call: Call, inputs: list[Rows], window: Json, meters: Meters) -> Json:
+def _time_batch_size(
+    call: Call, inputs: list[Rows], limits: TimingLimits, meters: Meters, peak_mib: float
+) -> BatchPhase:
     """Time one batch size, once more when the core was slow."""
     probe = meters.probe
     before_ns = probe.await_fast()
     for _ in range(2):
         meters.device.start()
         meter = PhaseMeter()
-        timing = time_batches(call, inputs, **_window_ns(window))
-        phase = meter.read() | meters.device.stop()
+        timing = time_batches(
+            call,
+            inputs,
+            min_calls=limits.min_calls,
+            min_ns=limits.min_ns,
+            max_ns=limits.max_ns,
+        )
+        phase, figures = meter.read(), meters.device.stop()
         after_ns = probe.time_ns()
         slowest_ns = max(before_ns, after_ns)
         if not probe.is_slow_at(slowest_ns):
             break
         before_ns = after_ns
-    return phase | {
-        "batch_size": timing.batch_size,
-        "rows_per_s": timing.rows_per_s,
-        "n_calls": timing.n_calls,
-        "probe_ns": slowest_ns,
-    }
+    return BatchPhase(
+        **vars(phase),
+        **vars(figures),
+        **vars(timing),
+        probe_ns=slowest_ns,
+        peak_memory_mib=peak_mib,
+    )
 
 
-def predict(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
-    """Answer all rows, so that quality can be judged in the serving runtime.
-
-    Args:
-        factory: As for :func:`measure`.
-        request: ``arguments``, ``rows`` and ``answers`` (path of the .npy to write).
-    """
-    rows = np.load(request["rows"], mmap_mode="r")
-    call: Any = factory(**request["arguments"])()
+def predict(factory: Factory, request: PredictRequest) -> Predicted:
+    """Answer all rows and write the answers."""
+    rows = np.load(request.rows, mmap_mode="r")
+    call = factory(**request.arguments)()
     parts = [
         np.asarray(call(np.array(rows[i : i + N_PREDICT_ROWS])), dtype=np.float32)
         for i in range(0, len(rows), N_PREDICT_ROWS)
     ]
-    np.save(request["answers"], np.concatenate(parts))
-    return {"n_rows": len(rows)}
+    np.save(request.answers, np.concatenate(parts))
+    return Predicted(len(rows))
 
 
-def run_once(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
-    """Answer one row and one batch: does the model run at all under the limits set?
-
-    Args:
-        factory: As for :func:`measure`.
-        request: ``arguments``, ``rows`` and ``batch_size``.
-    """
-    pool = _resize(np.load(request["rows"], mmap_mode="r"), request["batch_size"])
-    call = factory(**request["arguments"])()
+def run_once(factory: Factory, request: RunOnceRequest) -> RanOnce:
+    """Answer one row and one batch."""
+    pool = _resize(np.load(request.rows, mmap_mode="r"), request.batch_size)
+    call = factory(**request.arguments)()
     call(pool[:1])
     call(pool)
-    return {}
-
-
-def record(factory: Callable[..., Callable[[], Call]], request: Json) -> Json:
-    """Time calls for a fixed time and keep them all, so that measuring rules can be compared.
-
-    Args:
-        factory: As for :func:`measure`.
-        request: ``arguments``, ``rows``, ``warm_up_max_ms``, ``seconds`` and ``samples`` (path of
-            the .npz to write: ``samples_ns``, and ``probe_ns`` beside each call).
-    """
-    pool = _resize(np.load(request["rows"], mmap_mode="r"), N_ROTATING_ROWS)
-    singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
-    call = factory(**request["arguments"])()
-    warm_up(call, singles, max_ns=request["warm_up_max_ms"] * NS_PER_MS)
-    probe = SpeedProbe(None)
-    window_ns = int(request["seconds"] * NS_PER_S)
-    blocks = time_blocks(
-        call, singles, probe=probe, min_calls=1, min_ns=window_ns, max_ns=window_ns
-    )
-    np.savez(
-        request["samples"],
-        samples_ns=np.concatenate([block.samples_ns for block in blocks]),
-        probe_ns=np.repeat([b.probe_ns for b in blocks], [len(b.samples_ns) for b in blocks]),
-    )
-    return {"probe_looks_ns": list(probe.looks_ns)}
+    return RanOnce()

@@ -17,15 +17,15 @@ skops and scikit-learn import torch and pandas merely because they are there, wh
 240 MiB and two seconds to a scikit-learn model that is deployed without them.
 
 A request names a *factory*: ``module:function`` and its arguments, which returns the model's
-call. So the instrument can be held against a model of known cost, see ``known_load.py``.
+call. So the instrument can be checked with a model of known cost.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import importlib.util
-import json
 import os
 import signal
 import sys
@@ -36,9 +36,20 @@ from typing import IO, Any
 
 # These import nothing heavy.
 from rightfit.profiling.worker.children import Children
-from rightfit.profiling.worker.memory import read_file_pages, read_memory
-
-Json = dict[str, Any]
+from rightfit.profiling.worker.messages import (
+    Answer,
+    Hello,
+    MeasureRequest,
+    PredictRequest,
+    RunOnceRequest,
+    ServerRequest,
+    StepsRequest,
+    Task,
+    read_message,
+    write_message,
+)
+from rightfit.profiling.worker.meters.memory import FilePages, read_file_pages, read_memory
+from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS
 
 # Large libraries that others import when they happen to be installed.
 OPTIONAL_LIBRARIES = frozenset(
@@ -69,7 +80,7 @@ class HiddenLibraries:
             raise ModuleNotFoundError(f"{name} is hidden from measuring processes", name=name)
 
     def install(self) -> None:
-        """Hide the libraries from imports, and from those who only ask whether they are there."""
+        """Hide the libraries from imports and from ``importlib.util.find_spec``."""
         ask = importlib.util.find_spec
 
         def ask_for_visible(name: str, package: str | None = None) -> ModuleSpec | None:
@@ -102,48 +113,48 @@ def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Call
     return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 
-def resolve_factory(name: str) -> Callable[..., Callable[[], Any]]:
+def resolve_factory(name: str) -> Callable[..., Any]:
     """Return the function that ``module:function`` names."""
     module, _, function = name.partition(":")
-    factory: Callable[..., Callable[[], Any]] = getattr(importlib.import_module(module), function)
+    factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return factory
 
 
-def handle(request: Json) -> Iterator[Json]:
-    """Carry out one request in this process, which is of no use for another.
+def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
+    """Carry out one task in this process, which is of no use for another.
 
     Args:
-        request: ``task`` and what its function asks for, ``factory`` and its ``arguments``,
-            ``memory_limit_mib`` (``None`` for no limit).
+        request: The task.
+        base_pages: Pages of files of the empty worker.
 
     Yields:
         The answer; a task that is timed in several visits gives one for each.
     """
-    if request["memory_limit_mib"] is not None:
+    if request.memory_limit_mib is not None:
         import resource
 
-        limit_bytes = int(request["memory_limit_mib"] * 2**20)
+        limit_bytes = int(request.memory_limit_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-    from rightfit.profiling.worker.phases import measure, predict, record, run_once
+    from rightfit.profiling.worker.phases import measure, predict, run_once
     from rightfit.profiling.worker.training_steps import measure_steps
     from rightfit.profiling.worker.under_load import serve_under_load
 
-    tasks: dict[str, Callable[..., Json]] = {
-        "predict": predict,
-        "record": record,
-        "run_once": run_once,
-        "serve_under_load": serve_under_load,
-        "measure_steps": measure_steps,
-    }
-    factory = resolve_factory(request["factory"])
-    if request["task"] == "measure":
-        yield from measure(factory, request)
-    else:
-        yield tasks[request["task"]](factory, request)
+    factory = resolve_factory(request.factory)
+    match request:
+        case MeasureRequest():
+            yield from measure(factory, request, base_pages)
+        case PredictRequest():
+            yield predict(factory, request)
+        case RunOnceRequest():
+            yield run_once(factory, request)
+        case ServerRequest():
+            yield serve_under_load(factory, request)
+        case StepsRequest():
+            yield measure_steps(factory, request, base_pages)
 
 
 def pin(n_cores: int) -> list[int]:
-    """Confine this process to so many cores, the last ones: interrupts mostly go to the first.
+    """Confine this process to the last ``n_cores``: interrupts mostly go to the first.
 
     Returns:
         The cores' numbers; empty where the system cannot confine a process.
@@ -159,8 +170,8 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     """Import, say hello, then answer requests until there are no more.
 
     Args:
-        requests: One JSON object a line.
-        responses: Answers, one JSON object a line; the first describes this empty worker.
+        requests: One message a line.
+        responses: Answers, one message a line; the first is :class:`Hello`.
         n_cores: Cores to run on; set before the imports, because thread pools look at it then.
         imports: Modules to import before the first fork.
     """
@@ -175,29 +186,26 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     gc.freeze()
     base_pages = read_file_pages()
     memory = read_memory()
-    _write(
-        responses,
-        {
-            "ok": True,
-            "cores": cores,
-            "base_resident_mib": memory.resident_mib,
-            "base_peak_mib": memory.peak_mib,
-            "base_anonymous_mib": memory.anonymous_mib or 0.0,
-            "import_ms": import_ns / 1e6,
-        },
+    hello = Hello(
+        cores=tuple(cores),
+        base_resident_mib=memory.resident_mib,
+        base_peak_mib=memory.peak_mib,
+        base_anonymous_mib=memory.anonymous_mib or 0.0,
+        import_ms=import_ns / NS_PER_MS,
     )
-    children = Children(handle)
+    _write(responses, hello)
+    children = Children(functools.partial(handle, base_pages=base_pages))
     for line in requests:
-        _write(responses, children.ask(json.loads(line) | {"base_pages": base_pages}))
+        _write(responses, children.ask(read_message(line)))
 
 
-def _write(responses: IO[str], answer: Json) -> None:
-    responses.write(json.dumps(answer) + "\n")
+def _write(responses: IO[str], message: Hello | Answer) -> None:
+    responses.write(write_message(message))
     responses.flush()
 
 
 def main() -> None:
-    """Speak JSON on standard input and output; what libraries print goes to standard error."""
+    """Read messages on standard input, answer on standard output; libraries print to stderr."""
     responses = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes stdin

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rightfit.profiling.worker.service_times import ServiceTimes, Times
-from rightfit.profiling.worker.throughput import NS_PER_S
+from rightfit.profiling.worker.units import NS_PER_S
 
 SHARE = 0.99
 MAX_UTILISATION = 0.98  # beyond, a queue takes longer to settle than one can wait

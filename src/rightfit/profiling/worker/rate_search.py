@@ -33,6 +33,7 @@ from rightfit.profiling.worker.queue_replay import (
     requests_to_replay,
     settling_requests,
 )
+from rightfit.profiling.worker.results import RateFound
 from rightfit.profiling.worker.service_times import (
     Nanoseconds,
     ServiceTimes,
@@ -40,7 +41,7 @@ from rightfit.profiling.worker.service_times import (
     read_services,
     without_idling,
 )
-from rightfit.profiling.worker.throughput import NS_PER_S
+from rightfit.profiling.worker.units import NS_PER_S
 
 Serve = Callable[[Nanoseconds], Nanoseconds]  # latencies of scheduled arrivals
 
@@ -69,29 +70,6 @@ class LoadTrial:
     def utilisation(self) -> float:
         """Share of the time the server was busy, above 1 when it could not keep up."""
         return self.rate_per_s * float(self.services.measured_ns.mean()) / NS_PER_S
-
-
-@dataclass(frozen=True)
-class RateFound:
-    """Outcome of the search in one process.
-
-    Args:
-        rate_per_s: Highest rate; ``None`` when none was found.
-        utilisation: Share of time the server is busy at that rate.
-        error: Relative standard error that the number of service times leaves.
-        is_capped: Whether the limit is still met at a utilisation of 0.98, where the search ends.
-        n_services: Service times behind it.
-        n_trials: Trials made.
-        reason: Why there is no rate.
-    """
-
-    rate_per_s: float | None
-    utilisation: float | None
-    error: float | None
-    is_capped: bool
-    n_services: int
-    n_trials: int
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -182,31 +160,19 @@ def conclude(
     replay = draw_replay(services, n_requests, generator)
     rate_per_s = find_max_rate(replay, aim.limit_ms)
     if rate_per_s is None:
-        return _nothing(trials, f"the p99 exceeds {aim.limit_ms:g} ms without any load")
+        reason = f"the p99 exceeds {aim.limit_ms:g} ms without any load"
+        return RateFound(n_trials=len(trials), reason=reason)
     if not trials:
         n_least = calls_to_hold(SHARE)
         reason = f"{n_least} requests at {rate_per_s:.3g}/s take longer than allowed in a process"
-        return _nothing(trials, reason)
+        return RateFound(n_trials=len(trials), reason=reason)
     return RateFound(
-        rate_per_s,
+        rate_per_s=rate_per_s,
         utilisation=replay.busy_share(rate_per_s),
         error=rate_error(services, aim.limit_ms),
         is_capped=replay.utilisation(rate_per_s) > MAX_UTILISATION * (1 - TOLERANCE),
         n_services=len(services),
         n_trials=len(trials),
-        reason=None,
-    )
-
-
-def _nothing(trials: Sequence[LoadTrial], reason: str) -> RateFound:
-    return RateFound(
-        rate_per_s=None,
-        utilisation=None,
-        error=None,
-        is_capped=False,
-        n_services=0,
-        n_trials=len(trials),
-        reason=reason,
     )
 
 

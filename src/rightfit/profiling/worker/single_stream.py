@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from rightfit.profiling.worker.blocks import (
     Block,
@@ -18,11 +17,11 @@ from rightfit.profiling.worker.blocks import (
     select_clean,
     time_blocks,
 )
-from rightfit.profiling.worker.latency import NS_PER_MS, Call, WarmUp, warm_up
-from rightfit.profiling.worker.phase_meters import PhaseMeter, sum_phases
-from rightfit.profiling.worker.speed import SpeedProbe
-
-Json = dict[str, Any]
+from rightfit.profiling.worker.latency import Call, WarmUp, warm_up
+from rightfit.profiling.worker.meters.phase_meters import PhaseMeter, sum_phases
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUpTotal
+from rightfit.profiling.worker.units import NS_PER_MS
 
 
 class SingleStream:
@@ -30,7 +29,7 @@ class SingleStream:
 
     Args:
         call: Answers one input of ``rows``; on a GPU it must wait for the device.
-        rows: Inputs to rotate through; a window goes on where the one before ended.
+        rows: Inputs to rotate through; a window continues after the last row of the one before.
         probe: Looks at the core's speed.
         n_windows: Windows that there will be.
         min_calls: Calls to time at full speed, in all windows together.
@@ -58,7 +57,7 @@ class SingleStream:
         self._max_window_ns = max_ns // n_windows
         self._warm_ups: list[WarmUp] = []
         self._blocks: list[Block] = []
-        self._phases: list[Json] = []
+        self._phases: list[Phase] = []
 
     @property
     def n_calls(self) -> int:
@@ -93,19 +92,21 @@ class SingleStream:
         """Return the calls of all windows that count."""
         return select_clean(self._blocks, min_calls=self._min_calls, full_ns=self._probe.full_ns)
 
-    def describe_warm_ups(self) -> Json:
+    def sum_warm_ups(self) -> WarmUpTotal:
         """Return what warming up took, and whether it was enough each time."""
-        return {
-            "n_calls": sum(warmed.n_calls for warmed in self._warm_ups),
-            "ms": sum(warmed.wall_ns for warmed in self._warm_ups) / NS_PER_MS,
-            "is_steady": all(warmed.is_steady for warmed in self._warm_ups),
-        }
+        return WarmUpTotal(
+            n_calls=sum(warmed.n_calls for warmed in self._warm_ups),
+            ms=sum(warmed.wall_ns for warmed in self._warm_ups) / NS_PER_MS,
+            is_steady=all(warmed.is_steady for warmed in self._warm_ups),
+        )
 
-    def describe(self, selected: Selection) -> Json:
+    def describe(self, selected: Selection, *, peak_memory_mib: float) -> StreamPhase:
         """Return what all windows took and what was selected of them."""
-        return sum_phases(self._phases) | {
-            "n_calls": len(selected.samples_ns),
-            "n_calls_made": self.n_calls,
-            "slow_share": selected.slow_share,
-            "probe_ns": selected.probe_ns,
-        }
+        return StreamPhase(
+            **vars(sum_phases(self._phases)),
+            n_calls=len(selected.samples_ns),
+            n_calls_made=self.n_calls,
+            slow_share=selected.slow_share,
+            probe_ns=selected.probe_ns,
+            peak_memory_mib=peak_memory_mib,
+        )

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import Call, Clock
-
-NS_PER_S = 1_000_000_000
+from rightfit.profiling.worker.units import NS_PER_S
 
 # A larger batch must be faster by this share to be preferred: it takes more memory.
 WORTHWHILE_GAIN = 0.05

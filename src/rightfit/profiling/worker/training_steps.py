@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.profiling.worker.memory import read_memory, reset_peak
-from rightfit.profiling.worker.phase_meters import MemoryMeter, PhaseMeter
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.messages import StepsRequest, Trained
+from rightfit.profiling.worker.meters.memory import FilePages, read_memory, reset_peak
+from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.results import StepsPhase
 
-Json = dict[str, Any]
-
-Train = Callable[[int], int]  # trains on so many rows; returns the steps taken
+Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 
 N_WARM_UP_STEPS = 2
 MIN_ROWS = 256  # every class must be among the rows trained on
@@ -41,8 +41,8 @@ class TrainingTask:
     """
 
     family: str
-    configuration: Json
-    schema: Json
+    configuration: dict[str, Any]
+    schema: dict[str, Any]
     rows: str
     labels: str
     n_threads: int
@@ -50,7 +50,7 @@ class TrainingTask:
 
 
 def prepare_training(**task: Any) -> Train:
-    """Load rows and libraries; return what trains one epoch on the first rows.
+    """Load rows and libraries; return a function that trains one epoch on the first rows.
 
     Args:
         **task: Fields of :class:`TrainingTask`.
@@ -80,35 +80,36 @@ def prepare_training(**task: Any) -> Train:
     return train
 
 
-def measure_steps(factory: Callable[..., Train], request: Json) -> Json:
+def measure_steps(
+    factory: Callable[..., Train], request: StepsRequest, base_pages: FilePages | None
+) -> Trained:
     """Train for a stretch in this process and measure it.
 
     Args:
         factory: See :func:`prepare_training`.
-        request: ``arguments``, ``base_pages``, ``n_rows`` to train on, and ``probe_known_ns``.
-
-    Returns:
-        Steps taken, and what they took: the keys of a phase, ``peak_memory_mib`` and ``probe_ns``.
+        request: What to train, and on how many rows.
+        base_pages: Pages of files of the worker this process was forked from.
     """
-    train = factory(**request["arguments"])
-    probe = SpeedProbe(request["probe_known_ns"])
-    memory = MemoryMeter(request["base_pages"])
-    batch_size = request["arguments"]["configuration"]["batch_size"]
+    train = factory(**request.arguments)
+    probe = SpeedProbe(request.probe_known_ns)
+    memory = MemoryMeter(base_pages)
+    batch_size = request.arguments["configuration"]["batch_size"]
     train(max(MIN_ROWS, N_WARM_UP_STEPS * batch_size))
     before_ns = probe.time_ns()
     reset_peak()
     start = read_memory()
     meter = PhaseMeter()
-    n_steps = train(request["n_rows"])
+    n_steps = train(request.n_rows)
     phase = meter.read()
-    return phase | {
-        "n_steps": n_steps,
-        "step_time_ms": phase["wall_ms"] / n_steps,
-        "peak_memory_mib": memory.peak_mib(start),
-        "probe_ns": max(before_ns, probe.time_ns()),
-        "probe_full_ns": probe.full_ns,
-        "probe_looks_ns": list(probe.looks_ns),
-    }
+    steps = StepsPhase(
+        **vars(phase),
+        n_steps=n_steps,
+        step_time_ms=phase.wall_ms / n_steps,
+        peak_memory_mib=memory.peak_mib(start),
+        probe_ns=max(before_ns, probe.time_ns()),
+        probe_full_ns=probe.full_ns,
+    )
+    return Trained(steps, tuple(probe.looks_ns))
 
 
 def rows_of_a_stretch(batch_size: int, *, n_rows: int, min_steps: int) -> int:

@@ -1,1 +1,1 @@
-"""What an application asks: objectives, limits, utility, and the rule for ties."""
+"""Applications: objectives, limits, utility, and the tie rule."""

@@ -1,7 +1,7 @@
-"""Applications: what somebody needs from a model, as objectives, weights and hard limits.
+"""Applications: what a use of a model needs, as objectives, weights and hard limits.
 
-The models validate ``parameters_applications.yml``. They know nothing of which metrics exist: that
-check needs the metric table and is made where the parameters enter the pipeline.
+The models validate ``parameters_applications.yml``. Whether a metric exists is checked
+where the parameters enter the pipeline.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
+from rightfit.profiling.metrics import METRICS
+
 WHERE = "Correct conf/base/parameters_applications.yml."
-RELATIVE_METRICS = ("quality", "quality_raw")  # max_degradation is a loss of one of these
+# max_degradation is a loss of one of these
+RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
 
 Aggregation = Literal["arithmetic", "geometric"]
 Scale = Literal["linear", "log"]
@@ -25,7 +28,7 @@ LimitKind = Literal["min", "max", "max_degradation"]
 class Objective(BaseModel):
     """What one metric is worth to an application, between two fixed bounds.
 
-    ``worst`` scores 0 and ``best`` scores 1; whichever is larger says which way is better. On the
+    ``worst`` scores 0 and ``best`` scores 1; the larger of them tells which way is better. On the
     log scale equal ratios are worth the same. A metric of weight 0 is left out altogether.
     """
 
@@ -109,7 +112,7 @@ class Application(BaseModel):
         return normalised
 
     def needed_metrics(self) -> list[str]:
-        """Return every metric that a profile must have to be judged, without repeats."""
+        """Return every metric that a profile needs for this application, without repeats."""
         return list(dict.fromkeys([*self.weighted(), *self.constraints]))
 
 

@@ -1,4 +1,4 @@
-"""Hard limits: which ones a profile breaks, by how much, and whether it is feasible."""
+"""Hard limits: the ones a profile breaks, by how much, and whether it is feasible."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an application thinks of each profile.
+    """Value and feasibility of each profile for one application.
 
     Args:
         utility: In [0, 1]; NaN where an objective was not measured.
@@ -108,7 +108,7 @@ def judge_profiles(
 
     Args:
         values: One array per metric the application needs, all of one shape.
-        application: Who judges.
+        application: Whose objectives count.
         limits: Its limits, from :func:`resolve_limits`.
     """
     utility = compute_utility(values, application)

@@ -1,4 +1,4 @@
-"""Rules of ranking that hold for every application (``params:ranking``)."""
+"""Rules of ranking, the same for every application (``params:ranking``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TieKey(BaseModel):
 
 
 class TieRules(BaseModel):
-    """What decides between candidates that the measurements cannot tell apart.
+    """Rules that decide between candidates that the measurements cannot distinguish.
 
     Keys are compared one after the other; the first difference decides. A value that was not
     measured loses.
@@ -27,7 +27,7 @@ class TieRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_utility_loss: float = Field(ge=0, le=1)  # the rule may not give up more utility than this
+    max_utility_loss: float = Field(ge=0, le=1)  # largest loss of utility by the rule
     rule: tuple[TieKey, ...] = Field(min_length=1)
     rule_by_application: dict[str, tuple[TieKey, ...]]  # exceptions
 

@@ -69,8 +69,8 @@ def aggregate_scores(scores: Sequence[Floats], shares: Floats, aggregation: Aggr
     Args:
         scores: One array per objective, all of one shape, each value in [0, 1].
         shares: Normalised weights, shape (n_objectives,).
-        aggregation: The weighted arithmetic mean lets one metric make up for another; under the
-            geometric one a score of 0 makes the whole utility 0.
+        aggregation: Under the weighted arithmetic mean one metric can compensate for another;
+            under the geometric one a score of 0 makes the whole utility 0.
 
     Returns:
         Utilities in [0, 1], shape of one array of ``scores``; NaN where any score is NaN.

@@ -1,1 +1,1 @@
-"""Candidates judged by an application and put in order."""
+"""The candidates as one application sees them, and their order."""

@@ -1,9 +1,18 @@
-"""Contest: every candidate judged by one application, each with its best serving configuration."""
+"""Contest: every candidate as one application sees it, with its best serving configuration.
+
+One profile represents a candidate: a feasible one rather than an infeasible one, then the one of
+the higher utility; where none is feasible, the one nearest to the limits. Between equal
+ones the tie rule decides, and last the order of runtime, threads and device.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
+import polars as pl
 
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import (
@@ -12,10 +21,9 @@ from rightfit.ranking.applications.constraints import (
     judge_profiles,
     resolve_limits,
 )
-from rightfit.ranking.applications.tie_rules import RankingRules, TieKey
+from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules, TieKey
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.configuration_choice import choose_configurations
-from rightfit.ranking.contest.profile_table import ProfileTable
+from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS, ProfileTable
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,12 @@ class Contest:
 
     Args:
         name: Name of the application.
-        application: Who judges.
+        application: Its objectives and constraints.
         table: All profiles.
         rules: Rules of ranking.
         limits: The application's limits over all profiles.
         judgement: Of all profiles, shape (n_rows,).
-        chosen: Row of the profile that stands for each candidate, shape (n_candidates,).
+        chosen: Row of the profile that represents each candidate, shape (n_candidates,).
     """
 
     name: str
@@ -59,7 +67,7 @@ class Contest:
 def hold_contest(
     table: ProfileTable, name: str, application: Application, rules: RankingRules
 ) -> Contest:
-    """Judge all profiles and choose the one that stands for each candidate."""
+    """Judge all profiles and choose the one that represents each candidate."""
     limits = find_limits(table, application)
     judgement = judge_profiles(read_values(table, application), application, limits=limits)
     chosen = choose_configurations(table, judgement, rules.ties.for_application(name))
@@ -79,3 +87,57 @@ def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, .
 def read_values(table: ProfileTable, application: Application) -> dict[str, Floats]:
     """Return the profiles' values of every metric the application needs."""
     return {metric: table.values(metric) for metric in application.needed_metrics()}
+
+
+def describe_chosen(contest: Contest) -> pl.DataFrame:
+    """Return keys and hardware tier of the profile that represents each candidate."""
+    keys = (*CANDIDATE_KEYS, *SERVING_KEYS)
+    frame = contest.table.frame
+    if "min_hardware_tier_name" not in frame.columns:
+        frame = frame.with_columns(min_hardware_tier_name=pl.lit(None, dtype=pl.String))
+    return frame.select(
+        pl.lit(contest.name).alias("application"),
+        *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
+        pl.col("min_hardware_tier_name").alias("hardware_tier"),
+    )[contest.chosen]
+
+
+def choose_configurations(
+    table: ProfileTable, judgement: Judgement, rule: tuple[TieKey, ...]
+) -> Ints:
+    """Choose one row per candidate.
+
+    Returns:
+        Row of the chosen profile of each candidate, shape (n_candidates,).
+    """
+    starts, n_rows = table.starts, table.n_rows
+    if len(starts) == n_rows:
+        return starts
+    lengths = np.diff(starts, append=n_rows)
+    alive: Bools = np.ones(n_rows, dtype=np.bool_)
+    for preference in _preferences(table, judgement, rule):
+        ranked = np.where(alive, preference, -np.inf)
+        alive &= ranked == np.repeat(np.maximum.reduceat(ranked, starts), lengths)
+        if np.count_nonzero(alive) == len(starts):
+            return np.flatnonzero(alive)
+    rows = np.where(alive, np.arange(n_rows), n_rows)
+    return np.minimum.reduceat(rows, starts)
+
+
+def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floats:
+    """Return a tie key's values with the better one higher; what was not measured comes last."""
+    values = table.values(key.by)[rows]
+    signed = values if key.prefer == "higher" else -values
+    return np.where(np.isnan(signed), -np.inf, signed)
+
+
+def _preferences(
+    table: ProfileTable, judgement: Judgement, rule: tuple[TieKey, ...]
+) -> Iterator[Floats]:
+    yield np.where(judgement.feasible, 1.0, 0.0)
+    yield np.where(np.isnan(judgement.utility), 0.0, 1.0)
+    yield -judgement.excess
+    yield np.where(np.isnan(judgement.utility), -1.0, judgement.utility)
+    for key in rule:
+        if key.by != UTILITY:
+            yield tie_preference(table, key, slice(None))

@@ -6,8 +6,7 @@ import numpy as np
 
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.configuration_choice import tie_preference
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Contest, tie_preference
 
 
 def standing(utility: Floats, feasible: Bools) -> Floats:
@@ -24,7 +23,7 @@ def standing(utility: Floats, feasible: Bools) -> Floats:
 def order_candidates(contest: Contest) -> Ints:
     """Order candidates within their datasets, best first.
 
-    Exactly equal candidates are told apart by the tie rule, at last by family and name.
+    Between exactly equal candidates the tie rule decides, and last family and name.
 
     Returns:
         Candidate numbers, shape (n_candidates,): dataset after dataset, best first.
@@ -38,9 +37,9 @@ def order_candidates(contest: Contest) -> Ints:
 
 
 def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
-    """Let the tie rule decide who comes first among those that cannot be told from the best.
+    """Put the candidate that the tie rule prefers first among those tied with the best.
 
-    They are the feasible candidates that nobody surely beats and whose utility is within
+    Tied are the feasible candidates that no other significantly beats and whose utility is within
     ``max_utility_loss`` of the highest. The others keep their order.
 
     Args:

@@ -15,10 +15,9 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.ranking.applications.utility import score_metrics
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Contest, describe_chosen
 from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS
-from rightfit.ranking.contest.ranked import Ranked
-from rightfit.ranking.contest.rankings import describe_profiles
+from rightfit.ranking.ranked import Ranked
 
 
 def tabulate_breakdown(ranked: list[Ranked]) -> pl.DataFrame:
@@ -42,7 +41,7 @@ def _tabulate(contest: Contest) -> pl.DataFrame:
     parts = contest.application.shares()[:, None] * np.array(scores)
     total = parts.sum(axis=0)
     contributions = parts * np.where(total > 0, contest.utility / np.where(total > 0, total, 1), 1)
-    keys = describe_profiles(contest).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
+    keys = describe_chosen(contest).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
     blocks = []
     for position, (metric, share) in enumerate(
         zip(goals, contest.application.shares().tolist(), strict=True)

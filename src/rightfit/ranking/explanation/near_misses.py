@@ -1,33 +1,13 @@
-"""Near misses: where no candidate qualifies, who comes nearest and which limits are in the way."""
+"""Near misses: which candidate comes nearest where none qualifies, and the limits it breaks."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.ranked import Ranked
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """A limit to relax so that a certain profile qualifies.
-
-    Args:
-        metric: Limited metric.
-        kind: As written in the YAML.
-        limit: The limit as written in the YAML.
-        needed: The limit, in the same terms, that the profile would meet.
-        excess: The difference, in the metric's unit.
-    """
-
-    metric: str
-    kind: str
-    limit: float
-    needed: float
-    excess: float
+from rightfit.ranking.explanation.decisions import Relaxation
+from rightfit.ranking.ranked import Ranked
 
 
 def find_nearest_miss(ranked: Ranked, dataset: int) -> int | None:
@@ -45,7 +25,7 @@ def find_nearest_miss(ranked: Ranked, dataset: int) -> int | None:
 
 
 def find_relaxations(contest: Contest, dataset: int) -> tuple[int, list[Relaxation]] | None:
-    """Find the fewest limits whose relaxing lets some profile of a dataset qualify.
+    """Find the fewest limits to relax so that some profile of a dataset qualifies.
 
     Of several equally small sets, the one that is broken by the least.
 
@@ -70,4 +50,6 @@ def find_relaxations(contest: Contest, dataset: int) -> tuple[int, list[Relaxati
 def _relax(contest: Contest, limit: Limit, excess: float) -> Relaxation:
     written = contest.application.constraints[limit.metric].limits()[limit.kind]
     needed = written - excess if limit.kind == "min" else written + excess
-    return Relaxation(limit.metric, limit.kind, written, needed, excess)
+    return Relaxation(
+        metric=limit.metric, kind=limit.kind, limit=written, needed=needed, excess=excess
+    )

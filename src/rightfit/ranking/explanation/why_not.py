@@ -1,32 +1,44 @@
 """Why not: one reason for everything that did not win, stopped and failed trials included.
 
 Table ``why_not``: one row per application, dataset and candidate, winners included, best first,
-then one per stopped or failed trial and application that let go of it: ``application`` (null: it
-was not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
+then one per stopped or failed trial and application that voted to stop it: ``application`` (null:
+not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
 (``{model}-{number}``), ``rank`` (null for trials), ``outcome`` (see
-:mod:`rightfit.ranking.contest.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
+:mod:`rightfit.ranking.explanation.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
 ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.ranking.contest.ranked import Ranked
-from rightfit.ranking.contest.rankings import describe_profiles
-from rightfit.ranking.explanation.wording import explain_candidates
+from rightfit.ranking.contest.contest import describe_chosen
+from rightfit.ranking.explanation.reasons import explain_candidates
+from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.tables import table_schema, write_rows
 
-SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(("application", "dataset", "model", "candidate"), pl.String),
-    "rank": pl.Int64,
-    **dict.fromkeys(("outcome", "rival", "metric"), pl.String),
-    **dict.fromkeys(("value", "rival_value", "limit", "excess"), pl.Float64),
-    "reason": pl.String,
-}
+
+@dataclass(frozen=True, kw_only=True)
+class WhyNot:
+    """A row of the table ``why_not``; see the module."""
+
+    application: str | None
+    dataset: str
+    model: str
+    candidate: str
+    rank: int | None = None
+    outcome: str
+    rival: str | None = None
+    metric: str | None
+    value: float | None = None
+    rival_value: float | None = None
+    limit: float | None = None
+    excess: float | None = None
+    reason: str
 
 
 def tabulate_why_not(
@@ -44,41 +56,41 @@ def tabulate_why_not(
 
 
 def _explain(ranked: Ranked) -> pl.DataFrame:
-    keys = describe_profiles(ranked.contest).with_columns(rank=pl.Series(ranked.rank))
+    keys = describe_chosen(ranked.contest).with_columns(rank=pl.Series(ranked.rank))
     whole = pl.concat([keys, explain_candidates(ranked)], how="horizontal")
-    return whole.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())[ranked.order]
+    columns = table_schema(WhyNot).items()
+    return whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[ranked.order]
 
 
 def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
     """Give the reason of every stopped or failed trial, one row per application that voted."""
     rows = [
-        {
-            "application": application,
-            "dataset": dataset,
-            "model": model,
-            "candidate": f"{model}-{trial['number']:03d}",
-            "outcome": trial["state"],
-            "metric": metric,
-            "reason": _describe_end(trial, why),
-        }
+        WhyNot(
+            application=application,
+            dataset=dataset,
+            model=model,
+            candidate=f"{model}-{trial['number']:03d}",
+            outcome=trial["state"],
+            metric=metric,
+            reason=_describe_end(trial["state"], trial["stop_checkpoint"], why),
+        )
         for trial in trials.filter(pl.col("state") != "complete").to_dicts()
-        for application, metric, why in _list_reasons(trial)
+        for application, metric, why in _list_reasons(trial["votes"], trial["stop_reason"])
     ]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return write_rows(rows, WhyNot)
 
 
-def _list_reasons(trial: Mapping[str, Any]) -> list[tuple[str | None, str | None, str]]:
-    """Return who let go of a trial, by which metric and why; nobody in particular: one for all."""
-    votes = json.loads(trial["votes"] or "{}")
-    if not votes:
-        return [(None, None, (trial["stop_reason"] or "").removeprefix("failed: "))]
-    return [
-        (name, vote["metric"], f"{vote['rule'].replace('_', ' ')}: {vote['text']}")
-        for name, vote in votes.items()
-    ]
+def _list_reasons(
+    votes: str | None, stop_reason: str | None
+) -> Iterator[tuple[str | None, str | None, str]]:
+    """Yield the application, its metric and its reason of each vote to stop; one if none voted."""
+    by_application = json.loads(votes or "{}")
+    if not by_application:
+        yield None, None, (stop_reason or "").removeprefix("failed: ")
+    for name, vote in by_application.items():
+        yield name, vote["metric"], f"{vote['rule'].replace('_', ' ')}: {vote['text']}"
 
 
-def _describe_end(trial: Mapping[str, Any], why: str) -> str:
-    checkpoint = trial["stop_checkpoint"]
+def _describe_end(state: str, checkpoint: int | None, why: str) -> str:
     place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
-    return f"{trial['state']}{place}" + (f": {why}" if why else "")
+    return f"{state}{place}" + (f": {why}" if why else "")

@@ -1,1 +1,1 @@
-"""What would change the winner: weights, limits, number of predictions."""
+"""What would change the winner: weights, limits, and the number of predictions."""

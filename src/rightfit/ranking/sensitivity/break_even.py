@@ -13,26 +13,36 @@ never; only the second null: from there on).
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.ranked import Ranked
+from rightfit.ranking.ranked import Ranked
 from rightfit.ranking.sensitivity.envelope import walk_envelope
+from rightfit.ranking.tables import write_rows
 
 S_PER_MS = 1e-3
 US_PER_S = 1e6
 
-SCHEMA = {
-    **dict.fromkeys(("application", "dataset", "model", "candidate"), pl.String),
-    "rank": pl.Int64,
-    **dict.fromkeys(("fit_time_s", "serve_us"), pl.Float64),
-    "fastest_to_train": pl.String,
-    **dict.fromkeys(("pays_back_after_rows", "cheapest_from_rows", "cheapest_to_rows"), pl.Float64),
-}
+
+@dataclass(frozen=True)
+class BreakEven:
+    """A row of the table ``break_even``; see the module."""
+
+    application: str
+    dataset: str
+    model: str
+    candidate: str
+    rank: int
+    fit_time_s: float
+    serve_us: float
+    fastest_to_train: str
+    pays_back_after_rows: float | None
+    cheapest_from_rows: float | None
+    cheapest_to_rows: float | None
 
 
 def tabulate_break_even(ranked: list[Ranked]) -> pl.DataFrame:
@@ -43,7 +53,7 @@ def tabulate_break_even(ranked: list[Ranked]) -> pl.DataFrame:
         for position in range(len(one.contest.table.datasets))
         for row in _compare(one, position)
     ]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return write_rows(rows, BreakEven)
 
 
 def pay_back_rows(fit_s: Floats, serve_s: Floats, reference: int) -> Floats:
@@ -77,7 +87,7 @@ def find_cheapest_ranges(fit_s: Floats, serve_s: Floats) -> dict[int, tuple[floa
     return ranges
 
 
-def _compare(ranked: Ranked, dataset: int) -> list[dict[str, Any]]:
+def _compare(ranked: Ranked, dataset: int) -> list[BreakEven]:
     contest = ranked.contest
     part = contest.table.candidate_slices[dataset]
     fit_s, serve_s = _read_times(contest)
@@ -91,19 +101,19 @@ def _compare(ranked: Ranked, dataset: int) -> list[dict[str, Any]]:
     ranges = find_cheapest_ranges(fit_s, serve_s)
     frame = contest.table.frame[contest.chosen[places]]
     return [
-        {
-            "application": contest.name,
-            "dataset": contest.table.datasets[dataset],
-            "model": frame["model"][i],
-            "candidate": frame["candidate"][i],
-            "rank": int(ranked.rank[place]),
-            "fit_time_s": float(fit_s[i]),
-            "serve_us": float(serve_s[i]) * US_PER_S,
-            "fastest_to_train": frame["candidate"][fastest],
-            "pays_back_after_rows": _finite(paid[i]),
-            "cheapest_from_rows": _finite(ranges[i][0]) if i in ranges else None,
-            "cheapest_to_rows": _finite(ranges[i][1]) if i in ranges else None,
-        }
+        BreakEven(
+            application=contest.name,
+            dataset=contest.table.datasets[dataset],
+            model=frame["model"][i],
+            candidate=frame["candidate"][i],
+            rank=int(ranked.rank[place]),
+            fit_time_s=float(fit_s[i]),
+            serve_us=float(serve_s[i]) * US_PER_S,
+            fastest_to_train=frame["candidate"][fastest],
+            pays_back_after_rows=_finite(paid[i]),
+            cheapest_from_rows=_finite(ranges[i][0]) if i in ranges else None,
+            cheapest_to_rows=_finite(ranges[i][1]) if i in ranges else None,
+        )
         for i, place in enumerate(places)
     ]
 

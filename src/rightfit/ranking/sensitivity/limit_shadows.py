@@ -10,33 +10,60 @@ the winner changes. Limits on counts, of which a percentage makes no sense, are 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
+from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest, hold_contest
-from rightfit.ranking.contest.ranked import Ranked, settle_order
+from rightfit.ranking.ranked import Ranked, settle_order
+from rightfit.ranking.tables import write_rows
 
-COUNTS = ("n_threads", "min_hardware_tier")
+Direction = Literal["loosened", "tightened"]
+DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")
+COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
 
-SCHEMA = {
-    **dict.fromkeys(("application", "dataset", "metric", "kind", "direction"), pl.String),
-    **dict.fromkeys(("limit", "changed_limit"), pl.Float64),
-    **dict.fromkeys(("n_feasible", "n_feasible_changed"), pl.Int64),
-    **dict.fromkeys(("winner", "winner_changed"), pl.String),
-    **dict.fromkeys(("utility", "utility_changed"), pl.Float64),
-    "flips": pl.Boolean,
-}
+
+@dataclass(frozen=True)
+class LimitShadow:
+    """A row of the table ``limit_shadows``; see the module."""
+
+    application: str
+    dataset: str
+    metric: str
+    kind: LimitKind
+    direction: Direction
+    limit: float
+    changed_limit: float
+    n_feasible: int
+    n_feasible_changed: int
+    winner: str | None
+    winner_changed: str | None
+    utility: float | None
+    utility_changed: float | None
+    flips: bool
+
+
+@dataclass(frozen=True)
+class _First:
+    """First candidate of a dataset; no name and utility if it is not feasible."""
+
+    n_feasible: int
+    winner: str | None
+    utility: float | None
 
 
 def tabulate_limit_shadows(ranked: list[Ranked]) -> pl.DataFrame:
-    """Change every limit a little, both ways, and see who wins."""
+    """Loosen and tighten every limit a little, and find the winners."""
     rows = [row for one in ranked for row in _find_shadows(one.contest)]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return write_rows(rows, LimitShadow)
 
 
-def change_limit(value: float, kind: LimitKind, *, direction: str, change_pct: float) -> float:
+def change_limit(
+    value: float, kind: LimitKind, *, direction: Direction, change_pct: float
+) -> float:
     """Loosen or tighten a limit by a percentage of its size.
 
     >>> change_limit(20.0, "min", direction="loosened", change_pct=10)
@@ -46,48 +73,55 @@ def change_limit(value: float, kind: LimitKind, *, direction: str, change_pct: f
     return value + (1 if raises else -1) * abs(value) * change_pct / 100
 
 
-def _find_shadows(contest: Contest) -> Iterator[dict[str, Any]]:
-    before = _find_winners(contest)
-    for metric, constraint in contest.application.constraints.items():
-        if metric in COUNTS:
-            continue
-        for kind, value in constraint.limits().items():
-            for direction in ("loosened", "tightened"):
-                changed = change_limit(
-                    value, kind, direction=direction, change_pct=contest.rules.limit_change_pct
-                )
-                application = _replace_limit(contest.application, metric, kind, changed)
-                other = hold_contest(contest.table, contest.name, application, contest.rules)
-                for old, new in zip(before, _find_winners(other), strict=True):
-                    yield {
-                        "application": contest.name,
-                        "metric": metric,
-                        "kind": kind,
-                        "direction": direction,
-                        "limit": value,
-                        "changed_limit": changed,
-                        **old,
-                        **{f"{key}_changed": new[key] for key in new if key != "dataset"},
-                        "flips": old["winner"] != new["winner"],
-                    }
+def _find_shadows(contest: Contest) -> Iterator[LimitShadow]:
+    before = _find_first(contest)
+    pct = contest.rules.limit_change_pct
+    for metric, kind, limit, direction in _list_changes(contest.application):
+        changed = change_limit(limit, kind, direction=direction, change_pct=pct)
+        application = _replace_limit(contest.application, metric, kind, changed)
+        other = hold_contest(contest.table, contest.name, application, contest.rules)
+        after = _find_first(other)
+        for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
+            yield LimitShadow(
+                application=contest.name,
+                dataset=dataset,
+                metric=metric,
+                kind=kind,
+                direction=direction,
+                limit=limit,
+                changed_limit=changed,
+                n_feasible=old.n_feasible,
+                n_feasible_changed=new.n_feasible,
+                winner=old.winner,
+                winner_changed=new.winner,
+                utility=old.utility,
+                utility_changed=new.utility,
+                flips=old.winner != new.winner,
+            )
 
 
-def _find_winners(contest: Contest) -> list[dict[str, Any]]:
+def _list_changes(application: Application) -> Iterator[tuple[str, LimitKind, float, Direction]]:
+    for metric, constraint in application.constraints.items():
+        for kind, limit in constraint.limits().items() if metric not in COUNTS else ():
+            for direction in DIRECTIONS:
+                yield metric, kind, limit, direction
+
+
+def _find_first(contest: Contest) -> list[_First]:
     names = contest.table.frame["candidate"].gather(contest.chosen)
     order = settle_order(contest).order
-    winners = []
-    for dataset, part in zip(contest.table.datasets, contest.table.candidate_slices, strict=True):
+    firsts = []
+    for part in contest.table.candidate_slices:
         first = int(order[part.start])
-        qualifies = bool(contest.feasible[first])
-        winners.append(
-            {
-                "dataset": dataset,
-                "n_feasible": int(contest.feasible[part].sum()),
-                "winner": names[first] if qualifies else None,
-                "utility": float(contest.utility[first]) if qualifies else None,
-            }
+        is_feasible = bool(contest.feasible[first])
+        firsts.append(
+            _First(
+                n_feasible=int(contest.feasible[part].sum()),
+                winner=names[first] if is_feasible else None,
+                utility=float(contest.utility[first]) if is_feasible else None,
+            )
         )
-    return winners
+    return firsts
 
 
 def _replace_limit(

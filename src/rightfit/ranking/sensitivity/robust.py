@@ -12,10 +12,26 @@ mean rank.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 ORDER = ("n_feasible", "worst_rank", "mean_rank", "model")
 DESCENDING = (True, False, False, False)
+
+
+@dataclass(frozen=True)
+class FamilyComparison:
+    """A row of the table ``robust_choices``; see the module."""
+
+    application: str
+    model: str
+    n_datasets: int
+    n_feasible: int
+    mean_rank: float
+    worst_rank: int
+    won: str
+    is_robust_choice: bool
 
 
 def tabulate_robust_choices(rankings: pl.DataFrame) -> pl.DataFrame:

@@ -9,59 +9,75 @@ Table ``weight_intervals``: one row per application, dataset and objective: ``me
 (candidate; null: none is feasible), ``weight`` as in the YAML with the ends ``weight_low`` and
 ``weight_high`` between which the leader stays (null: no end on that side), the same as normalised
 shares ``share``, ``share_low``, ``share_high`` in [0, 1], and ``leader_below``, ``leader_above``:
-who leads beyond the ends (null: nobody).
+the leader beyond the ends (null: none).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.ranked import Ranked
+from rightfit.ranking.ranked import Ranked
 from rightfit.ranking.sensitivity.contenders import Contenders, find_contenders
 from rightfit.ranking.sensitivity.envelope import walk_envelope
+from rightfit.ranking.tables import write_rows
 
 _END = 1e-9  # so near to a share of 0 or 1 a change is no change
 
-SCHEMA = {
-    **dict.fromkeys(("application", "dataset", "metric", "leader"), pl.String),
-    **dict.fromkeys(("weight", "weight_low", "weight_high"), pl.Float64),
-    **dict.fromkeys(("share", "share_low", "share_high"), pl.Float64),
-    **dict.fromkeys(("leader_below", "leader_above"), pl.String),
-}
+
+@dataclass(frozen=True)
+class WeightInterval:
+    """A row of the table ``weight_intervals``; see the module."""
+
+    application: str
+    dataset: str
+    metric: str
+    leader: str | None
+    weight: float
+    weight_low: float | None = None
+    weight_high: float | None = None
+    share: float | None = None
+    share_low: float | None = None
+    share_high: float | None = None
+    leader_below: str | None = None
+    leader_above: str | None = None
 
 
 def tabulate_weight_intervals(ranked: list[Ranked]) -> pl.DataFrame:
     """Find for every objective how far its weight can move."""
     rows = [
-        {"application": one.contest.name, "dataset": dataset, **row}
+        row
         for one in ranked
-        for position, dataset in enumerate(one.contest.table.datasets)
-        for row in _find_intervals(one, position)
+        for dataset in range(len(one.contest.table.datasets))
+        for row in _find_intervals(one, dataset)
     ]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return write_rows(rows, WeightInterval)
 
 
-def _find_intervals(ranked: Ranked, dataset: int) -> list[dict[str, Any]]:
+def _find_intervals(ranked: Ranked, dataset: int) -> Iterator[WeightInterval]:
     contest = ranked.contest
     contenders = find_contenders(contest, dataset)
-    leader = int(ranked.leaders[dataset]) if len(contenders.candidate) else None
-    rows = []
     for position, (metric, goal) in enumerate(contest.application.weighted().items()):
-        row = {"metric": metric, "weight": goal.weight}
-        if leader is not None:
-            row |= _find_interval(contest, contenders, leader, position)
-        rows.append(row)
-    return rows
+        row = WeightInterval(
+            application=contest.name,
+            dataset=contest.table.datasets[dataset],
+            metric=metric,
+            leader=None,
+            weight=goal.weight,
+        )
+        is_led = len(contenders.candidate) > 0
+        leader = int(ranked.leaders[dataset])
+        yield _add_ends(row, contest, contenders, leader, position) if is_led else row
 
 
-def _find_interval(
-    contest: Contest, contenders: Contenders, leader: int, position: int
-) -> dict[str, Any]:
+def _add_ends(
+    row: WeightInterval, contest: Contest, contenders: Contenders, leader: int, position: int
+) -> WeightInterval:
     shares = contest.application.shares()
     share = float(shares[position])
     moving = contenders.worth[position]
@@ -78,16 +94,17 @@ def _find_interval(
     total_of_others = sum(weights) - weights[position]
     low = share - below[0] if below else None
     high = share + above[0] if above else None
-    return {
-        "leader": names[leader],
-        "share": share,
-        "share_low": 0.0 if low is None else low,
-        "share_high": 1.0 if high is None else high,
-        "weight_low": None if low is None else _weight_of(low, total_of_others),
-        "weight_high": None if high is None else _weight_of(high, total_of_others),
-        "leader_below": names[below[1]] if below else None,
-        "leader_above": names[above[1]] if above else None,
-    }
+    return replace(
+        row,
+        leader=names[leader],
+        share=share,
+        share_low=0.0 if low is None else low,
+        share_high=1.0 if high is None else high,
+        weight_low=None if low is None else _weight_of(low, total_of_others),
+        weight_high=None if high is None else _weight_of(high, total_of_others),
+        leader_below=names[below[1]] if below else None,
+        leader_above=names[above[1]] if above else None,
+    )
 
 
 def _find_change(

@@ -15,9 +15,8 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.applications.utility import Floats
-from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.ranked import Ranked
-from rightfit.ranking.contest.rankings import describe_profiles
+from rightfit.ranking.contest.contest import Contest, describe_chosen
+from rightfit.ranking.ranked import Ranked
 from rightfit.ranking.sensitivity.contenders import Contenders, find_contenders
 
 _UTILITIES_AT_ONCE = 4_000_000
@@ -74,7 +73,7 @@ def _tabulate(contest: Contest) -> pl.DataFrame:
     central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True)))
     text = central.select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return (
-        describe_profiles(contest)
+        describe_chosen(contest)
         .select("application", "dataset", "model", "candidate")
         .with_columns(win_share=pl.Series(shares), central_weights=text)
         .with_columns(

@@ -1,1 +1,1 @@
-"""How far measuring errors reach into utilities, ranks and chances."""
+"""How measuring errors propagate to utilities, ranks and probabilities of being best."""

@@ -103,8 +103,8 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
         spread: Widened to hold for all pairs.
 
     Returns:
-        Lowest and highest rank of each candidate: 1 + those surely better, and the number of
-        candidates less those surely worse.
+        Lowest and highest rank of each candidate: 1 + the number of significantly better
+        candidates, and the number of candidates minus the significantly worse ones.
     """
     n = len(utility)
     if spread.is_exact:
@@ -129,7 +129,7 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
 
 
 def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
-    """Tell which candidates (rows) surely rank above those of ``part`` (columns)."""
+    """Tell which candidates (rows) rank significantly above those of ``part`` (columns)."""
     gap = value[:, None] - value[None, part]
     reach = np.hypot(spread.below[:, None], spread.above[None, part])
     sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]

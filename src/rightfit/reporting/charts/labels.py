@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import words
+from rightfit.naming import words
 
 LINE_SHARE = 0.055  # height of one line of text, as a share of the chart's height
 LABEL_SHARE = 0.24  # width kept free for the labels, as a share of the chart's width
@@ -20,7 +19,7 @@ def label_winners(
     cost_range: list[float],
     quality_range: list[float],
     on_the_right: bool,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Place the labels of the winners in a column where the front leaves room.
 
     Args:

@@ -1,14 +1,17 @@
-"""Limits of the applications as dotted lines."""
+"""The applications' limits as dotted lines in a chart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import format_number, words
+from rightfit.naming import format_number, words
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.contest import find_limits
+from rightfit.ranking.contest.profile_table import read_profiles
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class LimitLine:
     """A limit an application puts on a metric.
 
     Args:
-        application: Who asks for it.
+        application: Name of the application.
         metric: Column of the profiles.
         kind: ``min`` or ``max``.
         value: The limit in the metric's unit.
@@ -28,9 +31,36 @@ class LimitLine:
     value: float
 
 
+def find_limit_lines(
+    applications: Applications, profiles: pl.DataFrame, quality: Mapping[str, Any]
+) -> list[LimitLine]:
+    """Resolve every application's limits for a dataset.
+
+    Limits on ``quality`` become limits on the dataset's own metric, which is what charts show.
+
+    Args:
+        applications: Whose limits.
+        profiles: All profiles of one dataset: a ``max_degradation`` refers to the best of them.
+        quality: The dataset's quality metric with its bounds ``worst`` and ``best``.
+
+    Returns:
+        One line per application and limit.
+    """
+    table = read_profiles(profiles)
+    lines = []
+    for name, application in applications.items():
+        for limit in find_limits(table, application):
+            metric, value = limit.metric, float(limit.bound.flat[0])
+            if metric == "quality":
+                metric = "quality_raw"
+                value = quality["worst"] + value * (quality["best"] - quality["worst"])
+            lines.append(LimitLine(name, metric, "min" if limit.is_floor else "max", value))
+    return lines
+
+
 def draw_limits(
     profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Draw limits on the cost, and those on quality that lie near any measured one.
 
     Args:
@@ -51,7 +81,7 @@ def draw_limits(
     ]
 
 
-def _limit_line(limit: LimitLine) -> dict[str, Any]:
+def _limit_line(limit: LimitLine) -> dict[str, object]:
     sign = "≤" if limit.kind == "max" else "≥"
     upright = limit.metric != "quality_raw"
     across = "y" if upright else "x"

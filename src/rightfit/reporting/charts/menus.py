@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -57,7 +57,7 @@ def behind_menu(figures: Mapping[str, Figure], *, shown: str, label: str) -> Fig
     return merged
 
 
-def _layout_of(figure: Figure) -> dict[str, Any]:
+def _layout_of(figure: Figure) -> dict[str, object]:
     """Return what a view must set so that nothing of the view before it stays."""
     layout = figure.layout.to_plotly_json()
     layout.pop("template", None)

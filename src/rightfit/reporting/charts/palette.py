@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 FAMILY_COLORS = ("#0072B2", "#009E73", "#D55E00", "#C2689B", "#A07C00", "#6A70C8")
 FAMILY_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon")
@@ -55,7 +54,7 @@ THEMES: Mapping[str, Theme] = {
     ),
 }
 
-# Charts outside the report do not know their page: colours in the middle, legible on both.
+# Charts outside the report are shown on any page: colours legible on white and on black.
 ANY_PAGE = Theme(
     ink="#747a85",
     muted="#747a85",
@@ -97,7 +96,7 @@ def marks_of(families: Iterable[str]) -> dict[str, Mark]:
     }
 
 
-def base_layout(title: str, subtitle: str = "") -> dict[str, Any]:
+def base_layout(title: str, subtitle: str = "") -> dict[str, object]:
     """Build what every chart's layout starts from: its title, and colours for any page.
 
     Args:
@@ -120,7 +119,7 @@ def base_layout(title: str, subtitle: str = "") -> dict[str, Any]:
     }
 
 
-def plotly_template(theme: Theme) -> dict[str, Any]:
+def plotly_template(theme: Theme) -> dict[str, object]:
     """Build the plotly template of a theme: transparent, quiet axes, text in the theme's ink."""
     axis = {
         "gridcolor": theme.grid,

@@ -1,4 +1,4 @@
-"""Charts of many rows under heads: where each row stands and what its axis says."""
+"""Charts of many rows under heads: the place of each row and the labels of the axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.reporting.naming import words
+from rightfit.naming import words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -40,7 +40,7 @@ def arrange_rows(
         figure: Chart whose traces stand at the places.
         placed: Rows from :func:`place_rows`, one per label.
         head: Column with the heads.
-        labels: What the axis says at each place.
+        labels: Text of the axis at each place.
         row_px: Height of one row.
     """
     n_places = max(placed["place"].to_list(), default=0) + 1

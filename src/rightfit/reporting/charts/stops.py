@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.naming import words
 from rightfit.reporting.charts.palette import ANY_PAGE, NEUTRAL, TONED, base_layout
-from rightfit.reporting.naming import words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

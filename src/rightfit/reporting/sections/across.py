@@ -7,27 +7,28 @@ import math
 
 import polars as pl
 
-from rightfit.reporting.naming import NOT_MEASURED, count, format_number, sentence_case, words
+from rightfit.naming import NOT_MEASURED, count, format_number, sentence_case, words
+from rightfit.ranking.sensitivity.break_even import BreakEven
+from rightfit.ranking.sensitivity.robust import FamilyComparison
+from rightfit.ranking.tables import read_rows
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Column, Fold, Section, Table
+from rightfit.reporting.sections.section import Fold, Section, Table, number, tabulate, text
 
 
 def build_across(results: Results) -> Section:
     """Say per application which family is the robust choice, and when training pays back."""
-    break_even = results.tables["break_even"]
+    break_even = results.tables.break_even
     return Section(
         id="across",
-        title="Across datasets, and over time",
+        title="Across datasets and over time",
         sentences=(describe_break_even(break_even),),
         points=tuple(
-            f"{sentence_case(words(name))}: {recommendation['across_datasets']['sentence']}"
+            f"{sentence_case(words(name))}. {recommendation.across_datasets.sentence}"
             for name, recommendation in results.recommendations.items()
         ),
         folds=(
-            Fold(
-                "Families across datasets", (_tabulate_families(results.tables["robust_choices"]),)
-            ),
-            Fold("Training against serving", (_tabulate_break_even(break_even),)),
+            Fold("Families across datasets", (_tabulate_families(results.tables.robust_choices),)),
+            Fold("Training time against serving time", (_tabulate_break_even(break_even),)),
         ),
     )
 
@@ -37,75 +38,48 @@ def describe_break_even(break_even: pl.DataFrame) -> str:
     winners = break_even.filter(pl.col("rank") == 1)
     slower = winners.filter(pl.col("candidate") != pl.col("fastest_to_train"))
     if not slower.height:
-        return (
-            f"{count(winners.height, 'winner')} trained fastest of all, so nothing has to pay back."
-        )
+        return f"{count(winners.height, 'winner')} trained fastest: nothing has to pay back."
     paying = slower.drop_nulls("pays_back_after_rows")
-    head = f"Of {count(slower.height, 'winner')} slower to train than another candidate"
+    head = f"Of {count(slower.height, 'winner')} that trained longer than another candidate"
     if not paying.height:
-        return f"{head} none makes up for it by serving faster."
+        return f"{head}, none compensates for it by faster serving."
     n_rows = sorted(max(1, math.ceil(rows)) for rows in paying["pays_back_after_rows"])
-    verb = "makes" if paying.height == 1 else "make"
+    verb = "compensates" if paying.height == 1 else "compensate"
     first = f"{format_number(n_rows[0])} to " if n_rows[0] < n_rows[-1] else ""
     return (
-        f"{head}, {paying.height} {verb} up for it by serving faster, after "
+        f"{head}, {paying.height} {verb} for it by faster serving, after "
         f"{first}{format_number(n_rows[-1])} predictions."
     )
 
 
 def _tabulate_families(choices: pl.DataFrame) -> Table:
-    return Table(
-        caption="Each family's rank among the families, over the datasets",
-        columns=(
-            Column("Application"),
-            Column("Family"),
-            Column("Within limits", numeric=True),
-            Column("Mean rank", numeric=True),
-            Column("Worst rank", numeric=True),
-            Column("Wins on"),
-            Column("Robust choice"),
-        ),
-        rows=tuple(
-            (
-                words(row["application"]),
-                words(row["model"]),
-                f"{row['n_feasible']} of {row['n_datasets']}",
-                format_number(row["mean_rank"]),
-                format_number(row["worst_rank"]),
-                ", ".join(words(name) for name in json.loads(row["won"])) or NOT_MEASURED,
-                "yes" if row["is_robust_choice"] else "",
-            )
-            for row in choices.to_dicts()
-        ),
+    return tabulate(
+        "Each family's rank among the families, over the datasets",
+        read_rows(choices, FamilyComparison),
+        text("Application", lambda row: words(row.application)),
+        text("Family", lambda row: words(row.model)),
+        number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
+        number("Mean rank", lambda row: format_number(row.mean_rank)),
+        number("Worst rank", lambda row: format_number(row.worst_rank)),
+        text("Wins on", lambda row: ", ".join(map(words, json.loads(row.won))) or NOT_MEASURED),
+        text("Robust choice", lambda row: "yes" if row.is_robust_choice else ""),
     )
 
 
 def _tabulate_break_even(break_even: pl.DataFrame) -> Table:
-    return Table(
-        caption="Predictions after which training and serving together take less time",
-        columns=(
-            Column("Application"),
-            Column("Dataset"),
-            Column("Candidate"),
-            Column("Rank", numeric=True),
-            Column("Training s", numeric=True),
-            Column("Serving µs a row", numeric=True),
-            Column("Pays back against"),
-            Column("After rows", numeric=True),
-        ),
-        rows=tuple(
-            (
-                words(row["application"]),
-                words(row["dataset"]),
-                row["candidate"],
-                str(row["rank"]),
-                format_number(row["fit_time_s"]),
-                format_number(row["serve_us"]),
-                row["fastest_to_train"],
-                "never"
-                if row["pays_back_after_rows"] is None
-                else format_number(row["pays_back_after_rows"]),
-            )
-            for row in break_even.to_dicts()
-        ),
+    return tabulate(
+        "Predictions after which training and serving together take less time",
+        read_rows(break_even, BreakEven),
+        text("Application", lambda row: words(row.application)),
+        text("Dataset", lambda row: words(row.dataset)),
+        text("Candidate", lambda row: row.candidate),
+        number("Rank", lambda row: str(row.rank)),
+        number("Training (s)", lambda row: format_number(row.fit_time_s)),
+        number("Serving (µs per row)", lambda row: format_number(row.serve_us)),
+        text("Compared with", lambda row: row.fastest_to_train),
+        number("Pays back after (rows)", lambda row: _describe_pay_back(row.pays_back_after_rows)),
     )
+
+
+def _describe_pay_back(n_rows: float | None) -> str:
+    return "never" if n_rows is None else format_number(n_rows)

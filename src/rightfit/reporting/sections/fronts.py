@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.reporting.application_limits import find_limit_lines
-from rightfit.reporting.charts.fronts import draw_front, pareto_front
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     count,
     format_metric,
     format_number,
@@ -17,12 +15,22 @@ from rightfit.reporting.naming import (
     serving_label,
     words,
 )
+from rightfit.reporting.charts.front_chart import draw_front, pareto_front
+from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Chart,
+    Fold,
+    Section,
+    Table,
+    number,
+    tabulate,
+    text,
+)
 
 COST = "latency_p50_ms"
-SHOWN = (
-    "quality_raw",
+COSTS = (
     "latency_p50_ms",
     "latency_p99_ms",
     "throughput_rows_per_s",
@@ -38,8 +46,9 @@ def build_fronts(results: Results) -> Section:
         id="fronts",
         title="What quality costs",
         sentences=(
-            "Filled marks are native runtimes, open marks ONNX Runtime; whiskers are 95 % "
-            "intervals; a ring is a winner; dotted lines are limits of the applications.",
+            "Each mark is a profile: filled for the native runtime, open for ONNX Runtime. "
+            "Whiskers are 95 % intervals, rings are winners, dotted lines are the applications' "
+            "limits.",
         ),
         charts=tuple(draw_front_of(results, dataset) for dataset in results.datasets),
         folds=tuple(
@@ -81,7 +90,8 @@ def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
     if not front.height:
         return f"The {metric_name(COST)} was not measured."
     cheapest, best = front.row(0, named=True), front.row(-1, named=True)
-    size = f"{count(front.height, 'profile')} of {profiles.height} on the front."
+    verb = "is" if front.height == 1 else "are"
+    size = f"{front.height} of {count(profiles.height, 'profile')} {verb} on the Pareto front."
     if front.height == 1:
         return f"{size} {best['candidate']} is both the most accurate and the fastest."
     return (
@@ -93,31 +103,18 @@ def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
 
 
 def _tabulate(results: Results, dataset: str) -> Table:
-    profiles = results.profiles.filter(pl.col("dataset") == dataset)
-    shown = [name for name in SHOWN if name in profiles]
+    profiles = results.profiles.filter(dataset=dataset)
     ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
-    titles = [
-        sentence_case(results.quality_title(dataset))
-        if name == "quality_raw"
-        else metric_title(name)
-        for name in shown
-    ]
-    return Table(
-        caption=f"Profiles of {words(dataset)}, most accurate first",
-        columns=(
-            Column("Candidate"),
-            Column("Serving"),
-            *(Column(title, numeric=True) for title in titles),
-        ),
-        rows=tuple(
-            (
-                row["candidate"],
-                serving_label(row),
-                *(
-                    format_quality(row[name]) if name == "quality_raw" else format_number(row[name])
-                    for name in shown
-                ),
-            )
-            for row in ordered.to_dicts()
-        ),
+    quality = sentence_case(results.quality_title(dataset))
+    return tabulate(
+        f"Profiles of {words(dataset)}, most accurate first",
+        ordered.to_dicts(),
+        text("Candidate", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        number(quality, lambda row: format_quality(row["quality_raw"])),
+        *(_list_metric(name) for name in COSTS if name in profiles),
     )
+
+
+def _list_metric(name: str) -> Cells:
+    return number(metric_title(name), lambda row: format_number(row[name]))

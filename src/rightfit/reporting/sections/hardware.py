@@ -1,4 +1,4 @@
-"""Section: which machine each decision needs, and what it costs."""
+"""Section: the hardware tier each winner needs, and what it costs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rightfit.profiling.hardware.tiers import Tier
-from rightfit.reporting.charts.hardware import best_by_tier, draw_tiers, last_rise
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     NOT_MEASURED,
     format_number,
     listing,
@@ -16,14 +14,25 @@ from rightfit.reporting.naming import (
     serving_label,
     words,
 )
+from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
+from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Chart,
+    Fold,
+    Section,
+    Table,
+    number,
+    tabulate,
+    text,
+)
 
 VERDICTS = ("fits", "does not fit", "not measurable")
 
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
-    """Price every winner, say what a larger machine buys, and draw it where it buys anything.
+    """Price every winner, and draw the best quality by tier where larger machines improve it.
 
     Args:
         results: The run.
@@ -34,7 +43,7 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     names = [tier.name for tier in tiers]
     return Section(
         id="hardware",
-        title="Which machine it needs, and what it costs",
+        title="Hardware tiers and costs",
         sentences=(describe_machines(results, tiers),),
         points=tuple(
             f"{sentence_case(words(name))}: "
@@ -47,22 +56,22 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
             if last_rise(mine[name]) > 1
         ),
         tables=(_tabulate_prices(results, tiers),),
-        folds=(Fold("The ladder", (_tabulate_ladder(results, tiers),)),),
+        folds=(Fold("All hardware tiers", (_tabulate_ladder(results, tiers),)),),
     )
 
 
 def describe_machines(results: Results, tiers: Sequence[Tier]) -> str:
-    """Say on how many machines the winners run within their limits and what these cost."""
+    """Say on which tiers the winners keep their limits and what these cost."""
     winners = select_winners(results.rankings)
     counts = dict(winners["hardware_tier"].value_counts().iter_rows())
     parts = [
-        f"{counts[tier.name]} on {tier.name} (US$ {tier.price_per_hour:g} an hour)"
+        f"{tier.name} for {counts[tier.name]} (US$ {tier.price_per_hour:g} per hour)"
         for tier in tiers
         if tier.name in counts
     ]
     if not parts:
-        return "No decision has a winner on the ladder, so none needs a machine."
-    return f"The winners run within their limits on the smallest tiers: {listing(parts)}."
+        return "No winner fits a tier of the ladder."
+    return f"Smallest tiers on which the winners keep their limits: {listing(parts)}."
 
 
 def _draw(results: Results, best: pl.DataFrame, tiers: Sequence[Tier], dataset: str) -> Chart:
@@ -84,23 +93,24 @@ def _draw(results: Results, best: pl.DataFrame, tiers: Sequence[Tier], dataset: 
 
 
 def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: str) -> str:
-    """Say what the best quality is on the smallest tier that runs anything, and beyond it."""
+    """Say what the best quality is on the smallest tier that runs any profile, and above it."""
     if not best.height:
-        return "Nothing is known of the machines it runs on."
+        return "the hardware tiers it runs on are not known."
     top = best.group_by("tier", maintain_order=True).agg(
         pl.col("candidate", "quality_raw").sort_by("quality_raw", descending=True).first()
     )
     first = top.row(0, named=True)
-    last = top.filter(pl.col("quality_raw") == pl.col("quality_raw").max()).row(0, named=True)
+    shown = pl.col("quality_raw").round(3)  # as it is written
+    last = top.filter(shown == shown.max()).row(0, named=True)
     head = (
         f"{first['candidate']} reaches {quality_title} {first['quality_raw']:.3f} on "
         f"{tier_names[first['tier'] - 1]}"
     )
     if last["tier"] == first["tier"]:
-        return f"{head}; larger machines buy no more."
+        return f"{head}; larger tiers do not improve it."
     return (
-        f"{head}; it takes {tier_names[last['tier'] - 1]} to reach {last['quality_raw']:.3f} "
-        f"with {last['candidate']}."
+        f"{head}; {last['candidate']} reaches {last['quality_raw']:.3f} on "
+        f"{tier_names[last['tier'] - 1]}."
     )
 
 
@@ -112,63 +122,47 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
         how="left",
         maintain_order="left",
     )
-    return Table(
-        caption="What each winner costs, if a machine of its tier is as fast as the measured one",
-        columns=(
-            Column("Application"),
-            Column("Dataset"),
-            Column("Winner"),
-            Column("Serving"),
-            Column("Tier"),
-            Column("US$ per hour", numeric=True),
-            Column("Billion rows per US$", numeric=True),
-        ),
-        rows=tuple(
-            (
-                words(row["application"]),
-                words(row["dataset"]),
-                row["candidate"],
-                serving_label(row),
-                row["hardware_tier"] or NOT_MEASURED,
-                format_number(prices.get(row["hardware_tier"])),
-                format_number(count_billion_rows(row["cost_usd_per_1m_rows"])),
-            )
-            for row in winners.to_dicts()
+    return tabulate(
+        "Cost of each winner, if a machine of its tier is as fast as the measured one",
+        winners.to_dicts(),
+        text("Application", lambda row: words(row["application"])),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Winner", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Tier", lambda row: row["hardware_tier"] or NOT_MEASURED),
+        number("US$ per hour", lambda row: format_number(prices.get(row["hardware_tier"]))),
+        number(
+            "Rows per US$",
+            lambda row: format_number(count_rows(row["cost_usd_per_1m_rows"])),
         ),
     )
 
 
-def count_billion_rows(cost_usd_per_1m_rows: float | None) -> float | None:
-    """Return how many billion rows one dollar buys.
+def count_rows(cost_usd_per_1m_rows: float | None) -> float | None:
+    """Return how many rows one US dollar buys.
 
-    >>> count_billion_rows(0.0005)
-    2.0
+    >>> count_rows(0.5)
+    2000000.0
     """
-    return 1e-3 / cost_usd_per_1m_rows if cost_usd_per_1m_rows else None
+    return ROWS_PRICED / cost_usd_per_1m_rows if cost_usd_per_1m_rows else None
 
 
 def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
-    judged = results.tables["hardware_tiers"].group_by("tier", "verdict").len()
+    judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
     n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
-    return Table(
-        caption="The ladder of the parameters, and how many profiles run on each tier",
-        columns=(
-            Column("Tier"),
-            Column("Cores", numeric=True),
-            Column("Memory (MiB)", numeric=True),
-            Column("Device"),
-            Column("US$ per hour", numeric=True),
-            *(Column(sentence_case(verdict), numeric=True) for verdict in VERDICTS),
-        ),
-        rows=tuple(
-            (
-                tier.name,
-                str(tier.n_cores),
-                format_number(tier.memory_mib),
-                tier.device,
-                format_number(tier.price_per_hour),
-                *(str(n_profiles.get((tier.name, verdict), 0)) for verdict in VERDICTS),
-            )
-            for tier in tiers
-        ),
+
+    def count_profiles(verdict: str) -> Cells:
+        return number(
+            sentence_case(verdict), lambda tier: str(n_profiles.get((tier.name, verdict), 0))
+        )
+
+    return tabulate(
+        "Hardware tiers of the parameters, and how many profiles run on each",
+        tiers,
+        text("Tier", lambda tier: tier.name),
+        number("Cores", lambda tier: str(tier.n_cores)),
+        number("Memory (MiB)", lambda tier: format_number(tier.memory_mib)),
+        text("Device", lambda tier: tier.device),
+        number("US$ per hour", lambda tier: format_number(tier.price_per_hour)),
+        *map(count_profiles, VERDICTS),
     )

@@ -1,4 +1,4 @@
-"""Section: how far the measurements can be trusted."""
+"""Section: how reliable the measurements are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     count,
     format_number,
     listing,
@@ -18,15 +18,24 @@ from rightfit.reporting.naming import (
     words,
 )
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Fold,
+    Section,
+    Table,
+    number,
+    sentence,
+    tabulate,
+    text,
+)
 
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
 MIB_PER_GIB = 1024
 ENDS = {
-    "precise": "as precise as asked for",
-    "processes": "most processes reached",
-    "time": "longest time reached",
-    "screened": "no application could choose them",
+    "precise": "requested precision reached",
+    "processes": "maximum number of processes reached",
+    "time": "time limit reached",
+    "screened": "no application could still choose the profile",
 }
 
 
@@ -34,7 +43,7 @@ def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
     return Section(
         id="measuring",
-        title="How well it was measured",
+        title="Quality of the measurements",
         sentences=(
             describe_environment(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
@@ -63,7 +72,7 @@ def describe_environment(environment: Mapping[str, Any], n_profiles: int) -> str
 
 
 def describe_thoroughness(profiles: pl.DataFrame) -> str:
-    """Say how many processes were timed, how often, and why no more were."""
+    """Say how many processes were timed, how often, and why measuring ended."""
     hows = [json.loads(text) for text in profiles["measured_how"]]
     timed = [how for how in hows if "n_processes" in how]
     if not timed:
@@ -71,12 +80,12 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     presets = listing(sorted({how["preset"] for how in timed}))
     least, most = (end(how["n_processes"] for how in timed) for end in (min, max))
     processes = count(most, "fresh process", "fresh processes")
-    ends = Counter(ENDS[how["settled"]] for how in timed)
+    counts = Counter(ENDS[how["settled"]] for how in timed).most_common()
+    ends = ", ".join(f"{end} ({n})" for end, n in counts)
     return (
-        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} a profile, each "
-        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Why "
-        f"profiles were measured no longer: "
-        f"{', '.join(f'{end} ({n})' for end, n in ends.most_common())}."
+        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} per profile, each "
+        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Why measuring "
+        f"ended, with the number of profiles: {ends}."
     )
 
 
@@ -92,7 +101,7 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
     return (
         f"{count(disturbed.height, 'profile')} of {profiles.height} {was} disturbed {causes} "
         f"while {it_was} timed ({listing(names[:6])}"
-        f"{' and others' if len(names) > 6 else ''}): take {its} latencies with caution."
+        f"{' and others' if len(names) > 6 else ''}): treat {its} latencies with caution."
     )
 
 
@@ -107,29 +116,21 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
             if f"{name}_low" in profiles and f"{name}_high" in profiles
         },
     )
-    widths = [name for name in TIMED if name in cells]
-    return Table(
-        caption="Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
-        columns=(
-            Column("Dataset"),
-            Column("Family"),
-            Column("Profiles", numeric=True),
-            Column("Disturbed", numeric=True),
-            Column("Latency calls, fewest", numeric=True),
-            *(Column(f"{sentence_case(metric_name(name))} ± %", numeric=True) for name in widths),
-        ),
-        rows=tuple(
-            (
-                words(row["dataset"]),
-                words(row["model"]),
-                str(row["n_profiles"]),
-                str(row["n_disturbed"]),
-                format_number(row["n_samples"]),
-                *(format_number(row[name]) for name in widths),
-            )
-            for row in cells.to_dicts()
-        ),
+    return tabulate(
+        "Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
+        cells.to_dicts(),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Family", lambda row: words(row["model"])),
+        number("Profiles", lambda row: str(row["n_profiles"])),
+        number("Disturbed", lambda row: str(row["n_disturbed"])),
+        number("Fewest latency calls", lambda row: format_number(row["n_samples"])),
+        *(_list_width(name) for name in TIMED if name in cells),
     )
+
+
+def _list_width(name: str) -> Cells:
+    title = f"{sentence_case(metric_name(name))} ± %"
+    return number(title, lambda row: format_number(row[name]))
 
 
 def _half_width_pct(name: str) -> pl.Expr:
@@ -139,59 +140,48 @@ def _half_width_pct(name: str) -> pl.Expr:
 def _tabulate_missing(profiles: pl.DataFrame) -> Table:
     reasons = Counter(
         (column, reason)
-        for text in profiles["null_reasons"].drop_nulls()
-        for column, reason in json.loads(text).items()
+        for texts in profiles["null_reasons"].drop_nulls()
+        for column, reason in json.loads(texts).items()
     )
-    return Table(
-        caption="Missing metrics",
-        columns=(Column("Metric"), Column("Profiles", numeric=True), Column("Why", wide=True)),
-        rows=tuple(
-            (metric_name(column), str(number), reason)
-            for (column, reason), number in reasons.most_common()
-        ),
+    return tabulate(
+        "Missing metrics",
+        reasons.most_common(),
+        text("Metric", lambda item: metric_name(item[0][0])),
+        number("Profiles", lambda item: str(item[1])),
+        sentence("Why", lambda item: item[0][1]),
     )
 
 
 def _tabulate_data(results: Results) -> Table:
-    return Table(
-        caption="Rows, features and licences",
-        columns=(
-            Column("Dataset"),
-            *(
-                Column(f"{sentence_case(split)} rows", numeric=True)
-                for split in ("train", "validation", "test")
-            ),
-            Column("Features", numeric=True),
-            Column("Quality metric"),
-            Column("Licence"),
-            Column("Version"),
-        ),
-        rows=tuple(
-            (
-                words(name),
-                *(f"{card['n_rows'][split]:,}" for split in ("train", "validation", "test")),
-                str(len(card["input_schema"]["features"])),
-                results.quality_title(name),
-                str(card["licence"]),
-                str(card["data_version"]),
-            )
-            for name, card in results.data_cards.items()
-        ),
+    def count_rows(part: str) -> Cells:
+        return number(
+            f"{sentence_case(part)} rows",
+            lambda name: f"{results.data_cards[name]['n_rows'][part]:,}",
+        )
+
+    cards = results.data_cards
+    return tabulate(
+        "Rows, features and licences",
+        cards,
+        text("Dataset", words),
+        *map(count_rows, ("train", "validation", "test")),
+        number("Features", lambda name: str(len(cards[name]["input_schema"]["features"]))),
+        text("Quality metric", results.quality_title),
+        text("Licence", lambda name: str(cards[name]["licence"])),
+        text("Version", lambda name: str(cards[name]["data_version"])),
     )
 
 
 def _tabulate_environment(environment: Mapping[str, Any]) -> Table:
-    flat = {
-        key: ", ".join(f"{name} {version}" for name, version in value.items())
-        if isinstance(value, dict)
-        else value
-        for key, value in environment.items()
-    }
-    return Table(
-        caption="Environment",
-        columns=(Column("What"), Column("Value", wide=True)),
-        rows=tuple(
-            (words(key), "none" if value in (None, [], "") else str(value))
-            for key, value in flat.items()
-        ),
+    return tabulate(
+        "Environment",
+        environment.items(),
+        text("Property", lambda item: words(item[0])),
+        sentence("Value", lambda item: _write_value(item[1])),
     )
+
+
+def _write_value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    return "none" if value in (None, [], "") else str(value)

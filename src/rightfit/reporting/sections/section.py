@@ -1,9 +1,10 @@
-"""What a section of the report consists of."""
+"""Parts of a section of the report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and what is said about it.
+    """A figure with its title and texts.
 
     Args:
         figure: What is drawn.
@@ -53,6 +54,42 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column with the text of its cell for a row."""
+
+    column: Column
+    write: Callable[[Any], str]
+
+
+def text(title: str, write: Callable[[Any], str]) -> Cells:
+    """Describe a column of words."""
+    return Cells(Column(title), write)
+
+
+def number(title: str, write: Callable[[Any], str]) -> Cells:
+    """Describe a column of numbers."""
+    return Cells(Column(title, numeric=True), write)
+
+
+def sentence(title: str, write: Callable[[Any], str]) -> Cells:
+    """Describe a column of sentences."""
+    return Cells(Column(title, wide=True), write)
+
+
+def tabulate(caption: str, rows: Iterable[object], *cells: Cells) -> Table:
+    """Write a table, one line per row.
+
+    >>> tabulate("Squares", [1, 2], number("n²", lambda n: str(n * n))).rows
+    (('1',), ('4',))
+    """
+    return Table(
+        caption=caption,
+        columns=tuple(cell.column for cell in cells),
+        rows=tuple(tuple(cell.write(row) for cell in cells) for row in rows),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Section: what the winners hang on."""
+"""Section: what would change the winners."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from rightfit.reporting.charts.sensitivity import draw_weight_intervals, draw_win_shares
-from rightfit.reporting.naming import (
+from rightfit.naming import (
     NOT_MEASURED,
     count,
+    describe_limit,
     format_metric,
+    format_share,
     listing,
     metric_name,
     sentence_case,
     words,
 )
+from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.tables import read_rows
+from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
-
-KIND_WORDS = {"min": "at least", "max": "at most", "max_degradation": "below the best by at most"}
+from rightfit.reporting.sections.section import Chart, Fold, Section, Table, number, tabulate, text
 
 
 def build_sensitivity(results: Results) -> Section:
-    """Draw shares of weight space and weight intervals, and list what changed limits change."""
+    """Draw shares of weight space and weight intervals, and list the effect of changed limits."""
     weighing = [
         name
         for name, application in results.applications.items()
@@ -31,22 +33,21 @@ def build_sensitivity(results: Results) -> Section:
     ]
     return Section(
         id="sensitivity",
-        title="What the winners hang on",
+        title="What would change the winners",
         sentences=(
-            describe_flips(results.tables["limit_shadows"], results.rules.limit_change_pct),
-            "Of a single weight: the bar is the range within which the leader stays, the tick its "
-            "share now, the name beside an end who leads beyond it.",
+            describe_flips(results.tables.limit_shadows, results.rules.limit_change_pct),
+            "Charts of single weights: the bar is the range of the weight's share within which the "
+            "leader stays, the tick its current share, and a name at an end the candidate that "
+            "leads beyond it.",
         ),
         points=tuple(_list_flips(results)),
         charts=(_draw_shares(results), *(_draw_intervals(results, name) for name in weighing)),
-        folds=(
-            Fold("What each limit does", (_tabulate_shadows(results.tables["limit_shadows"]),)),
-        ),
+        folds=(Fold("Effect of each limit", (_tabulate_shadows(results.tables.limit_shadows),)),),
     )
 
 
 def describe_flips(limit_shadows: pl.DataFrame, change_pct: float) -> str:
-    """Say how many limits would change a winner if they moved by so many percent."""
+    """Say how many limits would change a winner if they moved by ``change_pct``."""
     if not limit_shadows.height:
         return "No application has a limit."
     limits = limit_shadows.group_by("application", "dataset", "metric", "kind").agg(
@@ -61,25 +62,24 @@ def describe_flips(limit_shadows: pl.DataFrame, change_pct: float) -> str:
 
 
 def _list_flips(results: Results) -> Iterator[str]:
-    """Yield the smallest change that takes a winner's place, and who cannot lose it that way."""
+    """Yield the smallest change that changes each winner, then the winners that none changes."""
     steady = []
     for application, recommendation in results.recommendations.items():
-        for dataset, decision in recommendation["datasets"].items():
+        for dataset, decision in recommendation.datasets.items():
             where = f"{words(application)} on {words(dataset)}"
-            if decision["winner"] and decision["flips"]:
-                yield f"{sentence_case(where)}: {decision['flip']}"
-            elif decision["winner"]:
+            if decision.winner and decision.flips:
+                yield f"{sentence_case(where)}: {decision.flip}"
+            elif decision.winner:
                 steady.append(where)
     if steady:
-        verb = "stays" if len(steady) == 1 else "stay"
         yield (
-            f"{count(len(steady), 'winner')} {verb}, whichever single weight moves and whichever "
-            f"limit moves by {results.rules.limit_change_pct:g} %: {listing(steady)}."
+            f"No single weight, and no limit changed by {results.rules.limit_change_pct:g} %, "
+            f"changes {count(len(steady), 'winner')}: {listing(steady)}."
         )
 
 
 def _draw_shares(results: Results) -> Chart:
-    shares = results.tables["win_shares"]
+    shares = results.tables.win_shares
     sentence = describe_win_shares(shares)
     return Chart(
         figure=draw_win_shares(shares, marks=results.marks),
@@ -90,7 +90,7 @@ def _draw_shares(results: Results) -> Chart:
 
 
 def _draw_intervals(results: Results, application: str) -> Chart:
-    intervals = results.tables["weight_intervals"]
+    intervals = results.tables.weight_intervals
     sentence = describe_weights(intervals.filter(pl.col("application") == application))
     return Chart(
         figure=draw_weight_intervals(
@@ -106,7 +106,7 @@ def _draw_intervals(results: Results, application: str) -> Chart:
 
 
 def describe_win_shares(win_shares: pl.DataFrame) -> str:
-    """Say which winners of weight space are the surest and the least sure."""
+    """Say how many decisions have a clear winner over all weightings, and the least clear one."""
     first = (
         win_shares.sort("win_share", descending=True, maintain_order=True)
         .unique(["application", "dataset"], keep="first", maintain_order=True)
@@ -116,17 +116,16 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
         return "No candidate is within the limits."
     least = first[-1]
     n_clear = sum(row["win_share"] > 0.5 for row in first)
-    share = f"{least['win_share']:.0%}".replace("%", " %")
     return (
         f"{n_clear if n_clear < len(first) else 'All'} of {len(first)} decisions have one "
-        f"candidate that wins under more than half of all weightings. Least sure: "
+        f"candidate that wins under more than half of all weightings. Least clear: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
-        f"wins under {share}."
+        f"wins under {format_share(least['win_share'])}."
     )
 
 
 def describe_weights(intervals: pl.DataFrame) -> str:
-    """Name the weight whose change flips a leader first."""
+    """Name the weight whose smallest change gives another leader."""
     known = intervals.drop_nulls("leader")
     ends = [
         (abs(row[end] - row["share"]), row, end, row[rival])
@@ -138,7 +137,7 @@ def describe_weights(intervals: pl.DataFrame) -> str:
         return "No change of a single weight makes another candidate lead."
     _, row, end, rival = min(ends, key=lambda item: item[0])
     side = "below" if end == "share_low" else "above"
-    shares = f"{row[end]:.0%} (now {row['share']:.0%})".replace("%", " %")
+    shares = f"{format_share(row[end])} (now {format_share(row['share'])})"
     return (
         f"Nearest change: on {words(row['dataset'])} {rival} leads once "
         f"{metric_name(row['metric'])} weighs {side} {shares}."
@@ -146,30 +145,27 @@ def describe_weights(intervals: pl.DataFrame) -> str:
 
 
 def _tabulate_shadows(shadows: pl.DataFrame) -> Table:
-    return Table(
-        caption="What loosening and tightening each limit changes",
-        columns=(
-            Column("Application"),
-            Column("Dataset"),
-            Column("Limit"),
-            Column("Moved to"),
-            Column("Within limits", numeric=True),
-            Column("Winner"),
+    return tabulate(
+        "Winners after loosening and tightening each limit",
+        read_rows(shadows, LimitShadow),
+        text("Application", lambda row: words(row.application)),
+        text("Dataset", lambda row: words(row.dataset)),
+        text("Limit", lambda row: describe_limit(row.metric, row.kind, row.limit)),
+        text(
+            "Changed to",
+            lambda row: f"{row.direction}: {format_metric(row.metric, row.changed_limit)}",
         ),
-        rows=tuple(
-            (
-                words(row["application"]),
-                words(row["dataset"]),
-                f"{metric_name(row['metric'])} {KIND_WORDS[row['kind']]} "
-                f"{format_metric(row['metric'], row['limit'])}",
-                f"{row['direction']}: {format_metric(row['metric'], row['changed_limit'])}",
-                f"{row['n_feasible']} to {row['n_feasible_changed']}"
-                if row["n_feasible"] != row["n_feasible_changed"]
-                else str(row["n_feasible"]),
-                f"{row['winner_changed'] or 'none'} instead of {row['winner'] or 'none'}"
-                if row["flips"]
-                else row["winner"] or NOT_MEASURED,
-            )
-            for row in shadows.to_dicts()
-        ),
+        number("Within limits", _describe_counts),
+        text("Winner", _describe_winners),
     )
+
+
+def _describe_counts(row: LimitShadow) -> str:
+    before, after = row.n_feasible, row.n_feasible_changed
+    return str(before) if before == after else f"{before} to {after}"
+
+
+def _describe_winners(row: LimitShadow) -> str:
+    if row.flips:
+        return f"{row.winner_changed or 'none'} instead of {row.winner or 'none'}"
+    return row.winner or NOT_MEASURED

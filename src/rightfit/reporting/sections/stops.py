@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.naming import count, format_number, metric_name, words
 from rightfit.profiling.profiles.quality_interval import share_interval
 from rightfit.reporting.charts.stops import draw_stops, sum_compute
-from rightfit.reporting.naming import count, format_number, metric_name, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 

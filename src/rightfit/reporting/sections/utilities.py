@@ -1,9 +1,9 @@
-"""Section: who ranks where for each application, and through which objective."""
+"""Section: how each application ranks the candidates, and through which objectives."""
 
 from __future__ import annotations
 
-from rightfit.reporting.charts.utilities import draw_utilities
-from rightfit.reporting.naming import sentence_case, words
+from rightfit.naming import sentence_case, words
+from rightfit.reporting.charts.utility_chart import draw_utilities
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Section
 
@@ -14,9 +14,9 @@ def build_utilities(results: Results) -> Section:
         id="utilities",
         title="Where the utility comes from",
         sentences=(
-            "A bar is a candidate in its best serving configuration for the application; its "
-            "parts are what each objective contributes. The mark at its end has the colour of the "
-            "family and the 95 % interval. Pale bars break a limit.",
+            "Each bar is a candidate in its best serving configuration for the application; its "
+            "parts are the contributions of the objectives. The mark at its end has the colour of "
+            "the family and the 95 % interval of the utility. Pale bars break a limit.",
         ),
         charts=tuple(draw_utilities_of(results, name) for name, _ in results.applications.items()),
     )
@@ -24,12 +24,12 @@ def build_utilities(results: Results) -> Section:
 
 def draw_utilities_of(results: Results, application: str) -> Chart:
     """Draw an application's utilities; the caption is its decisions in words."""
-    decisions = results.recommendations[application]["datasets"]
-    sentences = " ".join(decision["sentence"] for decision in decisions.values())
+    decisions = results.recommendations[application].datasets
+    sentences = " ".join(decision.sentence for decision in decisions.values())
     return Chart(
         figure=draw_utilities(
             results.rankings,
-            results.tables["utility_breakdown"],
+            results.tables.utility_breakdown,
             application=application,
             marks=results.marks,
         ),

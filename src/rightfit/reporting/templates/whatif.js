@@ -23,8 +23,9 @@
 
   function write(value, metric) {
     const { unit } = data.metrics[metric];
-    const digits = Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 };
-    return `${value.toLocaleString("en", digits)} ${unit}`.trim();
+    const [size, letter] = [[1e12, "T "], [1e9, "G "], [1e6, "M "], [1e4, "k "]].find(([least]) => Math.abs(value) >= least) ?? [1, ""];
+    const number = value / (letter === "k " ? 1e3 : size);
+    return `${number.toLocaleString("en", { maximumSignificantDigits: 3 })} ${letter}${unit}`.trim();
   }
 
   // A slider runs from 0 to STEPS; limits that span decades move on a log scale.
@@ -86,7 +87,7 @@
     const before = Ranking.rank(profiles, original())[0];
     const ranked = Ranking.rank(profiles, current);
     const changed = title(before) !== title(ranked[0]);
-    const verdict = changed ? `${title(ranked[0])} instead of ${title(before)}` : `${title(before)} stays`;
+    const verdict = changed ? `${title(ranked[0])} instead of ${title(before)}` : `${title(before)} still wins`;
     const bars = ranked.slice(0, 4).map((candidate) => {
       const utility = Number.isNaN(candidate.utility) ? 0 : candidate.utility;
       const bar = element("span", { className: "bar" });

@@ -16,8 +16,9 @@ from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.quality import QualityMetric
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.profiles.cell_profiles import Cell, profile_cell
-from rightfit.profiling.profiles.jobs import Serving, Store
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.measuring.state import Store
+from rightfit.profiling.profiles.cell_profiles import ProfiledCell, profile_cell
 from rightfit.tuning.experiment.recording import FINAL
 
 _NAME = re.compile(r"(\d+)@(\d+)$")  # index @ checkpoint
@@ -100,13 +101,13 @@ def _profile(
 ) -> pl.DataFrame:
     bundles: dict[str, Bundle] = {name: read_bundle(path) for name, path in paths.items()}
     profiles = profile_cell(
-        Cell(
+        ProfiledCell(
             dataset=cell.dataset,
             data_version=cell.data_version,
             candidates=bundles,
             labels=cell.labels,
             quality=cell.quality,
-            trials={},
+            fit_metrics={},
             environment_id=cell.environment_id,
             devices=("cpu",),
             seed=0,

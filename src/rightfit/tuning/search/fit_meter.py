@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.worker.memory import read_memory, reset_peak
+from rightfit.profiling.worker.meters.memory import read_memory, reset_peak
 
 _NS_PER_S = 1_000_000_000
 

@@ -15,8 +15,8 @@ from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.hardware.tiers import Ladder
-from rightfit.profiling.profiles.jobs import plan_servings
-from rightfit.profiling.worker.gpu import list_devices
+from rightfit.profiling.measuring.jobs import plan_servings
+from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.judge.demand import Demand
 from rightfit.tuning.search.known_quality import find_known_quality

@@ -18,13 +18,13 @@ import numpy as np
 from rightfit.families.bundle import Bundle, add_onnx
 from rightfit.families.family import Rows
 from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import Job
+from rightfit.profiling.measuring.jobs import Serving as JobServing
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.cell_profiles import set_costs
-from rightfit.profiling.profiles.jobs import Job
-from rightfit.profiling.profiles.jobs import Serving as JobServing
 from rightfit.profiling.profiles.profile import Profile
-from rightfit.profiling.worker.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.tuning.judge.demand import Demand
 from rightfit.tuning.judge.observed import SERVED_COLUMNS, Serving
 
@@ -69,15 +69,15 @@ class ShortBench:
             measurement.visit()
         state = measurement.state
         n_loads = self.demand.measuring.server.n_processes
-        while len(state["server"]) < n_loads and state["error"] is None:
+        while len(state.server) < n_loads and state.error is None:
             state = measure_under_load(job.subject, self.bench, state)
-        if state["error"] is not None:
-            logger.warning("%s could not be measured: %s", job.subject.label, state["error"])
+        if state.error is not None:
+            logger.warning("%s could not be measured: %s", job.subject.label, state.error)
         profile = Profile()
         devices = {serving[2] for serving in self.demand.servings}
         set_costs(profile, job, state, self.bench, tiers=self.demand.tiers, devices=devices)
         values = {column: profile.values.get(column) for column in SERVED_COLUMNS}
-        seconds = sum(done["total_ms"] for done in state["rounds"]) / 1e3
+        seconds = sum(done.total_ms for done in state.rounds) / 1e3
         return {column: value for column, value in values.items() if value is not None}, seconds
 
     def _export(self, bundle: Bundle) -> Bundle:

@@ -1,0 +1,108 @@
+"""What the log tells of measuring: each job's end, what screening saved, what measuring cost."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Sequence
+
+from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.measuring.jobs import Job
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.measuring.stopping import is_disturbed, per_process, usable_rounds
+from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
+
+logger = logging.getLogger(__name__)
+
+
+def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, count: str) -> None:
+    """Log that a job is over.
+
+    Args:
+        job: The job.
+        state: Its final state.
+        settings: How it was measured.
+        count: How many jobs are over, like ``3/12``.
+    """
+    if state.error is not None:
+        logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, state.error)
+        return
+    rounds = usable_rounds(state.rounds, settings)
+    p50 = median_interval(per_process(rounds, 0.5))
+    logger.info(
+        "%s %s %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
+        job.cell,
+        count,
+        job.candidate,
+        job.serving,
+        p50.value / NS_PER_MS,
+        p50.half_width_pct,
+        len(rounds),
+        ", disturbed" if any(is_disturbed(r, state.rounds, settings) for r in rounds) else "",
+    )
+
+
+def log_savings(cell: str, states: Sequence[MeasurementState]) -> None:
+    """Log how many jobs were screened out, and what that saved."""
+    n_screened = sum(state.settled == "screened" for state in states)
+    if n_screened:
+        logger.info(
+            "%s: no application could choose %d of %d profiles after a short screening; skipping "
+            "them saved about %.0f s of measuring.",
+            cell,
+            n_screened,
+            len(states),
+            saved_by_screening_s(states),
+        )
+
+
+def saved_by_screening_s(states: Sequence[MeasurementState]) -> float:
+    """Estimate the measuring time that the screened-out jobs would have taken.
+
+    Args:
+        states: States of all jobs, settled.
+
+    Returns:
+        For each screened-out job, the processes it made fewer than the others on average, at its
+        own mean time per process.
+    """
+    refined = [len(s.rounds) for s in states if s.rounds and s.settled != "screened"]
+    if not refined:
+        return 0.0
+    n_usual = sum(refined) / len(refined)
+    saved_ms = 0.0
+    for state in states:
+        n_made = len(state.rounds)
+        if state.settled == "screened":
+            mean_ms = sum(r.total_ms for r in state.rounds) / n_made
+            saved_ms += max(0.0, n_usual - n_made) * mean_ms
+    return saved_ms / MS_PER_S
+
+
+def describe_cost(rounds: Sequence[FinishedRound], *, total_s: float) -> str:
+    """Describe where the time of some measuring processes went, and what timing adds to a call.
+
+    Args:
+        rounds: The processes' results, at least one.
+        total_s: Wall time of all of it: processes, waiting for others, judging quality.
+
+    Returns:
+        One sentence.
+    """
+    timing_s = sum(_timing_ms(r) for r in rounds) / MS_PER_S
+    opening_s = sum(r.load.wall_ms + r.warm_up.ms for r in rounds) / MS_PER_S
+    within_s = sum(r.total_ms for r in rounds) / MS_PER_S
+    overhead_ns = statistics.median(r.overhead_ns for r in rounds)
+    p50_ns = statistics.median(per_process(rounds, 0.5))
+    return (
+        f"{len(rounds)} processes took {total_s:.1f} s: {timing_s:.1f} s timing, {opening_s:.1f} s "
+        f"opening and warming up, {within_s - timing_s - opening_s:.1f} s preparing and probing, "
+        f"{total_s - within_s:.1f} s starting, waiting and judging; timing adds {overhead_ns:.0f} "
+        f"ns to a call ({100 * overhead_ns / p50_ns:.2g} % of the median p50 of "
+        f"{p50_ns / NS_PER_MS:.3g} ms)"
+    )
+
+
+def _timing_ms(finished: FinishedRound) -> float:
+    return sum(phase.wall_ms for phase in (finished.latency, *finished.batches))

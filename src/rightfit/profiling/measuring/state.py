@@ -1,0 +1,111 @@
+"""What is known of a measurement: its rounds, its load tests, and why it is over.
+
+A measurement is a list of *rounds*, one fresh process each. Its state is stored after each of them,
+so that it is continued after an interruption and never measured twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from rightfit.profiling.hardware.tiers import LimitTrial
+from rightfit.profiling.worker.codec import Plain, Record, from_plain, to_plain
+from rightfit.profiling.worker.results import ProcessResult, ServerResult
+
+logger = logging.getLogger(__name__)
+
+# Why no further process is needed: precise enough, as many processes or as much time as allowed, or
+# no application could choose it.
+Settled = Literal["precise", "processes", "time", "screened"]
+
+
+class Store(Protocol):
+    """Keeps JSON documents by key, each as soon as it is known."""
+
+    def get(self, key: str) -> Plain | None:
+        """Return the document of a key, ``None`` when there is none."""
+
+    def put(self, key: str, document: Plain) -> None:
+        """Keep a document, replacing the one of the same key."""
+
+
+@dataclass(frozen=True)
+class FinishedRound(ProcessResult):
+    """What one process found, and what its parent saw of it.
+
+    Args:
+        percentiles_ns: Latency percentiles by share; ``None``: too few calls.
+        kept_ns: All its calls where they are few, so that percentiles it cannot hold alone can be
+            read from the calls of all processes together.
+        base_resident_mib: Resident memory of the empty worker.
+        base_peak_mib: Highest resident memory of the empty worker.
+        busy_cores: Cores in use on the whole machine, the most of any visit; ``None``: unknown.
+        steal_share: Cores the hypervisor gave to others, likewise.
+    """
+
+    percentiles_ns: dict[float, float | None]
+    kept_ns: tuple[int, ...] | None
+    base_resident_mib: float
+    base_peak_mib: float
+    busy_cores: float | None
+    steal_share: float | None
+
+
+@dataclass(frozen=True)
+class MeasurementState:
+    """What is known of one model under one serving configuration.
+
+    Args:
+        rounds: One per process, in the order of measuring.
+        n_retries: Rounds that others made up for because they were disturbed.
+        is_noisy: Whether waiting for a quiet machine was in vain.
+        settled: Why no further round is needed; ``None`` while one is.
+        screened_for: Fingerprint of the choice that screened it out; empty when none did.
+        error: Why it cannot be measured.
+        server: Load tests, one per process.
+        limits: Runs under the memory of a tier, by :func:`limit_key`.
+    """
+
+    rounds: tuple[FinishedRound, ...] = ()
+    n_retries: int = 0
+    is_noisy: bool = False
+    settled: Settled | None = None
+    screened_for: str = ""
+    error: str | None = None
+    server: tuple[ServerResult, ...] = ()
+    limits: dict[str, LimitTrial] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be measured."""
+        return self.settled is not None or self.error is not None
+
+    @property
+    def wants_no_more(self) -> bool:
+        """Whether it failed or no application could choose it: nothing else is worth trying."""
+        return self.settled == "screened" or self.error is not None
+
+
+def load_record(store: Store, key: str, kind: type[Record]) -> Record | None:
+    """Return the record stored under a key, ``None`` when there is none that can be read.
+
+    Args:
+        store: Where it is kept.
+        key: Its key.
+        kind: Its dataclass.
+    """
+    document = store.get(key)
+    if document is None:
+        return None
+    try:
+        return from_plain(kind, document)
+    except (ValueError, TypeError, AttributeError) as err:
+        logger.warning("Measuring again: the stored result %s has an unknown form (%s).", key, err)
+        return None
+
+
+def save_record(store: Store, key: str, record: object) -> None:
+    """Store a record under a key."""
+    store.put(key, to_plain(record))

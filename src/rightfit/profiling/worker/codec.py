@@ -1,0 +1,62 @@
+"""Records to plain JSON types and back: the one codec of the worker's pipes and of the store.
+
+A dataclass becomes an object of its fields, a tuple a list. Reading follows the type hints, ignores
+fields that the record does not have, and takes a field's default where it is absent, so that what
+was stored before a field was added can still be read. It uses the standard library only: whatever a
+measuring process imports counts as its memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
+Plain = Any  # what json.loads returns
+
+
+def to_plain(record: object) -> Plain:
+    """Return a dataclass as plain JSON types."""
+    return dataclasses.asdict(typing.cast(Any, record))
+
+
+def from_plain(kind: type[Record], plain: Plain) -> Record:
+    """Read a record of a dataclass from plain JSON types.
+
+    Args:
+        kind: The dataclass.
+        plain: What :func:`to_plain` made of it, also after a round trip through JSON.
+
+    Raises:
+        ValueError: If ``plain`` is no object, or lacks a field without a default.
+    """
+    fields = dataclasses.fields(typing.cast(Any, kind))
+    if not isinstance(plain, dict):
+        raise ValueError(f"{kind.__name__} must be a JSON object, but got {type(plain).__name__}.")
+    missing = [f.name for f in fields if f.name not in plain and _is_required(f)]
+    if missing:
+        raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
+    hints = typing.get_type_hints(kind)
+    return kind(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields if f.name in plain})
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
+
+
+def _read(hint: Any, plain: Plain) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if plain is None:
+        return None
+    if dataclasses.is_dataclass(hint):
+        return from_plain(typing.cast(Any, hint), plain)
+    if origin is types.UnionType:  # of one type and None
+        return _read(arguments[0], plain)
+    if origin is tuple:
+        return tuple(_read(arguments[0], item) for item in plain)
+    if origin is dict:
+        kind_of_key, kind_of_value = arguments
+        return {kind_of_key(key): _read(kind_of_value, item) for key, item in plain.items()}
+    return plain

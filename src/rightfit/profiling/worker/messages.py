@@ -1,0 +1,213 @@
+"""Requests to a measuring process and its answers, one line of JSON each.
+
+A line is an object of one key, the name of the record's class: ``{"Predicted": {"n_rows": 3}}``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rightfit.profiling.worker.codec import from_plain, to_plain
+from rightfit.profiling.worker.results import ProcessResult, ServerResult, StepsPhase
+from rightfit.profiling.worker.units import NS_PER_MS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A task for a fresh process."""
+
+    factory: str  # module:function of what is measured
+    arguments: dict[str, Any]  # of that function, JSON types
+    memory_limit_mib: float | None = None  # RLIMIT_DATA of the process
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest(Request):
+    """A task with a model, which the factory opens."""
+
+    rows: str  # path of a .npy of the float32 rows to answer
+
+
+@dataclass(frozen=True)
+class TimingLimits:
+    """How long to time calls."""
+
+    min_calls: int  # unless max_ms is over before
+    min_ms: float
+    max_ms: float  # no further call is started afterwards
+
+    @property
+    def min_ns(self) -> int:
+        """Shortest time in nanoseconds."""
+        return int(self.min_ms * NS_PER_MS)
+
+    @property
+    def max_ns(self) -> int:
+        """Longest time in nanoseconds."""
+        return int(self.max_ms * NS_PER_MS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureRequest(ModelRequest):
+    """Measure one model: loading, single rows, batches, memory."""
+
+    n_visits: int  # that share the calls of one row
+    warm_up_max_ms: float  # of a visit
+    slow_wait_max_ms: float  # for a fast core
+    probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
+    latency: TimingLimits  # calls of one row, of all visits together
+    batch: TimingLimits  # calls of each batch size
+    batch_sizes: tuple[int, ...]  # rising
+    batch_max_call_ms: float  # a batch size whose call would take longer is not tried
+    files_mib: float | None  # what an earlier process found; None: look
+    samples: str  # path of the .npy to write the latencies in nanoseconds to
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictRequest(ModelRequest):
+    """Answer all rows, so that quality can be judged in the serving runtime."""
+
+    answers: str  # path of the .npy to write
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOnceRequest(ModelRequest):
+    """Answer one row and one batch: does the model run at all under the memory limit?"""
+
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerRequest(ModelRequest):
+    """Serve random arrivals at a fixed rate, then find the highest rate within a p99 limit."""
+
+    warm_up_max_ms: float
+    rate_per_s: float
+    p99_limit_ms: float
+    n_requests: int  # at each of both rates
+    rate_error_pct: float  # standard error of the highest rate that ends the search
+    max_s: float  # of all trials
+    seed: int  # of the arrivals
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsRequest(Request):
+    """Train for a stretch."""
+
+    n_rows: int
+    probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
+
+
+@dataclass(frozen=True)
+class VisitRequest:
+    """Visit a process that stayed, by its number."""
+
+    child: int
+
+
+@dataclass(frozen=True)
+class LeaveRequest:
+    """End a process that stayed, by its number."""
+
+    child: int
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A worker's first line: the empty process."""
+
+    cores: tuple[int, ...]  # it runs on
+    base_resident_mib: float
+    base_peak_mib: float
+    base_anonymous_mib: float  # that no file backs; 0 where unknown
+    import_ms: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed."""
+
+    error: str  # in one line
+    detail: str = ""  # traceback
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visited:
+    """A visit of a :class:`MeasureRequest` is over."""
+
+    probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last visit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(Visited):
+    """The process stays to be visited again."""
+
+    child: int = 0  # its number, filled in by its worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Visited):
+    """The last visit is over."""
+
+    result: ProcessResult
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """All rows were answered."""
+
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class RanOnce:
+    """The model ran."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A stretch of training is over."""
+
+    steps: StepsPhase
+    probe_looks_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Left:
+    """The process that stayed has ended."""
+
+    status: int  # negative for a signal's number
+
+
+Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | StepsRequest
+Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Trained | Left
+
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest, StepsRequest),
+        *(VisitRequest, LeaveRequest, Hello),
+        *(Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Trained, Left),
+    )
+}
+
+
+def write_message(message: object) -> str:
+    r"""Return a message as a line.
+
+    >>> write_message(Predicted(n_rows=3))
+    '{"Predicted": {"n_rows": 3}}\n'
+    """
+    return json.dumps({type(message).__name__: to_plain(message)}) + "\n"
+
+
+def read_message(line: str) -> Any:
+    """Return the message of a line.
+
+    >>> read_message(write_message(Failure("no such file")))
+    Failure(error='no such file', detail='')
+    """
+    [(name, plain)] = json.loads(line).items()
+    return from_plain(KINDS[name], plain)

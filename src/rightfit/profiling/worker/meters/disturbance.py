@@ -1,0 +1,141 @@
+"""Run-queue delay and load of the cores: did another process take them during timing?
+
+The signal is the run-queue delay: time in which a thread of the measured process was ready to run
+and had no core. It is near zero on a quiet machine (0.0005 of the wall time) and follows the
+slow-down closely, where steal, pressure and involuntary switches do not. ``/proc/self/schedstat``
+covers the main thread only, so the delay is summed over all threads.
+
+The load of the other processes, seen on all cores before timing starts, is the second signal: two
+threads that share a core with another process collapse, so timing waits for quiet first.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def read_run_delay_ns() -> int | None:
+    """Return the run-queue delay of all living threads of this process, ``None`` where unknown."""
+    try:
+        tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - runs inside timed phases
+    except OSError:
+        return None
+    total_ns = 0
+    for task in tasks:
+        try:
+            with open(f"/proc/self/task/{task}/schedstat", encoding="ascii") as file:  # noqa: PTH123 - runs inside timed phases
+                total_ns += int(file.read().split()[1])
+        except OSError:  # the thread ended, or the kernel keeps no statistics
+            continue
+    return total_ns
+
+
+def delay_share(start_ns: int | None, end_ns: int | None, wall_ns: int) -> float | None:
+    """Return the run-queue delay of a phase as a share of its wall time.
+
+    Args:
+        start_ns: Reading at the start, ``None`` when unknown.
+        end_ns: Reading at the end.
+        wall_ns: Wall time of the phase, above 0.
+
+    Returns:
+        Delay divided by wall time, summed over threads (so it may exceed 1), never negative
+        although a thread that ended takes its delay with it; ``None`` when unknown.
+
+    >>> delay_share(0, 5, 100)
+    0.05
+    """
+    if start_ns is None or end_ns is None:
+        return None
+    return max(0, end_ns - start_ns) / wall_ns
+
+
+@dataclass(frozen=True)
+class CoreTimes:
+    """What the cores did since the machine started, in seconds summed over cores.
+
+    Args:
+        wall_s: Monotonic clock.
+        busy_s: Time in which the cores ran something.
+        steal_s: Time the hypervisor gave to others although a core was ready.
+    """
+
+    wall_s: float
+    busy_s: float
+    steal_s: float
+
+
+def parse_stat(text: str, *, wall_s: float) -> CoreTimes:
+    """Read the first line of ``/proc/stat``.
+
+    Args:
+        text: Content of the file.
+        wall_s: Monotonic clock at the reading.
+    """
+    ticks = [int(value) for value in text.split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
+    busy = user + nice + system + irq + softirq + steal
+    return CoreTimes(wall_s, busy / TICKS_PER_S, steal / TICKS_PER_S)
+
+
+def read_core_times() -> CoreTimes | None:
+    """Read what the machine's cores did, ``None`` where the system hides it."""
+    try:
+        text = (PROC / "stat").read_text(encoding="ascii")
+    except OSError:
+        return None
+    return parse_stat(text, wall_s=time.monotonic())
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Outcome of waiting for a quiet machine.
+
+    Args:
+        busy_cores: Cores in use by others at the last look, ``None`` when unknown.
+        waited_s: Seconds waited.
+        is_quiet: Whether the last look was quiet, or unknown.
+    """
+
+    busy_cores: float | None
+    waited_s: float
+    is_quiet: bool
+
+
+def wait_for_quiet(
+    *,
+    max_busy_cores: float,
+    max_wait_s: float,
+    look_s: float,
+    read: Callable[[], CoreTimes | None] = read_core_times,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Quiet:
+    """Look at the machine's cores until others leave them alone, or the wait is over.
+
+    Args:
+        max_busy_cores: Cores in use, on average over a look, that still count as quiet.
+        max_wait_s: Longest wait after the first look.
+        look_s: Length of one look; the kernel counts in ticks of 10 ms, so not below 0.05 s.
+        read: Reads the cores' times; tests pass a fake.
+        sleep: Waits the given seconds; tests pass a fake.
+    """
+    waited_s = 0.0
+    while True:
+        before = read()
+        sleep(look_s)
+        after = read()
+        if before is None or after is None or not after.wall_s > before.wall_s:
+            return Quiet(None, waited_s, is_quiet=True)
+        busy_cores = (after.busy_s - before.busy_s) / (after.wall_s - before.wall_s)
+        if busy_cores <= max_busy_cores:
+            return Quiet(busy_cores, waited_s, is_quiet=True)
+        if waited_s >= max_wait_s:
+            return Quiet(busy_cores, waited_s, is_quiet=False)
+        waited_s += look_s

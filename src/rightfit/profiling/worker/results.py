@@ -1,0 +1,132 @@
+"""What a measuring process finds: the records of its phases.
+
+They inherit from each other, so that each is one flat object in JSON. Growth of memory is that of
+resident memory above the empty worker's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a stretch of a measuring process took."""
+
+    wall_ms: float
+    cpu_ms: float  # of the process tree
+    cores: float  # in use on average
+    delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
+    n_voluntary_switches: int  # times the process gave a core away, waiting
+    n_involuntary_switches: int  # times a core was taken from it
+
+
+@dataclass(frozen=True)
+class LoadPhase(Phase):
+    """Opening the model and answering the first row."""
+
+    load_time_ms: float  # from opening to the first answer
+    first_call_ms: float
+    memory_mib: float  # growth that stays
+    peak_memory_mib: float  # highest growth
+
+
+@dataclass(frozen=True)
+class WarmUpTotal:
+    """All warm-ups of a process."""
+
+    n_calls: int
+    ms: float
+    is_steady: bool  # whether the calls had stopped getting faster each time
+
+
+@dataclass(frozen=True)
+class TimedPhase(Phase):
+    """A phase whose calls were timed."""
+
+    n_calls: int  # that count
+    probe_ns: float  # the speed probe's work beside them
+    peak_memory_mib: float  # highest growth
+
+
+@dataclass(frozen=True)
+class StreamPhase(TimedPhase):
+    """Calls of one row (``single_stream``)."""
+
+    n_calls_made: int
+    slow_share: float  # of the calls that count, made while the core was slow
+
+
+@dataclass(frozen=True)
+class DeviceFigures:
+    """What the meters of a device read; ``None`` where there is no figure."""
+
+    gpu_util_pct: float | None = None
+    gpu_memory_mib: float | None = None
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPhase(DeviceFigures, TimedPhase):
+    """Calls of one batch size (``offline``)."""
+
+    batch_size: int
+    rows_per_s: float  # rows answered / time of all calls
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """What one process found about its model."""
+
+    load: LoadPhase
+    warm_up: WarmUpTotal
+    latency: StreamPhase
+    batches: tuple[BatchPhase, ...]  # sizes rise
+    files_mib: float  # resident memory of files that the empty worker did not have
+    device_reasons: dict[str, str]  # why a figure of DeviceFigures is unknown
+    overhead_ns: float  # that timing adds to a call
+    probe_full_ns: float  # the speed probe's work at full speed
+    total_ms: float  # wall time of all visits
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedRate:
+    """What one process found at the fixed rate of arrivals."""
+
+    p99_ms: float | None = None  # of the queue at that rate
+    served_p99_ms: float | None = None  # of the requests that were served, without a replay
+    utilisation: float  # share of time the server was busy; above 1 when it could not keep up
+    n_requests: int = 0  # behind the p99
+    reason: str | None = None  # why there is no p99
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateFound:
+    """What one process found in the search for the highest rate of arrivals."""
+
+    rate_per_s: float | None = None
+    utilisation: float | None = None  # at that rate
+    error: float | None = None  # relative standard error that the number of services leaves
+    is_capped: bool = False  # the limit is still met at the utilisation where the search ends
+    n_services: int = 0  # service times behind it
+    n_trials: int
+    reason: str | None = None  # why there is no rate
+
+
+@dataclass(frozen=True)
+class ServerResult:
+    """What one process found under random arrivals (``server``)."""
+
+    fixed: FixedRate
+    highest: RateFound
+
+
+@dataclass(frozen=True)
+class StepsPhase(Phase):
+    """Training steps of one batch size."""
+
+    n_steps: int
+    step_time_ms: float
+    peak_memory_mib: float  # highest growth
+    probe_ns: float  # the speed probe's work beside them
+    probe_full_ns: float  # the same at full speed

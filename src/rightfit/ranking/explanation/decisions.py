@@ -1,0 +1,170 @@
+"""Decisions: what a ranking recommends per application and dataset, and its form as JSON.
+
+The document ``recommendations.json`` is ``{application: recommendation}``; these models are the one
+home of its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from rightfit.naming import serving_label
+from rightfit.ranking.applications.applications import LimitKind
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class RankedCandidate(_Part):
+    """A candidate in the serving configuration chosen for the application.
+
+    ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
+    ``p_best`` is the probability of being the best feasible candidate, ``rank_low`` to
+    ``rank_high`` the ranks within the measuring errors.
+    """
+
+    candidate: str
+    model: str
+    runtime: str
+    n_threads: int
+    device: str
+    hardware_tier: str | None
+    utility: float | None
+    utility_low: float | None
+    utility_high: float | None
+    p_best: float
+    rank_low: int
+    rank_high: int
+    reason: str
+    metrics: dict[str, float | None]
+
+    @property
+    def label(self) -> str:
+        """Name and serving configuration."""
+        return f"{self.candidate} ({serving_label(self.runtime, self.n_threads, self.device)})"
+
+
+class BrokenLimit(_Part):
+    """A limit that a candidate breaks; values are ``None`` where nothing was measured."""
+
+    metric: str
+    kind: LimitKind
+    limit: float | None
+    value: float | None
+    amount: float | None
+    relative: float | None  # the amount as a share of the limit
+
+
+class NearestMiss(RankedCandidate):
+    """The candidate that breaks its limits by the least share of them in sum."""
+
+    violations: list[BrokenLimit]
+
+
+class Relaxation(_Part):
+    """A limit to relax so that a certain profile qualifies.
+
+    ``limit`` is written as in the YAML, ``needed`` in the same terms is what the profile would
+    meet, ``excess`` their difference in the metric's unit.
+    """
+
+    metric: str
+    kind: LimitKind
+    limit: float
+    needed: float
+    excess: float
+
+
+class NearestProfile(_Part):
+    """The profile that qualifies once the fewest limits are relaxed, and which these are."""
+
+    candidate: str
+    runtime: str
+    n_threads: int
+    device: str
+    limits: list[Relaxation]
+
+
+class Flip(_Part):
+    """A change of one weight or limit that changes the winner.
+
+    ``beyond`` is the value past which it changes, or at which it was tried; ``winner`` is ``None``
+    where no candidate would qualify; ``change_pct`` is signed.
+    """
+
+    kind: Literal["weight", "limit"]
+    metric: str
+    now: float
+    beyond: float
+    winner: str | None
+    change_pct: float
+    sentence: str
+
+
+class Decision(_Part):
+    """What is recommended to one application on one dataset.
+
+    ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
+    every measurement the application needs. ``tied_with`` names the candidates that the
+    measurements cannot distinguish from the winner. ``flips`` start with the smallest change;
+    ``flip`` is that one in a sentence.
+    """
+
+    outcome: Literal["winner", "none_qualifies"]
+    sentence: str
+    winner: RankedCandidate | None
+    runner_up: RankedCandidate | None
+    tied_with: list[str]
+    nearest_miss: NearestMiss | None
+    relax: NearestProfile | None
+    flips: list[Flip]
+    flip: str
+
+    @property
+    def subject(self) -> RankedCandidate | None:
+        """The winner, else the nearest miss; ``None`` where every candidate lacks a measurement."""
+        return self.winner or self.nearest_miss
+
+
+class AcrossDatasets(_Part):
+    """How the families of an application compare over its datasets."""
+
+    winning_family: dict[str, str | None]
+    winner_changes: bool
+    robust_choice: str | None
+    mean_rank: float | None
+    worst_rank: int | None
+    sentence: str
+
+
+class Recommendation(_Part):
+    """The decisions for one application, by dataset."""
+
+    description: str
+    scenario: str
+    datasets: dict[str, Decision]
+    across_datasets: AcrossDatasets
+
+
+Recommendations = Mapping[str, Recommendation]  # by application
+
+_DOCUMENT = TypeAdapter(dict[str, Recommendation])
+
+
+def write_recommendations(recommendations: Recommendations) -> dict[str, object]:
+    """Return recommendations as plain JSON types."""
+    document: dict[str, object] = _DOCUMENT.dump_python(dict(recommendations), mode="json")
+    return document
+
+
+def read_recommendations(document: object) -> Recommendations:
+    """Read recommendations from plain JSON types.
+
+    Raises:
+        ValueError: If the document has another form; names the place.
+    """
+    return _DOCUMENT.validate_python(document)

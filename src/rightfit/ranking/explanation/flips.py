@@ -1,0 +1,73 @@
+"""Flips: what would change the winner, a sentence each, the smallest change first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rightfit.naming import describe_limit, format_number, metric_name, metric_unit
+from rightfit.ranking.explanation.decisions import Flip
+from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
+
+NO_FLIP = "No change of a single weight, and none of a single limit by {:g} %, changes the winner."
+
+
+def list_flips(
+    intervals: Iterable[WeightInterval], shadows: Iterable[LimitShadow], *, winner: str | None
+) -> list[Flip]:
+    """List what would change the winner of one application on one dataset.
+
+    Args:
+        intervals: Its weight intervals on the dataset.
+        shadows: Its limit shadows on the dataset.
+        winner: Candidate that is recommended now. The tie rule may have put it before the leader;
+            then its taking the lead is no change.
+    """
+    found = [
+        flip
+        for row in intervals
+        for flip in (
+            _flip_weight(row, row.leader_below, row.weight_low, "falls below"),
+            _flip_weight(row, row.leader_above, row.weight_high, "exceeds"),
+        )
+        if flip and flip.winner != winner
+    ]
+    found += [_flip_limit(row) for row in shadows if row.flips]
+    return sorted(found, key=lambda flip: abs(flip.change_pct))
+
+
+def summarise_flips(flips: list[Flip], change_pct: float) -> str:
+    """Say in one sentence what would change the winner most easily."""
+    return flips[0].sentence if flips else NO_FLIP.format(change_pct)
+
+
+def _flip_weight(
+    row: WeightInterval, leader: str | None, beyond: float | None, verb: str
+) -> Flip | None:
+    if leader is None or beyond is None:
+        return None
+    return Flip(
+        kind="weight",
+        metric=row.metric,
+        now=row.weight,
+        beyond=beyond,
+        winner=leader,
+        change_pct=100 * (beyond / row.weight - 1),
+        sentence=f"{leader} has the highest utility once the weight of {metric_name(row.metric)} "
+        f"{verb} {format_number(beyond)} (now {format_number(row.weight)}).",
+    )
+
+
+def _flip_limit(row: LimitShadow) -> Flip:
+    effect = f"{row.winner_changed} wins" if row.winner_changed else "no candidate qualifies"
+    now = f"{format_number(row.limit)} {metric_unit(row.metric)}".strip()
+    return Flip(
+        kind="limit",
+        metric=row.metric,
+        now=row.limit,
+        beyond=row.changed_limit,
+        winner=row.winner_changed,
+        change_pct=100 * (row.changed_limit / row.limit - 1),
+        sentence=f"With the limit {row.direction} to "
+        f"{describe_limit(row.metric, row.kind, row.changed_limit)} (now {now}), {effect}.",
+    )

@@ -1,0 +1,81 @@
+"""The rankings table: one row per application, dataset and candidate, best first.
+
+Columns: ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible), ``rank_low`` and
+``rank_high`` (within the measuring errors), ``candidate``, ``model``, ``runtime``, ``n_threads``,
+``device`` (the serving configuration chosen for the application), ``utility`` (null: an objective
+was not measured), ``utility_low``, ``utility_high``, ``feasible``, ``violations`` (JSON list of
+``metric``, ``kind``, ``limit``, ``value``, ``amount``, ``relative``; null values: not measured),
+``pareto``, ``hardware_tier``, ``reason`` (one sentence), ``p_best`` (probability of being the best
+feasible one) and ``outcome`` (see :mod:`rightfit.ranking.explanation.outcomes`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+
+from rightfit.ranking.applications.constraints import Limit, measure_excess, relate_excess
+from rightfit.ranking.contest.contest import Contest, describe_chosen
+from rightfit.ranking.contest.profile_table import SERVING_KEYS
+from rightfit.ranking.explanation.reasons import explain_candidates
+from rightfit.ranking.ranked import Ranked
+
+COLUMNS = (
+    *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
+    *(*SERVING_KEYS, "utility", "utility_low", "utility_high", "feasible", "violations", "pareto"),
+    *("hardware_tier", "reason", "p_best", "outcome"),
+)
+
+
+def tabulate_rankings(ranked: list[Ranked]) -> pl.DataFrame:
+    """Build the rankings table from the rankings of all applications."""
+    return pl.concat([_tabulate(one) for one in ranked])
+
+
+def list_violations(contest: Contest) -> pl.Series:
+    """Write the limits each candidate breaks as a JSON list, ``[]`` where there are none."""
+    texts = [_violation_texts(contest, limit.at(contest.chosen)) for limit in contest.limits]
+    if not texts:
+        return pl.repeat("[]", len(contest.chosen), eager=True)
+    joined = pl.DataFrame({str(i): text for i, text in enumerate(texts)}).select(
+        pl.format("[{}]", pl.concat_str(pl.all(), separator=", ", ignore_nulls=True))
+    )
+    return joined.to_series()
+
+
+def _tabulate(ranked: Ranked) -> pl.DataFrame:
+    contest, spread = ranked.contest, ranked.spread
+    frame = describe_chosen(contest).with_columns(
+        rank=pl.Series(ranked.rank),
+        rank_low=pl.Series(ranked.rank_low),
+        rank_high=pl.Series(ranked.rank_high),
+        utility=pl.Series(contest.utility),
+        utility_low=pl.Series(np.maximum(contest.utility - spread.below, 0.0)),
+        utility_high=pl.Series(np.minimum(contest.utility + spread.above, 1.0)),
+        feasible=pl.Series(contest.feasible),
+        violations=list_violations(contest),
+        pareto=pl.Series(ranked.pareto),
+        p_best=pl.Series(ranked.p_best),
+    )
+    reasons = explain_candidates(ranked).select("outcome", "reason")
+    whole = pl.concat([frame, reasons], how="horizontal")
+    return whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranked.order]
+
+
+def _violation_texts(contest: Contest, limit: Limit) -> pl.Series:
+    value = contest.table.values(limit.metric)[contest.chosen]
+    amount = measure_excess(value, limit)
+    facts = pl.DataFrame(
+        {
+            "metric": pl.repeat(limit.metric, len(value), eager=True),
+            "kind": pl.repeat(limit.kind, len(value), eager=True),
+            "limit": np.broadcast_to(limit.bound, value.shape),
+            "value": value,
+            "amount": amount,
+            "relative": relate_excess(amount, limit),
+        }
+    ).with_columns(cs.float().fill_nan(None))
+    is_broken = pl.col("amount").is_null() | (pl.col("amount") > 0)
+    text = pl.struct(pl.all()).struct.json_encode()
+    return facts.select(pl.when(is_broken).then(text).alias("text")).to_series()

@@ -1,0 +1,148 @@
+"""Ranking: the candidates of each dataset in order, with bounds for the measuring errors."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
+from rightfit.ranking.contest.contest import Contest, hold_contest
+from rightfit.ranking.contest.order import number_places, order_candidates, promote_by_rule
+from rightfit.ranking.contest.pareto import find_pareto_front
+from rightfit.ranking.contest.profile_table import ProfileTable
+from rightfit.ranking.uncertainty.chances import simulate_best
+from rightfit.ranking.uncertainty.spread import (
+    Spread,
+    bound_ranks,
+    count_pairs,
+    spread_candidates,
+    widening,
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Order of the candidates and bounds of their ranks; see :class:`Ranked`."""
+
+    order: Ints
+    rank_low: Ints
+    rank_high: Ints
+    leaders: Ints
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A contest's result. Arrays have the shape (n_candidates,), numbered as in the table.
+
+    Args:
+        contest: The candidates as one application sees them.
+        order: Candidate numbers, dataset after dataset, best first.
+        rank: 1 for the first of its dataset.
+        rank_low: Best rank within the measuring errors.
+        rank_high: Worst rank within the measuring errors.
+        spread: Distance from each utility to the ends of its interval; sure feasibility.
+        p_best: Probability of being the best feasible candidate of the dataset.
+        pareto: On the front of the feasible candidates in the application's objectives.
+        leaders: Candidate of the highest utility per dataset, shape (n_datasets,); ranked second
+            where the tie rule put another one first.
+    """
+
+    contest: Contest
+    order: Ints
+    rank: Ints
+    rank_low: Ints
+    rank_high: Ints
+    spread: Spread
+    p_best: Floats
+    pareto: Bools
+    leaders: Ints
+
+
+def rank_applications(
+    table: ProfileTable, applications: Applications, rules: RankingRules
+) -> list[Ranked]:
+    """Rank all candidates, dataset by dataset, for every application in the YAML's order."""
+
+    def rank(item: tuple[str, Application]) -> Ranked:
+        return rank_candidates(hold_contest(table, *item, rules))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
+        return list(threads.map(rank, applications.items()))
+
+
+def rank_candidates(contest: Contest) -> Ranked:
+    """Rank the candidates of a contest, dataset by dataset."""
+    places = settle_order(contest)
+    return Ranked(
+        contest=contest,
+        order=places.order,
+        rank=number_places(contest, places.order),
+        rank_low=places.rank_low,
+        rank_high=places.rank_high,
+        spread=spread_candidates(contest, widening(contest.rules.confidence_level, 1)),
+        p_best=_find_chances(contest, places.rank_low),
+        pareto=_find_front(contest),
+        leaders=places.leaders,
+    )
+
+
+def settle_order(contest: Contest) -> Places:
+    """Order the candidates, bound their ranks and put first what the tie rule prefers."""
+    by_utility = order_candidates(contest)
+    low, high = _bound_ranks(contest)
+    return Places(
+        order=promote_by_rule(contest, by_utility, low),
+        rank_low=low,
+        rank_high=high,
+        leaders=by_utility[[part.start for part in contest.table.candidate_slices]],
+    )
+
+
+def gains(contest: Contest, candidates: Ints) -> Floats:
+    """Return where candidates lie between each objective's bounds, unclipped.
+
+    Returns:
+        Shape (n_candidates, n_objectives), higher is better.
+    """
+    rows = contest.chosen[candidates]
+    return np.column_stack(
+        [
+            place_between_bounds(contest.table.values(metric)[rows], goal)
+            for metric, goal in contest.application.weighted().items()
+        ]
+    )
+
+
+def _bound_ranks(contest: Contest) -> tuple[Ints, Ints]:
+    low = np.empty(len(contest.chosen), dtype=np.int64)
+    high = low.copy()
+    for part in contest.table.candidate_slices:
+        n_pairs = count_pairs(part.stop - part.start)
+        some = replace(contest, chosen=contest.chosen[part])
+        spread = spread_candidates(some, widening(contest.rules.confidence_level, n_pairs))
+        low[part], high[part] = bound_ranks(some.utility, some.feasible, spread)
+    return low, high
+
+
+def _find_chances(contest: Contest, rank_low: Ints) -> Floats:
+    chances = np.zeros(len(rank_low))
+    for position, part in enumerate(contest.table.candidate_slices):
+        candidates = part.start + np.flatnonzero(rank_low[part] == 1)
+        rng = np.random.default_rng([contest.rules.seed, position])
+        chances[candidates] = simulate_best(
+            contest, candidates, n_draws=contest.rules.n_draws, rng=rng
+        )
+    return chances
+
+
+def _find_front(contest: Contest) -> Bools:
+    front: Bools = np.zeros(len(contest.chosen), dtype=np.bool_)
+    for part in contest.table.candidate_slices:
+        candidates = part.start + np.flatnonzero(contest.feasible[part])
+        front[candidates] = find_pareto_front(gains(contest, candidates))
+    return front

@@ -1,0 +1,249 @@
+"""Quality against what it costs: every profile of a dataset, the Pareto front, limits, winners."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rightfit.naming import (
+    metric_name,
+    metric_title,
+    metric_unit,
+    sentence_case,
+    serving_labels,
+    words,
+)
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.reporting.charts.labels import label_winners
+from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
+from rightfit.reporting.charts.menus import behind_menu
+from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure, Scatter
+
+COST_METRICS = (
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "latency_under_load_p99_ms",
+    "throughput_rows_per_s",
+    "peak_memory_mib",
+    "model_size_mib",
+    "load_time_ms",
+    "cost_usd_per_1m_rows",
+    "fit_time_s",
+    "energy_j_per_1k_rows",
+)
+KEYS = ("model", "candidate", "runtime", "n_threads", "device")
+HEIGHT_PX = 460
+MANY_DECADES = 2  # from here on a tick per decade is enough
+
+
+def pareto_front(profiles: pl.DataFrame, *, cost: str, quality: str) -> pl.DataFrame:
+    """Return the profiles that no other one beats in both cost and quality, cheapest first.
+
+    Args:
+        profiles: One row per profile.
+        cost: Column of the cost; whether more is better follows from the metric table.
+        quality: Column in which more is better.
+
+    >>> frame = pl.DataFrame({"model_size_mib": [1.0, 2.0, 3.0], "quality": [0.5, 0.9, 0.8]})
+    >>> pareto_front(frame, cost="model_size_mib", quality="quality")["quality"].to_list()
+    [0.5, 0.9]
+    """
+    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
+    ordered = profiles.drop_nulls([cost, quality]).sort(
+        [cost, quality], descending=[more_is_better, True]
+    )
+    best_so_far = pl.col(quality).cum_max().shift(1)
+    return ordered.filter(best_so_far.is_null() | (pl.col(quality) > best_so_far))
+
+
+def draw_front(
+    profiles: pl.DataFrame,
+    *,
+    dataset: str,
+    quality_title: str,
+    marks: Mapping[str, Mark],
+    limits: Sequence[LimitLine],
+    winners: pl.DataFrame,
+) -> Figure:
+    """Draw quality against a cost the reader chooses from a menu.
+
+    Args:
+        profiles: Resource profiles of one dataset.
+        dataset: Its name.
+        quality_title: What ``quality_raw`` is for it, such as ``accuracy``.
+        marks: Colour and symbol of each family.
+        limits: Limits of all applications; those on ``quality_raw`` become horizontal lines.
+        winners: One row per application: ``application`` and the keys of the winning profile.
+
+    Returns:
+        A figure whose menu switches the cost; limits on that cost are its vertical lines.
+    """
+    costs = [cost for cost in COST_METRICS if cost in profiles and profiles[cost].count()]
+    named = _with_winners(profiles, winners)
+    figures = {
+        metric_title(cost): _draw_one(
+            named, cost=cost, dataset=dataset, quality_title=quality_title, marks=marks
+        ).update_layout(_decorate(named, cost, limits))
+        for cost in costs
+    }
+    return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
+
+
+def _draw_one(
+    profiles: pl.DataFrame,
+    *,
+    cost: str,
+    dataset: str,
+    quality_title: str,
+    marks: Mapping[str, Mark],
+) -> Figure:
+    from plotly.graph_objects import Figure
+
+    measured = profiles.drop_nulls([cost, "quality_raw"])
+    better = METRICS_BY_COLUMN[cost].better
+    families = [
+        _family_trace(measured.filter(pl.col("model") == family), cost, quality_title, mark)
+        for family, mark in marks.items()
+    ]
+    return Figure(
+        data=[_front_trace(measured, cost), _winners_trace(measured, cost), *families],
+        layout={
+            **base_layout(
+                f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
+                "Filled: native runtime. Open: ONNX Runtime. Ring: winner.",
+            ),
+            "height": HEIGHT_PX,
+            "hovermode": "closest",
+            "xaxis": {
+                "type": "log",
+                "title": {"text": f"{metric_title(cost)}, {better} is better"},
+                "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
+            },
+            "yaxis": {"title": {"text": f"{sentence_case(quality_title)} on the test split"}},
+        },
+    )
+
+
+def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
+    named = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
+    return profiles.join(named, on=KEYS, how="left", maintain_order="left")
+
+
+def _decorate(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> dict[str, object]:
+    """Return limits, winners' labels and the ranges that hold them."""
+    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
+    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
+    return {
+        "shapes": draw_limits(profiles, cost, limits),
+        "annotations": label_winners(
+            profiles.drop_nulls(["application", cost, "quality_raw"]),
+            cost=cost,
+            cost_range=cost_range,
+            quality_range=quality_range,
+            on_the_right=more_is_better,
+        ),
+        "xaxis.range": cost_range,
+        "xaxis.dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
+        "yaxis.range": quality_range,
+    }
+
+
+def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
+    """Return the axis' range in decades: all values and limits, and room for the labels."""
+    values = [*profiles[cost].drop_nulls(), *(x.value for x in limits if x.metric == cost)]
+    decades = [math.log10(value) for value in values if value > 0]
+    low, high = min(decades), max(decades)
+    wide, narrow = 0.4 * (high - low) + 0.1, 0.05 * (high - low) + 0.05
+    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
+    return [low - narrow, high + wide] if more_is_better else [low - wide, high + narrow]
+
+
+def _quality_range(profiles: pl.DataFrame) -> list[float]:
+    """Return the axis' range: all qualities with their intervals, and a margin."""
+    names = ("quality_raw", "quality_raw_low", "quality_raw_high")
+    values = [value for name in names if name in profiles for value in profiles[name].drop_nulls()]
+    margin = 0.08 * (max(values) - min(values)) or 0.01
+    return [min(values) - margin, max(values) + margin]
+
+
+def _front_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
+    from plotly.graph_objects import Scatter
+
+    front = pareto_front(profiles, cost=cost, quality="quality_raw")
+    return Scatter(
+        x=front[cost].to_list(),
+        y=front["quality_raw"].to_list(),
+        name="Pareto front",
+        mode="lines",
+        line={"color": NEUTRAL, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+    )
+
+
+def _winners_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
+    from plotly.graph_objects import Scatter
+
+    won = profiles.drop_nulls("application")
+    return Scatter(
+        x=won[cost].to_list(),
+        y=won["quality_raw"].to_list(),
+        name="winner",
+        mode="markers",
+        marker={"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark) -> Scatter:
+    from plotly.graph_objects import Scatter
+
+    native = [runtime == "native" for runtime in profiles["runtime"]]
+    symbols = [mark.symbol if filled else f"{mark.symbol}-open" for filled in native]
+    family = profiles["model"][0] if profiles.height else ""
+    return Scatter(
+        x=profiles[cost].to_list(),
+        y=profiles["quality_raw"].to_list(),
+        error_x=_error_bars(profiles, cost, mark),
+        error_y=_error_bars(profiles, "quality_raw", mark),
+        name=words(family),
+        showlegend=profiles.height > 0,
+        mode="markers",
+        marker={
+            "color": mark.color,
+            "symbol": symbols,
+            "size": 10,
+            "line": {"width": 2, "color": mark.color},
+        },
+        text=[
+            f"{name} ({serving})"
+            for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
+        ],
+        hovertemplate=(
+            f"<b>%{{text}}</b><br>{quality_title} %{{y:.3f}}<br>"
+            f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
+        ),
+    )
+
+
+def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, object]:
+    """Return plotly's error bars for a metric with interval columns, empty where there are none."""
+    low, high = f"{column}_low", f"{column}_high"
+    if low not in profiles or high not in profiles:
+        return {"visible": False}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (profiles[high] - profiles[column]).fill_null(0).to_list(),
+        "arrayminus": (profiles[column] - profiles[low]).fill_null(0).to_list(),
+        "color": mark.color,
+        "thickness": 1.2,
+        "width": 3,
+    }

@@ -1,0 +1,135 @@
+"""Utilities as bars in ranking order, broken down by objective."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rightfit.naming import metric_name, sentence_case, serving_labels, words
+from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
+from rightfit.reporting.charts.rows import arrange_rows, place_rows
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Bar, Figure, Scatter
+
+KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
+N_SHOWN = 6  # candidates per dataset
+BAR_PX = 36
+
+
+def draw_utilities(
+    rankings: pl.DataFrame,
+    breakdown: pl.DataFrame,
+    *,
+    application: str,
+    marks: Mapping[str, Mark],
+) -> Figure:
+    """Draw the first candidates of an application, one block of bars per dataset.
+
+    Args:
+        rankings: The ranking table.
+        breakdown: One row per ranked candidate and objective: what the objective contributes to
+            the utility; the contributions of a candidate sum to it.
+        application: Whose ranking.
+        marks: Colour and symbol of each family, for the mark at a bar's end.
+
+    Returns:
+        A figure with one block per dataset; candidates that break a limit are pale.
+    """
+    from plotly.graph_objects import Figure
+
+    ranked = rankings.filter(
+        pl.col("application") == application,
+        pl.col("utility").is_not_null(),
+        pl.col("rank") <= N_SHOWN,
+    )
+    placed = place_rows(ranked, "dataset")
+    parts = breakdown.filter(pl.col("application") == application)
+    figure = Figure(
+        data=[
+            *(
+                _bars(placed.join(part, on=KEYS, maintain_order="left"), metric, tone)
+                for ((metric,), part), tone in zip(
+                    parts.group_by("metric", maintain_order=True),
+                    itertools.cycle(ANY_PAGE.tones),
+                    strict=False,
+                )
+            ),
+            *(_ends(placed.filter(pl.col("model") == name), mark) for name, mark in marks.items()),
+        ]
+    )
+    figure.update_layout(
+        **base_layout(f"{sentence_case(words(application))}: utility by objective"),
+        legend={"traceorder": "normal"},
+        barmode="stack",
+        bargap=0.35,
+        uniformtext={"mode": "hide", "minsize": 10},
+        xaxis={"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
+    )
+    labels = _labels(placed)
+    return arrange_rows(figure, placed, head="dataset", labels=labels, row_px=BAR_PX)
+
+
+def _labels(placed: pl.DataFrame) -> list[str]:
+    ranks, names = placed["rank"], placed["candidate"]
+    return [
+        f"{rank}. {name}<br>{serving}"
+        for rank, name, serving in zip(ranks, names, serving_labels(placed), strict=True)
+    ]
+
+
+def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
+    from plotly.graph_objects import Bar
+
+    return Bar(
+        x=part["contribution"].to_list(),
+        y=part["place"].to_list(),
+        orientation="h",
+        name=metric_name(metric),
+        meta=TONED,
+        marker={
+            "color": tone,
+            "opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]],
+        },
+        texttemplate=["%{x:.2f}" if feasible else "" for feasible in part["feasible"]],
+        textposition="inside",
+        insidetextanchor="start",
+        textangle=0,
+        text=part["candidate"].to_list(),
+        customdata=part.select("score", "share").rows(),
+        hovertemplate=(
+            f"%{{text}}: {metric_name(metric)} scores %{{customdata[0]:.2f}}, "
+            "weighs %{customdata[1]:.0%}, contributes %{x:.3f}<extra></extra>"
+        ),
+    )
+
+
+def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
+    """Mark the ends of a family's bars in its colour, with the intervals of the utilities."""
+    from plotly.graph_objects import Scatter
+
+    utility, low, high = placed["utility"], placed["utility_low"], placed["utility_high"]
+    verdicts = ["" if feasible else ", breaks a limit" for feasible in placed["feasible"]]
+    return Scatter(
+        x=utility.to_list(),
+        y=placed["place"].to_list(),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (high - utility).fill_null(0).to_list(),
+            "arrayminus": (utility - low).fill_null(0).to_list(),
+            "color": mark.color,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        mode="markers",
+        marker={"color": mark.color, "symbol": mark.symbol, "size": 10},
+        name=words(placed["model"][0]) if placed.height else "",
+        showlegend=False,
+        text=placed["candidate"].to_list(),
+        customdata=verdicts,
+        hovertemplate="%{text}: utility %{x:.3f}%{customdata}<extra></extra>",
+    )

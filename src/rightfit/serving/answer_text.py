@@ -1,0 +1,134 @@
+"""An answer in words and as JSON: what to use, what would change it, how reliable it is."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from rightfit.naming import (
+    describe_limit,
+    format_number,
+    format_quality,
+    listing,
+    metric_unit,
+    serving_label,
+)
+from rightfit.profiling.metrics import METRICS
+from rightfit.ranking.explanation.decisions import NearestProfile, RankedCandidate
+from rightfit.serving.answer import Answer, Origin, StoredProfile
+
+KEPT_AS_TEXT = ("null_reasons", "measured_how")  # columns of a profile that hold JSON
+UNSTORED = "on a machine whose description was not stored"
+MIB_PER_GIB = 1024
+
+
+def describe_answer(answer: Answer) -> list[str]:
+    """Write an answer as a paragraph of short lines, for the terminal and for a file."""
+    decision, origin = answer.decision, answer.origin
+    lines = [decision.sentence]
+    if decision.runner_up:
+        lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
+    if decision.flip:
+        lines.append(f"  sensitivity    {decision.flip}")
+    if decision.relax:
+        lines.append(f"  would qualify  {describe_relaxation(decision.relax)}")
+    lines.append(f"  measured       {describe_disturbance(answer.profile)}")
+    lines.append(f"                 {describe_origin(origin)}")
+    if origin.newer_profiles:
+        newer = format_version(origin.newer_profiles)
+        lines.append(
+            f"  out of date    profiles of {newer} are not ranked yet; run: "
+            "kedro run --pipelines ranking"
+        )
+    return lines
+
+
+def answer_to_json(answer: Answer) -> dict[str, object]:
+    """Return an answer as plain JSON types, for other programs."""
+    profile, origin = answer.profile, answer.origin
+    return {
+        "application": answer.application,
+        "dataset": answer.dataset,
+        **answer.decision.model_dump(mode="json", exclude={"flips"}),
+        "disturbed": profile and profile.disturbed,
+        "ranked_in": origin.ranked_in,
+        "measured_in": origin.measured_in,
+        "newer_profiles": origin.newer_profiles,
+        "environment_id": profile and profile.environment_id,
+        "environment": origin.environment,
+    }
+
+
+def profile_to_json(profile: StoredProfile) -> dict[str, object]:
+    """Return a profile with each metric's interval beside it, and its JSON columns as JSON.
+
+    A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
+    is known, the value where it was not measured (``null_reasons`` says why).
+    """
+    columns = profile.columns
+    metrics = {
+        metric.column: {
+            "value": columns[metric.column],
+            "low": columns.get(f"{metric.column}_low"),
+            "high": columns.get(f"{metric.column}_high"),
+        }
+        for metric in METRICS
+        if metric.column in columns
+    }
+    others = {
+        name: json.loads(str(value)) if name in KEPT_AS_TEXT and value else value
+        for name, value in columns.items()
+        if name not in metrics and not name.endswith(("_low", "_high"))
+    }
+    return others | {"metrics": metrics}
+
+
+def describe_relaxation(nearest: NearestProfile) -> str:
+    """Say which limits would have to change so that a candidate qualifies."""
+    serving = serving_label(nearest.runtime, nearest.n_threads, nearest.device)
+    limits = [
+        f"{describe_limit(limit.metric, limit.kind, limit.needed)} instead of "
+        f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
+        for limit in nearest.limits
+    ]
+    return f"{nearest.candidate} ({serving}), with {listing(limits)}"
+
+
+def describe_disturbance(profile: StoredProfile | None) -> str:
+    """Say whether another process took the cores while a profile was timed."""
+    if profile is None:
+        return "the profile behind it is no longer stored"
+    if profile.disturbed is None:
+        return "not known whether undisturbed"
+    if profile.disturbed:
+        return "DISTURBED: another process used the cores while it was timed; measure again"
+    return "undisturbed"
+
+
+def describe_origin(origin: Origin) -> str:
+    """Say when and where an answer was measured."""
+    when = f"in the run of {format_version(origin.measured_in)}"
+    environment = origin.environment
+    if environment is None:
+        return f"{when}, {UNSTORED}"
+    gpus = environment["gpus"]
+    gpu = f"{len(gpus)} GPU" if gpus else "no GPU"
+    return (
+        f"{when}, on {environment['cpu']}, {environment['n_cores']} cores, "
+        f"{environment['memory_mib'] / MIB_PER_GIB:.0f} GiB, {gpu}, {environment['system']} "
+        f"{environment['kernel']} (environment {environment['environment_id']})"
+    )
+
+
+def format_version(version: str) -> str:
+    """Write a version as a time, where it is one.
+
+    >>> format_version("2026-11-24T17.26.45.228Z"), format_version("nightly-7")
+    ('2026-11-24 17:26 UTC', 'nightly-7')
+    """
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
+    return f"{found[1]} {found[2]}:{found[3]} UTC" if found else version
+
+
+def _describe_candidate(candidate: RankedCandidate) -> str:
+    return f"{candidate.label}, utility {format_quality(candidate.utility)}"

@@ -1,0 +1,103 @@
+"""Read answers, and what is needed to export a winner, from stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
+from rightfit.serving.answer import (
+    Answer,
+    Origin,
+    StoredProfile,
+    find_application,
+    find_datasets,
+)
+from rightfit.serving.export import require_winner
+from rightfit.serving.model_call import Model
+from rightfit.verbs.stored import NothingStoredError, StoredResults
+
+
+def read_answers(results: StoredResults, application: str, dataset: str | None) -> Iterator[Answer]:
+    """Read the last ranking's answers for an application.
+
+    Args:
+        results: Stored results.
+        application: Name of the application.
+        dataset: Name of a dataset; ``None`` for all.
+
+    Raises:
+        ValueError: If nothing was ranked yet, or not this application or dataset.
+    """
+    ranked_in = results.find_version("recommendations")
+    recommendations = read_recommendations(results.load("recommendations", ranked_in))
+    found = find_application(recommendations, application)
+    datasets = find_datasets(found, dataset)
+    measured_in = results.find_version("resource_profiles", at_most=ranked_in)
+    newest = results.find_version("resource_profiles")
+    origin = Origin(
+        ranked_in=ranked_in,
+        measured_in=measured_in,
+        newer_profiles=newest if newest > ranked_in else None,
+        environment=_read_environment(results, measured_in),
+    )
+    profiles = results.load("resource_profiles", measured_in)
+    for name in datasets:
+        decision = found.datasets[name]
+        subject = decision.subject
+        yield Answer(
+            application=application,
+            dataset=name,
+            purpose=found.description,
+            decision=decision,
+            profiles=tuple(_select_profiles(profiles, name, subject) if subject else ()),
+            origin=origin,
+        )
+
+
+def read_model(results: StoredResults, answer: Answer) -> Model:
+    """Read the winner's bundle and what is needed to feed it, as they were when it was measured.
+
+    Raises:
+        ValueError: If one of them is no longer stored, or damaged.
+    """
+    winner = require_winner(answer)
+    cell = f"{answer.dataset}.{winner.model}.candidates"
+    version = results.find_version(cell, at_most=answer.origin.measured_in)
+    bundles = results.load(cell, version)
+    if winner.candidate not in bundles:
+        raise NothingStoredError(
+            f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "
+            "Run: kedro run --pipelines perf"
+        )
+    inputs = {}
+    for name in ("encoder", "data_card"):
+        entry = f"{answer.dataset}.{name}"
+        inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
+    return Model(bundles[winner.candidate], inputs["encoder"], inputs["data_card"])
+
+
+def _read_environment(results: StoredResults, measured_in: str) -> Any:
+    try:
+        version = results.find_version("environment", at_most=measured_in)
+    except NothingStoredError:
+        return None
+    return results.load("environment", version)
+
+
+def _select_profiles(
+    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate
+) -> Iterator[StoredProfile]:
+    for row in profiles.filter(
+        dataset=dataset, model=candidate.model, candidate=candidate.candidate
+    ).to_dicts():
+        yield StoredProfile(
+            runtime=row["runtime"],
+            n_threads=row["n_threads"],
+            device=row["device"],
+            disturbed=row["disturbed"],
+            environment_id=row["environment_id"],
+            columns=row,
+        )

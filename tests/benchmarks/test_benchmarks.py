@@ -1,0 +1,73 @@
+"""Each benchmark starts and ends on its smallest size; what it finds is not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from postgres import HOW_TO_INSTALL, find_postgres
+
+
+def run_benchmark(project_path: Path, name: str, *options: str) -> str:
+    """Return what a benchmark prints."""
+    script = str(project_path / "benchmarks" / name)
+    ended = subprocess.run(
+        [sys.executable, script, *options], capture_output=True, text=True, cwd=project_path
+    )
+    assert ended.returncode == 0, ended.stderr[-3_000:]
+    return ended.stdout
+
+
+def read_figures(printed: str) -> dict[str, float]:
+    figures: dict[str, float] = json.loads(printed.splitlines()[-1])
+    return figures
+
+
+def test_ranking_benchmark_runs(project_path: Path) -> None:
+    printed = run_benchmark(project_path, "ranking.py", "--runs", "2", "--exponents", "3")
+
+    assert {"rank_1e3_s", "peak_gib", "smaa_s", "coverage"} <= set(read_figures(printed))
+
+
+@pytest.mark.slow
+def test_measuring_benchmark_runs(project_path: Path) -> None:
+    printed = run_benchmark(project_path, "measuring.py", "--smallest")
+
+    figures = read_figures(printed)
+    assert {"p95_interval_covers", "coverage_min", "cv_p50_pct", "disturbed_marked"} <= set(figures)
+
+
+@pytest.mark.slow
+def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None:
+    if find_postgres() is None:
+        pytest.skip(HOW_TO_INSTALL)
+
+    printed = run_benchmark(
+        project_path, "scale_out.py", "--n-trials", "2", "--n-workers", "1", "--sizes", "1"
+    )
+
+    figures = read_figures(printed)
+    assert (figures["duplicates"], figures["lost"]) == (0, 0)
+    assert figures["overhead_s_1"] > 0
+
+
+def test_early_stopping_benchmark_starts(project_path: Path) -> None:
+    assert "--n-orders" in run_benchmark(project_path, "early_stopping.py", "--help")
+
+
+@pytest.mark.slow
+def test_server_benchmark_runs(project_path: Path) -> None:
+    printed = run_benchmark(
+        project_path, "server_scenario.py", "--n-runs", "1", "--n-truth", "20000"
+    )
+
+    assert {"max_rate_within_5pct", "max_rate_covers"} <= set(read_figures(printed))
+
+
+def test_loadgen_benchmark_starts(project_path: Path) -> None:
+    pytest.importorskip("mlperf_loadgen", reason="needs the extra bench")
+
+    assert "--mean-ms" in run_benchmark(project_path, "server_loadgen.py", "--help")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rightfit.profiling.worker.meters import cpu
+from rightfit.profiling.worker.meters.cpu import (
+    CpuReading,
+    await_rest,
+    descendants,
+    mean_cores,
+    read_cpu,
+)
+
+
+def burn(cpu_ns: int) -> None:
+    end_ns = time.thread_time_ns() + cpu_ns
+    while time.thread_time_ns() < end_ns:
+        pass
+
+
+def test_cpu_time_of_ended_threads_counts() -> None:
+    start = read_cpu()
+    threads = [threading.Thread(target=burn, args=(20_000_000,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    end = read_cpu()
+
+    assert (end.cpu_ns - start.cpu_ns) / 1e6 == pytest.approx(40, rel=0.2)
+
+
+def test_mean_cores_is_cpu_time_per_wall_time() -> None:
+    start, end = CpuReading(1_000, 500, 0, 0), CpuReading(5_000, 1_500, 0, 0)
+
+    assert mean_cores(start, end) == 0.25
+
+
+def test_descendants_are_found_at_any_depth(tmp_path: Path) -> None:
+    for pid, children in {"1": "2 3", "2": "", "3": "4", "4": ""}.items():
+        task = tmp_path / pid / "task" / pid
+        task.mkdir(parents=True)
+        (task / "children").write_text(children)
+
+    assert descendants(tmp_path, "1") == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "used_ms", "n_looks", "is_at_rest"),
+    [
+        (1, [], 0, True),
+        (2, [9, 9, 0.5], 3, True),
+        (2, [9] * 9, 5, False),
+    ],
+)
+def test_rest_is_waited_for_up_to_the_cap(
+    n_threads: int,
+    used_ms: list[float],
+    n_looks: int,
+    is_at_rest: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cpu, "_tasks", lambda _pid: [Path()] * n_threads)
+    spent_ns = [0.0]
+    slept_s = []
+    use_ms = iter(used_ms)
+
+    def sleep(seconds: float) -> None:
+        slept_s.append(seconds)
+        spent_ns[0] += next(use_ms) * 1e6
+
+    found = await_rest(max_wait_s=0.05, read_ns=lambda: int(spent_ns[0]), sleep=sleep)
+
+    assert found is is_at_rest
+    assert slept_s == [0.01] * n_looks

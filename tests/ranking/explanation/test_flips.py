@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+from contests import make_application, make_profile, rank
+
+from rightfit.ranking.explanation.flips import list_flips, summarise_flips
+from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.sensitivity.limit_shadows import LimitShadow, tabulate_limit_shadows
+from rightfit.ranking.sensitivity.weight_intervals import WeightInterval, tabulate_weight_intervals
+from rightfit.ranking.tables import read_rows
+
+ROWS = [
+    make_profile("a-1", quality=0.9, latency_p50_ms=50),
+    make_profile("a-2", quality=0.5, latency_p50_ms=30),
+]
+
+
+def read_sensitivity(ranked: list[Ranked]) -> tuple[list[WeightInterval], list[LimitShadow]]:
+    return (
+        read_rows(tabulate_weight_intervals(ranked), WeightInterval),
+        read_rows(tabulate_limit_shadows(ranked), LimitShadow),
+    )
+
+
+def test_flips_come_with_the_smallest_change_first() -> None:
+    ranked = [
+        rank(
+            *ROWS,
+            application=make_application(
+                objectives={
+                    "quality": {"weight": 3, "worst": 0, "best": 1},
+                    "latency_p50_ms": {"weight": 1, "worst": 100, "best": 0},
+                },
+                constraints={"latency_p50_ms": {"max": 52}},
+            ),
+        )
+    ]
+
+    flips = list_flips(*read_sensitivity(ranked), winner="a-1")
+
+    assert [(flip.kind, flip.metric, flip.winner) for flip in flips] == [
+        ("limit", "latency_p50_ms", "a-2"),
+        ("weight", "quality", "a-2"),
+        ("weight", "latency_p50_ms", "a-2"),
+    ]
+    assert [flip.change_pct for flip in flips] == pytest.approx([-10, -83.3, 500], abs=0.1)
+    assert [flip.sentence for flip in flips] == [
+        "With the limit tightened to latency p50 at most 46.8 ms (now 52 ms), a-2 wins.",
+        "a-2 has the highest utility once the weight of quality falls below 0.5 (now 3).",
+        "a-2 has the highest utility once the weight of latency p50 exceeds 6 (now 1).",
+    ]
+    assert summarise_flips(flips, 10) == flips[0].sentence
+
+
+def test_limit_that_no_candidate_meets_is_reported() -> None:
+    ranked = [
+        rank(ROWS[0], application=make_application(constraints={"latency_p50_ms": {"max": 52}}))
+    ]
+
+    (flip,) = list_flips(*read_sensitivity(ranked), winner="a-1")
+
+    assert flip.winner is None
+    assert flip.sentence.endswith("at most 46.8 ms (now 52 ms), no candidate qualifies.")
+
+
+def test_lead_of_the_recommended_candidate_is_no_flip() -> None:
+    found = read_sensitivity([rank(*ROWS)])
+
+    assert {flip.winner for flip in list_flips(*found, winner="a-1")} == {"a-2"}
+    assert list_flips(*found, winner="a-2") == []
+
+
+def test_missing_flip_is_reported() -> None:
+    assert summarise_flips([], 10) == (
+        "No change of a single weight, and none of a single limit by 10 %, changes the winner."
+    )

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+from contests import around, make_application, make_profile, rank
+
+from rightfit.ranking.explanation.reasons import explain_candidates
+
+CHEAP = {"latency_p50_ms": 10.0}
+
+
+def reasons(*rows: dict[str, Any], **constraints: dict[str, float]) -> dict[str, str]:
+    ranked = rank(*rows, application=make_application(constraints=constraints))
+    names = ranked.contest.table.frame["candidate"].gather(ranked.contest.chosen)
+    return dict(zip(names, explain_candidates(ranked)["reason"], strict=True))
+
+
+def test_reasons_are_sentences_from_the_data() -> None:
+    found = reasons(
+        make_profile("a-1", quality=0.9, latency_p50_ms=10),
+        make_profile("a-2", quality=0.8, latency_p50_ms=20),
+        make_profile("a-3", quality=0.1, latency_p50_ms=5),
+        make_profile("a-4", quality=0.9, latency_p50_ms=62.5),
+        make_profile("a-5", quality=0.05, latency_p50_ms=1),
+        make_profile("a-6", quality=None, latency_p50_ms=1),
+        latency_p50_ms={"max": 50},
+        quality={"min": 0.06},
+    )
+
+    assert found == {
+        "a-1": "highest utility 0.7 against 0.575 of a-2; ahead most on latency p50 "
+        "(10 ms against 20)",
+        "a-2": "dominated by a-1: better in no objective, worse on latency p50 (20 ms against 10)",
+        "a-3": "utility 0.375 against 0.7 of a-1; loses most on quality (0.1 against 0.9)",
+        "a-4": "breaks a limit: latency p50 is 62.5 ms, 12.5 ms above the 50 ms allowed",
+        "a-5": "breaks a limit: quality is 0.05, 0.01 below the 0.06 required",
+        "a-6": "not measured: quality",
+    }
+
+
+def test_reason_says_why_something_was_not_measured() -> None:
+    why = '{"gpu_util_pct": "no GPU", "latency_p50_ms": "needs 130 calls"}'
+
+    found = reasons(
+        make_profile("a-1", quality=0.9, null_reasons=why),
+        make_profile("a-2", quality=0.9, latency_p50_ms=1, null_reasons="{}"),
+        make_profile("a-3", quality=0.9, null_reasons="{}"),
+    )
+
+    assert found["a-1"] == "not measured: latency p50 (needs 130 calls)"
+    assert found["a-3"] == "not measured: latency p50"
+
+
+def test_reason_changes_with_the_limit() -> None:
+    row = make_profile("a-1", quality=0.9, latency_p50_ms=60)
+
+    assert "10 ms above the 50 ms allowed" in reasons(row, latency_p50_ms={"max": 50})["a-1"]
+    assert "20 ms above the 40 ms allowed" in reasons(row, latency_p50_ms={"max": 40})["a-1"]
+    assert reasons(row)["a-1"] == "the only feasible candidate, utility 0.505"
+
+
+def test_reason_of_a_tie_names_the_rule_on_both_sides() -> None:
+    found = reasons(
+        make_profile("a-1", **around("quality", 0.80, 0.1), **CHEAP, min_hardware_tier=2.0),
+        make_profile("a-2", **around("quality", 0.78, 0.1), **CHEAP, min_hardware_tier=1.0),
+    )
+
+    assert found == {
+        "a-1": "tied with a-2: the measurements cannot distinguish utility 0.65 from 0.64; the tie "
+        "rule prefers the lower hardware tier",
+        "a-2": "tied first with a-1: the measurements cannot distinguish utility 0.64 from 0.65; "
+        "the tie rule prefers the lower hardware tier",
+    }
+
+
+def test_reason_gives_large_numbers_in_short_form() -> None:
+    objective = {"weight": 1, "worst": 1e4, "best": 1e8, "scale": "log"}
+    ranked = rank(
+        make_profile("a-1", throughput_rows_per_s=11_612_345.0),
+        make_profile("a-2", throughput_rows_per_s=2_203_117.0),
+        application=make_application(objectives={"throughput_rows_per_s": objective}),
+    )
+
+    assert explain_candidates(ranked)["reason"].to_list() == [
+        "highest utility 0.766 against 0.586 of a-2; ahead most on throughput "
+        "(11.6 M rows/s against 2.2 M)",
+        "dominated by a-1: better in no objective, worse on throughput "
+        "(2.2 M rows/s against 11.6 M)",
+    ]

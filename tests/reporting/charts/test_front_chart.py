@@ -1,0 +1,97 @@
+"""Quality against cost."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from rightfit.reporting.charts.front_chart import draw_front, pareto_front
+from rightfit.reporting.charts.limit_lines import LimitLine
+from rightfit.reporting.charts.palette import marks_of
+from rightfit.reporting.results import PROFILE_KEYS
+
+PROFILES = pl.DataFrame(
+    {
+        "dataset": ["landsat"] * 4,
+        "model": ["linear", "linear", "net", "net"],
+        "candidate": ["linear-1", "linear-2", "net-1", "net-2"],
+        "runtime": ["onnx", "native", "onnx", "native"],
+        "n_threads": [1, 1, 2, 2],
+        "device": ["cpu"] * 4,
+        "quality_raw": [0.80, 0.85, 0.90, 0.84],
+        "latency_p50_ms": [0.1, 1.0, 10.0, 10.0],
+        "latency_p50_ms_low": [0.09, 0.9, None, 9.0],
+        "latency_p50_ms_high": [0.12, 1.2, None, 12.0],
+        "throughput_rows_per_s": [1e6, 1e5, None, 1e3],
+        "peak_memory_mib": pl.Series([None] * 4, dtype=pl.Float64),
+    }
+)
+WINNERS = PROFILES[[2, 2]].select(*PROFILE_KEYS).with_columns(application=pl.Series(["a_b", "c"]))
+LIMITS = [
+    LimitLine("a_b", "latency_p50_ms", "max", 20.0),
+    LimitLine("c", "quality_raw", "min", 0.83),
+    LimitLine("far", "quality_raw", "min", 0.10),
+    LimitLine("other", "throughput_rows_per_s", "min", 2e4),
+]
+
+
+@pytest.fixture
+def figure():
+    return draw_front(
+        PROFILES,
+        dataset="landsat",
+        quality_title="accuracy",
+        marks=marks_of(PROFILES["model"]),
+        limits=LIMITS,
+        winners=WINNERS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        ("latency_p50_ms", ["linear-1", "linear-2", "net-1"]),
+        ("throughput_rows_per_s", ["linear-1", "linear-2"]),
+    ],
+)
+def test_pareto_front_keeps_what_nothing_beats(cost: str, expected: list[str]) -> None:
+    front = pareto_front(PROFILES, cost=cost, quality="quality_raw")
+
+    assert front["candidate"].to_list() == expected
+
+
+def test_front_shows_one_cost_and_offers_those_that_were_measured(figure) -> None:
+    buttons = figure.layout.updatemenus[0].buttons
+    shown = {trace.name for trace in figure.data if trace.visible}
+
+    assert [button.label for button in buttons] == ["Latency p50 (ms)", "Throughput (rows/s)"]
+    assert figure.layout.updatemenus[0].active == 0
+    assert shown == {"Pareto front", "winner", "linear", "net"}
+    assert figure.layout.xaxis.title.text == "Latency p50 (ms), lower is better"
+    assert figure.layout.yaxis.title.text == "Accuracy on the test split"
+
+
+def test_front_draws_limits_on_the_shown_cost_and_near_qualities(figure) -> None:
+    labels = [shape.label.text for shape in figure.layout.shapes]
+    other = figure.layout.updatemenus[0].buttons[1].args[1]["shapes"]
+
+    assert labels == ["a b ≤ 20", "c ≥ 0.83"]
+    assert [shape["label"]["text"] for shape in other] == ["c ≥ 0.83", "other ≥ 20 k"]
+
+
+def test_front_draws_intervals_where_they_are_known(figure) -> None:
+    linear, net = (trace for trace in figure.data[:4] if trace.name in ("linear", "net"))
+
+    assert linear.error_x.array == pytest.approx((0.02, 0.2))
+    assert linear.error_x.arrayminus == pytest.approx((0.01, 0.1))
+    assert net.error_x.array == pytest.approx((0.0, 2.0))
+    assert linear.marker.symbol == ("circle-open", "circle")
+
+
+def test_front_labels_a_winner_once_with_all_it_wins(figure) -> None:
+    annotation = figure.layout.annotations[0]
+
+    assert len(figure.layout.annotations) == 1
+    assert annotation.text == "a b<br>c"
+    assert annotation.x == pytest.approx(1.0)  # log10 of 10 ms
+    assert annotation.y == 0.90

@@ -1,0 +1,60 @@
+"""Utilities by objective."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from rightfit.reporting.charts.utility_chart import draw_utilities
+from rightfit.reporting.results import Results
+
+
+def test_utility_bars_end_at_the_utility(results: Results) -> None:
+    figure = draw_utilities(
+        results.rankings,
+        results.tables.utility_breakdown,
+        application="satellite_archive",
+        marks=results.marks,
+    )
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    ends = {
+        place: utility
+        for trace in figure.data
+        if trace.type == "scatter"
+        for place, utility in zip(trace.y, trace.x, strict=True)
+    }
+    sums = {
+        place: sum(trace.x[position] for trace in bars) for position, place in enumerate(bars[0].y)
+    }
+
+    assert [trace.name for trace in bars] == ["quality", "throughput", "peak memory"]
+    assert sums == pytest.approx(ends)
+    assert len(sums) == 18
+
+
+def test_utility_bars_are_pale_where_a_limit_is_broken(results: Results) -> None:
+    figure = draw_utilities(
+        results.rankings,
+        results.tables.utility_breakdown,
+        application="edge_device",
+        marks=results.marks,
+    )
+    feasible = results.rankings.filter(pl.col("application") == "edge_device")["feasible"]
+
+    assert [opacity == 1.0 for opacity in figure.data[0].marker.opacity] == feasible.to_list()
+
+
+def test_utility_chart_heads_every_dataset(results: Results) -> None:
+    figure = draw_utilities(
+        results.rankings,
+        results.tables.utility_breakdown,
+        application="web_api",
+        marks=results.marks,
+    )
+
+    assert [note.text for note in figure.layout.annotations] == [
+        "<b>landsat</b>",
+        "<b>fashion mnist</b>",
+        "<b>flights</b>",
+    ]
+    assert figure.layout.yaxis.ticktext[0] == "1. forest-14<br>onnx, 1 thread"

@@ -1,0 +1,68 @@
+"""Synthetic models of fixed cost, to check the instrument with; opened in measuring processes."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.float32]
+NS_PER_MS = 1_000_000
+
+
+def open_known_load(
+    *, sleep_ms: float, burn_ms: float, allocate_mib: float, n_classes: int
+) -> Callable[[], Callable[[Rows], Rows]]:
+    """Return a loader for a synthetic model of fixed cost.
+
+    Args:
+        sleep_ms: Time each call waits without using a core.
+        burn_ms: CPU time each call uses on one thread.
+        allocate_mib: Memory the opened model holds.
+        n_classes: Width of its answers, which are uniform.
+    """
+
+    def open_model() -> Callable[[Rows], Rows]:
+        held: Any = np.ones(max(1, int(allocate_mib * 2**17)), dtype=np.float64)
+
+        def call(rows: Rows) -> Rows:
+            if sleep_ms:
+                time.sleep(sleep_ms / 1_000)
+            end_ns = time.thread_time_ns() + int(burn_ms * NS_PER_MS)
+            while time.thread_time_ns() < end_ns:
+                pass
+            return np.full((len(rows), n_classes), held[0] / n_classes, dtype=np.float32)
+
+        return call
+
+    return open_model
+
+
+def open_repeated(
+    *, factory: str, arguments: dict[str, Any], n_repeats: int
+) -> Callable[[], Callable[[Rows], Rows]]:
+    """Return a loader for a slow model: a fast one that answers several times a call.
+
+    Args:
+        factory: ``module:function`` of the model to stretch.
+        arguments: Arguments of that factory.
+        n_repeats: How often it answers.
+    """
+    module, _, function = factory.partition(":")
+    open_one = getattr(importlib.import_module(module), function)(**arguments)
+
+    def open_model() -> Callable[[Rows], Rows]:
+        answer: Callable[[Rows], Rows] = open_one()
+
+        def call(rows: Rows) -> Rows:
+            for _ in range(n_repeats - 1):
+                answer(rows)
+            return answer(rows)
+
+        return call
+
+    return open_model

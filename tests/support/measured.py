@@ -1,0 +1,153 @@
+"""Short measurements for tests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.rounds import OpenRound
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
+from rightfit.profiling.worker.codec import from_plain
+from rightfit.profiling.worker.messages import Failure
+
+SETTINGS: dict[str, Any] = {
+    "screening_processes": 1,
+    "min_processes": 2,
+    "max_processes": 3,
+    "max_s": 20,
+    "p50_width_pct": 10,
+    "p95_width_pct": None,
+    "shared_error_pct": 0,
+    "warm_up_max_ms": 20,
+    "n_visits": 1,
+    "latency_min_calls": 20,
+    "latency_min_ms": 2,
+    "latency_max_ms": 400,
+    "batch_sizes": (4, 32),
+    "batch_min_ms": 2,
+    "batch_max_ms": 50,
+    "batch_max_call_ms": 200,
+    "max_delay_share": 1000,  # others may use the machine while tests run
+    "max_slow_share": 1,
+    "slow_wait_max_ms": 0,
+    "max_retries": 0,
+    "max_busy_cores": 100,
+    "max_quiet_wait_s": 0,
+    "quiet_look_s": 0.05,
+    "server": {
+        "n_processes": 0,
+        "max_s": 1,
+        "rate_per_s": 200,
+        "p99_limit_ms": 50,
+        "n_requests": 700,
+        "rate_error_pct": 3,
+        "seed": 0,
+    },
+    "tries_tiers": False,
+}
+
+
+class ClosedPool(WorkerPool):
+    """A pool for what must not measure anything."""
+
+    def __init__(self) -> None:
+        super().__init__(max_open=0)
+
+    def get(self, kind: WorkerKind) -> Worker:
+        raise AssertionError(f"a worker was asked for: {kind}")
+
+
+def make_settings(**changes: Any) -> MeasuringSettings:
+    return MeasuringSettings(**SETTINGS | changes)
+
+
+def known_load(**arguments: float) -> Subject:
+    costs = {"sleep_ms": 0.0, "burn_ms": 0.0, "allocate_mib": 0.0, "n_classes": 3}
+    return Subject(
+        label="known load",
+        kind=WorkerKind(imports=(), n_threads=1),
+        factory="known_load:open_known_load",
+        arguments=costs | arguments,
+    )
+
+
+def run_round(subject: Subject, bench: Bench, state: MeasurementState) -> FinishedRound:
+    """Measure in a fresh process, all visits one after the other."""
+    process = OpenRound(subject, bench, state)
+    while (finished := process.visit()) is None:
+        continue
+    assert not isinstance(finished, Failure), finished
+    return finished
+
+
+class DictStore(dict[str, Any]):
+    """Keeps documents in memory, as plain JSON."""
+
+    def put(self, key: str, document: Any) -> None:
+        self[key] = json.loads(json.dumps(document, allow_nan=False))
+
+
+PHASE: dict[str, Any] = {
+    "wall_ms": 20.0,
+    "cpu_ms": 20.0,
+    "cores": 1.0,
+    "delay_share": 0.01,
+    "n_voluntary_switches": 0,
+    "n_involuntary_switches": 0,
+}
+BATCH: dict[str, Any] = PHASE | {
+    "batch_size": 64,
+    "rows_per_s": 400.0,
+    "n_calls": 3,
+    "probe_ns": 100.0,
+    "peak_memory_mib": 50.0,
+    "gpu_util_pct": None,
+    "gpu_memory_mib": None,
+    "energy_j": None,
+}
+# As a round was stored before rounds had a type of their own.
+STORED_ROUND: dict[str, Any] = {
+    "ok": True,
+    "load": PHASE
+    | {"load_time_ms": 40.0, "first_call_ms": 4.0, "memory_mib": 11.0, "peak_memory_mib": 12.0},
+    "warm_up": {"n_calls": 9, "ms": 5.0, "is_steady": True},
+    "latency": PHASE
+    | {
+        "n_calls": 60,
+        "n_calls_made": 60,
+        "slow_share": 0.0,
+        "probe_ns": 100.0,
+        "peak_memory_mib": 14.0,
+    },
+    "batches": [BATCH],
+    "files_mib": 5.0,
+    "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
+    "overhead_ns": 70.0,
+    "probe_full_ns": 100.0,
+    "total_ms": 100.0,
+    "percentiles_ns": {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None},
+    "kept_ns": [2_000_000] * 60,
+    "base_resident_mib": 95.0,
+    "base_peak_mib": 105.0,
+    "busy_cores": 1.0,
+    "steal_share": 0.0,
+}
+
+
+def make_round(
+    *, latency: dict[str, Any] | None = None, load: dict[str, Any] | None = None, **changes: Any
+) -> FinishedRound:
+    """Make a round by hand.
+
+    Args:
+        latency: Fields of its calls of one row to change.
+        load: Fields of its loading to change.
+        **changes: Other fields to change, as stored.
+    """
+    plain = STORED_ROUND | changes
+    plain["latency"] = STORED_ROUND["latency"] | (latency or {})
+    plain["load"] = STORED_ROUND["load"] | (load or {})
+    return from_plain(FinishedRound, plain)
