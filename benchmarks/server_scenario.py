@@ -225,7 +225,8 @@ def bisect(server: SimulatedServer, limit_ms: float, max_s: float) -> Found:
 def true_max_rate(shape: str, limit: float, n_requests: int) -> float:
     """Return the highest rate of a queue with a mean service time of 1 s.
 
-    The mean over 30 sequences of requests (5 of a cold server), by Lindley's recursion and bisection.
+    The mean over 30 sequences of requests, 5 of a cold server, by Lindley's recursion and
+    bisection.
 
     Args:
         shape: Key of the table of shapes.
