@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -41,7 +41,7 @@ viz: .venv/.installed ## open the pipelines in kedro-viz
 	$(BIN)/kedro viz run
 
 dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
-	@studies=$$($(BIN)/rightfit studies $(CELL)) && exec $(BIN)/optuna-dashboard --port $(or $(PORT),8080) "$$studies"
+	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
 
 
 package: .venv/.installed ## build the wheel and the configuration archive into dist/
@@ -66,6 +66,11 @@ bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, chec
 
 bench-measuring: .venv/.installed ## compare measuring rules; wants a quiet machine
 	$(BIN)/python benchmarks/measuring.py
+
+bench-server: .venv/.installed ## hold the server scenario against simulated queues and MLPerf LoadGen
+	$(BIN)/python benchmarks/server_scenario.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/server_loadgen.py
 
 bench-early-stopping: .venv/.installed ## what stopping rules save and lose, replayed on recorded trainings
 	$(BIN)/python benchmarks/early_stopping.py

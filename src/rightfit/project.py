@@ -24,6 +24,8 @@ from rightfit.catalog_entries import complete_catalog
 from rightfit.ownership import PIPELINES, is_own
 from rightfit.parameters.defaults import complete_parameters, find_misspelt_blocks
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.printable import clean_text
+from rightfit.served_parameters import check_served, is_served
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,9 @@ DEFAULT_PIPELINE = "__default__"
 
 class ConfigurationError(ClickException):
     """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean_text(message))
 
 
 class ConfigurationHook:
@@ -51,7 +56,8 @@ class ConfigurationHook:
 
         Raises:
             ConfigurationError: If the grid names what is not described, a run's parameter is
-                misspelt, or a block that the requested pipelines read is not right.
+                misspelt, a block that the requested pipelines read is not right, or a request to
+                the server sets too much.
         """
         loader = context.config_loader
         requested = _list_requested() or [DEFAULT_PIPELINE]
@@ -64,6 +70,8 @@ class ConfigurationHook:
             return
         parameters = complete_parameters(own)
         try:
+            if is_served():
+                check_served(loader.runtime_params or {}, os.environ)
             _refuse_misspelt(loader.runtime_params or {}, own)
             self._use(read_grid(parameters))
         except ValueError as err:

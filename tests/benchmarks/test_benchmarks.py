@@ -56,3 +56,18 @@ def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None
 
 def test_early_stopping_benchmark_starts(project_path: Path) -> None:
     assert "--n-orders" in run_benchmark(project_path, "early_stopping.py", "--help")
+
+
+@pytest.mark.slow
+def test_server_benchmark_runs(project_path: Path) -> None:
+    printed = run_benchmark(
+        project_path, "server_scenario.py", "--n-runs", "1", "--n-truth", "20000"
+    )
+
+    assert {"max_rate_within_5pct", "max_rate_covers"} <= set(read_figures(printed))
+
+
+def test_loadgen_benchmark_starts(project_path: Path) -> None:
+    pytest.importorskip("mlperf_loadgen", reason="needs the extra bench")
+
+    assert "--mean-ms" in run_benchmark(project_path, "server_loadgen.py", "--help")

@@ -43,6 +43,7 @@ SETTINGS: dict[str, Any] = {
         "rate_per_s": 200,
         "p99_limit_ms": 50,
         "n_requests": 700,
+        "rate_error_pct": 3,
         "seed": 0,
     },
     "tries_tiers": False,

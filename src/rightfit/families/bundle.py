@@ -20,17 +20,28 @@ from typing import Any
 
 import numpy as np
 
+from rightfit.families.bundle_files import (
+    MANIFEST,
+    find_damaged,
+    hash_file,
+    parse_manifest,
+    read_manifest,
+    write_replacing,
+)
 from rightfit.families.family import Family, Rows
+from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
+from rightfit.families.skops_file import check_skops_file
 
 FORMAT_VERSION = 2
-MANIFEST = "bundle.json"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
+
+_checked: set[str] = set()  # by hash, so once for each content in a process
 
 _VERSIONED_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skops", "torch")
 
@@ -81,11 +92,24 @@ class Bundle:
         """Load the family's own model.
 
         Raises:
-            ValueError: As :meth:`load_family`.
+            ValueError: As :meth:`load_family`; or if its weights are not among the checked files,
+                or do not fit it.
         """
-        return self.load_family().load_weights(
-            self.path / self.weights_file, self.configuration, self.schema
-        )
+        path = self.locate(self.weights_file)
+        return self.load_family().load_weights(path, self.configuration, self.schema)
+
+    def locate(self, name: str) -> Path:
+        """Return the path of a file whose hash was checked.
+
+        Raises:
+            ValueError: If the bundle does not list it.
+        """
+        if name not in self.files:
+            raise ValueError(
+                f"Bundle {self.path} has no {name}; {MANIFEST} lists {sorted(self.files)}, and "
+                "nothing else is loaded."
+            )
+        return self.path / name
 
 
 def write_bundle(
@@ -124,7 +148,7 @@ def write_bundle(
         "data_version": data_version,
         "versions": _versions(),
         "onnx": None,
-        "files": {weights_file: _sha256(folder / weights_file)},
+        "files": {weights_file: hash_file(folder / weights_file)},
     }
     return _write_manifest(folder, manifest, family)
 
@@ -152,22 +176,23 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     parity = compare_answers(
         family.predict_proba(model, rows), session.run(["probabilities"], {"rows": rows})[0]
     )
-    if (
-        parity["label_agreement"] < MIN_LABEL_AGREEMENT
-        or parity["mean_difference"] > MAX_MEAN_DIFFERENCE
+    if not (  # also refuses answers that are not numbers
+        parity["label_agreement"] >= MIN_LABEL_AGREEMENT
+        and parity["mean_difference"] <= MAX_MEAN_DIFFERENCE
     ):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
             f"native model does: {parity}; allowed are label_agreement >= {MIN_LABEL_AGREEMENT} "
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
-    (bundle.path / ONNX_FILE).write_bytes(exported)
-    manifest = json.loads((bundle.path / MANIFEST).read_text())
+    write_replacing(bundle.path / ONNX_FILE, exported)
+    manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
     manifest["onnx"] = parity
-    manifest["files"][ONNX_FILE] = _sha256(bundle.path / ONNX_FILE)
+    manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
     if family.has_int8:
+        (bundle.path / INT8_FILE).unlink(missing_ok=True)
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
-        manifest["files"][INT8_FILE] = _sha256(bundle.path / INT8_FILE)
+        manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
     return _write_manifest(bundle.path, manifest, bundle.family)
 
 
@@ -197,47 +222,62 @@ def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
     }
 
 
-def read_bundle(folder: Path, *, family: str | None = None) -> Bundle:
-    """Read a bundle, checking every file's hash.
+def read_bundle(
+    folder: Path, *, family: str | None = None, checked_sha256: str | None = None
+) -> Bundle:
+    """Read a bundle, checking every file's hash and what the files would make of memory.
 
     Args:
-        folder: The bundle's folder.
+        folder: The bundle's folder; other files in it are neither read nor checked.
         family: Import path of the model's family, from the configuration or the job that asks, for
             those who open the native model.
+        checked_sha256: SHA-256 of ``bundle.json`` when the files' content was checked before. A
+            measuring process passes it: unpacking weights twice would spoil its memory figures.
 
     Raises:
         FileNotFoundError: If the folder holds no ``bundle.json``.
-        ValueError: If it was written in another format, or a file is missing or was changed.
+        ValueError: If it was written in another format, a file is missing, was changed, or is a
+            link, or its content could crash or never end.
     """
-    content = (folder / MANIFEST).read_bytes()
-    manifest = json.loads(content)
+    content = read_manifest(folder)
+    manifest = parse_manifest(content, folder)
+    sha256 = hashlib.sha256(content).hexdigest()
     if manifest["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"{folder / MANIFEST} has format_version {manifest['format_version']}; this version "
             f"of rightfit reads {FORMAT_VERSION}. Train the model again."
         )
-    changed = [
-        name
-        for name, expected in manifest["files"].items()
-        if not (folder / name).is_file() or _sha256(folder / name) != expected
-    ]
-    if changed:
+    if checked_sha256 not in (None, sha256):
+        raise ValueError(f"{folder / MANIFEST} was changed after it was checked. Run again.")
+    if changed := find_damaged(folder, manifest["files"]):
         raise ValueError(
-            f"Bundle {folder} is damaged: {changed} are missing or do not match the hashes in "
-            f"{MANIFEST}. Restore them, or delete the folder and train again."
+            f"Bundle {folder} is damaged: {changed} are missing, links, or do not match the "
+            f"hashes in {MANIFEST}. Restore them, or delete the folder and train again."
         )
+    schema = InputSchema.from_dict(manifest["input_schema"])
+    if checked_sha256 is None and sha256 not in _checked:
+        _check_contents(folder, manifest["files"], schema)
+        _checked.add(sha256)
     return Bundle(
         path=folder,
         model=manifest["model"],
         weights_file=manifest["weights_file"],
         configuration=manifest["configuration"],
-        schema=InputSchema.from_dict(manifest["input_schema"]),
+        schema=schema,
         data_version=manifest["data_version"],
         files=manifest["files"],
         onnx=manifest["onnx"],
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
         family=family,
     )
+
+
+def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) -> None:
+    for name in files:
+        if name.endswith(".skops"):
+            check_skops_file(folder / name, schema=schema)
+        elif name.endswith(".onnx"):
+            check_onnx_file(folder / name, listed=files)
 
 
 @functools.cache
@@ -264,12 +304,7 @@ def _quantise_weights(exported: Path, quantised: Path) -> None:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any], family: str | None) -> Bundle:
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n")
-    partial.replace(folder / MANIFEST)  # a bundle is there whole or not at all
-    return read_bundle(folder, family=family)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    content = (json.dumps(manifest, indent=2) + "\n").encode()
+    write_replacing(folder / MANIFEST, content)  # a bundle is there whole or not at all
+    checked = hashlib.sha256(content).hexdigest()
+    return read_bundle(folder, family=family, checked_sha256=checked)

@@ -7,7 +7,6 @@ random forests, extremely randomised trees, bagging, gradient boosting.
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -144,10 +143,7 @@ class EnsembleFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        with warnings.catch_warnings():
-            # skops builds an estimator before it sets its state
-            warnings.simplefilter("ignore", UserWarning)
-            return load_skops(path, trusted=self._trusted)
+        return load_skops(path, trusted=self._trusted, estimator=self._class)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""

@@ -97,7 +97,7 @@ class LinearFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        return load_skops(path, trusted=())
+        return load_skops(path, trusted=(), estimator="SGDClassifier")
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""

@@ -111,7 +111,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("cpu_util_pct", "CPU utilisation", "%", "lower", "serve", "process", is_refinable=True),
     Metric("peak_memory_mib", "Peak memory", "MiB", "lower", "serve", "process",
            has_interval=True, is_repeatable=True),
-    Metric("peak_memory_one_row_mib", "Peak memory, one row a call", "MiB", "lower", "serve",
+    Metric("peak_memory_one_row_mib", "One-row peak memory", "MiB", "lower", "serve",
            "process", has_interval=True, is_repeatable=True),
     Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process",
            is_repeatable=True),

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from measured import BATCH, make_round, make_settings
+from under_load import served
 
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
-from rightfit.profiling.worker.results import ServerResult
 
 
 def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
@@ -160,33 +160,11 @@ def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None
     assert (too_few.values["throughput_rows_per_s"], too_few.disturbed) == (200.0, True)
 
 
-def served(p99_ms: float | None, rate: float | None, **reasons: str) -> ServerResult:
-    return ServerResult(
-        p99_ms=p99_ms,
-        max_rate_per_s=rate,
-        failed_rate_per_s=200.0,
-        n_trials=3,
-        mean_service_ms=1.0,
-        reasons=reasons,
-    )
-
-
-def test_server_columns_are_medians_over_processes() -> None:
-    profile = summarise(
-        [fake_round([LARGE])], server=(served(8.0, 90.0), served(9.0, 110.0), served(10.0, 100.0))
-    )
-
-    assert profile.values["latency_under_load_p99_ms"] == 9.0
-    assert profile.values["max_rate_per_s"] == 100.0
-
-
-def test_server_column_that_a_process_missed_is_null_with_its_reason() -> None:
-    missed = served(8.0, None, max_rate_per_s="no rate met 50 ms")
-
-    profile = summarise([fake_round([LARGE])], server=(served(8.0, 90.0), missed))
+def test_server_columns_come_from_the_processes_that_served() -> None:
+    profile = summarise([fake_round([LARGE])], server=(served(8.0, 90.0),))
 
     assert profile.values["latency_under_load_p99_ms"] == 8.0
-    assert profile.reasons["max_rate_per_s"] == "no rate met 50 ms"
+    assert profile.values["max_rate_per_s"] == 90.0
 
 
 @pytest.mark.parametrize(

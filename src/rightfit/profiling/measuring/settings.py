@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rightfit.profiling.worker.latency import calls_to_hold
+
+P99 = 0.99
 
 
 class ServerSettings(BaseModel):
@@ -14,8 +20,14 @@ class ServerSettings(BaseModel):
     max_s: float = Field(gt=0)  # of one process
     rate_per_s: float = Field(gt=0)  # at which latency_under_load_p99_ms is measured
     p99_limit_ms: float = Field(gt=0)  # which max_rate_per_s must meet
-    n_requests: int = Field(ge=662)  # of one trial: what a p99 needs
+    n_requests: int = Field(ge=662)  # of all processes at each rate: what a p99 needs
+    rate_error_pct: float = Field(gt=0)  # of a process' max_rate_per_s, small enough to end with
     seed: int
+
+    @property
+    def n_own_requests(self) -> int:
+        """Requests of one process at each rate: its share, and what a p99 of its own needs."""
+        return max(calls_to_hold(P99), math.ceil(self.n_requests / max(1, self.n_processes)))
 
 
 class MeasuringSettings(BaseModel):

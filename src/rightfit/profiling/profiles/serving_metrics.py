@@ -31,6 +31,7 @@ from rightfit.profiling.metrics import (
     NO_LOAD_TEST,
     columns_from,
 )
+from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
@@ -39,7 +40,6 @@ from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 ROWS_OF_ENERGY = 1_000
-SERVER_FIELDS = ("max_rate_per_s", "failed_rate_per_s", "p99_ms", "n_trials", "mean_service_ms")
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
 
@@ -98,7 +98,10 @@ def set_serving_metrics(
     profile.set_interval(
         "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], settings)
     )
-    _set_under_load(profile, state, settings)
+    if state.server:
+        set_under_load(profile, state.server, settings)
+    else:
+        profile.miss(columns_from("load_test"), _why_not_served(state))
     _set_device(profile, batches, rounds[0].device_reasons)
     used = [*(r.latency for r in rounds), *batches]
     profile.best_batch_size = batch_size
@@ -193,23 +196,6 @@ def _set_device(
         profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
     else:
         profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", NO_DEVICE_FIGURE))
-
-
-def _set_under_load(profile: Profile, state: MeasurementState, settings: MeasuringSettings) -> None:
-    if not state.server:
-        profile.miss(columns_from("load_test"), _why_not_served(state))
-        return
-    found_by_column = {
-        "latency_under_load_p99_ms": [s.p99_ms for s in state.server if s.p99_ms is not None],
-        "max_rate_per_s": [s.max_rate_per_s for s in state.server if s.max_rate_per_s is not None],
-    }
-    for column, found in found_by_column.items():
-        if len(found) == len(state.server):
-            profile.set_interval(column, _interval_of_times(found, settings))
-        else:
-            reasons = [s.reasons[column] for s in state.server if column in s.reasons]
-            profile.miss([column], reasons[0])
-    profile.how["server"] = [{key: getattr(s, key) for key in SERVER_FIELDS} for s in state.server]
 
 
 def _why_not_served(state: MeasurementState) -> str:

@@ -86,7 +86,8 @@ class ServerRequest(ModelRequest):
     warm_up_max_ms: float
     rate_per_s: float
     p99_limit_ms: float
-    n_requests: int  # of one trial at least
+    n_requests: int  # at each of both rates
+    rate_error_pct: float  # standard error of the highest rate that ends the search
     max_s: float  # of all trials
     seed: int  # of the arrivals
 

@@ -2,65 +2,53 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import Call, percentile_ns, time_calls, warm_up
+from rightfit.profiling.worker.latency import Call, calls_to_hold, time_calls, warm_up
 from rightfit.profiling.worker.messages import ServerRequest
-from rightfit.profiling.worker.open_loop import (
+from rightfit.profiling.worker.open_loop import time_open_loop
+from rightfit.profiling.worker.queue_replay import (
     MAX_UTILISATION,
     SHARE,
-    MaxRate,
-    poisson_arrivals_ns,
-    predict_max_rate,
-    requests_of_trial,
-    search_max_rate,
-    time_open_loop,
+    draw_replay,
+    requests_to_replay,
+    settling_requests,
 )
-from rightfit.profiling.worker.results import ServerResult
+from rightfit.profiling.worker.rate_search import (
+    LoadTrial,
+    SearchAim,
+    Serve,
+    search_max_rate,
+    serve_trial,
+)
+from rightfit.profiling.worker.results import FixedRate, ServerResult
+from rightfit.profiling.worker.service_times import Nanoseconds
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 N_ROTATING_ROWS = 1_024
-N_SERVICES = 400  # closed-loop calls behind the prediction, as far as SERVICE_MS allows
-SERVICE_MS = 500
+N_CLOSED_LOOP = 400  # calls that predict the first rate, as far as CLOSED_LOOP_SHARE allows
+CLOSED_LOOP_SHARE = 0.05  # of the time allowed
+FIXED_RATE_SHARE = 0.8  # of the time left, that the fixed rate may take
 
 
-class LoadTrial:
-    """Serves one model at given rates, until a time budget is spent.
+@dataclass(frozen=True)
+class LoadPlan:
+    """What a process measures under load.
 
     Args:
-        call: Answers one row.
-        rows: Inputs to rotate through.
-        request: Length of a trial, limit, time budget and seed.
+        rate_per_s: Rate of which the p99 is measured.
+        aim: Aim of the search for the highest rate.
+        seed: Of the arrivals.
     """
 
-    def __init__(
-        self, call: Call, rows: list[npt.NDArray[np.float32]], request: ServerRequest
-    ) -> None:
-        self._call = call
-        self._rows = rows
-        self._n_requests = request.n_requests
-        self._limit_ns = request.p99_limit_ms * NS_PER_MS
-        self._end_ns = time.perf_counter_ns() + int(request.max_s * NS_PER_S)
-        self.generator = np.random.default_rng(request.seed)
-
-    def p99_ns(self, rate_per_s: float) -> float | None:
-        """Serve at a rate; ``None`` when that would take longer than what is left."""
-        n_requests = requests_of_trial(
-            rate_per_s, limit_ms=self._limit_ns / NS_PER_MS, n_requests=self._n_requests
-        )
-        arrivals_ns = poisson_arrivals_ns(rate_per_s, n_requests, self.generator)
-        if time.perf_counter_ns() + arrivals_ns[-1] > self._end_ns:
-            return None
-        return percentile_ns(time_open_loop(self._call, self._rows, arrivals_ns), SHARE)
-
-    def meets(self, rate_per_s: float) -> bool | None:
-        """Tell whether the p99 at a rate is within the limit; ``None`` without time to try."""
-        found_ns = self.p99_ns(rate_per_s)
-        return None if found_ns is None else found_ns <= self._limit_ns
+    rate_per_s: float
+    aim: SearchAim
+    seed: int
 
 
 def serve_under_load(
@@ -76,62 +64,78 @@ def serve_under_load(
     singles = [np.array(rows[i : i + 1]) for i in range(min(len(rows), N_ROTATING_ROWS))]
     call = factory(**request.arguments)()
     warm_up(call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
-    services_ns = time_calls(
-        call, singles, min_calls=N_SERVICES, min_ns=0, max_ns=SERVICE_MS * NS_PER_MS
+    end_ns = time.perf_counter_ns() + request.max_s * NS_PER_S
+    max_ns = int(CLOSED_LOOP_SHARE * request.max_s * NS_PER_S)
+    services_ns = time_calls(call, singles, min_calls=N_CLOSED_LOOP, min_ns=0, max_ns=max_ns)
+    aim = SearchAim(request.p99_limit_ms, request.rate_error_pct / 100, request.n_requests)
+
+    def serve(arrivals_ns: Nanoseconds) -> Nanoseconds:
+        return time_open_loop(call, singles, arrivals_ns)
+
+    def left_s() -> float:
+        return (end_ns - time.perf_counter_ns()) / NS_PER_S
+
+    plan = LoadPlan(request.rate_per_s, aim, request.seed)
+    return measure_load(serve, services_ns, plan, left_s=left_s)
+
+
+def measure_load(
+    serve: Serve,
+    services_ns: Nanoseconds,
+    plan: LoadPlan,
+    *,
+    left_s: Callable[[], float],
+) -> ServerResult:
+    """Measure the fixed rate, then search for the highest.
+
+    Args:
+        serve: Answers scheduled arrivals.
+        services_ns: Calls of a closed loop.
+        plan: What to measure.
+        left_s: Returns the seconds that are left.
+    """
+    generator = np.random.default_rng(plan.seed)
+    trial, fixed = _measure_fixed_rate(serve, services_ns, plan, left_s(), generator)
+    known = [] if trial is None else [trial]
+    highest = search_max_rate(
+        serve, services_ns, known, plan.aim, left_s=left_s, generator=generator
     )
-    mean_ns = float(services_ns.mean())
-    trial = LoadTrial(call, singles, request)
-    reasons: dict[str, str] = {}
-    p99_ms = _at_fixed_rate(trial, mean_ns, request, reasons)
-    found = _search(trial, services_ns, request, reasons)
-    return ServerResult(
-        p99_ms=p99_ms,
-        max_rate_per_s=found.rate_per_s,
-        failed_rate_per_s=found.failed_rate_per_s,
-        n_trials=found.n_trials,
-        mean_service_ms=mean_ns / NS_PER_MS,
-        reasons=reasons,
+    return ServerResult(fixed, highest)
+
+
+def _measure_fixed_rate(
+    serve: Serve,
+    services_ns: Nanoseconds,
+    plan: LoadPlan,
+    left_s: float,
+    generator: np.random.Generator,
+) -> tuple[LoadTrial | None, FixedRate]:
+    """Serve at the fixed rate; return the trial, ``None`` when there was none, and its p99."""
+    rate_per_s = plan.rate_per_s
+    utilisation = rate_per_s * float(services_ns.mean()) / NS_PER_S
+    if utilisation > MAX_UTILISATION:
+        return None, _no_p99(utilisation, _too_slow(rate_per_s, utilisation))
+    n_requests = plan.aim.n_services + math.ceil(settling_requests(utilisation))
+    n_requests = min(n_requests, int(FIXED_RATE_SHARE * left_s * rate_per_s))
+    if n_requests < calls_to_hold(SHARE):
+        reason = f"{calls_to_hold(SHARE)} requests at {rate_per_s:g}/s take longer than allowed"
+        return None, _no_p99(utilisation, reason)
+    trial = serve_trial(serve, rate_per_s, n_requests, generator)
+    if trial.utilisation > MAX_UTILISATION:
+        return trial, _no_p99(trial.utilisation, _too_slow(rate_per_s, trial.utilisation))
+    replay = draw_replay(trial.services, requests_to_replay(trial.utilisation), generator)
+    return trial, FixedRate(
+        p99_ms=replay.p99_ns(rate_per_s) / NS_PER_MS,
+        served_p99_ms=float(np.quantile(trial.latencies_ns, SHARE)) / NS_PER_MS,
+        utilisation=trial.utilisation,
+        n_requests=len(trial.services),
     )
 
 
-def _search(
-    trial: LoadTrial,
-    services_ns: npt.NDArray[np.int64],
-    request: ServerRequest,
-    reasons: dict[str, str],
-) -> MaxRate:
-    predicted = predict_max_rate(
-        services_ns,
-        limit_ms=request.p99_limit_ms,
-        n_requests=request.n_requests,
-        generator=trial.generator,
-    )
-    if predicted is None:
-        reasons["max_rate_per_s"] = f"the p99 exceeds {request.p99_limit_ms:g} ms without any load"
-        return MaxRate(None, None, 0)
-    found = search_max_rate(trial.meets, predicted=predicted)
-    if found.rate_per_s is None:
-        reasons["max_rate_per_s"] = (
-            f"no rate was found to meet {request.p99_limit_ms:g} ms within the time allowed; "
-            f"{found.n_trials} were tried, from {predicted:.3g} requests/s down"
-        )
-    return found
+def _no_p99(utilisation: float, reason: str) -> FixedRate:
+    return FixedRate(utilisation=utilisation, reason=reason)
 
 
-def _at_fixed_rate(
-    trial: LoadTrial, mean_ns: float, request: ServerRequest, reasons: dict[str, str]
-) -> float | None:
-    rate_per_s = request.rate_per_s
-    if rate_per_s * mean_ns > MAX_UTILISATION * NS_PER_S:
-        reasons["latency_under_load_p99_ms"] = (
-            f"it can't keep up with {rate_per_s:g} requests/s: one takes {mean_ns / NS_PER_MS:.3g} "
-            "ms on average"
-        )
-        return None
-    p99_ns = trial.p99_ns(rate_per_s)
-    if p99_ns is None:
-        reasons["latency_under_load_p99_ms"] = (
-            f"{request.n_requests} requests at {rate_per_s:g}/s take longer than allowed"
-        )
-        return None
-    return p99_ns / NS_PER_MS
+def _too_slow(rate_per_s: float, utilisation: float) -> str:
+    mean_ms = utilisation / rate_per_s * NS_PER_S / NS_PER_MS
+    return f"it can't keep up with {rate_per_s:g} requests/s: one takes {mean_ms:.3g} ms on average"

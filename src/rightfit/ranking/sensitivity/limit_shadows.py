@@ -21,9 +21,9 @@ from rightfit.ranking.contest.contest import Contest, hold_contest
 from rightfit.ranking.ranked import Ranked, settle_order
 from rightfit.ranking.tables import write_rows
 
-COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
 Direction = Literal["loosened", "tightened"]
 DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")
+COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class NeighboursFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """Read back what save_weights wrote."""
-        return load_skops(path, trusted=())
+        return load_skops(path, trusted=(), estimator="KNeighborsClassifier")
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert the model; the library compares the answers of both."""

@@ -1,0 +1,64 @@
+"""From the processes that served random arrivals to the metrics of the ``server`` scenario."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.worker.codec import to_plain
+from rightfit.profiling.worker.latency import min_calls_to_report
+from rightfit.profiling.worker.queue_replay import MAX_UTILISATION, SHARE
+from rightfit.profiling.worker.results import FixedRate, RateFound, ServerResult
+
+P99 = "latency_under_load_p99_ms"
+MAX_RATE = "max_rate_per_s"
+
+
+def set_under_load(
+    profile: Profile, served: Sequence[ServerResult], settings: MeasuringSettings
+) -> None:
+    """Set the metrics of the server scenario, and at which load they were measured.
+
+    Args:
+        profile: To fill.
+        served: What each process found, at least one.
+        settings: The preset it was measured with.
+    """
+    _set_p99(profile, [one.fixed for one in served], settings)
+    _set_max_rate(profile, [one.highest for one in served], settings)
+    profile.how["server"] = {
+        "rate_per_s": settings.server.rate_per_s,
+        "utilisation": statistics.median(one.fixed.utilisation for one in served),
+        "p99_limit_ms": settings.server.p99_limit_ms,
+        "processes": [to_plain(one) for one in served],
+    }
+
+
+def _set_p99(profile: Profile, fixed: Sequence[FixedRate], settings: MeasuringSettings) -> None:
+    reasons = [one.reason for one in fixed if one.reason is not None]
+    n_requests, n_needed = sum(one.n_requests for one in fixed), min_calls_to_report(SHARE)
+    if reasons:
+        profile.miss([P99], reasons[0])
+    elif n_requests < n_needed:
+        profile.miss([P99], f"needs {n_needed} requests; the time allowed for {n_requests}")
+    else:
+        interval = median_interval([one.p99_ms for one in fixed if one.p99_ms is not None])
+        profile.set_interval(P99, interval.widened(settings.shared_error_pct))
+
+
+def _set_max_rate(
+    profile: Profile, highest: Sequence[RateFound], settings: MeasuringSettings
+) -> None:
+    reasons = [one.reason for one in highest if one.reason is not None]
+    if reasons:
+        profile.miss([MAX_RATE], reasons[0])
+        return
+    interval = median_interval([one.rate_per_s for one in highest if one.rate_per_s is not None])
+    if interval.high is not None and any(one.is_capped for one in highest):
+        # The search ends at this utilisation; the highest rate lies between it and the full one.
+        interval = replace(interval, high=interval.high / MAX_UTILISATION)
+    profile.set_interval(MAX_RATE, interval.widened(settings.shared_error_pct))
