@@ -41,7 +41,7 @@ viz: .venv/.installed ## open the pipelines in kedro-viz
 	$(BIN)/kedro viz run
 
 dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
-	@studies=$$($(BIN)/rightfit studies $(CELL)) && exec $(BIN)/optuna-dashboard --port $(or $(PORT),8080) "$$studies"
+	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
 
 # starter:begin
 .PHONY: starter

@@ -85,8 +85,9 @@ def make_models(folder: Path) -> dict[str, Subject]:
             schema=schema,
             data_version="benchmark",
         )
-        add_onnx(bundle, rows[:500])
-        arguments[family] = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
+        exported = add_onnx(bundle, rows[:500])
+        opened = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
+        arguments[family] = opened | {"sha256": exported.sha256}
     native = WorkerKind(get_family("forest").native_imports, 1)
     forest = arguments["forest"] | {"runtime": "native"}
     repeated = {"factory": OPEN_BUNDLE, "arguments": forest, "n_repeats": 16}

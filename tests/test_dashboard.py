@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,17 +19,18 @@ from ports import find_free_port
 
 
 @contextmanager
-def dashboard(url: str) -> Iterator[str]:
-    """Start optuna-dashboard on a database."""
+def dashboard(project: Path, root: Path, cell: str) -> Iterator[tuple[int, str]]:
+    """Start the dashboard of a cell; yield its process and its address."""
     port = find_free_port()
-    program = Path(sys.executable).with_name("optuna-dashboard")
+    command = [sys.executable, "-m", "rightfit", "dashboard", "--port", str(port), cell]
     server = subprocess.Popen(
-        [program, "--quiet", "--port", str(port), url],
+        [*command, "--data-root", root],
+        cwd=project,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield f"http://127.0.0.1:{port}/api"
+        yield server.pid, f"http://127.0.0.1:{port}/api"
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -57,32 +59,56 @@ def make_study(folder: Path) -> str:
     return url
 
 
-def test_dashboard_opens_the_study_of_a_cell(project_path: Path, tmp_path: Path) -> None:
-    url = make_study(tmp_path / "06_models" / "studies" / "landsat" / "forest")
+def place_study(root: Path) -> str:
+    return make_study(root / "06_models" / "studies" / "landsat" / "forest")
+
+
+def test_studies_prints_the_database_of_a_cell(project_path: Path, tmp_path: Path) -> None:
+    url = place_study(tmp_path)
     command = [sys.executable, "-m", "rightfit", "studies", "landsat.forest"]
+
     found = subprocess.run(
         [*command, "--data-root", tmp_path],
         cwd=project_path,
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.strip()
+    )
 
-    with dashboard(found) as api:
+    assert found.stdout.strip() == url
+
+
+def test_dashboard_opens_the_study_of_a_cell(project_path: Path, tmp_path: Path) -> None:
+    url = place_study(tmp_path)
+
+    with dashboard(project_path, tmp_path, "landsat.forest") as (pid, api):
         studies = read(f"{api}/studies")["study_summaries"]
+        command_line = Path(f"/proc/{pid}/cmdline").read_text()
 
-    assert found == url
     assert [study["study_name"] for study in studies] == ["landsat.forest.0123"]
+    assert url not in command_line  # it may hold a password
     target = (project_path / "Makefile").read_text().split("\ndashboard:")[1].split("\n\n")[0]
-    assert "rightfit studies $(CELL)" in target
-    assert "optuna-dashboard" in target
+    assert "rightfit dashboard" in target
+    assert "optuna-dashboard " not in target.split("\n", 1)[1]
 
 
-def test_dashboard_does_not_know_the_constraints_of_optuna_5(tmp_path: Path) -> None:
+def test_dashboard_refuses_pages_of_other_hosts(project_path: Path, tmp_path: Path) -> None:
+    place_study(tmp_path)
+
+    with dashboard(project_path, tmp_path, "landsat.forest") as (_, api):
+        read(f"{api}/studies")
+        request = urllib.request.Request(f"{api}/studies", headers={"Host": "evil.example"})  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(request, timeout=30)  # noqa: S310 - here
+
+
+def test_dashboard_does_not_know_the_constraints_of_optuna_5(
+    project_path: Path, tmp_path: Path
+) -> None:
     """docs/using_results.md says so; once this fails, say there how feasibility is shown."""
-    url = make_study(tmp_path / "studies")
+    place_study(tmp_path)
 
-    with dashboard(url) as api:
+    with dashboard(project_path, tmp_path, "landsat.forest") as (_, api):
         study = read(f"{api}/studies/1?after=0")
 
     assert [trial["constraints"] for trial in study["trials"]] == [[], [], []]

@@ -39,7 +39,7 @@ ELSEWHERE = {
         "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
     ),
     "kedro package": "tests/test_packaging.py::test_wheel_runs_elsewhere_with_its_configuration",
-    "kedro server start *": "tests/test_server.py::test_server_ranks_on_demand",
+    "rightfit run-server *": "tests/test_server.py::test_server_ranks_on_demand",
     "curl -X POST http://127.0.0.1:8000/run *": (
         "tests/test_server.py::test_server_ranks_on_demand"
     ),

@@ -25,9 +25,9 @@ def post(bootstrapped: Path, tmp_path: Path) -> Iterator[Post]:
     run_ranking_and_reporting(bootstrapped, tmp_path)
     port = find_free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", "kedro", "server", "start", "--port", str(port), "--env", "test"],
+        [sys.executable, "-m", "rightfit", "run-server", "--port", str(port), "--env", "test"],
         cwd=bootstrapped,
-        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1"},
+        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "RIGHTFIT_DATA_ROOTS": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -57,6 +57,17 @@ def test_server_ranks_on_demand(post: Post, tmp_path: Path) -> None:
     assert last == first  # a request's parameters end with it
     assert refused["status"] == "failure"
     assert "applications.web_api.objectives.qualty" in refused["error"]["message"]
+
+
+@pytest.mark.slow
+def test_server_lets_no_request_choose_files_or_code(post: Post, tmp_path: Path) -> None:
+    elsewhere = post(data_root=str(tmp_path / "elsewhere"))
+    retrained = post(models={"net": {"fixed": {"n_epochs": 1}}})
+
+    assert [one["status"] for one in (elsewhere, retrained)] == ["failure"] * 2
+    assert "may not set ['data_root']" in elsewhere["error"]["message"]
+    assert "may not set ['models']" in retrained["error"]["message"]
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def _read(root: Path, version: str) -> Any:

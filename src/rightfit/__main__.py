@@ -1,4 +1,4 @@
-"""The command ``rightfit``: a verb (``which``, ``export``, ``studies``), else kedro run's options.
+"""The command ``rightfit``: a verb (``which``, ``export``, …), else kedro run's options.
 
 ``python -m rightfit --pipelines perf`` runs the packaged project as ``kedro run`` does.
 """

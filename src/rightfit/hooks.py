@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel
 from rightfit.faults import explain_faults
 from rightfit.grid import UnsuitableGridError, current_grid, use_parameters
 from rightfit.pipelines.training.params import check_families
+from rightfit.printable import clean_text
+from rightfit.served_parameters import check_served, is_served
 
 _PARAMETER_BLOCKS = frozenset(
     {
@@ -38,6 +41,9 @@ _RUNTIME_ONLY = frozenset({"data_root"})
 class ConfigurationError(ClickException):
     """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(clean_text(message))
+
 
 class GridHook:
     """Read and check the configuration in use before the first pipeline is built."""
@@ -47,11 +53,13 @@ class GridHook:
         """Hand the parameters to the pipelines and let Kedro check their types.
 
         Raises:
-            ConfigurationError: If a parameter block is unknown, a value is not allowed, or the grid
-                names what is not described.
+            ConfigurationError: If a parameter block is unknown, a value is not allowed, the grid
+                names what is not described, or a request to the server sets too much.
         """
         parameters = context.config_loader["parameters"]
         try:
+            if is_served():
+                check_served(context.config_loader.runtime_params, os.environ)
             _refuse_unknown_blocks(parameters)
             if use_parameters(parameters):
                 pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,4 +86,28 @@ def test_changed_file_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     weights.write_bytes(b"something else")
 
     with pytest.raises(DatasetError, match=r"damaged: \['weights.skops'\]"):
+        dataset.load()
+
+
+def test_only_listed_files_are_saved(bundle: Bundle, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.touch()
+    (bundle.path / "notes.txt").symlink_to(secret)
+    dataset = make_dataset(str(tmp_path / "candidates"), "v1")
+
+    dataset.save({"linear-001": bundle})
+
+    saved = dataset.load()["linear-001"].path
+    assert sorted(path.name for path in saved.iterdir()) == ["bundle.json", "weights.skops"]
+
+
+def test_bucket_that_lists_files_elsewhere_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    dataset = make_dataset("memory:///hostile/candidates", "v1")
+    dataset.save({"linear-001": bundle})
+    manifest = "/hostile/candidates/v1/candidates/linear-001/bundle.json"
+    content = json.loads(dataset._fs.cat_file(manifest))
+    content["files"]["../../outside"] = "0" * 64
+    dataset._fs.pipe_file(manifest, json.dumps(content).encode())
+
+    with pytest.raises(DatasetError, match="plain file names only"):
         dataset.load()

@@ -208,3 +208,23 @@ def test_bundle_without_an_export_has_its_own_runtime_only(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
     assert available_runtimes(make_bundle("linear", blobs, tmp_path / "bundle")) == ("native",)
+
+
+def test_export_of_a_model_that_answers_nan_is_refused(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = make_bundle("linear", blobs, tmp_path / "bundle")
+    nothing = np.full((len(blobs.rows), 3), np.nan, dtype=np.float32)
+    monkeypatch.setattr(get_family("linear"), "predict_proba", lambda model, rows: nothing)
+
+    with pytest.raises(ValueError, match="does not answer as the native model"):
+        add_onnx(bundle, blobs.rows)
+
+
+def test_measuring_process_opens_only_what_was_checked(blobs: TrainingData, tmp_path: Path) -> None:
+    bundle = make_bundle("linear", blobs, tmp_path / "bundle")
+    manifest = json.loads((bundle.path / "bundle.json").read_text())
+    (bundle.path / "bundle.json").write_text(json.dumps(manifest | {"data_version": "v2"}))
+
+    with pytest.raises(ValueError, match="changed after it was checked"):
+        read_bundle(bundle.path, checked_sha256=bundle.sha256)

@@ -48,3 +48,13 @@ def test_terminal_says_where_none_qualifies(
 
     assert text.count("none qualifies") == 3
     assert "edge_device, landsat: No candidate qualifies for landsat" in text
+
+
+def test_terminal_takes_names_for_text(results: Results) -> None:
+    hostile = copy.deepcopy(results.recommendations)
+    hostile["[red]\x1b[2Jmine[/red]"] = hostile.pop("web_api")
+
+    text = show(hostile, 200)
+
+    assert "[red]?[2Jmine[/red]" in text
+    assert "\x1b" not in text

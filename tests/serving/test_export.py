@@ -210,3 +210,58 @@ def test_a_folder_in_use_is_refused_unless_forced(tmp_path: Path) -> None:
         check_folder(tmp_path, force=False)
     with pytest.raises(FileExistsError, match="not an empty folder"):
         check_folder(file, force=True)
+
+
+@pytest.mark.parametrize("name", ["README.md", "usage.py", "model.json", "SHA256SUMS"])
+def test_a_forced_export_replaces_a_link_and_spares_its_target(
+    name: str, model: Model, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / name).symlink_to(secret)
+    (folder / f"{name}.partial").symlink_to(secret)
+
+    export_model(choose(model), model, folder)
+
+    assert secret.read_text() == "mine"
+    assert not (folder / name).is_symlink()
+    assert not list(folder.glob("*.partial"))
+
+
+@pytest.mark.parametrize("name", ["out", "out/bundle"])
+def test_a_linked_folder_is_refused(name: str, model: Model, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).symlink_to(elsewhere)
+
+    with pytest.raises(FileExistsError, match=f"{name} is a symbolic link"):
+        export_model(choose(model), model, tmp_path / "out")
+    assert not list(elsewhere.iterdir())
+
+
+def test_bundle_that_names_files_elsewhere_exports_nothing_outside(
+    model: Model, tmp_path: Path
+) -> None:
+    files = model.bundle.files | {"../../outside": "0" * 64}
+    hostile = dataclasses.replace(model, bundle=dataclasses.replace(model.bundle, files=files))
+
+    with pytest.raises(ValueError, match="no plain file name"):
+        export_model(choose(model), hostile, tmp_path / "in" / "out")
+    assert not (tmp_path / "outside").exists()
+    assert not (tmp_path / "in" / "outside").exists()
+
+
+def test_readme_takes_names_for_text(model: Model, tmp_path: Path) -> None:
+    hostile = "<script>x</script> [a](http://b) `c` | d\n# e \x1b[2J"
+    card = make_card() | {"title": hostile, "source": hostile}
+    choice = dataclasses.replace(choose(model), purpose=hostile, application=hostile)
+
+    export_model(choice, dataclasses.replace(model, data_card=card), tmp_path)
+
+    readme = (tmp_path / "README.md").read_text()
+    assert r"\<script\>x\</script\> \[a\](http://b) \`c\` \| d # e ?\[2J" in readme
+    assert "<script>" not in readme
+    assert "\x1b" not in readme

@@ -9,6 +9,7 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, get_protocol_and_path
 
 from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.bundle_files import MANIFEST, is_plain_name, parse_manifest, read_manifest
 
 
 class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, Bundle]]):
@@ -65,8 +66,8 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         self._fs.makedirs(target, exist_ok=True)
         for name, bundle in data.items():
             self._fs.makedirs(f"{target}/{name}", exist_ok=True)
-            for file in sorted(bundle.path.iterdir()):
-                self._fs.put_file(str(file), f"{target}/{name}/{file.name}")
+            for file in (*sorted(bundle.files), MANIFEST):  # the manifest makes it a bundle
+                self._fs.put_file(str(bundle.path / file), f"{target}/{name}/{file}")
         self._invalidate_cache()
 
     def load(self) -> dict[str, Bundle]:
@@ -83,9 +84,25 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
             return Path(source)
         self._drop_local_copy()
         self._local_copy = tempfile.TemporaryDirectory(prefix="rightfit-bundles-")
-        # with a slash at its end a folder's content is copied, without the folder itself
-        self._fs.get(f"{source}/", f"{self._local_copy.name}/", recursive=True)
-        return Path(self._local_copy.name)
+        copy = Path(self._local_copy.name)
+        try:
+            for remote in sorted(self._fs.ls(source, detail=False)):
+                self._fetch_bundle(remote, copy)
+        except BaseException:
+            self._drop_local_copy()
+            raise
+        return copy
+
+    def _fetch_bundle(self, remote: str, copy: Path) -> None:
+        """Copy the files that a bundle lists; a name in a bucket may hold anything."""
+        name = PurePosixPath(remote).name
+        if not is_plain_name(name):
+            raise ValueError(f"{remote!r} is no name of a candidate; remove it from the storage.")
+        folder = copy / name
+        folder.mkdir()
+        self._fs.get_file(f"{remote}/{MANIFEST}", str(folder / MANIFEST))
+        for file in parse_manifest(read_manifest(folder), folder)["files"]:
+            self._fs.get_file(f"{remote}/{file}", str(folder / file))
 
     def _exists(self) -> bool:
         return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))

@@ -18,17 +18,28 @@ from typing import Any
 
 import numpy as np
 
+from rightfit.families.bundle_files import (
+    MANIFEST,
+    find_damaged,
+    hash_file,
+    parse_manifest,
+    read_manifest,
+    write_replacing,
+)
 from rightfit.families.family import Rows
+from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
+from rightfit.families.skops_file import check_skops_file
 
 FORMAT_VERSION = 1
-MANIFEST = "bundle.json"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
+
+_checked: set[str] = set()  # by hash, so once for each content in a process
 
 _VERSIONED_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skops", "torch")
 
@@ -58,9 +69,27 @@ class Bundle:
     sha256: str
 
     def load_native(self) -> Any:
-        """Load the family's own model."""
+        """Load the family's own model.
+
+        Raises:
+            ValueError: If its weights are not among the checked files, or do not fit it.
+        """
         family = get_family(self.family)
-        return family.load_weights(self.path / family.weights_file, self.configuration, self.schema)
+        path = self.locate(family.weights_file)
+        return family.load_weights(path, self.configuration, self.schema)
+
+    def locate(self, name: str) -> Path:
+        """Return the path of a file whose hash was checked.
+
+        Raises:
+            ValueError: If the bundle does not list it.
+        """
+        if name not in self.files:
+            raise ValueError(
+                f"Bundle {self.path} has no {name}; {MANIFEST} lists {sorted(self.files)}, and "
+                "nothing else is loaded."
+            )
+        return self.path / name
 
 
 def write_bundle(
@@ -96,7 +125,7 @@ def write_bundle(
         "data_version": data_version,
         "versions": _versions(),
         "onnx": None,
-        "files": {weights_file: _sha256(folder / weights_file)},
+        "files": {weights_file: hash_file(folder / weights_file)},
     }
     return _write_manifest(folder, manifest)
 
@@ -124,22 +153,23 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     parity = compare_answers(
         family.predict_proba(model, rows), session.run(["probabilities"], {"rows": rows})[0]
     )
-    if (
-        parity["label_agreement"] < MIN_LABEL_AGREEMENT
-        or parity["mean_difference"] > MAX_MEAN_DIFFERENCE
+    if not (  # also refuses answers that are not numbers
+        parity["label_agreement"] >= MIN_LABEL_AGREEMENT
+        and parity["mean_difference"] <= MAX_MEAN_DIFFERENCE
     ):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.family}) does not answer as the "
             f"native model does: {parity}; allowed are label_agreement >= {MIN_LABEL_AGREEMENT} "
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
-    (bundle.path / ONNX_FILE).write_bytes(exported)
-    manifest = json.loads((bundle.path / MANIFEST).read_text())
+    write_replacing(bundle.path / ONNX_FILE, exported)
+    manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
     manifest["onnx"] = parity
-    manifest["files"][ONNX_FILE] = _sha256(bundle.path / ONNX_FILE)
+    manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
     if family.has_int8:
+        (bundle.path / INT8_FILE).unlink(missing_ok=True)
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
-        manifest["files"][INT8_FILE] = _sha256(bundle.path / INT8_FILE)
+        manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
     return _write_manifest(bundle.path, manifest)
 
 
@@ -169,40 +199,56 @@ def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
     }
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read a bundle, checking every file's hash.
+def read_bundle(folder: Path, *, checked_sha256: str | None = None) -> Bundle:
+    """Read a bundle, checking every file's hash and what the files would make of memory.
+
+    Args:
+        folder: The bundle's folder; other files in it are neither read nor checked.
+        checked_sha256: SHA-256 of ``bundle.json`` when the files' content was checked before. A
+            measuring process passes it: unpacking weights twice would spoil its memory figures.
 
     Raises:
         FileNotFoundError: If the folder holds no ``bundle.json``.
-        ValueError: If it was written in another format, or a file is missing or was changed.
+        ValueError: If it was written in another format, a file is missing, was changed, or is a
+            link, or its content could crash or never end.
     """
-    content = (folder / MANIFEST).read_bytes()
-    manifest = json.loads(content)
+    content = read_manifest(folder)
+    manifest = parse_manifest(content, folder)
+    sha256 = hashlib.sha256(content).hexdigest()
     if manifest["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"{folder / MANIFEST} has format_version {manifest['format_version']}; this version "
             f"of rightfit reads {FORMAT_VERSION}. Train the model again."
         )
-    changed = [
-        name
-        for name, expected in manifest["files"].items()
-        if not (folder / name).is_file() or _sha256(folder / name) != expected
-    ]
-    if changed:
+    if checked_sha256 not in (None, sha256):
+        raise ValueError(f"{folder / MANIFEST} was changed after it was checked. Run again.")
+    if changed := find_damaged(folder, manifest["files"]):
         raise ValueError(
-            f"Bundle {folder} is damaged: {changed} are missing or do not match the hashes in "
-            f"{MANIFEST}. Restore them, or delete the folder and train again."
+            f"Bundle {folder} is damaged: {changed} are missing, links, or do not match the "
+            f"hashes in {MANIFEST}. Restore them, or delete the folder and train again."
         )
+    schema = InputSchema.from_dict(manifest["input_schema"])
+    if checked_sha256 is None and sha256 not in _checked:
+        _check_contents(folder, manifest["files"], schema)
+        _checked.add(sha256)
     return Bundle(
         path=folder,
         family=manifest["family"],
         configuration=manifest["configuration"],
-        schema=InputSchema.from_dict(manifest["input_schema"]),
+        schema=schema,
         data_version=manifest["data_version"],
         files=manifest["files"],
         onnx=manifest["onnx"],
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
     )
+
+
+def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) -> None:
+    for name in files:
+        if name.endswith(".skops"):
+            check_skops_file(folder / name, schema=schema)
+        elif name.endswith(".onnx"):
+            check_onnx_file(folder / name, listed=files)
 
 
 @functools.cache
@@ -227,12 +273,6 @@ def _quantise_weights(exported: Path, quantised: Path) -> None:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> Bundle:
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n")
-    partial.replace(folder / MANIFEST)  # a bundle is there whole or not at all
-    return read_bundle(folder)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    content = (json.dumps(manifest, indent=2) + "\n").encode()
+    write_replacing(folder / MANIFEST, content)  # a bundle is there whole or not at all
+    return read_bundle(folder, checked_sha256=hashlib.sha256(content).hexdigest())

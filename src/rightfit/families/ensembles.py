@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -131,10 +130,7 @@ class EnsembleFamily(ModuleType):
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        with warnings.catch_warnings():
-            # skops builds an estimator before it sets its state
-            warnings.simplefilter("ignore", UserWarning)
-            return load_skops(path, trusted=self._trusted)
+        return load_skops(path, trusted=self._trusted, estimator=self._class)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -119,10 +118,7 @@ def save_weights(model: Any, path: Path) -> None:
 
 def load_weights(path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG001
     """See :class:`rightfit.families.family.Family`."""
-    with warnings.catch_warnings():
-        # skops builds an estimator before it sets its state
-        warnings.simplefilter("ignore", UserWarning)
-        return load_skops(path, trusted=_TRUSTED)
+    return load_skops(path, trusted=_TRUSTED, estimator="RandomForestClassifier")
 
 
 def export_onnx(model: Any, schema: InputSchema) -> bytes:

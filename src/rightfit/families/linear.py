@@ -99,7 +99,7 @@ def save_weights(model: Any, path: Path) -> None:
 
 def load_weights(path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG001
     """See :class:`rightfit.families.family.Family`."""
-    return load_skops(path, trusted=())
+    return load_skops(path, trusted=(), estimator="SGDClassifier")
 
 
 def export_onnx(model: Any, schema: InputSchema) -> bytes:

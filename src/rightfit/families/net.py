@@ -162,11 +162,18 @@ def save_weights(model: Any, path: Path) -> None:
 def load_weights(path: Path, configuration: Configuration, schema: InputSchema) -> Any:
     """See :class:`rightfit.families.family.Family`."""
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    with torch.device("meta"):  # no time is spent on weights that are replaced at once
-        network = _network(configuration, schema)
-    network.load_state_dict(load_file(path), assign=True)
+    try:
+        tensors = load_file(path)
+        if configuration["n_layers"] > len(tensors):  # before that many layers are built
+            raise ValueError(f"{configuration['n_layers']=}, but {len(tensors)} tensors are stored")
+        with torch.device("meta"):  # no time is spent on weights that are replaced at once
+            network = _network(configuration, schema)
+        network.load_state_dict(tensors, assign=True)
+    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
+        raise ValueError(f"{path} does not hold the weights of this network: {err}") from err
     return network.eval()
 
 

@@ -71,15 +71,12 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
 def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Predict:
     import onnxruntime
 
-    if file not in bundle.files:
-        raise ValueError(f"Bundle {bundle.path} has no {file}; export the model with add_onnx.")
+    path = bundle.locate(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
     provider = _ONNX_PROVIDERS[device]
-    session = onnxruntime.InferenceSession(
-        bundle.path / file, sess_options=options, providers=[provider]
-    )
+    session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
     if provider not in session.get_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
     run = session.run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rightfit.naming import NOT_MEASURED, TIMES, format_number, format_quality
+from rightfit.printable import clean_text
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for application, recommendation in recommendations.items():
         table.add_section()
-        table.add_row(f"[bold]{application}[/bold]")
+        table.add_row(f"[bold]{_show(application)}[/bold]")
         for dataset, decision in recommendation.datasets.items():
-            table.add_row(f"  {dataset}", *_cells(decision))
+            table.add_row(f"  {_show(dataset)}", *_cells(decision))
     return table
 
 
 def _misses(recommendations: Recommendations) -> list[str]:
     return [
-        f"{application}, {dataset}: {decision.sentence}"
+        _show(f"{application}, {dataset}: {decision.sentence}")
         for application, recommendation in recommendations.items()
         for dataset, decision in recommendation.datasets.items()
         if decision.winner is None
@@ -69,7 +70,7 @@ def _cells(decision: Decision) -> list[str]:
     tie = f" [yellow]tied with {n_tied}[/yellow]" if n_tied else ""
     metrics = winner.metrics
     return [
-        f"{winner.candidate} {winner.runtime} {TIMES}{winner.n_threads}{tie}",
+        f"{_show(winner.candidate)} {winner.runtime} {TIMES}{winner.n_threads}{tie}",
         *(
             format_quality(metrics.get(name))
             if name == "quality_raw"
@@ -77,5 +78,12 @@ def _cells(decision: Decision) -> list[str]:
             for name in HEADS_BY_METRIC
         ),
         format_quality(winner.utility),
-        winner.hardware_tier or NOT_MEASURED,
+        _show(winner.hardware_tier or NOT_MEASURED),
     ]
+
+
+def _show(text: str) -> str:
+    """Escape what rich takes for markup, and what a terminal takes for commands."""
+    from rich.markup import escape
+
+    return escape(clean_text(text))

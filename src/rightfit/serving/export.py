@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from rightfit.families.bundle import MANIFEST, Bundle, read_bundle
+from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.bundle_files import (
+    MANIFEST,
+    copy_replacing,
+    hash_file,
+    is_plain_name,
+    write_replacing,
+)
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving import usage
@@ -39,8 +45,14 @@ def check_folder(folder: Path, *, force: bool) -> None:
     """Refuse a folder that already holds something, unless forced.
 
     Raises:
-        FileExistsError: If it is a file, or not empty.
+        FileExistsError: If it is a file, a symbolic link, or not empty.
     """
+    for path in (folder, folder / BUNDLE):
+        if path.is_symlink():
+            raise FileExistsError(
+                f"{path} is a symbolic link; nothing is written through one. Name the folder that "
+                "it points to, or remove it."
+            )
     if folder.is_dir() and (force or not any(folder.iterdir())):
         return
     if folder.exists():
@@ -55,25 +67,27 @@ def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
     Args:
         answer: What to export, and why.
         model: The winner's bundle, encoder and data card.
-        folder: Folder to write; files of an earlier export are replaced.
+        folder: Folder to write; files of an earlier export are replaced, and so are links.
 
     Returns:
         The files written, relative to the folder, ``SHA256SUMS`` last.
 
     Raises:
+        FileExistsError: If the folder is a symbolic link.
         ValueError: If none qualifies, or the bundle is not what was measured.
     """
     winner = require_winner(answer)
+    check_folder(folder, force=True)
     _check_belongs(answer, model)
     folder.mkdir(parents=True, exist_ok=True)
     _replace_bundle(model.bundle, folder / BUNDLE)
-    shutil.copyfile(usage.__file__, folder / "usage.py")
+    copy_replacing(Path(usage.__file__), folder / "usage.py")
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
     _write_json(folder / "encoder.json", model.encoder)
     _write_json(folder / "profile.json", _describe_measurement(answer))
     readme = write_readme(answer, model, call)
-    (folder / "README.md").write_text(readme, encoding="utf-8")
+    write_replacing(folder / "README.md", readme.encode())
     return _write_hashes(folder, model.bundle)
 
 
@@ -114,13 +128,15 @@ def _replace_bundle(bundle: Bundle, target: Path) -> None:
     if (target / MANIFEST).is_file():  # of an earlier export; anything else is left alone
         shutil.rmtree(target)
     target.mkdir(exist_ok=True)
+    if foreign := [name for name in bundle.files if not is_plain_name(name)]:
+        raise ValueError(f"{bundle.path} lists {foreign}: no plain file name, so not exported.")
     for name in (MANIFEST, *bundle.files):
-        shutil.copyfile(bundle.path / name, target / name)
-    read_bundle(target)  # what arrived is what was stored
+        copy_replacing(bundle.path / name, target / name)
+    read_bundle(target, checked_sha256=bundle.sha256)  # what arrived is what was stored
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_replacing(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def _write_hashes(folder: Path, bundle: Bundle) -> list[Path]:
@@ -129,9 +145,6 @@ def _write_hashes(folder: Path, bundle: Bundle) -> list[Path]:
         Path("usage.py"),
         *(Path(BUNDLE) / name for name in sorted((MANIFEST, *bundle.files))),
     ]
-    lines = []
-    for path in written:
-        with (folder / path).open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.as_posix()}\n")
-    (folder / HASHES).write_text("".join(lines), encoding="utf-8")
+    lines = [f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in written]
+    write_replacing(folder / HASHES, "".join(lines).encode())
     return [*written, Path(HASHES)]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
+from rightfit.printable import clean_text
 from rightfit.profiling.metrics import METRICS
 from rightfit.serving.answer import Answer, StoredProfile
 from rightfit.serving.answer_text import describe_disturbance, describe_origin, format_version
 from rightfit.serving.model_call import Model, ModelCall
+
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
 
 N_NAMED = 12  # columns named in full; model.json holds all
 
@@ -35,7 +41,9 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, not HTML
+        finalize=_escape,
     )
+    environment.filters["code"] = quote_code
     return environment.get_template("README.md.j2").render(
         answer=answer,
         bundle=model.bundle,
@@ -51,18 +59,49 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     )
 
 
-def _name_some(names: list[str]) -> str:
-    named = ", ".join(f"`{name}`" for name in names[:N_NAMED])
-    return named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more"
+class Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def quote_code(name: object) -> Markdown:
+    r"""Write a name as code, on one line and in one cell of a table.
+
+    >>> print(quote_code("a`b|c"))
+    `a'b\|c`
+    """
+    text = " ".join(clean_text(str(name)).split()).replace("`", "'").replace("|", "\\|")
+    return Markdown(f"`{text}`")
+
+
+def escape_markdown(value: object) -> str:
+    r"""Write a value so that Markdown and HTML take it for text on one line.
+
+    >>> print(escape_markdown("<b>|[x](y)"))
+    \<b\>\|\[x\](y)
+    """
+    text = clean_text(str(value)).replace("\n", " ").replace("\t", " ")
+    return _SPECIAL.sub(r"\\\g<0>", text)
+
+
+def _escape(value: Any) -> Any:
+    return value if isinstance(value, Markdown) else escape_markdown(value)
+
+
+def _name_some(names: list[str]) -> Markdown:
+    named = ", ".join(quote_code(name) for name in names[:N_NAMED])
+    return Markdown(named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more")
 
 
 def _describe_columns(model: Model) -> list[dict[str, str]]:
     """Put columns that are encoded alike into one row."""
     names: dict[str, list[str]] = {}
     for step in model.encoder["steps"]:
-        names.setdefault(step["kind"], []).append(f"`{step['column']}`")
+        names.setdefault(step["kind"], []).append(quote_code(step["column"]))
     return [
-        {"names": ", ".join(columns), "how": HOW_ENCODED[kind]} for kind, columns in names.items()
+        {"names": Markdown(", ".join(columns)), "how": HOW_ENCODED[kind]}
+        for kind, columns in names.items()
     ]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from rightfit.tuning.studies.study_store import StudyStore
@@ -34,6 +36,25 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
     return f"sqlite:///{store.folder.joinpath(*cell.split('.'), FILE)}"
+
+
+def hide_password(url: str | None, text: str | None = None) -> str:
+    """Return a text without the password of a database URL.
+
+    Args:
+        url: The URL; ``None`` if it is not known yet.
+        text: Where the password must not appear; the URL itself if not given.
+
+    >>> hide_password("postgresql://me:secret@host/db")
+    'postgresql://me:***@host/db'
+    """
+    shown = text if text is not None else url or ""
+    found = re.match(r"[^:/]+://[^@:/]*:(.+)@", url or "")
+    if not found:
+        return shown
+    for secret in {found[1], unquote(found[1])}:
+        shown = shown.replace(secret, "***")
+    return shown
 
 
 def list_searched_cells(folder: Path) -> list[str]:

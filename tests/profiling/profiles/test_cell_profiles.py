@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,11 @@ from rightfit.families.quality import QualityMetric
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.measuring.jobs import Job, Serving
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.cell_profiles import ProfiledCell, profile_cell
+from rightfit.profiling.profiles import cell_profiles
+from rightfit.profiling.profiles.cell_profiles import ProfiledCell, measure_quality, profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 LINEAR: dict[str, Any] = {
@@ -236,3 +239,35 @@ def test_tier_is_tried_under_its_memory(cell: ProfiledCell, bench: Bench) -> Non
     assert how["limits"][f"{tiers[int(row['min_hardware_tier']) - 1].memory_mib:g}"]["ok"]
     assert row["min_hardware_tier_name"] in ("tight", "roomy")
     assert how["tier"].endswith("MiB (RLIMIT_DATA)")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda answers: answers * np.nan, "NaN or infinity for 60 of 60 rows"),
+        (lambda answers: np.where(answers == 1, np.inf, answers), "NaN or infinity"),
+        (lambda answers: answers[:, :1], r"must answer shape \(60, 3\)"),
+        (lambda answers: np.tile(answers, 3), r"must answer shape \(60, 3\)"),
+        (lambda answers: answers[1:], r"must answer shape \(60, 3\)"),
+        (lambda answers: answers * 2, r"must lie in \[0, 1\]"),
+    ],
+)
+def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
+    change: Callable[[Any], Any],
+    reason: str,
+    cell: ProfiledCell,
+    blobs: TrainingData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = np.eye(3, dtype=np.float32)[blobs.labels]
+    monkeypatch.setattr(cell_profiles, "predict", lambda subject, bench: change(good))
+    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
+    job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
+    store = DictStore()
+
+    quality = measure_quality(cell, job, bench, store)
+
+    assert isinstance(quality, str)
+    assert re.search(reason, quality)
+    assert not store  # tried again in the next run

@@ -152,7 +152,9 @@ def test_median_stop_says_why(
     real_family = get_family("linear")
     monkeypatch.setattr(real_family, "train", train)
     monkeypatch.setattr(
-        real_family, "predict_proba", lambda model, rows: np.array([[model.quality]])
+        real_family,
+        "predict_proba",
+        lambda model, rows: np.tile([model.quality, 1 - model.quality, 0], (len(rows), 1)),
     )
     monkeypatch.setattr("rightfit.tuning.search.learning_curve.score", score_trial)
     settings = cells.make_settings(n_trials=3, early_stopping="median", n_startup_trials=2)

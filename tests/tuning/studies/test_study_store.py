@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,52 @@ def test_cell_keeps_database_and_heartbeat(tmp_path: Path) -> None:
     assert store.cell("landsat.net") == StudyStore(
         tmp_path / "landsat" / "net", store.storage, heartbeat_s=1, grace_s=2
     )
+
+
+def test_lock_does_not_follow_a_link(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("content")
+    precious.chmod(0o600)
+    (tmp_path / ".studies.lock").symlink_to(precious)
+
+    with (
+        pytest.raises(ValueError, match="must be a regular file"),
+        StudyStore(tmp_path, None).locked("studies"),
+    ):
+        pass
+
+    assert precious.read_text() == "content"
+    assert precious.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling"])
+def test_lock_names_what_is_in_its_place(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / ".studies.lock"
+    makers = {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "dangling": lambda: path.symlink_to(tmp_path / "nowhere"),
+    }
+    makers[kind]()
+
+    with (
+        pytest.raises(ValueError, match=r"studies\.lock must be a regular file"),
+        StudyStore(tmp_path, None).locked("studies"),
+    ):
+        pass
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_lock_leaves_what_a_file_holds(tmp_path: Path) -> None:
+    (tmp_path / ".studies.lock").write_text("kept")
+
+    with StudyStore(tmp_path, None).locked("studies"):
+        pass
+
+    assert (tmp_path / ".studies.lock").read_text() == "kept"
+
+
+def test_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
+    url = "postgresql+psycopg2://me:s3cret@host/db"
+
+    assert "s3cret" not in repr(StudyStore(tmp_path, url, heartbeat_s=1, grace_s=2))

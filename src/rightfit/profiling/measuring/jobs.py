@@ -70,6 +70,7 @@ class Job:
                 "runtime": self.serving.runtime,
                 "n_threads": self.serving.n_threads,
                 "device": self.serving.device,
+                "sha256": self.bundle.sha256,
             },
         )
 

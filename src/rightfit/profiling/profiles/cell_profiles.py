@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.families.answers import check_probabilities
 from rightfit.families.bundle import Bundle
 from rightfit.families.quality import QualityMetric, score
 from rightfit.families.runtimes import runtime_files
@@ -170,8 +171,12 @@ def measure_quality(
     if kept is not None:
         return kept
     try:
-        probabilities = predict(job.subject, bench)
-    except RuntimeError as err:
+        probabilities = check_probabilities(
+            predict(job.subject, bench),
+            n_rows=len(cell.labels),
+            n_classes=job.bundle.schema.n_classes,
+        )
+    except (RuntimeError, ValueError) as err:
         return str(err)
     low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=cell.seed)
     result = AnswerQuality(score(cell.quality.name, cell.labels, probabilities), low, high)

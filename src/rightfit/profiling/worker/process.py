@@ -93,23 +93,27 @@ class HiddenLibraries:
         return name.partition(".")[0] in self._names
 
 
-def open_bundle(path: str, *, runtime: str, n_threads: int, device: str) -> Callable[[], Any]:
+def open_bundle(
+    path: str, *, runtime: str, n_threads: int, device: str, sha256: str | None = None
+) -> Callable[[], Any]:
     """Check a model bundle and return what opens it.
 
-    The check of the files' hashes is left out of the load time: it is done once a deployment.
+    The check of the files' hashes is left out of the load time: it is done once a deployment. The
+    files' content was checked by the parent: unpacked here, it would leave a used heap behind.
 
     Args:
         path: Folder of the bundle.
         runtime: Serving runtime.
         n_threads: Threads a call may use.
         device: ``cpu`` or ``cuda``.
+        sha256: Of the ``bundle.json`` whose files the parent has checked; ``None`` checks all here.
     """
     from pathlib import Path
 
     from rightfit.families.bundle import read_bundle
     from rightfit.families.runtimes import open_model
 
-    bundle = read_bundle(Path(path))
+    bundle = read_bundle(Path(path), checked_sha256=sha256)
     return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rightfit.families.answers import check_probabilities
 from rightfit.families.quality import score
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.fit_meter import FitMeter
@@ -57,6 +58,7 @@ def follow_training(
 
     Raises:
         ArithmeticError: If the quality is not a number.
+        ValueError: If the answers are not class probabilities.
     """
     family = get_family(cell.family)
     checkpoints = family.train(
@@ -73,8 +75,7 @@ def follow_training(
         with meter.training():
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
-        probabilities = family.predict_proba(checkpoint.model, cell.validation.rows)
-        quality_raw = score(cell.quality.name, cell.validation.labels, probabilities)
+        quality_raw = _validate(checkpoint.model, cell)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
@@ -88,3 +89,12 @@ def follow_training(
             "structure": family.describe_structure(checkpoint.model),
         }
         yield Look(checkpoint.model, point)
+
+
+def _validate(model: Any, cell: Cell) -> float:
+    """Return a model's raw quality on the validation rows."""
+    labels = cell.validation.labels
+    answers = get_family(cell.family).predict_proba(model, cell.validation.rows)
+    n_classes = cell.validation.schema.n_classes
+    probabilities = check_probabilities(answers, n_rows=len(labels), n_classes=n_classes)
+    return score(cell.quality.name, labels, probabilities)

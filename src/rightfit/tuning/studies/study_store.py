@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import hashlib
 import json
+import os
 import shutil
+import stat
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rightfit.families.registry import get_family
 from rightfit.families.sources import read_sources
@@ -47,7 +50,7 @@ class StudyStore:
     """
 
     folder: Path
-    storage: str | None
+    storage: str | None = field(repr=False)  # may hold a password
     heartbeat_s: int | None = None
     grace_s: int | None = None
 
@@ -131,7 +134,7 @@ class StudyStore:
         """
         if self.url.startswith("sqlite"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / f".{name}.lock").open("w") as file:
+            with _open_lock(self.folder / f".{name}.lock") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield
             return
@@ -177,6 +180,32 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     sources = read_sources(get_family(family))
     content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    """Open a lock's file without writing to it; a link planted in its place is not followed.
+
+    Raises:
+        ValueError: If anything but a regular file is there.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    except OSError as err:
+        if err.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a folder, a pipe
+            raise ValueError(_explain_lock(path)) from err
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError(_explain_lock(path))
+    return file
+
+
+def _explain_lock(path: Path) -> str:
+    return (
+        f"{path} must be a regular file, as searches lock it; a link, folder or pipe is there. "
+        "Find out who made it, then remove it."
+    )
 
 
 _opened: dict[tuple[Any, ...], StudyStorage] = {}

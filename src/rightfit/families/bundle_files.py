@@ -1,0 +1,165 @@
+"""Files of a bundle: plain names, regular files, bounded sizes, hashes; links are never followed.
+
+A bundle may come from anybody. Whatever its files say, reading one touches nothing outside its
+folder, and writing one replaces a link instead of what the link points to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "bundle.json"
+MAX_MANIFEST_BYTES = 16 * 2**20  # names of some hundred thousand columns
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not block
+_TYPES: dict[str, tuple[type, ...]] = {
+    "format_version": (int,),
+    "family": (str,),
+    "configuration": (dict,),
+    "input_schema": (dict,),
+    "data_version": (str,),
+    "files": (dict,),
+    "onnx": (dict, type(None)),
+}
+
+
+def is_plain_name(name: object) -> bool:
+    """Tell whether a file of this name lies in the folder itself, on every system.
+
+    >>> [is_plain_name(name) for name in ("model.onnx", "../model.onnx", "a/b", "", ".hidden")]
+    [True, False, False, False, False]
+    """
+    return isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading, unless it is a link, a folder, a pipe or a device.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is anything but a regular file.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        raise ValueError(f"{path} is {kind}; only regular files are read. Copy the file itself.")
+    descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path} was exchanged while it was opened; only regular files are read.")
+    return os.fdopen(descriptor, "rb")
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 (hex) of a regular file; raises what :func:`open_regular` raises."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_replacing(path: Path, content: bytes) -> None:
+    """Write a file whole; a link in its place is replaced, its target is not touched."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with partial.open("xb") as file:
+        file.write(content)
+    partial.replace(path)
+
+
+def copy_replacing(source: Path, target: Path) -> None:
+    """Copy a regular file; a link in the target's place is replaced, not followed."""
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    with open_regular(source) as reading, partial.open("xb") as writing:
+        while block := reading.read(2**20):
+            writing.write(block)
+    partial.replace(target)
+
+
+def read_manifest(folder: Path) -> bytes:
+    """Return the content of a bundle's ``bundle.json``.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is no regular file or too large.
+    """
+    with open_regular(folder / MANIFEST) as file:
+        content = file.read(MAX_MANIFEST_BYTES + 1)
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise ValueError(
+            f"{folder / MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes; that is no bundle."
+        )
+    return content
+
+
+def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
+    """Parse a manifest and check the types of its fields and the names of its files.
+
+    Args:
+        content: Content of ``bundle.json``.
+        folder: The bundle's folder, for messages.
+
+    Raises:
+        ValueError: Naming every fault.
+    """
+    try:
+        manifest = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as err:
+        raise ValueError(f"{folder / MANIFEST} is not valid JSON: {err}") from err
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{folder / MANIFEST} must hold a JSON object: {type(manifest).__name__}")
+    faults = [
+        f"{field} must be {' or '.join(kind.__name__ for kind in kinds)}"
+        for field, kinds in _TYPES.items()
+        if not isinstance(manifest.get(field, ...), kinds) or manifest.get(field) is True
+    ]
+    files = manifest.get("files")
+    faults += _find_file_faults(files) if isinstance(files, dict) else []
+    parity = manifest.get("onnx")
+    if isinstance(parity, dict) and not all(type(x) in (int, float) for x in parity.values()):
+        faults.append("onnx may hold numbers only")
+    if faults:
+        raise ValueError(
+            f"{folder / MANIFEST} describes no bundle: {'; '.join(faults)}. Delete the folder and "
+            "train again, or get the model again from where it came from."
+        )
+    return manifest
+
+
+def find_damaged(folder: Path, files: dict[str, str]) -> list[str]:
+    """Return the names of listed files that are missing, links, or do not match their hashes."""
+    return [name for name, expected in files.items() if not _matches(folder / name, expected)]
+
+
+def _matches(path: Path, expected: str) -> bool:
+    try:
+        return hash_file(path) == expected
+    except (OSError, ValueError):
+        return False
+
+
+def _find_file_faults(files: dict[Any, Any]) -> list[str]:
+    faults = [] if files else ["files lists no file"]
+    names = [name for name in files if not is_plain_name(name) or name.startswith(MANIFEST)]
+    if names:
+        shown = [name[:80] for name in names[:10]]
+        faults.append(f"files may hold plain file names only, but got {shown}")
+    hashes = [name for name, value in files.items() if not _is_sha256(value)]
+    if hashes and not names:
+        faults.append(f"files must give a SHA-256 of 64 hex digits for {hashes[:10]}")
+    return faults
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not allowed in JSON")

@@ -1,0 +1,141 @@
+"""Check the estimators that a skops file holds: what they say must fit their trees.
+
+scikit-learn takes the widths that its own training left behind for granted.
+"""
+
+from __future__ import annotations
+
+from rightfit.families.schema import InputSchema
+from rightfit.families.skops_states import (
+    Arrays,
+    State,
+    attributes,
+    items,
+    read_int,
+    read_json,
+    walk,
+)
+from rightfit.families.tree_arrays import check_histogram_tree, check_sklearn_tree
+
+
+def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
+    """Check a tree of ``sklearn.tree``.
+
+    Args:
+        state: The tree.
+        arrays: The file's arrays.
+        schema: Columns and classes of the model.
+
+    Raises:
+        ValueError: Naming the first fault.
+    """
+    stored, n_outputs, n_targets = state["__reduce__"]["args"]["content"]
+    outputs = arrays.read(n_outputs)
+    content = items(state["content"])
+    nodes, values = (arrays.read(content[name]) for name in ("nodes", "values"))
+    n_features = read_int(stored)
+    if not 0 < n_features <= schema.n_features:
+        raise ValueError(f"a tree reads {n_features} features of {schema.n_features}")
+    if read_int(n_targets) != 1 or outputs.shape != (1,) or outputs.dtype.kind != "i":
+        raise ValueError("a tree must have one target")
+    if not 1 <= outputs[0] <= schema.n_classes:
+        raise ValueError(f"a tree has {outputs[0]} classes, not {schema.n_classes}")
+    if read_int(content["node_count"]) != len(nodes):
+        raise ValueError(f"node_count is not {len(nodes)}, the number of nodes")
+    if not 0 <= read_int(content["max_depth"]) <= len(nodes):
+        raise ValueError("max_depth is negative or larger than the tree")
+    check_sklearn_tree(nodes, values, n_features=n_features, n_outputs=int(outputs[0]))
+
+
+def check_owner(known: State) -> None:
+    """Check that an estimator reads as many columns as its tree.
+
+    Args:
+        known: The estimator's attributes.
+
+    Raises:
+        ValueError: If it does not, or its tree is none.
+    """
+    tree = known["tree_"]
+    if tree["__loader__"] != "TreeNode":
+        raise ValueError("its tree_ is no tree")
+    n_features = read_int(tree["__reduce__"]["args"]["content"][0])
+    if read_int(known["n_features_in_"]) != n_features:
+        raise ValueError(f"a tree reads {n_features} features, its estimator reads others")
+
+
+def check_predictor(state: State, arrays: Arrays, schema: InputSchema) -> None:
+    """Check a tree of ``HistGradientBoosting``; see :func:`check_tree`."""
+    nodes = arrays.read(attributes(state)["nodes"])
+    check_histogram_tree(nodes, n_features=schema.n_features)
+
+
+def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: bool) -> None:
+    """Check the model itself.
+
+    Args:
+        root: The model.
+        arrays: The file's arrays.
+        schema: Columns and classes it should have.
+        has_trees: Whether trees were found anywhere in it.
+
+    Raises:
+        ValueError: Naming the first fault.
+    """
+    known = attributes(root)
+    if "n_features_in_" in known and (found := read_int(known["n_features_in_"])) != (
+        schema.n_features
+    ):
+        raise ValueError(f"the model reads {found} features, not {schema.n_features}")
+    if "classes_" in known and has_trees:
+        shape = arrays.read(known["classes_"]).shape
+        if shape != (schema.n_classes,):
+            raise ValueError(f"the model has classes of shape {shape}, not {schema.n_classes}")
+    n_stages = 1 if schema.n_classes == 2 else schema.n_classes
+    if "_predictors" in known:
+        _check_histogram_model(known, arrays, n_stages=n_stages)
+    elif "n_trees_per_iteration_" in known:
+        _check_gradient_model(known, arrays, schema, n_stages=n_stages)
+    if "estimators_" in known and "estimators_features_" not in known:
+        _check_members(known["estimators_"], schema)
+
+
+def _check_members(members: State, schema: InputSchema) -> None:
+    """Check that members read all columns: a forest hands them on without a look."""
+    for state in walk(members):
+        member = attributes(state) if state["__loader__"] == "ObjectNode" else {}
+        width = read_int(member["n_features_in_"]) if "tree_" in member else None
+        if width not in (None, schema.n_features):
+            raise ValueError(f"a tree reads {width} features, not {schema.n_features}")
+
+
+def _check_histogram_model(known: State, arrays: Arrays, *, n_stages: int) -> None:
+    if read_int(known["n_trees_per_iteration_"]) != n_stages:
+        raise ValueError(f"a round of boosting must have {n_stages} trees")
+    for name in ("_preprocessor", "is_categorical_"):
+        if name in known and read_json(known[name]) is not None:
+            raise ValueError(f"boosted trees must have no {name}")
+    for one_round in known["_predictors"]["content"]:
+        kinds = {state["__class__"] for state in one_round["content"]}
+        if kinds != {"TreePredictor"} or len(one_round["content"]) != n_stages:
+            raise ValueError(f"each round must have {n_stages} trees of the kind TreePredictor")
+    if arrays.read(attributes(known["_bin_mapper"])["is_categorical_"]).any():
+        raise ValueError("native categories are not supported")
+
+
+def _check_gradient_model(
+    known: State, arrays: Arrays, schema: InputSchema, *, n_stages: int
+) -> None:
+    """Check the rounds: each tree writes a column of what the first guess has prepared."""
+    loss = "HalfMultinomialLoss" if n_stages > 1 else "HalfBinomialLoss"
+    widths = [
+        read_int(known["estimators_"]["shape"]["content"][1]),
+        read_int(known["n_trees_per_iteration_"]),
+    ]
+    if widths != [n_stages] * 2 or known["_loss"]["__class__"] != loss:
+        raise ValueError(f"a round of boosting must have {n_stages} trees, not {widths}")
+    first = known["init_"]
+    if first["__class__"] != "DummyClassifier" or arrays.read(
+        attributes(first)["classes_"]
+    ).shape != (schema.n_classes,):
+        raise ValueError("boosting starts from another guess than the classes' shares")

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+import cells
+import numpy as np
+import pytest
+
+from rightfit.families.family import TrainingData
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.learning_curve import follow_training
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (lambda n_rows: np.full((n_rows, 3), np.nan), "NaN or infinity"),
+        (lambda n_rows: np.ones((n_rows, 1)), "must answer shape"),
+        (lambda n_rows: np.ones((n_rows, 3)), "must sum to 1"),
+    ],
+)
+def test_training_whose_answers_are_no_probabilities_fails_with_the_reason(
+    answers: Any, reason: str, blobs: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = cells.make_cell(blobs)
+    monkeypatch.setattr(
+        get_family("linear"), "predict_proba", lambda model, rows: answers(len(rows))
+    )
+    configuration = {
+        "n_epochs": 2, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
+    }  # fmt: skip
+
+    with pytest.raises(ValueError, match=reason):
+        list(
+            follow_training(cell, configuration, n_checkpoints=1, seed=0, n_threads=1, device="cpu")
+        )

@@ -1,0 +1,90 @@
+"""What is served here answers to this machine alone, and no password is on a command line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from rightfit.verbs.local_server import guard_asgi, guard_wsgi, is_local
+from rightfit.verbs.searches import hide_password
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "expected"),
+    [
+        ("127.0.0.1:8080", None, True),
+        ("localhost", None, True),
+        ("[::1]:8080", None, True),
+        ("LOCALHOST:80", "http://127.0.0.1:8080", True),
+        (None, None, False),
+        ("", None, False),
+        ("evil.example:8080", None, False),
+        ("localhost.evil.example", None, False),
+        ("localhost@evil.example", None, False),
+        ("127.0.0.1,evil.example", None, False),
+        ("127.0.0.1:8080", "https://evil.example", False),
+        ("127.0.0.1:8080", "null", False),
+        ("[", None, False),
+    ],
+)
+def test_only_requests_to_and_from_this_machine_are_local(
+    host: str | None, origin: str | None, expected: bool
+) -> None:
+    assert is_local(host, origin) is expected
+
+
+@pytest.mark.parametrize(("host", "expected"), [("localhost:1", "200 OK"), ("evil", "403")])
+def test_guarded_wsgi_application_refuses_other_hosts(host: str, expected: str) -> None:
+    statuses: list[str] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b""]
+
+    guard_wsgi(app)({"HTTP_HOST": host}, lambda status, headers: statuses.append(status))
+
+    assert len(statuses) == 1
+    assert statuses[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([(b"Host", b"localhost:1")], 200),
+        ([(b"host", b"evil")], 403),
+        ([(b"host", b"localhost"), (b"host", b"evil")], 403),
+        ([], 403),
+    ],
+)
+def test_guarded_asgi_application_refuses_other_hosts(
+    headers: list[tuple[bytes, bytes]], expected: int
+) -> None:
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"status": 200})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(guard_asgi(app)({"type": "http", "headers": headers}, None, send))
+
+    assert sent[0]["status"] == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "expected"),
+    [
+        ("postgresql+psycopg2://me:s3cret@host/db", None, "postgresql+psycopg2://me:***@host/db"),
+        ("postgresql://me:a@b:c@host/db", None, "postgresql://me:***@host/db"),
+        ("postgresql://me:a%40b@host/db", 'no host "a@b"', 'no host "***"'),
+        ("sqlite:////tmp/a@b:c/studies.db", None, "sqlite:////tmp/a@b:c/studies.db"),
+        ("postgresql://host/db", None, "postgresql://host/db"),
+        (None, "nothing searched", "nothing searched"),
+    ],
+)
+def test_password_never_shows(url: str | None, text: str | None, expected: str) -> None:
+    assert hide_password(url, text) == expected
