@@ -1,0 +1,304 @@
+"""What a search does next: train a trial to its next look, measure a trained one, or end.
+
+Everything that could go on is compared at once, for all applications together. A step promises an
+application the utility by which its trial may beat everything else that the application has in
+sight (expected improvement: Mockus 1975; among paused trials: Swersky, Snoek and Adams 2014). The
+step that promises any application the most for its cost comes first; costs count with an exponent
+below 1, since a step's promise is only fulfilled at the end of the training (cost cooling: Lee et
+al. 2020). The search ends when no step promises enough (cost-aware stopping: Xie et al. 2025);
+then every application's favourite is trained and measured, so that what is chosen was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.ranking.applications.applications import Application
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.pausing.quality_projection import project_quality
+from rightfit.tuning.pausing.serving_costs import ServingCosts
+from rightfit.tuning.pausing.standing import QUALITY, THREADS, Standing, forecast, stand
+
+Floats = npt.NDArray[np.float64]
+
+GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
+
+
+class PausingParams(BaseModel):
+    """How much a step must promise (``params:training.pausing``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_gain: float = Field(ge=0)  # utility that must be promised for the cost of a whole trial
+    cost_exponent: float = Field(gt=0, le=1)
+    hopeless_chance: float = Field(ge=0, lt=1)  # of keeping all limits, below which nobody steers
+    hopeless_after: int = Field(ge=1)  # trials that were looked at before that is said
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    Args:
+        number: The trial's number.
+        serving: How to serve it while measuring; ``None`` to train it to its next look.
+        application: Which application is promised the most.
+        gain: Utility promised.
+        cost_s: What it will take.
+    """
+
+    number: int
+    serving: Serving | None
+    application: str
+    gain: float
+    cost_s: float
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """An application that no trial is likely to satisfy.
+
+    Args:
+        chance: Largest chance of any trial to keep all limits.
+        number: The trial nearest to keeping them; ``None`` if nothing is known of any.
+        metric: The limit it fails by.
+        value: What it is expected to reach.
+        bound: The limit.
+    """
+
+    chance: float
+    number: int | None = None
+    metric: str = ""
+    value: float = float("nan")
+    bound: float = float("nan")
+
+
+@dataclass
+class PausingRule:
+    """Decides what a search does next.
+
+    Args:
+        applications: Who will choose.
+        params: How much a step must promise.
+        servings: Serving configurations that may be measured.
+        prior: What earlier searches taught.
+        known_quality: Best quality known for the dataset from elsewhere, such as its other
+            families; -inf for none. Limits relative to the best quality count from it.
+    """
+
+    applications: Mapping[str, Application]
+    params: PausingParams
+    servings: Sequence[Serving]
+    prior: Prior
+    known_quality: float
+    _costs: ServingCosts = field(init=False)
+    _learnt: object = None
+    _predicted: dict[tuple[int, int, Serving, str], tuple[float, float]] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        self._costs = ServingCosts(self.prior.lines)
+        needed = {m for app in self.applications.values() for m in app.needed_metrics()}
+        self._metrics = sorted(m for m in needed if m in METRICS_BY_COLUMN or m == THREADS)
+        self._metrics = [m for m in self._metrics if m != QUALITY]
+
+    def choose(self, pool: Pool, *, affordable_s: float = np.inf) -> Step | None:
+        """Return the next step; ``None`` once the search is over.
+
+        Args:
+            pool: All trials. Those without a look are no concern of this rule: whoever asks for
+                configurations trains each to its first look.
+            affordable_s: What a step may take at most.
+        """
+        outlook = self.survey(pool)
+        if outlook is None:
+            return None
+        steps = [step for step in outlook.steps() if step.cost_s <= affordable_s]
+        best = max(steps, key=outlook.worth, default=None)
+        if best is not None and outlook.worth(best) >= self.params.min_gain:
+            return best
+        return next((step for step in outlook.finishing() if step.cost_s <= affordable_s), None)
+
+    def survey(self, pool: Pool) -> Outlook | None:
+        """Return how all trials stand; ``None`` before any has been looked at."""
+        seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
+        if not seen.trials:
+            return None
+        measured = seen.measured()
+        learnt = [(trial.number, len(trial.served)) for trial in measured]
+        if learnt != self._learnt:
+            self._costs.learn(measured)
+            self._learnt = learnt
+            self._predicted.clear()
+        known = forecast(
+            seen.trials,
+            project_quality(seen, self.prior.quality),
+            self._metrics,
+            self._predict,
+            servings=self.servings,
+            known_quality=self.known_quality,
+        )
+        standings = {name: stand(known, app) for name, app in self.applications.items()}
+        return Outlook(seen, self.servings, standings, known.is_measured, self.params)
+
+    def _predict(self, trial: ObservedTrial, serving: Serving, metric: str) -> tuple[float, float]:
+        key = (trial.number, trial.last.checkpoint, serving, metric)
+        if key not in self._predicted:
+            self._predicted[key] = self._costs.predict(trial.last.structure, serving, metric)
+        return self._predicted[key]
+
+
+@dataclass
+class Outlook:
+    """How the trials of a search stand with all applications.
+
+    Args:
+        pool: Trials with at least one look.
+        servings: Serving configurations.
+        standings: By application.
+        is_measured: Shape (n_trials, n_servings).
+        params: The rule's.
+    """
+
+    pool: Pool
+    servings: Sequence[Serving]
+    standings: Mapping[str, Standing]
+    is_measured: npt.NDArray[np.bool_]
+    params: PausingParams
+
+    def __post_init__(self) -> None:
+        self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
+        self._train_s, self._whole_s = _predict_training(self.pool)
+
+    def hopeless(self) -> dict[str, Hopeless]:
+        """Return the applications that steer no more."""
+        if len(self.pool.trials) < self.params.hopeless_after:
+            return {}
+        return {
+            name: self._describe(standing)
+            for name, standing in self.standings.items()
+            if standing.chance < self.params.hopeless_chance
+        }
+
+    def worth(self, step: Step) -> float:
+        """Return what a step promises for its cost."""
+        share = max(step.cost_s / self._whole_s, 1e-6)
+        return float(step.gain / share**self.params.cost_exponent)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield everything that could be done, for the application it promises the most."""
+        gains = {
+            name: self._gain(standing)
+            for name, standing in self.standings.items()
+            if name not in self.hopeless()
+        }
+        for row, trial in enumerate(self.pool.trials):
+            if not trial.is_free or not gains:
+                continue
+            if not self._is_trained[row]:
+                name = max(gains, key=lambda n: gains[n][row].max())
+                yield self._step(row, None, name, float(gains[name][row].max()))
+                continue
+            for column in np.flatnonzero(~self.is_measured[row]):
+                name = max(gains, key=lambda n: gains[n][row, column])
+                yield self._step(row, int(column), name, float(gains[name][row, column]))
+
+    def finishing(self) -> Iterator[Step]:
+        """Yield what is left to do for each application's favourite."""
+        hopeless = self.hopeless()
+        for name, standing in self.standings.items():
+            if name in hopeless:
+                continue
+            expected = standing.draws.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
+            row, column = np.unravel_index(int(expected.argmax()), expected.shape)
+            if expected[row, column] > 0 and self.pool.trials[row].is_free:
+                if not self._is_trained[row]:
+                    yield self._step(int(row), None, name, float(expected[row, column]))
+                elif not self.is_measured[row, column]:
+                    yield self._step(int(row), int(column), name, float(expected[row, column]))
+        if not self._is_trained.any():  # something must be kept, if only as the nearest miss
+            row = int(np.argmax([trial.qualities[-1] for trial in self.pool.trials]))
+            if self.pool.trials[row].is_free:
+                yield self._step(row, None, "", 0.0)
+
+    def value(self, number: int, application: str) -> float:
+        """Return a trial's expected utility to an application; 0 where it keeps no limit."""
+        row = next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
+        return float(self.standings[application].draws[row].mean(axis=1).max())
+
+    def _gain(self, standing: Standing) -> Floats:
+        """Return by how much each trial and serving configuration may beat all others.
+
+        A trial in training competes with its serving configurations together.
+        """
+        draws = standing.draws
+        whole = draws.max(axis=1, keepdims=True)
+        draws = np.where(self._is_trained[:, None, None], draws, whole)
+        expected = draws.mean(axis=2)
+        rivals = expected.copy()
+        rivals[~self._is_trained, 1:] = -1.0
+        flat = rivals.ravel()
+        order = np.argsort(-flat, kind="stable")
+        first, second = int(order[0]), int(order[1]) if len(order) > 1 else int(order[0])
+        best = np.full(rivals.shape, flat[first])
+        leader = first // rivals.shape[1]
+        if self._is_trained[leader]:
+            best[leader, first % rivals.shape[1]] = flat[second] if second != first else 0.0
+        else:
+            best[leader] = flat[second] if second != first else 0.0
+        gain: Floats = np.maximum(draws - best[:, :, None], 0.0).mean(axis=2)
+        return gain
+
+    def _step(self, row: int, column: int | None, application: str, gain: float) -> Step:
+        trial = self.pool.trials[row]
+        if column is None:
+            return Step(trial.number, None, application, gain, float(self._train_s[row]))
+        serving = self.servings[column]
+        return Step(trial.number, serving, application, gain, self._measuring_s(trial, serving))
+
+    def _measuring_s(self, trial: ObservedTrial, serving: Serving) -> float:
+        seconds = [t.measured_s[serving] for t in self.pool.trials if serving in t.measured_s]
+        if not seconds:
+            seconds = [s for t in self.pool.trials for s in t.measured_s.values()]
+        exports = [t.export_s for t in self.pool.trials if t.export_s is not None]
+        export_s = fmean(exports) if exports and trial.export_s is None else 0.0
+        return export_s + (fmean(seconds) if seconds else 0.0)
+
+    def _describe(self, standing: Standing) -> Hopeless:
+        if standing.nearest is None:
+            return Hopeless(standing.chance)
+        row, metric, value, bound = standing.nearest
+        return Hopeless(standing.chance, self.pool.trials[row].number, metric, value, bound)
+
+
+def _predict_training(pool: Pool) -> tuple[Floats, float]:
+    """Predict the CPU seconds of each trial's next look, and of a whole trial with all that follows.
+
+    A trial that is not in memory has to be trained anew up to where it was.
+    """
+    steps: list[list[float]] = [[] for _ in range(pool.n_checkpoints)]
+    for trial in pool.trials:
+        for before, after in zip(trial.looks[1:], trial.looks[2:], strict=False):
+            if before.spent_s > 0:
+                steps[before.checkpoint].append(after.spent_s / before.spent_s - 1.0)
+    growth = [(GROWTH_WEIGHT + sum(seen)) / (GROWTH_WEIGHT + len(seen)) for seen in steps]
+    following, whole = [], []
+    for trial in pool.trials:
+        spent_s, reached = trial.last.spent_s, trial.last.checkpoint
+        next_s = spent_s * growth[reached] if reached < pool.n_checkpoints else 0.0
+        following.append(next_s if trial.is_in_memory else next_s + spent_s)
+        rest = [1.0 + growth[step] for step in range(reached, pool.n_checkpoints)]
+        whole.append(spent_s * float(np.prod(rest)))
+    ends = [t.export_s or 0.0 for t in pool.trials if t.measured_s]
+    ends_s = fmean(ends) if ends else 0.0
+    seconds = [s for t in pool.trials for s in t.measured_s.values()]
+    return np.array(following), max(fmean(whole) + ends_s + (fmean(seconds) if seconds else 0.0), 1e-9)
