@@ -111,22 +111,30 @@ class PausingRule:
         self._metrics = sorted(m for m in needed if m in METRICS_BY_COLUMN or m == THREADS)
         self._metrics = [m for m in self._metrics if m != QUALITY]
 
-    def choose(self, pool: Pool, *, affordable_s: float = np.inf) -> Step | None:
+    def choose(
+        self, pool: Pool, *, affordable_s: float = np.inf, measurable_s: float = np.inf
+    ) -> Step | None:
         """Return the next step; ``None`` once the search is over.
 
         Args:
             pool: All trials. Those without a look are no concern of this rule: whoever asks for
                 configurations trains each to its first look.
             affordable_s: What a step may take at most.
+            measurable_s: What a measurement may take at most.
         """
         outlook = self.survey(pool)
         if outlook is None:
             return None
-        steps = [step for step in outlook.steps() if step.cost_s <= affordable_s]
-        best = max(steps, key=outlook.worth, default=None)
+        explorable_s = affordable_s - outlook.reserve_s()
+
+        def fits(step: Step) -> bool:
+            is_measuring = step.serving is not None
+            return step.cost_s <= (min(explorable_s, measurable_s) if is_measuring else explorable_s)
+
+        best = max(filter(fits, outlook.steps()), key=outlook.worth, default=None)
         if best is not None and outlook.worth(best) >= self.params.min_gain:
             return best
-        return next((step for step in outlook.finishing() if step.cost_s <= affordable_s), None)
+        return next(outlook.finishing(affordable_s), None)
 
     def survey(self, pool: Pool) -> Outlook | None:
         """Return how all trials stand; ``None`` before any has been looked at."""
@@ -177,7 +185,7 @@ class Outlook:
 
     def __post_init__(self) -> None:
         self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
-        self._train_s, self._whole_s = _predict_training(self.pool)
+        self._train_s, self._rest_s, self._whole_s = _predict_training(self.pool)
 
     def hopeless(self) -> dict[str, Hopeless]:
         """Return the applications that steer no more."""
@@ -212,28 +220,78 @@ class Outlook:
                 name = max(gains, key=lambda n: gains[n][row, column])
                 yield self._step(row, int(column), name, float(gains[name][row, column]))
 
-    def finishing(self) -> Iterator[Step]:
-        """Yield what is left to do for each application's favourite."""
+    def favourites(self) -> dict[str, tuple[int, int]]:
+        """Return the places of the trial and serving configuration that each application expects most of."""
         hopeless = self.hopeless()
+        found = {}
         for name, standing in self.standings.items():
-            if name in hopeless:
-                continue
             expected = standing.draws.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
             row, column = np.unravel_index(int(expected.argmax()), expected.shape)
-            if expected[row, column] > 0 and self.pool.trials[row].is_free:
-                if not self._is_trained[row]:
-                    yield self._step(int(row), None, name, float(expected[row, column]))
-                elif not self.is_measured[row, column]:
-                    yield self._step(int(row), int(column), name, float(expected[row, column]))
-        if not self._is_trained.any():  # something must be kept, if only as the nearest miss
-            row = int(np.argmax([trial.qualities[-1] for trial in self.pool.trials]))
-            if self.pool.trials[row].is_free:
-                yield self._step(row, None, "", 0.0)
+            if name not in hopeless and expected[row, column] > 0:
+                found[name] = (int(row), int(column))
+        return found
 
-    def value(self, number: int, application: str) -> float:
-        """Return a trial's expected utility to an application; 0 where it keeps no limit."""
-        row = next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
-        return float(self.standings[application].draws[row].mean(axis=1).max())
+    def reserve_s(self) -> float:
+        """Return what it takes to train and measure every application's favourite."""
+        places = set(self.favourites().values())
+        training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
+        return float(training_s) + sum(
+            self._measuring_s(self.pool.trials[row], self.servings[column])
+            for row, column in places
+            if not self.is_measured[row, column]
+        )
+
+    def finishing(self, affordable_s: float) -> Iterator[Step]:
+        """Yield what is left to do for each application's favourite.
+
+        A training is only gone on with if it can be finished; but one must be, if only as the
+        nearest miss.
+        """
+        for name, (row, column) in self.favourites().items():
+            trial = self.pool.trials[row]
+            if not trial.is_free or self.is_measured[row, column]:
+                continue
+            if self._is_trained[row]:
+                step = self._step(row, column, name, 0.0)
+                if step.cost_s <= affordable_s:
+                    yield step
+            elif self._rest_s[row] <= affordable_s:
+                yield self._step(row, None, name, 0.0)
+        if not self._is_trained.any():
+            qualities = [trial.qualities[-1] for trial in self.pool.trials]
+            order = sorted(
+                (row for row, trial in enumerate(self.pool.trials) if trial.is_free),
+                key=lambda row: (max(self._rest_s[row] - affordable_s, 0.0), -qualities[row]),
+            )
+            yield from (self._step(row, None, "", 0.0) for row in order)
+
+    def appraise(self, number: int, application: str) -> float:
+        """Return a trial's expected utility to an application, or how far it is from feasible.
+
+        Returns:
+            A utility in [0, 1] for what may be feasible; else less than 0 by the share by which it
+            breaks limits, so that any two trials are ordered.
+        """
+        row, standing = self._row(number), self.standings[application]
+        expected = float(standing.draws[row].mean(axis=1).max())
+        return expected if expected > 0 else -min(float(standing.excess[row].min()), 1e9)
+
+    def explain(self, number: int) -> tuple[str, str]:
+        """Return which application would let a paused trial go last, and why it does not go on."""
+        row = self._row(number)
+        step = next((s for s in self.steps() if s.number == number), None)
+        if step is None:
+            return "", "no application is likely to be satisfied by any trial"
+        promise = (
+            f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to gain "
+            f"{step.gain:.4f} of utility for {step.cost_s / self._whole_s:.2f} of a trial's cost"
+        )
+        if self.worth(step) >= self.params.min_gain:
+            return step.application, f"{promise}, but the budget was spent"
+        return step.application, f"{promise}, which is too little"
+
+    def _row(self, number: int) -> int:
+        return next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
 
     def _gain(self, standing: Standing) -> Floats:
         """Return by how much each trial and serving configuration may beat all others.
@@ -280,8 +338,8 @@ class Outlook:
         return Hopeless(standing.chance, self.pool.trials[row].number, metric, value, bound)
 
 
-def _predict_training(pool: Pool) -> tuple[Floats, float]:
-    """Predict the CPU seconds of each trial's next look, and of a whole trial with all that follows.
+def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:
+    """Predict CPU seconds: of each trial's next look and of its rest, and of a usual whole trial.
 
     A trial that is not in memory has to be trained anew up to where it was.
     """
@@ -291,14 +349,15 @@ def _predict_training(pool: Pool) -> tuple[Floats, float]:
             if before.spent_s > 0:
                 steps[before.checkpoint].append(after.spent_s / before.spent_s - 1.0)
     growth = [(GROWTH_WEIGHT + sum(seen)) / (GROWTH_WEIGHT + len(seen)) for seen in steps]
-    following, whole = [], []
+    following, rest, whole = [], [], []
     for trial in pool.trials:
         spent_s, reached = trial.last.spent_s, trial.last.checkpoint
-        next_s = spent_s * growth[reached] if reached < pool.n_checkpoints else 0.0
-        following.append(next_s if trial.is_in_memory else next_s + spent_s)
-        rest = [1.0 + growth[step] for step in range(reached, pool.n_checkpoints)]
-        whole.append(spent_s * float(np.prod(rest)))
+        ahead = [1.0 + growth[step] for step in range(reached, pool.n_checkpoints)]
+        again_s = 0.0 if trial.is_in_memory or not ahead else spent_s
+        whole.append(spent_s * float(np.prod(ahead)))
+        rest.append(whole[-1] - spent_s + again_s)
+        following.append(spent_s * growth[reached] + again_s if ahead else 0.0)
     ends = [t.export_s or 0.0 for t in pool.trials if t.measured_s]
-    ends_s = fmean(ends) if ends else 0.0
     seconds = [s for t in pool.trials for s in t.measured_s.values()]
-    return np.array(following), max(fmean(whole) + ends_s + (fmean(seconds) if seconds else 0.0), 1e-9)
+    usual_s = fmean(whole) + (fmean(ends) + fmean(seconds) if seconds else 0.0)
+    return np.array(following), np.array(rest), max(usual_s, 1e-9)

@@ -53,7 +53,7 @@ def dump_priors(priors: Mapping[str, Prior]) -> str:
         }
         for family, prior in priors.items()
     }
-    return TypeAdapter(object).dump_json(rows, indent=1).decode()
+    return TypeAdapter(object).dump_json(rows).decode()
 
 
 def read_shipped_prior(family: str) -> Prior:

@@ -40,21 +40,23 @@ class CostLine:
     """``cost = intercept + slopes · counts``; of metrics of which more is better, the inverse.
 
     Args:
-        intercept: What an empty model costs.
+        intercept: What an empty model costs; ``None`` for what can't be measured.
         slopes: At least 0 each, by the name of the count.
         spread: Standard deviation of the logarithm of costs around the line.
     """
 
-    intercept: float
+    intercept: float | None
     slopes: Mapping[str, float]
     spread: float
 
     def predict(self, structure: Structure) -> float:
         """Return the cost of a structure."""
+        if self.intercept is None:
+            return math.nan
         return self.intercept + sum(c * structure.get(n, 0.0) for n, c in self.slopes.items())
 
 
-UNMEASURABLE = CostLine(math.nan, {}, 0.0)
+UNMEASURABLE = CostLine(None, {}, 0.0)
 Lines = Mapping[tuple[Serving, str], CostLine]
 
 
@@ -106,7 +108,7 @@ class ServingCosts:
         self._lines = dict(self.prior)
         for key, pairs in _pair(measured).items():
             prior = self.prior.get(key, UNMEASURABLE)
-            is_known = prior is not UNMEASURABLE
+            is_known = prior.intercept is not None
             if not pairs:
                 self._lines[key] = UNMEASURABLE
             elif len(pairs) >= (N_TO_REPLACE if is_known else N_FOR_A_FIT):
@@ -131,7 +133,7 @@ def _move(line: CostLine, pairs: Pairs) -> CostLine:
     logs = [math.log(cost / max(line.predict(structure), 1e-12)) for structure, cost in pairs]
     factor = math.exp(sum(logs) / (len(logs) + FACTOR_WEIGHT))
     slopes = {name: c * factor for name, c in line.slopes.items()}
-    return CostLine(line.intercept * factor, slopes, line.spread)
+    return CostLine((line.intercept or 0.0) * factor, slopes, line.spread)
 
 
 def _bracket(pairs: Pairs) -> CostLine:

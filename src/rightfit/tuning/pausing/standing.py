@@ -68,12 +68,15 @@ class Standing:
         draws: Utility at each quantile, 0 where a limit is broken; shape (n_trials, n_servings,
             N_QUANTILES).
         chance: Largest share of quantiles at which a trial keeps all limits.
+        excess: Sum of the shares by which limits are broken at the median, shape (n_trials,
+            n_servings).
         nearest: Place of the trial nearest to keeping them, the metric it fails by, the value and
             the limit; ``None`` where every limit is kept or nothing is known.
     """
 
     draws: Floats
     chance: float
+    excess: Floats
     nearest: tuple[int, str, float, float] | None
 
 
@@ -149,7 +152,8 @@ def stand(known: Forecast, application: Application) -> Standing:
     for limit in limits:
         if limit.metric == QUALITY:
             draws = draws * _chance_to_keep(limit, known.quality, known.quality_error)
-    return Standing(draws, float(chance.max()), _find_nearest(failing))
+    excess, nearest = _find_nearest(failing, shape)
+    return Standing(draws, float(chance.max()), excess, nearest)
 
 
 def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:
@@ -160,22 +164,24 @@ def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:
     return chance
 
 
-def _find_nearest(failing: list[tuple[Limit, Floats]]) -> tuple[int, str, float, float] | None:
-    """Return the trial that breaks its limits by the least, at its median."""
+def _find_nearest(
+    failing: list[tuple[Limit, Floats]], shape: tuple[int, ...]
+) -> tuple[Floats, tuple[int, str, float, float] | None]:
+    """Return by how much limits are broken at the median, and the trial that does so least."""
     middle = N_QUANTILES // 2
-    if not failing:
-        return None
     shares = [
         measure_excess(values[:, :, middle], limit) / (abs(float(limit.bound)) or 1.0)
         for limit, values in failing
     ]
-    total = np.where(np.isnan(sum(shares)), np.inf, sum(shares))
+    total = np.zeros(shape) + sum(shares)
+    total = np.where(np.isnan(total), np.inf, total)
     row, column = np.unravel_index(int(np.argmin(total)), total.shape)
     if not 0 < total[row, column] < np.inf:
-        return None
+        return total, None
     worst = int(np.argmax([share[row, column] for share in shares]))
     limit, values = failing[worst]
-    return int(row), limit.metric, float(values[row, column, middle]), float(limit.bound)
+    bound = float(limit.bound)
+    return total, (int(row), limit.metric, float(values[row, column, middle]), bound)
 
 
 def _is_lower_better(metric: str) -> bool:

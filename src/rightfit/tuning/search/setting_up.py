@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,15 +18,15 @@ from rightfit.profiling.hardware.tiers import Ladder
 from rightfit.profiling.profiles.jobs import plan_servings
 from rightfit.profiling.worker.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.judge.demand import Demand
+from rightfit.tuning.pausing.observed import Serving
+from rightfit.tuning.pausing.priors import read_shipped_prior
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.known_quality import find_known_quality
-from rightfit.tuning.search.search import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.search.training_device import pick_device
+from rightfit.tuning.search.training_params import TrainingParams
+from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.training_params import TrainingParams
 
 _SERVED_DIFFERENTLY = ("onnx_int8",)  # other answers than the trained model's
 
@@ -103,12 +103,15 @@ def make_demand(training: TrainingParams, applications: Any, evaluation: Any) ->
     )
     return Demand(
         applications=Applications.model_validate(applications),
-        rules=training.rules,
-        servings=tuple((s.runtime, s.n_threads, s.device) for s in servings),
+        pausing=training.pausing,
+        servings=tuple(Serving(s.runtime, s.n_threads, s.device) for s in servings),
         measuring=training.measuring,
+        measuring_share=training.measuring_share,
+        breadth_share=training.breadth_share,
+        paused_memory_mib=training.paused_memory_mib,
+        is_timed=training.is_timed,
         tiers=Ladder.model_validate({"tiers": wanted["tiers"]}).tiers,
         known_quality=None,
-        audit_share=training.audit_share,
     )
 
 
@@ -130,4 +133,5 @@ def let_applications_steer(
     """
     params = {name: ModelParams.model_validate(block) for name, block in siblings.items()}
     known = find_known_quality(cell, params, settings, studies)
-    return replace(settings, demand=replace(demand, known_quality=known))
+    prior = read_shipped_prior(cell.family)
+    return replace(settings, demand=replace(demand, known_quality=known, prior=prior))
