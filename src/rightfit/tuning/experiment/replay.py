@@ -145,6 +145,7 @@ class Truth:
         best_quality: float,
         best_tested: float,
     ) -> None:
+        self.applications = applications
         self._keys = [(i, s) for i, t in enumerate(cell.trials) for s in t.measuring_s]
         self._place = {key: place for place, key in enumerate(self._keys)}
         self._validated = {
@@ -156,9 +157,18 @@ class Truth:
             for name, application in applications.items()
         }
 
-    def best(self, application: str) -> float:
-        """Return the utility of the true winner; -inf if nothing recorded is feasible."""
-        return float(self._validated[application].max())
+    def best(self, application: str, among: Sequence[int] | None = None) -> float:
+        """Return the utility of the true winner; -inf if nothing recorded is feasible.
+
+        Args:
+            application: Who chooses.
+            among: Positions of the trials to choose from; ``None`` for all.
+        """
+        utility = self._validated[application]
+        if among is not None:
+            chosen = set(among)
+            utility = utility[[index in chosen for index, _ in self._keys]]
+        return float(utility.max())
 
     def reached(self, application: str, measured: Sequence[Winner]) -> float:
         """Return the highest utility of what was measured; -inf if nothing is feasible."""
