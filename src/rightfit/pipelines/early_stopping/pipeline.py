@@ -23,7 +23,6 @@ def create_pipeline() -> Pipeline:
         replay_rules,
         inputs=[
             "params:applications",
-            "params:models",
             "params:early_stopping.replay",
             "params:training",
             *(f"{cell}.recorded_curves" for cell in cells),
@@ -102,6 +101,7 @@ def _compare_node(cell: str) -> Node:
         inputs={
             "train": f"{dataset}.train",
             "validation": f"{dataset}.validation",
+            "test": f"{dataset}.test",
             "data_card": f"{dataset}.data_card",
             "studies": "studies",
             "model_params": f"params:models.{model}",

@@ -1,8 +1,8 @@
 """Why not: one reason for everything that did not win, stopped and failed trials included.
 
 Table ``why_not``: one row per application, dataset and candidate, winners included, best first,
-then one per stopped or failed trial and application that let go of it: ``application`` (null: it
-was not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
+then one per stopped or failed trial: ``application`` (the one that let go of it last; null: it was
+not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
 (``{model}-{number}``), ``rank`` (null for trials), ``outcome`` (see
 :mod:`rightfit.ranking.contest.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
 ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
@@ -10,7 +10,6 @@ was not stopped by applications, so it counts for all), ``dataset``, ``model``, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,35 +49,23 @@ def _explain(ranked: Ranked) -> pl.DataFrame:
 
 
 def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
-    """Give the reason of every stopped or failed trial, one row per application that voted."""
+    """Give the reason of every stopped or failed trial."""
     rows = [
         {
-            "application": application,
+            "application": trial["stopped_by"] or None,
             "dataset": dataset,
             "model": model,
             "candidate": f"{model}-{trial['number']:03d}",
             "outcome": trial["state"],
-            "metric": metric,
-            "reason": _describe_end(trial, why),
+            "reason": _describe_end(trial),
         }
         for trial in trials.filter(pl.col("state") != "complete").to_dicts()
-        for application, metric, why in _list_reasons(trial)
     ]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _list_reasons(trial: Mapping[str, Any]) -> list[tuple[str | None, str | None, str]]:
-    """Return who let go of a trial, by which metric and why; nobody in particular: one for all."""
-    votes = json.loads(trial["votes"] or "{}")
-    if not votes:
-        return [(None, None, (trial["stop_reason"] or "").removeprefix("failed: "))]
-    return [
-        (name, vote["metric"], f"{vote['rule'].replace('_', ' ')}: {vote['text']}")
-        for name, vote in votes.items()
-    ]
-
-
-def _describe_end(trial: Mapping[str, Any], why: str) -> str:
+def _describe_end(trial: Mapping[str, Any]) -> str:
     checkpoint = trial["stop_checkpoint"]
     place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
+    why = (trial["stop_reason"] or "").removeprefix("failed: ").removeprefix("pausing: ")
     return f"{trial['state']}{place}" + (f": {why}" if why else "")

@@ -143,9 +143,9 @@ def stand(known: Forecast, application: Application) -> Standing:
     kept = np.broadcast_to(~np.isnan(utility), (*shape, N_QUANTILES)).copy()
     failing: list[tuple[Limit, Floats]] = []
     for limit in limits:
-        values = known.quality if limit.metric == QUALITY else known.bounds[limit.metric]
-        keeps = measure_excess(values, limit) == 0
-        kept &= keeps
+        is_quality = limit.metric == QUALITY
+        kept &= measure_excess(known.quality if is_quality else known.bounds[limit.metric], limit) == 0
+        values = known.quality if is_quality else known.metrics[limit.metric]
         failing.append((limit, np.broadcast_to(values, kept.shape)))
     chance = kept.mean(axis=2).max(axis=1)
     draws = np.where(kept, utility, 0.0)

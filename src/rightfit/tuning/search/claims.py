@@ -110,7 +110,8 @@ class TrialPool:
         with contextlib.ExitStack() as held:
             with self.store.transaction(name):
                 silent = set() if heart is None else heart.find_silent()
-                turn = self._next_turn(self._set_aside_abandoned(silent), ask, plan, held)
+                trials = self._set_aside_abandoned(silent, may_pause=plan is not None)
+                turn = self._next_turn(trials, ask, plan, held)
             if heart is not None and turn.trial is not None:
                 held.enter_context(heart.beating(turn.trial.number))
             try:
@@ -202,26 +203,30 @@ class TrialPool:
         )
         return True
 
-    def _set_aside_abandoned(self, silent: Collection[int]) -> list[FrozenTrial]:
+    def _set_aside_abandoned(
+        self, silent: Collection[int], *, may_pause: bool
+    ) -> list[FrozenTrial]:
         """Pause the trials of dead workers, or mark them as failed without a reason.
 
         Args:
             silent: Trials whose hosts have given no sign of life.
+            may_pause: Whether this search goes on with paused trials; if not, none is left paused.
 
         Returns:
             All trials.
         """
         trials = self.study.get_trials(deepcopy=False)
         running = [t for t in trials if t.state == TrialState.RUNNING]
-        busy = [trial for trial in running if not is_paused(trial)]
+        busy = [trial for trial in running if not (may_pause and is_paused(trial))]
         abandoned = [t for t in busy if t.number in silent or self._is_abandoned(t)]
         for trial in abandoned:
-            if PAUSED in trial.user_attrs and trial.user_attrs.get(DIED, 0) < self.n_retries:
+            was_paused = may_pause and PAUSED in trial.user_attrs
+            if was_paused and trial.user_attrs.get(DIED, 0) < self.n_retries:
                 self._pause_abandoned(trial)
                 continue
             # in this order: a worker that is killed in between leaves the rest to the next one
             self.store.drop_bundle(self.study.study_name, trial.number)
-            if PAUSED in trial.user_attrs:
+            if was_paused:
                 reason = f"failed: the worker died in {self.n_retries + 1} attempts to go on"
                 optuna.Trial(self.study, trial._trial_id).set_user_attr(STOP_REASON, reason)
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)

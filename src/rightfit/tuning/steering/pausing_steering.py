@@ -248,7 +248,8 @@ class PausingSteering:
     def _keep(self, number: int, training: Iterator[Look], kept_mib: float) -> None:
         """Keep a paused training, and drop those that waited longest where memory ends."""
         self._trainings[number] = (training, kept_mib)
-        while sum(mib for _, mib in self._trainings.values()) > self.demand.paused_memory_mib:
+        cap_mib = self.demand.paused_memory_mib
+        while self._trainings and sum(mib for _, mib in self._trainings.values()) > cap_mib:
             self._trainings.popitem(last=False)
 
     def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
