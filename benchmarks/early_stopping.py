@@ -20,7 +20,7 @@ import yaml
 from rightfit.tuning.experiment.experiment import run_experiment
 from rightfit.tuning.experiment.known_early import tabulate_known_early
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
-from rightfit.tuning.pausing.next_step import PausingParams
+from rightfit.tuning.pausing.outlook import PausingParams
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"
@@ -45,7 +45,9 @@ def main() -> None:
             "curves": options.recorded / "curves.parquet",
             "profiles": options.recorded / "profiles.parquet",
             "applications": _read("applications"),
-            "growth": {name: block["growth"] for name, block in models.items() if "growth" in block},
+            "growth": {
+                name: block["growth"] for name, block in models.items() if "growth" in block
+            },
             "params": PausingParams.model_validate(pausing),
             "datasets": options.datasets,
             "n_orders": options.n_orders or params["n_orders"],
@@ -55,8 +57,10 @@ def main() -> None:
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),
     )
     summary = summarise_savings(replays)
-    tables = [pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")]
-    ours = summarise_cells(replays.filter((pl.col("kind") == "pausing")))
+    tables = [
+        pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")
+    ]
+    ours = summarise_cells(replays.filter(pl.col("kind") == "pausing"))
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=240, float_precision=4):
         print(tabulate_known_early(tables[0], tables[1]))
         print(ours.filter((pl.col("setting") == pausing["min_gain"]) & (pl.col("variant") == "")))

@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, default=HERE / "recorded")
     options = parser.parse_args()
-    tables = [pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")]
+    tables = [
+        pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")
+    ]
     cells = read_cells(tables[0], tables[1], {})
     models = dict.fromkeys(cell.model for cell in cells)
     priors = {

@@ -6,8 +6,8 @@ from typing import Any
 
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
-from rightfit.tuning.pausing.next_step import PausingParams
 from rightfit.tuning.pausing.observed import ObservedTrial, Seen, Serving
+from rightfit.tuning.pausing.outlook import PausingParams
 
 ONE = Serving("onnx", 1, "cpu")
 
@@ -60,7 +60,9 @@ def recorded_trial(index: int, quality: float, size: float) -> RecordedTrial:
         ),
     )
     served = {ONE: {"model_size_mib": size / 10, "latency_p50_ms": 1.0}}
-    return RecordedTrial(ObservedTrial(index, looks, served), 1.0, {ONE: 2.0}, {ONE: quality - 0.01})
+    return RecordedTrial(
+        ObservedTrial(index, looks, served), 1.0, {ONE: 2.0}, {ONE: quality - 0.01}
+    )
 
 
 def recorded_cell(

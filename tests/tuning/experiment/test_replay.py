@@ -12,9 +12,9 @@ from rightfit.tuning.experiment.experiment import Experiment, Task, replay_task
 from rightfit.tuning.experiment.peers import Policy, train_peer
 from rightfit.tuning.experiment.recorded import learn_elsewhere
 from rightfit.tuning.experiment.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
-from rightfit.tuning.pausing.growth import project_structure
 from rightfit.tuning.pausing.next_step import PausingRule
 from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.studies.growth import project_structure
 
 QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
 CELL = recorded_cell(QUALITIES, [100.0] * 10)

@@ -99,9 +99,7 @@ def test_a_training_that_is_not_in_memory_costs_more() -> None:
     rule = make_rule({"accuracy": application()})
     away = replace(seen(4, 2), is_in_memory=False)
 
-    here, elsewhere = (
-        rule.choose(Pool([seen(1, 1), trial], 3)) for trial in (seen(4, 2), away)
-    )
+    here, elsewhere = (rule.choose(Pool([seen(1, 1), trial], 3)) for trial in (seen(4, 2), away))
 
     assert here is not None
     assert elsewhere is not None

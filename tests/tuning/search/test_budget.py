@@ -43,7 +43,10 @@ def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> Frozen
 )
 def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool) -> None:
     ended = {STOP_REASON: "failed: overflow"}
-    finished = [make_trial(0, 10, compute_s=4.0, **ended), make_trial(0, 20, compute_s=5.0, **ended)]
+    finished = [
+        make_trial(0, 10, compute_s=4.0, **ended),
+        make_trial(0, 20, compute_s=5.0, **ended),
+    ]
     running = [make_trial(20, None)]
     budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
 

@@ -215,7 +215,10 @@ def test_process_that_searches_many_cells_needs_few_connections(
 def test_running_trial_counts_towards_the_budget(blobs: TrainingData, store: StudyStore) -> None:
     pool, other = (make_pool(blobs, store) for _ in range(2))
 
-    with pool.claim(ask_half(pool), None) as turn, other.claim(ask_half(other), None) as others_turn:
+    with (
+        pool.claim(ask_half(pool), None) as turn,
+        other.claim(ask_half(other), None) as others_turn,
+    ):
         assert turn.trial is not None
         assert others_turn.trial is None
         assert not others_turn.is_over

@@ -4,7 +4,7 @@ import optuna
 import pytest
 from pydantic import ValidationError
 
-from rightfit.tuning.search.space import ModelParams, Space
+from rightfit.tuning.search.space import ModelParams
 
 PARAMS = {
     "fixed": {"n_epochs": 4},

@@ -108,7 +108,7 @@ def collect_trials(
         models: Names of the families.
 
     Returns:
-        All trials, learning curves and accounts, with the columns ``dataset`` and ``model`` in front.
+        All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.
     """
     n_kinds = len(tables) // len(models)
     named = [

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from rightfit.reporting.charts.stops import draw_stops, sum_compute
-from rightfit.reporting.naming import count, format_number, metric_name, words
+from rightfit.reporting.naming import count, format_number, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
 
@@ -138,7 +138,7 @@ def _tabulate_stoppers(results: Results) -> Table:
         stopped = trials.filter(pl.col("stopped_by").is_not_null())
         counts.update(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
     return Table(
-        caption="Stopped trials by the application that let go last, and the look they were left at",
+        caption="Stopped trials by the application that let go last, and by their last look",
         columns=(
             Column("Application"),
             Column("Look", numeric=True),

@@ -151,7 +151,9 @@ def _judge(
     own = replace(store, folder=store.folder / f"live-{method}")
     trials = study.get_trials(deepcopy=False)
     pool = read_finished(trials, cell, n_checkpoints=settings.n_checkpoints)
-    pool = Pool([replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints)
+    pool = Pool(
+        [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
+    )
     pool = _measure(cell, demand, own, study, pool)
     shared = {
         "seed": settings.seed,
@@ -214,7 +216,7 @@ def _test_quality(
 
 def _utility(demand: Demand, name: str, winner: Winner, quality: float) -> float:
     application = demand.applications.root[name]
-    metrics = winner.trial.served[winner.serving] | winner.trial.last.fit
+    metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
     known = {"quality": quality, "n_threads": float(winner.serving.n_threads)}
     values = {
         metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)

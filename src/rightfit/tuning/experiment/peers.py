@@ -1,8 +1,7 @@
-"""Other ways to spend less on a search, replayed: fewer trials, and pruners of one trial at a time."""
+"""Other ways to spend less on a search, replayed: fewer trials, and Optuna's pruners."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,20 +34,29 @@ class Policy:
     n_trials: int | None = None
 
 
-PRUNERS: dict[str, Callable[[float, int], optuna.pruners.BasePruner]] = {
-    "median": lambda value, last: optuna.pruners.MedianPruner(n_startup_trials=int(value)),
-    "percentile": lambda value, last: optuna.pruners.PercentilePruner(value),
-    "halving": lambda value, last: optuna.pruners.SuccessiveHalvingPruner(1, int(value)),
-    "hyperband": lambda value, last: optuna.pruners.HyperbandPruner(1, last, int(value)),
-}
+def make_pruner(policy: Policy, last: int) -> optuna.pruners.BasePruner | None:
+    """Make Optuna's pruner of a policy; ``None`` for one that trains everything.
+
+    Args:
+        policy: Which one.
+        last: Resource of a whole training.
+    """
+    value = policy.setting
+    if policy.kind == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=int(value))
+    if policy.kind == "percentile":
+        return optuna.pruners.PercentilePruner(value)
+    if policy.kind == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(1, int(value))
+    if policy.kind == "hyperband":
+        return optuna.pruners.HyperbandPruner(1, last, int(value))
+    return None
 
 
 def train_peer(search: RecordedSearch, policy: Policy) -> None:
     """Train the trials of a search one after the other, as a peer would."""
-    pruner = None
     last = resource_at(search.cell.n_checkpoints)
-    if policy.kind in PRUNERS:
-        pruner = PRUNERS[policy.kind](policy.setting, last)
+    pruner = make_pruner(policy, last)
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.RandomSampler(), pruner=pruner
     )

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.experiment.recorded import RecordedCell
-from rightfit.tuning.pausing.next_step import PausingRule, Step
+from rightfit.tuning.pausing.next_step import PausingRule
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.outlook import Step
 
 Floats = npt.NDArray[np.float64]
 Winner = tuple[int, Serving]
@@ -96,7 +97,7 @@ class RecordedSearch:
 
 
 def follow_rule(search: RecordedSearch, rule: PausingRule) -> None:
-    """Let the pausing rule run a search: every trial to its first look, then whatever it chooses."""
+    """Let the pausing rule run a search: a first look at every trial, then what it chooses."""
     for number in range(len(search.order)):
         search.train(number)
     start_ns = time.process_time_ns()
@@ -185,7 +186,8 @@ class Truth:
         Returns:
             Utility; 0 for a winner that breaks a limit there; NaN without a winner.
         """
-        places = list(self._place.values() if measured is None else map(self._place.get, measured))
+        keys = self._keys if measured is None else measured
+        places = [self._place[key] for key in keys]
         validated = self._validated[application][places]
         if not len(validated) or np.isneginf(validated.max()):
             return float("nan")

@@ -64,7 +64,7 @@ def summarise_savings(replays: pl.DataFrame) -> pl.DataFrame:
                 "n_feasible": feasible.height,
                 **_sum_datasets(part),
                 "trained": runs["n_trained"].mean(),
-                "measuring_pct": 100 * (runs["measuring_s"] / runs["cost_s"]).mean(),
+                "measuring_pct": 100 * float(np.mean(runs["measuring_s"] / runs["cost_s"])),
                 "overhead_pct": 100 * float(runs["overhead_s"].sum()) / float(runs["cost_s"].sum()),
             }
         )
@@ -112,8 +112,8 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
         regret_high=high[1],
         regret_p95=ours["regret_p95"],
         regret_test=ours["regret_test"],
-        lost_feasible=ours["n_lost"],
-        n_feasible=ours["n_feasible"],
+        lost_feasible=int(ours["n_lost"]),
+        n_feasible=int(ours["n_feasible"]),
         equal_regret_speedup=None if fewer is None else ours["saved"] / fewer,
         vs_best_peer=None if best is None else ours["saved"] / reachable[best],
         best_peer=best,

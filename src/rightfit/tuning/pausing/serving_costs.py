@@ -128,6 +128,7 @@ class ServingCosts:
             return _turn(metric, 0.0), 0.0
         return _turn(metric, line.predict(structure)), max(line.spread, MIN_SPREAD)
 
+
 def _move(line: CostLine, pairs: Pairs) -> CostLine:
     """Move an earlier search's line by one factor."""
     logs = [math.log(cost / max(line.predict(structure), 1e-12)) for structure, cost in pairs]
@@ -144,7 +145,9 @@ def _bracket(pairs: Pairs) -> CostLine:
     return CostLine(half, slopes, PRIOR_SPREAD)
 
 
-def _pair(trials: Sequence[ObservedTrial]) -> dict[tuple[Serving, str], list[tuple[Structure, float]]]:
+def _pair(
+    trials: Sequence[ObservedTrial],
+) -> dict[tuple[Serving, str], list[tuple[Structure, float]]]:
     """Return structures and costs by serving configuration and metric; none if never measurable."""
     pairs: dict[tuple[Serving, str], list[tuple[Structure, float]]] = {}
     n_served: Counter[Serving] = Counter()

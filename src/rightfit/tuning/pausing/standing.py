@@ -125,10 +125,14 @@ def forecast(
     return Forecast(
         expected[:, None, None] + spread[:, None, None] * SURPRISES,
         np.array([trial.last.quality_error for trial in trials])[:, None, None],
-        {m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * luck)
-         for m, v in values.items()},
-        {m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * kindness)
-         for m, v in values.items()},
+        {
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * luck)
+            for m, v in values.items()
+        },
+        {
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * kindness)
+            for m, v in values.items()
+        },
         is_measured,
         max(float(expected.max()), known_quality),
     )
@@ -144,7 +148,9 @@ def stand(known: Forecast, application: Application) -> Standing:
     failing: list[tuple[Limit, Floats]] = []
     for limit in limits:
         is_quality = limit.metric == QUALITY
-        kept &= measure_excess(known.quality if is_quality else known.bounds[limit.metric], limit) == 0
+        kept &= (
+            measure_excess(known.quality if is_quality else known.bounds[limit.metric], limit) == 0
+        )
         values = known.quality if is_quality else known.metrics[limit.metric]
         failing.append((limit, np.broadcast_to(values, kept.shape)))
     chance = kept.mean(axis=2).max(axis=1)

@@ -30,7 +30,7 @@ from typing import Any, Protocol
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rightfit.tuning.pausing.next_step import Step
+from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, finished_trials, is_finished
 from rightfit.tuning.search.heartbeat import find_heart
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore

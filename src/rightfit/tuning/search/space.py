@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -118,8 +116,8 @@ class ModelParams(BaseModel):
             raise ValueError(f"{twice} stand both under fixed and under space; keep one of them.")
         if self.default is not None and set(self.default) != set(self.space.root):
             raise ValueError(
-                f"default names {sorted(self.default)}, but the space has {sorted(self.space.root)}."
-                " Give the default of every searched setting."
+                f"default names {sorted(self.default)}, but the space has "
+                f"{sorted(self.space.root)}. Give the default of every searched setting."
             )
         return self
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.tuning.pausing.next_step import PausingParams
+from rightfit.tuning.pausing.outlook import PausingParams
 
 
 class TrainingParams(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -32,9 +31,7 @@ TRIAL_FAULTS = (ArithmeticError, MemoryError, RuntimeError, ValueError)
 _MIB = 2**20
 
 
-def run_trial(
-    trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: StudyStore
-) -> None:
+def run_trial(trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: StudyStore) -> None:
     """Train a trial under the study's pruner and tell the study how it ended."""
     started_cpu_ns = time.process_time_ns()
     quality_raw = None
@@ -69,7 +66,7 @@ def resource_at(checkpoint: int) -> int:
 def keep_model(
     trial: optuna.Trial,
     model: Any,
-    configuration: Mapping[str, Any],
+    configuration: dict[str, Any],
     cell: Cell,
     store: StudyStore,
 ) -> Bundle:

@@ -25,8 +25,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.registry import get_family
-from rightfit.tuning.pausing.next_step import Outlook, Step
 from rightfit.tuning.pausing.observed import Pool
+from rightfit.tuning.pausing.outlook import Outlook, Step
 from rightfit.tuning.search.budget import Budget, is_finished, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.claims import PAUSED, is_paused
@@ -280,7 +280,9 @@ class PausingSteering:
             trials,
             self.cell,
             n_checkpoints=self.settings.n_checkpoints,
-            in_memory=self._trainings.keys() if self.demand.is_timed else [t.number for t in trials],
+            in_memory=self._trainings.keys()
+            if self.demand.is_timed
+            else [t.number for t in trials],
             is_timed=self.demand.is_timed,
         )
 

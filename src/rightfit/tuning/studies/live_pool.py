@@ -10,11 +10,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import split_training
 from rightfit.families.registry import get_family
-from rightfit.tuning.pausing.growth import project_fit, project_structure
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Serving
 from rightfit.tuning.search.budget import is_finished
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.claims import is_paused
+from rightfit.tuning.studies.growth import project_fit, project_structure
 from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,

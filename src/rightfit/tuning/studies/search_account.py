@@ -9,7 +9,7 @@ import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.tuning.pausing.next_step import Hopeless, Outlook
+from rightfit.tuning.pausing.outlook import Hopeless, Outlook
 from rightfit.tuning.search.budget import is_finished, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.steering.demand import Demand
