@@ -44,6 +44,7 @@ REPLAYS = pl.DataFrame(
     [
         *rows("pausing", [10.0, 10.0], 0.01),
         *rows("fewer", [25.0, 25.0], 0.01),
+        *rows("fewer", [50.0, 50.0], 0.01, measuring="all"),
         *rows("median", [2.0, 2.0], 0.6),
         *rows("pausing", [11.0, 11.0], 0.01, variant="too_fast"),
         *rows("pausing", [10.5, 10.5], 0.01, variant="too_good"),
@@ -56,7 +57,8 @@ def test_the_headline_compares_at_equal_regret() -> None:
 
     assert found.saved_all == pytest.approx(10)
     assert found.saved_low == pytest.approx(10)
-    assert found.equal_regret_speedup == pytest.approx(2.5)
+    assert found.equal_regret_speedup == pytest.approx(5)
+    assert found.equal_regret_same_measuring == pytest.approx(2.5)
     assert (found.best_peer, found.vs_best_peer) == ("fewer", pytest.approx(2.5))
     assert found.hopeless_extra_pct == pytest.approx(10)
     assert (found.lost_feasible, found.n_feasible, found.n_cells) == (0, 4, 2)
