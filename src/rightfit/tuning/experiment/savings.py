@@ -65,7 +65,8 @@ def summarise_savings(replays: pl.DataFrame) -> pl.DataFrame:
                 "n_feasible": feasible.height,
                 **_sum_datasets(part),
                 "trained": runs["n_trained"].mean(),
-                "measuring_pct": 100 * float(np.mean(runs["measuring_s"] / runs["cost_s"])),
+                "measuring_pct": 100
+                * float(np.mean((runs["measuring_s"] / runs["cost_s"]).to_numpy())),
                 "overhead_pct": 100 * float(runs["overhead_s"].sum()) / float(runs["cost_s"].sum()),
             }
         )
