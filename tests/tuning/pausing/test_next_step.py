@@ -73,8 +73,8 @@ def test_an_application_nothing_can_satisfy_steers_no_more_and_names_the_nearest
     outlook = rule.survey(pool)
 
     assert outlook is not None
-    miss = outlook.hopeless()["tiny"]
-    assert (miss.number, miss.metric, miss.value, miss.bound) == (1, "model_size_mib", 1.0, 0.1)
+    assert outlook.hopeless() == {"tiny"}
+    assert outlook.standings["tiny"].nearest == (1, "model_size_mib", 1.0, 0.1)
     assert rule.choose(pool) is None
 
 

@@ -48,25 +48,6 @@ class Step:
     cost_s: float
 
 
-@dataclass(frozen=True)
-class Hopeless:
-    """An application that no trial is likely to satisfy.
-
-    Args:
-        chance: Largest chance of any trial to keep all limits.
-        number: The trial nearest to keeping them; ``None`` if nothing is known of any.
-        metric: The limit it fails by.
-        value: What it is expected to reach.
-        bound: The limit.
-    """
-
-    chance: float
-    number: int | None = None
-    metric: str = ""
-    value: float = float("nan")
-    bound: float = float("nan")
-
-
 @dataclass
 class Outlook:
     """How the trials of a search stand with all applications.
@@ -89,15 +70,12 @@ class Outlook:
         self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
         self._train_s, self._rest_s, self._whole_s = _predict_training(self.pool)
 
-    def hopeless(self) -> dict[str, Hopeless]:
-        """Return the applications that steer no more."""
+    def hopeless(self) -> set[str]:
+        """Return the applications that no trial is likely to satisfy: they steer no more."""
         if len(self.pool.trials) < self.params.hopeless_after:
-            return {}
-        return {
-            name: self._describe(standing)
-            for name, standing in self.standings.items()
-            if standing.chance < self.params.hopeless_chance
-        }
+            return set()
+        limit = self.params.hopeless_chance
+        return {name for name, standing in self.standings.items() if standing.chance < limit}
 
     def worth(self, step: Step) -> float:
         """Return what a step promises for its cost."""
@@ -184,9 +162,10 @@ class Outlook:
         step = next((s for s in self.steps() if s.number == number), None)
         if step is None:
             return "", "no application is likely to be satisfied by any trial"
+        share = step.cost_s / self._whole_s
         promise = (
             f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to "
-            f"gain {step.gain:.4f} of utility for {step.cost_s / self._whole_s:.2f} of a trial's cost"
+            f"gain {step.gain:.4f} of utility for {share:.2f} of a trial's cost"
         )
         if self.worth(step) >= self.params.min_gain:
             return step.application, f"{promise}, but the budget was spent"
@@ -206,15 +185,11 @@ class Outlook:
         expected = draws.mean(axis=2)
         rivals = expected.copy()
         rivals[~self._is_trained, 1:] = -1.0
-        flat = rivals.ravel()
-        order = np.argsort(-flat, kind="stable")
-        first, second = int(order[0]), int(order[1]) if len(order) > 1 else int(order[0])
-        best = np.full(rivals.shape, flat[first])
-        leader = first // rivals.shape[1]
-        if self._is_trained[leader]:
-            best[leader, first % rivals.shape[1]] = flat[second] if second != first else 0.0
-        else:
-            best[leader] = flat[second] if second != first else 0.0
+        order = np.argsort(-rivals, axis=None, kind="stable")
+        row, column = np.unravel_index(int(order[0]), rivals.shape)
+        runner_up = rivals.flat[order[1]] if len(order) > 1 else 0.0
+        best = np.full(rivals.shape, rivals[row, column])
+        best[row, column if self._is_trained[row] else slice(None)] = max(runner_up, 0.0)
         gain: Floats = np.maximum(draws - best[:, :, None], 0.0).mean(axis=2)
         return gain
 
@@ -232,12 +207,6 @@ class Outlook:
         exports = [t.export_s for t in self.pool.trials if t.export_s is not None]
         export_s = fmean(exports) if exports and trial.export_s is None else 0.0
         return export_s + (fmean(seconds) if seconds else 0.0)
-
-    def _describe(self, standing: Standing) -> Hopeless:
-        if standing.nearest is None:
-            return Hopeless(standing.chance)
-        row, metric, value, bound = standing.nearest
-        return Hopeless(standing.chance, self.pool.trials[row].number, metric, value, bound)
 
 
 def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:

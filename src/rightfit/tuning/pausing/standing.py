@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,15 @@ class Forecast:
     best_quality: float
 
 
+class Miss(NamedTuple):
+    """How a trial misses a limit: its place, the metric, the value expected, and the limit."""
+
+    row: int
+    metric: str
+    value: float
+    bound: float
+
+
 @dataclass(frozen=True)
 class Standing:
     """What each trial could be worth to one application.
@@ -70,14 +80,14 @@ class Standing:
         chance: Largest share of quantiles at which a trial keeps all limits.
         excess: Sum of the shares by which limits are broken at the median, shape (n_trials,
             n_servings).
-        nearest: Place of the trial nearest to keeping them, the metric it fails by, the value and
-            the limit; ``None`` where every limit is kept or nothing is known.
+        nearest: The trial that breaks them by the least; ``None`` where one keeps all of them or
+            nothing is known.
     """
 
     draws: Floats
     chance: float
     excess: Floats
-    nearest: tuple[int, str, float, float] | None
+    nearest: Miss | None
 
 
 def forecast(
@@ -172,7 +182,7 @@ def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:
 
 def _find_nearest(
     failing: list[tuple[Limit, Floats]], shape: tuple[int, ...]
-) -> tuple[Floats, tuple[int, str, float, float] | None]:
+) -> tuple[Floats, Miss | None]:
     """Return by how much limits are broken at the median, and the trial that does so least."""
     middle = N_QUANTILES // 2
     shares = [
@@ -187,7 +197,7 @@ def _find_nearest(
     worst = int(np.argmax([share[row, column] for share in shares]))
     limit, values = failing[worst]
     bound = float(limit.bound)
-    return total, (int(row), limit.metric, float(values[row, column, middle]), bound)
+    return total, Miss(int(row), limit.metric, float(values[row, column, middle]), bound)
 
 
 def _is_lower_better(metric: str) -> bool:

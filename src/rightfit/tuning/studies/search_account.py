@@ -9,7 +9,8 @@ import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.tuning.pausing.outlook import Hopeless, Outlook
+from rightfit.tuning.pausing.outlook import Outlook
+from rightfit.tuning.pausing.standing import Miss
 from rightfit.tuning.search.budget import is_finished, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.steering.demand import Demand
@@ -61,23 +62,21 @@ def account_search(
                 "utility": utility,
                 "nearest_miss": None
                 if miss is None
-                else describe_miss(Hopeless(0.0, pool.trials[miss[0]].number, *miss[1:])),
+                else describe_miss(pool.trials[miss.row].number, miss),
             }
         rows.append(row | whole)
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def describe_miss(miss: Hopeless) -> str:
+def describe_miss(number: int, miss: Miss) -> str:
     """Say what the trial nearest to an application's limits misses.
 
-    >>> describe_miss(Hopeless(0.0, 7, "latency_p95_ms", 12.5, 10.0))
+    >>> describe_miss(7, Miss(0, "latency_p95_ms", 12.5, 10.0))
     'trial 7 comes nearest: latency p95 (ms) of 12.5, limit 10'
     """
-    if miss.number is None:
-        return "nothing is known of any trial"
     metric = METRICS_BY_COLUMN.get(miss.metric)
     title = miss.metric if metric is None else metric.title[:1].lower() + metric.title[1:]
-    return f"trial {miss.number} comes nearest: {title} of {miss.value:.4g}, limit {miss.bound:.4g}"
+    return f"trial {number} comes nearest: {title} of {miss.value:.4g}, limit {miss.bound:.4g}"
 
 
 def _find_winner(outlook: Outlook, application: str) -> tuple[int | None, float | None]:
