@@ -24,6 +24,8 @@ from rightfit.tuning.pausing.outlook import PausingParams
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"
+# Foreign datasets on which the rule's constants were chosen, 2026-11-25; judged on all others.
+TUNED_ON = ("adult", "credit_g", "jannis", "krvskp", "phoneme", "segment")
 
 
 def main() -> None:
@@ -65,6 +67,12 @@ def main() -> None:
         print(tabulate_known_early(tables[0], tables[1]))
         print(ours.filter((pl.col("setting") == pausing["min_gain"]) & (pl.col("variant") == "")))
         print(summary)
+        is_tuned = pl.col("dataset").is_in(TUNED_ON)
+        for title, part in (("chosen on", is_tuned), ("judged on", ~is_tuned)):
+            half = replays.filter(part & (pl.col("kind") == "pausing"))
+            if 0 < half.height < replays.filter(pl.col("kind") == "pausing").height:
+                print(title, half["dataset"].unique(maintain_order=True).to_list())
+                print(summarise_savings(half))
     figures = asdict(headline(replays, summary, seed=params["seed"]))
     print(json.dumps({name: _round(value) for name, value in figures.items()}))
 

@@ -91,8 +91,8 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
     ``equal_regret_speedup`` is the compute of fewer trials, everything measured, at our mean regret
     over our compute (``equal_regret_same_measuring``: measured by our rule); ``vs_best_peer`` our
     saving over the most that any peer saves, measured by the same rule, at no more than our regret
-    and losses, interpolated between its settings. ``hopeless_extra_pct`` is what an application that
-    nothing satisfies adds to the compute, the higher of two kinds. Intervals are 95 %, from a
+    and losses, interpolated between its settings. ``hopeless_extra_pct`` is what an application
+    that nothing satisfies adds to the compute, the higher of two kinds. Intervals are 95 %, from a
     bootstrap over datasets and their cells.
     """
     ours = _ours(summary)
