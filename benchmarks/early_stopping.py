@@ -2,87 +2,79 @@
 
 The recordings in ``benchmarks/recorded`` come from ``kedro run --pipeline early_stopping`` (48
 random configurations in each of 9 cells, trained to the end and measured; 2 cores, no GPU, shared
-host). Syne Tune's schedulers are compared where it is installed: ``pip install '.[bench]'``.
+host). Any folder in the same format is replayed with ``--recorded``, see docs/early_stopping.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import yaml
 
-from rightfit.tuning.experiment.experiment import Experiment, run_experiment
+from rightfit.tuning.experiment.experiment import run_experiment
 from rightfit.tuning.experiment.known_early import tabulate_known_early
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
-from rightfit.tuning.experiment.standard_experiment import make_experiment
-from rightfit.tuning.judge.stopping_rules import RuleParams
+from rightfit.tuning.pausing.outlook import PausingParams
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"
-
-
-def make_compared(**arguments: Any) -> Experiment:
-    """Make the standard experiment, with Syne Tune's schedulers where they are installed."""
-    experiment = make_experiment(**arguments)
-    if importlib.util.find_spec("syne_tune") is None:
-        return experiment
-    sys.path.insert(0, str(HERE))
-    from syne_tune_policies import SyneTunePolicy
-
-    others = {
-        "moasha": lambda applications: SyneTunePolicy("moasha"),  # noqa: ARG005
-        "syne_tune_median": lambda applications: SyneTunePolicy("median"),  # noqa: ARG005
-    }
-    return replace(experiment, policies={**experiment.policies, **others})
+# Foreign datasets on which the rule's constants were chosen, 2026-11-25; judged on all others.
+TUNED_ON = ("adult", "credit_g", "jannis", "krvskp", "phoneme", "segment")
 
 
 def main() -> None:
     """Replay, print the tables, end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, default=HERE / "recorded")
+    parser.add_argument("--datasets", nargs="+", default=None, help="only these")
     parser.add_argument("--n-orders", type=int, default=None)
-    parser.add_argument("--seed", type=int, default=None, help="of the orders")
+    parser.add_argument("--n-workers", type=int, default=None)
     parser.add_argument("--min-gain", type=float, default=None)
-    parser.add_argument("--finishing-share", type=float, default=None)
-    parser.add_argument("--luck", type=float, default=0.0, help="in the validation of quality")
-    parser.add_argument("--unaware", action="store_true", help="the judge takes luck for truth")
     options = parser.parse_args()
     params = _read("early_stopping")["replay"]
-    changed = {"min_gain": options.min_gain, "finishing_share": options.finishing_share}
-    rules = _read("training")["rules"] | {
-        key: value for key, value in changed.items() if value is not None
-    }
+    pausing = _read("training")["pausing"]
+    if options.min_gain is not None:
+        pausing["min_gain"] = options.min_gain
+    models = yaml.safe_load((options.recorded / "models.yml").read_text())["models"]
     replays = run_experiment(
-        make_compared,
         {
             "curves": options.recorded / "curves.parquet",
             "profiles": options.recorded / "profiles.parquet",
             "applications": _read("applications"),
-            "models": yaml.safe_load((options.recorded / "models.yml").read_text())["models"],
-            "rules": RuleParams.model_validate(rules),
+            "growth": {
+                name: block["growth"] for name, block in models.items() if "growth" in block
+            },
+            "params": PausingParams.model_validate(pausing),
+            "datasets": options.datasets,
             "n_orders": options.n_orders or params["n_orders"],
-            "seed": params["seed"] if options.seed is None else options.seed,
-            "luck": options.luck,
-            "knows_luck": not options.unaware,
+            "seed": params["seed"],
         },
-        n_workers=params["n_workers"],
+        n_workers=options.n_workers or params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),
     )
-    summary = summarise_savings(replays, seed=params["seed"])
-    curves = pl.read_parquet(options.recorded / "curves.parquet")
-    profiles = pl.read_parquet(options.recorded / "profiles.parquet")
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-        print(summarise_cells(replays).sort("policy", "cell", "application"))
-        print(tabulate_known_early(curves, profiles))
+    summary = summarise_savings(replays)
+    tables = [
+        pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")
+    ]
+    ours = summarise_cells(replays.filter(pl.col("kind") == "pausing"))
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=240, float_precision=4):
+        print(tabulate_known_early(tables[0], tables[1]))
+        print(ours.filter((pl.col("setting") == pausing["min_gain"]) & (pl.col("variant") == "")))
         print(summary)
-    print(json.dumps({k: _round(v) for k, v in headline(summary, replays).items()}))
+        is_tuned = pl.col("dataset").is_in(TUNED_ON)
+        for title, part in (("chosen on", is_tuned), ("judged on", ~is_tuned)):
+            half = replays.filter(part & (pl.col("kind") == "pausing"))
+            if 0 < half.height < replays.filter(pl.col("kind") == "pausing").height:
+                print(title, half["dataset"].unique(maintain_order=True).to_list())
+                print(summarise_savings(half))
+    figures = asdict(headline(replays, summary, seed=params["seed"]))
+    print(json.dumps({name: _round(value) for name, value in figures.items()}))
 
 
 def _read(block: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rightfit.families.family import TrainingData
 from rightfit.families.quality import QualityMetric
-from rightfit.tuning.search.search import Cell, SearchSettings
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 
 LINEAR_PARAMS = ModelParams.model_validate(

@@ -220,8 +220,7 @@ def make_trials() -> pl.DataFrame:
             "state": ["complete", "complete", "stopped", "failed"],
             "stop_checkpoint": [None, None, 1, 2],
             "stop_reason": [None, None, reason, "failed: ValueError: no number"],
-            "votes": pl.Series([None] * 4, dtype=pl.String),
-            "is_audited": [False] * 4,
+            "stopped_by": pl.Series([None] * 4, dtype=pl.String),
             "compute_s": [8.0, 12.0, 2.0, 1.0],
             "saved_s": [None, None, 6.0, None],
         }
@@ -229,27 +228,29 @@ def make_trials() -> pl.DataFrame:
 
 
 def make_audit() -> pl.DataFrame:
-    """Return the audit of a cell's search: two applications, one without a feasible winner."""
+    """Return the account of a cell's search: two applications, one without a feasible winner."""
     search = {
-        "n_orders": 20,
         "n_trials": 4,
         "n_complete": 2,
         "n_stopped": 1,
         "spent_s": 23.0,
         "saved_s": 6.0,
-        "judging_s": 0.2,
+        "deciding_s": 0.2,
         "measuring_s": 3.0,
-        "n_audited": 1,
-        "n_wrong": 0,
-        "wrong_share_low": 0.0,
-        "wrong_share_high": 0.975,
+        "advice": None,
     }
     return pl.DataFrame(
         [
-            {"application": "web_api", "winner": 1, "utility": 0.81, "n_survived": 18} | search,
-            {"application": "edge_device", "winner": None, "utility": None, "n_survived": None}
+            {"application": "web_api", "winner": 1, "utility": 0.81, "nearest_miss": None} | search,
+            {
+                "application": "edge_device",
+                "winner": None,
+                "utility": None,
+                "nearest_miss": "trial 1 comes nearest: model size (MiB) of 20, limit 16",
+            }
             | search,
-        ]
+        ],
+        schema_overrides={"advice": pl.String},
     )
 
 

@@ -1,17 +1,15 @@
-"""Recorded cells made by hand, for tests of the judge and of replays."""
+"""Recorded cells made by hand, for tests of the pausing rule and of replays."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
-from rightfit.tuning.judge.observed import ObservedTrial, Seen
-from rightfit.tuning.judge.stopping_rules import RuleParams
+from rightfit.tuning.pausing.observed import ObservedTrial, Seen, Serving
+from rightfit.tuning.pausing.outlook import PausingParams
 
-ONE = ("onnx", 1, "cpu")
+ONE = Serving("onnx", 1, "cpu")
 
 
 def application(
@@ -36,20 +34,15 @@ def application(
     )
 
 
-def rule_params(**changes: Any) -> RuleParams:
-    """Return rules with some values changed."""
+def pausing_params(**changes: Any) -> PausingParams:
+    """Return a rule with some values changed."""
     values = {
-        "rules": ("certain_violation", "expected_gain"),
-        "limit_confidence": 0.975,
         "min_gain": 0.005,
-        "finishing_share": 0.25,
-        "uses_neighbours": False,
-        "median_percentile": 50,
-        "n_startup_trials": 2,
-        "max_step_time_ms": None,
-        "max_fit_peak_memory_mib": None,
+        "cost_exponent": 0.5,
+        "hopeless_chance": 0.05,
+        "hopeless_after": 2,
     }
-    return RuleParams.model_validate(values | changes)
+    return PausingParams.model_validate(values | changes)
 
 
 def recorded_trial(index: int, quality: float, size: float) -> RecordedTrial:
@@ -61,18 +54,23 @@ def recorded_trial(index: int, quality: float, size: float) -> RecordedTrial:
     gap = 1 - quality
     looks = (
         Seen(0, None, structure),
-        *(Seen(i, 1 - gap * 2 ** (3 - i), structure) for i in range(1, 4)),
+        *(
+            Seen(i, 1 - gap * 2 ** (3 - i), structure, spent_s=float(2 ** (i - 1)))
+            for i in range(1, 4)
+        ),
     )
-    trial = ObservedTrial(
-        index, (index / 20,), looks, {ONE: {"model_size_mib": size / 10, "latency_p50_ms": 1.0}}
+    served = {ONE: {"model_size_mib": size / 10, "latency_p50_ms": 1.0}}
+    return RecordedTrial(
+        ObservedTrial(index, looks, served), 1.0, {ONE: 2.0}, {ONE: quality - 0.01}
     )
-    return RecordedTrial(trial, (0.0, 1.0, 2.0, 4.0), 1.0, {ONE: 2.0})
 
 
-def recorded_cell(qualities: list[float], sizes: list[float]) -> RecordedCell:
+def recorded_cell(
+    qualities: list[float], sizes: list[float], *, dataset: str = "made", model: str = "up"
+) -> RecordedCell:
     """Return a cell of such trainings."""
     trials = [
         recorded_trial(index, quality, size)
         for index, (quality, size) in enumerate(zip(qualities, sizes, strict=True))
     ]
-    return RecordedCell("made.up", trials, 3, max(qualities), quality_elsewhere=-np.inf)
+    return RecordedCell(dataset, model, trials, 3)

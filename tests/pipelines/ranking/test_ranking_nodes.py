@@ -48,7 +48,7 @@ def searches(dataset: str) -> pl.DataFrame:
             "state": ["stopped"] * 2,
             "stop_checkpoint": [2, 2],
             "stop_reason": ["median"] * 2,
-            "votes": [None, None],
+            "stopped_by": [None, None],
         }
     )
 

@@ -7,7 +7,7 @@ import measured
 import polars as pl
 import pytest
 from demands import TINY
-from recordings import application, rule_params
+from recordings import application, pausing_params
 
 from rightfit.families.family import TrainingData
 from rightfit.parameters.applications import ApplicationsParams
@@ -36,10 +36,18 @@ TRAINING: dict[str, Any] = {
     "device": "cpu",
     "seed": 1,
     "patience": None,
-    "rules": rule_params(),
-    "audit_share": 0.0,
-    "n_audit_orders": 2,
+    "pausing": pausing_params(),
+    "breadth_share": 1.0,
+    "measuring_share": 1.0,
+    "paused_memory_mib": 100,
+    "is_timed": False,
     "measuring": measured.make_settings(),
+}
+EVALUATION: dict[str, Any] = {
+    "runtimes": ["native", "onnx", "onnx_int8"],
+    "n_threads": [1],
+    "devices": ["cpu"],
+    "tiers": [TINY.model_dump()],
 }
 EVALUATION = EvaluationParams.model_validate(
     read_default("evaluation")
@@ -88,10 +96,10 @@ def test_tune_model_returns_trials_curves_and_exported_candidates(
         assert bundle.onnx["label_agreement"] >= 0.999
 
 
-def test_tune_model_lets_applications_steer_and_audits_the_search(
+def test_tune_model_lets_applications_steer_and_accounts_for_the_search(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    trials, _, audit, candidates = tune(blobs, tmp_path, LINEAR, early_stopping="judge")
+    trials, _, audit, candidates = tune(blobs, tmp_path, LINEAR, early_stopping="pausing")
 
     assert trials.height == 3
     assert audit["application"].to_list() == ["accuracy", "small"]

@@ -1,51 +1,61 @@
+"""Live searches are compared at equal compute, their winners judged on other rows."""
+
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cells
 import polars as pl
 import pytest
-from demands import make_demand
+from demands import FakeBench, make_demand
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.experiment.live_comparison import compare_live, summarise_live
 from rightfit.tuning.studies.study_store import StudyStore
 
 
-def test_the_same_search_is_run_with_and_without_stopping(
-    blobs: TrainingData, tmp_path: Path
-) -> None:
-    settings = cells.make_settings(n_trials=6, sampler="tpe", n_startup_trials=2)
+@contextlib.contextmanager
+def open_fake_bench(*args: Any) -> Iterator[FakeBench]:
+    yield FakeBench()
 
-    rows = compare_live(
+
+def test_every_method_searches_and_is_judged(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("steering.pausing_steering", "experiment.live_comparison"):
+        monkeypatch.setattr(f"rightfit.tuning.{module}.open_short_bench", open_fake_bench)
+    settings = cells.make_settings(
+        n_trials=4, sampler="tpe", early_stopping="pausing", budget_cpu_s=60.0
+    )
+
+    found = compare_live(
         cells.make_cell(blobs),
+        blobs,
         settings,
         make_demand(),
-        StudyStore(tmp_path, storage=None),
-        seeds=[1, 2],
+        StudyStore(tmp_path, None),
+        seeds=[1],
     )
 
-    assert rows["seed"].to_list() == [1, 2]
-    assert rows["n_complete_unstopped"].to_list() == [6, 6]
-    assert rows["n_complete"].max() < 6  # the blobs are easy: little is worth training
-    for row in rows.to_dicts():
-        assert row["n_trials"] == 6
-        assert row["regret"] == pytest.approx(row["utility_unstopped"] - row["utility"])
+    assert found["method"].to_list() == ["pausing", "none", "median"]
+    assert found["application"].unique().to_list() == ["accuracy"]
+    assert found["utility_test"].min() > 0.5  # type: ignore[operator]
 
 
-def test_savings_are_summed_up_by_cell_and_application() -> None:
-    searches = pl.DataFrame(
-        {
-            "cell": ["a.net", "a.net"],
-            "application": ["web_api", "web_api"],
-            "spent_s": [10.0, 10.0],
-            "spent_unstopped_s": [20.0, 80.0],
-            "utility": [0.75, None],
-            "utility_unstopped": [0.75, 0.5],
-            "regret": [0.0, 0.5],
-        }
-    )
-
-    assert summarise_live(searches).rows() == [
-        ("a.net", "web_api", 2, pytest.approx(4.0), 0.25, 0.5, 1)
+def test_the_gain_has_an_interval_over_cells() -> None:
+    rows = [
+        {"cell": cell, "seed": seed, "application": "a", "method": method, "utility_test": utility}
+        for cell in "xyz"
+        for seed in (1, 2)
+        for method, utility in (("pausing", 0.9), ("none", 0.8), ("median", 0.85))
     ]
+
+    summary = summarise_live(pl.DataFrame(rows), seed=0)
+
+    assert summary["peer"].to_list() == ["none", "median"]
+    assert summary["gain"].to_list() == pytest.approx([0.1, 0.05])
+    assert summary["gain_low"].to_list() == pytest.approx([0.1, 0.05])
+    assert summary["n_searches"].to_list() == [6, 6]

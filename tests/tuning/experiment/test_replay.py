@@ -1,4 +1,4 @@
-"""Replays cut recorded trainings where a policy would have, and count what that costs."""
+"""Replays train and measure what a policy would have, and count what that costs."""
 
 from __future__ import annotations
 
@@ -6,104 +6,105 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import ONE, application, recorded_cell, rule_params
+from recordings import ONE, application, pausing_params, recorded_cell
 
-from rightfit.tuning.experiment.experiment import (
-    ALL,
-    JUDGE,
-    MEDIAN_ON_UTILITY,
-    NONE,
-    Experiment,
-    replay_task,
-    standard_policies,
-)
-from rightfit.tuning.experiment.policies import JudgePolicy, NoStopping
-from rightfit.tuning.experiment.recorded import RecordedTrial
-from rightfit.tuning.experiment.replay import Truth, replay
-from rightfit.tuning.experiment.validation_noise import validate_again
-from rightfit.tuning.judge.projection import project_structure
+from rightfit.tuning.experiment.experiment import Experiment, Task, replay_task
+from rightfit.tuning.experiment.peers import Policy, train_peer
+from rightfit.tuning.experiment.recorded import learn_elsewhere
+from rightfit.tuning.experiment.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
+from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.studies.growth import project_structure
 
 QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
 CELL = recorded_cell(QUALITIES, [100.0] * 10)
+OTHER = recorded_cell(QUALITIES[::-1], [100.0] * 10, dataset="other")
 APPLICATIONS = {"accuracy": application()}
-ORDER = list(range(10))
+NONE = Policy("none", 0, "all")
 
 
-def test_no_stopping_pays_for_everything_and_finds_the_winner() -> None:
-    truth = Truth(CELL, APPLICATIONS)
-
-    outcome = replay(CELL, ORDER, NoStopping(), judges=truth)
-
-    assert outcome.cost_s == 10 * (4 + 1 + 2)
-    assert outcome.winners == {"accuracy": (4, ONE)}
+def make_search() -> RecordedSearch:
+    return RecordedSearch(CELL, list(range(10)))
 
 
-def test_the_judge_finds_the_same_winner_for_less() -> None:
-    truth = Truth(CELL, APPLICATIONS)
-
-    policy = JudgePolicy(APPLICATIONS, rule_params(min_gain=0.001))
-    outcome = replay(CELL, ORDER, policy, judges=truth)
-
-    assert outcome.winners == {"accuracy": (4, ONE)}
-    assert outcome.cost_s < 40
-    assert outcome.endings[9].checkpoint is not None
-    assert outcome.endings[9].reasons == {"accuracy": "expected_gain"}
+def make_rule() -> PausingRule:
+    return PausingRule(APPLICATIONS, pausing_params(), [ONE], Prior(), -np.inf)
 
 
-def test_a_clairvoyant_trains_and_measures_the_winner_alone() -> None:
-    assert Truth(CELL, APPLICATIONS).clairvoyant_s() == 4 + 1 + 2
+def test_no_stopping_pays_for_everything() -> None:
+    search = make_search()
+    train_peer(search, NONE)
+    search.measure_all()
+
+    assert search.cost_s == CELL.total_s == 10 * (4 + 1 + 2)
+    assert len(search.measured()) == 10
 
 
-def test_no_winner_where_nothing_keeps_the_limit() -> None:
-    truth = Truth(CELL, {"small": application(max_size_mib=1)})
+def test_the_rule_finds_the_same_winner_for_less() -> None:
+    search = make_search()
+    follow_rule(search, make_rule())
 
-    assert truth.best("small") is None
-    assert replay(CELL, ORDER, NoStopping(), judges=truth).winners == {"small": None}
+    assert (4, ONE) in search.measured()
+    assert search.cost_s < 40
 
 
-@pytest.mark.parametrize("policy", ["optuna_median", "optuna_halving", "optuna_hyperband"])
-def test_optunas_pruners_stop_some_and_not_all(policy: str) -> None:
-    make = standard_policies(rule_params())[policy]
+def test_our_measuring_rule_serves_other_policies_too() -> None:
+    search = make_search()
+    train_peer(search, NONE)
+    measure_by_rule(search, make_rule())
+
+    assert (4, ONE) in search.measured()
+    assert search.training_s == 40
+    assert len(search.measured()) < 10
+
+
+@pytest.mark.parametrize(("kind", "setting"), [("median", 5), ("halving", 2), ("hyperband", 2)])
+def test_optunas_pruners_stop_some_and_not_all(kind: str, setting: float) -> None:
     large = recorded_cell([0.9 - 0.01 * i for i in range(20)], [100.0] * 20)
+    search = RecordedSearch(large, list(range(20)))
 
-    outcome = replay(large, list(range(20)), make(APPLICATIONS), judges=Truth(large, APPLICATIONS))
+    train_peer(search, Policy(kind, setting, "all"))  # type: ignore[arg-type]
 
-    stopped = [ending for ending in outcome.endings if ending.checkpoint is not None]
-    assert 0 < len(stopped) < 20
+    n_trained = sum(search.pool().is_trained(trial) for trial in search.pool().trials)
+    assert 0 < n_trained < 20
 
 
-def test_a_pruner_on_utility_leaves_what_keeps_the_limit() -> None:
-    """The better half of the trials is too large; on quality alone the others would be stopped."""
-    qualities = [0.9, 0.6, 0.91, 0.61, 0.92, 0.62, 0.93, 0.63, 0.94, 0.64, 0.95, 0.65, 0.96, 0.66]
-    cell = recorded_cell(qualities, [200.0, 10.0] * 7)
-    small = {"small": application(max_size_mib=5)}
-    order = list(range(14))
-    policies = standard_policies(rule_params())
+def test_winners_by_validation_are_judged_on_the_test_rows() -> None:
+    truth = Truth(CELL, APPLICATIONS, best_quality=0.92, best_tested=0.91)
 
-    on_utility, on_quality = (
-        replay(cell, order, policies[name](small), judges=Truth(cell, small))
-        for name in (MEDIAN_ON_UTILITY, "optuna_median")
-    )
+    assert truth.best("accuracy") == pytest.approx(0.92)
+    assert truth.tested("accuracy") == pytest.approx(0.91)
+    assert truth.reached("accuracy", [(0, ONE)]) == pytest.approx(0.9)
+    assert np.isneginf(truth.reached("accuracy", []))
 
-    assert on_utility.winners == {"small": (13, ONE)}
-    assert on_quality.endings[13].checkpoint is not None
-    assert Experiment([cell], small, policies, 1, 0).tasks()[2] == (0, JUDGE, "small")
-    assert (0, MEDIAN_ON_UTILITY, "small") in Experiment([cell], small, policies, 1, 0).tasks()
-    assert (0, MEDIAN_ON_UTILITY, ALL) not in Experiment([cell], small, policies, 1, 0).tasks()
+
+def test_priors_are_learnt_from_other_datasets_only() -> None:
+    assert learn_elsewhere(CELL, [CELL]) == Prior()
+    assert learn_elsewhere(CELL, [CELL, OTHER]).lines
 
 
 def test_an_experiment_describes_savings_and_losses() -> None:
-    policies = {name: standard_policies(rule_params())[name] for name in (NONE, JUDGE)}
-    experiment = Experiment([CELL], APPLICATIONS, policies, n_orders=2, seed=0)
+    experiment = Experiment(
+        [CELL, OTHER], APPLICATIONS, pausing_params(), n_orders=2, seed=0, datasets=["made"]
+    )
 
-    none = replay_task(experiment, (0, NONE, ALL))
-    ours = replay_task(experiment, (0, JUDGE, "accuracy"))
+    (none,) = replay_task(experiment, Task("made", NONE, 0))
+    (ours,) = replay_task(experiment, Task("made", Policy("pausing", 0.005, "rule"), 0))
 
-    assert experiment.tasks() == [(0, NONE, ALL), (0, JUDGE, ALL), (0, JUDGE, "accuracy")]
-    assert [row["cost_s"] for row in none] == [70.0, 70.0]
-    assert [row["regret"] for row in none] == [0.0, 0.0]
-    assert all(row["cost_s"] < row["full_s"] == 70.0 for row in ours)
-    assert not any(row["is_lost"] for row in ours)
+    assert (none["cost_s"], none["regret"]) == (70.0, 0.0)
+    assert ours["cost_s"] < ours["full_s"] == 70.0
+    assert not ours["is_lost"]
+    assert {task.dataset for task in experiment.tasks()} == {"made"}
+
+
+def test_a_hopeless_application_costs_nothing() -> None:
+    experiment = Experiment([CELL], APPLICATIONS, pausing_params(), 1, 0, ["made"])
+    ours = Policy("pausing", 0.005, "rule")
+
+    (alone,) = replay_task(experiment, Task("made", ours, 0))
+    (joined,) = replay_task(experiment, Task("made", ours, 0, "too_fast"))
+
+    assert joined["cost_s"] == alone["cost_s"]
 
 
 @pytest.mark.parametrize(("growth", "expected"), [("constant", 5.0), ("affine", 20.0)])
@@ -111,43 +112,22 @@ def test_structure_is_projected_as_it_grows(growth: str, expected: float) -> Non
     assert project_structure({"n_nodes": 5.0}, growth=growth, ratio=4) == {"n_nodes": expected}
 
 
-def test_luck_stays_with_a_trial_and_is_known_by_its_size() -> None:
-    again = validate_again(CELL, 0.02, np.random.default_rng(0), is_known=True)
-
-    shifts = [
-        np.subtract(lucky.trial.qualities[1:], recorded.trial.qualities[1:])
-        for lucky, recorded in zip(again.trials, CELL.trials, strict=True)
-    ]
-    assert all(np.ptp(shift) < 1e-12 for shift in shifts)
-    assert 0.01 < np.std([shift[0] for shift in shifts]) < 0.04
-    assert again.trials[0].trial.last.quality_error == 0.02
-    assert again.best_quality == CELL.best_quality
-
-
-@pytest.mark.parametrize(("known_error", "winner"), [(0.0, None), (0.02, (1, ONE))])
-def test_a_lucky_model_just_above_its_limit_keeps_no_safe_one_out(
-    known_error: float, winner: object
-) -> None:
+def test_a_lucky_model_just_above_its_limit_keeps_no_safe_one_out() -> None:
     cell = recorded_cell([0.89, 0.91], [100.0] * 2)
     wants = {"fit": application(min_quality=0.9)}
-    seen = replace(
-        cell,
-        trials=[
-            _flat(cell.trials[0], 0.925, known_error),
-            _flat(cell.trials[1], 0.91, known_error),
-        ],
-    )
+    looks = [
+        tuple(
+            replace(look, quality=look.quality and quality, quality_error=0.02)
+            for look in recorded.trial.looks
+        )
+        for recorded, quality in zip(cell.trials, (0.925, 0.91), strict=True)
+    ]
+    trials = [
+        replace(recorded, trial=replace(recorded.trial, looks=seen))
+        for recorded, seen in zip(cell.trials, looks, strict=True)
+    ]
+    search = RecordedSearch(replace(cell, trials=trials), [0, 1])
 
-    policy = JudgePolicy(wants, rule_params(min_gain=0.01))
-    outcome = replay(seen, [0, 1], policy, judges=Truth(cell, wants))
+    follow_rule(search, PausingRule(wants, pausing_params(min_gain=0), [ONE], Prior(), -np.inf))
 
-    assert outcome.winners["fit"] == winner
-
-
-def _flat(recorded: RecordedTrial, quality: float, error: float) -> RecordedTrial:
-    """Return a training that is as good at its first look as at its last."""
-    looks = tuple(
-        replace(look, quality=look.quality and quality, quality_error=error)
-        for look in recorded.trial.looks
-    )
-    return replace(recorded, trial=replace(recorded.trial, looks=looks))
+    assert (1, ONE) in search.measured()

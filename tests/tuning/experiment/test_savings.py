@@ -2,61 +2,71 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 import pytest
 
-from rightfit.tuning.experiment.experiment import ALL, JUDGE
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
 
 
-def rows(policy: str, scope: str, costs: list[float], regret: float) -> list[dict[str, object]]:
+def rows(kind: str, costs: list[float], regret: float, **changes: Any) -> list[dict[str, object]]:
     return [
         {
-            "cell": cell,
-            "policy": policy,
-            "scope": scope,
+            "dataset": dataset,
+            "model": "net",
+            "kind": kind,
+            "setting": 1.0,
+            "measuring": "rule",
+            "n_trials": 48,
+            "variant": "",
             "order": order,
             "application": "a",
             "cost_s": cost,
+            "measuring_s": cost / 2,
             "full_s": 100.0,
-            "clairvoyant_s": 2.0,
             "overhead_s": cost / 100,
-            "n_complete": 3,
+            "n_trained": 3,
             "is_feasible": True,
             "is_lost": regret > 0.5,
+            "best": 0.9,
+            "reached": 0.9 - regret,
             "regret": regret,
+            "regret_test": regret,
+            **changes,
         }
-        for cell, cost in zip(("x", "y"), costs, strict=True)
-        for order in range(3)
+        for dataset in ("one", "two")
+        for order, cost in enumerate(costs)
     ]
 
 
 REPLAYS = pl.DataFrame(
-    rows(JUDGE, ALL, [10.0, 40.0], 0.01)
-    + rows(JUDGE, "a", [5.0, 5.0], 0.02)
-    + rows("optuna_median", ALL, [50.0, 50.0], 0.6)
+    [
+        *rows("pausing", [10.0, 10.0], 0.01),
+        *rows("fewer", [25.0, 25.0], 0.01),
+        *rows("fewer", [50.0, 50.0], 0.01, measuring="all"),
+        *rows("median", [2.0, 2.0], 0.6),
+        *rows("pausing", [11.0, 11.0], 0.01, variant="too_fast"),
+        *rows("pausing", [10.5, 10.5], 0.01, variant="too_good"),
+    ]
 )
 
 
-def test_summary_takes_the_geometric_mean_over_cells() -> None:
-    ours = summarise_savings(REPLAYS, seed=0).row(0, named=True)
+def test_the_headline_compares_at_equal_regret() -> None:
+    found = headline(REPLAYS, summarise_savings(REPLAYS), seed=0)
 
-    assert ours["saved"] == pytest.approx((10 * 2.5) ** 0.5)
-    assert (ours["saved_low"], ours["saved_high"]) == pytest.approx((5.0, 5.0))
-    assert (ours["n_lost"], ours["n_feasible"], ours["overhead_pct"]) == (0, 6, 1.0)
-
-
-def test_headline_compares_with_other_policies() -> None:
-    figures = headline(summarise_savings(REPLAYS, seed=0), REPLAYS)
-
-    assert figures["saved_all"] == pytest.approx(5.0)
-    assert figures["saved_one"] == pytest.approx(20.0)
-    assert figures["vs_median"] == pytest.approx(2.5)
-    assert figures["vs_moasha"] is None
-    assert figures["share_of_clairvoyant"] == pytest.approx(0.1)
+    assert found.saved_all == pytest.approx(10)
+    assert found.saved_low == pytest.approx(10)
+    assert found.equal_regret_speedup == pytest.approx(5)
+    assert found.equal_regret_same_measuring == pytest.approx(2.5)
+    assert (found.best_peer, found.vs_best_peer) == ("fewer", pytest.approx(2.5))
+    assert found.hopeless_extra_pct == pytest.approx(10)
+    assert (found.lost_feasible, found.n_feasible, found.n_cells) == (0, 4, 2)
 
 
-def test_lost_winners_are_counted_by_cell() -> None:
-    cells = summarise_cells(REPLAYS).filter(pl.col("policy") == "optuna_median")
+def test_lost_winners_are_counted_by_policy_and_cell() -> None:
+    summary = summarise_savings(REPLAYS).filter(pl.col("kind") == "median")
+    cells = summarise_cells(REPLAYS).filter(pl.col("kind") == "median")
 
-    assert cells["n_lost"].to_list() == [3, 3]
+    assert summary["n_lost"].to_list() == [4]
+    assert cells["n_lost"].to_list() == [2, 2]

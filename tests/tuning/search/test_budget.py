@@ -42,13 +42,17 @@ def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> Frozen
     ],
 )
 def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool) -> None:
-    finished = [make_trial(0, 10, compute_s=4.0), make_trial(0, 20, compute_s=5.0)]
+    ended = {STOP_REASON: "failed: overflow"}
+    finished = [
+        make_trial(0, 10, compute_s=4.0, **ended),
+        make_trial(0, 20, compute_s=5.0, **ended),
+    ]
     running = [make_trial(20, None)]
     budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
 
     now = NOON + timedelta(seconds=30)
 
-    assert budget.allows_another(finished, running, now=now) is is_allowed
+    assert budget.allows_another([*finished, *running], now=now) is is_allowed
 
 
 def test_wall_seconds_count_overlaps_once_and_pauses_never() -> None:
@@ -56,6 +60,20 @@ def test_wall_seconds_count_overlaps_once_and_pauses_never() -> None:
 
     assert spent_wall_s(trials, now=NOON) == 22.0
     assert spent_wall_s([], now=NOON) == 0.0
+
+
+def test_a_paused_trial_takes_no_wall_seconds_between_its_steps() -> None:
+    noon_s = NOON.timestamp()
+    paused = make_trial(0, None, spans=[[noon_s, noon_s + 3], [noon_s + 50, noon_s + 54]])
+
+    assert spent_wall_s([paused], now=NOON + timedelta(seconds=100)) == 7.0
+
+
+def test_what_is_left_is_the_nearest_limit() -> None:
+    trials = [make_trial(0, 10, compute_s=4.0)]
+
+    assert Budget(None, 9.0, 30.0).left_s(trials, now=NOON) == 5.0
+    assert Budget(None, None, 12.0).left_s(trials, now=NOON) == 2.0
 
 
 def test_trial_without_cpu_seconds_costs_nothing() -> None:

@@ -258,6 +258,7 @@ def test_progress_reports_start_and_every_trial(blobs: TrainingData, store: Stud
     [
         ("median", optuna.pruners.MedianPruner),
         ("successive_halving", optuna.pruners.SuccessiveHalvingPruner),
+        ("percentile", optuna.pruners.PercentilePruner),
         ("hyperband", optuna.pruners.HyperbandPruner),
         ("none", optuna.pruners.NopPruner),
     ],
@@ -270,23 +271,57 @@ def test_each_name_is_one_of_optunas_pruners(
     assert type(study.pruner) is pruner
 
 
-def test_search_for_applications_measures_stops_and_says_who_asked(
+PAUSING: dict[str, Any] = {
+    "n_trials": 8,
+    "sampler": "tpe",
+    "n_startup_trials": 2,
+    "early_stopping": "pausing",
+}
+
+
+def test_search_for_applications_measures_pauses_and_says_who_asked(
     blobs: TrainingData, store: StudyStore
 ) -> None:
     cell = cells.make_cell(blobs)
-    settings = cells.make_settings(
-        n_trials=8, sampler="tpe", n_startup_trials=2, early_stopping="judge", demand=make_demand()
-    )
+    settings = cells.make_settings(**PAUSING, demand=make_demand())
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
     trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["application"].to_list() == [None, None, *["accuracy"] * 6]
-    assert study.trials[0].user_attrs["served"][0]["metrics"]["latency_p50_ms"] > 0
+    assert any(trial.user_attrs.get("served") for trial in study.trials)
     stopped = trials.filter(state="stopped")
     assert stopped.height > 0  # the blobs are easy: the first good trial can't be beaten by much
-    assert stopped["votes"].null_count() == 0
+    assert stopped["stop_reason"].str.starts_with("pausing: after look").all()
+    assert stopped["stopped_by"].unique().to_list() == ["accuracy"]
     assert stopped["saved_s"].null_count() == 0
+
+
+def test_pausing_search_begins_with_the_default(blobs: TrainingData, store: StudyStore) -> None:
+    params = cells.LINEAR_PARAMS.model_copy(update={"default": {"alpha": 1e-3, "eta0": 0.5}})
+    cell = cells.make_cell(blobs, params=params)
+    settings = cells.make_settings(**PAUSING, demand=make_demand())
+
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+
+    assert study.trials[0].params == {"alpha": 1e-3, "eta0": 0.5}
+
+
+def test_without_memory_paused_trials_start_anew_and_come_to_the_same(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    found = [
+        run_search(
+            cells.make_cell(blobs),
+            cells.make_settings(**PAUSING, demand=make_demand(paused_memory_mib=mib)),
+            StudyStore(tmp_path / name, storage=None),
+            on_trial=ignore_progress,
+        )
+        for name, mib in (("kept", 1e6), ("dropped", -1.0))
+    ]
+
+    kept, dropped = ([(t.params, t.state, t.intermediate_values) for t in s.trials] for s in found)
+    assert kept == dropped
 
 
 def test_search_ends_when_no_trial_gains_any_more(blobs: TrainingData, store: StudyStore) -> None:

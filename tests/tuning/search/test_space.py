@@ -4,7 +4,7 @@ import optuna
 import pytest
 from pydantic import ValidationError
 
-from rightfit.tuning.search.space import ModelParams, Space
+from rightfit.tuning.search.space import ModelParams
 
 PARAMS = {
     "fixed": {"n_epochs": 4},
@@ -52,13 +52,12 @@ def test_faulty_space_is_refused(change: dict[str, object], message: str) -> Non
         ModelParams.model_validate(faulty)
 
 
-def test_place_puts_a_configuration_on_the_unit_cube() -> None:
-    space = Space.model_validate(
-        {
-            "a": {"type": "float", "low": 0.01, "high": 1.0, "log": True},
-            "b": {"type": "int", "low": 0, "high": 10, "log": False},
-            "c": {"type": "categorical", "choices": ["x", "y"]},
-        }
-    )
+def test_the_default_comes_first_where_the_space_has_it() -> None:
+    space = {"a": {"type": "int", "low": 1, "high": 9, "log": False}}
+    block = {"fixed": {}, "space": space}
 
-    assert space.place({"a": 0.1, "b": 10, "c": "y"}) == pytest.approx((0.5, 1.0, 0.0, 1.0))
+    assert ModelParams.model_validate(block).first() is None
+    assert ModelParams.model_validate({**block, "default": {"a": 3}}).first() == {"a": 3}
+    assert ModelParams.model_validate({**block, "default": {"a": 30}}).first() is None
+    with pytest.raises(ValueError, match="Give the default of every searched setting"):
+        ModelParams.model_validate({**block, "default": {"b": 3}})

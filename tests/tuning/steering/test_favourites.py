@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import cells
 import numpy as np
 import pytest
-from demands import ACCURACY, Play
-from recordings import application
+from demands import ACCURACY, make_demand, make_point
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from recordings import ONE, application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.steering.favourites import cover_wishes, find_favourites
+from rightfit.tuning.steering.favourites import find_favourites, select_covering_trials
+from rightfit.tuning.studies.live_pool import dump_served
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, SERVED
 
 
 @pytest.mark.parametrize(
@@ -22,13 +26,29 @@ from rightfit.tuning.steering.favourites import cover_wishes, find_favourites
 def test_every_application_finds_its_best_among_the_chosen(
     values: list[list[float]], qualities: list[float], chosen: list[int]
 ) -> None:
-    assert cover_wishes(np.array(values), np.array(qualities)) == chosen
+    assert select_covering_trials(np.array(values), np.array(qualities)) == chosen
+
+
+def ended(number: int, quality: float, size_mib: float) -> FrozenTrial:
+    served = dump_served({ONE: {"model_size_mib": size_mib}}, {ONE: 1.0})
+    trial = create_trial(
+        state=TrialState.COMPLETE,
+        value=quality,
+        user_attrs={
+            CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1},
+            CURVE: [make_point(1, quality - 0.1), make_point(2, quality)],
+            SERVED: served,
+        },
+    )
+    trial.number = number
+    return trial
 
 
 def test_favourites_of_a_search_are_those_of_its_applications(blobs: TrainingData) -> None:
     wants = Applications(ACCURACY | {"small": application(max_size_mib=0.5)})
-    play = Play(blobs, applications=wants)
-    play.run(0.70, 0.80, size_mib=0.1)
-    play.run(0.80, 0.90, size_mib=4.0)
+    trials = [ended(0, 0.8, 0.1), ended(1, 0.9, 4.0)]
+    demand = make_demand(applications=wants)
 
-    assert find_favourites(play.record(), play.demand) == [1, 0]
+    found = find_favourites(trials, cells.make_cell(blobs), demand, n_checkpoints=2)
+
+    assert found == [1, 0]

@@ -5,6 +5,7 @@ import pytest
 from demands import make_point
 
 from rightfit.families.family import TrainingData
+from rightfit.tuning.pausing.observed import Serving
 from rightfit.tuning.studies.live_pool import dump_served, load_served, observe_trial, steps_ratio
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, SERVED, UNTRAINED
 
@@ -13,18 +14,17 @@ SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-2, "eta0": 1e-4}
 
 def test_a_record_is_seen_from_before_training_to_its_last_checkpoint(blobs: TrainingData) -> None:
     structure = {"n_parameters": 15.0}
-    served = {("onnx", 1, "cpu"): {"latency_p50_ms": 2.0}}
+    served = {Serving("onnx", 1, "cpu"): {"latency_p50_ms": 2.0}}
     record = {
         CONFIGURATION: SETTINGS,
         UNTRAINED: structure,
         CURVE: [make_point(1, 0.5)],
-        SERVED: dump_served(served),
+        SERVED: dump_served(served, dict.fromkeys(served, 3.0)),
     }
 
     seen = observe_trial(7, record, cells.make_cell(blobs), n_checkpoints=2)
 
     assert seen.number == 7
-    assert seen.place == (1.0, 0.0)
     assert [look.checkpoint for look in seen.looks] == [0, 1]
     assert seen.looks[0].structure == structure
     assert seen.last.quality == 0.5
@@ -32,6 +32,8 @@ def test_a_record_is_seen_from_before_training_to_its_last_checkpoint(blobs: Tra
     assert seen.last.quality_error == pytest.approx(0.5 / n_rows**0.5)
     assert seen.last.fit["fit_time_s"] == 2.0  # two of the four epochs are done
     assert seen.served == served
+    assert seen.measured_s == dict.fromkeys(served, 3.0)
+    assert seen.last.spent_s == 1.0
 
 
 @pytest.mark.parametrize(("checkpoint", "ratio"), [(1, 4.0), (2, 2.0), (3, 1.0)])
@@ -42,6 +44,6 @@ def test_steps_of_the_whole_training_follow_from_the_checkpoint(
 
 
 def test_served_metrics_survive_json() -> None:
-    served = {("native", 2, "cuda"): {"load_time_ms": 3.0}, ("onnx", 1, "cpu"): {}}
+    served = {Serving("native", 2, "cuda"): {"load_time_ms": 3.0}, Serving("onnx", 1, "cpu"): {}}
 
-    assert load_served(dump_served(served)) == served
+    assert load_served(dump_served(served, dict.fromkeys(served, 1.0))) == served

@@ -142,18 +142,15 @@ def replay_rules(
     applications: ApplicationsParams,
     replaying: ReplayParams,
     training: TrainingParams,
-    *models_and_recorded: Any,
-    models: tuple[str, ...],
+    *recorded: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
     """Replay every stopping policy on the recordings.
 
     Args:
         applications: Who chooses.
         replaying: Orders.
-        training: For the judge's rules.
-        *models_and_recorded: The blocks of all models, the curves of all cells, then their profiles
-            in the same order.
-        models: Names of the models.
+        training: For the pausing rule.
+        *recorded: The curves of all cells, then their profiles in the same order.
 
     Returns:
         All replays, the savings of each policy, the same by cell and application, how early each
@@ -163,11 +160,8 @@ def replay_rules(
     from rightfit.tuning.experiment.experiment import run_experiment
     from rightfit.tuning.experiment.known_early import tabulate_known_early
     from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
-    from rightfit.tuning.experiment.standard_experiment import make_experiment
     from rightfit.tuning.search.progress import show_progress
 
-    blocks = dict(zip(models, models_and_recorded, strict=False))
-    recorded = models_and_recorded[len(models) :]
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
@@ -177,18 +171,16 @@ def replay_rules(
         arguments = {
             **paths,
             "applications": applications.model_dump(),
-            "models": {name: block.model_dump() for name, block in blocks.items()},
-            "rules": training.rules,
+            "growth": {},
+            "params": training.pausing,
             "n_orders": replaying.n_orders,
             "seed": replaying.seed,
         }
         with show_progress("replays") as on_task:
-            replays = run_experiment(
-                make_experiment, arguments, n_workers=replaying.n_workers, on_task=on_task
-            )
-    savings = summarise_savings(replays, seed=replaying.seed)
+            replays = run_experiment(arguments, n_workers=replaying.n_workers, on_task=on_task)
+    savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
-    logger.info("Early stopping: %s", headline(savings, replays))
+    logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))
     known = tabulate_known_early(curves, profiles)
     return replays, savings, by_cell, known, draw_stopping(by_cell)
 
@@ -196,6 +188,7 @@ def replay_rules(
 def compare_searches(
     train: pl.DataFrame,
     validation: pl.DataFrame,
+    test: pl.DataFrame,
     data_card: dict[str, Any],
     studies: StudyStore,
     model: ModelBlock,
@@ -206,16 +199,17 @@ def compare_searches(
     *,
     cell_name: str,
 ) -> pl.DataFrame:
-    """Search a cell live with the judge and without any stopping, with the same seeds.
+    """Search a cell live at equal compute: pausing, no stopping, and Optuna's median.
 
     Args:
         train: Encoded rows to learn from, with the column ``label``.
         validation: Encoded rows to judge by.
+        test: Encoded rows that no search sees.
         data_card: The dataset's card.
         studies: Where the searches are kept; what is there is not searched again.
         model: The family, its settings and space.
-        training: Rules, and how shortly to measure.
-        live: Trials and seeds.
+        training: The pausing rule, and how shortly to measure.
+        live: Budget and seeds.
         applications: Who will choose.
         evaluation: For the serving configurations.
         cell_name: ``{dataset}.{model}``.
@@ -224,13 +218,18 @@ def compare_searches(
         One row per seed and application.
     """
     from rightfit.tuning.experiment.live_comparison import compare_live
-    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings
+    from rightfit.tuning.search.setting_up import (
+        make_cell,
+        make_data,
+        make_demand,
+        make_settings,
+    )
 
-    budget = {"budget_cpu_s": None, "budget_wall_s": None, "patience": None, "audit_share": 0.0}
-    alike = training.model_copy(update={**budget, "n_trials": live.n_trials})
+    alike = training.model_copy(update={"budget_cpu_s": live.budget_cpu_s, "sampler": "tpe"})
     cell = make_cell(cell_name, train, validation, data_card, model)
     searches = compare_live(
         cell,
+        make_data(test, cell.train.schema),
         make_settings(alike, cell.family),
         make_demand(alike, applications, evaluation),
         studies.cell(cell_name),
@@ -240,8 +239,8 @@ def compare_searches(
 
 
 def collect_searches(*searches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Put the live searches of all cells into one table, and sum them up by application."""
+    """Put the live searches of all cells into one table, and sum up what pausing gains."""
     from rightfit.tuning.experiment.live_comparison import summarise_live
 
     whole = pl.concat(searches)
-    return whole, summarise_live(whole)
+    return whole, summarise_live(whole, seed=0)

@@ -32,9 +32,9 @@ class ReplayParams(BaseModel):
 
 
 class LiveParams(BaseModel):
-    """Searches that run with and without stopping (``params:early_stopping.live``)."""
+    """Live searches at equal compute (``params:early_stopping.live``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    n_trials: int = Field(ge=2)  # of each search
+    budget_cpu_s: float = Field(gt=0)  # of each search
     seeds: tuple[int, ...] = Field(min_length=1)

@@ -20,12 +20,11 @@ def create_pipeline(grid: Grid) -> Pipeline:
     """Create the experiment for the cells of the grid in use; it is no part of ``perf``."""
     cells = [f"{dataset}.{model}" for dataset, model in grid.cells()]
     replaying = Node(
-        update_wrapper(partial(replay_rules, models=grid.models), replay_rules),
+        replay_rules,
         inputs=[
             "params:applications",
             "params:early_stopping.replay",
             "params:training",
-            *(f"params:models.{model}" for model in grid.models),
             *(f"{cell}.recorded_curves" for cell in cells),
             *(f"{cell}.recorded_profiles" for cell in cells),
         ],
@@ -102,6 +101,7 @@ def _compare_node(cell: str) -> Node:
         inputs={
             "train": f"{dataset}.train",
             "validation": f"{dataset}.validation",
+            "test": f"{dataset}.test",
             "data_card": f"{dataset}.data_card",
             "studies": "studies",
             "model": f"params:models.{model}",

@@ -47,7 +47,7 @@ def tune_model(
         **siblings: The grid's other models, by name.
 
     Returns:
-        Trials, learning curves, the audit of the search, and the candidates' bundles by name.
+        Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
     from rightfit.tuning.search.candidates import bundle_candidates
     from rightfit.tuning.search.progress import show_progress
@@ -59,26 +59,24 @@ def tune_model(
         make_settings,
     )
     from rightfit.tuning.steering.favourites import find_favourites
-    from rightfit.tuning.studies import audit
-    from rightfit.tuning.studies.live_pool import read_search
+    from rightfit.tuning.studies.search_account import SCHEMA, account_search
     from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
     store = studies.cell(cell_name)
     cell = make_cell(cell_name, train, validation, data_card, model)
     settings = make_settings(training, cell.family)
-    if training.early_stopping == "judge":
+    if training.early_stopping == "pausing":
         demand = make_demand(training, applications, evaluation)
         settings = let_applications_steer(settings, demand, cell, siblings, studies)
     with show_progress(cell_name) as on_trial:
         study = run_search(cell, settings, store, on_trial=on_trial)
-    favourites, audited = [], pl.DataFrame(schema=audit.SCHEMA)
+    favourites, account = [], pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
-        found = study.get_trials(deepcopy=False)
-        search = read_search(found, cell, n_checkpoints=settings.n_checkpoints)
-        favourites = find_favourites(search, settings.demand)
-        audited = audit.audit_search(
-            search, cell, settings.demand, n_orders=training.n_audit_orders, seed=training.seed
-        )
+        found, demand = study.get_trials(deepcopy=False), settings.demand
+        n_checkpoints = settings.n_checkpoints
+        favourites = find_favourites(found, cell, demand, n_checkpoints=n_checkpoints)
+        account = account_search(found, cell, settings, demand)
+        _tell(cell_name, account)
     candidates = bundle_candidates(
         study,
         store,
@@ -95,7 +93,7 @@ def tune_model(
         ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().rows()),
         list(candidates),
     )
-    return trials, tabulate_curves(study, cell.quality), audited, candidates
+    return trials, tabulate_curves(study, cell.quality), account, candidates
 
 
 def collect_trials(
@@ -104,13 +102,13 @@ def collect_trials(
     """Put the searches of a dataset's cells into one table each.
 
     Args:
-        *tables: The cells' trials, then their learning curves, then their audits, each in the order
-            of ``models``.
+        *tables: The cells' trials, then their learning curves, then their accounts, each in the
+            order of ``models``.
         dataset: Name of the dataset.
         models: Names of the families.
 
     Returns:
-        All trials, learning curves and audits, with the columns ``dataset`` and ``model`` in front.
+        All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.
     """
     n_kinds = len(tables) // len(models)
     named = [
@@ -119,3 +117,13 @@ def collect_trials(
     ]
     kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
     return tuple(pl.concat(kind) for kind in kinds)
+
+
+def _tell(cell_name: str, account: pl.DataFrame) -> None:
+    """Say what a search could not do, and what would help."""
+    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+        miss = row["nearest_miss"]
+        logger.warning("%s: no trial satisfies %s; %s", cell_name, row["application"], miss)
+    advice = account["advice"].drop_nulls()
+    if len(advice):
+        logger.warning("%s: the search %s", cell_name, advice[0])

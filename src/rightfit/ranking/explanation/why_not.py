@@ -1,7 +1,7 @@
 """Why not: one reason for everything that did not win, stopped and failed trials included.
 
 Table ``why_not``: one row per application, dataset and candidate, winners included, best first,
-then one per stopped or failed trial and application that voted to stop it: ``application`` (null:
+then one per stopped or failed trial: ``application`` (the last one that dropped it; null: it was
 not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
 (``{model}-{number}``), ``rank`` (null for trials), ``outcome`` (see
 :mod:`rightfit.ranking.explanation.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
@@ -10,9 +10,9 @@ not stopped by applications, so it counts for all), ``dataset``, ``model``, ``ca
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -63,34 +63,24 @@ def _explain(ranked: Ranked) -> pl.DataFrame:
 
 
 def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
-    """Give the reason of every stopped or failed trial, one row per application that voted."""
+    """Give the reason of every stopped or failed trial."""
     rows = [
         WhyNot(
-            application=application,
+            application=trial["stopped_by"] or None,
             dataset=dataset,
             model=model,
             candidate=f"{model}-{trial['number']:03d}",
             outcome=trial["state"],
-            metric=metric,
-            reason=_describe_end(trial["state"], trial["stop_checkpoint"], why),
+            metric=None,
+            reason=_describe_end(trial),
         )
         for trial in trials.filter(pl.col("state") != "complete").to_dicts()
-        for application, metric, why in _list_reasons(trial["votes"], trial["stop_reason"])
     ]
     return write_rows(rows, WhyNot)
 
 
-def _list_reasons(
-    votes: str | None, stop_reason: str | None
-) -> Iterator[tuple[str | None, str | None, str]]:
-    """Yield the application, its metric and its reason of each vote to stop; one if none voted."""
-    by_application = json.loads(votes or "{}")
-    if not by_application:
-        yield None, None, (stop_reason or "").removeprefix("failed: ")
-    for name, vote in by_application.items():
-        yield name, vote["metric"], f"{vote['rule'].replace('_', ' ')}: {vote['text']}"
-
-
-def _describe_end(state: str, checkpoint: int | None, why: str) -> str:
+def _describe_end(trial: Mapping[str, Any]) -> str:
+    checkpoint = trial["stop_checkpoint"]
     place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
-    return f"{state}{place}" + (f": {why}" if why else "")
+    why = (trial["stop_reason"] or "").removeprefix("failed: ").removeprefix("pausing: ")
+    return f"{trial['state']}{place}" + (f": {why}" if why else "")

@@ -15,23 +15,25 @@ HEIGHT_PX = 520
 
 
 def draw_stopping(cells: pl.DataFrame) -> Figure:
-    """Draw each policy's saving against its mean regret, one point per cell.
+    """Draw each policy's saving against its mean regret, one point per cell and setting.
 
     Args:
-        cells: One row per policy, cell and application, from ``summarise_cells``.
+        cells: One row per policy and cell, from ``summarise_cells``.
     """
     from plotly.graph_objects import Figure, Scatter
 
-    points = cells.group_by("policy", "cell", maintain_order=True).agg(
-        pl.col("saved").first(), pl.col("regret_mean").mean(), pl.col("n_lost").sum()
-    )
+    points = cells.filter(pl.col("variant") == "")
     figure = Figure()
-    for i, ((policy,), mine) in enumerate(points.group_by("policy", maintain_order=True)):
+    for i, ((policy,), mine) in enumerate(points.group_by("kind", maintain_order=True)):
         figure.add_trace(
             Scatter(
                 x=mine["regret_mean"].to_list(),
                 y=mine["saved"].to_list(),
-                text=[f"{row['cell']}, {row['n_lost']} winners lost" for row in mine.to_dicts()],
+                text=[
+                    f"{row['dataset']}.{row['model']}, setting {row['setting']:g}, measuring "
+                    f"{row['measuring']}: {row['n_lost']} winners lost"
+                    for row in mine.to_dicts()
+                ],
                 name=str(policy),
                 mode="markers",
                 marker={

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
 import polars as pl
 
-from rightfit.naming import count, format_number, metric_name, words
-from rightfit.profiling.profiles.quality_interval import share_interval
+from rightfit.naming import count, format_number, words
 from rightfit.reporting.charts.stops import draw_stops, sum_compute
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
@@ -19,11 +17,11 @@ def build_stops(results: Results) -> Section:
     """Draw the compute per cell and list every stop with its reason."""
     compute = sum_compute(results.trials)
     sentence = describe_stops(compute)
-    audited = describe_audits(results.audits)
+    accounts = describe_searches(results.audits)
     return Section(
         id="stops",
         title="What the search cost and early stopping saved",
-        sentences=(sentence, *audited),
+        sentences=(sentence, *accounts),
         charts=(
             Chart(
                 figure=draw_stops(compute),
@@ -35,7 +33,7 @@ def build_stops(results: Results) -> Section:
             ),
         ),
         folds=(
-            *_fold_audits(results),
+            *_fold_searches(results),
             Fold("Every stopped or failed trial", (_tabulate_stops(results),)),
         ),
     )
@@ -59,74 +57,67 @@ def describe_stops(compute: pl.DataFrame) -> str:
     ).replace("%", " %")
 
 
-def describe_audits(audits: pl.DataFrame) -> tuple[str, ...]:
-    """Say what is known of the risk that stopping lost a winner.
+def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
+    """Say which applications nothing satisfies, and which searches ended early.
 
     Args:
-        audits: One row per dataset, family and application; none where quality alone stopped.
+        accounts: One row per dataset, family and application; none where quality alone stopped.
     """
-    if not audits.height:
+    if not accounts.height:
         return ()
-    winners = audits.filter(pl.col("winner").is_not_null())
-    n_survived, n_orders = int(winners["n_survived"].sum()), int(winners["n_orders"].sum())
-    survival = (
-        f"In {100 * n_survived / max(n_orders, 1):.0f} % of random orders of the trials the best "
-        "trial of a cell for an application would have been kept as well."
-    )
-    searches = audits.unique(["dataset", "model"], maintain_order=True)
-    n_audited, n_wrong = int(searches["n_audited"].sum()), int(searches["n_wrong"].sum())
-    if not n_audited:
-        return (survival, "No stop was audited.")
-    low, high = share_interval(n_wrong, n_audited)
-    risk = (
-        f"{count(n_audited, 'stop')} picked at random {'was' if n_audited == 1 else 'were'} not "
-        f"carried out: {n_wrong} of them became the best for an application (a share of "
-        f"{100 * low:.0f} % to {100 * high:.0f} % at 95 %)."
-    )
-    return (survival, risk)
+    misses = [
+        f"No {words(row['model'])} on {words(row['dataset'])} satisfies "
+        f"{words(row['application'])}: {row['nearest_miss']}."
+        for row in accounts.filter(pl.col("nearest_miss").is_not_null()).to_dicts()
+    ]
+    searches = accounts.unique(["dataset", "model"], maintain_order=True)
+    advice = [
+        f"The search of {_cell_name(row)} {row['advice']}."
+        for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
+    ]
+    spent_s = float(searches["spent_s"].sum())
+    share = float(searches["measuring_s"].sum()) / max(spent_s, 1e-9)
+    return (f"Measuring took {100 * share:.0f} % of it.", *advice, *misses)
 
 
-def _fold_audits(results: Results) -> tuple[Fold, ...]:
+def _fold_searches(results: Results) -> tuple[Fold, ...]:
     if not results.audits.height:
         return ()
-    tables = (_tabulate_searches(results.audits), _tabulate_survivals(results.audits))
     return (
-        Fold("The audit of each search", tables),
-        Fold("Who let go of the stopped trials, by which rule", (_tabulate_votes(results),)),
+        Fold(
+            "The account of each search",
+            (_tabulate_searches(results.audits), _tabulate_winners(results.audits)),
+        ),
+        Fold("Who let go of the stopped trials last", (_tabulate_stoppers(results),)),
     )
 
 
-def _tabulate_searches(audits: pl.DataFrame) -> Table:
-    searches = audits.unique(["dataset", "model"], maintain_order=True)
+def _tabulate_searches(accounts: pl.DataFrame) -> Table:
+    searches = accounts.unique(["dataset", "model"], maintain_order=True)
     heads = ("Trials", "Complete", "Stopped", "Spent (s)", "Saved (s)", "Measuring (s)")
     columns = ("n_trials", "n_complete", "n_stopped", "spent_s", "saved_s", "measuring_s")
     return Table(
         caption="Searches; seconds of CPU, and of measuring",
         columns=(
             Column("Cell"),
-            *(Column(head, numeric=True) for head in (*heads, "Judging (s)", "Audited", "Wrong")),
+            *(Column(head, numeric=True) for head in (*heads, "Deciding (s)")),
         ),
         rows=tuple(
-            (
-                _cell_name(row),
-                *(format_number(row[name]) for name in (*columns, "judging_s")),
-                *(format_number(row[name]) for name in ("n_audited", "n_wrong")),
-            )
+            (_cell_name(row), *(format_number(row[name]) for name in (*columns, "deciding_s")))
             for row in searches.to_dicts()
         ),
     )
 
 
-def _tabulate_survivals(audits: pl.DataFrame) -> Table:
+def _tabulate_winners(accounts: pl.DataFrame) -> Table:
     return Table(
-        caption="Best trial of each search for each application, and in how many random orders of "
-        "the trials it would not have been stopped",
+        caption="Best trial of each search for each application, or the nearest miss",
         columns=(
             Column("Cell"),
             Column("Application"),
             Column("Trial", numeric=True),
             Column("Expected utility", numeric=True),
-            Column("Survived", numeric=True),
+            Column("Nearest miss", wide=True),
         ),
         rows=tuple(
             (
@@ -134,31 +125,27 @@ def _tabulate_survivals(audits: pl.DataFrame) -> Table:
                 words(row["application"]),
                 "none feasible" if row["winner"] is None else str(row["winner"]),
                 format_number(row["utility"]),
-                "" if row["winner"] is None else f"{row['n_survived']} of {row['n_orders']}",
+                row["nearest_miss"] or "",
             )
-            for row in audits.to_dicts()
+            for row in accounts.to_dicts()
         ),
     )
 
 
-def _tabulate_votes(results: Results) -> Table:
-    counts: Counter[tuple[str, str, str]] = Counter()
+def _tabulate_stoppers(results: Results) -> Table:
+    counts: Counter[tuple[str, int]] = Counter()
     for trials in results.trials.values():
-        for votes in trials["votes"].drop_nulls():
-            counts.update(
-                (name, vote["rule"], vote["metric"]) for name, vote in json.loads(votes).items()
-            )
+        stopped = trials.filter(pl.col("stopped_by").is_not_null())
+        counts.update(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
     return Table(
-        caption="Stopped trials by application, rule and metric",
+        caption="Stopped trials by the application that let go last, and by their last look",
         columns=(
             Column("Application"),
-            Column("Rule"),
-            Column("Metric"),
+            Column("Look", numeric=True),
             Column("Trials", numeric=True),
         ),
         rows=tuple(
-            (words(name), words(rule), metric_name(metric), str(n))
-            for (name, rule, metric), n in sorted(counts.items())
+            (words(name) or "none", str(look), str(n)) for (name, look), n in sorted(counts.items())
         ),
     )
 

@@ -1,52 +1,68 @@
-"""The experiment on early stopping: every policy replayed over many orders of the same trials."""
+"""The experiment on early stopping: every policy replayed, families of a dataset in sequence."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import polars as pl
 
-from rightfit.ranking.applications.applications import Application
-from rightfit.tuning.experiment.policies import (
-    JudgePolicy,
-    NoStopping,
-    PrunerPolicy,
-    UtilityPrunerPolicy,
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.tuning.experiment.peers import Policy, standard_policies, train_peer
+from rightfit.tuning.experiment.recorded import RecordedCell, learn_elsewhere, read_cells
+from rightfit.tuning.experiment.replay import (
+    RecordedSearch,
+    Truth,
+    follow_rule,
+    measure_by_rule,
 )
-from rightfit.tuning.experiment.recorded import RecordedCell
-from rightfit.tuning.experiment.replay import Outcome, Policy, Truth, replay
-from rightfit.tuning.experiment.validation_noise import validate_again
-from rightfit.tuning.judge.stopping_rules import RuleParams
+from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.priors import Prior
 
-ALL = "all"  # the scope in which every application is served at once
-JUDGE = "judge"
-NONE = "none"
-MEDIAN_ON_UTILITY = "optuna_median_on_utility"
+# Two applications that nothing recorded satisfies: one by its costs, one by its quality.
+HOPELESS: dict[str, dict[str, Any]] = {
+    "too_fast": {"latency_p50_ms": {"max": 1e-6}},
+    "too_good": {"quality": {"min": 1.0}},
+}
 
-MakePolicy = Callable[[Mapping[str, Application]], Policy]
-
-_SCHEMA: dict[str, Any] = {
-    "cell": pl.String,
-    "policy": pl.String,
-    "scope": pl.String,
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(("dataset", "model", "kind"), pl.String),
+    "setting": pl.Float64,
+    "measuring": pl.String,
+    "n_trials": pl.Int64,
+    "variant": pl.String,
     "order": pl.Int64,
     "application": pl.String,
-    "cost_s": pl.Float64,
-    "full_s": pl.Float64,
-    "clairvoyant_s": pl.Float64,
-    "overhead_s": pl.Float64,
-    "n_complete": pl.Int64,
-    "is_feasible": pl.Boolean,
-    "is_lost": pl.Boolean,
-    "regret": pl.Float64,
+    **dict.fromkeys(("cost_s", "measuring_s", "full_s", "overhead_s"), pl.Float64),
+    "n_trained": pl.Int64,
+    **dict.fromkeys(("is_feasible", "is_lost"), pl.Boolean),
+    **dict.fromkeys(("best", "reached", "regret", "regret_test"), pl.Float64),
 }
+
+
+@dataclass(frozen=True)
+class Task:
+    """One policy on all families of a dataset, in one order.
+
+    Args:
+        dataset: Name of the dataset.
+        policy: What is replayed.
+        order: Seeds the order of the trials and picks that of the families.
+        variant: ``""``; ``without_prior``; or a key of ``HOPELESS`` to add that application.
+    """
+
+    dataset: str
+    policy: Policy
+    order: int
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,146 +72,184 @@ class Experiment:
     Args:
         cells: Recordings.
         applications: Who chooses.
-        policies: How to make each policy, by name.
-        n_orders: Random orders of the trials, the same ones for every policy.
+        params: The pausing rule's.
+        n_orders: Orders of the trials, and of the families.
         seed: Seed of the orders.
-        luck: Standard deviation of the luck in each trial's validation; 0: what was recorded is
-            what a policy sees.
-        knows_luck: Whether the judge knows that deviation.
+        datasets: Those that are replayed.
     """
 
     cells: Sequence[RecordedCell]
     applications: Mapping[str, Application]
-    policies: Mapping[str, MakePolicy]
+    params: PausingParams
     n_orders: int
     seed: int
-    luck: float = 0.0
-    knows_luck: bool = True
+    datasets: Sequence[str]
 
-    def tasks(self) -> list[tuple[int, str, str]]:
-        """Return (cell, policy, scope) of every part.
-
-        The judge serves all applications at once and each alone; a pruner on utility can serve only
-        one; the others do not look at applications.
-        """
-        scopes = {name: [ALL] for name in self.policies}
-        if JUDGE in scopes:
-            scopes[JUDGE] += list(self.applications)
-        if MEDIAN_ON_UTILITY in scopes:
-            scopes[MEDIAN_ON_UTILITY] = list(self.applications)
-        return [
-            (cell, name, scope)
-            for cell, name in product(range(len(self.cells)), self.policies)
-            for scope in scopes[name]
-        ]
+    def tasks(self) -> list[Task]:
+        """Return every part. A pausing search of all trials does not depend on their order."""
+        found = []
+        for dataset in self.datasets:
+            n_families = sum(cell.dataset == dataset for cell in self.cells)
+            n_sequences = len(list(itertools.permutations(range(n_families))))
+            for policy in standard_policies(self.params.min_gain):
+                is_batch = policy.kind == "pausing" and policy.n_trials is None
+                n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
+                found += [Task(dataset, policy, order) for order in range(n_orders)]
+            ours = Policy("pausing", self.params.min_gain, "rule")
+            found += [Task(dataset, ours, 0, variant) for variant in (*HOPELESS, "without_prior")]
+        return found
 
 
-def standard_policies(rules: RuleParams) -> dict[str, MakePolicy]:
-    """Return our judge, Optuna's pruners on validation quality and on a utility, and none.
+def make_experiment(
+    *,
+    curves: Path,
+    profiles: Path,
+    applications: Mapping[str, Any],
+    growth: Mapping[str, str],
+    params: PausingParams,
+    n_orders: int,
+    seed: int,
+    datasets: Sequence[str] | None = None,
+) -> Experiment:
+    """Make the experiment from files, so that several processes can.
 
     Args:
-        rules: The judge's.
+        curves: Recorded curves of all cells, parquet.
+        profiles: Recorded profiles of all cells, parquet.
+        applications: The parameters ``applications``.
+        growth: See :func:`read_cells`.
+        params: The pausing rule's.
+        n_orders: Orders of the trials.
+        seed: Seed of the orders.
+        datasets: Those to replay; priors are learnt from all others too. ``None`` for all.
     """
-    pruners: dict[str, Callable[[int], optuna.pruners.BasePruner]] = {
-        "optuna_median": lambda n: optuna.pruners.MedianPruner(),  # noqa: ARG005
-        "optuna_halving": lambda n: optuna.pruners.SuccessiveHalvingPruner(),  # noqa: ARG005
-        "optuna_hyperband": lambda n: optuna.pruners.HyperbandPruner(1, n, reduction_factor=2),
-    }
-    return {
-        NONE: lambda applications: NoStopping(),  # noqa: ARG005
-        JUDGE: lambda applications: JudgePolicy(applications, rules),
-        MEDIAN_ON_UTILITY: lambda applications: UtilityPrunerPolicy(
-            pruners["optuna_median"], applications, rules
-        ),
-        **{
-            name: lambda applications, make=make: PrunerPolicy(make)  # type: ignore[misc]  # noqa: ARG005
-            for name, make in pruners.items()
-        },
-    }
+    cells = read_cells(pl.read_parquet(curves), pl.read_parquet(profiles), growth)
+    known = dict(Applications.model_validate(applications).items())
+    names = tuple(datasets or dict.fromkeys(cell.dataset for cell in cells))
+    return Experiment(cells, known, params, n_orders, seed, names)
 
 
 def run_experiment(
-    make_experiment: Callable[..., Experiment],
-    arguments: Mapping[str, Any],
-    *,
-    n_workers: int,
-    on_task: Callable[[int, int], None],
+    arguments: Mapping[str, Any], *, n_workers: int, on_task: Callable[[int, int], None]
 ) -> pl.DataFrame:
     """Replay all policies.
 
     Args:
-        make_experiment: A function of some module; each process calls it.
-        arguments: Its arguments.
+        arguments: Of :func:`make_experiment`; each process calls it.
         n_workers: Processes side by side.
         on_task: Called with the parts done and all of them.
 
     Returns:
-        One row per cell, policy, scope, order and application: what was spent against what no
-        stopping and a clairvoyant would spend, and the utility lost against the true winner.
-        ``is_lost``: no feasible winner was found although there is one.
+        One row per cell, policy, order and application: what was spent against what training and
+        measuring everything costs, and the utility lost against the true winner. ``is_lost``: no
+        feasible winner was found although there is one. ``regret_test``: the same for the winners
+        by validation, judged on the test rows.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    tasks = make_experiment(**arguments).tasks()
+    _prepare(dict(arguments))
+    tasks = _here[0].tasks()
     rows: list[dict[str, Any]] = []
+    if n_workers == 1:
+        for n_done, task in enumerate(tasks, start=1):
+            rows += replay_task(_here[0], task)
+            on_task(n_done, len(tasks))
+        return pl.DataFrame(rows, schema=SCHEMA)
     with ProcessPoolExecutor(
         n_workers,
         mp_context=get_context("spawn"),
         initializer=_prepare,
-        initargs=(make_experiment, dict(arguments)),
+        initargs=(dict(arguments),),
     ) as pool:
         for n_done, part in enumerate(pool.map(_run_task, tasks), start=1):
             rows += part
             on_task(n_done, len(tasks))
-    return pl.DataFrame(rows, schema=_SCHEMA)
+    return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def replay_task(experiment: Experiment, task: tuple[int, str, str]) -> list[dict[str, Any]]:
-    """Replay one policy on one cell over all orders.
-
-    Args:
-        experiment: What is replayed.
-        task: Position of the cell, policy and scope.
-    """
-    position, policy, scope = task
-    cell = experiment.cells[position]
-    chosen = {
-        name: application
-        for name, application in experiment.applications.items()
-        if scope in (ALL, name)
-    }
-    truth = Truth(cell, chosen)
+def replay_task(experiment: Experiment, task: Task) -> list[dict[str, Any]]:
+    """Replay one policy on the families of a dataset, each knowing the best of those before."""
+    cells = [cell for cell in experiment.cells if cell.dataset == task.dataset]
+    sequences = list(itertools.permutations(cells))
+    best_quality = max(cell.best_quality for cell in cells)
+    best_tested = max(max(t.test_quality.values()) for cell in cells for t in cell.trials)
+    known_quality = -np.inf
     rows = []
-    for order in range(experiment.n_orders):
-        rng = np.random.default_rng([experiment.seed, order])
-        trials = rng.permutation(len(cell.trials)).tolist()
-        if experiment.luck:
-            seen = validate_again(cell, experiment.luck, rng, is_known=experiment.knows_luck)
-        else:
-            seen = cell
-        outcome = replay(seen, trials, experiment.policies[policy](chosen), judges=truth)
-        keys = {"cell": cell.name, "policy": policy, "scope": scope, "order": order}
-        rows += [keys | row for row in _describe(outcome, truth)]
+    for cell in sequences[task.order % len(sequences)]:
+        rng = np.random.default_rng([experiment.seed, task.order])
+        n_trials = task.policy.n_trials or len(cell.trials)
+        if task.policy.kind == "fewer":
+            n_trials = int(task.policy.setting)
+        search = RecordedSearch(cell, rng.permutation(len(cell.trials))[:n_trials].tolist())
+        _search(experiment, task, search, known_quality)
+        known_quality = max(known_quality, search.best_quality())
+        truth = Truth(
+            cell, experiment.applications, best_quality=best_quality, best_tested=best_tested
+        )
+        rows += _describe(task, search, truth)
     return rows
 
 
-def _describe(outcome: Outcome, truth: Truth) -> list[dict[str, Any]]:
+def _search(
+    experiment: Experiment, task: Task, search: RecordedSearch, known_quality: float
+) -> None:
+    policy = task.policy
+    applications = dict(experiment.applications)
+    if task.variant in HOPELESS:
+        some = next(iter(applications.values())).model_dump()
+        asked = {**some, "constraints": HOPELESS[task.variant]}
+        applications[task.variant] = Application.model_validate(asked)
+    params = experiment.params
+    if policy.kind == "pausing":
+        params = params.model_copy(update={"min_gain": policy.setting})
+    prior = learn_elsewhere(search.cell, experiment.cells)
+    if task.variant == "without_prior":
+        prior = Prior()
+    rule = PausingRule(applications, params, search.cell.servings, prior, known_quality)
+    if policy.kind == "pausing":
+        follow_rule(search, rule)
+        return
+    train_peer(search, policy)
+    if policy.measuring == "all":
+        search.measure_all()
+    else:
+        measure_by_rule(search, rule)
+
+
+def _describe(task: Task, search: RecordedSearch, truth: Truth) -> list[dict[str, Any]]:
+    measured = search.measured()
+    pool = search.pool()
     shared = {
-        "cost_s": outcome.cost_s,
-        "full_s": sum(trial.total_s for trial in truth.cell.trials),
-        "clairvoyant_s": truth.clairvoyant_s(),
-        "overhead_s": outcome.overhead_s,
-        "n_complete": sum(ending.checkpoint is None for ending in outcome.endings),
+        "dataset": search.cell.dataset,
+        "model": search.cell.model,
+        **asdict(task.policy),
+        "n_trials": len(search.order),
+        "variant": task.variant,
+        "order": task.order,
+        "cost_s": search.cost_s,
+        "measuring_s": search.measuring_s,
+        # of as many trials, where fewer are recorded than could be
+        "full_s": search.cell.total_s
+        * (1.0 if task.policy.n_trials is None else len(search.order) / len(search.cell.trials)),
+        "overhead_s": search.overhead_s,
+        "n_trained": sum(pool.is_trained(trial) for trial in pool.trials),
     }
     rows = []
-    for name, winner in outcome.winners.items():
-        best = truth.best(name)
+    for name in truth.applications:
+        among = None if task.policy.n_trials is None else search.order
+        best, reached = truth.best(name, among), truth.reached(name, measured)
+        is_feasible, is_lost = bool(np.isfinite(best)), bool(np.isneginf(reached))
+        tested, whole = truth.tested(name, measured), truth.tested(name)
         rows.append(
-            shared
-            | {
+            {
+                **shared,
                 "application": name,
-                "is_feasible": best is not None,
-                "is_lost": best is not None and winner is None,
-                "regret": truth.value_of(name, best) - truth.value_of(name, winner),
+                "is_feasible": is_feasible,
+                "is_lost": is_feasible and is_lost,
+                "best": best if is_feasible else None,
+                "reached": None if is_lost else reached,
+                "regret": best - (0.0 if is_lost else reached) if is_feasible else None,
+                "regret_test": whole - (0.0 if np.isnan(tested) else tested)
+                if is_feasible and not np.isnan(whole)
+                else None,
             }
         )
     return rows
@@ -204,10 +258,10 @@ def _describe(outcome: Outcome, truth: Truth) -> list[dict[str, Any]]:
 _here: list[Experiment] = []
 
 
-def _prepare(make_experiment: Callable[..., Experiment], arguments: dict[str, Any]) -> None:
+def _prepare(arguments: dict[str, Any]) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _here[:] = [make_experiment(**arguments)]
 
 
-def _run_task(task: tuple[int, str, str]) -> list[dict[str, Any]]:
+def _run_task(task: Task) -> list[dict[str, Any]]:
     return replay_task(_here[0], task)

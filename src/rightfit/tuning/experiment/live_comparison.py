@@ -1,110 +1,228 @@
-"""Live searches with and without stopping.
+"""Live searches of one cell at equal compute: pausing, no stopping, and Optuna's median.
 
-Replays are exact for random search only: a sampler that learns asks for other configurations once
-trials are stopped. So the same search is run twice, once with the judge and once with nobody
-stopping, everything trained and measured.
+Replays are exact for random search only. So the same cell is searched live with TPE, the pausing
+search first; the others get the CPU seconds that it took without its measuring, and their complete
+trials are measured afterwards by the pausing rule at no charge. The winners by validation are
+judged on the test rows, which no search has seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import optuna
 import polars as pl
+from optuna.trial import TrialState
 
-from rightfit.tuning.judge.appraisal import appraise
-from rightfit.tuning.judge.demand import Demand
-from rightfit.tuning.judge.observed import Pool
+from rightfit.families.bundle import read_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.quality import score
+from rightfit.families.registry import get_family
+from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
 from rightfit.tuning.search.budget import spent_cpu_s
-from rightfit.tuning.search.search import Cell, SearchSettings, run_search
-from rightfit.tuning.studies.live_pool import SearchRecord, read_search
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.steering.short_measuring import open_short_bench
+from rightfit.tuning.studies.live_pool import read_finished
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import MEASURING_S
+
+PEERS = ("none", "median")
+OURS = "pausing"
+N_DRAWS = 2_000
 
 SCHEMA: dict[str, Any] = {
     "seed": pl.Int64,
+    "method": pl.String,
     "application": pl.String,
-    "n_trials": pl.Int64,
-    **dict.fromkeys(("n_complete", "n_complete_unstopped"), pl.Int64),
-    **dict.fromkeys(("spent_s", "spent_unstopped_s"), pl.Float64),
-    **dict.fromkeys(("utility", "utility_unstopped", "regret"), pl.Float64),
+    **dict.fromkeys(("n_trials", "n_complete"), pl.Int64),
+    **dict.fromkeys(("spent_s", "utility_test", "quality_test"), pl.Float64),
 }
 
 
+@dataclass(frozen=True)
+class Winner:
+    """What an application chooses of a search.
+
+    Args:
+        trial: The complete trial, measured.
+        serving: How it is served.
+    """
+
+    trial: ObservedTrial
+    serving: Serving
+
+
 def compare_live(
-    cell: Cell, settings: SearchSettings, demand: Demand, store: StudyStore, *, seeds: Sequence[int]
+    cell: Cell,
+    test: TrainingData,
+    settings: SearchSettings,
+    demand: Demand,
+    store: StudyStore,
+    *,
+    seeds: Sequence[int],
 ) -> pl.DataFrame:
-    """Search a cell with and without stopping, once for each seed.
+    """Search a cell by each method, once for each seed.
 
     Args:
         cell: What to search.
-        settings: Budget and sampler, without a demand.
+        test: Rows that no search sees.
+        settings: Budget and sampler of the pausing search, without a demand.
         demand: What the applications ask for.
         store: Where the studies are kept; what is there is not searched again.
         seeds: Of sampling and training.
 
     Returns:
-        One row per seed and application. ``utility`` is that of the search's best trial, costs
-        smoothed over all searches of the cell; null where nothing is feasible. ``regret`` is what
-        stopping lost (negative: gained), the whole utility where it lost the only feasible.
+        One row per seed, method and application. ``utility_test`` is that of the winner by
+        validation on the test rows, 0 where none is feasible there.
     """
-    unstopped = replace(demand, rules=demand.rules.model_copy(update={"rules": ()}))
-    pairs = [
-        tuple(
-            _search(cell, replace(settings, seed=seed, demand=asked), store, name)
-            for asked, name in ((demand, "judge"), (unstopped, "none"))
-        )
-        for seed in seeds
-    ]
-    trials = [trial for pair in pairs for found in pair for trial in found.pool.trials]
-    renumbered = [replace(trial, number=number) for number, trial in enumerate(trials)]
-    judge = demand.make_judge(Pool(renumbered, settings.n_checkpoints))
     rows = []
-    for seed, (stopped, whole) in zip(seeds, pairs, strict=True):
-        for name in judge.applications:
-            best, best_unstopped = (
-                max(appraise(judge, trial, name) for trial in found.complete)
-                for found in (stopped, whole)
-            )
-            rows.append(
-                {
-                    "seed": seed,
-                    "application": name,
-                    "n_trials": len(stopped.trials),
-                    "n_complete": len(stopped.complete),
-                    "n_complete_unstopped": len(whole.complete),
-                    "spent_s": spent_cpu_s(stopped.trials),
-                    "spent_unstopped_s": spent_cpu_s(whole.trials),
-                    "utility": best if best >= 0 else None,
-                    "utility_unstopped": best_unstopped if best_unstopped >= 0 else None,
-                    "regret": max(best_unstopped, 0.0) - max(best, 0.0),
-                }
-            )
+    for seed in seeds:
+        own = replace(settings, seed=seed)
+        study = _search(cell, replace(own, demand=demand), store, OURS)
+        trials = study.get_trials(deepcopy=False)
+        training_s = spent_cpu_s(trials) - sum(t.user_attrs.get(MEASURING_S, 0.0) for t in trials)
+        rows += _judge(cell, test, own, demand, store, study, method=OURS)
+        for method in PEERS:
+            budget = {"n_trials": None, "budget_cpu_s": training_s, "early_stopping": method}
+            study = _search(cell, replace(own, **budget), store, method)
+            rows += _judge(cell, test, own, demand, store, study, method=method)
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def summarise_live(searches: pl.DataFrame) -> pl.DataFrame:
-    """Sum up live searches by cell and application.
+def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    """Sum up live searches: what pausing gains in test utility, with a 95 % interval over cells.
 
     Args:
         searches: From :func:`compare_live`, with the column ``cell``.
+        seed: Of the bootstrap.
 
     Returns:
-        ``saved`` (cost without stopping / cost, geometric mean over seeds), mean and highest
-        ``regret``, and the number of seeds with a feasible winner that stopping lost.
+        One row per peer: ``n_cells``, ``n_searches``, mean ``gain``, ``gain_low``, ``gain_high``.
     """
-    log_saved = (pl.col("spent_unstopped_s") / pl.col("spent_s")).log()
-    is_lost = pl.col("utility").is_null() & pl.col("utility_unstopped").is_not_null()
-    return searches.group_by("cell", "application", maintain_order=True).agg(
-        n_seeds=pl.len(),
-        saved=log_saved.mean().exp(),
-        regret_mean=pl.col("regret").mean(),
-        regret_max=pl.col("regret").max(),
-        n_lost=is_lost.sum(),
+    keys = ["cell", "seed", "application"]
+    ours = searches.filter(pl.col("method") == OURS).select(
+        *keys, pl.col("utility_test").alias("ours")
     )
+    rng = np.random.default_rng(seed)
+    rows = []
+    for peer in PEERS:
+        pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
+        gains = pairs.group_by("cell", maintain_order=True).agg(
+            (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
+        )["gain"]
+        values = gains.to_numpy()
+        draws = rng.choice(values, size=(N_DRAWS, len(values))).mean(axis=1)
+        low, high = np.quantile(draws, [0.025, 0.975])
+        rows.append(
+            {
+                "peer": peer,
+                "n_cells": len(values),
+                "n_searches": pairs.unique(["cell", "seed"]).height,
+                "gain": float(values.mean()),
+                "gain_low": float(low),
+                "gain_high": float(high),
+            }
+        )
+    return pl.DataFrame(rows)
 
 
-def _search(cell: Cell, settings: SearchSettings, store: StudyStore, name: str) -> SearchRecord:
+def _search(cell: Cell, settings: SearchSettings, store: StudyStore, name: str) -> optuna.Study:
     own = replace(store, folder=store.folder / f"live-{name}")
-    study = run_search(cell, settings, own, on_trial=lambda n, m: None)  # noqa: ARG005
-    return read_search(study.get_trials(deepcopy=False), cell, n_checkpoints=settings.n_checkpoints)
+    return run_search(cell, settings, own, on_trial=lambda n, m: None)  # noqa: ARG005
+
+
+def _judge(
+    cell: Cell,
+    test: TrainingData,
+    settings: SearchSettings,
+    demand: Demand,
+    store: StudyStore,
+    study: optuna.Study,
+    *,
+    method: str,
+) -> list[dict[str, Any]]:
+    """Measure what is worth it, let each application choose, and judge on the test rows."""
+    own = replace(store, folder=store.folder / f"live-{method}")
+    trials = study.get_trials(deepcopy=False)
+    pool = read_finished(trials, cell, n_checkpoints=settings.n_checkpoints)
+    pool = Pool(
+        [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
+    )
+    pool = _measure(cell, demand, own, study, pool)
+    shared = {
+        "seed": settings.seed,
+        "method": method,
+        "n_trials": len(trials),
+        "n_complete": sum(trial.state == TrialState.COMPLETE for trial in trials),
+        "spent_s": spent_cpu_s(trials),
+    }
+    rows = []
+    for name, winner in _choose(demand, pool).items():
+        utility, quality = 0.0, None
+        if winner is not None:
+            quality = _test_quality(cell, test, own, study, winner.trial.number)
+            utility = _utility(demand, name, winner, quality)
+        found = {"application": name, "utility_test": utility, "quality_test": quality}
+        rows.append({**shared, **found})
+    return rows
+
+
+def _measure(
+    cell: Cell, demand: Demand, store: StudyStore, study: optuna.Study, pool: Pool
+) -> Pool:
+    rule = demand.make_rule()
+    trials = {trial.number: trial for trial in pool.trials}
+    with open_short_bench(cell, demand) as bench:
+        while (step := rule.choose(Pool(list(trials.values()), pool.n_checkpoints))) is not None:
+            assert step.serving is not None  # noqa: S101 - everything is trained
+            bundle = read_bundle(store.bundle_folder(study.study_name, step.number))
+            metrics, seconds = bench.measure(bundle, step.serving)
+            trial = trials[step.number]
+            trials[step.number] = replace(
+                trial,
+                served={**trial.served, step.serving: metrics},
+                measured_s={**trial.measured_s, step.serving: seconds},
+            )
+    return Pool(list(trials.values()), pool.n_checkpoints)
+
+
+def _choose(demand: Demand, pool: Pool) -> dict[str, Winner | None]:
+    outlook = demand.make_rule().survey(pool)
+    chosen: dict[str, Winner | None] = dict.fromkeys(demand.applications.root)
+    if outlook is None:
+        return chosen
+    for name, standing in outlook.standings.items():
+        worth = np.where(outlook.is_measured, standing.draws.mean(axis=2), 0.0)
+        row, column = np.unravel_index(int(worth.argmax()), worth.shape)
+        if worth[row, column] > 0:
+            chosen[name] = Winner(pool.trials[int(row)], demand.servings[int(column)])
+    return chosen
+
+
+def _test_quality(
+    cell: Cell, test: TrainingData, store: StudyStore, study: optuna.Study, number: int
+) -> float:
+    bundle = read_bundle(store.bundle_folder(study.study_name, number))
+    model = bundle.load_native()
+    probabilities = get_family(cell.family).predict_proba(model, test.rows)
+    return cell.quality.scale(score(cell.quality.name, test.labels, probabilities))
+
+
+def _utility(demand: Demand, name: str, winner: Winner, quality: float) -> float:
+    application = demand.applications.root[name]
+    metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
+    known = {"quality": quality, "n_threads": float(winner.serving.n_threads)}
+    values = {
+        metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)
+        for metric in application.needed_metrics()
+    }
+    best = -np.inf if demand.known_quality is None else demand.known_quality
+    limits = resolve_limits(application, {"quality": np.asarray(best)})
+    judged = judge_profiles(values, application, limits=limits)
+    return float(judged.utility[0]) if judged.feasible[0] else 0.0

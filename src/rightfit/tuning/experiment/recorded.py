@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from rightfit.families.registry import get_family
-from rightfit.tuning.judge.observed import SERVED_COLUMNS, ObservedTrial, Seen, Serving
-from rightfit.tuning.judge.projection import project_fit, project_structure
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen, Serving
+from rightfit.tuning.pausing.priors import Prior, learn_prior
+from rightfit.tuning.studies.growth import project_fit, project_structure
 
 
 @dataclass(frozen=True)
@@ -22,20 +19,20 @@ class RecordedTrial:
 
     Args:
         trial: All looks, from before the training to its end, and what was measured.
-        spent_s: CPU seconds of training and validating up to each look, first 0.
         export_s: CPU seconds of writing and exporting the finished model.
         measuring_s: Seconds of measuring by serving configuration.
+        test_quality: Scaled quality on rows that the search never saw, by serving configuration.
     """
 
     trial: ObservedTrial
-    spent_s: tuple[float, ...]
     export_s: float
     measuring_s: Mapping[Serving, float]
+    test_quality: Mapping[Serving, float]
 
     @property
     def total_s(self) -> float:
         """What training to the end and measuring everything costs."""
-        return self.spent_s[-1] + self.export_s + sum(self.measuring_s.values())
+        return self.trial.last.spent_s + self.export_s + sum(self.measuring_s.values())
 
 
 @dataclass(frozen=True)
@@ -43,94 +40,114 @@ class RecordedCell:
     """All recordings of a cell.
 
     Args:
-        name: ``{dataset}.{model}``.
+        dataset: Its dataset.
+        model: Its family.
         trials: In the order they were drawn.
         n_checkpoints: Looks of a whole training.
-        best_quality: Highest quality recorded for the dataset, by any family.
-        quality_elsewhere: The same by its other families, which a search may know already; -inf
-            without any.
     """
 
-    name: str
+    dataset: str
+    model: str
     trials: Sequence[RecordedTrial]
     n_checkpoints: int
-    best_quality: float
-    quality_elsewhere: float
+
+    @property
+    def name(self) -> str:
+        """``{dataset}.{model}``."""
+        return f"{self.dataset}.{self.model}"
 
     @property
     def servings(self) -> list[Serving]:
         """Serving configurations that were measured."""
         return list(dict.fromkeys(s for trial in self.trials for s in trial.measuring_s))
 
+    @property
+    def total_s(self) -> float:
+        """What training every trial to the end and measuring everything costs."""
+        return sum(trial.total_s for trial in self.trials)
+
+    @property
+    def best_quality(self) -> float:
+        """Highest validated quality of a finished trial."""
+        return max(recorded.trial.qualities[-1] for recorded in self.trials)
+
+    def pool(self) -> Pool:
+        """Return all trials as a search would see them that stopped nothing."""
+        return Pool([recorded.trial for recorded in self.trials], self.n_checkpoints)
+
+
+def learn_elsewhere(cell: RecordedCell, cells: Sequence[RecordedCell]) -> Prior:
+    """Learn what the recordings of a family on other datasets teach."""
+    return learn_prior(
+        [
+            other.pool()
+            for other in cells
+            if other.model == cell.model
+            and other.dataset != cell.dataset
+            and other.n_checkpoints == cell.n_checkpoints
+        ]
+    )
+
 
 def read_cells(
-    curves: pl.DataFrame,
-    profiles: pl.DataFrame,
-    places: Callable[[str, dict[str, Any]], tuple[float, ...]],
+    curves: pl.DataFrame, profiles: pl.DataFrame, growth: Mapping[str, str]
 ) -> list[RecordedCell]:
     """Build the cells from recorded tables.
 
     Args:
         curves: Recorded curves of all cells.
         profiles: Recorded profiles of all cells.
-        places: Places a family's configuration on the unit cube.
+        growth: How a family's structure grows in training, by its name: ``constant`` or
+            ``affine``. A family that is not named grows if its recorded counts do.
     """
-    final = pl.col("checkpoint") == pl.col("checkpoint").max()
-    best = curves.filter(final).group_by("dataset", "model").agg(pl.col("quality").max()).rows()
     n_checkpoints = int(curves.select(pl.col("checkpoint").max()).item())
     cells = []
-    for (dataset, model), rows in curves.group_by("dataset", "model", maintain_order=True):
+    for key, rows in curves.group_by("dataset", "model", maintain_order=True):
+        dataset, model = str(key[0]), str(key[1])
         served = profiles.filter(
             (pl.col("dataset") == dataset)
             & (pl.col("model") == model)
             & (pl.col("checkpoint") == n_checkpoints)
         )
-        by_index = {key[0]: part for key, part in served.group_by("index")}
+        by_index = {part_key[0]: part for part_key, part in served.group_by("index")}
+        kind = growth.get(model) or _find_growth(rows)
         trials = [
-            _read_trial(part, by_index[key[0]], partial(places, str(model)))
-            for key, part in rows.group_by("index", maintain_order=True)
+            _read_trial(part, by_index[part_key[0]], kind)
+            for part_key, part in rows.group_by("index", maintain_order=True)
         ]
-        here = {other: quality for name, other, quality in best if name == dataset}
-        elsewhere = [quality for other, quality in here.items() if other != model]
-        cells.append(
-            RecordedCell(
-                f"{dataset}.{model}",
-                trials,
-                n_checkpoints,
-                best_quality=max(here.values()),
-                quality_elsewhere=max(elsewhere, default=-np.inf),
-            )
-        )
+        cells.append(RecordedCell(dataset, model, trials, n_checkpoints))
     return cells
 
 
-def _read_trial(
-    rows: pl.DataFrame, profiles: pl.DataFrame, place: Callable[[dict[str, Any]], tuple[float, ...]]
-) -> RecordedTrial:
+def _find_growth(rows: pl.DataFrame) -> str:
+    trained = rows.filter(pl.col("checkpoint") > 0)
+    n_structures = trained.group_by("index").agg(pl.col("structure").n_unique())["structure"]
+    return "constant" if n_structures.max() == 1 else "affine"
+
+
+def _read_trial(rows: pl.DataFrame, profiles: pl.DataFrame, growth: str) -> RecordedTrial:
     points = rows.sort("checkpoint").to_dicts()
-    configuration = json.loads(points[0]["configuration"])
-    family = get_family(points[0]["model"])
     final_steps = points[-1]["n_steps"]
-    looks = tuple(
-        Seen(
-            checkpoint=point["checkpoint"],
-            quality=point["quality"],
-            structure=project_structure(
-                None if point["structure"] is None else json.loads(point["structure"]),
-                growth=family.growth,
-                ratio=final_steps / max(point["n_steps"], 1),
-            ),
-            fit=project_fit(point, ratio=final_steps / max(point["n_steps"], 1)),
+    looks = []
+    for point in points:
+        ratio = final_steps / max(point["n_steps"], 1)
+        structure = None if point["structure"] is None else json.loads(point["structure"])
+        looks.append(
+            Seen(
+                checkpoint=point["checkpoint"],
+                quality=point["quality"],
+                structure=project_structure(structure, growth=growth, ratio=ratio),
+                fit=project_fit(point, ratio=ratio),
+                spent_s=point["fit_cpu_s"] + point["validate_cpu_s"],
+            )
         )
-        for point in points
-    )
-    served, measuring_s = {}, {}
+    served, measuring_s, test_quality = {}, {}, {}
     for row in profiles.to_dicts():
-        serving = (row["runtime"], row["n_threads"], row["device"])
+        serving = Serving(row["runtime"], row["n_threads"], row["device"])
         served[serving] = {
             c: row[c] for c in SERVED_COLUMNS if row.get(c) is not None and row[c] == row[c]
         }
         measuring_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
-    trial = ObservedTrial(points[0]["index"], place(configuration), looks, served)
-    spent = tuple(p["fit_cpu_s"] + p["validate_cpu_s"] for p in points)
-    return RecordedTrial(trial, spent, points[0]["export_cpu_s"], measuring_s)
+        test_quality[serving] = row["quality"]
+    trial = ObservedTrial(points[0]["index"], tuple(looks), served)
+    return RecordedTrial(trial, points[0]["export_cpu_s"], measuring_s, test_quality)

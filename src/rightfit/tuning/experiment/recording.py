@@ -22,8 +22,8 @@ import optuna
 
 from rightfit.families.bundle import add_onnx, write_bundle
 from rightfit.families.registry import get_family
+from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import Json, follow_training
-from rightfit.tuning.search.search import Cell
 from rightfit.tuning.search.space import ModelParams
 
 logger = logging.getLogger(__name__)

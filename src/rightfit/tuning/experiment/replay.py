@@ -1,206 +1,224 @@
-"""Replaying a stopping policy on recorded trainings, in any order of the trials.
+"""Replaying recorded trainings: what a rule would have trained and measured, and what it cost.
 
 Random search asks for its trials without looking at earlier ones, so a replay on recordings is
-exact: the same trials in another order, each cut where the policy would have cut it.
+exact: the same trials, each trained as far as the rule would have trained it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
-from rightfit.tuning.judge.observed import SERVED_COLUMNS, ObservedTrial, Pool, Serving
-from rightfit.tuning.judge.serving_costs import ServingCosts
+from rightfit.tuning.experiment.recorded import RecordedCell
+from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.outlook import Step
 
 Floats = npt.NDArray[np.float64]
+Winner = tuple[int, Serving]
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a trial ended in a replay.
-
-    Args:
-        number: Position in the order.
-        index: Which recording.
-        checkpoint: Where it was stopped; ``None`` if it was trained to the end and measured.
-        measured: Serving configurations that were measured.
-        cost_s: What was spent on it.
-        reasons: Why each application let go; empty for a complete trial.
-    """
-
-    number: int
-    index: int
-    checkpoint: int | None
-    measured: tuple[Serving, ...]
-    cost_s: float
-    reasons: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a replay came to.
-
-    Args:
-        endings: One per trial, in the order replayed.
-        cost_s: Spent on training, exporting and measuring.
-        overhead_s: CPU seconds of the policy itself.
-        winners: Chosen (recording, serving configuration) by application; ``None`` if none was
-            feasible among the measured.
-    """
-
-    endings: tuple[Ending, ...]
-    cost_s: float
-    overhead_s: float
-    winners: Mapping[str, tuple[int, Serving] | None]
-
-
-class Policy(Protocol):
-    """What decides about trials, one search long."""
-
-    def start(self, cell: RecordedCell) -> None:
-        """Begin a search."""
-
-    def learn(self, pool: Pool) -> None:
-        """Take in the trials so far."""
-
-    def wants(self, trial: ObservedTrial) -> tuple[bool, Mapping[str, str]]:
-        """Tell whether a trial goes on after its latest look, and if not why."""
-
-    def next_serving(self, trial: ObservedTrial) -> Serving | None:
-        """Return what to measure next of a finished trial; ``None`` to end it."""
-
-
-def replay(cell: RecordedCell, order: Sequence[int], policy: Policy, *, judges: Truth) -> Outcome:
-    """Run a policy over recordings in an order.
+@dataclass
+class RecordedSearch:
+    """A search that is being replayed.
 
     Args:
         cell: The recordings.
-        order: Positions of ``cell.trials``, in the order they are asked for.
-        policy: What decides.
-        judges: What each application thinks of what was measured.
+        order: Positions of the trials that are asked for, in their order.
     """
-    policy.start(cell)
-    known: list[ObservedTrial] = []
-    endings: list[Ending] = []
-    overhead_ns = 0
-    for number, index in enumerate(order):
-        start_ns = time.process_time_ns()
-        policy.learn(Pool(tuple(known), cell.n_checkpoints))
-        ending, seen = _run_trial(cell.trials[index], policy, number=number, index=index)
-        overhead_ns += time.process_time_ns() - start_ns
-        endings.append(ending)
-        known.append(seen)
-    cost_s = sum(ending.cost_s for ending in endings)
-    return Outcome(tuple(endings), cost_s, overhead_ns / 1e9, judges.choose(endings))
+
+    cell: RecordedCell
+    order: Sequence[int]
+    training_s: float = 0.0
+    measuring_s: float = 0.0
+    overhead_s: float = 0.0
+    _trials: list[ObservedTrial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        whole = [self.cell.trials[index].trial for index in self.order]
+        self._trials = [
+            replace(trial, number=number, looks=trial.looks[:1], served={})
+            for number, trial in enumerate(whole)
+        ]
+
+    @property
+    def cost_s(self) -> float:
+        """Everything spent so far."""
+        return self.training_s + self.measuring_s
+
+    def pool(self) -> Pool:
+        """Return the trials as far as they went."""
+        return Pool(tuple(self._trials), self.cell.n_checkpoints)
+
+    def train(self, number: int) -> ObservedTrial:
+        """Train a trial to its next look."""
+        trial = self._trials[number]
+        looks = self.cell.trials[self.order[number]].trial.looks[: len(trial.looks) + 1]
+        self.training_s += looks[-1].spent_s - trial.last.spent_s
+        self._trials[number] = replace(trial, looks=looks)
+        return self._trials[number]
+
+    def measure(self, number: int, serving: Serving) -> None:
+        """Measure a trained trial in one serving configuration, exporting it when needed."""
+        recorded = self.cell.trials[self.order[number]]
+        trial = self._trials[number]
+        if trial.export_s is None:
+            self.measuring_s += recorded.export_s
+        self.measuring_s += recorded.measuring_s[serving]
+        self._trials[number] = replace(
+            trial,
+            export_s=recorded.export_s,
+            served={**trial.served, serving: recorded.trial.served[serving]},
+            measured_s={**trial.measured_s, serving: recorded.measuring_s[serving]},
+        )
+
+    def measure_all(self) -> None:
+        """Measure every trained trial in every serving configuration."""
+        for trial in self._trials:
+            if self.pool().is_trained(trial):
+                for serving in self.cell.trials[self.order[trial.number]].measuring_s:
+                    self.measure(trial.number, serving)
+
+    def measured(self) -> list[Winner]:
+        """Return what was measured, by the position of the recording."""
+        return [(self.order[t.number], s) for t in self._trials for s in t.served]
+
+    def best_quality(self) -> float:
+        """Return the highest quality of a trained trial; -inf without any."""
+        pool = self.pool()
+        found = [t.qualities[-1] for t in self._trials if pool.is_trained(t)]
+        return max(found, default=-np.inf)
 
 
-def _run_trial(
-    recorded: RecordedTrial, policy: Policy, *, number: int, index: int
-) -> tuple[Ending, ObservedTrial]:
-    whole = recorded.trial
-    for look in range(len(whole.looks)):
-        seen = replace(whole, number=number, looks=whole.looks[: look + 1], served={})
-        goes_on, reasons = policy.wants(seen)
-        if not goes_on:
-            checkpoint = whole.looks[look].checkpoint
-            return Ending(number, index, checkpoint, (), recorded.spent_s[look], reasons), seen
-    cost_s = recorded.spent_s[-1] + recorded.export_s
-    while (serving := policy.next_serving(seen)) is not None:
-        cost_s += recorded.measuring_s[serving]
-        seen = replace(seen, served={**seen.served, serving: whole.served[serving]})
-    return Ending(number, index, None, tuple(seen.served), cost_s, {}), seen
+def follow_rule(search: RecordedSearch, rule: PausingRule) -> None:
+    """Let the pausing rule run a search: a first look at every trial, then what it chooses."""
+    for number in range(len(search.order)):
+        search.train(number)
+    start_ns = time.process_time_ns()
+    while (step := rule.choose(search.pool())) is not None:
+        _do(search, step)
+    search.overhead_s += (time.process_time_ns() - start_ns) / 1e9
+
+
+def measure_by_rule(search: RecordedSearch, rule: PausingRule) -> None:
+    """Measure of the trained trials what our rule would, and train nothing more."""
+    pool = search.pool()
+    numbers = [trial.number for trial in pool.trials if pool.is_trained(trial)]
+    while True:
+        trials = search.pool().trials
+        step = rule.choose(Pool([trials[number] for number in numbers], pool.n_checkpoints))
+        if step is None:
+            return
+        _do(search, step)
+
+
+def _do(search: RecordedSearch, step: Step) -> None:
+    if step.serving is None:
+        search.train(step.number)
+    else:
+        search.measure(step.number, step.serving)
 
 
 class Truth:
     """What applications think of everything recorded in a cell.
 
-    Timings are smoothed over all recordings: one timing in two differs from the next one of the
-    same model by a tenth, and being lucky once is no merit. A policy sees them as they were
-    measured. Its winner is the truly best of what it measured, as a thorough evaluation would find.
+    Costs are as measured, not smoothed. Quality is as validated, or as tested on rows that the
+    search never saw.
 
     Args:
         cell: The recordings.
         applications: Who chooses.
+        best_quality: Highest validated quality of the dataset, by any family.
+        best_tested: Highest tested quality.
     """
 
-    def __init__(self, cell: RecordedCell, applications: Mapping[str, Application]) -> None:
-        self.cell = cell
-        keys = [
-            (index, serving)
-            for index, recorded in enumerate(cell.trials)
-            for serving in recorded.trial.served
-        ]
-        self._profiles = _smooth_profiles(cell)
-        self._position = {key: position for position, key in enumerate(keys)}
-        self._keys = keys
-        self.utility: dict[str, Floats] = {}
-        self.feasible: dict[str, npt.NDArray[np.bool_]] = {}
-        for name, application in applications.items():
-            values = {
-                metric: np.array([self._value(key, metric) for key in keys], dtype=np.float64)
-                for metric in application.needed_metrics()
-            }
-            limits = resolve_limits(application, {"quality": np.asarray(cell.best_quality)})
-            judged = judge_profiles(values, application, limits=limits)
-            self.utility[name] = np.where(judged.feasible, judged.utility, -np.inf)
-            self.feasible[name] = judged.feasible
+    def __init__(
+        self,
+        cell: RecordedCell,
+        applications: Mapping[str, Application],
+        *,
+        best_quality: float,
+        best_tested: float,
+    ) -> None:
+        self.applications = applications
+        self._keys = [(i, s) for i, t in enumerate(cell.trials) for s in t.measuring_s]
+        self._place = {key: place for place, key in enumerate(self._keys)}
+        self._validated = {
+            name: _judge(cell, self._keys, application, best_quality, is_tested=False)
+            for name, application in applications.items()
+        }
+        self._tested = {
+            name: _judge(cell, self._keys, application, best_tested, is_tested=True)
+            for name, application in applications.items()
+        }
 
-    def best(self, application: str) -> tuple[int, Serving] | None:
-        """Return the true winner; ``None`` if nothing recorded is feasible."""
-        return self._pick(application, np.ones(len(self._keys), dtype=bool))
+    def best(self, application: str, among: Sequence[int] | None = None) -> float:
+        """Return the utility of the true winner; -inf if nothing recorded is feasible.
 
-    def value_of(self, application: str, winner: tuple[int, Serving] | None) -> float:
-        """Return a winner's utility; 0 for none."""
-        return 0.0 if winner is None else float(self.utility[application][self._position[winner]])
+        Args:
+            application: Who chooses.
+            among: Positions of the trials to choose from; ``None`` for all.
+        """
+        utility = self._validated[application]
+        if among is not None:
+            chosen = set(among)
+            utility = utility[[index in chosen for index, _ in self._keys]]
+        return float(utility.max())
 
-    def choose(self, endings: Sequence[Ending]) -> dict[str, tuple[int, Serving] | None]:
-        """Return each application's winner among what a replay measured."""
-        measured = np.zeros(len(self._keys), dtype=bool)
-        for ending in endings:
-            for serving in ending.measured:
-                measured[self._position[ending.index, serving]] = True
-        return {name: self._pick(name, measured) for name in self.utility}
+    def reached(self, application: str, measured: Sequence[Winner]) -> float:
+        """Return the highest utility of what was measured; -inf if nothing is feasible."""
+        places = [self._place[key] for key in measured]
+        return float(self._validated[application][places].max(initial=-np.inf))
 
-    def clairvoyant_s(self) -> float:
-        """Return what it costs to train and measure just the true winners."""
-        winners = {w for name in self.utility if (w := self.best(name)) is not None}
-        trained = {index for index, _ in winners}
-        cost_s = sum(
-            self.cell.trials[i].spent_s[-1] + self.cell.trials[i].export_s for i in trained
-        )
-        return cost_s + sum(self.cell.trials[i].measuring_s[s] for i, s in winners)
+    def tested(self, application: str, measured: Sequence[Winner] | None = None) -> float:
+        """Return what the winner by validation is worth on the test rows.
 
-    def _pick(self, application: str, among: npt.NDArray[np.bool_]) -> tuple[int, Serving] | None:
-        utility = np.where(among, self.utility[application], -np.inf)
-        if not len(utility) or np.isneginf(utility.max()):
-            return None
-        return self._keys[int(utility.argmax())]
+        Args:
+            application: Who chooses.
+            measured: Among these; ``None`` for everything recorded.
 
-    def _value(self, key: tuple[int, Serving], metric: str) -> float:
+        Returns:
+            Utility; 0 for a winner that breaks a limit there; NaN without a winner.
+        """
+        keys = self._keys if measured is None else measured
+        places = [self._place[key] for key in keys]
+        validated = self._validated[application][places]
+        if not len(validated) or np.isneginf(validated.max()):
+            return float("nan")
+        return max(float(self._tested[application][places][int(validated.argmax())]), 0.0)
+
+
+def _judge(
+    cell: RecordedCell,
+    keys: Sequence[Winner],
+    application: Application,
+    best_quality: float,
+    *,
+    is_tested: bool,
+) -> Floats:
+    """Return the utility of everything recorded, -inf where a limit is broken."""
+
+    def value(key: Winner, metric: str) -> float:
         index, serving = key
-        trial = self.cell.trials[index].trial
+        recorded = cell.trials[index]
         if metric == "quality":
-            return float(trial.qualities[-1])
+            last = float(recorded.trial.qualities[-1])
+            return float(recorded.test_quality[serving]) if is_tested else last
         if metric == "n_threads":
-            return float(serving[1])
-        value = self._profiles[key].get(metric, trial.last.fit.get(metric))
-        return np.nan if value is None else float(value)
+            return float(serving.n_threads)
+        found = recorded.trial.served[serving].get(metric, recorded.trial.last.fit.get(metric))
+        return np.nan if found is None else float(found)
 
-
-def _smooth_profiles(cell: RecordedCell) -> dict[tuple[int, Serving], dict[str, float]]:
-    trials = [recorded.trial for recorded in cell.trials]
-    costs = ServingCosts(SERVED_COLUMNS, cell.servings)
-    costs.learn(trials)
-    return {
-        (index, serving): costs.smooth(trial.last.structure or {}, serving, served)
-        for index, trial in enumerate(trials)
-        for serving, served in trial.served.items()
+    values = {
+        metric: np.array([value(key, metric) for key in keys], dtype=np.float64)
+        for metric in application.needed_metrics()
     }
+    limits = resolve_limits(application, {"quality": np.asarray(best_quality)})
+    judged = judge_profiles(values, application, limits=limits)
+    return np.where(judged.feasible, judged.utility, -np.inf)

@@ -1,117 +1,232 @@
-"""What stopping saves and what it loses: replays summed up, with bootstrap intervals."""
+"""What a policy saves and what it loses: replays summed up, with intervals over datasets."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit.tuning.experiment.experiment import ALL, JUDGE
-
 Floats = npt.NDArray[np.float64]
 
 N_DRAWS = 2_000
+POLICY = ("kind", "setting", "measuring", "n_trials", "variant")
+TRADES = ("fewer", "median", "percentile", "halving", "hyperband", "none")
 
 
-def summarise_savings(replays: pl.DataFrame, *, seed: int) -> pl.DataFrame:
-    """Sum up replays by policy, and by application where a policy serves one alone.
+@dataclass(frozen=True)
+class Headline:
+    """The figures that decide, see :func:`headline`."""
 
-    Args:
-        replays: From ``run_experiment``.
-        seed: Seed of the bootstrap, which draws orders within each cell.
+    saved_all: float
+    saved_low: float
+    saved_high: float
+    regret_mean: float
+    regret_low: float
+    regret_high: float
+    regret_p95: float
+    regret_test: float
+    lost_feasible: int
+    n_feasible: int
+    equal_regret_speedup: float | None
+    equal_regret_same_measuring: float | None
+    vs_best_peer: float | None
+    best_peer: str | None
+    saved_dataset: float
+    regret_dataset: float
+    hopeless_extra_pct: float
+    overhead_pct: float
+    n_cells: int
+
+
+def summarise_savings(replays: pl.DataFrame) -> pl.DataFrame:
+    """Sum up replays by policy.
 
     Returns:
-        One row per policy and scope: ``saved`` (cost without stopping / cost, geometric mean over
-        cells and orders) with ``saved_low`` and ``saved_high`` (95 %), ``saved_clairvoyant`` (where
-        anything is feasible), ``regret_mean``, ``regret_p95`` (the highest of any application),
-        ``n_lost``, ``n_feasible`` (replays and applications that have a feasible winner) and
-        ``overhead_pct`` (the policy's own CPU time against what it spent).
+        One row per policy: ``saved`` (cost of training and measuring everything / cost, geometric
+        mean over cells and orders), ``regret_mean``, ``regret_p95``, ``regret_test``, ``n_lost`` of
+        ``n_feasible``; the same for the winner over a dataset's families (``saved_dataset``,
+        ``regret_dataset``); ``overhead_pct``, the rule's own CPU time against what it spent.
     """
-    rows = [
-        {"policy": key[0], "scope": key[1], **_summarise(part, seed=seed)}
-        for key, part in replays.group_by("policy", "scope", maintain_order=True)
-    ]
-    return pl.DataFrame(rows)
+    rows = []
+    for key, part in replays.group_by(POLICY, maintain_order=True):
+        runs = part.unique(["dataset", "model", "order"], maintain_order=True)
+        feasible = part.filter("is_feasible")
+        rows.append(
+            dict(zip(POLICY, key, strict=True))
+            | {
+                "saved": _geometric_mean(runs["full_s"] / runs["cost_s"]),
+                "regret_mean": feasible["regret"].mean(),
+                "regret_p95": feasible["regret"].quantile(0.95),
+                "regret_test": feasible["regret_test"].mean(),
+                "n_lost": int(part["is_lost"].sum()),
+                "n_feasible": feasible.height,
+                **_sum_datasets(part),
+                "trained": runs["n_trained"].mean(),
+                "measuring_pct": 100
+                * float(np.mean((runs["measuring_s"] / runs["cost_s"]).to_numpy())),
+                "overhead_pct": 100 * float(runs["overhead_s"].sum()) / float(runs["cost_s"].sum()),
+            }
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def summarise_cells(replays: pl.DataFrame) -> pl.DataFrame:
-    """Sum up replays that serve all applications at once, by policy, cell and application."""
+    """Sum up replays by policy and cell."""
     log_saved = (pl.col("full_s") / pl.col("cost_s")).log()
-    return (
-        replays.filter(pl.col("scope") == ALL)
-        .group_by("policy", "cell", "application", maintain_order=True)
-        .agg(
-            log_saved.mean().exp().alias("saved"),
-            (pl.col("full_s") / pl.col("clairvoyant_s")).first().alias("saved_clairvoyant"),
-            pl.col("regret").mean().alias("regret_mean"),
-            pl.col("regret").quantile(0.95).alias("regret_p95"),
-            pl.col("is_lost").sum().alias("n_lost"),
-            pl.col("is_feasible").any().alias("is_feasible"),
-            pl.col("n_complete").mean().alias("n_complete"),
-        )
+    return replays.group_by("dataset", "model", *POLICY, maintain_order=True).agg(
+        log_saved.mean().exp().alias("saved"),
+        pl.col("regret").mean().alias("regret_mean"),
+        pl.col("regret").max().alias("regret_max"),
+        pl.col("is_lost").sum().alias("n_lost"),
+        pl.col("n_trained").mean().alias("n_trained"),
     )
 
 
-def headline(summary: pl.DataFrame, replays: pl.DataFrame) -> dict[str, Any]:
-    """Return the figures that decide: the judge's, for all applications and one at a time."""
-    rows = {(row["policy"], row["scope"]): row for row in summary.to_dicts()}
-    ours = rows[JUDGE, ALL]
-    single = [
-        row["saved"] for (policy, scope), row in rows.items() if policy == JUDGE and scope != ALL
-    ]
+def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Headline:
+    """Return the figures that decide, those of the pausing rule as configured.
 
-    def against(policy: str) -> float | None:
-        other = rows.get((policy, ALL))
-        return None if other is None else ours["saved"] / other["saved"]
+    ``equal_regret_speedup`` is the compute of fewer trials, everything measured, at our mean regret
+    over our compute (``equal_regret_same_measuring``: measured by our rule); ``vs_best_peer`` our
+    saving over the most that any peer saves, measured by the same rule, at no more than our regret
+    and losses, interpolated between its settings. ``hopeless_extra_pct`` is what an application
+    that nothing satisfies adds to the compute, the higher of two kinds. Intervals are 95 %, from a
+    bootstrap over datasets and their cells.
+    """
+    ours = _ours(summary)
+    runs = replays.filter(_is_ours(ours))
+    low, high = _bootstrap(runs, seed=seed)
+    same_rule = summary.filter((pl.col("measuring") == "rule") & (pl.col("variant") == ""))
+    reachable = {
+        kind: saved
+        for kind in TRADES
+        if (saved := _save_at(same_rule.filter(pl.col("kind") == kind), ours)) is not None
+    }
+    best = max(reachable, key=lambda kind: reachable[kind], default=None)
+    fewer = reachable.get("fewer")
+    whole = summary.filter((pl.col("kind") == "fewer") & (pl.col("measuring") == "all"))
+    plain = _save_at(whole, ours)
+    return Headline(
+        saved_all=ours["saved"],
+        saved_low=low[0],
+        saved_high=high[0],
+        regret_mean=ours["regret_mean"],
+        regret_low=low[1],
+        regret_high=high[1],
+        regret_p95=ours["regret_p95"],
+        regret_test=ours["regret_test"],
+        lost_feasible=int(ours["n_lost"]),
+        n_feasible=int(ours["n_feasible"]),
+        equal_regret_speedup=None if plain is None else ours["saved"] / plain,
+        equal_regret_same_measuring=None if fewer is None else ours["saved"] / fewer,
+        vs_best_peer=None if best is None else ours["saved"] / reachable[best],
+        best_peer=best,
+        saved_dataset=ours["saved_dataset"],
+        regret_dataset=ours["regret_dataset"],
+        hopeless_extra_pct=_hopeless_extra_pct(replays, runs),
+        overhead_pct=ours["overhead_pct"],
+        n_cells=replays.unique(["dataset", "model"]).height,
+    )
 
+
+def _ours(summary: pl.DataFrame) -> dict[str, float | int]:
+    """Return the row of the pausing rule as configured: the first of its kind."""
+    row: dict[str, float | int] = summary.filter(
+        (pl.col("kind") == "pausing") & (pl.col("variant") == "")
+    ).row(0, named=True)
+    return row
+
+
+def _is_ours(ours: dict[str, float | int]) -> pl.Expr:
+    return (
+        (pl.col("kind") == "pausing")
+        & (pl.col("setting") == ours["setting"])
+        & (pl.col("n_trials") == ours["n_trials"])
+        & (pl.col("variant") == "")
+    )
+
+
+def _save_at(peer: pl.DataFrame, ours: dict[str, float | int]) -> float | None:
+    """Return what a peer saves at no more than our regret and share of losses.
+
+    Between two of its settings, the logarithm of the saving is interpolated in the regret. Training
+    everything loses nothing, so every peer has that as its end.
+    """
+    share = ours["n_lost"] / max(ours["n_feasible"], 1)
+    regret = float(ours["regret_mean"])
+    points = [(0.0, 0.0)]
+    for row in peer.sort("regret_mean").to_dicts():
+        points.append((row["regret_mean"], float(np.log(row["saved"]))))
+        if row["regret_mean"] <= regret and row["n_lost"] / max(row["n_feasible"], 1) > share:
+            points.pop()
+    if len(points) == 1:
+        return None
+    front = [points[0]]
+    for x, y in points[1:]:
+        if y > front[-1][1]:
+            front.append((x, y))
+    xs, ys = zip(*front, strict=True)
+    return float(np.exp(np.interp(regret, xs, ys)))
+
+
+def _sum_datasets(part: pl.DataFrame) -> dict[str, float | None]:
+    keys = ["dataset", "order"]
+    runs = part.unique([*keys, "model"])
+    cost = runs.group_by(keys).agg(pl.col("full_s").sum(), pl.col("cost_s").sum())
+    won = part.group_by([*keys, "application"]).agg(
+        pl.col("best").max(), pl.col("reached").max().fill_null(0.0)
+    )
+    won = won.filter(pl.col("best").is_not_null())
     return {
-        "saved_all": ours["saved"],
-        "regret_mean": ours["regret_mean"],
-        "regret_p95": ours["regret_p95"],
-        "lost_feasible": ours["n_lost"],
-        "saved_one": float(np.exp(np.mean(np.log(single)))),
-        "vs_median": against("optuna_median"),
-        "vs_moasha": against("moasha"),
-        "share_of_clairvoyant": ours["saved"] / (ours["saved_clairvoyant"] or float("inf")),
-        "overhead_pct": ours["overhead_pct"],
-        "n_orders": int(replays["order"].n_unique()),
-        "n_cells": int(replays["cell"].n_unique()),
+        "saved_dataset": _geometric_mean(cost["full_s"] / cost["cost_s"]),
+        "regret_dataset": (won["best"] - won["reached"]).mean(),  # type: ignore[dict-item]
     }
 
 
-def _summarise(part: pl.DataFrame, *, seed: int) -> dict[str, Any]:
-    runs = part.unique(subset=["cell", "order"], maintain_order=True)
-    logs = [
-        np.log(cell["full_s"].to_numpy() / cell["cost_s"].to_numpy())
-        for _, cell in runs.group_by("cell", maintain_order=True)
-    ]
-    low, high = _bootstrap(logs, seed=seed)
-    feasible = part.filter(pl.col("is_feasible"))
-    by_application = feasible.group_by("application").agg(pl.col("regret").quantile(0.95))
-    with_winner = runs.filter(pl.col("clairvoyant_s") > 0)
-    clairvoyant = (with_winner["full_s"] / with_winner["clairvoyant_s"]).log()
-    return {
-        "saved": float(np.exp(np.mean([log.mean() for log in logs]))),
-        "saved_low": low,
-        "saved_high": high,
-        "saved_clairvoyant": float(np.exp(clairvoyant.to_numpy().mean()))
-        if clairvoyant.len()
-        else None,
-        "regret_mean": float(feasible["regret"].to_numpy().mean()) if feasible.height else None,
-        "regret_p95": float(by_application["regret"].to_numpy().max()) if feasible.height else None,
-        "n_lost": int(part["is_lost"].sum()),
-        "n_feasible": feasible.height,
-        "overhead_pct": 100 * float(runs["overhead_s"].sum()) / float(runs["cost_s"].sum()),
-    }
+def _hopeless_extra_pct(replays: pl.DataFrame, ours: pl.DataFrame) -> float:
+    keys = ["dataset", "model", "order"]
+    alone = ours.unique(keys).select(*keys, pl.col("cost_s").alias("alone_s"))
+    extras = []
+    for variant in ("too_fast", "too_good"):
+        runs = replays.filter(pl.col("variant") == variant).unique(keys).join(alone, on=keys)
+        extras.append(100 * (_geometric_mean(runs["cost_s"] / runs["alone_s"]) - 1))
+    return max(extras)
 
 
-def _bootstrap(logs: list[Floats], *, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the geometric mean over cells."""
+def _geometric_mean(values: pl.Series) -> float:
+    return float(np.exp(np.log(values.to_numpy()).mean()))
+
+
+def _bootstrap(runs: pl.DataFrame, *, seed: int) -> tuple[Floats, Floats]:
+    """Return the ends of the 95 % intervals of saving and mean regret.
+
+    Datasets are drawn with replacement, then cells within each: other orders of the same trials
+    tell nothing about other data.
+    """
     rng = np.random.default_rng(seed)
-    means = np.zeros(N_DRAWS)
-    for log in logs:
-        means += rng.choice(log, size=(N_DRAWS, len(log))).mean(axis=1) / len(logs)
-    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
-    return float(low), float(high)
+    datasets = [
+        [
+            (
+                float((cell["full_s"] / cell["cost_s"]).log().mean()),  # type: ignore[arg-type]
+                cell["regret"].drop_nulls().to_numpy(),
+            )
+            for _, cell in part.group_by("model", maintain_order=True)
+        ]
+        for _, part in runs.group_by("dataset", maintain_order=True)
+    ]
+    draws = np.array([_draw(datasets, rng) for _ in range(N_DRAWS)])
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return np.array([np.exp(low[0]), low[1]]), np.array([np.exp(high[0]), high[1]])
+
+
+def _draw(
+    datasets: Sequence[Sequence[tuple[float, Floats]]], rng: np.random.Generator
+) -> tuple[float, float]:
+    logs, regrets = [], []
+    for d in rng.integers(len(datasets), size=len(datasets)):
+        for c in rng.integers(len(datasets[d]), size=len(datasets[d])):
+            logs.append(datasets[d][c][0])
+            regrets.append(datasets[d][c][1])
+    return float(np.mean(logs)), float(np.mean(np.concatenate(regrets)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.studies.study_store import STOP_REASON
-from rightfit.tuning.studies.trial_attributes import GAINED
+from rightfit.tuning.studies.trial_attributes import GAINED, SPANS
 
 
 @dataclass(frozen=True)
@@ -29,29 +30,31 @@ class Budget:
     wall_s: float | None
     patience: int | None = None
 
-    def allows_another(
-        self, finished: Sequence[FrozenTrial], running: Sequence[FrozenTrial], *, now: datetime
-    ) -> bool:
+    def allows_another(self, begun: Sequence[FrozenTrial], *, now: datetime) -> bool:
         """Say whether one more trial may start.
 
         Args:
-            finished: Trials that ended by themselves.
-            running: Trials that some worker is training.
+            begun: Trials that run, are paused, or ended by themselves.
             now: The local time, as Optuna notes it.
 
         Returns:
-            Whether every limit leaves room. A running trial already counts as one of ``n_trials``;
-            what it will cost in seconds nobody knows, so the other limits may be exceeded by the
-            trials that run when they are reached.
+            Whether every limit leaves room. What a running trial will cost nobody knows, so the
+            limits in seconds may be exceeded by the trials that run when they are reached.
         """
-        if self.n_trials is not None and len(finished) + len(running) >= self.n_trials:
+        if self.n_trials is not None and len(begun) >= self.n_trials:
             return False
-        if self.cpu_s is not None and spent_cpu_s(finished) >= self.cpu_s:
+        if self.cpu_s is not None and spent_cpu_s(begun) >= self.cpu_s:
             return False
+        finished = [trial for trial in begun if is_finished(trial)]
         if self.patience is not None and count_without_gain(finished) >= self.patience:
             return False
-        spent_s = spent_wall_s([*finished, *running], now=now)
-        return self.wall_s is None or spent_s < self.wall_s
+        return self.wall_s is None or spent_wall_s(begun, now=now) < self.wall_s
+
+    def left_s(self, begun: Sequence[FrozenTrial], *, now: datetime) -> float:
+        """Return the seconds that a further step may take; inf without a limit."""
+        cpu_s = math.inf if self.cpu_s is None else self.cpu_s - spent_cpu_s(begun)
+        wall_s = math.inf if self.wall_s is None else self.wall_s - spent_wall_s(begun, now=now)
+        return min(cpu_s, wall_s)
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -94,14 +97,22 @@ def spent_wall_s(trials: Sequence[FrozenTrial], *, now: datetime) -> float:
         trials: Finished and running trials.
         now: The end so far of those that still run.
     """
-    spans = sorted(
-        (trial.datetime_start, trial.datetime_complete or now)
-        for trial in trials
-        if trial.datetime_start is not None
-    )
+    spans = sorted(span for trial in trials for span in _spans(trial, now))
     spent_s = 0.0
     reached = datetime.min
     for start, end in spans:
         spent_s += max(0.0, (end - max(start, reached)).total_seconds())
         reached = max(reached, end)
     return spent_s
+
+
+def _spans(trial: FrozenTrial, now: datetime) -> list[tuple[datetime, datetime]]:
+    """Return when a trial ran: while it was not paused, where it was paused at all."""
+    if SPANS in trial.user_attrs:
+        return [
+            (datetime.fromtimestamp(start), datetime.fromtimestamp(end))
+            for start, end in trial.user_attrs[SPANS]
+        ]
+    if trial.datetime_start is None:
+        return []
+    return [(trial.datetime_start, trial.datetime_complete or now)]

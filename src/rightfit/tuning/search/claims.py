@@ -3,8 +3,9 @@
 A claim is made under a lock that all workers of the search share, on whatever host they run. What
 is asked there sees every earlier claim, so no two workers start the same trial, and the budget
 holds. While a trial runs its worker holds a lock file, which the kernel releases when the process
-dies, and in a shared database it gives signs of life. An abandoned trial's record is set aside and
-its configuration is tried again under the same draw.
+dies, and in a shared database it gives signs of life. An abandoned trial that was looked at before
+is paused where it was last seen; any other's record is set aside and its configuration is tried
+again under the same draw. A paused trial belongs to nobody: whoever claims it next goes on with it.
 
 A draw is a configuration's place in the search: 0, 1, … without gaps. It seeds the sampler, so the
 n-th configuration does not depend on who asks for it, nor on what was interrupted before. A trial's
@@ -24,11 +25,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, finished_trials, is_finished
 from rightfit.tuning.search.heartbeat import find_heart
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
@@ -37,9 +39,24 @@ logger = logging.getLogger(__name__)
 
 CLAIM = "claim"  # the draw, and the machine and process that train it
 RELEASED = "released"  # given back by a worker that was told to end
+PAUSED = "paused"  # belongs to no worker, and may go on
+DIED = "died"  # workers that died on a trial since it was first looked at
 
 Ask = Callable[[int, dict[str, Any] | None], optuna.Trial]
 """Start the trial of a draw, all its parameters sampled or, on a second try, given."""
+
+
+class Plan(Protocol):
+    """What goes on with paused trials, see ``PausingSteering``. Called under the workers' lock."""
+
+    def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Tell whether another configuration may be afforded."""
+
+    def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
+        """Return what to do next with a paused trial; ``None`` for nothing."""
+
+    def settle(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        """Tell the study how each paused trial ended."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +64,16 @@ class Turn:
     """What a worker may do next.
 
     Args:
-        trial: Trial to train; ``None`` if none may start now.
+        trial: Trial to work on; ``None`` if there is nothing to do now.
+        step: What to do with a trial that was paused; ``None`` for a new one.
         is_over: Whether the budget is spent and nothing runs any more.
-        n_finished: Trials that have ended by themselves.
+        n_begun: Trials that have ended by themselves or were looked at.
     """
 
     trial: optuna.Trial | None
+    step: Step | None
     is_over: bool
-    n_finished: int
+    n_begun: int
 
 
 @dataclass(frozen=True)
@@ -76,22 +95,23 @@ class TrialPool:
     n_retries: int
 
     @contextlib.contextmanager
-    def claim(self, ask: Ask) -> Iterator[Turn]:
+    def claim(self, ask: Ask, plan: Plan | None) -> Iterator[Turn]:
         """Claim a trial; it is this worker's while the block runs.
 
         Args:
             ask: Called under the lock that all workers share.
+            plan: Likewise; ``None`` where no trial is ever paused.
 
         Yields:
             The turn.
         """
         name = self.study.study_name
         heart = None if self.store.storage is None else find_heart(self.store, name)
-        if heart is not None:
-            heart.set_aside_silent()
         with contextlib.ExitStack() as held:
             with self.store.transaction(name):
-                turn = self._next_turn(self._set_aside_abandoned(), ask, held)
+                silent = set() if heart is None else heart.find_silent()
+                trials = self._set_aside_abandoned(silent, may_pause=plan is not None)
+                turn = self._next_turn(trials, ask, plan, held)
             if heart is not None and turn.trial is not None:
                 held.enter_context(heart.beating(turn.trial.number))
             try:
@@ -106,33 +126,64 @@ class TrialPool:
         return finished_trials(self.study)
 
     def _next_turn(
-        self, trials: Sequence[FrozenTrial], ask: Ask, held: contextlib.ExitStack
+        self,
+        trials: Sequence[FrozenTrial],
+        ask: Ask,
+        plan: Plan | None,
+        held: contextlib.ExitStack,
     ) -> Turn:
         while True:
-            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-            finished = [trial for trial in trials if is_finished(trial)]
-            draw = _first_free_draw([*finished, *running])
-            is_allowed = self.budget.allows_another(finished, running, now=datetime.now())
+            begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
+            draw = _first_free_draw(begun)
+            is_allowed = self.budget.allows_another(begun, now=datetime.now()) and (
+                plan is None or plan.wants_new(trials)
+            )
             if not is_allowed or (self.n_draws is not None and draw >= self.n_draws):
-                return Turn(None, is_over=not running, n_finished=len(finished))
+                return self._go_on(trials, plan, held, n_begun=len(begun))
             abandoned = [t for t in trials if _is_abandoned_record(t, draw)]
             if not self._gives_up(draw, abandoned):
                 params = abandoned[-1].params if abandoned else None
                 trial = self._start(draw, params, ask, held)
-                return Turn(trial, is_over=False, n_finished=len(finished))
+                return Turn(trial, None, is_over=False, n_begun=len(begun))
             trials = self.study.get_trials(deepcopy=False)
+
+    def _go_on(
+        self,
+        trials: Sequence[FrozenTrial],
+        plan: Plan | None,
+        held: contextlib.ExitStack,
+        *,
+        n_begun: int,
+    ) -> Turn:
+        """Claim a paused trial, wait for what runs, or end the search."""
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        busy = [trial for trial in running if not is_paused(trial)]
+        step = None if plan is None else plan.choose(trials)
+        if step is not None:
+            trial_id = next(t for t in running if t.number == step.number)._trial_id
+            trial = optuna.Trial(self.study, trial_id)
+            trial.set_user_attr(PAUSED, False)
+            self._hold(trial, draw_of(trial) or 0, held)
+            return Turn(trial, step, is_over=False, n_begun=n_begun)
+        if not busy and running and plan is not None:
+            plan.settle(self.study, trials)
+        return Turn(None, None, is_over=not busy, n_begun=n_begun)
 
     def _start(
         self, draw: int, params: dict[str, Any] | None, ask: Ask, held: contextlib.ExitStack
     ) -> optuna.Trial:
         with self.store.open().read_once():
             trial = ask(draw, params)
+        self._hold(trial, draw, held)
+        return trial
+
+    def _hold(self, trial: optuna.Trial, draw: int, held: contextlib.ExitStack) -> None:
+        """Make a trial this worker's."""
         held.enter_context(_holding(self._lock_file(trial.number)))
         if self.store.storage is not None:
             find_heart(self.store, self.study.study_name).beat_first(trial.number)
         claim = {"draw": draw, "machine": this_machine(), "pid": os.getpid()}
         trial.set_user_attr(CLAIM, claim)
-        return trial
 
     def _gives_up(self, draw: int, abandoned: Sequence[FrozenTrial]) -> bool:
         """Put a configuration down as failed if it has cost too many workers."""
@@ -152,18 +203,44 @@ class TrialPool:
         )
         return True
 
-    def _set_aside_abandoned(self) -> list[FrozenTrial]:
-        """Mark the trials of dead workers as failed without a reason; return all trials."""
+    def _set_aside_abandoned(
+        self, silent: Collection[int], *, may_pause: bool
+    ) -> list[FrozenTrial]:
+        """Pause the trials of dead workers, or mark them as failed without a reason.
+
+        Args:
+            silent: Trials whose hosts have given no sign of life.
+            may_pause: Whether this search goes on with paused trials; if not, none is left paused.
+
+        Returns:
+            All trials.
+        """
         trials = self.study.get_trials(deepcopy=False)
-        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        abandoned = [trial.number for trial in running if self._is_abandoned(trial)]
-        for number in abandoned:
+        running = [t for t in trials if t.state == TrialState.RUNNING]
+        busy = [trial for trial in running if not (may_pause and is_paused(trial))]
+        abandoned = [t for t in busy if t.number in silent or self._is_abandoned(t)]
+        for trial in abandoned:
+            was_paused = may_pause and PAUSED in trial.user_attrs
+            if was_paused and trial.user_attrs.get(DIED, 0) < self.n_retries:
+                self._pause_abandoned(trial)
+                continue
             # in this order: a worker that is killed in between leaves the rest to the next one
-            self.store.drop_bundle(self.study.study_name, number)
-            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-            logger.info("%s: trial %d was abandoned", self.study.study_name, number)
-        self._sweep_lock_files({trial.number for trial in running} - set(abandoned))
+            self.store.drop_bundle(self.study.study_name, trial.number)
+            if was_paused:
+                reason = f"failed: the worker died in {self.n_retries + 1} attempts to go on"
+                optuna.Trial(self.study, trial._trial_id).set_user_attr(STOP_REASON, reason)
+            self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            logger.info("%s: trial %d was abandoned", self.study.study_name, trial.number)
+        gone = {trial.number for trial in abandoned}
+        self._sweep_lock_files({trial.number for trial in busy} - gone)
         return self.study.get_trials(deepcopy=False) if abandoned else trials
+
+    def _pause_abandoned(self, trial: FrozenTrial) -> None:
+        again = optuna.Trial(self.study, trial._trial_id)
+        if RELEASED not in trial.user_attrs:
+            again.set_user_attr(DIED, trial.user_attrs.get(DIED, 0) + 1)
+        again.set_user_attr(PAUSED, True)
+        logger.info("%s: trial %d goes on elsewhere", self.study.study_name, trial.number)
 
     def _sweep_lock_files(self, running: Collection[int]) -> None:
         """Delete the lock files of trials that have ended, unless their workers still hold them."""
@@ -184,7 +261,7 @@ class TrialPool:
             with _flock(self._lock_file(trial.number), create=False):
                 # a worker tells first and lets go of its lock then
                 running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-                return any(other.number == trial.number for other in running)
+                return any(t.number == trial.number and not is_paused(t) for t in running)
         except FileNotFoundError:
             return self.store.storage is None  # another folder may hold it
         except BlockingIOError:
@@ -193,6 +270,10 @@ class TrialPool:
     def _release(self, trial: optuna.Trial) -> None:
         """Give back a trial that this worker can't go on with."""
         with contextlib.suppress(Exception):  # then its lock and its signs of life end anyway
+            if PAUSED in trial.user_attrs:
+                with self.store.transaction(self.study.study_name):
+                    trial.set_user_attr(PAUSED, True)
+                return
             trial.set_user_attr(RELEASED, True)
             self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
@@ -208,7 +289,12 @@ def this_machine() -> str:
     return f"{platform.node()}/{boot}"
 
 
-def draw_of(trial: FrozenTrial) -> int | None:
+def is_paused(trial: FrozenTrial) -> bool:
+    """Tell whether a running trial belongs to no worker."""
+    return bool(trial.user_attrs.get(PAUSED))
+
+
+def draw_of(trial: FrozenTrial | optuna.Trial) -> int | None:
     """Return a trial's place in the search; ``None`` if it was never wholly claimed."""
     claim = trial.user_attrs.get(CLAIM)
     return None if claim is None else int(claim["draw"])

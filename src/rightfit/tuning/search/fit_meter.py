@@ -21,20 +21,22 @@ FIT_COLUMNS = tuple(metric.column for metric in METRICS if metric.phase == "fit"
 class FitMeter:
     """Adds up the cost of the training stretches of one trial.
 
-    ``fit_peak_memory_mib`` is the highest resident memory during training above that at the
-    trial's start. It needs Linux' ``/proc/self/clear_refs``; elsewhere it is ``None``.
+    ``fit_peak_memory_mib`` is the highest resident memory during training, above that which other
+    trials take: what a stretch adds at its peak, and what earlier stretches have left. It needs
+    Linux' ``/proc/self/clear_refs``; elsewhere it is ``None``.
     """
 
     def __init__(self) -> None:
         self._wall_ns = 0
         self._cpu_ns = 0
         self._peak_mib: float | None = None
-        self._start_mib = read_memory().resident_mib if reset_peak() else None
+        self.kept_mib = 0.0  # that training has left resident
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
         """Measure a stretch of training; validation in between is left out."""
-        measures_memory = self._start_mib is not None and reset_peak()
+        measures_memory = reset_peak()
+        start_mib = read_memory().resident_mib if measures_memory else 0.0
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
         try:
             yield
@@ -42,7 +44,10 @@ class FitMeter:
             self._wall_ns += time.perf_counter_ns() - wall_ns
             self._cpu_ns += time.process_time_ns() - cpu_ns
             if measures_memory:
-                self._peak_mib = max(self._peak_mib or 0.0, read_memory().peak_mib)
+                memory = read_memory()
+                peak_mib = self.kept_mib + memory.peak_mib - start_mib
+                self._peak_mib = max(self._peak_mib or 0.0, peak_mib)
+                self.kept_mib = max(0.0, self.kept_mib + memory.resident_mib - start_mib)
 
     @property
     def cpu_s(self) -> float:
@@ -55,13 +60,10 @@ class FitMeter:
         Args:
             n_steps: Training steps taken.
         """
-        peak_mib = None
-        if self._peak_mib is not None and self._start_mib is not None:
-            peak_mib = max(0.0, self._peak_mib - self._start_mib)
         wall_s = self._wall_ns / _NS_PER_S
         return {
             "fit_time_s": wall_s,
             "step_time_ms": wall_s * 1e3 / n_steps,
-            "fit_peak_memory_mib": peak_mib,
+            "fit_peak_memory_mib": self._peak_mib,
             "fit_cpu_cores": self.cpu_s / wall_s if wall_s > 0 else None,
         }

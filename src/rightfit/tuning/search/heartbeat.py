@@ -8,7 +8,6 @@ import logging
 import math
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 
 import optuna
@@ -37,15 +36,17 @@ class Heart:
         self._study_id = self._storage.get_study_id_from_name(study_name)
         self._checked_s = -math.inf
 
-    def set_aside_silent(self) -> None:
-        """Mark the trials of silent hosts as failed without a reason."""
+    def find_silent(self) -> set[int]:
+        """Return the numbers of the running trials that have given no sign of life for too long.
+
+        A paused trial gives none either.
+        """
         now_s = time.monotonic()
         if now_s - self._checked_s < self._interval_s:
-            return
+            return set()
         self._checked_s = now_s
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            optuna.storages.fail_stale_trials(self._study)
+        stale = self._storage._get_stale_trial_ids(self._study_id)
+        return {self._storage.get_trial_number_from_id(trial_id) for trial_id in stale}
 
     def beat_first(self, number: int) -> None:
         """Give a trial's first sign of life, in the transaction that makes its record."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.tuning.search.search import Cell, SearchSettings, study_name
+from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import StudyStore
 

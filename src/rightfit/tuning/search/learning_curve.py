@@ -6,15 +6,13 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rightfit.families.answers import check_probabilities
 from rightfit.families.quality import score
 from rightfit.families.registry import get_family
+from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FitMeter
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell
 
 Json = dict[str, Any]
 
@@ -28,10 +26,12 @@ class Look:
         point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows, the fit
             metrics so far, ``fit_cpu_s`` and ``validate_cpu_s`` (CPU seconds since the trial's
             start) and ``structure`` (see ``Family.describe_structure``).
+        kept_mib: Memory that the training keeps while it is paused here.
     """
 
     model: Any
     point: Json
+    kept_mib: float
 
 
 def follow_training(
@@ -88,7 +88,7 @@ def follow_training(
             "validate_cpu_s": validate_ns / 1e9,
             "structure": family.describe_structure(checkpoint.model),
         }
-        yield Look(checkpoint.model, point)
+        yield Look(checkpoint.model, point, meter.kept_mib)
 
 
 def _validate(model: Any, cell: Cell) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -18,15 +18,15 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.judge.demand import Demand
+from rightfit.tuning.pausing.observed import Serving
+from rightfit.tuning.pausing.priors import read_shipped_prior
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.known_quality import find_known_quality
-from rightfit.tuning.search.search import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_device import pick_device
+from rightfit.tuning.search.training_params import TrainingParams
+from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.training_params import TrainingParams
 
 _SERVED_DIFFERENTLY = ("onnx_int8",)  # other answers than the trained model's
 
@@ -124,12 +124,15 @@ def make_demand(
     )
     return Demand(
         applications=applications,
-        rules=training.rules,
-        servings=tuple((s.runtime, s.n_threads, s.device) for s in servings),
+        pausing=training.pausing,
+        servings=tuple(Serving(s.runtime, s.n_threads, s.device) for s in servings),
         measuring=training.measuring,
+        measuring_share=training.measuring_share,
+        breadth_share=training.breadth_share,
+        paused_memory_mib=training.paused_memory_mib,
+        is_timed=training.is_timed,
         tiers=evaluation.tiers,
         known_quality=None,
-        audit_share=training.audit_share,
     )
 
 
@@ -150,4 +153,5 @@ def let_applications_steer(
         studies: Where all searches are kept.
     """
     known = find_known_quality(cell, siblings, settings, studies)
-    return replace(settings, demand=replace(demand, known_quality=known))
+    prior = read_shipped_prior(cell.family)
+    return replace(settings, demand=replace(demand, known_quality=known, prior=prior))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -30,9 +28,9 @@ class FloatRange(BaseModel):
         _check_range(self.low, self.high, log=self.log)
         return self
 
-    def place(self, value: float) -> tuple[float, ...]:
-        """Return where a value lies between the ends, from 0 to 1."""
-        return (_place(value, self.low, self.high, log=self.log),)
+    def contains(self, value: Any) -> bool:
+        """Tell whether a value lies between the ends."""
+        return bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> float:
         """Ask the trial for a value."""
@@ -59,9 +57,9 @@ class IntRange(BaseModel):
         _check_range(self.low, self.high, log=self.log)
         return self
 
-    def place(self, value: float) -> tuple[float, ...]:
-        """Return where a value lies between the ends, from 0 to 1."""
-        return (_place(value, self.low, self.high, log=self.log),)
+    def contains(self, value: Any) -> bool:
+        """Tell whether a value lies between the ends."""
+        return bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
@@ -81,9 +79,9 @@ class Choice(BaseModel):
     type: Literal["categorical"]
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
 
-    def place(self, value: Any) -> tuple[float, ...]:
-        """Return 1 at the choice made, else 0."""
-        return tuple(float(value == choice) for choice in self.choices)
+    def contains(self, value: Any) -> bool:
+        """Tell whether a value is one of the choices."""
+        return value in self.choices
 
     def suggest(self, trial: Trial, name: str) -> Any:
         """Ask the trial for a value."""
@@ -101,21 +99,6 @@ class Space(
 
     model_config = ConfigDict(frozen=True)
 
-    def place(self, configuration: Mapping[str, Any]) -> tuple[float, ...]:
-        """Return where a configuration lies in the space, as a point of a unit cube.
-
-        Args:
-            configuration: Has a value for every hyper-parameter of the space.
-
-        Returns:
-            A coordinate in [0, 1] for each range, on its own scale; one of 0 or 1 for each choice.
-        """
-        return tuple(
-            coordinate
-            for name, item in self.root.items()
-            for coordinate in item.place(configuration[name])
-        )
-
 
 class ModelParams(BaseModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
@@ -124,12 +107,18 @@ class ModelParams(BaseModel):
 
     fixed: dict[str, str | int | float | bool | None]
     space: Space
+    default: dict[str, str | int | float | bool | None] | None = None  # absent: none to begin with
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
         twice = sorted(set(self.fixed) & set(self.space.root))
         if twice:
             raise ValueError(f"{twice} stand both under fixed and under space; keep one of them.")
+        if self.default is not None and set(self.default) != set(self.space.root):
+            raise ValueError(
+                f"default names {sorted(self.default)}, but the space has "
+                f"{sorted(self.space.root)}. Give the default of every searched setting."
+            )
         return self
 
     def check_family(self, family: Family, *, n_checkpoints: int) -> None:
@@ -149,6 +138,13 @@ class ModelParams(BaseModel):
         shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
         split_training(shortest, n_checkpoints)
 
+    def first(self) -> dict[str, Any] | None:
+        """Return the default's searched settings; ``None`` where the space leaves it out."""
+        is_inside = self.default is not None and all(
+            self.space.root[name].contains(value) for name, value in self.default.items()
+        )
+        return dict(self.default) if self.default is not None and is_inside else None
+
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Return a whole configuration for a trial."""
         suggested = {name: item.suggest(trial, name) for name, item in self.space.root.items()}
@@ -163,7 +159,7 @@ class ModelBlock(ModelParams):
     @property
     def params(self) -> ModelParams:
         """The settings alone."""
-        return ModelParams(fixed=self.fixed, space=self.space)
+        return ModelParams(fixed=self.fixed, space=self.space, default=self.default)
 
 
 def _check_range(low: float, high: float, *, log: bool) -> None:
@@ -171,9 +167,3 @@ def _check_range(low: float, high: float, *, log: bool) -> None:
         raise ValueError(f"low must be below high, but got {low=}, {high=}.")
     if log and not low > 0:
         raise ValueError(f"a logarithmic range must start above 0, but got {low=}.")
-
-
-def _place(value: float, low: float, high: float, *, log: bool) -> float:
-    if log:
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    return (value - low) / (high - low)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, get_type_hints
+from typing import IO, Any, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -20,10 +20,8 @@ from pydantic import TypeAdapter
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.studies.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell, SearchSettings
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +86,6 @@ def write_job(
 
 def read_job(job: dict[str, Any]) -> tuple[Cell, SearchSettings, StudyStore]:
     """Rebuild what :func:`write_job` described."""
-    from rightfit.tuning.search.search import Cell, SearchSettings
-
     folder = Path(job["folder"])
     data: dict[str, Any] = {
         name: TrainingData(

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.tuning.judge.stopping_rules import RuleParams
+from rightfit.tuning.pausing.outlook import PausingParams
 
 
 class TrainingParams(BaseModel):
@@ -16,8 +16,8 @@ class TrainingParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # a search ends at the first limit it reaches, over all runs; null in the YAML: no limit
-    n_trials: int | None = Field(gt=0)  # finished trials
-    budget_cpu_s: float | None = Field(gt=0)  # CPU seconds of the finished trials
+    n_trials: int | None = Field(gt=0)  # configurations
+    budget_cpu_s: float | None = Field(gt=0)  # CPU seconds, measuring included
     budget_wall_s: float | None = Field(gt=0)  # wall seconds with a trial running
     patience: int | None = Field(gt=0)  # finished trials in a row without a gain for anybody
     n_workers: int = Field(gt=0)  # processes per search
@@ -25,15 +25,19 @@ class TrainingParams(BaseModel):
     n_checkpoints: int = Field(gt=0)
     sampler: Literal["tpe", "random", "grid"]
     n_grid_points: int = Field(gt=1)  # per range, for sampler: grid
-    early_stopping: Literal["judge", "median", "successive_halving", "hyperband", "none"]
+    early_stopping: Literal[
+        "pausing", "median", "percentile", "successive_halving", "hyperband", "none"
+    ]
     n_startup_trials: int = Field(ge=1)  # random trials; complete ones before any median stop
     n_candidates: int = Field(gt=0)  # per cell, at most
     n_threads: int | Literal["all"]
     device: Literal["cpu", "cuda", "auto"]
     seed: int = Field(ge=0)
-    rules: RuleParams  # of the judge
-    audit_share: float = Field(ge=0, le=1)  # of its stops, not carried out
-    n_audit_orders: int = Field(ge=1)  # random orders in which winners must survive
+    pausing: PausingParams  # how much a step must promise
+    breadth_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for first looks
+    measuring_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for measuring
+    paused_memory_mib: float = Field(ge=0)  # that paused trainings may keep
+    is_timed: bool  # steps are charged what they took, not what their length says
     measuring: MeasuringSettings  # of a finished model during the search
 
     @model_validator(mode="after")

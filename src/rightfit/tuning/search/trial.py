@@ -1,119 +1,79 @@
-"""One trial: train through checkpoints, stop the hopeless, keep the complete."""
+"""One trial without pauses: train through checkpoints, stop the hopeless, keep the complete."""
 
 from __future__ import annotations
 
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.registry import get_family
 from rightfit.profiling.measuring.lock import lock_path, machine_lock
-from rightfit.tuning.search.learning_curve import Json, follow_training
-from rightfit.tuning.steering.steering import Referee, Stop
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
+    COMPUTE_S,
     CONFIGURATION,
     CURVE,
+    GAINED,
     STOP_CHECKPOINT,
-    VOTES,
-    dump_votes,
 )
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell, SearchSettings
 
 logger = logging.getLogger(__name__)
 
-_TRIAL_FAULTS = (ArithmeticError, MemoryError, RuntimeError, ValueError)
+TRIAL_FAULTS = (ArithmeticError, MemoryError, RuntimeError, ValueError)
 _MIB = 2**20
 
 
-def run_trial(
-    trial: optuna.Trial,
-    cell: Cell,
-    settings: SearchSettings,
-    store: StudyStore,
-    referee: Referee,
-) -> None:
-    """Train a trial and tell the study how it ended."""
+def run_trial(trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: StudyStore) -> None:
+    """Train a trial under the study's pruner and tell the study how it ended."""
     started_cpu_ns = time.process_time_ns()
     quality_raw = None
     try:
         try:
-            quality_raw = _train_trial(trial, cell, settings, store, referee)
+            quality_raw = _train_trial(trial, cell, settings, store)
             state = TrialState.COMPLETE if quality_raw is not None else TrialState.PRUNED
         except optuna.exceptions.UpdateFinishedTrialError:
             raise
-        except _TRIAL_FAULTS as err:
+        except TRIAL_FAULTS as err:
             state = TrialState.FAIL
-            trial.set_user_attr(STOP_REASON, f"failed: {type(err).__name__}: {err}")
+            trial.set_user_attr(STOP_REASON, describe_fault(err))
             logger.warning("%s: trial %d failed: %s", cell.name, trial.number, err)
-        for name, note in referee.notes.items():
-            trial.set_user_attr(name, note)
-        own_s = (time.process_time_ns() - started_cpu_ns) / 1e9
-        trial.set_user_attr("compute_s", own_s + referee.measuring_s)
+        trial.set_user_attr(COMPUTE_S, (time.process_time_ns() - started_cpu_ns) / 1e9)
         trial.study.tell(trial, quality_raw, state=state)
     except optuna.exceptions.UpdateFinishedTrialError:
-        logger.warning(
-            "%s: trial %d was given to another worker, since this one gave no sign of life",
-            cell.name,
-            trial.number,
-        )
+        warn_taken(cell, trial)
         store.drop_bundle(trial.study.study_name, trial.number)
 
 
-def _train_trial(
+def resource_at(checkpoint: int) -> int:
+    """Return a checkpoint's length of training in first looks: they double from each to the next.
+
+    Optuna's pruners compare and halve by the resource spent, so it is what they are told.
+
+    >>> [resource_at(checkpoint) for checkpoint in (1, 2, 3, 4)]
+    [1, 2, 4, 8]
+    """
+    return int(2 ** (checkpoint - 1))
+
+
+def keep_model(
     trial: optuna.Trial,
+    model: Any,
+    configuration: dict[str, Any],
     cell: Cell,
-    settings: SearchSettings,
     store: StudyStore,
-    referee: Referee,
-) -> float | None:
-    """Return the final quality; ``None`` if the trial was stopped."""
-    configuration = trial.user_attrs[CONFIGURATION]
-    curve: list[Json] = []
-    if _is_stopped(trial, referee.look(curve)):
-        return None
-    for look in follow_training(
-        cell,
-        configuration,
-        n_checkpoints=settings.n_checkpoints,
-        seed=settings.seed,
-        n_threads=settings.n_threads,
-        device=settings.device,
-    ):
-        curve.append(look.point)
-        trial.set_user_attr(CURVE, curve)
-        trial.report(look.point["quality_raw"], look.point["checkpoint"])
-        if _is_stopped(trial, referee.look(curve)):
-            return None
-    bundle = _keep_model(trial, look.model, configuration, cell, store)
-    referee.finish(bundle)
-    quality_raw: float = curve[-1]["quality_raw"]
-    return quality_raw
-
-
-def _is_stopped(trial: optuna.Trial, stop: Stop | None) -> bool:
-    if stop is None:
-        return False
-    trial.set_user_attr(STOP_REASON, stop.reason)
-    trial.set_user_attr(STOP_CHECKPOINT, stop.checkpoint)
-    if stop.votes:
-        trial.set_user_attr(VOTES, dump_votes(stop.votes))
-    return True
-
-
-def _keep_model(
-    trial: optuna.Trial, model: Any, configuration: Json, cell: Cell, store: StudyStore
 ) -> Bundle:
-    """Write a complete trial's bundle, and what choosing candidates needs to know of it."""
+    """Write a trained trial's bundle, and what choosing candidates needs to know of it."""
     family = get_family(cell.family)
     name = trial.study.study_name
+    store.drop_bundle(name, trial.number)  # of a worker that died before it could say so
     with store.new_bundle(name, trial.number) as folder:
         written = write_bundle(
             folder,
@@ -132,3 +92,66 @@ def _keep_model(
         elapsed_ns = time.perf_counter_ns() - started_ns
     trial.set_user_attr("validation_pass_ms", elapsed_ns / 1e6)
     return replace(written, path=store.bundle_folder(name, trial.number))
+
+
+def describe_fault(err: Exception) -> str:
+    """Return a failed trial's reason."""
+    return f"failed: {type(err).__name__}: {err}"
+
+
+def warn_taken(cell: Cell, trial: optuna.Trial) -> None:
+    """Say that another worker has gone on with this worker's trial."""
+    logger.warning(
+        "%s: trial %d was given to another worker, since this one gave no sign of life",
+        cell.name,
+        trial.number,
+    )
+
+
+def _train_trial(
+    trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: StudyStore
+) -> float | None:
+    """Return the final quality; ``None`` if the trial was stopped."""
+    configuration = trial.user_attrs[CONFIGURATION]
+    curve: list[dict[str, Any]] = []
+    for look in follow_training(
+        cell,
+        configuration,
+        n_checkpoints=settings.n_checkpoints,
+        seed=settings.seed,
+        n_threads=settings.n_threads,
+        device=settings.device,
+    ):
+        curve.append(look.point)
+        trial.set_user_attr(CURVE, curve)
+        checkpoint = look.point["checkpoint"]
+        trial.report(look.point["quality_raw"], resource_at(checkpoint))
+        if checkpoint < settings.n_checkpoints and trial.should_prune():
+            trial.set_user_attr(STOP_REASON, _describe_pruning(trial.study, curve))
+            trial.set_user_attr(STOP_CHECKPOINT, checkpoint)
+            return None
+    keep_model(trial, look.model, configuration, cell, store)
+    quality_raw: float = curve[-1]["quality_raw"]
+    complete = _complete_trials(trial.study)
+    if quality_raw > max((other.values[0] for other in complete), default=float("-inf")):
+        trial.set_user_attr(GAINED, ["quality"])
+    return quality_raw
+
+
+def _describe_pruning(study: optuna.Study, curve: list[dict[str, Any]]) -> str:
+    checkpoint = curve[-1]["checkpoint"]
+    if type(study.pruner) is not optuna.pruners.MedianPruner:
+        rule = type(study.pruner).__name__.removesuffix("Pruner")
+        value = curve[-1]["quality_raw"]
+        return f"{rule}: validation quality {value:.4f} at checkpoint {checkpoint} ranks too low"
+    best = max(point["quality_raw"] for point in curve)
+    resource = resource_at(checkpoint)
+    others = [other.intermediate_values[resource] for other in _complete_trials(study)]
+    return (
+        f"median: best validation quality {best:.4f} up to checkpoint {checkpoint} is below the "
+        f"median {median(others):.4f} of {len(others)} complete trials"
+    )
+
+
+def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
+from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.tuning.judge.appraisal import appraise
-from rightfit.tuning.judge.demand import Demand
-from rightfit.tuning.studies.live_pool import SearchRecord
+from rightfit.tuning.search.cell import Cell
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.studies.live_pool import read_finished
 
 Floats = npt.NDArray[np.float64]
 
 
-def find_favourites(search: SearchRecord, demand: Demand) -> list[int]:
+def find_favourites(
+    trials: Sequence[FrozenTrial], cell: Cell, demand: Demand, *, n_checkpoints: int
+) -> list[int]:
     """Return the numbers of the complete trials that applications want, the most wanted first.
 
     They are scored anew, so an application that the search did not know finds its own too.
 
     Args:
-        search: A search with complete trials.
+        trials: All trials of the study, some of them complete.
+        cell: What was searched.
         demand: What the applications ask for.
+        n_checkpoints: Looks of a whole training.
     """
-    judge = demand.make_judge(search.pool)
-    values = [
-        [appraise(judge, trial, name) for name in judge.applications] for trial in search.complete
-    ]
-    qualities = [trial.qualities[-1] for trial in search.complete]
-    chosen = cover_wishes(np.array(values), np.array(qualities))
-    return [search.complete[position].number for position in chosen]
+    outlook = demand.make_rule().survey(read_finished(trials, cell, n_checkpoints=n_checkpoints))
+    complete = [trial.number for trial in trials if trial.state == TrialState.COMPLETE]
+    if outlook is None or not complete:
+        return []
+    names = list(demand.applications.root)
+    values = [[outlook.appraise(number, name) for name in names] for number in complete]
+    by_number = {trial.number: trial.qualities[-1] for trial in outlook.pool.trials}
+    chosen = select_covering_trials(np.array(values), np.array([by_number[n] for n in complete]))
+    return [complete[position] for position in chosen]
 
 
-def cover_wishes(values: Floats, qualities: Floats) -> list[int]:
+def select_covering_trials(values: Floats, qualities: Floats) -> list[int]:
     """Choose trials until every application has its best among them.
 
     The best by quality comes first: limits relative to the best quality count from it. Each further
@@ -43,7 +52,8 @@ def cover_wishes(values: Floats, qualities: Floats) -> list[int]:
     Returns:
         Positions of the chosen.
 
-    >>> cover_wishes(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.4]]), np.array([0.9, 0.6, 0.7]))
+    >>> values = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.4]])
+    >>> select_covering_trials(values, np.array([0.9, 0.6, 0.7]))
     [0, 1]
     """
     chosen = [int(qualities.argmax())]

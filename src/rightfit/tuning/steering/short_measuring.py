@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,11 +24,9 @@ from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.cell_profiles import set_costs
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.tuning.judge.demand import Demand
-from rightfit.tuning.judge.observed import SERVED_COLUMNS, Serving
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, Serving
+from rightfit.tuning.search.cell import Cell
+from rightfit.tuning.steering.demand import Demand
 
 logger = logging.getLogger(__name__)
 

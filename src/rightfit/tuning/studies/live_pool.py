@@ -1,77 +1,76 @@
-"""A running search as the judge sees it: the study's records turned into observed trials."""
+"""A running search as the pausing rule sees it: the study's records turned into observed trials."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import split_training
 from rightfit.families.registry import get_family
-from rightfit.tuning.judge.observed import ObservedTrial, Pool, Seen, Serving
-from rightfit.tuning.judge.projection import project_fit, project_structure
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Serving
 from rightfit.tuning.search.budget import is_finished
-from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, SERVED, UNTRAINED
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell
-
-
-@dataclass(frozen=True)
-class SearchRecord:
-    """The finished trials of a search.
-
-    Args:
-        trials: As the study holds them.
-        pool: As the judge sees them.
-        complete: Those of the pool whose models were kept.
-    """
-
-    trials: Sequence[FrozenTrial]
-    pool: Pool
-    complete: Sequence[ObservedTrial]
-
-    def keeps_anyway(self, trial: ObservedTrial) -> bool:
-        """Tell whether a further trial goes on though nobody wants it.
-
-        Something must be kept, if only as the nearest miss; and a model that is trained already is
-        not thrown away if it is the best so far, by however little.
-        """
-        if not self.complete:
-            return True
-        is_trained = len(trial.qualities) == self.pool.n_checkpoints
-        return is_trained and all(
-            trial.qualities[-1] > other.qualities[-1] for other in self.pool.finished()
-        )
+from rightfit.tuning.search.cell import Cell
+from rightfit.tuning.search.claims import is_paused
+from rightfit.tuning.studies.growth import project_fit, project_structure
+from rightfit.tuning.studies.trial_attributes import (
+    CONFIGURATION,
+    CURVE,
+    EXPORT_S,
+    SERVED,
+    UNTRAINED,
+)
 
 
-def read_search(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> SearchRecord:
-    """Read a search's records; running trials are left out.
+def read_pool(
+    trials: Sequence[FrozenTrial],
+    cell: Cell,
+    *,
+    n_checkpoints: int,
+    in_memory: Collection[int] = (),
+    is_timed: bool = True,
+) -> Pool:
+    """Read all trials of a search that were looked at, running and failed ones included.
 
     Args:
         trials: All trials of the study.
         cell: What is searched.
         n_checkpoints: Looks of a whole training.
+        in_memory: Numbers of those whose training this process can go on with.
+        is_timed: Whether looks cost what they took, or what their length says.
     """
-    finished = [trial for trial in trials if is_finished(trial)]
-    observed = {
-        trial.number: observe_trial(
-            trial.number, trial.user_attrs, cell, n_checkpoints=n_checkpoints
+    observed = []
+    for trial in trials:
+        if not trial.user_attrs.get(CURVE) or trial.state == TrialState.FAIL:
+            continue
+        seen = observe_trial(
+            trial.number,
+            trial.user_attrs,
+            cell,
+            n_checkpoints=n_checkpoints,
+            is_timed=is_timed,
         )
-        for trial in finished
-    }
-    kept = [t.number for t in finished if t.state == TrialState.COMPLETE]
-    return SearchRecord(
-        finished,
-        Pool(tuple(observed.values()), n_checkpoints),
-        [observed[number] for number in kept],
-    )
+        is_free = trial.state == TrialState.RUNNING and is_paused(trial)
+        is_here = trial.number in in_memory or len(seen.qualities) == n_checkpoints
+        observed.append(replace(seen, is_free=is_free, is_in_memory=is_here))
+    return Pool(tuple(observed), n_checkpoints)
+
+
+def read_finished(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> Pool:
+    """Read the trials that have ended by themselves."""
+    ended = [trial for trial in trials if is_finished(trial)]
+    return read_pool(ended, cell, n_checkpoints=n_checkpoints)
 
 
 def observe_trial(
-    number: int, record: Mapping[str, Any], cell: Cell, *, n_checkpoints: int
+    number: int,
+    record: Mapping[str, Any],
+    cell: Cell,
+    *,
+    n_checkpoints: int,
+    is_timed: bool = True,
 ) -> ObservedTrial:
     """Return what is known of a trial.
 
@@ -80,15 +79,25 @@ def observe_trial(
         record: Its user attributes.
         cell: What is searched.
         n_checkpoints: Looks of a whole training.
+        is_timed: See :func:`read_pool`.
     """
     configuration = record[CONFIGURATION]
     start = Seen(checkpoint=0, quality=None, structure=record.get(UNTRAINED))
     looks = [_look(point, configuration, cell, n_checkpoints) for point in record.get(CURVE, [])]
+    measured_s = {
+        Serving(*entry["serving"]): float(entry["measured_s"]) for entry in record.get(SERVED, [])
+    }
+    export_s = record.get(EXPORT_S)
+    if not is_timed:
+        looks = [replace(look, spent_s=2.0 ** (look.checkpoint - n_checkpoints)) for look in looks]
+        measured_s = dict.fromkeys(measured_s, 0.1)
+        export_s = None if export_s is None else 0.0
     return ObservedTrial(
         number,
-        cell.params.space.place(configuration),
         (start, *looks),
         load_served(record.get(SERVED, [])),
+        export_s=export_s,
+        measured_s=measured_s,
     )
 
 
@@ -100,18 +109,19 @@ def steps_ratio(
     return n_units / split_training(n_units, n_checkpoints)[checkpoint - 1]
 
 
-def dump_served(served: Mapping[Serving, Mapping[str, float]]) -> list[dict[str, Any]]:
+def dump_served(
+    served: Mapping[Serving, Mapping[str, float]], measured_s: Mapping[Serving, float]
+) -> list[dict[str, Any]]:
     """Turn measured metrics by serving configuration into JSON."""
-    return [{"serving": list(serving), "metrics": dict(m)} for serving, m in served.items()]
+    return [
+        {"serving": list(s), "metrics": dict(m), "measured_s": measured_s[s]}
+        for s, m in served.items()
+    ]
 
 
 def load_served(document: Sequence[Mapping[str, Any]]) -> dict[Serving, Mapping[str, float]]:
     """Read back what :func:`dump_served` wrote."""
-    return {
-        (str(runtime), int(n_threads), str(device)): entry["metrics"]
-        for entry in document
-        for runtime, n_threads, device in [entry["serving"]]
-    }
+    return {Serving(*entry["serving"]): entry["metrics"] for entry in document}
 
 
 def _look(
@@ -126,4 +136,5 @@ def _look(
         ),
         fit=project_fit(point, ratio=ratio),
         quality_error=cell.quality.scaled_error(point["quality_raw"], cell.validation.class_counts),
+        spent_s=point["fit_cpu_s"] + point["validate_cpu_s"],
     )

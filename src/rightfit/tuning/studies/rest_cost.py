@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.studies.live_pool import steps_ratio
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell
 
 
 @dataclass(frozen=True)

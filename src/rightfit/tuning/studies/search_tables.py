@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 import polars as pl
@@ -11,13 +11,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.quality import QualityMetric
 from rightfit.tuning.search.budget import finished_trials
+from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit.tuning.studies.rest_cost import estimate_rest_s, usual_costs
 from rightfit.tuning.studies.study_store import STOP_REASON
-from rightfit.tuning.studies.trial_attributes import ASKED_BY, AUDITED, STOP_CHECKPOINT, VOTES
-
-if TYPE_CHECKING:
-    from rightfit.tuning.search.search import Cell
+from rightfit.tuning.studies.trial_attributes import ASKED_BY, STOP_CHECKPOINT, STOPPED_BY
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -31,8 +29,7 @@ _TRIAL_SCHEMA: dict[str, Any] = {
     "state": pl.String,
     "stop_checkpoint": pl.Int64,
     "stop_reason": pl.String,
-    "votes": pl.String,
-    "is_audited": pl.Boolean,
+    "stopped_by": pl.String,
     "params": pl.String,
     "quality": pl.Float64,
     "quality_raw": pl.Float64,
@@ -58,9 +55,8 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
 
     ``quality`` and the fit metrics of a stopped trial are those at its last checkpoint.
     ``application`` is who asked for the trial; null where a sampler drew it for nobody in
-    particular. ``votes`` is JSON: by application the rule, metric, amount and text by which it let
-    go. ``is_audited``: a stop was decided and not carried out. ``saved_s`` estimates what finishing
-    a stopped trial would have cost.
+    particular; ``stopped_by`` is who let a stopped one go last. ``saved_s`` estimates what
+    finishing a stopped trial would have cost.
     """
     finished = finished_trials(study)
     usual = usual_costs(finished)
@@ -88,15 +84,13 @@ def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:
     curve = attributes.get("curve", [])
     last = curve[-1] if curve else {}
     raw = last.get("quality_raw")
-    votes = attributes.get(VOTES)
     return {
         "number": trial.number,
         "application": attributes.get(ASKED_BY),
         "state": STATES[trial.state],
         "stop_checkpoint": attributes.get(STOP_CHECKPOINT),
         "stop_reason": attributes.get(STOP_REASON),
-        "votes": None if votes is None else json.dumps(votes),
-        "is_audited": AUDITED in attributes,
+        "stopped_by": attributes.get(STOPPED_BY),
         "params": json.dumps(attributes.get("configuration", trial.params)),
         "quality": None if raw is None else quality.scale(raw),
         "quality_raw": raw,

@@ -1,14 +1,23 @@
-"""What a search has seen of its trials: the only thing that stopping rules may look at."""
+"""What a search has seen of its trials: the only thing that decides what goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rightfit.profiling.metrics import METRICS
 
 Structure = Mapping[str, float]
-Serving = tuple[str, int, str]  # runtime, threads, device
+
+
+class Serving(NamedTuple):
+    """How a model is served."""
+
+    runtime: str
+    n_threads: int
+    device: str
+
 
 # What serving costs: quality counts as validated in the search, fit metrics as of training.
 SERVED_COLUMNS = tuple(
@@ -26,9 +35,10 @@ class Seen:
         checkpoint: 0 before any training, then 1 to the last.
         quality: Scaled validation quality in [0, 1]; ``None`` before training.
         structure: Counts of the finished model as projected from here; ``None`` while unknown.
-        fit: Fit metrics so far by column.
+        fit: Fit metrics by column, projected to the end of the training.
         quality_error: Standard error of the quality, because it was validated on few rows; 0
             where it counts as the truth.
+        spent_s: CPU seconds of training and validating up to here.
     """
 
     checkpoint: int
@@ -36,6 +46,7 @@ class Seen:
     structure: Structure | None
     fit: Mapping[str, float | None] = field(default_factory=dict)
     quality_error: float = 0.0
+    spent_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,16 +55,21 @@ class ObservedTrial:
 
     Args:
         number: Its number.
-        place: Its hyper-parameters on the unit cube, see ``Space.place``.
-        looks: What was seen at each checkpoint, first to last.
-        served: Measured metrics of the finished model by serving configuration; empty for a
-            trial that was stopped.
+        looks: What was seen at each checkpoint, from before the training to the latest.
+        served: Measured metrics of the finished model by serving configuration.
+        export_s: CPU seconds of writing and exporting the finished model; ``None`` before.
+        measured_s: Seconds of measuring by serving configuration.
+        is_free: Whether it may go on now: neither over nor in another worker's hands.
+        is_in_memory: Whether its training can go on where it paused; if not, it starts anew.
     """
 
     number: int
-    place: tuple[float, ...]
     looks: tuple[Seen, ...]
     served: Mapping[Serving, Mapping[str, float]] = field(default_factory=dict)
+    export_s: float | None = None
+    measured_s: Mapping[Serving, float] = field(default_factory=dict)
+    is_free: bool = True
+    is_in_memory: bool = True
 
     @property
     def last(self) -> Seen:
@@ -78,9 +94,9 @@ class Pool:
     trials: Sequence[ObservedTrial]
     n_checkpoints: int
 
-    def finished(self) -> list[ObservedTrial]:
-        """Return the trials trained to the end."""
-        return [t for t in self.trials if len(t.qualities) == self.n_checkpoints]
+    def is_trained(self, trial: ObservedTrial) -> bool:
+        """Tell whether a trial was trained to the end."""
+        return len(trial.qualities) == self.n_checkpoints
 
     def measured(self) -> list[ObservedTrial]:
         """Return the trials of which something was measured."""

@@ -1,0 +1,112 @@
+"""What a search does next: train a trial to its next look, measure a trained one, or end.
+
+Everything that could go on is compared at once, for all applications together. A step promises an
+application the utility by which its trial may beat everything else that the application has in
+sight (expected improvement: Mockus 1975; among paused trials: Swersky, Snoek and Adams 2014). The
+step that promises any application the most for its cost comes first; costs count with an exponent
+below 1, since a step's promise is only fulfilled at the end of the training (cost cooling: Lee et
+al. 2020). The search ends when no step promises enough (cost-aware stopping: Xie et al. 2025);
+then every application's favourite is trained and measured, so that what is chosen was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.ranking.applications.applications import Application
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.outlook import Outlook, PausingParams, Step
+from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.pausing.quality_projection import project_quality
+from rightfit.tuning.pausing.serving_costs import ServingCosts
+from rightfit.tuning.pausing.standing import QUALITY, THREADS, forecast, stand
+
+
+@dataclass
+class PausingRule:
+    """Decides what a search does next.
+
+    Args:
+        applications: Who will choose.
+        params: How much a step must promise.
+        servings: Serving configurations that may be measured.
+        prior: What earlier searches taught.
+        known_quality: Best quality known for the dataset from elsewhere, such as its other
+            families; -inf for none. Limits relative to the best quality count from it.
+    """
+
+    applications: Mapping[str, Application]
+    params: PausingParams
+    servings: Sequence[Serving]
+    prior: Prior
+    known_quality: float
+    _costs: ServingCosts = field(init=False)
+    _learnt: object = None
+    _predicted: dict[tuple[int, int, Serving, str], tuple[float, float]] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        self._costs = ServingCosts(self.prior.lines)
+        needed = {m for app in self.applications.values() for m in app.needed_metrics()}
+        self._metrics = sorted(m for m in needed if m in METRICS_BY_COLUMN or m == THREADS)
+        self._metrics = [m for m in self._metrics if m != QUALITY]
+
+    def choose(
+        self, pool: Pool, *, affordable_s: float = np.inf, measurable_s: float = np.inf
+    ) -> Step | None:
+        """Return the next step; ``None`` once the search is over.
+
+        Args:
+            pool: All trials. Those without a look are no concern of this rule: whoever asks for
+                configurations trains each to its first look.
+            affordable_s: What a step may take at most.
+            measurable_s: What a measurement may take at most.
+        """
+        outlook = self.survey(pool)
+        if outlook is None:
+            return None
+        explorable_s = affordable_s - outlook.reserve_s()
+
+        def fits(step: Step) -> bool:
+            is_measuring = step.serving is not None
+            return step.cost_s <= (
+                min(explorable_s, measurable_s) if is_measuring else explorable_s
+            )
+
+        best = max(filter(fits, outlook.steps()), key=outlook.worth, default=None)
+        if best is not None and outlook.worth(best) >= self.params.min_gain:
+            return best
+        return next(outlook.finishing(affordable_s), None)
+
+    def survey(self, pool: Pool) -> Outlook | None:
+        """Return how all trials stand; ``None`` before any has been looked at."""
+        seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
+        if not seen.trials:
+            return None
+        measured = seen.measured()
+        learnt = [(trial.number, len(trial.served)) for trial in measured]
+        if learnt != self._learnt:
+            self._costs.learn(measured)
+            self._learnt = learnt
+            self._predicted.clear()
+        known = forecast(
+            seen.trials,
+            project_quality(seen, self.prior.quality),
+            self._metrics,
+            self._predict,
+            servings=self.servings,
+            known_quality=self.known_quality,
+        )
+        standings = {name: stand(known, app) for name, app in self.applications.items()}
+        return Outlook(seen, self.servings, standings, known.is_measured, self.params)
+
+    def _predict(self, trial: ObservedTrial, serving: Serving, metric: str) -> tuple[float, float]:
+        key = (trial.number, trial.last.checkpoint, serving, metric)
+        if key not in self._predicted:
+            self._predicted[key] = self._costs.predict(trial.last.structure, serving, metric)
+        return self._predicted[key]

@@ -1,0 +1,234 @@
+"""How all trials of a search stand with all applications, and what each step would promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.standing import Standing
+
+Floats = npt.NDArray[np.float64]
+
+GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
+
+
+class PausingParams(BaseModel):
+    """How much a step must promise (``params:training.pausing``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_gain: float = Field(ge=0)  # utility that must be promised for the cost of a whole trial
+    cost_exponent: float = Field(gt=0, le=1)
+    hopeless_chance: float = Field(ge=0, lt=1)  # of keeping all limits, below which nobody steers
+    hopeless_after: int = Field(ge=1)  # trials that were looked at before that is said
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    Args:
+        number: The trial's number.
+        serving: How to serve it while measuring; ``None`` to train it to its next look.
+        application: Which application is promised the most.
+        gain: Utility promised.
+        cost_s: What it will take.
+    """
+
+    number: int
+    serving: Serving | None
+    application: str
+    gain: float
+    cost_s: float
+
+
+@dataclass
+class Outlook:
+    """How the trials of a search stand with all applications.
+
+    Args:
+        pool: Trials with at least one look.
+        servings: Serving configurations.
+        standings: By application.
+        is_measured: Shape (n_trials, n_servings).
+        params: The rule's.
+    """
+
+    pool: Pool
+    servings: Sequence[Serving]
+    standings: Mapping[str, Standing]
+    is_measured: npt.NDArray[np.bool_]
+    params: PausingParams
+
+    def __post_init__(self) -> None:
+        self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
+        self._train_s, self._rest_s, self._whole_s = _predict_training(self.pool)
+
+    def hopeless(self) -> set[str]:
+        """Return the applications that no trial is likely to satisfy: they steer no more."""
+        if len(self.pool.trials) < self.params.hopeless_after:
+            return set()
+        limit = self.params.hopeless_chance
+        return {name for name, standing in self.standings.items() if standing.chance < limit}
+
+    def worth(self, step: Step) -> float:
+        """Return what a step promises for its cost."""
+        share = max(step.cost_s / self._whole_s, 1e-6)
+        return float(step.gain / share**self.params.cost_exponent)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield everything that could be done, for the application it promises the most."""
+        gains = {
+            name: self._gain(standing)
+            for name, standing in self.standings.items()
+            if name not in self.hopeless()
+        }
+        for row, trial in enumerate(self.pool.trials):
+            if not trial.is_free or not gains:
+                continue
+            if not self._is_trained[row]:
+                name = max(gains, key=lambda n: gains[n][row].max())
+                yield self._step(row, None, name, float(gains[name][row].max()))
+                continue
+            for column in np.flatnonzero(~self.is_measured[row]):
+                name = max(gains, key=lambda n: gains[n][row, column])
+                yield self._step(row, int(column), name, float(gains[name][row, column]))
+
+    def favourites(self) -> dict[str, tuple[int, int]]:
+        """Return the place of the trial and serving configuration that each expects most of."""
+        hopeless = self.hopeless()
+        found = {}
+        for name, standing in self.standings.items():
+            expected = standing.draws.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
+            row, column = np.unravel_index(int(expected.argmax()), expected.shape)
+            if name not in hopeless and expected[row, column] > 0:
+                found[name] = (int(row), int(column))
+        return found
+
+    def reserve_s(self) -> float:
+        """Return what it takes to train and measure every application's favourite."""
+        places = set(self.favourites().values())
+        training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
+        return float(training_s) + sum(
+            self._measuring_s(self.pool.trials[row], self.servings[column])
+            for row, column in places
+            if not self.is_measured[row, column]
+        )
+
+    def finishing(self, affordable_s: float) -> Iterator[Step]:
+        """Yield what is left to do for each application's favourite.
+
+        A training is only gone on with if it can be finished; but one must be, if only as the
+        nearest miss.
+        """
+        for name, (row, column) in self.favourites().items():
+            trial = self.pool.trials[row]
+            if not trial.is_free or self.is_measured[row, column]:
+                continue
+            if self._is_trained[row]:
+                step = self._step(row, column, name, 0.0)
+                if step.cost_s <= affordable_s:
+                    yield step
+            elif self._rest_s[row] <= affordable_s:
+                yield self._step(row, None, name, 0.0)
+        if not self._is_trained.any():
+            qualities = [trial.qualities[-1] for trial in self.pool.trials]
+            order = sorted(
+                (row for row, trial in enumerate(self.pool.trials) if trial.is_free),
+                key=lambda row: (max(self._rest_s[row] - affordable_s, 0.0), -qualities[row]),
+            )
+            yield from (self._step(row, None, "", 0.0) for row in order)
+
+    def appraise(self, number: int, application: str) -> float:
+        """Return a trial's expected utility to an application, or how far it is from feasible.
+
+        Returns:
+            A utility in [0, 1] for what may be feasible; else less than 0 by the share by which it
+            breaks limits, so that any two trials are ordered.
+        """
+        row, standing = self._row(number), self.standings[application]
+        expected = float(standing.draws[row].mean(axis=1).max())
+        return expected if expected > 0 else -min(float(standing.excess[row].min()), 1e9)
+
+    def explain(self, number: int) -> tuple[str, str]:
+        """Return which application would let a paused trial go last, and why it does not go on."""
+        row = self._row(number)
+        step = next((s for s in self.steps() if s.number == number), None)
+        if step is None:
+            return "", "no application is likely to be satisfied by any trial"
+        share = step.cost_s / self._whole_s
+        promise = (
+            f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to "
+            f"gain {step.gain:.4f} of utility for {share:.2f} of a trial's cost"
+        )
+        if self.worth(step) >= self.params.min_gain:
+            return step.application, f"{promise}, but the budget was spent"
+        return step.application, f"{promise}, which is too little"
+
+    def _row(self, number: int) -> int:
+        return next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
+
+    def _gain(self, standing: Standing) -> Floats:
+        """Return by how much each trial and serving configuration may beat all others.
+
+        A trial in training competes with its serving configurations together.
+        """
+        draws = standing.draws
+        whole = draws.max(axis=1, keepdims=True)
+        draws = np.where(self._is_trained[:, None, None], draws, whole)
+        expected = draws.mean(axis=2)
+        rivals = expected.copy()
+        rivals[~self._is_trained, 1:] = -1.0
+        order = np.argsort(-rivals, axis=None, kind="stable")
+        row, column = np.unravel_index(int(order[0]), rivals.shape)
+        runner_up = rivals.flat[order[1]] if len(order) > 1 else 0.0
+        best = np.full(rivals.shape, rivals[row, column])
+        best[row, column if self._is_trained[row] else slice(None)] = max(runner_up, 0.0)
+        gain: Floats = np.maximum(draws - best[:, :, None], 0.0).mean(axis=2)
+        return gain
+
+    def _step(self, row: int, column: int | None, application: str, gain: float) -> Step:
+        trial = self.pool.trials[row]
+        if column is None:
+            return Step(trial.number, None, application, gain, float(self._train_s[row]))
+        serving = self.servings[column]
+        return Step(trial.number, serving, application, gain, self._measuring_s(trial, serving))
+
+    def _measuring_s(self, trial: ObservedTrial, serving: Serving) -> float:
+        seconds = [t.measured_s[serving] for t in self.pool.trials if serving in t.measured_s]
+        if not seconds:
+            seconds = [s for t in self.pool.trials for s in t.measured_s.values()]
+        exports = [t.export_s for t in self.pool.trials if t.export_s is not None]
+        export_s = fmean(exports) if exports and trial.export_s is None else 0.0
+        return export_s + (fmean(seconds) if seconds else 0.0)
+
+
+def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:
+    """Predict CPU seconds: of each trial's next look and of its rest, and of a usual whole trial.
+
+    A trial that is not in memory has to be trained anew up to where it was.
+    """
+    steps: list[list[float]] = [[] for _ in range(pool.n_checkpoints)]
+    for trial in pool.trials:
+        for before, after in zip(trial.looks[1:], trial.looks[2:], strict=False):
+            if before.spent_s > 0:
+                steps[before.checkpoint].append(after.spent_s / before.spent_s - 1.0)
+    growth = [(GROWTH_WEIGHT + sum(seen)) / (GROWTH_WEIGHT + len(seen)) for seen in steps]
+    following, rest, whole = [], [], []
+    for trial in pool.trials:
+        spent_s, reached = trial.last.spent_s, trial.last.checkpoint
+        ahead = [1.0 + growth[step] for step in range(reached, pool.n_checkpoints)]
+        again_s = 0.0 if trial.is_in_memory or not ahead else spent_s
+        whole.append(spent_s * float(np.prod(ahead)))
+        rest.append(whole[-1] - spent_s + again_s)
+        following.append(spent_s * growth[reached] + again_s if ahead else 0.0)
+    ends = [t.export_s or 0.0 for t in pool.trials if t.measured_s]
+    seconds = [s for t in pool.trials for s in t.measured_s.values()]
+    usual_s = fmean(whole) + (fmean(ends) + fmean(seconds) if seconds else 0.0)
+    return np.array(following), np.array(rest), max(usual_s, 1e-9)

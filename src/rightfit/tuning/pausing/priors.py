@@ -1,0 +1,69 @@
+"""What earlier searches taught: how quality rises from look to look, and what structures cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from rightfit.tuning.pausing.observed import Pool, Serving
+from rightfit.tuning.pausing.quality_projection import (
+    UNKNOWN_QUALITY,
+    QualityPrior,
+    StepPrior,
+    learn_quality_prior,
+)
+from rightfit.tuning.pausing.serving_costs import CostLine, Lines, learn_lines
+
+SHIPPED = "shipped_priors.json"
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known before a search.
+
+    Args:
+        quality: How quality rises.
+        lines: What structures cost, by serving configuration and metric.
+    """
+
+    quality: QualityPrior = UNKNOWN_QUALITY
+    lines: Lines = field(default_factory=dict)
+
+
+def learn_prior(searches: Sequence[Pool]) -> Prior:
+    """Learn from searches of the same family in which every trial was trained to the end."""
+    if not searches:
+        return Prior()
+    curves = [np.array([trial.qualities for trial in search.trials]) for search in searches]
+    measured = [trial for search in searches for trial in search.measured()]
+    return Prior(learn_quality_prior(curves), learn_lines(measured))
+
+
+def dump_priors(priors: Mapping[str, Prior]) -> str:
+    """Turn priors by family into JSON."""
+    rows = {
+        family: {
+            "quality": prior.quality,
+            "lines": [[serving, metric, line] for (serving, metric), line in prior.lines.items()],
+        }
+        for family, prior in priors.items()
+    }
+    return TypeAdapter(object).dump_json(rows).decode()
+
+
+def read_shipped_prior(family: str) -> Prior:
+    """Return what the recordings of this project taught of a family; else what is usual."""
+    document = json.loads(files(__package__).joinpath(SHIPPED).read_text())
+    name = family.removeprefix("rightfit.families.")
+    if name not in document:
+        return Prior()
+    row = document[name]
+    lines = {
+        (Serving(*serving), str(metric)): CostLine(**line) for serving, metric, line in row["lines"]
+    }
+    return Prior(tuple(StepPrior(**step) for step in row["quality"]), lines)

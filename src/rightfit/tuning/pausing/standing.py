@@ -1,0 +1,204 @@
+"""How the trials of a search stand with one application: what each could be worth to it.
+
+A trial in training is uncertain in its quality, a trained one in what it will cost to serve, a
+measured one in nothing. Each uncertainty is a fixed set of quantiles, so nothing is drawn at
+random. The quantiles have heavy tails (Student's t): searches surprise more often than a normal
+distribution says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri, stdtrit
+
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
+from rightfit.ranking.applications.utility import compute_utility
+from rightfit.tuning.pausing.observed import ObservedTrial, Serving
+
+Floats = npt.NDArray[np.float64]
+
+QUALITY = "quality"
+THREADS = "n_threads"
+N_QUANTILES = 25
+# Chosen on 2026-11-25 on benchmarks/recorded and six of the foreign datasets, see the docs.
+DEGREES_OF_FREEDOM = 3.0
+WIDTH = 1.25  # in standard deviations of what was seen to happen
+
+LEVELS: Floats = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+SURPRISES: Floats = WIDTH * stdtrit(DEGREES_OF_FREEDOM, LEVELS)  # of what training comes to
+ERRORS: Floats = ndtri(LEVELS)  # of what a model costs
+
+Predict = Callable[[ObservedTrial, Serving, str], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is known of the final profiles of all trials.
+
+    Args:
+        quality: Quantiles of the quality, shape (n_trials, 1, N_QUANTILES).
+        quality_error: Standard error of a validated quality, shape (n_trials, 1, 1).
+        metrics: Quantiles of the other metrics, shape (n_trials, n_servings, N_QUANTILES); NaN
+            where something can't be measured.
+        bounds: The same metrics as limits see them. A limit that a trial in training breaks by no
+            more than the error of its prediction counts as kept.
+        is_measured: Shape (n_trials, n_servings).
+        best_quality: Highest quality expected or known.
+    """
+
+    quality: Floats
+    quality_error: Floats
+    metrics: Mapping[str, Floats]
+    bounds: Mapping[str, Floats]
+    is_measured: npt.NDArray[np.bool_]
+    best_quality: float
+
+
+class Miss(NamedTuple):
+    """How a trial misses a limit: its place, the metric, the value expected, and the limit."""
+
+    row: int
+    metric: str
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What each trial could be worth to one application.
+
+    Args:
+        draws: Utility at each quantile, 0 where a limit is broken; shape (n_trials, n_servings,
+            N_QUANTILES).
+        chance: Largest share of quantiles at which a trial keeps all limits.
+        excess: Sum of the shares by which limits are broken at the median, shape (n_trials,
+            n_servings).
+        nearest: The trial that breaks them by the least; ``None`` where one keeps all of them or
+            nothing is known.
+    """
+
+    draws: Floats
+    chance: float
+    excess: Floats
+    nearest: Miss | None
+
+
+def forecast(
+    trials: Sequence[ObservedTrial],
+    quality: tuple[Floats, Floats],
+    metrics: Sequence[str],
+    predict: Predict,
+    *,
+    servings: Sequence[Serving],
+    known_quality: float,
+) -> Forecast:
+    """Collect what is known of all trials.
+
+    Args:
+        trials: Each with at least one look at its training.
+        quality: Expected final quality and its standard deviation, of each trial.
+        metrics: All that applications need, without the quality.
+        predict: Returns a served metric of a finished trial, and the error of its logarithm.
+        servings: Serving configurations.
+        known_quality: Best quality known from elsewhere; -inf for none.
+    """
+    expected, spread = quality
+    shape = (len(trials), len(servings))
+    is_measured = np.zeros(shape, dtype=bool)
+    values = {metric: np.full(shape, np.nan) for metric in metrics}
+    errors = {metric: np.zeros(shape) for metric in metrics}
+    for row, trial in enumerate(trials):
+        for column, serving in enumerate(servings):
+            served = trial.served.get(serving)
+            is_measured[row, column] = served is not None
+            for metric in metrics:
+                if metric == THREADS:
+                    value, error = float(serving.n_threads), 0.0
+                elif metric in trial.last.fit:
+                    value, error = trial.last.fit[metric] or np.nan, 0.0
+                elif served is not None:
+                    value, error = served.get(metric, np.nan), 0.0
+                else:
+                    value, error = predict(trial, serving, metric)
+                values[metric][row, column], errors[metric][row, column] = value, error
+    is_trained = (spread == 0)[:, None, None]
+    luck = np.where(is_trained, ERRORS, 0.0)
+    kindness = np.where(is_trained, ERRORS, 1.0)
+    signs = {m: -1.0 if m == THREADS or _is_lower_better(m) else 1.0 for m in metrics}
+    return Forecast(
+        expected[:, None, None] + spread[:, None, None] * SURPRISES,
+        np.array([trial.last.quality_error for trial in trials])[:, None, None],
+        {
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * luck)
+            for m, v in values.items()
+        },
+        {
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * kindness)
+            for m, v in values.items()
+        },
+        is_measured,
+        max(float(expected.max()), known_quality),
+    )
+
+
+def stand(known: Forecast, application: Application) -> Standing:
+    """Compute what each trial could be worth to an application."""
+    best = {QUALITY: np.asarray(known.best_quality), "quality_raw": np.asarray(-np.inf)}
+    limits = resolve_limits(application, best)
+    utility = compute_utility({QUALITY: known.quality, **known.metrics}, application)
+    shape = known.is_measured.shape
+    kept = np.broadcast_to(~np.isnan(utility), (*shape, N_QUANTILES)).copy()
+    failing: list[tuple[Limit, Floats]] = []
+    for limit in limits:
+        is_quality = limit.metric == QUALITY
+        kept &= (
+            measure_excess(known.quality if is_quality else known.bounds[limit.metric], limit) == 0
+        )
+        values = known.quality if is_quality else known.metrics[limit.metric]
+        failing.append((limit, np.broadcast_to(values, kept.shape)))
+    chance = kept.mean(axis=2).max(axis=1)
+    draws = np.where(kept, utility, 0.0)
+    for limit in limits:
+        if limit.metric == QUALITY:
+            draws = draws * _chance_to_keep(limit, known.quality, known.quality_error)
+    excess, nearest = _find_nearest(failing, shape)
+    return Standing(draws, float(chance.max()), excess, nearest)
+
+
+def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:
+    """Return the probability that a validated quality keeps its limit on other rows."""
+    room = quality - limit.bound if limit.is_floor else limit.bound - quality
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance: Floats = np.where(error > 0, ndtr(room / error), 1.0)
+    return chance
+
+
+def _find_nearest(
+    failing: list[tuple[Limit, Floats]], shape: tuple[int, ...]
+) -> tuple[Floats, Miss | None]:
+    """Return by how much limits are broken at the median, and the trial that does so least."""
+    middle = N_QUANTILES // 2
+    shares = [
+        measure_excess(values[:, :, middle], limit) / (abs(float(limit.bound)) or 1.0)
+        for limit, values in failing
+    ]
+    total = np.zeros(shape) + sum(shares)
+    total = np.where(np.isnan(total), np.inf, total)
+    row, column = np.unravel_index(int(np.argmin(total)), total.shape)
+    if not 0 < total[row, column] < np.inf:
+        return total, None
+    worst = int(np.argmax([share[row, column] for share in shares]))
+    limit, values = failing[worst]
+    bound = float(limit.bound)
+    return total, Miss(int(row), limit.metric, float(values[row, column, middle]), bound)
+
+
+def _is_lower_better(metric: str) -> bool:
+    return metric in METRICS_BY_COLUMN and METRICS_BY_COLUMN[metric].better == "lower"

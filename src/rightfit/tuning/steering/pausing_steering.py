@@ -1,0 +1,322 @@
+"""The pausing search live: one pool of trials in Optuna's study, shared by all workers.
+
+Each configuration is asked for by one application in turn, from a study of its own in which every
+trial so far is scored as that application sees it. All of them get their first look; then the
+pausing rule says which trial goes on to its next look, and which trained model is measured how.
+Between two steps a trial belongs to nobody. Its training waits in the memory of the worker that
+last went on with it; elsewhere it starts anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import fmean
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.families.bundle import read_bundle
+from rightfit.families.registry import get_family
+from rightfit.tuning.pausing.observed import Pool
+from rightfit.tuning.pausing.outlook import Outlook, Step
+from rightfit.tuning.search.budget import Budget, is_finished, spent_cpu_s
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.claims import PAUSED, is_paused
+from rightfit.tuning.search.learning_curve import Look, follow_training
+from rightfit.tuning.search.samplers import make_sampler
+from rightfit.tuning.search.trial import (
+    TRIAL_FAULTS,
+    describe_fault,
+    keep_model,
+    resource_at,
+    warn_taken,
+)
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.steering.short_measuring import ShortBench, open_short_bench
+from rightfit.tuning.studies.live_pool import dump_served, observe_trial, read_pool
+from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
+from rightfit.tuning.studies.trial_attributes import (
+    COMPUTE_S,
+    CONFIGURATION,
+    CURVE,
+    DECIDING_S,
+    EXPORT_S,
+    MEASURING_S,
+    SERVED,
+    SPANS,
+    STOP_CHECKPOINT,
+    STOPPED_BY,
+    UNTRAINED,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A configuration to try.
+
+    Args:
+        params: Values of the searched hyper-parameters.
+        asked_by: Application that asks for it; ``None`` for nobody in particular.
+    """
+
+    params: dict[str, Any]
+    asked_by: str | None
+
+
+class PausingSteering:
+    """Steers a search by what its trials promise to all applications.
+
+    Args:
+        cell: What is searched.
+        settings: Sampler, seeds and checkpoints.
+        demand: What the applications ask for.
+        store: Where the study and its bundles are kept.
+        bench: Measures trained models.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        settings: SearchSettings,
+        demand: Demand,
+        store: StudyStore,
+        bench: ShortBench,
+    ) -> None:
+        self.cell = cell
+        self.settings = settings
+        self.demand = demand
+        self.rule = demand.make_rule()
+        self._store = store
+        self._bench = bench
+        self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
+        self._trainings: OrderedDict[int, tuple[Iterator[Look], float]] = OrderedDict()
+        self._deciding_s = 0.0
+
+    def propose(self, study: optuna.Study, draw: int) -> Proposal | None:
+        """Return the configuration of a draw; ``None`` to leave it to the sampler.
+
+        Args:
+            study: The search.
+            draw: The configuration's place in the search, from 0.
+        """
+        if self.settings.sampler != "tpe" or draw < self.settings.n_startup_trials:
+            return None
+        trials = study.get_trials(deepcopy=False)
+        outlook = self.rule.survey(self._read(trials))
+        if outlook is None:
+            return None
+        names = [n for n in self.demand.applications.root if n not in outlook.hopeless()]
+        names = names or list(self.demand.applications.root)
+        name = names[draw % len(names)]
+        asked = self._score(trials, outlook, name, draw).ask()
+        self.cell.params.suggest(asked)
+        return Proposal(asked.params, asked_by=name)
+
+    def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
+        """See :class:`rightfit.tuning.search.claims.Plan`.
+
+        First looks get a share of the budget; one that would overrun it is not begun.
+        """
+        begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
+        firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
+        if not firsts:
+            return True
+        first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
+        if self.settings.budget_cpu_s is not None:
+            allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
+            if first_s * (len(begun) + 1) > allowed_s:
+                return False
+        return first_s <= self._budget.left_s(begun, now=datetime.now())
+
+    def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
+        """See :class:`rightfit.tuning.search.claims.Plan`."""
+        started_ns = time.process_time_ns()
+        begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
+        left_s = self._budget.left_s(begun, now=datetime.now())
+        measuring_s = sum(t.user_attrs.get(MEASURING_S, 0.0) for t in begun)
+        share = self.demand.measuring_share
+        spent_s = self.settings.budget_cpu_s or spent_cpu_s(begun)
+        step = self.rule.choose(
+            self._read(trials),
+            affordable_s=left_s if self.demand.is_timed else math.inf,
+            measurable_s=share * spent_s - measuring_s if self.demand.is_timed else math.inf,
+        )
+        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
+        return step
+
+    def settle(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        """See :class:`rightfit.tuning.search.claims.Plan`."""
+        outlook = self.rule.survey(self._read(trials))
+        for trial in trials:
+            if trial.state != TrialState.RUNNING or not is_paused(trial) or outlook is None:
+                continue
+            curve = trial.user_attrs[CURVE]
+            ended = optuna.Trial(study, trial._trial_id)
+            if len(curve) == self.settings.n_checkpoints:
+                study.tell(ended, curve[-1]["quality_raw"])
+                continue
+            name, reason = outlook.explain(trial.number)
+            ended.set_user_attr(STOP_REASON, f"pausing: {reason}")
+            ended.set_user_attr(STOPPED_BY, name)
+            ended.set_user_attr(STOP_CHECKPOINT, len(curve))
+            study.tell(ended, state=TrialState.PRUNED)
+        self._trainings.clear()
+
+    def work(self, trial: optuna.Trial, step: Step | None) -> None:
+        """Go one step on with a trial and pause it.
+
+        Args:
+            trial: Claimed by this worker.
+            step: What to do; ``None`` for a new trial's first look.
+        """
+        started, started_ns = time.time(), time.process_time_ns()
+        notes: dict[str, Any] = {}
+        look, measuring_s = None, 0.0
+        try:
+            try:
+                if step is not None and step.serving is not None:
+                    measuring_s = self._measure(trial, step, notes)
+                else:
+                    look = self._train(trial, notes)
+            except TRIAL_FAULTS as err:
+                self._trainings.pop(trial.number, None)
+                logger.warning("%s: trial %d failed: %s", self.cell.name, trial.number, err)
+                notes[STOP_REASON] = describe_fault(err)
+            had = trial.user_attrs
+            own_s = (time.process_time_ns() - started_ns) / 1e9
+            notes[COMPUTE_S] = had.get(COMPUTE_S, 0.0) + own_s + measuring_s
+            notes[MEASURING_S] = had.get(MEASURING_S, 0.0) + measuring_s
+            notes[DECIDING_S] = had.get(DECIDING_S, 0.0) + self._deciding_s
+            notes[SPANS] = [*had.get(SPANS, []), [started, time.time()]]
+            self._deciding_s = 0.0
+            self._pause(trial, look, notes)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            warn_taken(self.cell, trial)
+
+    def _pause(self, trial: optuna.Trial, look: Look | None, notes: dict[str, Any]) -> None:
+        """Write a step down, all of it or nothing."""
+        with self._store.transaction(trial.study.study_name):
+            for name, note in notes.items():
+                trial.set_user_attr(name, note)
+            if STOP_REASON in notes:
+                trial.study.tell(trial, state=TrialState.FAIL)
+                return
+            if look is not None:
+                checkpoint = look.point["checkpoint"]
+                trial.report(look.point["quality_raw"], resource_at(checkpoint))
+            trial.set_user_attr(PAUSED, True)
+
+    def _train(self, trial: optuna.Trial, notes: dict[str, Any]) -> Look:
+        """Train a trial to its next look, anew where its training is not in memory."""
+        attributes = trial.user_attrs
+        configuration = attributes[CONFIGURATION]
+        curve = attributes.get(CURVE, [])
+        if not curve:
+            self._describe_untrained(configuration, notes)
+        training, _ = self._trainings.pop(trial.number, (None, 0.0))
+        n_missing = 1 if training is not None else len(curve) + 1
+        if training is None:
+            training = follow_training(
+                self.cell,
+                configuration,
+                n_checkpoints=self.settings.n_checkpoints,
+                seed=self.settings.seed,
+                n_threads=self.settings.n_threads,
+                device=self.settings.device,
+            )
+        for _ in range(n_missing):
+            look = next(training)
+        notes[CURVE] = [*curve, look.point]
+        if look.point["checkpoint"] == self.settings.n_checkpoints:
+            started_ns = time.process_time_ns()
+            keep_model(trial, look.model, configuration, self.cell, self._store)
+            notes[EXPORT_S] = (time.process_time_ns() - started_ns) / 1e9
+        else:
+            self._keep(trial.number, training, look.kept_mib)
+        return look
+
+    def _keep(self, number: int, training: Iterator[Look], kept_mib: float) -> None:
+        """Keep a paused training, and drop those that waited longest where memory ends."""
+        self._trainings[number] = (training, kept_mib)
+        cap_mib = self.demand.paused_memory_mib
+        while self._trainings and sum(mib for _, mib in self._trainings.values()) > cap_mib:
+            self._trainings.popitem(last=False)
+
+    def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
+        """Measure a trained model in one serving configuration; return the seconds it took."""
+        assert step.serving is not None  # noqa: S101 - the caller asked
+        started_ns = time.process_time_ns()
+        bundle = read_bundle(self._store.bundle_folder(trial.study.study_name, trial.number))
+        metrics, seconds = self._bench.measure(bundle, step.serving)
+        export_s = (time.process_time_ns() - started_ns) / 1e9  # measuring is another process'
+        attributes = trial.user_attrs
+        n_checkpoints = self.settings.n_checkpoints
+        seen = observe_trial(trial.number, attributes, self.cell, n_checkpoints=n_checkpoints)
+        served = {**seen.served, step.serving: metrics}
+        notes[SERVED] = dump_served(served, {**seen.measured_s, step.serving: seconds})
+        notes[EXPORT_S] = attributes.get(EXPORT_S, 0.0) + export_s
+        return seconds
+
+    def _describe_untrained(self, configuration: dict[str, Any], notes: dict[str, Any]) -> None:
+        """Note the structure of the finished model where it is known before any training."""
+        family = get_family(self.cell.family)
+        schema = self.cell.train.schema
+        model = family.build_untrained(configuration, schema, seed=self.settings.seed)
+        if model is not None:
+            notes[UNTRAINED] = family.describe_structure(model)
+
+    def _read(self, trials: Sequence[FrozenTrial]) -> Pool:
+        return read_pool(
+            trials,
+            self.cell,
+            n_checkpoints=self.settings.n_checkpoints,
+            in_memory=self._trainings.keys()
+            if self.demand.is_timed
+            else [t.number for t in trials],
+            is_timed=self.demand.is_timed,
+        )
+
+    def _score(
+        self, trials: Sequence[FrozenTrial], outlook: Outlook, name: str, draw: int
+    ) -> optuna.Study:
+        """Make a study of all trials as one application sees them."""
+        sampler = make_sampler(
+            "tpe",
+            seed=self.settings.seed,
+            draw=draw,
+            n_startup_trials=self.settings.n_startup_trials,
+        )
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        seen = {trial.number for trial in outlook.pool.trials}
+        for trial in trials:
+            if trial.number in seen:
+                value = outlook.appraise(trial.number, name)
+                study.add_trial(_rescore(trial, TrialState.COMPLETE, value))
+            elif trial.state == TrialState.RUNNING and trial.params:
+                study.add_trial(_rescore(trial, TrialState.RUNNING, None))
+        return study
+
+
+@contextmanager
+def open_pausing_steering(
+    cell: Cell, settings: SearchSettings, demand: Demand, store: StudyStore
+) -> Iterator[PausingSteering]:
+    """Make the steering of a search, with a bench to measure on while the block runs."""
+    with open_short_bench(cell, demand) as bench:
+        yield PausingSteering(cell, settings, demand, store, bench)
+
+
+def _rescore(trial: FrozenTrial, state: TrialState, value: float | None) -> FrozenTrial:
+    return create_trial(
+        state=state, value=value, params=trial.params, distributions=trial.distributions
+    )

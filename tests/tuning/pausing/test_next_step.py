@@ -1,0 +1,125 @@
+"""Whatever promises the most for its cost goes on, until nothing promises enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from recordings import ONE, application, pausing_params, recorded_cell
+
+from rightfit.ranking.applications.applications import Application
+from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.priors import Prior
+
+# Large models are good, small ones are not.
+CELL = recorded_cell([0.9, 0.7, 0.88, 0.68, 0.92, 0.72], [200, 10, 190, 12, 210, 11])
+
+
+def seen(number: int, n_looks: int, *, is_measured: bool = False) -> ObservedTrial:
+    trial = CELL.trials[number].trial
+    served = trial.served if is_measured else {}
+    return replace(
+        trial,
+        looks=trial.looks[: n_looks + 1],
+        served=served,
+        measured_s=dict.fromkeys(served, 2.0),
+        export_s=1.0 if served else None,
+    )
+
+
+def make_rule(applications: dict[str, Application], **changes: float) -> PausingRule:
+    return PausingRule(applications, pausing_params(**changes), [ONE], Prior(), -np.inf)
+
+
+def test_the_leader_goes_on_before_the_last() -> None:
+    pool = Pool([seen(number, 1) for number in range(6)], 3)
+
+    step = make_rule({"accuracy": application()}).choose(pool)
+
+    assert step is not None
+    assert (step.number, step.serving) == (4, None)
+
+
+def test_a_trained_leader_is_measured_and_then_the_search_ends() -> None:
+    rule = make_rule({"accuracy": application()}, min_gain=10.0)
+    trials = [seen(number, 1) for number in range(4)]
+
+    trained = rule.choose(Pool([*trials, seen(4, 3)], 3))
+    measured = rule.choose(Pool([*trials, seen(4, 3, is_measured=True)], 3))
+
+    assert trained is not None
+    assert (trained.number, trained.serving) == (4, ONE)
+    assert measured is None
+
+
+def test_a_trial_that_breaks_a_limit_by_its_size_is_left_alone() -> None:
+    known = [seen(number, 3, is_measured=True) for number in (0, 1, 3)]
+    rule = make_rule({"small": application(max_size_mib=5)})
+
+    outlook = rule.survey(Pool([*known, seen(4, 1), seen(5, 1)], 3))
+
+    assert outlook is not None
+    assert outlook.appraise(4, "small") < 0 < outlook.appraise(5, "small")
+    step = rule.choose(Pool([*known, seen(4, 1), seen(5, 1)], 3))
+    assert step is None or step.number == 5
+
+
+def test_an_application_nothing_can_satisfy_steers_no_more_and_names_the_nearest_miss() -> None:
+    known = [seen(number, 3, is_measured=True) for number in (0, 1, 3)]
+    rule = make_rule({"tiny": application(max_size_mib=0.1)})
+    pool = Pool([*known, seen(5, 1)], 3)
+
+    outlook = rule.survey(pool)
+
+    assert outlook is not None
+    assert outlook.hopeless() == {"tiny"}
+    assert outlook.standings["tiny"].nearest == (1, "model_size_mib", 1.0, 0.1)
+    assert rule.choose(pool) is None
+
+
+def test_one_trial_is_finished_even_for_nobody() -> None:
+    rule = make_rule({"good": application(min_quality=1.0)})
+
+    step = rule.choose(Pool([seen(1, 1), seen(3, 1)], 3))
+
+    assert step is not None
+    assert step.number == 1
+
+
+def test_a_step_that_would_overrun_is_not_begun() -> None:
+    rule = make_rule({"accuracy": application()})
+    pool = Pool([seen(1, 3, is_measured=True), seen(4, 2)], 3)
+
+    assert rule.choose(pool) is not None
+    assert rule.choose(pool, affordable_s=0.1) is None
+
+
+def test_a_training_that_is_not_in_memory_costs_more() -> None:
+    rule = make_rule({"accuracy": application()})
+    away = replace(seen(4, 2), is_in_memory=False)
+
+    here, elsewhere = (rule.choose(Pool([seen(1, 1), trial], 3)) for trial in (seen(4, 2), away))
+
+    assert here is not None
+    assert elsewhere is not None
+    assert elsewhere.cost_s == here.cost_s + 2.0
+
+
+def test_a_trial_in_another_workers_hands_is_not_chosen() -> None:
+    rule = make_rule({"accuracy": application()})
+    busy = replace(seen(4, 1), is_free=False)
+
+    step = rule.choose(Pool([seen(1, 1), busy], 3))
+
+    assert step is None or step.number == 1
+
+
+def test_every_paused_trial_has_a_reason() -> None:
+    rule = make_rule({"accuracy": application()})
+    outlook = rule.survey(Pool([seen(1, 1), seen(4, 3, is_measured=True)], 3))
+
+    assert outlook is not None
+    name, reason = outlook.explain(1)
+    assert name == "accuracy"
+    assert reason.startswith("after look 1 accuracy expected to gain")

@@ -1,0 +1,71 @@
+"""The account says what a search spent, what nobody could be given, and what would help."""
+
+from __future__ import annotations
+
+import cells
+import pytest
+from demands import ACCURACY, make_demand, make_point
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from recordings import ONE, application
+
+from rightfit.families.family import TrainingData
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.studies.live_pool import dump_served
+from rightfit.tuning.studies.search_account import account_search
+from rightfit.tuning.studies.trial_attributes import (
+    COMPUTE_S,
+    CONFIGURATION,
+    CURVE,
+    MEASURING_S,
+    SERVED,
+)
+
+
+def ended(number: int, n_looks: int, *, size_mib: float = 1.0) -> FrozenTrial:
+    is_complete = n_looks == 2
+    served = {ONE: {"model_size_mib": size_mib}} if is_complete else {}
+    trial = create_trial(
+        state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
+        value=0.9 if is_complete else None,
+        user_attrs={
+            CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1},
+            CURVE: [make_point(look, 0.7 + look / 10) for look in range(1, n_looks + 1)],
+            SERVED: dump_served(served, dict.fromkeys(served, 1.0)),
+            COMPUTE_S: float(n_looks),
+            MEASURING_S: 0.5 if is_complete else 0.0,
+        },
+    )
+    trial.number = number
+    return trial
+
+
+def test_the_account_names_the_winner_or_the_nearest_miss(blobs: TrainingData) -> None:
+    wants = Applications(ACCURACY | {"tiny": application(max_size_mib=0.5)})
+    trials = [ended(0, 2), ended(1, 1)]
+
+    account = account_search(
+        trials, cells.make_cell(blobs), cells.make_settings(), make_demand(applications=wants)
+    )
+
+    assert account["winner"].to_list() == [0, None]
+    assert account["nearest_miss"][1].startswith("trial 0 comes nearest: model size (MiB) of 1")
+    whole = account.row(0, named=True)
+    assert (whole["n_trials"], whole["n_complete"], whole["n_stopped"]) == (2, 1, 1)
+    assert (whole["spent_s"], whole["measuring_s"]) == (3.0, 0.5)
+    assert whole["saved_s"] > 0
+
+
+@pytest.mark.parametrize(("n_trials", "is_advised"), [(2, False), (48, True)])
+def test_a_search_that_ended_early_says_what_would_help(
+    blobs: TrainingData, n_trials: int, is_advised: bool
+) -> None:
+    settings = cells.make_settings(n_trials=n_trials)
+
+    account = account_search(
+        [ended(0, 2), ended(1, 1)], cells.make_cell(blobs), settings, make_demand()
+    )
+
+    (advice,) = account["advice"].to_list()
+    assert (advice is not None) is is_advised
+    if advice is not None:
+        assert advice.startswith("ended after 2 of 48 configurations and 3 CPU seconds; train on a")
