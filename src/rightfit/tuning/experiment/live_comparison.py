@@ -181,7 +181,9 @@ def _measure(
     with open_short_bench(cell, demand) as bench:
         while (step := rule.choose(Pool(list(trials.values()), pool.n_checkpoints))) is not None:
             assert step.serving is not None  # noqa: S101 - everything is trained
-            bundle = read_bundle(store.bundle_folder(study.study_name, step.number))
+            bundle = read_bundle(
+                store.bundle_folder(study.study_name, step.number), family=cell.family
+            )
             metrics, seconds = bench.measure(bundle, step.serving)
             trial = trials[step.number]
             trials[step.number] = replace(
@@ -208,7 +210,7 @@ def _choose(demand: Demand, pool: Pool) -> dict[str, Winner | None]:
 def _test_quality(
     cell: Cell, test: TrainingData, store: StudyStore, study: optuna.Study, number: int
 ) -> float:
-    bundle = read_bundle(store.bundle_folder(study.study_name, number))
+    bundle = read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
     model = bundle.load_native()
     probabilities = get_family(cell.family).predict_proba(model, test.rows)
     return cell.quality.scale(score(cell.quality.name, test.labels, probabilities))

@@ -256,7 +256,8 @@ class PausingSteering:
         """Measure a trained model in one serving configuration; return the seconds it took."""
         assert step.serving is not None  # noqa: S101 - the caller asked
         started_ns = time.process_time_ns()
-        bundle = read_bundle(self._store.bundle_folder(trial.study.study_name, trial.number))
+        folder = self._store.bundle_folder(trial.study.study_name, trial.number)
+        bundle = read_bundle(folder, family=self.cell.family)
         metrics, seconds = self._bench.measure(bundle, step.serving)
         export_s = (time.process_time_ns() - started_ns) / 1e9  # measuring is another process'
         attributes = trial.user_attrs
