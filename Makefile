@@ -38,7 +38,7 @@ contracts: .venv/.installed ## import directions and circles
 check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
 
 viz: .venv/.installed ## open the pipelines in kedro-viz
-	$(BIN)/kedro viz run
+	$(BIN)/kedro viz run --include-hooks
 
 dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
 	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)

@@ -8,6 +8,7 @@ data folder of their own. Any other line needs an entry in ``ELSEWHERE``.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -35,7 +36,7 @@ AIRFLOW_RUNS = (
 ELSEWHERE = {
     "make perf": "tests/test_end_to_end.py::test_profiles_hold_every_cell_in_both_runtimes",
     "make test": BY_HAND + "it runs these tests",
-    "kedro viz build --include-previews": (
+    "kedro viz build --include-hooks --include-previews": (
         "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
     ),
     "kedro package": "tests/test_packaging.py::test_wheel_runs_elsewhere_with_its_configuration",
@@ -156,14 +157,17 @@ def test_static_copy_of_kedro_viz_is_built(study: TinyStudy, tmp_path: Path) -> 
     (tmp_path / "data").symlink_to(study.root)
 
     subprocess.run(
-        [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"],
+        [sys.executable, "-m", "kedro", "viz", "build", "--include-hooks", "--include-previews"],
         cwd=tmp_path,  # it writes into the project's folder
         env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "KEDRO_ENV": "test"},
         check=True,
     )
 
+    shown = json.loads((tmp_path / "build" / "api" / "pipelines" / "perf").read_text())
+    layers = {node["name"]: node["layer"] for node in shown["nodes"] if "layer" in node}
     assert (tmp_path / "build" / "index.html").is_file()
-    assert (tmp_path / "build" / "api" / "pipelines" / "perf").is_file()
+    assert layers["landsat_front_chart"] == "reporting"
+    assert layers["landsat.train"] == "model_input"
 
 
 @pytest.mark.parametrize(("document", "command"), COMMANDS)

@@ -18,6 +18,7 @@ from kedro.framework import project
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines, settings
+from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from rightfit.catalog_entries import complete_catalog
@@ -49,6 +50,8 @@ class ConfigurationHook:
     def __init__(self) -> None:
         self.grid: Grid | None = None
         """The grid of the session that was opened last."""
+        self.has_read = False
+        """Whether any session has been opened."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -75,20 +78,21 @@ class ConfigurationHook:
             _refuse_misspelt(loader.runtime_params or {}, own)
             self._use(read_grid(parameters))
         except ValueError as err:
-            if set(requested) & {DEFAULT_PIPELINE, *PIPELINES}:
+            self._use(None)
+            if set(requested) & PIPELINES or not _runs_without_grid(requested):
                 raise ConfigurationError(str(err)) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
-            self._use(None)
             return
         loader["parameters"] = parameters
         if self.grid is not None:
             loader["catalog"] = complete_catalog(
                 read_catalog(loader), self.grid, find_data_root(loader)
             )
-            self._check(parameters, requested)
+            self._check(context, parameters, requested)
 
     def _use(self, grid: Grid | None) -> None:
         """Let Kedro build the pipelines again when the grid is another one."""
+        self.has_read = True
         if grid == self.grid:
             return
         self.grid = grid
@@ -96,19 +100,37 @@ class ConfigurationHook:
         pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
         pipelines.set_requested(requested)
 
-    def _check(self, parameters: dict[str, Any], requested: list[str]) -> None:
+    def _check(
+        self, context: KedroContext, parameters: dict[str, Any], requested: list[str]
+    ) -> None:
         from rightfit.parameters.checking import find_faults
 
         try:
-            chosen = [pipelines[name] for name in requested if name in pipelines]
+            chosen = {name: pipelines[name] for name in requested if name in pipelines}
         except Exception:
             logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
             return
-        faults = []
-        if self.grid is not None and any(is_own(node) for one in chosen for node in one.nodes):
-            faults = find_faults(parameters, self.grid)
+        if self.grid is None or not any(map(_holds_own_node, chosen.values())):
+            # Kedro checks typed parameters of all pipelines before a run of __default__
+            foreign = [name for name, one in pipelines.items() if not _holds_own_node(one)]
+            context._pipelines_to_validate = foreign
+            return
+        faults = find_faults(parameters, self.grid)
         if faults:
             raise ConfigurationError("\n".join(faults))
+
+
+def _holds_own_node(pipeline: Pipeline) -> bool:
+    return any(map(is_own, pipeline.nodes))
+
+
+def _runs_without_grid(requested: list[str]) -> bool:
+    """Return whether the project's registry makes these pipelines without any of Rightfit's."""
+    try:
+        return all(name not in pipelines or pipelines[name].nodes for name in requested)
+    except Exception:  # such as a KeyError of the registry, which misses "perf"
+        logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
+        return False
 
 
 def find_grid() -> Grid | None:
@@ -121,17 +143,20 @@ def find_grid() -> Grid | None:
         ``None`` where the configuration has no ``grid``.
 
     Raises:
-        ValueError: If the grid is not right.
+        ConfigurationError: If the grid is not right and no session has reported that.
     """
     for hook in settings.HOOKS:
-        if isinstance(hook, ConfigurationHook) and hook.grid is not None:
+        if isinstance(hook, ConfigurationHook) and hook.has_read:
             return hook.grid
     folder = find_kedro_project(Path.cwd())
     if folder is None:
         return None
     loader = make_loader(folder / settings.CONF_SOURCE, env=os.environ.get("KEDRO_ENV"))
     parameters = read_parameters(loader)
-    return read_grid(complete_parameters(parameters)) if parameters else None
+    try:
+        return read_grid(complete_parameters(parameters)) if parameters else None
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err
 
 
 def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:

@@ -69,6 +69,7 @@ class Shop:
 
 def lay_down(folder: Path) -> Shop:
     shutil.copytree(SHOP, folder)
+    (folder / "data" / "01_raw").mkdir(parents=True)
     rng = np.random.default_rng(0)
     n_orders, n_customers = 1500, 300
     customers = pl.DataFrame(
@@ -192,7 +193,7 @@ def test_misspelt_parameter_of_the_project_is_not_refused(adopted: Shop) -> None
 
 @pytest.mark.slow
 def test_misspelt_block_of_rightfit_is_refused(adopted: Shop) -> None:
-    result = adopted.run("run", "--params", "trainnig.n_trials=3")
+    result = adopted.run("run", "--pipelines", "perf", "--params", "trainnig.n_trials=3")
 
     assert result.returncode == 1
     assert "did you mean 'training'?" in result.stdout + result.stderr
@@ -200,27 +201,38 @@ def test_misspelt_block_of_rightfit_is_refused(adopted: Shop) -> None:
 
 
 @pytest.mark.slow
-def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(adopted: Shop) -> None:
+@pytest.mark.parametrize("own", [(), ("--pipelines", "data_processing")])
+def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(
+    adopted: Shop, own: tuple[str, ...]
+) -> None:
     fault = ("--params", "evaluation.preset=quik")
 
-    own = adopted.run("run", "--pipelines", "data_processing", *fault)
+    adopted.must_run("run", *own, *fault)
     perf = adopted.run("run", "--pipelines", "perf", *fault)
 
-    assert own.returncode == 0
     assert perf.returncode == 1
     assert "evaluation.preset" in perf.stdout + perf.stderr
     assert "Traceback" not in perf.stdout + perf.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["grid.models=linaer", "grid.datasets=orders"])
-def test_faulty_grid_stops_only_rightfits_pipelines(adopted: Shop, fault: str) -> None:
-    own = adopted.run("run", "--pipelines", "data_processing", "--params", fault)
-    perf = adopted.run("run", "--pipelines", "perf", "--params", fault)
+@pytest.mark.parametrize("own", [(), ("--pipelines", "data_processing")])
+@pytest.mark.parametrize(
+    "fault", ["--params=grid.models=linaer", "--params=grid.datasets=orders", "--env=faulty"]
+)
+def test_faulty_grid_stops_only_rightfits_pipelines(
+    adopted: Shop, fault: str, own: tuple[str, ...]
+) -> None:
+    faulty = adopted.folder / "conf" / "faulty" / "parameters_grid.yml"
+    faulty.parent.mkdir(exist_ok=True)
+    faulty.write_text("grid: {datasets: [model_input_table], models: [linaer]}\n")
 
-    assert own.returncode == 0
+    adopted.must_run("run", fault, *own)
+    perf = adopted.run("run", "--pipelines", "perf", fault)
+
     assert perf.returncode == 1
     assert "Correct parameters_grid.yml" in " ".join((perf.stdout + perf.stderr).split())
+    assert "Traceback" not in perf.stdout + perf.stderr
 
 
 @pytest.mark.slow

@@ -30,6 +30,8 @@ N = OUTCOME.len()
         ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
         ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values; .* only 40%"),
         ("code", [1, 2] * 100, "unused", "repeats the target"),
+        ("score", [i % 2 * 50 + i % 40 for i in range(N)], "unused", "separates the classes"),
+        ("score", [i % 2 * 37 + i % 40 for i in range(N)], "numeric", ""),  # 38 occurs in both
         ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "time", "later"),
         ("image", [bytes([i % 7]) for i in range(N)], "bytes", "bytes"),
         ("list", [[i % 7] for i in range(N)], "unused", "List"),
@@ -40,6 +42,10 @@ def test_kind_follows_from_the_values(name: str, values: list[Any], kind: str, r
 
     assert found.name == kind
     assert pl.Series([found.reason]).str.contains(reason).all(), found.reason
+
+
+def test_number_may_separate_the_classes_of_few_rows_by_chance() -> None:
+    assert find_kind(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4]).name == "numeric"
 
 
 def test_column_of_another_table_is_not_compared_with_the_outcome() -> None:

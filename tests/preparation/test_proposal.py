@@ -5,6 +5,7 @@ import yaml
 
 from rightfit.preparation.block import DatasetBlock, complete_block
 from rightfit.preparation.proposal import describe_dataset, write_block
+from rightfit.preparation.spec import Target
 
 APPLES = pl.DataFrame(
     {
@@ -16,7 +17,7 @@ APPLES = pl.DataFrame(
 
 
 def test_proposal_is_a_block_that_leaves_nothing_to_infer() -> None:
-    proposal = describe_dataset(APPLES, entry="apples_2026", target="ripe")
+    proposal = describe_dataset(APPLES, entry="apples_2026", target=Target(column="ripe"))
 
     text = write_block("apples", proposal)
     block = DatasetBlock.model_validate(yaml.safe_load("datasets:\n" + text)["datasets"]["apples"])
@@ -27,6 +28,28 @@ def test_proposal_is_a_block_that_leaves_nothing_to_infer() -> None:
 
 
 def test_proposal_says_which_columns_are_left_out() -> None:
-    text = write_block("apples", describe_dataset(APPLES, entry="apples", target="ripe"))
+    text = write_block(
+        "apples", describe_dataset(APPLES, entry="apples", target=Target(column="ripe"))
+    )
 
     assert text.startswith("  # not used as features: 'apple_id' (identifies rows)\n  apples:\n")
+
+
+def test_number_can_be_cut_into_two_classes() -> None:
+    target = Target(column="mass", at_least=4)
+
+    proposal = describe_dataset(APPLES, entry="apples", target=target)
+
+    assert proposal.spec.target.classes == ("below 4", "4 or more")
+    assert proposal.spec.quality.name == "roc_auc"
+    assert "mass" not in proposal.spec.features.columns
+
+
+def test_many_numbers_taken_as_classes_are_remarked() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
+
+    many = describe_dataset(scores, entry="apples", target=Target(column="score"))
+    few = describe_dataset(APPLES, entry="apples", target=Target(column="ripe"))
+
+    assert "11 different numbers, each taken as a class" in many.remarks[0]
+    assert not any("taken as a class" in remark for remark in few.remarks)

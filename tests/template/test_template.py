@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import rightfit
+from rightfit.profiling.measuring.lock import machine_lock
 
 MOST_FILES = 40
 MOST_LINES = 1500
@@ -190,10 +191,20 @@ def test_library_of_a_higher_version_finds_the_searches_again(ran: Path) -> None
     assert sorted(ran.glob("data/06_models/studies/*/*/*/*/bundle.json")) == searches
 
 
-def test_all_projects_of_a_host_share_one_timing_lock(my_study: Path) -> None:
-    show = "from rightfit.profiling.measuring.lock import lock_path; print(lock_path())"
+def test_study_waits_for_the_timing_of_another_one_on_the_same_host(my_study: Path) -> None:
+    timing = (
+        "import time; from rightfit.profiling.measuring.lock import machine_lock\n"
+        "def wait(seconds): print('waiting', flush=True); time.sleep(seconds)\n"
+        "with machine_lock(sleep=wait): print('timing', flush=True)"
+    )
 
-    here = run([sys.executable, "-c", show], my_study)
-    there = run([sys.executable, "-c", show], Path(__file__).parent)
+    with machine_lock():  # this process stands for the other study
+        study = subprocess.Popen(
+            [sys.executable, "-c", timing], cwd=my_study, stdout=subprocess.PIPE, text=True
+        )
+        assert study.stdout is not None
+        first = study.stdout.readline()
+    rest, _ = study.communicate()
 
-    assert here == there
+    assert first == "waiting\n"
+    assert rest.endswith("timing\n")

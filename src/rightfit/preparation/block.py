@@ -31,6 +31,7 @@ from rightfit.preparation.inference import (
     infer_quality,
     infer_schema,
     infer_split,
+    remark_classes,
 )
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
@@ -165,7 +166,8 @@ def complete_block(
         }
     )
     _raise(find_incoherences(spec))
-    return CompleteBlock(spec=spec, remarks=chosen.remarks)
+    remarks = (*remark_classes(block.target, outcome), *chosen.remarks)
+    return CompleteBlock(spec=spec, remarks=remarks)
 
 
 def _raise(faults: list[str]) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
 MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
+MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate the classes by chance
 
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 
@@ -46,6 +47,8 @@ def find_kind(column: pl.Series, outcome: pl.Series | None) -> Kind:
         return Kind("unused", "constant")
     if outcome is not None and _repeats(column, outcome, n_distinct):
         return Kind("unused", "repeats the target, one value per class")
+    if outcome is not None and column.dtype.is_numeric() and _separates(column, outcome):
+        return Kind("unused", "separates the classes without error, as the target itself would")
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         is_identifier = column.dtype.is_integer() and _is_identifier(column, n_distinct)
         return Kind("unused", "identifies rows") if is_identifier else Kind("numeric")
@@ -63,6 +66,16 @@ def _repeats(column: pl.Series, outcome: pl.Series, n_distinct: int) -> bool:
         return False
     pairs = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls().unique()
     return pairs.height == n_distinct
+
+
+def _separates(column: pl.Series, outcome: pl.Series) -> bool:
+    """Return whether the ranges of the classes do not overlap, as if cut from the column."""
+    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
+    if known.height < MIN_ROWS_TO_SEPARATE:
+        return False
+    value = pl.col("value")
+    ranges = known.group_by("outcome").agg(low=value.min(), high=value.max()).sort("low")
+    return ranges.height > 1 and bool((ranges["low"][1:] > ranges["high"][:-1]).all())
 
 
 def _is_identifier(column: pl.Series, n_distinct: int) -> bool:

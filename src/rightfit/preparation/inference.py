@@ -27,6 +27,7 @@ TEST_SHARE = 0.2
 MIN_ROWS_SHARE = 0.5  # a table with fewer rows than this share of today's is taken for truncated
 NULL_FACTOR = 2  # the share of gaps allowed, against today's
 MAX_CLASSES = 100
+MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
 MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 
 
@@ -79,6 +80,17 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     if values.len() < 2:
         raise ValueError(f"{where} ({values.to_list()}); classification needs at least two")
     return tuple(values.cast(pl.String).to_list())
+
+
+def remark_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
+    """Say so if many numbers were taken as classes."""
+    n_values = column.drop_nulls().n_unique()
+    if target.classes or not column.dtype.is_numeric() or n_values <= MANY_NUMBERS:
+        return ()
+    return (
+        f"target.column {column.name!r} has {n_values} different numbers, each taken as a class; "
+        "target.at_least makes two classes of them",
+    )
 
 
 def infer_split(main: pl.DataFrame) -> Split:

@@ -13,14 +13,14 @@ INDENT = "  "
 
 
 def describe_dataset(
-    frame: pl.DataFrame, *, entry: str, target: str, task: Task | None = None
+    frame: pl.DataFrame, *, entry: str, target: Target, task: Task | None = None
 ) -> CompleteBlock:
     """Describe a dataset of one table completely.
 
     Args:
         frame: The table, as ``read_frame`` returns it.
         entry: Its catalog entry.
-        target: The column to predict.
+        target: What to predict.
         task: What to predict; ``None`` to infer it.
 
     Returns:
@@ -29,7 +29,7 @@ def describe_dataset(
     Raises:
         ValueError: If the target is no column, or cannot be predicted.
     """
-    block = DatasetBlock(tables={entry: entry}, target=Target(column=target), task=task)
+    block = DatasetBlock(tables={entry: entry}, target=target, task=task)
     return complete_block(block, {entry: frame}, dataset_name=entry)
 
 

@@ -158,19 +158,23 @@ def plan(params: dict[str, Any], **place: Any) -> None:
 
 @verbs.command()
 @click.option("--dataset", "-d", "entry", help="Catalog entry of the first dataset's table.")
-@click.option("--target", "-t", help="Column to predict.")
+@click.option("--target", "-t", "column", help="Column to predict.")
+@click.option("--at-least", type=float, help="Predict whether the column reaches this number.")
 @click.option("--dry-run", is_flag=True, help="Show the files, write nothing.")
 @where
-def init(entry: str | None, target: str | None, *, dry_run: bool, **place: Any) -> None:
+def init(
+    entry: str | None, column: str | None, at_least: float | None, *, dry_run: bool, **place: Any
+) -> None:
     """Write the configuration that the project lacks; no file is ever written over."""
     from rightfit.verbs.beginning import name_dataset, plan_files
     from rightfit.verbs.first_dataset import describe_entry
 
     dataset = name_dataset(entry or "my_table")
-    block = f"  {dataset}:\n    tables: [{dataset}]\n    target: {{column: {target or 'label'}}}\n"
+    block = f"  {dataset}:\n    tables: [{dataset}]\n    target: {{column: {column or 'label'}}}\n"
     try:
         if entry is not None:
-            block = describe_entry(_open(**place, raw_table=entry), entry, target, dataset=dataset)
+            results = _open(**place, raw_table=entry)
+            block = describe_entry(results, entry, column, at_least=at_least, dataset=dataset)
         own, folder = _read_base(place["conf_source"])
         planned = plan_files(folder, own, dataset=dataset, block=block)
     except ValueError as err:

@@ -34,6 +34,10 @@ class StoredResults:
         self._catalog = DataCatalog.from_config(config, credentials)
         self._opened: list[DataCatalog] = []  # a copy of a remote bundle lives as long as these
 
+    def list_entries(self) -> list[str]:
+        """Return the names in the catalog, patterns left out."""
+        return [name for name in self._config if "{" not in name]
+
     def list_versions(self, name: str) -> list[str]:
         """Return the versions of a result, oldest first."""
         import fsspec

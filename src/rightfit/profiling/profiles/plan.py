@@ -43,6 +43,8 @@ def describe_plan(
     lines += [f"{cell}: {n} candidates, {n * len(servings)} profiles" for cell, n in known.items()]
     if unknown:
         lines.append(f"No candidates yet, train first: {', '.join(unknown)}")
+    if not n_profiles:
+        return lines + _missing(settings, tiers, devices)
     most_min = n_profiles * longest_profile_s(settings) / S_PER_MIN
     usual_min = n_profiles * settings.max_s / S_PER_MIN
     lines.append(
