@@ -65,7 +65,7 @@ ELSEWHERE = {
 
 # Added to every command: one cell, of the one family that all pipelines know.
 TINY = {"grid.datasets": "[landsat]", "grid.models": "[net]", "training.n_trials": "2"}
-FIRST = "kedro run --pipeline perf --params data_root=/mnt/study"
+FIRST = "kedro run --pipelines perf --params data_root=/mnt/study"
 
 
 def find_commands() -> Iterator[tuple[str, str]]:
