@@ -88,7 +88,7 @@ def make_models(folder: Path) -> dict[str, Subject]:
         )
         exported = add_onnx(bundle, rows[:500])
         opened = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
-        arguments[family] = opened | {"sha256": exported.sha256}
+        arguments[family] = opened | {"family": family, "sha256": exported.sha256}
     native = WorkerKind(get_family("forest").native_imports, 1)
     forest = arguments["forest"] | {"runtime": "native"}
     repeated = {"factory": OPEN_BUNDLE, "arguments": forest, "n_repeats": 16}

@@ -65,17 +65,19 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             CONFIGURATIONS[name], data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
         )
         bundle = write_bundle(
-            folders[name], last.model, family=name, configuration=CONFIGURATIONS[name],
+            folders[name], last.model, model=name, family=name, configuration=CONFIGURATIONS[name],
             schema=data.schema, data_version="v1",
         )  # fmt: skip
         add_onnx(bundle, data.rows)
     return folders
 
 
-def open_in_child(place: Place) -> tuple[str, str]:
+def open_in_child(place: Place, family: str) -> tuple[str, str]:
     """Open a bundle in a process of its own, which may crash or never end."""
     receiver, sender = _CONTEXT.Pipe(duplex=False)
-    child = _CONTEXT.Process(target=describe_outcome, args=(str(place.folder), N_FEATURES, sender))
+    child = _CONTEXT.Process(
+        target=describe_outcome, args=(str(place.folder), family, N_FEATURES, sender)
+    )
     child.start()
     sender.close()
     try:
@@ -105,7 +107,7 @@ def make_place(tmp_path: Path, good: Path) -> Place:
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)
 def test_good_bundle_is_accepted(family: str, good: dict[str, Path], tmp_path: Path) -> None:
-    assert open_in_child(make_place(tmp_path, good[family])) == ("accepted", "")
+    assert open_in_child(make_place(tmp_path, good[family]), family) == ("accepted", "")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -116,7 +118,7 @@ def test_hostile_bundle_ends_in_one_clear_error(
     untouched = describe(place.outside)
     case.change(place)
 
-    outcome, message = open_in_child(place)
+    outcome, message = open_in_child(place, case.family)
 
     assert outcome == "clear", f"{outcome}: {message}"
     assert re.search(case.match, message), message

@@ -35,7 +35,7 @@ from rightfit.deployment.task_run import version_of
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAG = "/dags/rightfit-perf"
-N_TASKS = 8  # 1 dataset, 2 searches, 2 measurings, the environment, ranking, reporting
+N_TASKS = 7  # 1 dataset, 2 searches, 2 measurings, ranking, reporting
 
 
 @pytest.fixture(scope="module")

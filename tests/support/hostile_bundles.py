@@ -91,21 +91,21 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def open_and_answer(folder: Path, n_features: int) -> None:
+def open_and_answer(folder: Path, family: str, n_features: int) -> None:
     """Do with a bundle all that the project does with one."""
-    bundle = read_bundle(folder)
+    bundle = read_bundle(folder, family=family)
     rows = np.zeros((8, n_features), dtype=np.float32)
     for runtime in available_runtimes(bundle):
         answers = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(rows)
         assert np.isfinite(answers).all()
 
 
-def describe_outcome(folder: str, n_features: int, answer: Any) -> None:
+def describe_outcome(folder: str, family: str, n_features: int, answer: Any) -> None:
     """Open a bundle in this process; send what came of it: ``clear``, ``accepted`` or a class."""
     os.chdir(folder)
     with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):  # noqa: PTH123
         try:
-            open_and_answer(Path(folder), n_features)
+            open_and_answer(Path(folder), family, n_features)
             answer.send(("accepted", ""))
         except (ValueError, FileNotFoundError) as err:
             answer.send(("clear", str(err)))

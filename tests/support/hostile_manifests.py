@@ -68,10 +68,10 @@ def manifests() -> Iterator[Case]:
         yield Case(f"manifest-{label}", "linear", content(data), "not valid JSON")
     yield Case("manifest-list", "linear", content(b"[]"), "JSON object")
     yield Case("manifest-huge", "linear", content(b" " * (17 * 2**20)), "larger than")
-    for name in ("format_version", "family", "configuration", "input_schema", "files", "onnx"):
+    for name in ("format_version", "model", "configuration", "input_schema", "files", "onnx"):
         yield Case(f"without-{name}", "linear", without(name), f"{name} must be")
     for name, value in {
-        "format_version": "1", "family": ["linear"], "configuration": [], "input_schema": "x",
+        "format_version": "1", "model": ["linear"], "configuration": [], "input_schema": "x",
         "data_version": 3, "files": [], "onnx": "yes",
     }.items():  # fmt: skip
         yield Case(f"type-of-{name}", "linear", field(name, value), f"{name} must be")
@@ -83,8 +83,6 @@ def manifests() -> Iterator[Case]:
         change = field("files", {SKOPS: value})
         yield Case(f"hash-{label}", "linear", change, "SHA-256 of 64 hex digits")
     yield Case("hash-wrong", "linear", field("files", {SKOPS: "0" * 64}), "damaged")
-    yield Case("family-unknown", "linear", field("family", "os.system"), "no model family")
-    yield Case("family-path", "linear", field("family", "../linear"), "no model family")
 
 
 def descriptions() -> Iterator[Case]:
