@@ -25,6 +25,7 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
     kind = WorkerKind(("onnxruntime",), 1)
     arguments = {
         "path": str(bench.folder / "forest"),
+        "family": None,  # onnxruntime needs none
         "runtime": "onnx",
         "n_threads": 1,
         "device": "cpu",
@@ -62,7 +63,13 @@ def check_disturbed(bench: Bench, n_rounds: int = 20) -> dict[str, float]:
         "disturbed",
         WorkerKind(("onnxruntime",), 1),
         OPEN_BUNDLE,
-        {"path": str(bench.folder / "linear"), "runtime": "onnx", "n_threads": 1, "device": "cpu"},
+        {
+            "path": str(bench.folder / "linear"),
+            "family": None,  # onnxruntime needs none
+            "runtime": "onnx",
+            "n_threads": 1,
+            "device": "cpu",
+        },
     )
     core = bench.pool.get(subject.kind).hello.cores[0]
     loop = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"

@@ -25,7 +25,8 @@ def viz_url(
     port = find_free_port()
     log = tmp_path_factory.mktemp("viz") / "log.txt"
     command = [
-        *(sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--port", str(port)),
+        *(sys.executable, "-m", "kedro", "viz", "run", "--include-hooks", "--no-browser"),
+        *("--port", str(port)),
         *("--pipeline", "reporting", "--env", "test", "--params", f"data_root={reported_root}"),
     ]
     with log.open("wb") as stream:
