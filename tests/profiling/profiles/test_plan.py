@@ -28,9 +28,14 @@ def test_plan_counts_profiles_and_names_cells_without_candidates() -> None:
     assert "6 profiles: usually less than 0.6 minutes" in text
 
 
+def test_plan_without_candidates_promises_no_time() -> None:
+    assert "minutes" not in plan({"landsat.net": None})
+
+
 def test_plan_says_what_is_not_measured() -> None:
     text = plan({"landsat.net": 1})
 
+    assert "energy_j:" not in text
     assert "gpu_util_pct: not measured here, served on the CPU" in text
     assert "max_rate_per_s: not measured in this preset" in text
     assert "tier board: not judged here, this machine has no tpu" in text

@@ -14,6 +14,7 @@ from rightfit.profiling.worker.meters.device_meter import DeviceMeter
 from rightfit.profiling.worker.units import MS_PER_S
 
 S_PER_MIN = 60
+METERED = {"energy_j": "energy_j_per_1k_rows"}  # metrics that are computed from a meter's figure
 
 
 def describe_plan(
@@ -92,7 +93,10 @@ def _missing(
         if share > MEDIAN
     ]
     reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
-    lines += [f"{column}: not measured here, {reason}" for column, reason in reasons.items()]
+    lines += [
+        f"{METERED.get(figure, figure)}: not measured here, {reason}"
+        for figure, reason in reasons.items()
+    ]
     if settings.server.n_processes == 0:
         lines.append(f"{', '.join(columns_from('load_test'))}: not measured in this preset")
     lines += [
