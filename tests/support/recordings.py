@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
-from rightfit.tuning.pausing.observed import ObservedTrial, Seen, Serving
+from rightfit.tuning.pausing.observed import ObservedTrial, Seen
 from rightfit.tuning.pausing.outlook import PausingParams
 
 ONE = Serving("onnx", 1, "cpu")

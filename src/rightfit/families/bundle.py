@@ -28,7 +28,7 @@ from rightfit.families.bundle_files import (
     read_manifest,
     write_replacing,
 )
-from rightfit.families.family import Family, Rows
+from rightfit.families.family import Configuration, Family, Rows
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
@@ -67,7 +67,7 @@ class Bundle:
     path: Path
     model: str
     weights_file: str
-    configuration: dict[str, Any]
+    configuration: Configuration
     schema: InputSchema
     data_version: str
     files: dict[str, str]
@@ -118,7 +118,7 @@ def write_bundle(
     *,
     model: str,
     family: str,
-    configuration: dict[str, Any],
+    configuration: Configuration,
     schema: InputSchema,
     data_version: str,
 ) -> Bundle:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import ONE, application, pausing_params, recorded_cell
 
-from rightfit.tuning.experiment.experiment import Experiment, Task, replay_task
+from rightfit.tuning.experiment.experiment import Experiment, ReplayTask, replay_task
 from rightfit.tuning.experiment.peers import Policy, train_peer
 from rightfit.tuning.experiment.recorded import learn_elsewhere
 from rightfit.tuning.experiment.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
@@ -88,8 +88,8 @@ def test_an_experiment_describes_savings_and_losses() -> None:
         [CELL, OTHER], APPLICATIONS, pausing_params(), n_orders=2, seed=0, datasets=["made"]
     )
 
-    (none,) = replay_task(experiment, Task("made", NONE, 0))
-    (ours,) = replay_task(experiment, Task("made", Policy("pausing", 0.005, "rule"), 0))
+    (none,) = replay_task(experiment, ReplayTask("made", NONE, 0))
+    (ours,) = replay_task(experiment, ReplayTask("made", Policy("pausing", 0.005, "rule"), 0))
 
     assert (none["cost_s"], none["regret"]) == (70.0, 0.0)
     assert ours["cost_s"] < ours["full_s"] == 70.0
@@ -101,8 +101,8 @@ def test_a_hopeless_application_costs_nothing() -> None:
     experiment = Experiment([CELL], APPLICATIONS, pausing_params(), 1, 0, ["made"])
     ours = Policy("pausing", 0.005, "rule")
 
-    (alone,) = replay_task(experiment, Task("made", ours, 0))
-    (joined,) = replay_task(experiment, Task("made", ours, 0, "too_fast"))
+    (alone,) = replay_task(experiment, ReplayTask("made", ours, 0))
+    (joined,) = replay_task(experiment, ReplayTask("made", ours, 0, "too_fast"))
 
     assert joined["cost_s"] == alone["cost_s"]
 

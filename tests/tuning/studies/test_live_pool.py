@@ -5,7 +5,7 @@ import pytest
 from demands import make_point
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.pausing.observed import Serving
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.tuning.studies.live_pool import dump_served, load_served, observe_trial, steps_ratio
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, SERVED, UNTRAINED
 

@@ -107,12 +107,12 @@ def profile_recordings(
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
-    from rightfit.tuning.experiment.recording_profiles import RecordedCell, profile_recorded
+    from rightfit.tuning.experiment.recording_profiles import RecordingContext, profile_recorded
     from rightfit.tuning.search.setting_up import make_data
 
     schema = InputSchema.from_dict(data_card["input_schema"])
     environment = describe_environment()
-    cell = RecordedCell(
+    cell = RecordingContext(
         dataset=data_card["dataset"],
         family=model.family,
         data_version=data_card["data_version"],

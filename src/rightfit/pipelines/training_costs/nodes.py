@@ -66,7 +66,7 @@ def profile_training(
         return measure_training_costs(
             TrainingTask(
                 family=model.family,
-                configuration=bundle.configuration,
+                configuration=dict(bundle.configuration),
                 schema=data_card["input_schema"],
                 rows=str(rows),
                 labels=str(labels),

@@ -49,7 +49,7 @@ SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Task:
+class ReplayTask:
     """One policy on all families of a dataset, in one order.
 
     Args:
@@ -85,7 +85,7 @@ class Experiment:
     seed: int
     datasets: Sequence[str]
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[ReplayTask]:
         """Return every part. A pausing search of all trials does not depend on their order."""
         found = []
         for dataset in self.datasets:
@@ -94,9 +94,11 @@ class Experiment:
             for policy in standard_policies(self.params.min_gain):
                 is_batch = policy.kind == "pausing" and policy.n_trials is None
                 n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
-                found += [Task(dataset, policy, order) for order in range(n_orders)]
+                found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]
             ours = Policy("pausing", self.params.min_gain, "rule")
-            found += [Task(dataset, ours, 0, variant) for variant in (*HOPELESS, "without_prior")]
+            found += [
+                ReplayTask(dataset, ours, 0, variant) for variant in (*HOPELESS, "without_prior")
+            ]
         return found
 
 
@@ -165,7 +167,7 @@ def run_experiment(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def replay_task(experiment: Experiment, task: Task) -> list[dict[str, Any]]:
+def replay_task(experiment: Experiment, task: ReplayTask) -> list[dict[str, Any]]:
     """Replay one policy on the families of a dataset, each knowing the best of those before."""
     cells = [cell for cell in experiment.cells if cell.dataset == task.dataset]
     sequences = list(itertools.permutations(cells))
@@ -189,7 +191,7 @@ def replay_task(experiment: Experiment, task: Task) -> list[dict[str, Any]]:
 
 
 def _search(
-    experiment: Experiment, task: Task, search: RecordedSearch, known_quality: float
+    experiment: Experiment, task: ReplayTask, search: RecordedSearch, known_quality: float
 ) -> None:
     policy = task.policy
     applications = dict(experiment.applications)
@@ -214,7 +216,7 @@ def _search(
         measure_by_rule(search, rule)
 
 
-def _describe(task: Task, search: RecordedSearch, truth: Truth) -> list[dict[str, Any]]:
+def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[dict[str, Any]]:
     measured = search.measured()
     pool = search.pool()
     shared = {
@@ -263,5 +265,5 @@ def _prepare(arguments: dict[str, Any]) -> None:
     _here[:] = [make_experiment(**arguments)]
 
 
-def _run_task(task: Task) -> list[dict[str, Any]]:
+def _run_task(task: ReplayTask) -> list[dict[str, Any]]:
     return replay_task(_here[0], task)

@@ -21,8 +21,9 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.quality import score
 from rightfit.families.registry import get_family
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.search.budget import spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search

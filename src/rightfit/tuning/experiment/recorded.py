@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen, Serving
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
 from rightfit.tuning.pausing.priors import Prior, learn_prior
 from rightfit.tuning.studies.growth import project_fit, project_structure
 

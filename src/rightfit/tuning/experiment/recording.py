@@ -21,6 +21,7 @@ from typing import Any
 import optuna
 
 from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import Json, follow_training
@@ -86,7 +87,7 @@ def read_recording(folder: Path) -> Json:
     return document | {"folder": str(folder)}
 
 
-def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Json:
+def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Configuration:
     """Draw a configuration at random; the same seed and index give the same one."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=100_003 * seed + index))
@@ -146,7 +147,7 @@ def _snapshot_checkpoints(family: str, settings: RecordingSettings) -> tuple[int
     return tuple(range(max(1, settings.n_checkpoints - 3), settings.n_checkpoints))
 
 
-def _write(folder: Path, model: Any, configuration: Json, cell: Cell) -> None:
+def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -> None:
     bundle = write_bundle(
         folder,
         model,

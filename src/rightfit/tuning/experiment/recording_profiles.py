@@ -25,7 +25,7 @@ _NAME = re.compile(r"(\d+)@(\d+)$")  # index @ checkpoint
 
 
 @dataclass(frozen=True)
-class RecordedCell:
+class RecordingContext:
     """What belongs to a cell's recordings.
 
     Args:
@@ -51,7 +51,7 @@ class RecordedCell:
 
 def profile_recorded(
     curves: pl.DataFrame,
-    cell: RecordedCell,
+    cell: RecordingContext,
     bench: Bench,
     store: Store,
     *,
@@ -96,7 +96,7 @@ def _folders(curves: pl.DataFrame, checkpoint: int) -> list[tuple[int, str]]:
 
 def _profile(
     paths: dict[str, Path],
-    cell: RecordedCell,
+    cell: RecordingContext,
     servings: Sequence[Serving],
     bench: Bench,
     store: Store,

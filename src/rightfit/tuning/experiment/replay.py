@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.experiment.recorded import RecordedCell
 from rightfit.tuning.pausing.next_step import PausingRule
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Step
 
 Floats = npt.NDArray[np.float64]

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS
 
 Structure = Mapping[str, float]
-
-
-class Serving(NamedTuple):
-    """How a model is served."""
-
-    runtime: str
-    n_threads: int
-    device: str
 
 
 # What serving costs: quality counts as validated in the search, fit metrics as of training.

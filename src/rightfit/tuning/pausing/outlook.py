@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Serving
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.standing import Standing
 
 Floats = npt.NDArray[np.float64]

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
 from rightfit.ranking.applications.utility import compute_utility
-from rightfit.tuning.pausing.observed import ObservedTrial, Serving
+from rightfit.tuning.pausing.observed import ObservedTrial
 
 Floats = npt.NDArray[np.float64]
 

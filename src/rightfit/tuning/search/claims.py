@@ -25,11 +25,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rightfit.families.family import Configuration
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, finished_trials, is_finished
 from rightfit.tuning.search.heartbeat import find_heart
@@ -42,7 +43,7 @@ RELEASED = "released"  # given back by a worker that was told to end
 PAUSED = "paused"  # belongs to no worker, and may go on
 DIED = "died"  # workers that died on a trial since it was first looked at
 
-Ask = Callable[[int, dict[str, Any] | None], optuna.Trial]
+Ask = Callable[[int, Configuration | None], optuna.Trial]
 """Start the trial of a draw, all its parameters sampled or, on a second try, given."""
 
 
@@ -170,7 +171,7 @@ class TrialPool:
         return Turn(None, None, is_over=not busy, n_begun=n_begun)
 
     def _start(
-        self, draw: int, params: dict[str, Any] | None, ask: Ask, held: contextlib.ExitStack
+        self, draw: int, params: Configuration | None, ask: Ask, held: contextlib.ExitStack
     ) -> optuna.Trial:
         with self.store.open().read_once():
             trial = ask(draw, params)

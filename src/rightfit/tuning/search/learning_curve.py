@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from rightfit.families.answers import check_probabilities
+from rightfit.families.family import Configuration
 from rightfit.families.quality import score
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell
@@ -36,7 +37,7 @@ class Look:
 
 def follow_training(
     cell: Cell,
-    configuration: Mapping[str, Any],
+    configuration: Configuration,
     *,
     n_checkpoints: int,
     seed: int,

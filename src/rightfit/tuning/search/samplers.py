@@ -10,6 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
+from rightfit.families.family import Configuration
 from rightfit.tuning.search.space import Space
 
 SamplerName = Literal["tpe", "random", "grid"]
@@ -25,7 +26,7 @@ class GivenSampler(optuna.samplers.BaseSampler):
         params: Parameters by name.
     """
 
-    def __init__(self, params: dict[str, Any]) -> None:
+    def __init__(self, params: Configuration) -> None:
         self._params = params
 
     def infer_relative_search_space(
@@ -81,7 +82,7 @@ def make_sampler(
     return optuna.samplers.RandomSampler(seed=own_seed)
 
 
-def grid_points(space: Space, *, n_points: int, seed: int) -> list[dict[str, Any]]:
+def grid_points(space: Space, *, n_points: int, seed: int) -> list[Configuration]:
     """Return the points of a grid in a random order.
 
     Args:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
+from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.budget import Budget
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
@@ -88,7 +88,7 @@ def work_on(
             opening = open_pausing_steering(cell, settings, settings.demand, store)
             steering = stack.enter_context(opening)
 
-        def ask(draw: int, params: dict[str, Any] | None) -> optuna.Trial:
+        def ask(draw: int, params: Configuration | None) -> optuna.Trial:
             return _ask(study, cell, settings, steering, draw, params)
 
         while True:
@@ -136,7 +136,7 @@ def _ask(
     settings: SearchSettings,
     steering: PausingSteering | None,
     draw: int,
-    params: dict[str, Any] | None,
+    params: Configuration | None,
 ) -> optuna.Trial:
     """Start the trial of a draw; the one place where configurations are sampled.
 
@@ -173,5 +173,5 @@ def _ask(
     return trial
 
 
-def _grid(cell: Cell, settings: SearchSettings) -> list[dict[str, Any]]:
+def _grid(cell: Cell, settings: SearchSettings) -> list[Configuration]:
     return grid_points(cell.params.space, n_points=settings.n_grid_points, seed=settings.seed)

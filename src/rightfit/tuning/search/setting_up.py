@@ -18,7 +18,6 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.observed import Serving
 from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.known_quality import find_known_quality
@@ -125,7 +124,7 @@ def make_demand(
     return Demand(
         applications=applications,
         pausing=training.pausing,
-        servings=tuple(Serving(s.runtime, s.n_threads, s.device) for s in servings),
+        servings=tuple(servings),
         measuring=training.measuring,
         measuring_share=training.measuring_share,
         breadth_share=training.breadth_share,

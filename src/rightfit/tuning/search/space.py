@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from rightfit.families.family import Family, split_training
+from rightfit.families.family import Configuration, Family, split_training
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -138,14 +138,14 @@ class ModelParams(BaseModel):
         shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
         split_training(shortest, n_checkpoints)
 
-    def first(self) -> dict[str, Any] | None:
+    def first(self) -> Configuration | None:
         """Return the default's searched settings; ``None`` where the space leaves it out."""
         is_inside = self.default is not None and all(
             self.space.root[name].contains(value) for name, value in self.default.items()
         )
         return dict(self.default) if self.default is not None and is_inside else None
 
-    def suggest(self, trial: Trial) -> dict[str, Any]:
+    def suggest(self, trial: Trial) -> Configuration:
         """Return a whole configuration for a trial."""
         suggested = {name: item.suggest(trial, name) for name, item in self.space.root.items()}
         return {**self.fixed, **suggested}

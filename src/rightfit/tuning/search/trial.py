@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.profiling.measuring.lock import lock_path, machine_lock
 from rightfit.tuning.search.cell import Cell, SearchSettings
@@ -66,7 +67,7 @@ def resource_at(checkpoint: int) -> int:
 def keep_model(
     trial: optuna.Trial,
     model: Any,
-    configuration: dict[str, Any],
+    configuration: Configuration,
     cell: Cell,
     store: StudyStore,
 ) -> Bundle:

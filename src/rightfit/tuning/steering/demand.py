@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field
 
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.next_step import PausingRule
-from rightfit.tuning.pausing.observed import Serving
 from rightfit.tuning.pausing.outlook import PausingParams
 from rightfit.tuning.pausing.priors import Prior
 

@@ -24,6 +24,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.bundle import read_bundle
+from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.observed import Pool
 from rightfit.tuning.pausing.outlook import Outlook, Step
@@ -268,7 +269,7 @@ class PausingSteering:
         notes[EXPORT_S] = attributes.get(EXPORT_S, 0.0) + export_s
         return seconds
 
-    def _describe_untrained(self, configuration: dict[str, Any], notes: dict[str, Any]) -> None:
+    def _describe_untrained(self, configuration: Configuration, notes: dict[str, Any]) -> None:
         """Note the structure of the finished model where it is known before any training."""
         family = get_family(self.cell.family)
         schema = self.cell.train.schema

@@ -17,14 +17,13 @@ import numpy as np
 from rightfit.families.bundle import Bundle, add_onnx
 from rightfit.families.family import Rows
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job
-from rightfit.profiling.measuring.jobs import Serving as JobServing
+from rightfit.profiling.measuring.jobs import Job, Serving
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.cell_profiles import set_costs
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.tuning.pausing.observed import SERVED_COLUMNS, Serving
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.steering.demand import Demand
 
@@ -55,12 +54,11 @@ class ShortBench:
             Metrics by column, those that could not be had left out, and the seconds that the
             measuring processes took.
         """
-        runtime, n_threads, device = serving
-        if runtime == "onnx":
+        if serving.runtime == "onnx":
             bundle = self._export(bundle)
             if bundle.onnx is None:
                 return {}, 0.0
-        job = Job(self.cell_name, bundle.path.name, bundle, JobServing(runtime, n_threads, device))
+        job = Job(self.cell_name, bundle.path.name, bundle, serving)
         measurement = Measurement(job.subject, self.bench)
         while not measurement.is_over:
             measurement.visit()
@@ -71,7 +69,7 @@ class ShortBench:
         if state.error is not None:
             logger.warning("%s could not be measured: %s", job.subject.label, state.error)
         profile = Profile()
-        devices = {serving[2] for serving in self.demand.servings}
+        devices = {serving.device for serving in self.demand.servings}
         set_costs(profile, job, state, self.bench, tiers=self.demand.tiers, devices=devices)
         values = {column: profile.values.get(column) for column in SERVED_COLUMNS}
         seconds = sum(done.total_ms for done in state.rounds) / 1e3

@@ -8,9 +8,10 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.families.family import split_training
+from rightfit.families.family import Configuration, split_training
 from rightfit.families.registry import get_family
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Serving
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen
 from rightfit.tuning.search.budget import is_finished
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.claims import is_paused
@@ -102,7 +103,7 @@ def observe_trial(
 
 
 def steps_ratio(
-    configuration: Mapping[str, Any], family: str, checkpoint: int, n_checkpoints: int
+    configuration: Configuration, family: str, checkpoint: int, n_checkpoints: int
 ) -> float:
     """Return the steps of a whole training for each step taken up to a checkpoint."""
     n_units = int(configuration[get_family(family).length_setting])
@@ -114,8 +115,12 @@ def dump_served(
 ) -> list[dict[str, Any]]:
     """Turn measured metrics by serving configuration into JSON."""
     return [
-        {"serving": list(s), "metrics": dict(m), "measured_s": measured_s[s]}
-        for s, m in served.items()
+        {
+            "serving": [serving.runtime, serving.n_threads, serving.device],
+            "metrics": dict(metrics),
+            "measured_s": measured_s[serving],
+        }
+        for serving, metrics in served.items()
     ]
 
 
@@ -125,7 +130,7 @@ def load_served(document: Sequence[Mapping[str, Any]]) -> dict[Serving, Mapping[
 
 
 def _look(
-    point: Mapping[str, Any], configuration: Mapping[str, Any], cell: Cell, n_checkpoints: int
+    point: Mapping[str, Any], configuration: Configuration, cell: Cell, n_checkpoints: int
 ) -> Seen:
     ratio = steps_ratio(configuration, cell.family, point["checkpoint"], n_checkpoints)
     return Seen(
