@@ -72,16 +72,16 @@ class ConfigurationHook:
             self._use(None)
             return
         parameters = complete_parameters(own)
+        _refuse_request(loader.runtime_params or {})
         try:
-            if is_served():
-                check_served(loader.runtime_params or {}, os.environ)
             _refuse_misspelt(loader.runtime_params or {}, own)
             self._use(read_grid(parameters))
         except ValueError as err:
             self._use(None)
-            if set(requested) & PIPELINES or not _runs_without_grid(requested):
+            if set(requested) & PIPELINES or not _are_foreign(requested):
                 raise ConfigurationError(str(err)) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
+            _check_foreign_only(context)
             return
         loader["parameters"] = parameters
         if self.grid is not None:
@@ -111,9 +111,7 @@ class ConfigurationHook:
             logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
             return
         if self.grid is None or not any(map(_holds_own_node, chosen.values())):
-            # Kedro checks typed parameters of all pipelines before a run of __default__
-            foreign = [name for name, one in pipelines.items() if not _holds_own_node(one)]
-            context._pipelines_to_validate = foreign
+            _check_foreign_only(context)
             return
         faults = find_faults(parameters, self.grid)
         if faults:
@@ -124,13 +122,29 @@ def _holds_own_node(pipeline: Pipeline) -> bool:
     return any(map(is_own, pipeline.nodes))
 
 
-def _runs_without_grid(requested: list[str]) -> bool:
-    """Return whether the project's registry makes these pipelines without any of Rightfit's."""
+def _are_foreign(requested: list[str]) -> bool:
+    """Return whether the project's registry makes these pipelines without Rightfit's nodes."""
     try:
-        return all(name not in pipelines or pipelines[name].nodes for name in requested)
-    except Exception:  # such as a KeyError of the registry, which misses "perf"
+        chosen = [pipelines[name] for name in requested if name in pipelines]
+    except Exception:  # such as a KeyError of a registry that needs "perf"
         logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
         return False
+    return all(one.nodes and not _holds_own_node(one) for one in chosen)
+
+
+def _check_foreign_only(context: KedroContext) -> None:
+    """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
+    context._pipelines_to_validate = [
+        name for name, one in pipelines.items() if not _holds_own_node(one)
+    ]
+
+
+def _refuse_request(given: dict[str, Any]) -> None:
+    if is_served():
+        try:
+            check_served(given, os.environ)
+        except ValueError as err:
+            raise ConfigurationError(str(err)) from err
 
 
 def find_grid() -> Grid | None:
