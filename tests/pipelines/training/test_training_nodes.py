@@ -14,6 +14,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.training.nodes import tune_model
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.setting_up import make_demand, make_settings
 from rightfit.tuning.search.space import ModelBlock
@@ -141,4 +142,4 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_search_serves_the_runtimes_that_answer_as_the_trained_model() -> None:
     demand = make_demand(TrainingParams.model_validate(TRAINING), APPLICATIONS, EVALUATION)
 
-    assert demand.servings == (("native", 1, "cpu"), ("onnx", 1, "cpu"))
+    assert demand.servings == (Serving("native", 1, "cpu"), Serving("onnx", 1, "cpu"))

@@ -9,6 +9,7 @@ from demands import make_demand
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.tuning.steering.short_measuring import open_short_bench
 
 SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1}
@@ -33,7 +34,7 @@ def test_a_model_is_exported_and_measured_in_what_was_asked_for(
     bundle: Bundle, blobs: TrainingData
 ) -> None:
     with open_short_bench(cells.make_cell(blobs), make_demand()) as bench:
-        metrics, seconds = bench.measure(bundle, ("onnx", 1, "cpu"))
+        metrics, seconds = bench.measure(bundle, Serving("onnx", 1, "cpu"))
 
     assert seconds > 0
     assert {"latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib"} <= set(metrics)
@@ -50,4 +51,4 @@ def test_an_export_that_answers_otherwise_is_not_served(
     monkeypatch.setattr("rightfit.tuning.steering.short_measuring.add_onnx", refuse)
 
     with open_short_bench(cells.make_cell(blobs), make_demand()) as bench:
-        assert bench.measure(bundle, ("onnx", 1, "cpu")) == ({}, 0.0)
+        assert bench.measure(bundle, Serving("onnx", 1, "cpu")) == ({}, 0.0)
