@@ -95,8 +95,8 @@ def load(project: Path, conf: Path) -> None:
         (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
         (
             MODELS,
-            "learning_rate: {type: float, low: 0.05, high: 0.3, log: true}",
-            "learning_rate: {type: float, low: 0.05, high: 0.3}",
+            "learning_rate: {type: float, low: 0.03, high: 0.3, log: true}",
+            "learning_rate: {type: float, low: 0.03, high: 0.3}",
             r"models\.boosting\.space\.learning_rate\.float\.log is missing",
         ),
         (

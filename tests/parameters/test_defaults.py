@@ -35,5 +35,5 @@ def test_model_without_a_family_changes_the_one_of_the_library() -> None:
     forest = complete_parameters({"models": {"forest": own}})["models"]["forest"]
 
     assert forest["family"] == "rightfit.families.forest"
-    assert forest["space"]["n_estimators"] == {"type": "int", "low": 16, "high": 12, "log": True}
+    assert forest["space"]["n_estimators"] == {"type": "int", "low": 32, "high": 12, "log": True}
     assert "max_depth" in forest["space"]
