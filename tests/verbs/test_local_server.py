@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -70,7 +71,9 @@ def test_guarded_asgi_application_refuses_other_hosts(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(guard_asgi(app)({"type": "http", "headers": headers}, None, send))
+    with ThreadPoolExecutor(1) as thread:  # Playwright keeps an event loop in the tests' own
+        answering = guard_asgi(app)({"type": "http", "headers": headers}, None, send)
+        thread.submit(asyncio.run, answering).result()
 
     assert sent[0]["status"] == expected
 
