@@ -30,7 +30,6 @@ class Metric:
         percentile: Share in (0, 1) of a latency percentile of one row a call, else ``None``.
         has_interval: Whether ``{column}_low`` and ``{column}_high`` stand beside it.
         is_refinable: Whether more measuring makes it more certain.
-        is_repeatable: Whether two measurements of one model agree, so that none is smoothed.
         is_count: Whether its values are whole numbers.
         allows_relative_limit: Whether a limit may be relative to the best candidate's value.
         null_reason: Why it is null where no more is known.
@@ -46,7 +45,6 @@ class Metric:
     percentile: float | None = None
     has_interval: bool = False
     is_refinable: bool = False
-    is_repeatable: bool = False
     is_count: bool = False
     allows_relative_limit: bool = False
     null_reason: str = ""
@@ -110,12 +108,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("cpu_cores", "CPU", "cores", "lower", "serve", "process", is_refinable=True),
     Metric("cpu_util_pct", "CPU utilisation", "%", "lower", "serve", "process", is_refinable=True),
     Metric("peak_memory_mib", "Peak memory", "MiB", "lower", "serve", "process",
-           has_interval=True, is_repeatable=True),
+           has_interval=True),
     Metric("peak_memory_one_row_mib", "One-row peak memory", "MiB", "lower", "serve",
-           "process", has_interval=True, is_repeatable=True),
-    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process",
-           is_repeatable=True),
-    Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files", is_repeatable=True),
+           "process", has_interval=True),
+    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process"),
+    Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files"),
     Metric("load_time_ms", "Load time", "ms", "lower", "load", "process",
            has_interval=True, is_refinable=True),
     Metric("min_hardware_tier", "Hardware tier", "", "lower", "serve", "tiers",
