@@ -22,7 +22,7 @@ from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
-from rightfit.profiling.metrics import FIT_COLUMNS, NOT_IN_TRAINING, columns_from
+from rightfit.profiling.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, columns_from
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
@@ -267,6 +267,6 @@ def _set_fit(profile: Profile, job: Job, cell: ProfiledCell) -> None:
     for column in FIT_COLUMNS:
         value = found.get(column)
         if value is None:
-            profile.miss([column], NOT_IN_TRAINING)
+            profile.miss([column], METRICS_BY_COLUMN[column].null_reason)
         else:
             profile.set(column, value)

@@ -27,8 +27,7 @@ from rightfit.profiling.measuring.stopping import (
 from rightfit.profiling.metrics import (
     LATENCY_COLUMNS,
     MEASURED_SOURCES,
-    NO_DEVICE_FIGURE,
-    NO_LOAD_TEST,
+    METRICS_BY_COLUMN,
     columns_from,
 )
 from rightfit.profiling.profiles.load_metrics import set_under_load
@@ -189,19 +188,20 @@ def _set_device(
         if found:
             profile.set(column, statistics.median(found))
         else:
-            profile.miss([column], reasons.get(column, NO_DEVICE_FIGURE))
+            profile.miss([column], reasons.get(column, METRICS_BY_COLUMN[column].null_reason))
     known = [(b.energy_j, b.n_calls * b.batch_size) for b in batches if b.energy_j is not None]
     if known:
         energy_j, n_rows = (sum(column) for column in zip(*known, strict=True))
         profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
     else:
-        profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", NO_DEVICE_FIGURE))
+        otherwise = METRICS_BY_COLUMN["energy_j_per_1k_rows"].null_reason
+        profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
 
 
 def _why_not_served(state: MeasurementState) -> str:
     if state.settled == "screened":
         return "no application could choose it, so it was not measured under load"
-    return NO_LOAD_TEST
+    return METRICS_BY_COLUMN["max_rate_per_s"].null_reason
 
 
 def _usable_batches(
