@@ -10,4 +10,4 @@ from rightfit.ranking.applications.tie_rules import RankingRules
 class RankingParams(RankingRules):
     """Rules of ranking (``params:ranking``)."""
 
-    model_config = ConfigDict(title="conf/base/parameters_ranking.yml", extra="forbid", frozen=True)
+    model_config = ConfigDict(title="conf/base/parameters_ranking.yml", frozen=True)

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rightfit.strict_model import (
+    MAX_CHECKPOINTS,
+    MAX_PROCESSES,
+    MAX_S,
+    Seed,
+    StrictModel,
+    ThreadCount,
+)
 
 
-class RecordingParams(BaseModel):
+class RecordingParams(StrictModel):
     """What is trained to the end and measured (``params:early_stopping.recording``)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n_configurations: int = Field(ge=4)  # per cell, drawn at random
-    n_snapshots: int = Field(ge=0)  # of them, also measured before the end of their training
-    n_checkpoints: int = Field(ge=2)
-    n_workers: int = Field(ge=1)  # trainings side by side, each on one thread
+    n_configurations: int = Field(ge=4, le=100_000)  # per cell, drawn at random
+    n_snapshots: int = Field(ge=0, le=100_000)  # of them, also measured during their training
+    n_checkpoints: int = Field(ge=2, le=MAX_CHECKPOINTS)
+    n_workers: int = Field(ge=1, le=MAX_PROCESSES)  # trainings side by side, each on one thread
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
-    n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
-    seed: int = Field(ge=0)
+    n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
+    seed: Seed
 
 
-class ReplayParams(BaseModel):
+class ReplayParams(StrictModel):
     """How the recordings are replayed (``params:early_stopping.replay``)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n_orders: int = Field(ge=2)
-    n_workers: int = Field(ge=1)
-    seed: int = Field(ge=0)
+    n_orders: int = Field(ge=2, le=10_000)
+    n_workers: int = Field(ge=1, le=MAX_PROCESSES)
+    seed: Seed
 
 
-class LiveParams(BaseModel):
+class LiveParams(StrictModel):
     """Live searches at equal compute (``params:early_stopping.live``)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    budget_cpu_s: float = Field(gt=0)  # of each search
-    seeds: tuple[int, ...] = Field(min_length=1)
+    budget_cpu_s: float = Field(gt=0, le=MAX_S)  # of each search
+    seeds: tuple[Seed, ...] = Field(min_length=1)

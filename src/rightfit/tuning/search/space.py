@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
+from rightfit.strict_model import Number, StrictModel, WholeNumber
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 
-class FloatRange(BaseModel):
+class FloatRange(StrictModel):
     """A range of numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["float"]
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool
 
     @model_validator(mode="after")
@@ -42,14 +41,12 @@ class FloatRange(BaseModel):
         return [float(value) for value in spaced(self.low, self.high, n_points)]
 
 
-class IntRange(BaseModel):
+class IntRange(StrictModel):
     """A range of whole numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["int"]
-    low: int
-    high: int
+    low: WholeNumber
+    high: WholeNumber
     log: bool
 
     @model_validator(mode="after")
@@ -71,10 +68,8 @@ class IntRange(BaseModel):
         return sorted({round(value) for value in spaced(self.low, self.high, n_points)})
 
 
-class Choice(BaseModel):
+class Choice(StrictModel):
     """A list of values without order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["categorical"]
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
@@ -100,10 +95,8 @@ class Space(
     model_config = ConfigDict(frozen=True)
 
 
-class ModelParams(BaseModel):
+class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fixed: dict[str, str | int | float | bool | None]
     space: Space
