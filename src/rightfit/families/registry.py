@@ -26,7 +26,7 @@ def get_family(name: str) -> Family:
         ValueError: If there is none.
     """
     path = BUILT_IN.get(name, name)
-    if "." not in path:
+    if "." not in path or not all(part.isidentifier() for part in path.split(".")):
         raise ValueError(
             f"There is no model family {name!r}; the library has {sorted(BUILT_IN)}, any other is "
             "named by its import path, as in family: my_study.families.svm. Correct "

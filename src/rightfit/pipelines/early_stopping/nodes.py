@@ -16,8 +16,8 @@ from rightfit.datasets.json_store import JsonStore
 from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore

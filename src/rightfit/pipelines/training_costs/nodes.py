@@ -13,7 +13,7 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.pipelines.training_costs.params import TrainingCostsParams
+from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.tuning.search.space import ModelBlock
 
 BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a batch_size

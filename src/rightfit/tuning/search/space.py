@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from rightfit.strict_model import Number, StrictModel, WholeNumber
 
 if TYPE_CHECKING:
     from optuna import Trial
+
+MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
 
 class FloatRange(StrictModel):
@@ -103,6 +106,18 @@ class ModelParams(StrictModel):
     default: dict[str, str | int | float | bool | None] | None = None  # absent: none to begin with
 
     @model_validator(mode="after")
+    def _check_default(self) -> ModelParams:
+        wrong = [
+            f"default.{name} must be a number, but is {value!r}"
+            for name, value in (self.default or {}).items()
+            if not isinstance(self.space.root.get(name), Choice | None)
+            and type(value) not in (int, float)
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
         twice = sorted(set(self.fixed) & set(self.space.root))
         if twice:
@@ -125,11 +140,41 @@ class ModelParams(StrictModel):
             ValueError: If a setting is missing or unknown, or a training may have fewer epochs or
                 trees than checkpoints.
         """
+        self.check_names(family)
+        self.check_length(family, n_checkpoints)
+
+    def check_names(self, family: Family) -> None:
+        """Check that the settings are the family's.
+
+        Raises:
+            ValueError: If one is missing or unknown.
+        """
         family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
+
+    def check_length(self, family: Family, n_checkpoints: int) -> None:
+        """Check that the shortest training has as many epochs or trees as checkpoints.
+
+        Raises:
+            ValueError: If it has fewer, or its length is no whole number.
+        """
         name = family.length_setting
         searched = self.space.root.get(name)
-        shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
-        split_training(shortest, n_checkpoints)
+        lengths = searched.grid(2) if searched else [self.fixed[name]]
+        if not all(type(length) is int and 0 < length <= MAX_LENGTH for length in lengths):
+            raise ValueError(
+                f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}. "
+                "Correct parameters_models.yml."
+            )
+        split_training(min(lengths), n_checkpoints)
+
+    def list_extremes(self) -> Iterator[Configuration]:
+        """Yield configurations that together hold both ends of each range and all choices."""
+        values = {name: item.grid(2) for name, item in self.space.root.items()}
+        first = self.fixed | {name: ends[0] for name, ends in values.items()}
+        yield first
+        for name, ends in values.items():
+            for end in ends[1:]:
+                yield {**first, name: end}
 
     def first(self) -> Configuration | None:
         """Return the default's searched settings; ``None`` where the space leaves it out."""

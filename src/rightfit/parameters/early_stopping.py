@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rightfit.strict_model import (
     MAX_CHECKPOINTS,
@@ -27,6 +27,14 @@ class RecordingParams(StrictModel):
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     seed: Seed
 
+    @model_validator(mode="after")
+    def _check_snapshots(self) -> Self:
+        if self.n_snapshots > self.n_configurations:
+            raise ValueError(
+                f"n_snapshots={self.n_snapshots} exceeds n_configurations={self.n_configurations}"
+            )
+        return self
+
 
 class ReplayParams(StrictModel):
     """How the recordings are replayed (``params:early_stopping.replay``)."""
@@ -41,3 +49,11 @@ class LiveParams(StrictModel):
 
     budget_cpu_s: float = Field(gt=0, le=MAX_S)  # of each search
     seeds: tuple[Seed, ...] = Field(min_length=1)
+
+
+class EarlyStoppingParams(StrictModel):
+    """The whole block ``early_stopping``."""
+
+    recording: RecordingParams
+    replay: ReplayParams
+    live: LiveParams
