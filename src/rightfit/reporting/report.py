@@ -115,7 +115,7 @@ def _write_tie_rule(rules: RankingRules) -> str:
 
 def _write_footer(results: Results) -> str:
     versions = ", ".join(
-        f"{words(name)} {card['data_version']}" for name, card in results.data_cards.items()
+        f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
     )
     return (
         f"Made from {count(results.profiles.height, 'resource profile')} and "

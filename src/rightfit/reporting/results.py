@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.preparation.describing import DataCard
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
@@ -56,7 +57,7 @@ class Results:
     profiles: pl.DataFrame
     rankings: pl.DataFrame
     recommendations: Recommendations
-    data_cards: Mapping[str, Mapping[str, Any]]
+    data_cards: Mapping[str, DataCard]
     trials: Mapping[str, pl.DataFrame]
     audits: pl.DataFrame
     environment: Mapping[str, Any]
@@ -77,13 +78,9 @@ class Results:
         return quality_title(self.data_cards[dataset])
 
 
-def quality_title(data_card: Mapping[str, Any]) -> str:
-    """Return what a dataset's raw quality is called.
-
-    >>> quality_title({"quality": {"name": "roc_auc"}})
-    'ROC AUC'
-    """
-    name = str(data_card["quality"]["name"])
+def quality_title(data_card: DataCard) -> str:
+    """Return what a dataset's raw quality is called."""
+    name = data_card.quality.name
     return QUALITY_TITLES.get(name, name)
 
 

@@ -13,11 +13,10 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
-from rightfit.families.quality import QualityMetric
-from rightfit.families.schema import InputSchema
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
+from rightfit.preparation.describing import DataCard
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 def record_curves(
     train: pl.DataFrame,
     validation: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     studies: StudyStore,
     model: ModelBlock,
     recording: RecordingParams,
@@ -74,14 +73,14 @@ def record_curves(
         recordings = record_cell(cell, settings, folder, on_recording=on_recording)
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
     return tabulate_recordings(
-        recordings, dataset=data_card["dataset"], model=cell.model, quality=cell.quality
+        recordings, dataset=data_card.dataset, model=cell.model, quality=cell.quality
     )
 
 
 def profile_recordings(
     recorded_curves: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     measurements: JsonStore,
     model: ModelBlock,
     recording: RecordingParams,
@@ -110,14 +109,14 @@ def profile_recordings(
     from rightfit.tuning.experiment.recording_profiles import RecordingContext, profile_recorded
     from rightfit.tuning.search.setting_up import make_data
 
-    schema = InputSchema.from_dict(data_card["input_schema"])
+    schema = data_card.input_schema
     environment = describe_environment()
     cell = RecordingContext(
-        dataset=data_card["dataset"],
+        dataset=data_card.dataset,
         family=model.family,
-        data_version=data_card["data_version"],
+        data_version=data_card.data_version,
         labels=test["label"].to_numpy().astype(np.int64),
-        quality=QualityMetric(**data_card["quality"]),
+        quality=data_card.quality_metric,
         environment_id=environment.environment_id,
         n_cores=environment.n_cores,
         tiers=evaluation.tiers,
@@ -189,7 +188,7 @@ def compare_searches(
     train: pl.DataFrame,
     validation: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     studies: StudyStore,
     model: ModelBlock,
     training: TrainingParams,

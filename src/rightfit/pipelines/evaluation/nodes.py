@@ -19,6 +19,7 @@ from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.preparation.describing import DataCard
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def profile_candidates(
     candidates: dict[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
@@ -152,7 +153,7 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
 
 @contextmanager
 def _open_bench(
-    test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
+    test: pl.DataFrame, data_card: DataCard, params: EvaluationParams
 ) -> Iterator[Bench]:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
@@ -160,7 +161,7 @@ def _open_bench(
 
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         rows = Path(folder) / "rows.npy"
-        features = data_card["input_schema"]["features"]
+        features = data_card.input_schema.features
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
         yield Bench(
             shared_pool(), rows, Path(folder), params.settings, params.preset, SpeedProbe(None)
@@ -171,22 +172,21 @@ def _make_cell(
     candidates: dict[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     environment: Environment,
     *,
     seed: int,
 ) -> ProfiledCell:
-    from rightfit.families.quality import QualityMetric
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
     costs = trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
-        dataset=data_card["dataset"],
-        data_version=data_card["data_version"],
+        dataset=data_card.dataset,
+        data_version=data_card.data_version,
         candidates=candidates,
         labels=test["label"].to_numpy().astype(np.int64),
-        quality=QualityMetric(**data_card["quality"]),
+        quality=data_card.quality_metric,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,
         devices=environment.devices,

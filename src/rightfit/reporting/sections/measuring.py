@@ -156,7 +156,7 @@ def _tabulate_data(results: Results) -> Table:
     def count_rows(part: str) -> Cells:
         return number(
             f"{sentence_case(part)} rows",
-            lambda name: f"{results.data_cards[name]['n_rows'][part]:,}",
+            lambda name: f"{results.data_cards[name].n_rows[part]:,}",
         )
 
     cards = results.data_cards
@@ -165,10 +165,10 @@ def _tabulate_data(results: Results) -> Table:
         cards,
         text("Dataset", words),
         *map(count_rows, ("train", "validation", "test")),
-        number("Features", lambda name: str(len(cards[name]["input_schema"]["features"]))),
+        number("Features", lambda name: str(len(cards[name].input_schema.features))),
         text("Quality metric", results.quality_title),
-        text("Licence", lambda name: str(cards[name]["licence"])),
-        text("Version", lambda name: str(cards[name]["data_version"])),
+        text("Licence", lambda name: cards[name].licence),
+        text("Version", lambda name: cards[name].data_version),
     )
 
 
