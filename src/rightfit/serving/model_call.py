@@ -8,6 +8,7 @@ from typing import Any
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
+from rightfit.preparation.describing import DataCard
 from rightfit.ranking.explanation.decisions import RankedCandidate
 
 BUNDLE = "bundle"  # folder of the weights in an export
@@ -25,7 +26,7 @@ class Model:
 
     bundle: Bundle
     encoder: Mapping[str, Any]
-    data_card: Mapping[str, Any]
+    data_card: DataCard
 
 
 @dataclass(frozen=True)
