@@ -28,7 +28,7 @@ from omegaconf import OmegaConf
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import ProfileTable, check_columns, read_profiles
-from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space
 
 Floats = npt.NDArray[np.float64]

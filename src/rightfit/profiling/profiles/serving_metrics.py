@@ -15,7 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, is_drifting, median_interval
+from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -100,7 +100,7 @@ def set_serving_metrics(
     if state.server:
         set_under_load(profile, state.server, settings)
     else:
-        profile.miss(columns_from("load_test"), _why_not_served(state))
+        profile.miss(columns_from("load_test"), _why_not_served(state, settings))
     _set_device(profile, batches, rounds[0].device_reasons)
     used = [*(r.latency for r in rounds), *batches]
     profile.best_batch_size = batch_size
@@ -138,7 +138,7 @@ def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> 
     The machine's speed wanders over seconds and minutes. How much of that all processes of a
     measurement share, their figures cannot show.
     """
-    return median_interval(values).widened(settings.shared_error_pct)
+    return estimate_median(values).widened(settings.shared_error_pct)
 
 
 def _set_latency(
@@ -198,8 +198,8 @@ def _set_device(
         profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
 
 
-def _why_not_served(state: MeasurementState) -> str:
-    if state.settled == "screened":
+def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str:
+    if settings.server.n_processes and state.settled == "screened":
         return "no application could choose it, so it was not measured under load"
     return METRICS_BY_COLUMN["max_rate_per_s"].null_reason
 
@@ -232,8 +232,8 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         one_row_mib.append(_absolute_mib(r, small + r.files_mib))
         peak_mib.append(_absolute_mib(r, large + r.files_mib))
         growth_mib.append(large + r.files_mib)
-    profile.set_interval("peak_memory_mib", median_interval(peak_mib))
-    profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
+    profile.set_interval("peak_memory_mib", estimate_median(peak_mib))
+    profile.set_interval("peak_memory_one_row_mib", estimate_median(one_row_mib))
     profile.set("model_memory_mib", statistics.median(growth_mib))
 
 
