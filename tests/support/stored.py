@@ -171,7 +171,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
                 model_size_mib=size_mib,
                 n_threads=n_threads,
                 disturbed=disturbed,
-                environment_id=ENVIRONMENT["environment_id"],
+                environment_id=ENVIRONMENT.environment_id,
                 null_reasons='{"latency_p99_ms": "too few samples"}',
                 measured_how='{"preset": "quick"}',
             )

@@ -156,7 +156,7 @@ def replay_rules(
         metric's final value is known, and the chart of savings against losses.
     """
     from rightfit.reporting.charts.stopping import draw_stopping
-    from rightfit.tuning.experiment.experiment import run_experiment
+    from rightfit.tuning.experiment.experiment import ExperimentFiles, run_experiment
     from rightfit.tuning.experiment.known_early import tabulate_known_early
     from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
     from rightfit.tuning.search.progress import show_progress
@@ -164,19 +164,19 @@ def replay_rules(
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        paths = {name: Path(folder) / f"{name}.parquet" for name in ("curves", "profiles")}
-        curves.write_parquet(paths["curves"])
-        profiles.write_parquet(paths["profiles"])
-        arguments = {
-            **paths,
-            "applications": applications.model_dump(),
-            "growth": {},
-            "params": training.pausing,
-            "n_orders": replaying.n_orders,
-            "seed": replaying.seed,
-        }
+        files = ExperimentFiles(
+            curves=Path(folder) / "curves.parquet",
+            profiles=Path(folder) / "profiles.parquet",
+            applications=applications,
+            growth={},
+            params=training.pausing,
+            n_orders=replaying.n_orders,
+            seed=replaying.seed,
+        )
+        curves.write_parquet(files.curves)
+        profiles.write_parquet(files.profiles)
         with show_progress("replays") as on_task:
-            replays = run_experiment(arguments, n_workers=replaying.n_workers, on_task=on_task)
+            replays = run_experiment(files, n_workers=replaying.n_workers, on_task=on_task)
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))

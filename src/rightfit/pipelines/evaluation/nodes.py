@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -20,10 +20,10 @@ from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
-    from rightfit.profiling.hardware.environment import Environment
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
@@ -33,9 +33,7 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT_KEY = "environment-{id}"
 
 
-def describe_environment(
-    resource_profiles: pl.DataFrame, measurements: JsonStore
-) -> dict[str, Any]:
+def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself.
 
     Args:
@@ -43,10 +41,13 @@ def describe_environment(
         measurements: Holds the description of each measuring machine.
     """
     from rightfit.profiling.hardware import environment
+    from rightfit.profiling.worker.codec import from_plain
 
     ids = resource_profiles["environment_id"].drop_nulls()
-    key = ENVIRONMENT_KEY.format(id=ids.mode().sort().first())
-    return measurements.get(key) or asdict(environment.describe_environment())
+    stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
+    if stored is None:
+        return environment.describe_environment()
+    return from_plain(environment.Environment, stored)
 
 
 def profile_candidates(
