@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_cards import make_data_card
 from stored import (
     ENVIRONMENT,
     VERSION,
     fit_encoder,
     make_bundle,
-    make_card,
     make_measured,
     make_raw,
     rank,
@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     schema = InputSchema(name_features(encoder), CLASSES, None)
     data = TrainingData(rows, raw["label"].to_numpy(), schema)
     folder = tmp_path_factory.mktemp("made") / "linear-000"
-    return Model(make_bundle(folder, data), encoder.model_dump(mode="json"), make_card())
+    return Model(make_bundle(folder, data), encoder.model_dump(mode="json"), make_data_card())
 
 
 def choose(model: Model, application: str = "web_api", **changes: Any) -> Answer:
@@ -187,7 +187,7 @@ def test_none_qualifies_is_an_error_with_the_nearest_miss(model: Model, tmp_path
 def test_a_model_that_was_not_measured_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"not the model that was ranked: it has .* MiB"):
         export_model(choose(model, model_size_mib=99.0), model, tmp_path / "out")
-    other = dataclasses.replace(model, data_card=make_card() | {"data_version": "v2"})
+    other = dataclasses.replace(model, data_card=make_data_card(data_version="v2"))
     with pytest.raises(ValueError, match=r"data version v1, the stored encoder belongs to v2"):
         export_model(choose(model), other, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -259,7 +259,7 @@ def test_bundle_that_names_files_elsewhere_exports_nothing_outside(
 
 def test_readme_takes_names_for_text(model: Model, tmp_path: Path) -> None:
     hostile = "<script>x</script> [a](http://b) `c` | d\n# e \x1b[2J"
-    card = make_card() | {"title": hostile, "source": hostile}
+    card = make_data_card(title=hostile, source=hostile)
     choice = dataclasses.replace(choose(model), purpose=hostile, application=hostile)
 
     export_model(choice, dataclasses.replace(model, data_card=card), tmp_path)

@@ -104,10 +104,10 @@ def _check_belongs(answer: Answer, model: Model) -> None:
     """Refuse a bundle or an encoder that is not the one behind the figures."""
     bundle, profile = model.bundle, answer.profile
     faults = []
-    if model.data_card["data_version"] != bundle.data_version:
+    if model.data_card.data_version != bundle.data_version:
         faults.append(
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
-            f"{model.data_card['data_version']}"
+            f"{model.data_card.data_version}"
         )
     if profile is None:
         faults.append("the profile that decided is no longer stored")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
+from rightfit.preparation.describing import DataCard
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.request_path.usage import TensorInput
@@ -29,7 +28,7 @@ class Model:
 
     bundle: Bundle
     encoder: EncoderJson
-    data_card: Mapping[str, Any]
+    data_card: DataCard
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         data_card=model.data_card,
         name_some=_name_some,
         raw_columns=_describe_columns(model),
-        derived=model.data_card["features"]["derived"],
+        derived=model.data_card.features.derived,
         metrics=_list_metrics(answer.profile),
         ranked=format_version(answer.origin.ranked_in),
         disturbance=describe_disturbance(answer.profile),

@@ -11,7 +11,7 @@ import click
 
 from rightfit.printable import clean_text
 
-VERBS = ("which", "export", "plan", "studies", "dashboard", "run-server", "init")
+VERBS = ("which", "export", "plan", "studies", "dashboard", "run-server", "init", "measure")
 
 
 @click.group()
@@ -157,6 +157,46 @@ def plan(params: dict[str, Any], **place: Any) -> None:
 
 
 @verbs.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--rows", type=click.Path(path_type=Path), help="Table of rows: .parquet, .csv, .npy."
+)
+@click.option("--columns", help="Columns that the model reads, in order: a,b,c; all if not given.")
+@click.option(
+    "--threads", default="1", show_default=True, help="Threads of a call: 1, 2, … or all."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "standard", "publish"]),
+    default="quick",
+    show_default=True,
+    help="How thoroughly to measure.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+def measure(
+    file: Path, rows: Path | None, columns: str | None, threads: str, preset: str, *, as_json: bool
+) -> None:
+    """Measure what serving an ONNX FILE costs, in any folder, without a project."""
+    from rightfit.verbs.measured_text import describe_measured, measured_to_json
+    from rightfit.verbs.measuring import measure_file
+
+    try:
+        measured = measure_file(
+            file,
+            rows=rows,
+            columns=columns.split(",") if columns else None,
+            n_threads=_read_threads(threads),
+            preset=preset,
+        )
+    except (OSError, RuntimeError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    if as_json:
+        click.echo(json.dumps(measured_to_json(measured), indent=2))
+        return
+    click.echo("\n".join(clean_text(line) for line in describe_measured(measured)))
+
+
+@verbs.command()
 @click.option("--dataset", "-d", "entry", help="Catalog entry of the first dataset's table.")
 @click.option("--target", "-t", "column", help="Column to predict.")
 @click.option("--at-least", type=float, help="Predict whether the column reaches this number.")
@@ -192,6 +232,15 @@ def init(
         if dry_run:
             click.echo("\n".join(f"  | {line}".rstrip() for line in file.text.splitlines()))
     click.echo("Next: review parameters_datasets.yml, then kedro run --pipelines perf")
+
+
+def _read_threads(text: str) -> int | None:
+    """Return a number of threads, ``None`` for all."""
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"--threads must be 1 or more, or all, but got {text!r}.")
+    return int(text)
 
 
 def _split_params(context: click.Context, option: click.Parameter, text: str) -> dict[str, Any]:

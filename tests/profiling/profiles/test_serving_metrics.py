@@ -53,6 +53,14 @@ def test_metrics_come_from_the_best_batch_size() -> None:
     assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
 
 
+def test_cpu_comes_with_the_interval_of_their_processes() -> None:
+    busy, idle = (SMALL | {"cpu_ms": ms} for ms in (20.0, 10.0))
+    profile = summarise([fake_round([busy]), fake_round([idle])] * 3)
+
+    low, high = (profile.values[f"cpu_cores_{end}"] for end in ("low", "high"))
+    assert (low, high) == (10 / SMALL["wall_ms"], 20 / SMALL["wall_ms"])
+
+
 def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:
     tiny = fake_round(
         [fake_batch(8, rows_per_s=1.0, peak_memory_mib=2.0)],

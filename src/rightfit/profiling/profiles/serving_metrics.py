@@ -127,7 +127,12 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
         profile.miss(columns_from("tiers"), reason)
         return None
     profile.set("min_hardware_tier", smallest.position)
-    profile.set("cost_usd_per_1m_rows", cost_per_1m_rows(cheapest.tier, rows_per_s))
+    ends = (profile.values[f"throughput_rows_per_s_{end}"] for end in ("high", "low"))
+    low, high = (cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends)
+    cost = cost_per_1m_rows(cheapest.tier, rows_per_s)
+    profile.set_interval(
+        "cost_usd_per_1m_rows", Interval(cost, low, high, is_distribution_free=True)
+    )
     profile.how["tier"] = smallest.how
     return smallest.tier.name
 
@@ -186,13 +191,16 @@ def _set_device(
     }
     for column, found in found_by_column.items():
         if found:
-            profile.set(column, statistics.median(found))
+            profile.set_interval(column, median_interval(found))
         else:
             profile.miss([column], reasons.get(column, METRICS_BY_COLUMN[column].null_reason))
-    known = [(b.energy_j, b.n_calls * b.batch_size) for b in batches if b.energy_j is not None]
-    if known:
-        energy_j, n_rows = (sum(column) for column in zip(*known, strict=True))
-        profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
+    energies_j = [
+        b.energy_j / (b.n_calls * b.batch_size) * ROWS_OF_ENERGY
+        for b in batches
+        if b.energy_j is not None
+    ]
+    if energies_j:
+        profile.set_interval("energy_j_per_1k_rows", median_interval(energies_j))
     else:
         otherwise = METRICS_BY_COLUMN["energy_j_per_1k_rows"].null_reason
         profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
@@ -219,9 +227,9 @@ def _set_offline(
     profile.set_interval(
         "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], settings)
     )
-    cores = sum(b.cpu_ms for b in batches) / sum(b.wall_ms for b in batches)
-    profile.set("cpu_cores", cores)
-    profile.set("cpu_util_pct", 100 * cores / n_threads)
+    cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
+    profile.set_interval("cpu_cores", median_interval(cores))
+    profile.set_interval("cpu_util_pct", median_interval([100 * one / n_threads for one in cores]))
 
 
 def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: int) -> None:
@@ -234,7 +242,7 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         growth_mib.append(large + r.files_mib)
     profile.set_interval("peak_memory_mib", median_interval(peak_mib))
     profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
-    profile.set("model_memory_mib", statistics.median(growth_mib))
+    profile.set_interval("model_memory_mib", median_interval(growth_mib))
 
 
 def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:
