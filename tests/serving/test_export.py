@@ -22,10 +22,9 @@ from rightfit.serving.model_call import Model
 
 SNIPPET = """
 import json, sys
-from usage import FOLDER, encode, open_model, read_json
+from usage import open_model
 
-rows = encode(json.load(sys.stdin), read_json(FOLDER / "encoder.json"))
-answers = open_model()(rows)
+answers = open_model()(json.load(sys.stdin))
 json.dump({"answers": answers.tolist(), "modules": sorted(sys.modules)}, sys.stdout)
 """
 NOT_NEEDED = {"rightfit", "kedro", "polars", "pandas", "sklearn", "skops", "torch", "pydantic"}
@@ -53,7 +52,7 @@ def test_exported_model_answers_as_the_bundle_does_without_this_project(
     )
     expected = open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
 
-    found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dicts()))
+    found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dict(as_series=False)))
 
     np.testing.assert_array_equal(np.array(found["answers"], dtype=np.float32), expected)
     assert {"numpy", "onnxruntime"} <= set(found["modules"])
@@ -104,6 +103,8 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
 
     assert "linear-000 (onnx, 1 thread) fits landsat best" in readme
     assert "| `size`, `n_parts` | a number;" in readme
+    assert "**Input** `numbers`: float64, shape (n_rows, 2): `size`, `n_parts`" in readme
+    assert "**Input** `texts`: string, shape (n_rows, 2): `day`, `origin`" in readme
     assert "low, middle, high" in readme
     assert "Undisturbed; in the run of 2026-01-02 03:04 UTC" in readme
     assert "| Quality | 0.800 | 0.780 to 0.825 |" in readme
@@ -119,7 +120,7 @@ def test_figures_of_a_native_runtime_are_marked(model: Model, tmp_path: Path) ->
     export_model(dataclasses.replace(answer, decision=decision), model, tmp_path)
 
     assert "**native** runtime" in (tmp_path / "README.md").read_text()
-    assert json.loads((tmp_path / "model.json").read_text())["onnx_file"] == "bundle/model.onnx"
+    assert json.loads((tmp_path / "model.json").read_text())["onnx_file"] == "model.onnx"
 
 
 def test_none_qualifies_is_an_error_with_the_nearest_miss(model: Model, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Export a winner: its bundle, how to feed it, what was measured, and the hashes of it all."""
+"""Export a winner: encoder and model in one graph, what was measured, the hashes of it all."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ from rightfit.families.bundle_files import (
 )
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.serving import usage
+from rightfit.request_path import usage
+from rightfit.request_path.graph import join_encoder
 from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
 from rightfit.serving.container import SERVER_FILES, write_server
-from rightfit.serving.model_call import BUNDLE, Model, describe_call
+from rightfit.serving.model_call import (
+    BUNDLE,
+    GRAPH_FILE,
+    Model,
+    describe_call,
+    locate_onnx,
+)
 from rightfit.serving.readme import write_readme
 
 HASHES = "SHA256SUMS"
@@ -84,8 +91,10 @@ def export_model(
     winner = require_winner(answer)
     check_folder(folder, force=True)
     _check_belongs(answer, model)
+    onnx_file = locate_onnx(winner, model.bundle)
     folder.mkdir(parents=True, exist_ok=True)
     _replace_bundle(model.bundle, folder / BUNDLE)
+    write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
     copy_replacing(Path(usage.__file__), folder / "usage.py")
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
@@ -149,7 +158,7 @@ def _write_json(path: Path, content: object) -> None:
 def _write_hashes(folder: Path, bundle: Bundle, others: Sequence[str]) -> list[Path]:
     written = [
         *(Path(name) for name in ("README.md", "encoder.json", "model.json", "profile.json")),
-        *(Path(name) for name in ("usage.py", *others)),
+        *(Path(name) for name in (GRAPH_FILE, "usage.py", *others)),
         *(Path(BUNDLE) / name for name in sorted((MANIFEST, *bundle.files))),
     ]
     lines = [f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in written]

@@ -7,7 +7,7 @@ from pathlib import Path
 from rightfit.families.bundle_files import hash_file, is_plain_name
 from rightfit.serving.export import HASHES
 
-NEEDED = ("model.json", "encoder.json", "profile.json")
+NEEDED = ("model.json", "model.onnx", "profile.json")
 
 
 def check_export(folder: Path) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if __package__:
-    from rightfit.serving import usage
+    from rightfit.request_path import usage
 else:  # run in an exported folder, which stands for itself
     import usage  # type: ignore[import-not-found,no-redef]
 
@@ -75,17 +75,10 @@ def open_answering(folder: Path) -> Callable[[Sequence[Row]], list[dict[str, Any
         A function from raw rows to answers, an object per row, as ``usage.py`` writes them.
     """
     classes = usage.read_json(folder / "model.json")["classes"]
-    encoder = usage.read_json(folder / "encoder.json")
     predict = usage.open_model(folder)
 
     def answer(rows: Sequence[Row]) -> list[dict[str, Any]]:
-        return [
-            {
-                "class": classes[int(row.argmax())],
-                "probabilities": dict(zip(classes, row.tolist(), strict=True)),
-            }
-            for row in predict(usage.encode(rows, encoder))
-        ]
+        return usage.name_answers(predict(usage.to_columns(rows)), classes)
 
     return answer
 
@@ -166,10 +159,11 @@ class Service:
             answers = await anyio.to_thread.run_sync(
                 self._answer, rows, limiter=self._one_at_a_time
             )
+            body = _write_answers(kind, answers)
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
             raise RefusedError(422, str(err)) from err
         self._rows.inc(len(rows))
-        return Response(_write_answers(kind, answers), media_type=kind)
+        return Response(body, media_type=kind)
 
 
 def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -> Starlette:
