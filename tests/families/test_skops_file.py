@@ -98,7 +98,7 @@ def test_support_vectors_that_do_not_fit_are_refused(
 ) -> None:
     model = SVC().fit(*make_rows(3))
 
-    with pytest.raises(ValueError, match="support|_probA"):
+    with pytest.raises(ValueError, match=r"support|_probA"):
         damage_and_check(model, tmp_path / "weights.skops", **{name: damage(getattr(model, name))})
 
 
@@ -117,7 +117,7 @@ def test_neighbours_that_do_not_fit_are_refused(
 ) -> None:
     model = KNeighborsClassifier(3, algorithm="brute").fit(*make_rows(3))
 
-    with pytest.raises(ValueError, match="neighbour|labels"):
+    with pytest.raises(ValueError, match=r"neighbour|labels"):
         damage_and_check(model, tmp_path / "weights.skops", **{name: damage(getattr(model, name))})
 
 

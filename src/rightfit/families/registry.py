@@ -80,8 +80,8 @@ def get_family(name: str) -> Family:
     path, made_of = split_reference(name)
     if "." not in path:
         raise ValueError(
-            f"There is no model family {name!r}; the library has {sorted({*BUILT_IN, *MADE})}, any other is "
-            "named by its import path, as in family: my_study.families.svm. Correct "
+            f"There is no model family {name!r}; the library has {sorted({*BUILT_IN, *MADE})}, any "
+            "other is named by its import path, as in family: my_study.families.svm. Correct "
             "parameters_models.yml."
         )
     try:

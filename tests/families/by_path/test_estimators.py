@@ -54,9 +54,7 @@ def test_estimator_learns_is_stored_and_answers_alike_in_every_runtime(
     name, configuration = f"sklearn:{path}", ESTIMATORS[path]
     data = many if n_classes == 3 else two_classes(many)
     family = get_family(name)
-    *_, last = family.train(
-        configuration, data, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = family.train(configuration, data, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
     written = write_bundle(
         tmp_path / "bundle",
         last.model,

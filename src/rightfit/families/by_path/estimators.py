@@ -81,9 +81,7 @@ class EstimatorFamily:
     @property
     def scaling(self) -> Mapping[str, Scaling]:
         """See :class:`rightfit.families.family.Family`."""
-        columns = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "peak_memory_mib")
-        columns += ("model_memory_mib", "model_size_mib", "load_time_ms", "fit_time_s")
-        return dict.fromkeys(columns, self.growth)
+        return dict.fromkeys(("latency_p50_ms", "model_size_mib", "fit_time_s"), self.growth)
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""

@@ -52,7 +52,7 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
 
 def grow_members(model: Any, data: TrainingData, *, n_checkpoints: int) -> Iterator[Checkpoint]:
     """Add members to a ``warm_start`` ensemble; a step is a member."""
-    length = find_length_setting(model)
+    length = find_length_setting(model) or "n_estimators"
     n_members = model.get_params(deep=False)[length]
     model.set_params(warm_start=True)
     done = 0
@@ -75,7 +75,9 @@ def grow_passes(
     n_blocks = max(-(-n_rows // _ROWS_PER_STEP), n_checkpoints if n_passes == 1 else 1)
     first = {"classes": np.unique(data.labels)} if is_classifier(model) else {}
     blocks = [
-        block for _ in range(n_passes) for block in np.array_split(rng.permutation(n_rows), n_blocks)
+        block
+        for _ in range(n_passes)
+        for block in np.array_split(rng.permutation(n_rows), n_blocks)
     ]
     done = 0
     for n_steps in split_training(len(blocks), n_checkpoints):

@@ -39,12 +39,16 @@ def _append_softmax(graph: Any, n_classes: int) -> None:
     scores = graph.output[1].name
     nodes = []
     if n_classes == 2:
-        graph.initializer.append(helper.make_tensor("serving.last_column", TensorProto.INT64, [1], [1]))
+        graph.initializer.append(
+            helper.make_tensor("serving.last_column", TensorProto.INT64, [1], [1])
+        )
         graph.initializer.append(helper.make_tensor("serving.zero", TensorProto.FLOAT, [1], [0.0]))
         nodes = [
             helper.make_node("Gather", [scores, "serving.last_column"], ["serving.score"], axis=1),
             helper.make_node("Mul", ["serving.score", "serving.zero"], ["serving.no_score"]),
-            helper.make_node("Concat", ["serving.no_score", "serving.score"], ["serving.both_scores"], axis=1),
+            helper.make_node(
+                "Concat", ["serving.no_score", "serving.score"], ["serving.both_scores"], axis=1
+            ),
         ]
     before = "serving.both_scores" if nodes else scores
     nodes.append(helper.make_node("Softmax", [before], ["serving.softmax"], axis=1))
