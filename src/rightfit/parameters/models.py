@@ -73,9 +73,8 @@ def _catch(check: Callable[..., object], *args: object) -> Iterator[str]:
 
 def _find_value_faults(params: ModelParams, family: Family) -> Iterator[str]:
     """Describe values that the family cannot take; each fault once."""
-    check: Callable[..., None] | None = getattr(family, "check_values", None)
-    if check is None:  # families of a project need not have it
-        return
+    # families of a project need not have a check of their own
+    check: Callable[..., None] = getattr(family, "check_values", family.check_configuration)
     extremes = params.list_extremes()
     faults = [fault for configuration in extremes for fault in _catch(check, configuration)]
     for fault in dict.fromkeys(faults):
