@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from rightfit.families.schema import InputSchema
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -122,11 +121,11 @@ def profile_recordings(
         n_cores=environment.n_cores,
         tiers=evaluation.tiers,
     )
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, make_data(test, schema).rows)
         bench = Bench(
-            shared_pool(), rows, Path(folder), training.measuring, "recording", SpeedProbe(None)
+            shared_pool(), rows, folder, training.measuring, "recording", SpeedProbe(None)
         )
         return profile_recorded(
             recorded_curves,
@@ -164,8 +163,8 @@ def replay_rules(
 
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        paths = {name: Path(folder) / f"{name}.parquet" for name in ("curves", "profiles")}
+    with temporary_folder("rows") as folder:
+        paths = {name: folder / f"{name}.parquet" for name in ("curves", "profiles")}
         curves.write_parquet(paths["curves"])
         profiles.write_parquet(paths["profiles"])
         arguments = {
