@@ -115,12 +115,12 @@ def _write_tie_rule(rules: RankingRules) -> str:
 
 def _write_footer(results: Results) -> str:
     versions = ", ".join(
-        f"{words(name)} {card['data_version']}" for name, card in results.data_cards.items()
+        f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
     )
     return (
         f"Made from {count(results.profiles.height, 'resource profile')} and "
         f"{count(results.rankings.height, 'ranked row')}; environment "
-        f"{results.environment['environment_id']}; data {versions}."
+        f"{results.environment.environment_id}; data {versions}."
     )
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -17,11 +17,12 @@ from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.preparation.describing import DataCard
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
-    from rightfit.profiling.hardware.environment import Environment
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
@@ -31,9 +32,7 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT_KEY = "environment-{id}"
 
 
-def describe_environment(
-    resource_profiles: pl.DataFrame, measurements: JsonStore
-) -> dict[str, Any]:
+def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself.
 
     Args:
@@ -41,17 +40,20 @@ def describe_environment(
         measurements: Holds the description of each measuring machine.
     """
     from rightfit.profiling.hardware import environment
+    from rightfit.profiling.worker.codec import from_plain
 
     ids = resource_profiles["environment_id"].drop_nulls()
-    key = ENVIRONMENT_KEY.format(id=ids.mode().sort().first())
-    return measurements.get(key) or asdict(environment.describe_environment())
+    stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
+    if stored is None:
+        return environment.describe_environment()
+    return from_plain(environment.Environment, stored)
 
 
 def profile_candidates(
     candidates: dict[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
@@ -151,7 +153,7 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
 
 @contextmanager
 def _open_bench(
-    test: pl.DataFrame, data_card: dict[str, Any], params: EvaluationParams
+    test: pl.DataFrame, data_card: DataCard, params: EvaluationParams
 ) -> Iterator[Bench]:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
@@ -159,7 +161,7 @@ def _open_bench(
 
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
-        features = data_card["input_schema"]["features"]
+        features = data_card.input_schema.features
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
         yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
@@ -168,22 +170,21 @@ def _make_cell(
     candidates: dict[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     environment: Environment,
     *,
     seed: int,
 ) -> ProfiledCell:
-    from rightfit.families.quality import QualityMetric
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
     costs = trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
-        dataset=data_card["dataset"],
-        data_version=data_card["data_version"],
+        dataset=data_card.dataset,
+        data_version=data_card.data_version,
         candidates=candidates,
         labels=test["label"].to_numpy().astype(np.int64),
-        quality=QualityMetric(**data_card["quality"]),
+        quality=data_card.quality_metric,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,
         devices=environment.devices,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import polars as pl
 
@@ -12,6 +11,7 @@ import polars as pl
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.preparation.describing import DataCard
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 def tune_model(
     train: pl.DataFrame,
     validation: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     studies: StudyStore,
     model: ModelBlock,
     training: TrainingParams,

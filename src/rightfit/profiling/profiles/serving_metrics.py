@@ -15,7 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, is_drifting, median_interval
+from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -102,7 +102,7 @@ def set_serving_metrics(
     if state.server:
         set_under_load(profile, state.server, settings)
     else:
-        profile.miss(columns_from("load_test"), _why_not_served(state))
+        profile.miss(columns_from("load_test"), _why_not_served(state, settings))
     _set_device(profile, phases, rounds[0].device_reasons)
     profile.best_batch_size = batch_size
     profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
@@ -129,7 +129,12 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
         profile.miss(columns_from("tiers"), reason)
         return None
     profile.set("min_hardware_tier", smallest.position)
-    profile.set("cost_usd_per_1m_rows", cost_per_1m_rows(cheapest.tier, rows_per_s))
+    ends = (profile.values[f"throughput_rows_per_s_{end}"] for end in ("high", "low"))
+    low, high = (cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends)
+    cost = cost_per_1m_rows(cheapest.tier, rows_per_s)
+    profile.set_interval(
+        "cost_usd_per_1m_rows", Interval(cost, low, high, is_distribution_free=True)
+    )
     profile.how["tier"] = smallest.how
     return smallest.tier.name
 
@@ -140,7 +145,7 @@ def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> 
     The machine's speed wanders over seconds and minutes. How much of that all processes of a
     measurement share, their figures cannot show.
     """
-    return median_interval(values).widened(settings.shared_error_pct)
+    return estimate_median(values).widened(settings.shared_error_pct)
 
 
 def _set_latency(
@@ -188,20 +193,23 @@ def _set_device(
     }
     for column, found in found_by_column.items():
         if found:
-            profile.set(column, statistics.median(found))
+            profile.set_interval(column, estimate_median(found))
         else:
             profile.miss([column], reasons.get(column, METRICS_BY_COLUMN[column].null_reason))
-    known = [(b.energy_j, b.n_calls * b.batch_size) for b in batches if b.energy_j is not None]
-    if known:
-        energy_j, n_rows = (sum(column) for column in zip(*known, strict=True))
-        profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
+    energies_j = [
+        b.energy_j / (b.n_calls * b.batch_size) * ROWS_OF_ENERGY
+        for b in batches
+        if b.energy_j is not None
+    ]
+    if energies_j:
+        profile.set_interval("energy_j_per_1k_rows", estimate_median(energies_j))
     else:
         otherwise = METRICS_BY_COLUMN["energy_j_per_1k_rows"].null_reason
         profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
 
 
-def _why_not_served(state: MeasurementState) -> str:
-    if state.settled == "screened":
+def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str:
+    if settings.server.n_processes and state.settled == "screened":
         return "no application could choose it, so it was not measured under load"
     return METRICS_BY_COLUMN["max_rate_per_s"].null_reason
 
@@ -221,9 +229,9 @@ def _set_offline(
     profile.set_interval(
         "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], settings)
     )
-    cores = sum(b.cpu_ms for b in batches) / sum(b.wall_ms for b in batches)
-    profile.set("cpu_cores", cores)
-    profile.set("cpu_util_pct", 100 * cores / n_threads)
+    cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
+    profile.set_interval("cpu_cores", estimate_median(cores))
+    profile.set_interval("cpu_util_pct", estimate_median([100 * one / n_threads for one in cores]))
 
 
 def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: int) -> None:
@@ -234,9 +242,9 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         one_row_mib.append(_absolute_mib(r, small + r.files_mib))
         peak_mib.append(_absolute_mib(r, large + r.files_mib))
         growth_mib.append(large + r.files_mib)
-    profile.set_interval("peak_memory_mib", median_interval(peak_mib))
-    profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
-    profile.set("model_memory_mib", statistics.median(growth_mib))
+    profile.set_interval("peak_memory_mib", estimate_median(peak_mib))
+    profile.set_interval("peak_memory_one_row_mib", estimate_median(one_row_mib))
+    profile.set_interval("model_memory_mib", estimate_median(growth_mib))
 
 
 def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:

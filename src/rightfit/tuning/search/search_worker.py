@@ -6,7 +6,6 @@ the process that started it is gone, and so does it.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -19,7 +18,7 @@ from rightfit.tuning.search.start_workers import read_job
 def main() -> None:
     """Read a job and work on it."""
     end_with_parent(int(sys.argv[1]))
-    cell, settings, store = read_job(json.loads(sys.stdin.readline()))
+    cell, settings, store = read_job(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work_on(cell, settings, store, on_trial=lambda n_done, n_all: None)  # noqa: ARG005
 
