@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from rightfit.strict_model import (
     MAX_PROCESSES,
+    MAX_S,
     MAX_THREADS,
     BatchSize,
     DelayShare,
@@ -27,6 +28,7 @@ class TrainingCostsParams(StrictModel):
     n_rows: int = Field(ge=256, le=MAX_ROWS)  # of one stretch
     min_steps: int = Field(ge=1, le=10_000)  # of one stretch, for large batches
     max_delay_share: DelayShare
+    answer_max_s: float = Field(gt=0, le=MAX_S)  # for one stretch; its process is killed then
 
     @model_validator(mode="after")
     def _check_rows(self) -> Self:

@@ -18,6 +18,9 @@ from rightfit.strict_model import (
 )
 
 P99 = 0.99
+# A process that takes so much longer than others of its model hangs.
+TIMES_SEEN = 20
+LEAST_LIMIT_S = 30.0
 MAX_MEASURING_S = 24 * 3_600  # of one configuration, a day
 MAX_REPEATS = 10_000  # fresh processes, visits or retries of one measurement
 
@@ -70,8 +73,24 @@ class MeasuringSettings(StrictModel):
     max_busy_cores: float = Field(gt=0, le=MAX_THREADS)  # by others, when waiting for quiet
     max_quiet_wait_s: float = Field(ge=0, le=3600)
     quiet_look_s: float = Field(ge=0.05, le=3600)
+    answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
     tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
+
+    @property
+    def key(self) -> dict[str, object]:
+        """What figures depend on, as JSON types: all but the time at which a process is killed."""
+        return self.model_dump(mode="json", exclude={"answer_max_s"})
+
+    def limit_s(self, seen_s: float | None) -> float:
+        """Return how long a measuring process may take for an answer.
+
+        Args:
+            seen_s: Longest that a process of the same model took; ``None`` before the first.
+        """
+        if seen_s is None:
+            return self.answer_max_s
+        return min(self.answer_max_s, max(LEAST_LIMIT_S, TIMES_SEEN * seen_s))
 
     @model_validator(mode="after")
     def _check_order(self) -> MeasuringSettings:
