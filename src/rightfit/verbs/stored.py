@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
-from kedro.config import MissingConfigException
+from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
 from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
-from rightfit.project import find_data_root, make_loader, read_catalog
+from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
 
 
 class NothingStoredError(ValueError):
@@ -105,25 +105,21 @@ def open_results(
     Raises:
         ValueError: If there is no configuration.
     """
-    loader = make_loader(
-        conf_source, env=env, runtime_params={"data_root": data_root} if data_root else {}
-    )
-    try:
-        patterns = read_patterns(find_data_root(loader))
-        own = read_catalog(loader)
-    except (MissingConfigException, ValueError) as err:
+    given = {} if data_root is None else {"data_root": data_root}
+    base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
+    if not conf_source.is_file() and not (conf_source / base).is_dir():
         raise ValueError(
             f"There is no configuration in {conf_source}. Run inside the project, or name its "
             "configuration: --conf-source"
-        ) from err
+        )
+    loader = make_loader(conf_source, env=env, runtime_params=given)
+    patterns = read_patterns(find_data_root(loader))
+    own = read_catalog(loader)
     raw = patterns.pop(RAW_TABLE)
     if raw_table is not None and not _has_entry(own, raw_table):
         patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
     config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
-    try:
-        credentials = loader["credentials"]
-    except MissingConfigException:
-        credentials = {}
+    credentials = load_configuration(loader, "credentials")
     return StoredResults(_resolve_paths(config, project), credentials)
 
 
