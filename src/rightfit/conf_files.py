@@ -85,11 +85,11 @@ def check_data_root(given: Any) -> str:
     Raises:
         ValueError: If it is empty or no text, or holds what no path or pattern can.
     """
-    strange = sorted({char for char in str(given) if char in "*[]\n\0"})
+    strange = sorted({char for char in str(given) if char in "*[]{}\n\0"})
     if not isinstance(given, str) or not given.strip() or strange or given.startswith("~"):
         raise ValueError(
-            f"data_root must be a folder or a URL, without * [ ] and written in full, but got "
-            f"{given!r}. Correct --params data_root=... or conf/base/globals.yml."
+            f"data_root must be a folder or a URL, written in full and without * [ ] {{ }}, but "
+            f"got {given!r}. Correct --params data_root=... or conf/base/globals.yml."
         )
     return given
 
