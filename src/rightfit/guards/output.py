@@ -56,7 +56,7 @@ def tolerate_lost_output() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed before the start
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         if stream is None or isinstance(stream, TolerantStream):
             continue
         if not _is_unicode(stream) and hasattr(stream, "reconfigure"):
