@@ -10,7 +10,8 @@ from rightfit.families.family import Rows
 
 Predict = Callable[[Rows], Rows]
 
-RUNTIMES = ("native", "onnx", "onnx_int8")
+NATIVE = "native"
+RUNTIMES = (NATIVE, "onnx", "onnx_int8")
 
 _ONNX_FILES = {"onnx": ONNX_FILE, "onnx_int8": INT8_FILE}
 _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.request_path.paths import RequestPath
 
 
 class Presets(BaseModel):
@@ -30,6 +31,7 @@ class EvaluationParams(BaseModel):
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
     n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
+    request_path: RequestPath  # of applications that name none
     mixed_environments: Literal["refuse", "label"]
     tiers: tuple[Tier, ...] = Field(min_length=1)
     seed: int

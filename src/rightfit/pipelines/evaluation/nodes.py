@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
@@ -20,12 +20,17 @@ from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.encoding import Encoder
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.jobs import Serving
+    from rightfit.profiling.measuring.raw_requests import RawRequests
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
 logger = logging.getLogger(__name__)
@@ -54,6 +59,8 @@ def profile_candidates(
     candidates: dict[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
+    rows: pl.DataFrame,
+    encoder: Encoder,
     data_card: DataCard,
     measurements: JsonStore,
     params: EvaluationParams,
@@ -68,6 +75,8 @@ def profile_candidates(
         candidates: Bundles by candidate name.
         trials: The cell's trials, for what training cost.
         test: Encoded test rows with the column ``label``.
+        rows: Assembled rows of all parts, not encoded.
+        encoder: How they are encoded.
         data_card: The dataset's card.
         measurements: Keeps each result as soon as it is known.
         params: What to measure and how.
@@ -75,24 +84,31 @@ def profile_candidates(
         model: For the candidates' family.
 
     Returns:
-        One row per candidate and serving configuration.
+        One row per candidate, serving configuration and request path that an application names.
     """
     from rightfit.pipelines.evaluation.screening import could_be_chosen
     from rightfit.profiling.hardware import environment
+    from rightfit.profiling.measuring.jobs import with_paths
     from rightfit.profiling.profiles.cell_profiles import profile_cell
 
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
+    paths = list_paths(applications, params)
     with _open_bench(test, data_card, params) as bench:
+        cell = _make_cell(named, trials, test, data_card, here, seed=params.seed)
+        if REQUEST in paths:
+            cell = replace(cell, requests=_make_requests(rows, encoder, bench.folder))
         return profile_cell(
-            _make_cell(named, trials, test, data_card, here, seed=params.seed),
-            list_servings(params, here),
+            cell,
+            with_paths(list_servings(params, here), paths),
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, applications),
-            choosers=environment.fingerprint(applications.model_dump(mode="json")),
+            choose=lambda profiles: could_be_chosen(profiles, applications, params.request_path),
+            choosers=environment.fingerprint(
+                applications.model_dump(mode="json") | {"request_path": params.request_path}
+            ),
         )
 
 
@@ -106,7 +122,7 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
     Raises:
         ValueError: If they may not and do.
     """
-    collected = pl.concat(profiles)
+    collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
     found = sorted(collected["environment_id"].unique().drop_nulls().to_list())
     if len(found) > 1:
         message = f"The profiles come from {len(found)} different environments: {found}."
@@ -150,6 +166,30 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
         n_cores=environment.n_cores,
         present=environment.devices,
     )
+
+
+def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
+    """Return the request paths that applications name, in a fixed order.
+
+    Args:
+        applications: Who will choose.
+        params: Says the path of those that name none.
+    """
+    named = {one.request_path or params.request_path for one in applications.root.values()}
+    return [path for path in (MODEL, REQUEST) if path in named]
+
+
+def _make_requests(rows: pl.DataFrame, encoder: Encoder, folder: Path) -> RawRequests:
+    """Write the raw test rows, in the order of the encoded ones."""
+    from rightfit.preparation.raw_rows import make_raw_rows
+    from rightfit.profiling.measuring.raw_requests import RawRequests
+    from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+
+    content = cast("EncoderJson", encoder.model_dump(mode="json"))
+    file = folder / "raw_rows.npy"
+    test = rows.filter(pl.col("part") == "test")
+    np.save(file, make_raw_rows(test, list_inputs(content)))
+    return RawRequests(file, content, folder)
 
 
 @contextmanager

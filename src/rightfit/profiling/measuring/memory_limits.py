@@ -70,7 +70,7 @@ def _try(subject: Subject, bench: Bench, memory_mib: float, batch_size: int) -> 
         request = RunOnceRequest(
             factory=subject.factory,
             arguments=subject.arguments,
-            rows=str(bench.rows),
+            rows=bench.locate_rows(subject),
             memory_limit_mib=memory_mib - of_files_mib,
             batch_size=batch_size,
         )

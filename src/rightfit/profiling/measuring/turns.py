@@ -95,6 +95,9 @@ def measure_jobs(
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
         logger.info("%s: %d of %d profiles were kept from before.", cell, n_kept, len(jobs))
+    for one in all_jobs:
+        if not one.is_over or _wants_load(one.state, bench):
+            one.job.prepare()
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
         _measure_in_turns(all_jobs, bench, store, choose, choice)

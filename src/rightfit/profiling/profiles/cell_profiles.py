@@ -19,10 +19,12 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
+from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, columns_from
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
+from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
 
@@ -46,6 +48,7 @@ class ProfiledCell:
         environment_id: Fingerprint of machine and libraries.
         devices: Devices this machine has.
         seed: Seed of quality intervals.
+        requests: Raw rows and encoder; ``None``: only encoded rows are answered.
     """
 
     dataset: str
@@ -57,6 +60,7 @@ class ProfiledCell:
     environment_id: str
     devices: tuple[str, ...]
     seed: int
+    requests: RawRequests | None = None
 
 
 @dataclass(frozen=True)
@@ -98,15 +102,17 @@ def profile_cell(
     Returns:
         One row per candidate and serving configuration.
     """
-    jobs = plan_jobs(cell.dataset, cell.candidates, servings)
-    keys = [
-        job.key(
-            settings=bench.settings.model_dump(mode="json"),
+    jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests)
+    settings = bench.settings.model_dump(mode="json")
+
+    def make_key(job: Job) -> str:
+        return job.key(
+            settings=settings,
             environment_id=cell.environment_id,
             data_version=cell.data_version,
         )
-        for job in jobs
-    ]
+
+    keys = [make_key(job) for job in jobs]
 
     def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
         return [
@@ -123,13 +129,19 @@ def profile_cell(
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
     )
     if bench.settings.tries_tiers:
+        for job in jobs:
+            job.prepare()
         states = [
             try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
             for job, state, (_, profile) in zip(jobs, states, profile_all(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
-    return tabulate_profiles(profile_all(states))
+    profiles = profile_all(states)
+    encoding_ms = measure_encoding_ms(jobs, states, bench, store, make_key=make_key)
+    for (_, profile), found_ms in zip(profiles, encoding_ms, strict=True):
+        profile.encoding_ms = found_ms
+    return tabulate_profiles(profiles)
 
 
 def measure_quality(
@@ -151,6 +163,7 @@ def measure_quality(
     kept = load_record(store, key, AnswerQuality)
     if kept is not None:
         return kept
+    job.prepare()
     try:
         probabilities = check_probabilities(
             predict(job.subject, bench),
@@ -221,6 +234,7 @@ def _assemble(
         device=job.serving.device,
         environment_id=cell.environment_id,
         min_hardware_tier_name=tier,
+        request_path=job.serving.request_path,
     )
     return keys, profile
 

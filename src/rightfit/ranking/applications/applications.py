@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from rightfit.profiling.metrics import METRICS
+from rightfit.request_path.paths import RequestPath
 
 WHERE = "Correct conf/base/parameters_applications.yml."
 # max_degradation is a loss of one of these
@@ -85,6 +86,7 @@ class Application(BaseModel):
 
     description: str = Field(min_length=1)
     scenario: Scenario
+    request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
@@ -126,6 +128,20 @@ class Applications(RootModel[dict[str, Application]]):
         if not self.root:
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
+
+    def of_path(self, path: RequestPath, *, otherwise: RequestPath) -> Applications:
+        """Return the applications whose requests pass a path.
+
+        Args:
+            path: The path.
+            otherwise: Path of applications that name none.
+        """
+        found = {
+            name: application
+            for name, application in self.root.items()
+            if (application.request_path or otherwise) == path
+        }
+        return Applications.model_construct(root=found)
 
     def items(self) -> Iterator[tuple[str, Application]]:
         """Yield (name, application) in the YAML's order."""
