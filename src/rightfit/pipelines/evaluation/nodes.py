@@ -147,7 +147,7 @@ def compare_tiers(resource_profiles: pl.DataFrame, params: EvaluationParams) -> 
     """
     from rightfit.profiling.hardware.tier_table import tabulate_tiers
 
-    return tabulate_tiers(resource_profiles, params.tiers)
+    return tabulate_tiers(complete_paths(resource_profiles), params.tiers)
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:

@@ -5,9 +5,10 @@ Columns: ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible),
 ``device`` (the serving configuration chosen for the application), ``request_path`` (``request``:
 raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of the median latency; null: not
 known), ``utility`` (null: an objective was not measured), ``utility_low``, ``utility_high``,
-``feasible``, ``violations`` (JSON list of ``metric``, ``kind``, ``limit``, ``value``, ``amount``, ``relative``; null values: not measured),
-``pareto``, ``hardware_tier``, ``reason`` (one sentence), ``p_best`` (probability of being the best
-feasible one) and ``outcome`` (see :mod:`rightfit.ranking.explanation.outcomes`).
+``feasible``, ``violations`` (JSON list of ``metric``, ``kind``, ``limit``, ``value``, ``amount``,
+``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one sentence),
+``p_best`` (probability of being the best feasible one) and ``outcome`` (see
+:mod:`rightfit.ranking.explanation.outcomes`).
 """
 
 from __future__ import annotations
