@@ -37,8 +37,7 @@ def describe_answer(answer: Answer) -> list[str]:
         lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:
         lines.append(f"  would qualify  {describe_relaxation(decision.relax)}")
-    if answer.profile is not None and decision.subject is not None:
-        lines.append(f"  request        {describe_request(answer.profile, decision.subject)}")
+    lines.append(f"  request        {describe_request(answer.profile, decision.subject)}")
     lines.append(f"  measured       {describe_disturbance(answer.profile)}")
     lines.append(f"                 {describe_origin(origin)}")
     if origin.newer_profiles:
@@ -90,8 +89,10 @@ def profile_to_json(profile: StoredProfile) -> dict[str, object]:
     return others | {"metrics": metrics}
 
 
-def describe_request(profile: StoredProfile, candidate: RankedCandidate) -> str:
+def describe_request(profile: StoredProfile | None, candidate: RankedCandidate | None) -> str:
     """Say what the measured requests held, and what encoding took of the median latency."""
+    if profile is None or candidate is None:
+        return "not known"
     if candidate.request_path == MODEL:
         return "encoded rows; encoding is not included"
     encoding_ms, whole_ms = candidate.encoding_ms, profile.read_metric(P50)
