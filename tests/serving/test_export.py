@@ -11,26 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from data_cards import make_data_card
-from stored import (
-    ENVIRONMENT,
-    VERSION,
-    fit_encoder,
-    make_bundle,
-    make_measured,
-    make_raw,
-    rank,
-)
+from exports import CLASSES, choose
+from stored import make_raw
 
 from rightfit.families.bundle import read_bundle
-from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model
-from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import Encoder, apply_encoder, name_features
-from rightfit.serving.answer import Answer, Origin, StoredProfile
+from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.serving.export import check_folder, export_model
 from rightfit.serving.model_call import Model
 
-CLASSES = ("low", "middle", "high")
 SNIPPET = """
 import json, sys
 from usage import open_model
@@ -39,48 +28,6 @@ answers = open_model()(json.load(sys.stdin))
 json.dump({"answers": answers.tolist(), "modules": sorted(sys.modules)}, sys.stdout)
 """
 NOT_NEEDED = {"rightfit", "kedro", "polars", "pandas", "sklearn", "skops", "torch", "pydantic"}
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    raw = make_raw()
-    encoder = fit_encoder(raw)
-    rows = np.ascontiguousarray(apply_encoder(encoder, raw).to_numpy(), dtype=np.float32)
-    schema = InputSchema(name_features(encoder), CLASSES, None)
-    data = TrainingData(rows, raw["label"].to_numpy(), schema)
-    folder = tmp_path_factory.mktemp("made") / "linear-000"
-    return Model(make_bundle(folder, data), encoder.model_dump(mode="json"), make_data_card())
-
-
-def choose(model: Model, application: str = "web_api", **changes: Any) -> Answer:
-    profiles = make_measured(model.bundle)
-    recommendation = rank(profiles)[application]
-    decision = recommendation.datasets["landsat"]
-    assert decision.subject is not None
-    return Answer(
-        application=application,
-        dataset="landsat",
-        purpose=recommendation.description,
-        decision=decision,
-        profiles=tuple(
-            profile_of(row | changes)
-            for row in profiles.to_dicts()
-            if row["candidate"] == decision.subject.candidate
-        ),
-        origin=Origin(VERSION, VERSION, None, ENVIRONMENT),
-    )
-
-
-def profile_of(row: dict[str, Any]) -> StoredProfile:
-    keys = ("runtime", "n_threads", "device", "disturbed", "environment_id")
-    return StoredProfile(**{key: row[key] for key in keys}, columns=row)
-
-
-@pytest.fixture(scope="module")
-def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "out"
-    export_model(choose(model), model, folder)
-    return folder
 
 
 def run(folder: Path, *command: str, text: str) -> Any:

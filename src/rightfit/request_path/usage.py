@@ -174,17 +174,26 @@ MAKERS: Mapping[str, Callable[[Columns, TensorInput], npt.NDArray[Any]]] = {
 }
 
 
-def main() -> None:
-    """Read rows from standard input, write their classes and probabilities."""
-    classes = read_json(FOLDER / "model.json")["classes"]
-    answers = [
+def name_answers(answers: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Write answers as JSON types: of each row its class, and the probability of each.
+
+    >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
+    [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
+    """
+    return [
         {
             "class": classes[int(row.argmax())],
             "probabilities": dict(zip(classes, row.tolist(), strict=True)),
         }
-        for row in open_model()(to_columns(json.load(sys.stdin)))
+        for row in answers
     ]
-    json.dump(answers, sys.stdout, indent=2)
+
+
+def main() -> None:
+    """Read rows from standard input, write their classes and probabilities."""
+    answers = open_model()(to_columns(json.load(sys.stdin)))
+    named = name_answers(answers, read_json(FOLDER / "model.json")["classes"])
+    json.dump(named, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.profile_table import complete_paths
@@ -200,13 +200,11 @@ def _open_bench(
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
 
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         features = data_card.input_schema.features
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(
-            shared_pool(), rows, Path(folder), params.settings, params.preset, SpeedProbe(None)
-        )
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
 
 def _make_cell(

@@ -103,7 +103,7 @@ def profile_cell(
         One row per candidate and serving configuration.
     """
     jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests)
-    settings = bench.settings.model_dump(mode="json")
+    settings = bench.settings.key
 
     def make_key(job: Job) -> str:
         return job.key(
