@@ -24,7 +24,7 @@ def followed(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     copy = copy_project(project_path, tmp_path_factory.mktemp("followed"))
     for block in read_blocks(project_path / "docs" / "your_own.md"):
         block.apply(copy)
-    grid = {"datasets": ["orchard"], "models": ["boosting"]}
+    grid = {"datasets": ["orchard"], "models": ["boosting", "incumbent"]}
     (copy / "conf" / GRID).write_text(yaml.safe_dump({"grid": grid}))
     return copy / "conf"
 
@@ -85,6 +85,24 @@ def load(project: Path, conf: Path) -> None:
             "tables: [orchard]",
             "",
             r"datasets\.orchard\.tables must name the catalog entries.* tables: \[orchard\]",
+        ),
+        (
+            MODELS,
+            "file: models/apples.onnx",
+            "fil: models/apples.onnx",
+            r"models\.incumbent\.fil is unknown; did you mean 'file'\?",
+        ),
+        (
+            MODELS,
+            "file: models/apples.onnx",
+            "file: models/apples.exe",
+            r"models\.incumbent: the file must end in one of .*, but got 'apples\.exe'",
+        ),
+        (
+            MODELS,
+            "file: models/apples.onnx",
+            "file: models/pears.onnx",
+            r"models\.incumbent: there is no file .*pears\.onnx\. Correct parameters_models\.yml",
         ),
         (
             GRID,
@@ -157,7 +175,7 @@ def test_faults_of_all_datasets_are_named_at_once(
     text = (conf / DATASETS).read_text()
     text = text.replace("seed: 1993", "sed: 1993").replace("licence: ours", "license: ours")
     (conf / DATASETS).write_text(text)
-    grid = {"datasets": ["landsat", "orchard"], "models": ["boosting"]}
+    grid = {"datasets": ["landsat", "orchard"], "models": ["boosting", "incumbent"]}
     (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
 
     with pytest.raises(
@@ -168,7 +186,8 @@ def test_faults_of_all_datasets_are_named_at_once(
 
 
 def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Path) -> None:
-    params = {"data_root": str(tmp_path)}
+    grid = {"datasets": ["orchard"], "models": ["boosting"]}
+    params = {"data_root": str(tmp_path), "grid": grid}
     with (
         KedroSession.create(
             bootstrapped, env="test", conf_source=str(followed), runtime_params=params

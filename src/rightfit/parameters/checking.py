@@ -11,6 +11,7 @@ from rightfit.parameters.applications import ApplicationsParams, find_misnamed
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import Grid
+from rightfit.parameters.imported import ImportedBlock, check_imported
 from rightfit.parameters.models import check_families
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.block import DatasetBlock
@@ -43,7 +44,8 @@ def find_faults(parameters: Mapping[str, Any], grid: Grid) -> list[str]:
         ]
     checks: list[tuple[str, Mapping[str, Any], Iterable[str], type[BaseModel]]] = [
         ("datasets", parameters["datasets"], grid.datasets, DatasetBlock),
-        ("models", parameters["models"], grid.models, ModelBlock),
+        ("models", parameters["models"], grid.families, ModelBlock),
+        ("models", parameters["models"], grid.imported, ImportedBlock),
         ("applications", applications, applications, Application),
     ]
     misnamed = find_misnamed(applications)
@@ -65,6 +67,7 @@ def _find_joint_faults(parameters: Mapping[str, Any], grid: Grid) -> list[str]:
     try:
         ApplicationsParams.model_validate(parameters["applications"])
         check_families(parameters, grid.families)
+        check_imported(parameters["models"], grid.imported)
     except ValueError as err:
         return [str(err)]
     return []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+IMPORTED = "imported"
+"""In place of a family: the model is a file that somebody has already."""
 
 
 class UnsuitableGridError(ValueError):
@@ -17,11 +20,13 @@ class Grid:
 
     Args:
         tables: Catalog entries of each dataset's raw tables, its main table first.
-        families: Import path of each model's family, by the model's name.
+        families: Import path of each searched model's family, by the model's name.
+        imported: Datasets of each model that takes part without a search, by the model's name.
     """
 
     tables: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
+    imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -30,14 +35,27 @@ class Grid:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, in the order of the configuration."""
-        return tuple(self.families)
+        """Names of the models: the searched ones, then the imported ones."""
+        return (*self.families, *self.imported)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """Yield every (dataset, model) pair."""
         for dataset in self.tables:
-            for model in self.families:
+            for model in self.list_models(dataset):
                 yield dataset, model
+
+    def searched_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs that a search is made for."""
+        return (cell for cell in self.cells() if cell[1] in self.families)
+
+    def imported_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs whose model is a file that somebody has already."""
+        return (cell for cell in self.cells() if cell[1] in self.imported)
+
+    def list_models(self, dataset: str) -> tuple[str, ...]:
+        """Return the models of a dataset."""
+        given = (model for model, datasets in self.imported.items() if dataset in datasets)
+        return (*self.families, *given)
 
 
 def read_grid(parameters: Mapping[str, Any]) -> Grid:
@@ -60,8 +78,46 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
     named = {kind: _list_names(parameters["grid"], kind) for kind in ("datasets", "models")}
     _refuse([fault for kind in named for fault in _find_unknown(kind, named[kind], parameters)])
     tables = {name: _list_tables(name, parameters["datasets"][name]) for name in named["datasets"]}
-    families = {name: _find_family(name, parameters["models"][name]) for name in named["models"]}
-    return Grid(tables, families)
+    blocks = {name: parameters["models"][name] for name in named["models"]}
+    imported = {name: block for name, block in blocks.items() if is_imported(block)}
+    families = {
+        name: _find_family(name, block) for name, block in blocks.items() if name not in imported
+    }
+    datasets = {
+        name: _list_datasets(name, block, tuple(tables), described=parameters["datasets"])
+        for name, block in imported.items()
+    }
+    return _require_models(Grid(tables, families, datasets))
+
+
+def is_imported(block: object) -> bool:
+    """Tell whether a model's block names a file instead of a family."""
+    return isinstance(block, Mapping) and block.get("family") == IMPORTED
+
+
+def _list_datasets(
+    name: str, block: Mapping[str, Any], in_grid: tuple[str, ...], *, described: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the datasets of the grid that an imported model is for."""
+    named = block.get("datasets")
+    if named is None:
+        return in_grid
+    if not isinstance(named, list) or not set(named) <= set(described):
+        raise ValueError(
+            f"models.{name}.datasets must list datasets of {sorted(described)}, but got {named!r}. "
+            "Correct parameters_models.yml."
+        )
+    return tuple(dataset for dataset in in_grid if dataset in named)
+
+
+def _require_models(grid: Grid) -> Grid:
+    empty = [dataset for dataset in grid.datasets if not grid.list_models(dataset)]
+    if empty:
+        raise ValueError(
+            f"The grid has no model for {empty}: those it names are for other datasets. Correct "
+            "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
+        )
+    return grid
 
 
 def _list_names(grid: Any, kind: str) -> list[str]:
