@@ -35,7 +35,7 @@ from scipy.stats import norm
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import ProfileTable, check_columns, read_profiles
-from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space
 
 Floats = npt.NDArray[np.float64]

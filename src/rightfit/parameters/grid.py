@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rightfit.families.registry import refer_to_family
+
 IMPORTED = "imported"
 """In place of a family: the model is a file that somebody has already."""
 
@@ -20,7 +22,7 @@ class Grid:
 
     Args:
         tables: Catalog entries of each dataset's raw tables, its main table first.
-        families: Import path of each searched model's family, by the model's name.
+        families: Reference of each model's family, by the model's name.
         imported: Datasets of each model that takes part without a search, by the model's name.
     """
 
@@ -184,10 +186,7 @@ def split_names(names: Any) -> Any:
 
 
 def _find_family(name: str, block: Any) -> str:
-    family = block.get("family") if isinstance(block, Mapping) else None
-    if not isinstance(family, str):
-        raise ValueError(
-            f"models.{name}.family must be the import path of a family, as in family: "
-            f"rightfit.families.forest, but got {family!r}. Correct parameters_models.yml."
-        )
-    return family
+    try:
+        return refer_to_family(block if isinstance(block, Mapping) else {})
+    except ValueError as err:
+        raise ValueError(f"models.{name}.{err}. Correct parameters_models.yml.") from err

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
@@ -156,7 +156,7 @@ def _tabulate(
             "disturbed": not clean,
         }
         for column in MEASURED:
-            interval = median_interval([getattr(run, column) for run in used])
+            interval = estimate_median([getattr(run, column) for run in used])
             row |= {
                 column: interval.value,
                 f"{column}_low": interval.low,

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.metrics import LATENCY_COLUMNS
@@ -111,5 +111,5 @@ def _half_width_pct(rounds: Sequence[FinishedRound], share: float) -> float:
     values = per_process(rounds, share)
     if not values:
         return math.inf
-    interval = median_interval(values)
+    interval = estimate_median(values)
     return interval.half_width_pct if interval.is_distribution_free else math.inf

@@ -15,7 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, is_drifting, median_interval
+from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -100,7 +100,7 @@ def set_serving_metrics(
     if state.server:
         set_under_load(profile, state.server, settings)
     else:
-        profile.miss(columns_from("load_test"), _why_not_served(state))
+        profile.miss(columns_from("load_test"), _why_not_served(state, settings))
     _set_device(profile, batches, rounds[0].device_reasons)
     used = [*(r.latency for r in rounds), *batches]
     profile.best_batch_size = batch_size
@@ -143,7 +143,7 @@ def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> 
     The machine's speed wanders over seconds and minutes. How much of that all processes of a
     measurement share, their figures cannot show.
     """
-    return median_interval(values).widened(settings.shared_error_pct)
+    return estimate_median(values).widened(settings.shared_error_pct)
 
 
 def _set_latency(
@@ -191,7 +191,7 @@ def _set_device(
     }
     for column, found in found_by_column.items():
         if found:
-            profile.set_interval(column, median_interval(found))
+            profile.set_interval(column, estimate_median(found))
         else:
             profile.miss([column], reasons.get(column, METRICS_BY_COLUMN[column].null_reason))
     energies_j = [
@@ -200,14 +200,14 @@ def _set_device(
         if b.energy_j is not None
     ]
     if energies_j:
-        profile.set_interval("energy_j_per_1k_rows", median_interval(energies_j))
+        profile.set_interval("energy_j_per_1k_rows", estimate_median(energies_j))
     else:
         otherwise = METRICS_BY_COLUMN["energy_j_per_1k_rows"].null_reason
         profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
 
 
-def _why_not_served(state: MeasurementState) -> str:
-    if state.settled == "screened":
+def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str:
+    if settings.server.n_processes and state.settled == "screened":
         return "no application could choose it, so it was not measured under load"
     return METRICS_BY_COLUMN["max_rate_per_s"].null_reason
 
@@ -228,8 +228,8 @@ def _set_offline(
         "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], settings)
     )
     cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
-    profile.set_interval("cpu_cores", median_interval(cores))
-    profile.set_interval("cpu_util_pct", median_interval([100 * one / n_threads for one in cores]))
+    profile.set_interval("cpu_cores", estimate_median(cores))
+    profile.set_interval("cpu_util_pct", estimate_median([100 * one / n_threads for one in cores]))
 
 
 def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: int) -> None:
@@ -240,9 +240,9 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         one_row_mib.append(_absolute_mib(r, small + r.files_mib))
         peak_mib.append(_absolute_mib(r, large + r.files_mib))
         growth_mib.append(large + r.files_mib)
-    profile.set_interval("peak_memory_mib", median_interval(peak_mib))
-    profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
-    profile.set_interval("model_memory_mib", median_interval(growth_mib))
+    profile.set_interval("peak_memory_mib", estimate_median(peak_mib))
+    profile.set_interval("peak_memory_one_row_mib", estimate_median(one_row_mib))
+    profile.set_interval("model_memory_mib", estimate_median(growth_mib))
 
 
 def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:

@@ -17,7 +17,7 @@ import polars as pl
 
 from rightfit.ranking.contest.contest import describe_chosen
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.tables import table_schema, write_rows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.order import standing
+from rightfit.ranking.contest.order import fold_feasibility
 from rightfit.ranking.uncertainty.pairing import (
     PAIRED_METRICS,
     draw_together,
@@ -44,7 +44,7 @@ def simulate_best(
     for start in range(0, n_draws, step):
         draw = _Draw(contest, contest.chosen[candidates], min(step, n_draws - start), rng)
         judged = judge_profiles(draw.values(), contest.application, limits=draw.limits())
-        level = standing(judged.utility, judged.feasible)
+        level = fold_feasibility(judged.utility, judged.feasible)
         best = (level == level.max(axis=1, keepdims=True)) & judged.feasible
         wins += (best / np.maximum(best.sum(axis=1, keepdims=True), 1)).sum(axis=0)
     return wins / n_draws

@@ -28,7 +28,7 @@ from rightfit.ranking.applications.utility import (
     score_metrics,
 )
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.order import standing
+from rightfit.ranking.contest.order import fold_feasibility
 from rightfit.ranking.contest.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.pairing import PAIRED_METRICS, correlate_with_best
 
@@ -125,7 +125,7 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
     """
     n = len(utility)
     if spread.is_exact:
-        level = standing(utility, feasible)
+        level = fold_feasibility(utility, feasible)
         order = np.argsort(-level)
         starts = np.flatnonzero(np.diff(level[order], prepend=np.inf) != 0)
         n_equal = np.diff(starts, append=n)

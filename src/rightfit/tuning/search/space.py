@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
+from rightfit.families.registry import MADE, refer_to_family
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -30,7 +32,7 @@ class FloatRange(BaseModel):
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
-        return bool(self.low <= value <= self.high)
+        return isinstance(value, int | float) and bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> float:
         """Ask the trial for a value."""
@@ -59,7 +61,7 @@ class IntRange(BaseModel):
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
-        return bool(self.low <= value <= self.high)
+        return isinstance(value, int | float) and bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
@@ -92,12 +94,26 @@ class Choice(BaseModel):
         return list(self.choices)
 
 
+Value = str | int | float | bool | None
+
+
 class Space(
     RootModel[dict[str, Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]]]
 ):
-    """Hyper-parameter name → what it may be."""
+    """Hyper-parameter name → what it may be.
+
+    ``{low: 1, high: 9}`` is a range of whole numbers, ``{low: 0.1, high: 9}`` one of numbers and
+    ``{choices: [a, b]}`` a list; ``type`` may say so.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, raw: object) -> object:
+        if not isinstance(raw, Mapping):
+            return raw
+        return {name: _complete_item(item) for name, item in raw.items()}
 
 
 class ModelParams(BaseModel):
@@ -105,9 +121,9 @@ class ModelParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fixed: dict[str, str | int | float | bool | None]
-    space: Space
-    default: dict[str, str | int | float | bool | None] | None = None  # absent: none to begin with
+    fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
+    space: Space = Space({})  # empty: one trial
+    default: dict[str, Value] | None = None  # absent: the library's own where it is known
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
@@ -133,17 +149,25 @@ class ModelParams(BaseModel):
                 trees than checkpoints.
         """
         family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
-        name = family.length_setting
-        searched = self.space.root.get(name)
-        shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
-        split_training(shortest, n_checkpoints)
+        name = family.length_setting or ""
+        if name in self.space.root:
+            split_training(min(self.space.root[name].grid(2)), n_checkpoints)
+        elif name in self.fixed:
+            split_training(int(str(self.fixed[name])), n_checkpoints)
 
-    def first(self) -> Configuration | None:
-        """Return the default's searched settings; ``None`` where the space leaves it out."""
-        is_inside = self.default is not None and all(
-            self.space.root[name].contains(value) for name, value in self.default.items()
+    def first(self, library: Configuration) -> Configuration | None:
+        """Return the searched settings of the first trial; ``None`` where the space excludes them.
+
+        Args:
+            library: The library's own values, for a model that names no default.
+        """
+        default = self.default
+        if default is None and set(self.space.root) <= set(library):
+            default = {name: library[name] for name in self.space.root}
+        is_inside = default is not None and all(
+            self.space.root[name].contains(value) for name, value in default.items()
         )
-        return dict(self.default) if self.default is not None and is_inside else None
+        return dict(default) if default is not None and is_inside else None
 
     def suggest(self, trial: Trial) -> Configuration:
         """Return a whole configuration for a trial."""
@@ -154,12 +178,32 @@ class ModelParams(BaseModel):
 class ModelBlock(ModelParams):
     """One model of the configuration (``params:models.<name>``): its settings and its family."""
 
-    family: str  # import path: rightfit.families.forest, my_study.families.svm
+    family: str  # a reference, see families/registry.py
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refer(cls, raw: object) -> object:
+        """Put ``family`` and what it is made of into one reference."""
+        made_of = MADE.get(str(raw.get("family"))) if isinstance(raw, Mapping) else None
+        if not isinstance(raw, Mapping) or made_of is None:
+            return raw
+        rest = {key: value for key, value in raw.items() if key != made_of[1]}
+        return {**rest, "family": refer_to_family(raw)}
 
     @property
     def params(self) -> ModelParams:
         """The settings alone."""
         return ModelParams(fixed=self.fixed, space=self.space, default=self.default)
+
+
+def _complete_item(item: object) -> object:
+    if not isinstance(item, Mapping) or "type" in item:
+        return item
+    if "choices" in item:
+        return {"type": "categorical", **item}
+    ends = [item.get("low"), item.get("high")]
+    is_whole = all(isinstance(end, int) for end in ends)
+    return {"type": "int" if is_whole else "float", "log": False, **item}
 
 
 def _check_range(low: float, high: float, *, log: bool) -> None:

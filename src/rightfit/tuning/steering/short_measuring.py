@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rightfit.families.bundle import Bundle, add_onnx
+from rightfit.families.bundle import Bundle, offer_onnx
 from rightfit.families.family import Rows
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving
@@ -77,11 +77,7 @@ class ShortBench:
 
     def _export(self, bundle: Bundle) -> Bundle:
         if bundle.path not in self._exports:
-            try:
-                self._exports[bundle.path] = add_onnx(bundle, self.rows)
-            except ValueError as err:  # an export that answers otherwise can't be served
-                logger.warning("%s: %s", self.cell_name, err)
-                self._exports[bundle.path] = bundle
+            self._exports[bundle.path] = offer_onnx(bundle, self.rows)
         return self._exports[bundle.path]
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from rightfit.families.registry import BUILT_IN
-from rightfit.families.sources import read_sources
+from rightfit.families.registry import split_reference
+from rightfit.families.sources import read_own_sources, read_sources
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -171,13 +171,18 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     """Return what a study is keyed by: its parts and the code of the family, see ``sources.py``.
 
     Args:
-        family: Import path of the family.
+        family: Reference of the family.
         parts: JSON-like values that change what a trial's numbers mean.
 
     Returns:
         The first 12 hex digits of a SHA-256.
     """
-    sources = read_sources(BUILT_IN.get(family, family))
+    module, made_of = split_reference(family)
+    sources = read_sources(module)
+    for path in made_of:  # an estimator or module of the project's own
+        sources |= read_own_sources(path.rpartition(".")[0])
+    if made_of:
+        parts = {"made_of": made_of, **parts}
     content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

@@ -104,7 +104,7 @@ def settle_order(contest: Contest) -> Places:
     )
 
 
-def gains(contest: Contest, candidates: Ints) -> Floats:
+def place_in_objectives(contest: Contest, candidates: Ints) -> Floats:
     """Return where candidates lie between each objective's bounds, unclipped.
 
     Returns:
@@ -148,5 +148,5 @@ def _find_front(contest: Contest) -> Bools:
     front: Bools = np.zeros(len(contest.chosen), dtype=np.bool_)
     for part in contest.table.candidate_slices:
         candidates = part.start + np.flatnonzero(contest.feasible[part])
-        front[candidates] = find_pareto_front(gains(contest, candidates))
+        front[candidates] = find_pareto_front(place_in_objectives(contest, candidates))
     return front
