@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +20,7 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.tuning.search.space import ModelBlock
 
@@ -228,12 +227,10 @@ def _open_bench(
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
 
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(
-            shared_pool(), rows, Path(folder), params.settings, params.preset, SpeedProbe(None)
-        )
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
 
 def _make_cell(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, lo
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 from rightfit.preparation.spec import DatasetSpec
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -24,7 +26,8 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
-_folders: list[tempfile.TemporaryDirectory[str]] = []  # of imported bundles, until they are saved
+_folders = ExitStack()  # of imported bundles: the catalog copies what is in them
+atexit.register(_folders.close)
 
 
 def tune_model(
@@ -190,9 +193,8 @@ def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
 
 
 def _make_folder() -> Path:
-    """Return a new folder that lasts as long as this process: the catalog copies what is in it."""
-    _folders.append(tempfile.TemporaryDirectory(prefix="rightfit-imported-"))
-    return Path(_folders[-1].name)
+    """Return a new folder that lasts as long as this process."""
+    return _folders.enter_context(temporary_folder("imported"))
 
 
 def _tell(cell_name: str, account: pl.DataFrame) -> None:

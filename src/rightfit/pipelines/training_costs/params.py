@@ -19,3 +19,4 @@ class TrainingCostsParams(BaseModel):
     n_rows: int = Field(ge=256)  # of one stretch
     min_steps: int = Field(ge=1)  # of one stretch, for large batches
     max_delay_share: float = Field(gt=0)
+    answer_max_s: float = Field(gt=0)  # for one stretch; its process is killed then

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rightfit.profiling.worker.latency import calls_to_hold
 
 P99 = 0.99
+# A process that takes so much longer than others of its model hangs.
+TIMES_SEEN = 20
+LEAST_LIMIT_S = 30.0
 
 
 class ServerSettings(BaseModel):
@@ -58,8 +61,24 @@ class MeasuringSettings(BaseModel):
     max_busy_cores: float = Field(gt=0)  # by others, when waiting for quiet
     max_quiet_wait_s: float = Field(ge=0)
     quiet_look_s: float = Field(ge=0.05)
+    answer_max_s: float = Field(gt=0)  # of a measuring process for one answer; it is killed then
     server: ServerSettings
     tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
+
+    @property
+    def key(self) -> dict[str, object]:
+        """What figures depend on, as JSON types: all but the time at which a process is killed."""
+        return self.model_dump(mode="json", exclude={"answer_max_s"})
+
+    def limit_s(self, seen_s: float | None) -> float:
+        """Return how long a measuring process may take for an answer.
+
+        Args:
+            seen_s: Longest that a process of the same model took; ``None`` before the first.
+        """
+        if seen_s is None:
+            return self.answer_max_s
+        return min(self.answer_max_s, max(LEAST_LIMIT_S, TIMES_SEEN * seen_s))
 
     @model_validator(mode="after")
     def _check_order(self) -> MeasuringSettings:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from rightfit.families.bundle import Bundle, offer_onnx
 from rightfit.families.family import Rows
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
@@ -89,10 +89,8 @@ def open_short_bench(cell: Cell, demand: Demand) -> Iterator[ShortBench]:
         cell: What is searched.
         demand: Whose metrics to measure, and how.
     """
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, cell.validation.rows)
-        bench = Bench(
-            shared_pool(), rows, Path(folder), demand.measuring, "search", SpeedProbe(None)
-        )
+        bench = Bench(shared_pool(), rows, folder, demand.measuring, "search", SpeedProbe(None))
         yield ShortBench(cell.name, cell.validation.rows, bench, demand)

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -122,6 +122,22 @@ class StudyStore:
         final = self.bundle_folder(study_name, number)
         for folder in (final, final.with_suffix(".partial")):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep_partial_bundles(self, study_name: str, running: Collection[int]) -> None:
+        """Delete the bundles that killed processes left half written.
+
+        Args:
+            study_name: The search.
+            running: Trials that may be writing theirs.
+        """
+        for partial in self.bundle_folder(study_name, 0).parent.glob("*.partial"):
+            if int(partial.stem) not in running:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def sweep_partial_files(self, study_name: str) -> None:
+        """Delete the files of bundles that killed exports left half written."""
+        for partial in self.bundle_folder(study_name, 0).parent.glob("*/*.partial"):
+            partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
