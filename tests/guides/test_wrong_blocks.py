@@ -24,7 +24,7 @@ def followed(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     copy = copy_project(project_path, tmp_path_factory.mktemp("followed"))
     for block in read_blocks(project_path / "docs" / "your_own.md"):
         block.apply(copy)
-    grid = {"datasets": ["orchard"], "models": ["boosting", "incumbent"]}
+    grid = {"datasets": ["orchard"], "models": ["boosting"]}
     (copy / "conf" / GRID).write_text(yaml.safe_dump({"grid": grid}))
     return copy / "conf"
 
@@ -85,24 +85,6 @@ def load(project: Path, conf: Path) -> None:
             "tables: [orchard]",
             "",
             r"datasets\.orchard\.tables must name the catalog entries.* tables: \[orchard\]",
-        ),
-        (
-            MODELS,
-            "file: models/apples.onnx",
-            "fil: models/apples.onnx",
-            r"models\.incumbent\.fil is unknown; did you mean 'file'\?",
-        ),
-        (
-            MODELS,
-            "file: models/apples.onnx",
-            "file: models/apples.exe",
-            r"models\.incumbent: the file must end in one of .*, but got 'apples\.exe'",
-        ),
-        (
-            MODELS,
-            "file: models/apples.onnx",
-            "file: models/pears.onnx",
-            r"models\.incumbent: there is no file .*pears\.onnx\. Correct parameters_models\.yml",
         ),
         (
             GRID,
@@ -175,7 +157,7 @@ def test_faults_of_all_datasets_are_named_at_once(
     text = (conf / DATASETS).read_text()
     text = text.replace("seed: 1993", "sed: 1993").replace("licence: ours", "license: ours")
     (conf / DATASETS).write_text(text)
-    grid = {"datasets": ["landsat", "orchard"], "models": ["boosting", "incumbent"]}
+    grid = {"datasets": ["landsat", "orchard"], "models": ["boosting"]}
     (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
 
     with pytest.raises(
@@ -186,8 +168,7 @@ def test_faults_of_all_datasets_are_named_at_once(
 
 
 def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Path) -> None:
-    grid = {"datasets": ["orchard"], "models": ["boosting"]}
-    params = {"data_root": str(tmp_path), "grid": grid}
+    params = {"data_root": str(tmp_path)}
     with (
         KedroSession.create(
             bootstrapped, env="test", conf_source=str(followed), runtime_params=params
@@ -195,3 +176,31 @@ def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Pa
         pytest.raises(ConfigurationError, match=r"Raw files are missing: .*01_raw/orchard\.parq"),
     ):
         session.run(pipeline_names=["data_engineering"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("fil: models/apples.onnx", r"models\.incumbent\.fil is unknown; did you mean 'file'\?"),
+        (
+            "file: models/apples.exe",
+            r"models\.incumbent: the file must end in one of .*, but got 'apples\.exe'",
+        ),
+        (
+            "file: models/pears.onnx",
+            r"models\.incumbent: there is no file .*pears\.onnx\. Correct parameters_models\.yml",
+        ),
+    ],
+)
+def test_wrong_file_is_refused(
+    followed: Path, bootstrapped: Path, tmp_path: Path, wrong: str, message: str
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(followed, conf)
+    models = conf / MODELS
+    models.write_text(models.read_text().replace("file: models/apples.onnx", wrong))
+    grid = {"datasets": ["orchard"], "models": ["incumbent"]}
+    (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
+
+    with pytest.raises(ConfigurationError, match=message):
+        load(bootstrapped, conf)

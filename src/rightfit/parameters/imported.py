@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from kedro.utils import find_kedro_project
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, ValidationError
 
 from rightfit.families.imported.importing import GivenFile, check_file
 from rightfit.families.imported.onnx_form import Answers
+from rightfit.strict_model import StrictModel
 
 
 class UnsuitableModelError(ValueError):
     """A model file that does not fit its dataset; commands show its message without traceback."""
 
 
-class ImportedBlock(BaseModel):
+class ImportedBlock(StrictModel):
     """A model of the configuration that takes part without a search (``params:models.<name>``).
 
     ``file`` is relative to the project's folder. Without ``datasets`` it is for every dataset of
@@ -26,8 +27,6 @@ class ImportedBlock(BaseModel):
     ``classes`` and ``logits`` say what its answers are, where the file does not; ``predictions``
     names a table of answers that it must give.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     family: Literal["imported"]
     file: str = Field(min_length=1)
@@ -55,19 +54,22 @@ def locate(file: str) -> Path:
     return (find_kedro_project(here) or here) / file
 
 
-def check_imported(models: Mapping[str, object], names: Iterable[str]) -> None:
-    """Open every imported file.
+def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
+    """Describe what keeps imported files from being opened.
 
     Args:
-        models: The models' blocks.
-        names: Names of the imported ones.
+        models: The models' blocks by name; searched models and blocks that are not right in
+            themselves are left out.
 
-    Raises:
-        ValueError: Naming the first file that cannot take part.
+    Yields:
+        One line per fault, with the file to correct.
     """
-    for name in names:
-        block = ImportedBlock.model_validate(models[name])
+    for name, raw in models.items():
+        try:
+            block = ImportedBlock.model_validate(raw)
+        except ValidationError:
+            continue
         try:
             check_file(locate(block.file))
         except (OSError, ValueError) as err:
-            raise ValueError(f"models.{name}: {err}. Correct parameters_models.yml.") from err
+            yield f"models.{name}: {err}. Correct parameters_models.yml."
