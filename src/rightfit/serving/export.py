@@ -111,7 +111,7 @@ def _check_belongs(answer: Answer, model: Model) -> None:
     """Refuse a bundle or an encoder that is not the one behind the figures."""
     bundle, profile = model.bundle, answer.profile
     faults = []
-    if model.data_card.data_version != bundle.data_version:
+    if bundle.data_version not in ("", model.data_card.data_version):  # "": made elsewhere
         faults.append(
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"

@@ -23,6 +23,7 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, i
 N_NAMED = 12  # columns named in full; model.json holds all
 
 HOW_ENCODED = {
+    "number": "a number, as it is; null becomes NaN",
     "standardise": "a number; null becomes the median, then (value - mean) / scale",
     "indicate": "1 where it is null, else 0",
     "one_hot": "a category; unknown ones and null count as <other>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +18,7 @@ from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 from rightfit.processes.leftovers import temporary_folder
@@ -25,6 +26,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs, pass_numbers
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
@@ -86,6 +88,89 @@ def profile_candidates(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
+    named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
+    return _profile(
+        named,
+        trials,
+        test,
+        data_card,
+        raw=_RawTest(rows.filter(pl.col("part") == "test"), _to_json(encoder)),
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
+def profile_imported(
+    candidates: dict[str, Bundle],
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    data_card: DataCard,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+    model: ImportedBlock,
+) -> pl.DataFrame:
+    """Measure an imported model on the columns that it reads, as the searched ones are measured.
+
+    Args:
+        candidates: Its bundle, by name.
+        rows: The dataset's rows, not encoded.
+        encoder: The dataset's encoder.
+        data_card: The dataset's card.
+        measurements: Keeps each result as soon as it is known.
+        params: What to measure and how.
+        applications: They choose.
+        model: The file, and what the configuration says of it.
+
+    Returns:
+        One row per serving configuration.
+    """
+    from rightfit.families.imported.importing import find_family
+    from rightfit.preparation.model_columns import take_columns
+
+    family = find_family(Path(model.file))
+    named = {name: replace(bundle, family=family) for name, bundle in candidates.items()}
+    (schema,) = (bundle.schema for bundle in named.values())
+    test = rows.filter(pl.col("part") == "test")
+    read = take_columns(schema, encoder, test, kind=model.input)
+    return _profile(
+        named,
+        None,
+        pl.DataFrame(read, schema=list(schema.features)).with_columns(test["label"]),
+        data_card,
+        raw=_RawTest(
+            test, pass_numbers(schema.features) if model.input == "raw" else _to_json(encoder)
+        ),
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
+@dataclass(frozen=True)
+class _RawTest:
+    """Raw rows of the test split, in the order of the encoded ones, and how they are encoded."""
+
+    rows: pl.DataFrame
+    encoder: EncoderJson
+
+
+def _to_json(encoder: Encoder) -> EncoderJson:
+    return cast("EncoderJson", encoder.model_dump(mode="json"))
+
+
+def _profile(
+    candidates: dict[str, Bundle],
+    trials: pl.DataFrame | None,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    raw: _RawTest,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    choosers: ApplicationsParams,
+) -> pl.DataFrame:
     from rightfit.pipelines.evaluation.screening import could_be_chosen
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.measuring.jobs import with_paths
@@ -93,21 +178,21 @@ def profile_candidates(
 
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
-    named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
-    paths = list_paths(applications, params)
-    with _open_bench(test, data_card, params) as bench:
-        cell = _make_cell(named, trials, test, data_card, here, seed=params.seed)
+    features = next(bundle.schema.features for bundle in candidates.values())
+    paths = list_paths(choosers, params)
+    with _open_bench(test, features, params) as bench:
+        cell = _make_cell(candidates, trials, test, data_card, here, seed=params.seed)
         if REQUEST in paths:
-            cell = replace(cell, requests=_make_requests(rows, encoder, bench.folder))
+            cell = replace(cell, requests=_make_requests(raw, bench.folder))
         return profile_cell(
             cell,
             with_paths(list_servings(params, here), paths),
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, applications, params.request_path),
+            choose=lambda profiles: could_be_chosen(profiles, choosers, params.request_path),
             choosers=environment.fingerprint(
-                applications.model_dump(mode="json") | {"request_path": params.request_path}
+                choosers.model_dump(mode="json") | {"request_path": params.request_path}
             ),
         )
 
@@ -179,22 +264,19 @@ def list_paths(applications: Applications, params: EvaluationParams) -> list[Req
     return [path for path in (MODEL, REQUEST) if path in named]
 
 
-def _make_requests(rows: pl.DataFrame, encoder: Encoder, folder: Path) -> RawRequests:
-    """Write the raw test rows, in the order of the encoded ones."""
+def _make_requests(raw: _RawTest, folder: Path) -> RawRequests:
+    """Write the raw test rows."""
     from rightfit.preparation.raw_rows import make_raw_rows
     from rightfit.profiling.measuring.raw_requests import RawRequests
-    from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 
-    content = cast("EncoderJson", encoder.model_dump(mode="json"))
     file = folder / "raw_rows.npy"
-    test = rows.filter(pl.col("part") == "test")
-    np.save(file, make_raw_rows(test, list_inputs(content)))
-    return RawRequests(file, content, folder)
+    np.save(file, make_raw_rows(raw.rows, list_inputs(raw.encoder)))
+    return RawRequests(file, raw.encoder, folder)
 
 
 @contextmanager
 def _open_bench(
-    test: pl.DataFrame, data_card: DataCard, params: EvaluationParams
+    test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
 ) -> Iterator[Bench]:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
@@ -202,14 +284,13 @@ def _open_bench(
 
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
-        features = data_card.input_schema.features
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
         yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
 
 def _make_cell(
     candidates: dict[str, Bundle],
-    trials: pl.DataFrame,
+    trials: pl.DataFrame | None,
     test: pl.DataFrame,
     data_card: DataCard,
     environment: Environment,
@@ -219,7 +300,7 @@ def _make_cell(
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
-    costs = trials.select("number", *FIT_COLUMNS).to_dicts()
+    costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
