@@ -42,7 +42,7 @@ ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
-MAX_REASON = 500  # characters of a refused export's reason
+MAX_REASON = 300  # characters of a refused export's reason
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
