@@ -159,6 +159,43 @@ def write_bundle(
     return _write_manifest(folder, manifest, family)
 
 
+def write_bundle_files(
+    folder: Path,
+    *,
+    model: str,
+    family: str,
+    weights_file: str,
+    configuration: Configuration,
+    schema: InputSchema,
+) -> Bundle:
+    """Write the manifest of a folder that holds a model made elsewhere.
+
+    Args:
+        folder: The folder; all files in it become part of the bundle.
+        model: The model's name in the configuration.
+        family: Import path of what serves it; it is not written.
+        weights_file: Name of the file in the model's own format.
+        configuration: What is known of its origin.
+        schema: Its input columns and classes.
+
+    Returns:
+        The bundle, its content checked.
+    """
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "weights_file": weights_file,
+        "configuration": configuration,
+        "input_schema": schema.to_dict(),
+        "data_version": "",
+        "versions": _versions(),
+        "onnx": None,
+        "files": {file.name: hash_file(file) for file in sorted(folder.iterdir())},
+    }
+    _write_manifest(folder, manifest, family)
+    return read_bundle(folder, family=family)
+
+
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     """Export a bundle's model to ONNX after comparing the answers of both.
 

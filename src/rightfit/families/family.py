@@ -111,6 +111,9 @@ class Family(Protocol):
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
 
+    # A family may also have ``check_values(configuration)``, which raises ValueError if a setting
+    # has a value that it cannot take. It is asked before the first training.
+
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any | None:

@@ -83,7 +83,7 @@ def get_family(name: str) -> Family:
         ValueError: If there is none.
     """
     path, made_of = split_reference(name)
-    if "." not in path:
+    if "." not in path or not all(part.isidentifier() for part in path.split(".")):
         raise ValueError(
             f"There is no model family {name!r}; the library has "
             f"{sorted({*BUILT_IN, *LIBRARIES, *MADE})}, any other is named by its "

@@ -12,8 +12,8 @@ import polars as pl
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock

@@ -12,7 +12,7 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.pipelines.training_costs.params import TrainingCostsParams
+from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
