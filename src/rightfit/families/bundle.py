@@ -30,6 +30,7 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family, Rows
+from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
@@ -351,6 +352,8 @@ def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) ->
             check_skops_file(folder / name, schema=schema)
         elif name.endswith(".onnx"):
             check_onnx_file(folder / name, listed=files)
+        elif is_tree_file(name):
+            check_tree_file(folder / name, schema=schema)
 
 
 @functools.cache
