@@ -30,6 +30,7 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family, Rows
+from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
@@ -42,7 +43,7 @@ ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
-MAX_REASON = 500  # characters of a refused export's reason
+MAX_REASON = 300  # characters of a refused export's reason
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
@@ -351,6 +352,8 @@ def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) ->
             check_skops_file(folder / name, schema=schema)
         elif name.endswith(".onnx"):
             check_onnx_file(folder / name, listed=files)
+        elif is_tree_file(name):
+            check_tree_file(folder / name, schema=schema)
 
 
 @functools.cache
