@@ -131,7 +131,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     """Answer all rows in the subject's serving configuration.
 
     Returns:
-        Class probabilities, shape (n_rows, n_classes).
+        Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
 
     Raises:
         RuntimeError: If the model cannot be opened or fails.
@@ -146,5 +146,5 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
         answer = bench.pool.get(subject.kind).ask(request, Predicted)
     if isinstance(answer, Failure):
         raise RuntimeError(f"{subject.label} failed: {answer.error}")
-    probabilities: npt.NDArray[np.float32] = np.load(request.answers)
-    return probabilities
+    answers: npt.NDArray[np.float32] = np.load(request.answers)
+    return answers
