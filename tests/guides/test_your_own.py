@@ -14,7 +14,7 @@ import pytest
 import yaml
 from guides import copy_project, read_blocks
 
-MAX_CHANGED_LINES = 40
+MAX_CHANGED_LINES = 60
 MAX_BLOCK_LINES = 8
 
 
@@ -74,7 +74,7 @@ def read_result(project: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(written)
 
 
-def test_guide_changes_at_most_forty_lines(guide: Path) -> None:
+def test_guide_changes_at_most_sixty_lines(guide: Path) -> None:
     blocks = read_blocks(guide)
 
     assert {block.language for block in blocks} == {"diff", "python", "yaml"}
@@ -101,7 +101,7 @@ def test_first_block_and_its_line_are_enough_for_a_dataset(
     assert card["quality"] == {"name": "accuracy", "worst": 0.34, "best": 1.0}
 
 
-def test_guide_brings_all_three_into_the_configuration(
+def test_guide_brings_everything_into_the_configuration(
     grown_project: Path, project_path: Path
 ) -> None:
     def read(project: Path) -> tuple[set[str], set[str], set[str]]:
@@ -112,12 +112,12 @@ def test_guide_brings_all_three_into_the_configuration(
 
     brought = [new - old for new, old in zip(read(grown_project), read(project_path), strict=True)]
 
-    assert brought == [{"orchard"}, {"extra_trees"}, {"sorting_line"}]
+    assert brought == [{"orchard"}, {"extra_trees", "power_svm"}, {"sorting_line"}]
 
 
 @pytest.mark.slow
 def test_ranking_contains_what_the_guide_brought(grown_project: Path) -> None:
-    grid = {"datasets": ["orchard"], "models": ["linear", "extra_trees"]}
+    grid = {"datasets": ["orchard"], "models": ["linear", "extra_trees", "power_svm"]}
     tiny = grown_project / "conf" / "test" / "parameters_grid.yml"
     tiny.write_text(yaml.safe_dump({"grid": grid}))
 
@@ -129,9 +129,9 @@ def test_ranking_contains_what_the_guide_brought(grown_project: Path) -> None:
     )
     assert set(profiles.select("dataset", "model", "runtime").unique().rows()) == {
         ("orchard", model, runtime)
-        for model in ("linear", "extra_trees")
+        for model in ("linear", "extra_trees", "power_svm")
         for runtime in ("native", "onnx")
     }
-    assert set(ranked["model"]) == {"linear", "extra_trees"}
+    assert set(ranked["model"]) == {"linear", "extra_trees", "power_svm"}
     assert ranked["utility"].null_count() == 0
     assert ranked["rank"].min() == 1

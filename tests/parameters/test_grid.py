@@ -32,7 +32,9 @@ def test_command_line_names_a_part_of_the_grid() -> None:
 def test_every_fault_is_named_at_once() -> None:
     faulty = PARAMETERS | {"grid": {"datasets": ["flight"], "models": ["tree"]}}
 
-    with pytest.raises(ValueError, match=r"\['flight'\], described .*\['tree'\].*parameters_grid"):
+    with pytest.raises(
+        ValueError, match=r"(?s)\['flight'\], described .*\['tree'\].*parameters_grid"
+    ):
         read_grid(faulty)
 
 

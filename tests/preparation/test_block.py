@@ -210,7 +210,7 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
         ),
         ({"quality": {"name": "r2"}}, "the metric r2 is one of regression"),
         (
-            {"quality": {"name": "rightfit.quality.errors.row_effects"}},
+            {"quality": {"name": "sklearn.metrics.log_loss"}},
             "is a function, so write worst and best too",
         ),
         ({"target": {"column": "name"}}, "240 different values, allowed are at most 100 classes"),

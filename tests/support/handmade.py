@@ -12,6 +12,7 @@ from data_cards import make_data_card
 from kedro.framework.session import KedroSession
 
 from rightfit.preparation.describing import DataCard
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
@@ -19,7 +20,7 @@ from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.ranked import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -176,19 +177,19 @@ LADDER = (
     Tier(name="small", n_cores=2, memory_mib=384, device="cpu", price_per_hour=0.007),
     Tier(name="medium", n_cores=2, memory_mib=768, device="cpu", price_per_hour=0.0168),
 )
-ENVIRONMENT = {
-    "environment_id": "a1b2c3d4",
-    "cpu": "Hand-made CPU",
-    "n_cores": 2,
-    "memory_mib": 8192,
-    "system": "Linux",
-    "kernel": "6.1",
-    "architecture": "x86_64",
-    "governor": None,
-    "python": "3.11.2",
-    "libraries": {"torch": "2.13.0", "onnxruntime": "1.23.0"},
-    "gpus": [],
-}
+ENVIRONMENT = Environment(
+    environment_id="a1b2c3d4",
+    cpu="Hand-made CPU",
+    n_cores=2,
+    memory_mib=8192,
+    system="Linux",
+    kernel="6.1",
+    architecture="x86_64",
+    governor=None,
+    python="3.11.2",
+    libraries={"torch": "2.13.0", "onnxruntime": "1.23.0"},
+    gpus=(),
+)
 
 
 def make_hardware_tiers() -> pl.DataFrame:

@@ -27,7 +27,7 @@ from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
@@ -171,7 +171,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
                 model_size_mib=size_mib,
                 n_threads=n_threads,
                 disturbed=disturbed,
-                environment_id=ENVIRONMENT["environment_id"],
+                environment_id=ENVIRONMENT.environment_id,
                 null_reasons='{"latency_p99_ms": "too few samples"}',
                 measured_how='{"preset": "quick"}',
             )

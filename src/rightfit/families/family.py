@@ -98,17 +98,23 @@ class Family(Protocol):
     native_imports: tuple[str, ...]
     """Modules that serving the native model needs."""
 
-    length_setting: str
-    """The setting that counts the epochs or trees of a whole training."""
+    @property
+    def length_setting(self) -> str | None:
+        """The setting that counts the epochs or trees of a whole training.
+
+        ``None`` where there is none, as in training on growing shares of the rows.
+        """
 
     has_int8: bool
     """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
 
-    scaling: Mapping[str, Scaling]
-    """How resource metrics grow with training; a metric not named is constant."""
+    @property
+    def scaling(self) -> Mapping[str, Scaling]:
+        """How resource metrics grow with training; a metric not named is constant."""
 
-    growth: Scaling
-    """How the counts of :meth:`describe_structure` grow with the steps taken."""
+    @property
+    def growth(self) -> Scaling:
+        """How the counts of :meth:`describe_structure` grow with the steps taken."""
 
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
@@ -118,6 +124,9 @@ class Family(Protocol):
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
+
+    # A family may also have ``check_values(configuration)``, which raises ValueError if a setting
+    # has a value that it cannot take. It is asked before the first training.
 
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
@@ -197,6 +206,16 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
         )
     halvings = range(n_checkpoints - 1, -1, -1)
     return [max(1, round(n_units / 2**halving)) for halving in halvings]
+
+
+def refuse_regression(task: Task, name: str) -> None:
+    """Refuse a task that a family of classifiers cannot learn.
+
+    Raises:
+        ValueError: If it is regression.
+    """
+    if task == "regression":
+        raise ValueError(f"{name} learns classification only, but the task is regression")
 
 
 def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from rightfit.preparation.spec import Quality
 from rightfit.preparation.table_schema import Described
 from rightfit.quality.metric import Array, QualityMetric
 from rightfit.quality.scorers import NEGATED, Option, is_function
+from rightfit.strict_model import Number
 
 MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 N_DIGITS = 2  # of an inferred worst value
@@ -24,8 +25,8 @@ class QualityBlock(Described):
     """The quality metric, with or without its bounds."""
 
     name: str | None = None
-    worst: float | None = Field(default=None, allow_inf_nan=False)
-    best: float | None = Field(default=None, allow_inf_nan=False)
+    worst: Number | None = None
+    best: Number | None = None
     options: dict[str, Option] = Field(default_factory=dict)
 
 

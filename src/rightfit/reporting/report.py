@@ -120,7 +120,7 @@ def _write_footer(results: Results) -> str:
     return (
         f"Made from {count(results.profiles.height, 'resource profile')} and "
         f"{count(results.rankings.height, 'ranked row')}; environment "
-        f"{results.environment['environment_id']}; data {versions}."
+        f"{results.environment.environment_id}; data {versions}."
     )
 
 

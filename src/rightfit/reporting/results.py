@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from rightfit.preparation.describing import DataCard
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
@@ -60,7 +60,7 @@ class Results:
     data_cards: Mapping[str, DataCard]
     trials: Mapping[str, pl.DataFrame]
     audits: pl.DataFrame
-    environment: Mapping[str, Any]
+    environment: Environment
     tables: RankingTables
 
     @property

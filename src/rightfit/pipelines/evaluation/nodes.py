@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -20,10 +18,11 @@ from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
-    from rightfit.profiling.hardware.environment import Environment
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
@@ -33,9 +32,7 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT_KEY = "environment-{id}"
 
 
-def describe_environment(
-    resource_profiles: pl.DataFrame, measurements: JsonStore
-) -> dict[str, Any]:
+def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself.
 
     Args:
@@ -43,10 +40,13 @@ def describe_environment(
         measurements: Holds the description of each measuring machine.
     """
     from rightfit.profiling.hardware import environment
+    from rightfit.profiling.worker.codec import from_plain
 
     ids = resource_profiles["environment_id"].drop_nulls()
-    key = ENVIRONMENT_KEY.format(id=ids.mode().sort().first())
-    return measurements.get(key) or asdict(environment.describe_environment())
+    stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
+    if stored is None:
+        return environment.describe_environment()
+    return from_plain(environment.Environment, stored)
 
 
 def profile_candidates(
@@ -159,13 +159,11 @@ def _open_bench(
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
 
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         features = data_card.input_schema.features
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(
-            shared_pool(), rows, Path(folder), params.settings, params.preset, SpeedProbe(None)
-        )
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
 
 def _make_cell(

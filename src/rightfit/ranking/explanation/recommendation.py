@@ -26,7 +26,7 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval

@@ -58,6 +58,20 @@ class Winner:
     serving: Serving
 
 
+@dataclass(frozen=True)
+class JudgedWinner:
+    """What an application's choice of one search is worth on the test rows: a row of the table."""
+
+    seed: int
+    method: str
+    application: str
+    n_trials: int
+    n_complete: int
+    spent_s: float
+    utility_test: float
+    quality_test: float | None
+
+
 def compare_live(
     cell: Cell,
     test: TrainingData,
@@ -81,7 +95,7 @@ def compare_live(
         One row per seed, method and application. ``utility_test`` is that of the winner by
         validation on the test rows, 0 where none is feasible there.
     """
-    rows = []
+    rows: list[JudgedWinner] = []
     for seed in seeds:
         own = replace(settings, seed=seed)
         study = _search(cell, replace(own, demand=demand), store, OURS)
@@ -146,7 +160,7 @@ def _judge(
     study: optuna.Study,
     *,
     method: str,
-) -> list[dict[str, Any]]:
+) -> list[JudgedWinner]:
     """Measure what is worth it, let each application choose, and judge on the test rows."""
     own = replace(store, folder=store.folder / f"live-{method}")
     trials = study.get_trials(deepcopy=False)
@@ -155,7 +169,7 @@ def _judge(
         [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
     )
     pool = _measure(cell, demand, own, study, pool)
-    shared = {
+    shared: dict[str, Any] = {
         "seed": settings.seed,
         "method": method,
         "n_trials": len(trials),
@@ -168,8 +182,9 @@ def _judge(
         if winner is not None:
             quality = _test_quality(cell, test, own, study, winner.trial.number)
             utility = _utility(demand, name, winner, quality)
-        found = {"application": name, "utility_test": utility, "quality_test": quality}
-        rows.append({**shared, **found})
+        rows.append(
+            JudgedWinner(**shared, application=name, utility_test=utility, quality_test=quality)
+        )
     return rows
 
 
