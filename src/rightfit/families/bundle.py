@@ -28,6 +28,7 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family, Rows
+from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.registry import get_family
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-MAX_REASON = 500  # characters of a refused export's reason
+MAX_REASON = 300  # characters of a refused export's reason
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
 
@@ -153,6 +154,43 @@ def write_bundle(
         "files": {weights_file: hash_file(folder / weights_file)},
     }
     return _write_manifest(folder, manifest, family)
+
+
+def write_bundle_files(
+    folder: Path,
+    *,
+    model: str,
+    family: str,
+    weights_file: str,
+    configuration: Configuration,
+    schema: InputSchema,
+) -> Bundle:
+    """Write the manifest of a folder that holds a model made elsewhere.
+
+    Args:
+        folder: The folder; all files in it become part of the bundle.
+        model: The model's name in the configuration.
+        family: Import path of what serves it; it is not written.
+        weights_file: Name of the file in the model's own format.
+        configuration: What is known of its origin.
+        schema: Its input columns and classes.
+
+    Returns:
+        The bundle, its content checked.
+    """
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "weights_file": weights_file,
+        "configuration": configuration,
+        "input_schema": schema.to_dict(),
+        "data_version": "",
+        "versions": _versions(),
+        "onnx": None,
+        "files": {file.name: hash_file(file) for file in sorted(folder.iterdir())},
+    }
+    _write_manifest(folder, manifest, family)
+    return read_bundle(folder, family=family)
 
 
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
@@ -281,6 +319,8 @@ def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) ->
             check_skops_file(folder / name, schema=schema)
         elif name.endswith(".onnx"):
             check_onnx_file(folder / name, listed=files)
+        elif is_tree_file(name):
+            check_tree_file(folder / name, schema=schema)
 
 
 @functools.cache

@@ -110,8 +110,9 @@ class XgboostFamily(BoosterFamily):
 FAMILY = XgboostFamily(
     "xgboost",
     taken=(
-        "callbacks", "device", "early_stopping_rounds", "enable_categorical", "eval_metric",
-        "feature_types", "importance_type", "n_jobs", "objective", "random_state", "verbosity",
+        "booster", "callbacks", "device", "early_stopping_rounds", "enable_categorical",
+        "eval_metric", "feature_types", "importance_type", "max_cat_threshold", "n_jobs",
+        "objective", "random_state", "verbosity",
     ),
 )  # fmt: skip
 
