@@ -22,6 +22,7 @@ from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
+from rightfit.run_versions import VersionHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -34,6 +35,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
     return (
         ConfigurationHook(),
         ErrorHook(),
+        VersionHook(),
         ProcessHook(),
         ResultHook(),
         MlflowHook(),
