@@ -17,6 +17,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from rightfit.failures import FailureHook
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
@@ -39,6 +40,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ProcessHook(),
         ResultHook(),
         MlflowHook(),
+        FailureHook(),
     )
 
 
