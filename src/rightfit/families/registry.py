@@ -18,6 +18,11 @@ BUILT_IN: Mapping[str, str] = {
 }
 """Import paths of the library's families, by name."""
 
+LIBRARIES: Mapping[str, str] = {
+    name: f"rightfit.families.libraries.{name}" for name in ("lightgbm", "xgboost", "catboost")
+}
+"""Import paths of the families whose libraries are extras, by name."""
+
 MADE: Mapping[str, tuple[str, str]] = {
     "sklearn": ("rightfit.families.by_path.estimators", "estimator"),
 }
@@ -63,7 +68,7 @@ def split_reference(name: str) -> tuple[str, list[str]]:
     ('rightfit.families.by_path.estimators', ['sklearn.svm.SVC'])
     """
     module, _, argument = name.partition(":")
-    path = MADE[module][0] if module in MADE else BUILT_IN.get(module, module)
+    path = MADE[module][0] if module in MADE else {**BUILT_IN, **LIBRARIES}.get(module, module)
     return path, argument.split("+") if argument else []
 
 
@@ -78,11 +83,11 @@ def get_family(name: str) -> Family:
         ValueError: If there is none.
     """
     path, made_of = split_reference(name)
-    if "." not in path:
+    if "." not in path or not all(part.isidentifier() for part in path.split(".")):
         raise ValueError(
-            f"There is no model family {name!r}; the library has {sorted({*BUILT_IN, *MADE})}, any "
-            "other is named by its import path, as in family: my_study.families.svm. Correct "
-            "parameters_models.yml."
+            f"There is no model family {name!r}; the library has "
+            f"{sorted({*BUILT_IN, *LIBRARIES, *MADE})}, any other is named by its "
+            "import path, as in family: my_study.families.svm. Correct parameters_models.yml."
         )
     try:
         module = importlib.import_module(path)

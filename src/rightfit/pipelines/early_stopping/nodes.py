@@ -12,8 +12,8 @@ import polars as pl
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
@@ -114,7 +114,7 @@ def profile_recordings(
         dataset=data_card.dataset,
         family=model.family,
         data_version=data_card.data_version,
-        labels=test["label"].to_numpy().astype(np.int64),
+        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
         quality=data_card.quality_metric,
         environment_id=environment.environment_id,
         n_cores=environment.n_cores,

@@ -12,7 +12,7 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.pipelines.training_costs.params import TrainingCostsParams
+from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
@@ -106,5 +106,5 @@ def _save_rows(
     features = train.select(data_card.input_schema.features).to_numpy()
     rows, labels = folder / "rows.npy", folder / "labels.npy"
     np.save(rows, np.ascontiguousarray(features[order], dtype=np.float32))
-    np.save(labels, train["label"].to_numpy().astype(np.int64)[order])
+    np.save(labels, data_card.input_schema.cast_labels(train["label"].to_numpy())[order])
     return rows, labels

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
 from rightfit.families.registry import MADE, refer_to_family
+from rightfit.strict_model import Number, StrictModel, WholeNumber
 
 if TYPE_CHECKING:
     from optuna import Trial
 
+MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
-class FloatRange(BaseModel):
+
+class FloatRange(StrictModel):
     """A range of numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["float"]
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool
 
     @model_validator(mode="after")
@@ -44,14 +45,12 @@ class FloatRange(BaseModel):
         return [float(value) for value in spaced(self.low, self.high, n_points)]
 
 
-class IntRange(BaseModel):
+class IntRange(StrictModel):
     """A range of whole numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["int"]
-    low: int
-    high: int
+    low: WholeNumber
+    high: WholeNumber
     log: bool
 
     @model_validator(mode="after")
@@ -73,10 +72,8 @@ class IntRange(BaseModel):
         return sorted({round(value) for value in spaced(self.low, self.high, n_points)})
 
 
-class Choice(BaseModel):
+class Choice(StrictModel):
     """A list of values without order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["categorical"]
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
@@ -116,14 +113,24 @@ class Space(
         return {name: _complete_item(item) for name, item in raw.items()}
 
 
-class ModelParams(BaseModel):
+class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial
     default: dict[str, Value] | None = None  # absent: the library's own where it is known
+
+    @model_validator(mode="after")
+    def _check_default(self) -> ModelParams:
+        wrong = [
+            f"default.{name} must be a number, but is {value!r}"
+            for name, value in (self.default or {}).items()
+            if not isinstance(self.space.root.get(name), Choice | None)
+            and type(value) not in (int, float)
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
@@ -148,12 +155,44 @@ class ModelParams(BaseModel):
             ValueError: If a setting is missing or unknown, or a training may have fewer epochs or
                 trees than checkpoints.
         """
+        self.check_names(family)
+        self.check_length(family, n_checkpoints)
+
+    def check_names(self, family: Family) -> None:
+        """Check that the settings are the family's.
+
+        Raises:
+            ValueError: If one is missing or unknown.
+        """
         family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
+
+    def check_length(self, family: Family, n_checkpoints: int) -> None:
+        """Check that the shortest training has as many epochs or trees as checkpoints.
+
+        Raises:
+            ValueError: If it has fewer, or more than any machine would finish.
+        """
         name = family.length_setting or ""
-        if name in self.space.root:
-            split_training(min(self.space.root[name].grid(2)), n_checkpoints)
-        elif name in self.fixed:
-            split_training(int(str(self.fixed[name])), n_checkpoints)
+        searched = self.space.root.get(name)
+        ends: list[Any] = searched.grid(2) if searched else [self.fixed.get(name)]
+        lengths = [length for length in ends if type(length) is int]
+        if not lengths:
+            return  # not set, or left to the family's own check
+        if not all(0 < length <= MAX_LENGTH for length in lengths):
+            raise ValueError(
+                f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}. "
+                "Correct parameters_models.yml."
+            )
+        split_training(min(lengths), n_checkpoints)
+
+    def list_extremes(self) -> Iterator[Configuration]:
+        """Yield configurations that together hold both ends of each range and all choices."""
+        values = {name: item.grid(2) for name, item in self.space.root.items()}
+        first = self.fixed | {name: ends[0] for name, ends in values.items()}
+        yield first
+        for name, ends in values.items():
+            for end in ends[1:]:
+                yield {**first, name: end}
 
     def first(self, library: Configuration) -> Configuration | None:
         """Return the searched settings of the first trial; ``None`` where the space excludes them.
