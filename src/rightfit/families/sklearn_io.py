@@ -17,7 +17,7 @@ def save_skops(model: Any, path: Path) -> None:
     skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
-def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
+def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str | None) -> Any:
     """Read an estimator, building only scikit-learn's and the trusted types.
 
     What the file unpacks to, and where its trees point, ``read_bundle`` has checked before.
@@ -25,7 +25,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
     Args:
         path: The file.
         trusted: Types allowed beside scikit-learn's own.
-        estimator: Name of the class that the file must hold.
+        estimator: Name of the class that the file must hold; ``None``: any.
 
     Raises:
         ValueError: If the file names any other type, is damaged, or holds another estimator.
@@ -41,7 +41,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
             model = skops.io.load(path, trusted=list(trusted))
     except Exception as err:  # skops raises what a crafted file provokes
         raise ValueError(f"{path} can't be loaded: {type(err).__name__}: {err}") from err
-    if type(model).__name__ != estimator:
+    if estimator is not None and type(model).__name__ != estimator:
         raise ValueError(f"{path} must hold a {estimator}, but holds a {type(model).__name__}.")
     return model
 
