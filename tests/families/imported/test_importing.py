@@ -216,3 +216,24 @@ def test_mlflow_model_leads_to_the_file_of_its_flavour(tmp_path: Path) -> None:
         resolve_file(tmp_path)
     with pytest.raises(ValueError, match="there is no file"):
         resolve_file(tmp_path / "nothing.onnx")
+
+
+def test_regression_takes_one_number(tmp_path: Path) -> None:
+    path = write_onnx(
+        tmp_path / "model.onnx",
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        inputs={"x": (TensorProto.FLOAT, [None, 3])},
+        outputs={"y": (TensorProto.FLOAT, [None, 1])},
+        weights={"w": WEIGHTS[:, :1]},
+    )
+    values = ROWS @ WEIGHTS[:, :1]
+    bundle = import_file(
+        give(path),
+        tmp_path / "bundle",
+        schema=InputSchema(("a", "b", "c"), (), None),
+        rows=ROWS,
+        predictions=GivenPredictions(Path("p.csv"), ROWS, values, None),
+    )
+
+    answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)
+    np.testing.assert_allclose(answers, values, atol=1e-5)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rightfit.families.answers import check_probabilities
+from rightfit.families.answers import check_answers
 from rightfit.families.bundle import (
-    MIN_LABEL_AGREEMENT,
     ONNX_FILE,
     Bundle,
-    compare_answers,
     offer_onnx,
     write_bundle_files,
 )
@@ -24,6 +22,8 @@ from rightfit.families.imported.native_files import open_native, store_native
 from rightfit.families.imported.onnx_call import one_line, open_session
 from rightfit.families.imported.onnx_form import Answers, adapt_onnx
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.parity import MIN_AGREEMENT, compare_answers
+from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.families.schema import InputSchema
 
@@ -63,13 +63,14 @@ class GivenPredictions:
     Args:
         path: Where they come from, for messages.
         rows: Shape (n_rows, n_features).
-        probabilities: Shape (n_rows, n_classes); ``None`` where only classes are known.
-        labels: Class positions, shape (n_rows,); ``None`` where probabilities are known.
+        answers: Probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1); ``None``
+            where only classes are known.
+        labels: Class positions, shape (n_rows,); ``None`` where the answers are known.
     """
 
     path: Path
     rows: Rows
-    probabilities: Rows | None
+    answers: Rows | None
     labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None
 
 
@@ -156,6 +157,7 @@ def _store(given: GivenFile, folder: Path, schema: InputSchema) -> None:
         return
     if given.answers != Answers(None, None, are_logits=False):
         raise ValueError("output, classes and logits describe ONNX files alone")
+    get_family(find_family(given.weights_file, trust=given.trust)).check_task(schema.task)
     native = open_native(given.path, given.weights_file)
     positions = tuple(str(i) for i in range(schema.n_classes))
     if native is not None and native.classes not in ((), schema.classes, positions):
@@ -180,22 +182,24 @@ def _answer(predict: Predict, rows: Rows) -> Rows:
 
 def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
     try:
-        check_probabilities(answers, n_rows=n_rows, n_classes=schema.n_classes)
+        check_answers(answers, n_rows=n_rows, schema=schema)
     except ValueError as err:
+        if schema.task == "regression":
+            raise
         raise ValueError(
             f"{err} If its answers are scores before a softmax or sigmoid, write logits: true."
         ) from err
 
 
 def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) -> None:
-    if predictions.probabilities is not None:
-        agreement = compare_answers(predictions.probabilities, found)["label_agreement"]
+    if predictions.answers is not None:
+        agreement = compare_answers(predictions.answers, found)["agreement"]
     else:
         agreement = float(np.mean(found.argmax(axis=1) == predictions.labels))
-    if not agreement >= MIN_LABEL_AGREEMENT:  # also refuses NaN
+    if not agreement >= MIN_AGREEMENT:  # also refuses NaN
         raise ValueError(
-            f"its classes agree with {predictions.path} in {agreement:.1%} of "
-            f"{len(predictions.rows)} rows; {MIN_LABEL_AGREEMENT:.1%} are needed. Its columns or "
+            f"its answers agree with {predictions.path} in {agreement:.1%} of "
+            f"{len(predictions.rows)} rows; {MIN_AGREEMENT:.1%} are needed. Its columns or "
             f"classes may be in another order: they are {_shorten(schema.features)} and "
             f"{_shorten(schema.classes)}"
         )

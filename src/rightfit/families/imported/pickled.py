@@ -1,4 +1,4 @@
-"""A fitted classifier from a pickle or a joblib file, which the configuration says to trust.
+"""A fitted estimator from a pickle or a joblib file, which the configuration says to trust.
 
 Opening such a file runs whatever code it holds. Only a measuring process does so, never that
 of the pipeline.
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.families.family import Configuration
-from rightfit.families.imported.skops_model import SkopsModel, prepare_classifier
+from rightfit.families.imported.skops_model import SkopsModel, prepare_model
 from rightfit.families.schema import InputSchema
 
 
@@ -27,7 +27,7 @@ class Pickled(SkopsModel):
         """See :class:`rightfit.families.family.Family`."""
         import joblib
 
-        return prepare_classifier(joblib.load(path), schema)
+        return prepare_model(joblib.load(path), schema)
 
 
 FAMILY = Pickled()

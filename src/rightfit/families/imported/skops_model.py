@@ -1,4 +1,4 @@
-"""Any fitted classifier of scikit-learn from a skops file."""
+"""Any fitted estimator of scikit-learn from a skops file."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ class SkopsModel(EstimatorFamily):
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        return prepare_classifier(load_skops(path, trusted=TRUSTED, estimator=None), schema)
+        return prepare_model(load_skops(path, trusted=TRUSTED, estimator=None), schema)
 
 
-def prepare_classifier(model: Any, schema: InputSchema) -> Any:
-    """Check a fitted classifier, and let it take rows without names.
+def prepare_model(model: Any, schema: InputSchema) -> Any:
+    """Check a fitted estimator, and let it take rows without names.
 
     Raises:
         ValueError: If it is none, or reads other columns or predicts other classes.
     """
-    if not (hasattr(model, "predict") and hasattr(model, "classes_")):
-        raise ValueError(f"it holds a {type(model).__name__}, which is no fitted classifier")
+    if not hasattr(model, "predict") or hasattr(model, "classes_") != bool(schema.classes):
+        kind = "classifier" if schema.classes else "regressor"
+        raise ValueError(f"it holds a {type(model).__name__}, which is no fitted {kind}")
     n_features = getattr(model, "n_features_in_", schema.n_features)
     if n_features != schema.n_features:
         raise ValueError(
             f"it reads {n_features} columns, the dataset has {schema.n_features}: "
             f"{list(schema.features)}"
         )
-    classes = tuple(map(str, np.asarray(model.classes_).tolist()))
+    classes = tuple(map(str, np.asarray(getattr(model, "classes_", ())).tolist()))
     positions = tuple(str(i) for i in range(schema.n_classes))
     if classes not in (schema.classes, positions):
         raise ValueError(
