@@ -141,6 +141,15 @@ def test_a_model_that_was_not_measured_is_refused(model: Model, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+def test_imported_winner_is_not_exported(model: Model, tmp_path: Path) -> None:
+    bundle = dataclasses.replace(
+        model.bundle, data_version="", configuration={"file": "mine.onnx", "input": "raw"}
+    )
+
+    with pytest.raises(ValueError, match=r"is imported: serve mine\.onnx itself"):
+        export_model(choose(model), dataclasses.replace(model, bundle=bundle), tmp_path / "out")
+
+
 def test_a_second_export_replaces_the_first(model: Model, tmp_path: Path) -> None:
     export_model(choose(model), model, tmp_path)
     (tmp_path / "bundle" / "old.onnx").touch()

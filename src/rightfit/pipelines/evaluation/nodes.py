@@ -126,11 +126,13 @@ def profile_imported(
     Returns:
         One row per serving configuration.
     """
-    from rightfit.families.imported.importing import find_family
+    from rightfit.families.imported.kinds import find_family
     from rightfit.preparation.model_columns import take_columns
 
-    family = find_family(Path(model.file))
-    named = {name: replace(bundle, family=family) for name, bundle in candidates.items()}
+    named = {
+        name: replace(bundle, family=find_family(bundle.weights_file, trust=model.trust))
+        for name, bundle in candidates.items()
+    }
     (schema,) = (bundle.schema for bundle in named.values())
     test = rows.filter(pl.col("part") == "test")
     read = take_columns(schema, encoder, test, kind=model.input)

@@ -141,10 +141,8 @@ def profile_cell(
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
     )
     if bench.settings.tries_tiers:
-        for job in jobs:
-            job.prepare()
         states = [
-            try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
+            _try_tiers(job, state, profile, bench, tiers)
             for job, state, (_, profile) in zip(jobs, states, profile_all(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
@@ -157,6 +155,14 @@ def profile_cell(
         _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
     ]
     return tabulate_profiles([*profiles, *refused])
+
+
+def _try_tiers(
+    job: Job, state: MeasurementState, profile: Profile, bench: Bench, tiers: Sequence[Tier]
+) -> MeasurementState:
+    if not state.wants_no_more:
+        job.prepare()
+    return try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
 
 
 def _list_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[tuple[str, Serving]]:
@@ -209,8 +215,8 @@ def measure_quality(
     kept = load_record(store, key, AnswerQuality)
     if kept is not None:
         return kept
-    job.prepare()
     try:
+        job.prepare()
         answers = check_answers(
             predict(job.subject, bench), n_rows=len(cell.labels), schema=job.bundle.schema
         )
