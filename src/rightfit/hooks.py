@@ -20,14 +20,17 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from rightfit.failures import FailureHook
 from rightfit.guards.clear_errors import explain_error, is_raised_here
 from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
+from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
+from rightfit.run_versions import VersionHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -48,9 +51,11 @@ def rightfit_hooks() -> tuple[Any, ...]:
     return (
         ConfigurationHook(),
         ErrorHook(),
+        VersionHook(),
         ProcessHook(),
         ResultHook(),
         MlflowHook(),
+        FailureHook(),
     )
 
 
@@ -87,7 +92,7 @@ class ErrorHook:
         """
         from rightfit.preparation.frames import RawTableError
 
-        is_ours = isinstance(error, RawTableError | UnsuitableGridError)
+        is_ours = isinstance(error, RawTableError | UnsuitableGridError | UnsuitableModelError)
         is_alone = all(map(is_own, pipeline.nodes))
         told = explain_error(error) if is_alone or is_raised_here(error) else None
         if told or is_ours or (isinstance(error, DatasetError) and is_alone):

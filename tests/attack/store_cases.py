@@ -45,14 +45,14 @@ DAMAGES: dict[str, Damage] = {
     "truncated": _truncate,
     "flipped": _flip,
     "a folder": _make_folder,
-    "gone": Path.unlink,
+    "gone": lambda path: path.unlink(),
     "a link to nowhere": _link_nowhere,
     "null": _write(b"null"),
     "an empty object": _write(b"{}"),
     "an empty list": _write(b"[]"),
     "a number": _write(b"5"),
     "deeply nested": _write(b"[" * 200_000),
-    "not UTF-8": _write("{\"é\": 1}".encode("latin-1")),
+    "not UTF-8": _write('{"é": 1}'.encode("latin-1")),
 }
 ONLY_TEXT = ("null", "an empty object", "an empty list", "a number", "deeply nested", "not UTF-8")
 

@@ -11,7 +11,8 @@ from rightfit.parameters.applications import find_misnamed, find_reversed
 from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.grid import find_grid_faults, list_named
+from rightfit.parameters.grid import find_grid_faults, is_imported, list_named
+from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
@@ -77,7 +78,12 @@ def _find_named_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
         checked, misnamed = list_named(parameters, kind), {}
     if not isinstance(blocks, Mapping):
         return []  # a fault of the grid
-    found = explain_faults(kind, blocks, checked, NAMED_BLOCKS[kind], misnamed=misnamed)
+    given = [name for name, block in checked.items() if kind == "models" and is_imported(block)]
+    others = [name for name in checked if name not in given]
+    found = [
+        *explain_faults(kind, blocks, others, NAMED_BLOCKS[kind], misnamed=misnamed),
+        *explain_faults(kind, blocks, given, ImportedBlock),
+    ]
     return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
 
 
@@ -89,4 +95,5 @@ def _find_joint_faults(parameters: Mapping[str, Any], stages: Collection[str]) -
         *find_reversed(applications),
         *find_tie_faults(parameters.get("ranking"), names),
         *find_model_faults(parameters, stages),
+        *find_file_faults(list_named(parameters, "models")),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -15,6 +15,7 @@ from rightfit.strict_model import StrictModel
 
 NAME = re.compile(r"\w[\w-]*")
 MAX_NAME_BYTES = 100
+IMPORTED = "imported"  # in place of a family: the model is a file that somebody has already
 
 
 class UnsuitableGridError(ValueError):
@@ -27,11 +28,13 @@ class Grid:
 
     Args:
         tables: Catalog entries of each dataset's raw tables, its main table first.
-        families: Reference of each model's family, by the model's name.
+        families: Reference of each searched model's family, by the model's name.
+        imported: Datasets of each model that takes part without a search, by the model's name.
     """
 
     tables: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
+    imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -40,14 +43,27 @@ class Grid:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, in the order of the configuration."""
-        return tuple(self.families)
+        """Names of the models: the searched ones, then the imported ones."""
+        return (*self.families, *self.imported)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """Yield every (dataset, model) pair."""
         for dataset in self.tables:
-            for model in self.families:
+            for model in self.list_models(dataset):
                 yield dataset, model
+
+    def searched_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs that a search is made for."""
+        return (cell for cell in self.cells() if cell[1] in self.families)
+
+    def imported_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs whose model is a file that somebody has already."""
+        return (cell for cell in self.cells() if cell[1] in self.imported)
+
+    def list_models(self, dataset: str) -> tuple[str, ...]:
+        """Return the models of a dataset."""
+        given = (model for model, datasets in self.imported.items() if dataset in datasets)
+        return (*self.families, *given)
 
 
 class GridParams(StrictModel):
@@ -79,7 +95,20 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
         raise ValueError("\n".join(faults))
     datasets, models = (list_named(parameters, kind) for kind in ("datasets", "models"))
     tables = {name: list_entries(block) for name, block in datasets.items()}
-    return Grid(tables, {name: _find_family(name, block) for name, block in models.items()})
+    return Grid(
+        tables,
+        {name: _find_family(name, one) for name, one in models.items() if not is_imported(one)},
+        {
+            name: tuple(dataset for dataset in tables if dataset in one.get("datasets", tables))
+            for name, one in models.items()
+            if is_imported(one)
+        },
+    )
+
+
+def is_imported(block: object) -> bool:
+    """Tell whether a model's block names a file instead of a family."""
+    return isinstance(block, Mapping) and block.get("family") == IMPORTED
 
 
 def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
@@ -106,7 +135,7 @@ def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
         where += _find_unknown(kind, parameters)
         for name, block in list_named(parameters, kind).items():
             where += _find_block_faults(kind, name, block)
-    return where
+    return [*where, *_find_unmatched(parameters)]
 
 
 def list_named(parameters: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -137,6 +166,31 @@ def _find_unknown(kind: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Describe imported models for unknown datasets, and datasets that no model is for."""
+    models, described = list_named(parameters, "models"), parameters["datasets"]
+    of_imported = {name: one.get("datasets") for name, one in models.items() if is_imported(one)}
+    wrong = {
+        name: named
+        for name, named in of_imported.items()
+        if named is not None and not (isinstance(named, list) and set(named) <= set(described))
+    }
+    for name, named in wrong.items():
+        yield (
+            f"models.{name}.datasets must list datasets of {sorted(map(str, described))}, but got "
+            f"{named!r}. Correct parameters_models.yml."
+        )
+    if wrong or len(of_imported) < len(models) or None in of_imported.values():
+        return
+    given = {dataset for named in of_imported.values() for dataset in named or ()}
+    empty = [dataset for dataset in list_named(parameters, "datasets") if dataset not in given]
+    if empty and models:
+        yield (
+            f"The grid has no model for {empty}: those it names are for other datasets. Correct "
+            "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
+        )
+
+
 def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:
     """Describe what keeps a block out of the grid: its name, its tables or its family."""
     if not NAME.fullmatch(name) or len(name.encode()) > MAX_NAME_BYTES:
@@ -151,7 +205,7 @@ def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:
             f"first, as in tables: [{name}] or tables: {{{name}: entry}}. Correct "
             "parameters_datasets.yml."
         )
-    if kind == "models":
+    if kind == "models" and not is_imported(block):
         try:
             _find_family(name, block)
         except ValueError as err:

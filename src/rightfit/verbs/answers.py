@@ -8,6 +8,7 @@ import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
+from rightfit.request_path.raw_inputs import pass_numbers
 from rightfit.serving.answer import (
     Answer,
     Origin,
@@ -32,7 +33,9 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
     ranked_in = results.find_version("recommendations")
-    recommendations = read_recommendations(results.load("recommendations", ranked_in))
+    stored = results.load("recommendations", ranked_in)
+    with results.reading("recommendations", ranked_in):
+        recommendations = read_recommendations(stored)
     found = find_application(recommendations, application)
     datasets = find_datasets(found, dataset)
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
@@ -47,12 +50,14 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
     for name in datasets:
         decision = found.datasets[name]
         subject = decision.subject
+        with results.reading("resource_profiles", measured_in):
+            selected = tuple(_select_profiles(profiles, name, subject) if subject else ())
         yield Answer(
             application=application,
             dataset=name,
             purpose=found.description,
             decision=decision,
-            profiles=tuple(_select_profiles(profiles, name, subject) if subject else ()),
+            profiles=selected,
             origin=origin,
         )
 
@@ -76,9 +81,11 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
     for name in ("encoder", "data_card"):
         entry = f"{answer.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    return Model(
-        bundles[winner.candidate], inputs["encoder"].model_dump(mode="json"), inputs["data_card"]
-    )
+    bundle = bundles[winner.candidate]
+    encoder = inputs["encoder"].model_dump(mode="json")
+    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
+        encoder = pass_numbers(bundle.schema.features)
+    return Model(bundle, encoder, inputs["data_card"])
 
 
 def _read_environment(results: StoredResults, measured_in: str) -> Environment | None:

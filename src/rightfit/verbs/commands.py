@@ -15,7 +15,9 @@ VERBS = (
     "which",
     "export",
     "serve",
+    "load",
     "measure",
+    "check-family",
     "plan",
     "studies",
     "dashboard",
@@ -131,6 +133,51 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
 
 
 @verbs.command()
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Rows a request."
+)
+@click.option(
+    "--limit-ms",
+    type=click.FloatRange(0, min_open=True),
+    default=50.0,
+    show_default=True,
+    help="Limit of the p99.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds of each load.",
+)
+@click.option(
+    "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
+)
+@click.option("--memory-mib", type=click.FloatRange(1), help="Private memory of the server.")
+@click.option("--json", "as_json", is_flag=True, help="The curve with all its fields, as JSON.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def load(folder: Path, *, as_json: bool, **options: Any) -> None:
+    """Serve the exported model in FOLDER and raise the load until it no longer keeps up."""
+    from rightfit.http_load.text import describe_curve
+    from rightfit.profiling.worker.codec import to_plain
+    from rightfit.verbs.loading import load_export
+
+    try:
+        curve = load_export(folder, **options)
+    except (OSError, ValueError, RuntimeError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(
+        json.dumps(to_plain(curve), indent=2) if as_json else "\n".join(describe_curve(curve))
+    )
+
+
+@verbs.command()
 @click.option("--show-password", is_flag=True, help="Print the URL as it is, with its password.")
 @click.argument("cell", required=False)
 @where
@@ -237,6 +284,31 @@ def measure(
         click.echo(json.dumps(measured_to_json(measured), indent=2))
         return
     click.echo("\n".join(clean_text(line) for line in describe_measured(measured)))
+
+
+@verbs.command("check-family")
+@click.argument("name")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
+@click.option(
+    "--conf-source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder or archive of the configuration; conf in the project if not given.",
+)
+def try_model_family(name: str, env: str | None, conf_source: Path | None) -> None:
+    """Try a family on a small table: NAME is a model of parameters_models.yml or an import path."""
+    from rightfit.verbs.family_check import describe_finding, describe_verdict, try_family
+
+    findings = []
+    try:
+        models = _read_parameters({}, env, conf_source)["models"]
+        for finding in try_family(name, models):
+            findings.append(finding)
+            click.echo(clean_text(describe_finding(finding)))
+    except (ImportError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(clean_text(describe_verdict(name, findings)))
+    if findings[-1].outcome == "fails":
+        raise click.exceptions.Exit(1)
 
 
 @verbs.command()

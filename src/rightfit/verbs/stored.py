@@ -6,18 +6,41 @@ result only the catalog of the environment in use is needed, and the library's o
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 from kedro.framework.project import settings
-from kedro.io import DataCatalog
+from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
+from kedro.io.core import VersionNotFoundError, generate_timestamp
 
 from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
 from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
+from rightfit.run_versions import is_no_newer
+
+MAX_REASON = 200  # characters
+# what a file of another content makes its readers raise
+_OF_CONTENT = (
+    DatasetError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    RecursionError,
+    OSError,
+    pl.exceptions.PolarsError,
+)
 
 
 class NothingStoredError(ValueError):
     """A result that no run has written yet."""
+
+
+class DamagedResultError(ValueError):
+    """A stored result that cannot be read."""
 
 
 class StoredResults:
@@ -40,19 +63,16 @@ class StoredResults:
 
     def list_versions(self, name: str) -> list[str]:
         """Return the versions of a result, oldest first."""
-        import fsspec
-
-        entry = self._catalog.config_resolver.resolve_pattern(name)
-        options = {**(entry.get("credentials") or {}), **(entry.get("fs_args") or {})}
-        options = {key: value for key, value in options.items() if not key.startswith("open_args")}
-        files, path = fsspec.core.url_to_fs(str(entry["filepath"]), **options)
-        if not files.isdir(path):
+        dataset = self._catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset):
             return []
-        folders = (PurePath(found).name for found in files.ls(path, detail=False))
-        return sorted(name for name in folders if not name.startswith("."))
+        try:
+            return sorted(dataset.list_versions(full_path=False))
+        except VersionNotFoundError:
+            return []
 
     def find_version(self, name: str, *, at_most: str | None = None) -> str:
-        """Return a result's newest version.
+        """Return a result's newest version, those dated in the future left out.
 
         Args:
             name: Name in the catalog.
@@ -61,8 +81,9 @@ class StoredResults:
         Raises:
             NothingStoredError: If there is none.
         """
-        versions = self.list_versions(name)
-        found = [version for version in versions if at_most is None or version <= at_most]
+        now = generate_timestamp()
+        dated = [version for version in self.list_versions(name) if is_no_newer(version, now)]
+        found = [version for version in dated if at_most is None or version <= at_most]
         if not found:
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
             until = f" up to {at_most}" if at_most else ""
@@ -77,12 +98,37 @@ class StoredResults:
         return self._catalog.load(name)
 
     def load(self, name: str, version: str) -> Any:
-        """Load one version of a result."""
+        """Load one version of a result.
+
+        Raises:
+            DamagedResultError: If it cannot be read.
+        """
         catalog = DataCatalog.from_config(
             self._config, self._credentials, load_versions={name: version}
         )
         self._opened.append(catalog)
-        return catalog.load(name)
+        with self.reading(name, version):
+            return catalog.load(name)
+
+    @contextmanager
+    def reading(self, name: str, version: str) -> Iterator[None]:
+        """Turn errors of a block that reads a result into one that names the result.
+
+        Raises:
+            DamagedResultError: If the block fails by what is in the file.
+        """
+        try:
+            yield
+        except DamagedResultError:
+            raise
+        except _OF_CONTENT as err:
+            path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
+            cause = err.__cause__ or err
+            reason = " ".join(str(cause).split())[:MAX_REASON] or type(cause).__name__
+            raise DamagedResultError(
+                f"{name} in {path}/{version} is damaged ({reason}). Delete that folder to use "
+                "an older one, or make it anew: kedro run --pipelines perf"
+            ) from err
 
 
 def open_results(

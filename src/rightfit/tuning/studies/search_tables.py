@@ -9,7 +9,7 @@ import optuna
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.budget import finished_trials
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
@@ -23,7 +23,7 @@ STATES = {
     TrialState.FAIL: "failed",
 }
 
-_TRIAL_SCHEMA: dict[str, Any] = {
+TRIAL_SCHEMA: dict[str, Any] = {
     "number": pl.Int64,
     "application": pl.String,
     "state": pl.String,
@@ -39,7 +39,7 @@ _TRIAL_SCHEMA: dict[str, Any] = {
     "saved_s": pl.Float64,
 }
 
-_CURVE_SCHEMA: dict[str, Any] = {
+CURVE_SCHEMA: dict[str, Any] = {
     "number": pl.Int64,
     "checkpoint": pl.Int64,
     "n_steps": pl.Int64,
@@ -48,6 +48,12 @@ _CURVE_SCHEMA: dict[str, Any] = {
     **dict.fromkeys(FIT_COLUMNS, pl.Float64),
     "fit_cpu_s": pl.Float64,
 }
+
+
+def tabulate_failure(reason: str) -> pl.DataFrame:
+    """Return the trials of a search that could not begin: one, which failed for that reason."""
+    row = {"number": 0, "state": STATES[TrialState.FAIL], "stop_reason": f"failed: {reason}"}
+    return pl.DataFrame([row], schema=TRIAL_SCHEMA)
 
 
 def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> pl.DataFrame:
@@ -66,7 +72,7 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
         if trial.state == TrialState.PRUNED and usual is not None:
             row["saved_s"] = estimate_rest_s(trial, cell, usual, n_checkpoints=n_checkpoints)
         rows.append(row)
-    return pl.DataFrame(rows, schema=_TRIAL_SCHEMA)
+    return pl.DataFrame(rows, schema=TRIAL_SCHEMA)
 
 
 def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame:
@@ -76,7 +82,7 @@ def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame
         for trial in finished_trials(study)
         for point in trial.user_attrs.get("curve", [])
     ]
-    return pl.DataFrame(rows, schema=_CURVE_SCHEMA)
+    return pl.DataFrame(rows, schema=CURVE_SCHEMA)
 
 
 def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:
