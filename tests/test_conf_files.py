@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,10 @@ from yaml_cases import YamlCase, list_cases
 
 
 @pytest.fixture(scope="module")
-def conf(tmp_path_factory: pytest.TempPathFactory, bootstrapped: Path) -> Iterator[Path]:
+def conf(tmp_path_factory: pytest.TempPathFactory, bootstrapped: Path) -> Path:
     folder = tmp_path_factory.mktemp("project") / "conf"
     shutil.copytree(bootstrapped / "conf", folder)
-    yield folder
+    return folder
 
 
 @pytest.mark.parametrize("case", list_cases(), ids=lambda case: case.name)
@@ -55,6 +54,6 @@ def test_data_root_that_is_no_folder_is_refused(given: object) -> None:
         check_data_root(given)
 
 
-@pytest.mark.parametrize("given", ["data", "/tmp/a b", "x?#%y", "s3://bucket/study", "données"])
+@pytest.mark.parametrize("given", ["data", "/srv/a b", "x?#%y", "s3://bucket/study", "données"])
 def test_other_data_roots_are_taken(given: str) -> None:
     assert check_data_root(given) == given

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractDataset, DataCatalog, DatasetError
+from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from rightfit.failures import FailureHook
-from rightfit.guards.clear_errors import explain_error, is_raised_here
+from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
 from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
@@ -95,7 +95,9 @@ class ErrorHook:
         is_ours = isinstance(error, RawTableError | UnsuitableGridError | UnsuitableModelError)
         is_alone = all(map(is_own, pipeline.nodes))
         told = explain_error(error) if is_alone or is_raised_here(error) else None
-        if told or is_ours or (isinstance(error, DatasetError) and is_alone):
+        if is_alone and not told:
+            told = explain_content(error)
+        if told or is_ours:
             raise ConfigurationError(told or str(error)) from error
 
 

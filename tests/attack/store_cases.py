@@ -62,7 +62,7 @@ class StoreCase:
     """A damaged file.
 
     Args:
-        pattern: Which file, below the data root; the first that fits.
+        pattern: Which file, below the data root; the newest that fits.
         damage: Name in :data:`DAMAGES`.
     """
 
@@ -76,7 +76,7 @@ class StoreCase:
         """Copy good results and damage the file; return its path."""
         shutil.rmtree(data_root, ignore_errors=True)
         shutil.copytree(good, data_root)
-        path = sorted(data_root.glob(self.pattern))[0]
+        path = sorted(data_root.glob(self.pattern))[-1]
         DAMAGES[self.damage](path)
         return path
 

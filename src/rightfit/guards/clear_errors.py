@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dis
 import errno
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+import polars as pl
+from kedro.io import DatasetError
+
+logger = logging.getLogger(__name__)
+
 PACKAGE = Path(__file__).parents[1]
+ANEW = "make it anew: kedro run --pipelines perf"
 AGAIN = "Then run the command again: what is finished is not repeated."
 
 OF_THE_SYSTEM = {
@@ -55,6 +62,23 @@ def explain_error(error: BaseException) -> str | None:
             return f"{told} {AGAIN}"
     if isinstance(error, ValueError) and is_raised_here(error):
         return str(error)
+    return None
+
+
+def explain_content(error: BaseException) -> str | None:
+    """Say of an error that a stored file causes what to do about the file.
+
+    Args:
+        error: What ended a run of Rightfit's nodes alone.
+    """
+    if isinstance(error, DatasetError):
+        return f"{error}\nIf the file is damaged, restore it, or delete it and {ANEW}"
+    if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):
+        logger.debug("A stored table has other columns.", exc_info=error)
+        return (
+            f"A stored table has other columns than expected ({' '.join(str(error).split())}): it "
+            f"is damaged, or was written by another version. Delete it and {ANEW}"
+        )
     return None
 
 
