@@ -15,7 +15,13 @@ import optuna
 import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.tuning.experiment.peers import Policy, standard_policies, train_peer
+from rightfit.tuning.experiment.peers import (
+    KEEPS,
+    Policy,
+    keep_fixed,
+    standard_policies,
+    train_peer,
+)
 from rightfit.tuning.experiment.recorded import RecordedCell, learn_elsewhere, read_cells
 from rightfit.tuning.experiment.replay import (
     RecordedSearch,
@@ -92,7 +98,7 @@ class Experiment:
             n_families = sum(cell.dataset == dataset for cell in self.cells)
             n_sequences = len(list(itertools.permutations(range(n_families))))
             for policy in standard_policies(self.params.min_gain):
-                is_batch = policy.kind == "pausing" and policy.n_trials is None
+                is_batch = policy.kind in ("pausing", "keeps") and policy.n_trials is None
                 n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
                 found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]
             ours = Policy("pausing", self.params.min_gain, "rule")
@@ -209,7 +215,10 @@ def _search(
     if policy.kind == "pausing":
         follow_rule(search, rule)
         return
-    train_peer(search, policy)
+    if policy.kind == "keeps":
+        keep_fixed(search, rule, KEEPS[int(policy.setting)])
+    else:
+        train_peer(search, policy)
     if policy.measuring == "all":
         search.measure_all()
     else:
