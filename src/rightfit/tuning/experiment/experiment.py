@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -82,6 +82,7 @@ class Experiment:
         n_orders: Orders of the trials, and of the families.
         seed: Seed of the orders.
         datasets: Those that are replayed.
+        kinds: Kinds of policies; ``None`` for all.
     """
 
     cells: Sequence[RecordedCell]
@@ -90,6 +91,7 @@ class Experiment:
     n_orders: int
     seed: int
     datasets: Sequence[str]
+    kinds: Collection[str] | None = None
 
     def tasks(self) -> list[ReplayTask]:
         """Return every part. A pausing search of all trials does not depend on their order."""
@@ -98,6 +100,8 @@ class Experiment:
             n_families = sum(cell.dataset == dataset for cell in self.cells)
             n_sequences = len(list(itertools.permutations(range(n_families))))
             for policy in standard_policies(self.params.min_gain):
+                if self.kinds is not None and policy.kind not in self.kinds:
+                    continue
                 is_batch = policy.kind in ("pausing", "keeps") and policy.n_trials is None
                 n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
                 found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]
@@ -118,6 +122,7 @@ def make_experiment(
     n_orders: int,
     seed: int,
     datasets: Sequence[str] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> Experiment:
     """Make the experiment from files, so that several processes can.
 
@@ -130,11 +135,12 @@ def make_experiment(
         n_orders: Orders of the trials.
         seed: Seed of the orders.
         datasets: Those to replay; priors are learnt from all others too. ``None`` for all.
+        kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
     """
     cells = read_cells(pl.read_parquet(curves), pl.read_parquet(profiles), growth)
     known = dict(Applications.model_validate(applications).items())
     names = tuple(datasets or dict.fromkeys(cell.dataset for cell in cells))
-    return Experiment(cells, known, params, n_orders, seed, names)
+    return Experiment(cells, known, params, n_orders, seed, names, kinds)
 
 
 def run_experiment(
