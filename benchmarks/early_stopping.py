@@ -17,7 +17,8 @@ from typing import Any
 import polars as pl
 import yaml
 
-from rightfit.tuning.experiment.experiment import run_experiment
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.experiment.experiment import ExperimentFiles, run_experiment
 from rightfit.tuning.experiment.known_early import tabulate_known_early
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
 from rightfit.tuning.pausing.outlook import PausingParams
@@ -44,19 +45,17 @@ def main() -> None:
         pausing["min_gain"] = options.min_gain
     models = yaml.safe_load((options.recorded / "models.yml").read_text())["models"]
     replays = run_experiment(
-        {
-            "curves": options.recorded / "curves.parquet",
-            "profiles": options.recorded / "profiles.parquet",
-            "applications": _read("applications"),
-            "growth": {
-                name: block["growth"] for name, block in models.items() if "growth" in block
-            },
-            "params": PausingParams.model_validate(pausing),
-            "datasets": options.datasets,
-            "kinds": None if options.kinds is None else ["pausing", *options.kinds],
-            "n_orders": options.n_orders or params["n_orders"],
-            "seed": params["seed"],
-        },
+        ExperimentFiles(
+            curves=options.recorded / "curves.parquet",
+            profiles=options.recorded / "profiles.parquet",
+            applications=Applications.model_validate(_read("applications")),
+            growth={name: block["growth"] for name, block in models.items() if "growth" in block},
+            params=PausingParams.model_validate(pausing),
+            datasets=options.datasets,
+            kinds=None if options.kinds is None else ("pausing", *options.kinds),
+            n_orders=options.n_orders or params["n_orders"],
+            seed=params["seed"],
+        ),
         n_workers=options.n_workers or params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),
     )

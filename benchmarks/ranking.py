@@ -9,7 +9,11 @@ applications are the shipped ones. The last line is JSON:
 - ``peak_gib``: peak resident memory of this process, in GiB, profiles included;
 - ``smaa_s``: shares of weight space of 100 candidates for four applications, in seconds;
 - ``coverage``: share of simulated measurements of a known truth in which the rank intervals of all
-  candidates contain their true ranks; the least of the four applications.
+  candidates contain their true ranks; the least of the four applications. The candidates answer
+  the same test rows, some of which are hard for all of them;
+- ``coverage_unpaired``: the same when the candidates' errors count as independent;
+- ``ties_resolved``: share of the pairs tied unpaired that pairing puts in order, of the
+  application that sees quality alone.
 """
 
 from __future__ import annotations
@@ -18,17 +22,20 @@ import argparse
 import json
 import resource
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from omegaconf import OmegaConf
+from scipy.stats import norm
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import ProfileTable, check_columns, read_profiles
-from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +46,7 @@ N_CONFIGURATIONS = 4
 N_CANDIDATES_PER_RUN = 20
 CROWDINGS = (1.0, 10.0)  # every other run is hard: candidates differ by less than they err
 N_TEST_ROWS = 2_000
+ROW_CORRELATION = 0.8  # of how hard a row is for two candidates, on the probit scale
 Z_95 = 1.959963984540054
 KIB_PER_GIB = 2**20
 
@@ -74,10 +82,17 @@ def main() -> None:
     figures["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_GIB
     figures["smaa_s"] = time_weight_space(applications, rules)
     print(f"peak memory {figures['peak_gib']:.2f} GiB, weight space {figures['smaa_s']:.3f} s")
-    shares = measure_coverage(n_runs, applications, rules)
-    for name, (joint, single) in shares.items():
-        print(f"coverage {name}: all ranks of a run {joint:.3f}, a single rank {single:.4f}")
-    figures["coverage"] = min(joint for joint, _ in shares.values())
+    paired, unpaired = measure_coverage(n_runs, applications, rules)
+    for how, coverages in {"paired": paired, "unpaired": unpaired}.items():
+        for name, found in coverages.items():
+            print(
+                f"coverage {how} {name}: all ranks of a run {found.joint:.3f}, a single rank "
+                f"{found.single:.4f}; width of a rank interval {found.width:.2f}"
+            )
+    figures["coverage"] = min(found.joint for found in paired.values())
+    figures["coverage_unpaired"] = min(found.joint for found in unpaired.values())
+    by_quality = (one["accuracy_first"].width for one in (paired, unpaired))
+    figures["ties_resolved"] = 1 - next(by_quality) / next(by_quality)
     print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
 
 
@@ -116,7 +131,7 @@ def simulate_truth(n: int, rng: np.random.Generator, *, crowding: float) -> dict
 
 
 def make_profiles(
-    metrics: dict[str, Floats], *, n_configurations: int, n_datasets: int
+    metrics: dict[str, Any], *, n_configurations: int, n_datasets: int
 ) -> pl.DataFrame:
     """Give metrics the keys of resource profiles."""
     n = len(metrics["quality"])
@@ -138,7 +153,12 @@ def make_profiles(
         pl.lit("cpu").alias("device"),
         pl.lit(1.0).alias("min_hardware_tier"),
     )
-    return keys.with_columns(**{name: pl.Series(values) for name, values in metrics.items()})
+    return keys.with_columns(
+        **{
+            name: pl.Series(list(values) if np.ndim(values) > 1 else values)
+            for name, values in metrics.items()
+        }
+    )
 
 
 def time_ranking(n: int, applications: ApplicationsParams, rules: RankingParams) -> float:
@@ -168,35 +188,64 @@ def time_weight_space(applications: ApplicationsParams, rules: RankingParams) ->
     return time.perf_counter() - started_s
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How well rank intervals hold.
+
+    Args:
+        joint: Share of runs in which the intervals of all candidates contain their true ranks.
+        single: Share of intervals that do.
+        width: Mean number of candidates that a candidate is tied with.
+    """
+
+    joint: float
+    single: float
+    width: float
+
+
 def measure_coverage(
     n_runs: int, applications: ApplicationsParams, rules: RankingParams
-) -> dict[str, tuple[float, float]]:
+) -> tuple[dict[str, Coverage], dict[str, Coverage]]:
     """Measure how often the rank intervals contain the true ranks.
 
     Returns:
-        By application the share of runs in which all intervals do, and the share of intervals.
+        By application, with qualities paired and without.
     """
     rng = np.random.default_rng(1)
-    hits: dict[str, list[float]] = {name: [] for name, _ in applications.items()}
+    seen: dict[bool, dict[str, list[tuple[float, float]]]] = {True: {}, False: {}}
     for run in range(n_runs):
         truth = simulate_truth(N_CANDIDATES_PER_RUN, rng, crowding=CROWDINGS[run % len(CROWDINGS)])
-        seen = measure(truth, rng)
         true_ranks = rank_applications(_table(truth), applications, rules)
-        for true, measured in zip(
-            true_ranks, rank_applications(_table(seen), applications, rules), strict=True
-        ):
-            inside = (measured.rank_low <= true.rank) & (true.rank <= measured.rank_high)
-            hits[true.contest.name].append(float(inside.mean()))
-    return {
-        name: (float(np.mean(np.array(shares) == 1)), float(np.mean(shares)))
-        for name, shares in hits.items()
-    }
+        measured = measure(truth, rng)
+        profiles = make_profiles(measured, n_configurations=1, n_datasets=1)
+        for paired, frame in ((True, profiles), (False, profiles.drop("quality_deviations"))):
+            for true, one in zip(
+                true_ranks,
+                rank_applications(read_profiles(frame), applications, rules),
+                strict=True,
+            ):
+                inside = (one.rank_low <= true.rank) & (true.rank <= one.rank_high)
+                width = float((one.rank_high - one.rank_low).mean())
+                seen[paired].setdefault(true.contest.name, []).append((float(inside.mean()), width))
+    return _summarise(seen[True]), _summarise(seen[False])
 
 
-def measure(truth: dict[str, Floats], rng: np.random.Generator) -> dict[str, Floats]:
+def _summarise(seen: dict[str, list[tuple[float, float]]]) -> dict[str, Coverage]:
+    coverages = {}
+    for name, runs in seen.items():
+        shares, widths = np.array(runs).T
+        coverages[name] = Coverage(float((shares == 1).mean()), shares.mean(), widths.mean())
+    return coverages
+
+
+def measure(truth: dict[str, Floats], rng: np.random.Generator) -> dict[str, Any]:
     """Simulate measuring: a finite test set, relative errors of the costs, 95 % intervals."""
     n = len(truth["quality"])
-    quality = rng.binomial(N_TEST_ROWS, truth["quality"]) / N_TEST_ROWS
+    common = rng.standard_normal(N_TEST_ROWS)
+    own = rng.standard_normal((n, N_TEST_ROWS))
+    ease = np.sqrt(ROW_CORRELATION) * common + np.sqrt(1 - ROW_CORRELATION) * own
+    hits = ease < norm.ppf(truth["quality"])[:, None]
+    quality = hits.mean(axis=1)
     reach = Z_95 * np.sqrt(quality * (1 - quality) / N_TEST_ROWS)
     seen = {"quality": quality, "quality_low": quality - reach, "quality_high": quality + reach}
     for metric, (_, _, error) in COSTS.items():
@@ -204,10 +253,10 @@ def measure(truth: dict[str, Floats], rng: np.random.Generator) -> dict[str, Flo
         if error:
             seen[f"{metric}_low"] = seen[metric] * np.exp(-Z_95 * error)
             seen[f"{metric}_high"] = seen[metric] * np.exp(Z_95 * error)
-    return seen
+    return seen | {"quality_deviations": hits.astype(np.float32)}
 
 
-def _table(metrics: dict[str, Floats]) -> ProfileTable:
+def _table(metrics: dict[str, Any]) -> ProfileTable:
     return read_profiles(make_profiles(metrics, n_configurations=1, n_datasets=1))
 
 

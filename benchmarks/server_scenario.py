@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from rightfit.profiling.intervals import Interval, median_interval
+from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.measuring.settings import ServerSettings
 from rightfit.profiling.worker.highest_rate import find_max_rate
 from rightfit.profiling.worker.latency import percentile_ns
@@ -182,7 +182,7 @@ def search(server: SimulatedServer, settings: ServerSettings, seed: int) -> Foun
     start_s = server.spent_s
     rates = [search_once(server, settings, seed + i) for i in range(settings.n_processes)]
     known = [rate for rate in rates if rate is not None]
-    interval = median_interval(known) if len(known) == len(rates) else None
+    interval = estimate_median(known) if len(known) == len(rates) else None
     return Found(interval, server.spent_s - start_s)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from rightfit.profiling.intervals import is_drifting, median_interval
+from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.stopping import per_process
 
@@ -37,7 +37,7 @@ def coverage_of_intervals(*, n_runs: int) -> float:
         runs = [simulate(draw, generator, settings) for _ in range(n_runs)]
         for share in (0.5, 0.95):
             truth = np.quantile(population, share)
-            found = [median_interval(per_process(rounds, share)) for rounds in runs]
+            found = [estimate_median(per_process(rounds, share)) for rounds in runs]
             covers = np.mean([i.low <= truth <= i.high for i in found if i.low and i.high])
             print(f"simulated {name}, p{100 * share:.0f}: interval covers in {covers:.1%}")
             lowest = min(lowest, float(covers))

@@ -10,8 +10,8 @@ from rightfit.profiling.intervals import (
     MAX_PROCESSES,
     Interval,
     enclosing_ranks,
+    estimate_median,
     is_drifting,
-    median_interval,
 )
 
 
@@ -37,18 +37,18 @@ def test_ranks_never_fall() -> None:
 
 
 def test_interval_of_one_process_is_unknown() -> None:
-    interval = median_interval([3.0])
+    interval = estimate_median([3.0])
 
     assert interval == Interval(3.0, None, None, is_distribution_free=False)
     assert interval.half_width_pct == math.inf
 
 
 def test_unknown_interval_stays_unknown_with_a_shared_error() -> None:
-    assert median_interval([3.0]).widened(5) == median_interval([3.0])
+    assert estimate_median([3.0]).widened(5) == estimate_median([3.0])
 
 
 def test_interval_of_few_processes_assumes_log_normal_factors() -> None:
-    interval = median_interval([math.exp(1), math.exp(2), math.exp(3)])
+    interval = estimate_median([math.exp(1), math.exp(2), math.exp(3)])
 
     # Mean 2, standard deviation 1 of the logarithms: 2 -+ 4.30265 / sqrt(3).
     assert interval.value == pytest.approx(math.exp(2))
@@ -58,11 +58,11 @@ def test_interval_of_few_processes_assumes_log_normal_factors() -> None:
 
 
 def test_interval_of_few_processes_needs_positive_figures() -> None:
-    assert median_interval([0.0, 1.0]).low is None
+    assert estimate_median([0.0, 1.0]).low is None
 
 
 def test_interval_leaves_out_the_extremes_of_many_processes() -> None:
-    interval = median_interval([float(value) for value in range(1, 12)])
+    interval = estimate_median([float(value) for value in range(1, 12)])
 
     assert interval == Interval(6.0, 2.0, 10.0, is_distribution_free=True)
     assert interval.half_width_pct == pytest.approx(100 * 4 / 6)

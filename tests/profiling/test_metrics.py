@@ -66,9 +66,16 @@ def test_contract_columns_are_derived_from_the_table() -> None:
                 "latency_under_load_p99_ms",
                 "max_rate_per_s",
                 "throughput_rows_per_s",
+                "cpu_cores",
+                "cpu_util_pct",
                 "peak_memory_mib",
                 "peak_memory_one_row_mib",
+                "model_memory_mib",
                 "load_time_ms",
+                "cost_usd_per_1m_rows",
+                "gpu_util_pct",
+                "gpu_memory_mib",
+                "energy_j_per_1k_rows",
             )
             for end in ("_low", "_high")
         )

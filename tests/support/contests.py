@@ -11,7 +11,7 @@ from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.contest import Contest, hold_contest
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.ranked import Ranked, rank_candidates
+from rightfit.ranking.rank_candidates import Ranked, rank_candidates
 
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 

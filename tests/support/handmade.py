@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from data_cards import make_data_card
 from kedro.framework.session import KedroSession
 
+from rightfit.preparation.describing import DataCard
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
@@ -17,7 +20,7 @@ from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.ranked import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -174,19 +177,19 @@ LADDER = (
     Tier(name="small", n_cores=2, memory_mib=384, device="cpu", price_per_hour=0.007),
     Tier(name="medium", n_cores=2, memory_mib=768, device="cpu", price_per_hour=0.0168),
 )
-ENVIRONMENT = {
-    "environment_id": "a1b2c3d4",
-    "cpu": "Hand-made CPU",
-    "n_cores": 2,
-    "memory_mib": 8192,
-    "system": "Linux",
-    "kernel": "6.1",
-    "architecture": "x86_64",
-    "governor": None,
-    "python": "3.11.2",
-    "libraries": {"torch": "2.13.0", "onnxruntime": "1.23.0"},
-    "gpus": [],
-}
+ENVIRONMENT = Environment(
+    environment_id="a1b2c3d4",
+    cpu="Hand-made CPU",
+    n_cores=2,
+    memory_mib=8192,
+    system="Linux",
+    kernel="6.1",
+    architecture="x86_64",
+    governor=None,
+    python="3.11.2",
+    libraries={"torch": "2.13.0", "onnxruntime": "1.23.0"},
+    gpus=(),
+)
 
 
 def make_hardware_tiers() -> pl.DataFrame:
@@ -199,16 +202,13 @@ def make_hardware_tiers() -> pl.DataFrame:
     )
 
 
-def make_data_card(dataset: str) -> dict[str, Any]:
-    return {
-        "dataset": dataset,
-        "data_version": "0123456789abcdef",
-        "input_schema": {"features": ["a", "b"], "classes": ["no", "yes"], "image_shape": None},
-        "quality": BOUNDS[dataset],
-        "n_rows": {"train": 4000, "validation": 435, "test": 2000},
-        "licence": "CC0",
-        "source": "made by hand",
-    }
+def make_card(dataset: str) -> DataCard:
+    return make_data_card(
+        dataset,
+        data_version="0123456789abcdef",
+        quality=BOUNDS[dataset],
+        n_rows={"train": 4000, "validation": 435, "test": 2000},
+    )
 
 
 def make_trials() -> pl.DataFrame:
@@ -276,7 +276,9 @@ def make_tables(
 
 
 def build_results(
-    applications: dict[str, Any] = APPLICATIONS, profiles: pl.DataFrame | None = None
+    applications: dict[str, Any] = APPLICATIONS,
+    profiles: pl.DataFrame | None = None,
+    imported: tuple[str, ...] = (),
 ) -> Results:
     asked = Applications.model_validate(applications)
     rules = RankingRules.model_validate(RANKING)
@@ -293,8 +295,8 @@ def build_results(
         rules=rules,
         profiles=profiles,
         rankings=rankings,
-        recommendations=recommend(ranked, sensitivities),
-        data_cards={name: make_data_card(name) for name in DATASETS},
+        recommendations=recommend(ranked, sensitivities, imported=imported),
+        data_cards={name: make_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),
         environment=ENVIRONMENT,
@@ -312,7 +314,7 @@ def run_ranking_and_reporting(project: Path, root: Path) -> None:
         catalog["environment"].save(ENVIRONMENT)
         catalog["hardware_tiers"].save(make_hardware_tiers())
         for dataset in datasets:
-            catalog[f"{dataset}.data_card"].save(make_data_card(dataset))
+            catalog[f"{dataset}.data_card"].save(make_card(dataset))
             catalog[f"{dataset}.trials"].save(make_dataset_trials(dataset))
             catalog[f"{dataset}.search_audit"].save(make_dataset_audits(dataset))
     with KedroSession.create(project, env="test", runtime_params=params) as session:

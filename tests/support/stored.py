@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from contests import make_profile, make_profiles
+from data_cards import make_data_card
 from handmade import ENVIRONMENT, RANKING
 from kedro.io import DataCatalog
 
@@ -26,7 +27,7 @@ from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
@@ -154,7 +155,7 @@ def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
     catalog.save("environment", ENVIRONMENT)
     catalog.save("recommendations", write_recommendations(rank(profiles)))
     catalog.save("landsat.encoder", encoder)
-    catalog.save("landsat.data_card", make_card())
+    catalog.save("landsat.data_card", make_data_card())
     catalog.save("landsat.linear.candidates", {"linear-000": bundle})
     return Study(root, raw, bundle, encoder.model_dump(mode="json"))
 
@@ -170,7 +171,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
                 model_size_mib=size_mib,
                 n_threads=n_threads,
                 disturbed=disturbed,
-                environment_id=ENVIRONMENT["environment_id"],
+                environment_id=ENVIRONMENT.environment_id,
                 null_reasons='{"latency_p99_ms": "too few samples"}',
                 measured_how='{"preset": "quick"}',
             )
@@ -191,16 +192,3 @@ def rank(profiles: pl.DataFrame) -> Recommendations:
         ranked,
         Sensitivities(tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked), robust),
     )
-
-
-def make_card() -> dict[str, Any]:
-    return {
-        "dataset": "landsat",
-        "title": "Things by size",
-        "data_version": "v1",
-        "features": {"derived": [{"op": "weekday", "name": "day", "column": "time"}]},
-        "n_rows": {"train": 60, "validation": 0, "test": 0},
-        "licence": "CC0",
-        "source": "made by hand",
-        "notes": ["Small."],
-    }

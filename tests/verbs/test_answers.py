@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from data_cards import make_data_card
 from stored import LATER, VERSION, Study, make_measured
 
 from rightfit.verbs.answers import read_answers, read_model
@@ -18,7 +19,7 @@ def test_answer_holds_the_winner_with_its_profile_and_environment(results: Store
     assert answer.profile.read_metric("quality_low") == 0.78
     assert [profile.n_threads for profile in answer.profiles] == [1, 2]
     assert answer.origin.environment is not None
-    assert answer.origin.environment["cpu"] == "Hand-made CPU"
+    assert answer.origin.environment.cpu == "Hand-made CPU"
     assert (answer.origin.ranked_in, answer.origin.newer_profiles) == (VERSION, None)
 
 
@@ -36,7 +37,7 @@ def test_profiles_and_models_of_a_later_run_are_not_mixed_in(
     later = open_catalog(study.root, LATER)
     later.save("resource_profiles", make_measured(study.bundle, disturbed=True))
     later.save("landsat.linear.candidates", {})
-    later.save("landsat.data_card", {"data_version": "v2"})
+    later.save("landsat.data_card", make_data_card(data_version="v2"))
 
     (answer,) = read_answers(results, "web_api", "landsat")
     model = read_model(results, answer)
@@ -45,7 +46,7 @@ def test_profiles_and_models_of_a_later_run_are_not_mixed_in(
     assert not answer.profile.disturbed
     assert answer.origin.newer_profiles == LATER
     assert model.bundle.sha256 == study.bundle.sha256
-    assert model.data_card["data_version"] == "v1"
+    assert model.data_card.data_version == "v1"
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handmade import ENVIRONMENT
 from stored import LATER, VERSION, Study
 
 from rightfit.verbs.stored import NothingStoredError, StoredResults, open_results
+
+OTHER_MACHINE = replace(ENVIRONMENT, environment_id="later")
 
 
 def test_versions_are_listed_oldest_first(
     results: StoredResults, study: Study, open_catalog: Any
 ) -> None:
-    open_catalog(study.root, LATER).save("environment", {"environment_id": "later"})
+    open_catalog(study.root, LATER).save("environment", OTHER_MACHINE)
 
     assert results.list_versions("environment") == [VERSION, LATER]
     assert results.list_versions("rankings") == []
@@ -24,7 +28,7 @@ def test_versions_are_listed_oldest_first(
 def test_newest_version_is_no_newer_than_asked(
     results: StoredResults, study: Study, open_catalog: Any, at_most: str | None, expected: str
 ) -> None:
-    open_catalog(study.root, LATER).save("environment", {"environment_id": "later"})
+    open_catalog(study.root, LATER).save("environment", OTHER_MACHINE)
 
     assert results.find_version("environment", at_most=at_most) == expected
 
@@ -32,10 +36,10 @@ def test_newest_version_is_no_newer_than_asked(
 def test_an_old_version_is_loaded_though_there_is_a_newer_one(
     results: StoredResults, study: Study, open_catalog: Any
 ) -> None:
-    open_catalog(study.root, LATER).save("environment", {"environment_id": "later"})
+    open_catalog(study.root, LATER).save("environment", OTHER_MACHINE)
 
-    assert results.load("environment", VERSION)["environment_id"] == "a1b2c3d4"
-    assert results.load("environment", LATER) == {"environment_id": "later"}
+    assert results.load("environment", VERSION) == ENVIRONMENT
+    assert results.load("environment", LATER) == OTHER_MACHINE
 
 
 def test_nothing_stored_names_the_command(results: StoredResults) -> None:

@@ -1,4 +1,4 @@
-"""JSON files that hold one Pydantic model: nodes receive the model, other tools plain JSON."""
+"""JSON files that hold one record: nodes receive the record, other tools plain JSON."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import importlib
 from typing import Any
 
 from kedro_datasets.json import JSONDataset
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 
 class JsonModelDataset(JSONDataset):  # type: ignore[misc]
-    """Saves a model as JSON and loads it back, checked.
+    """Saves a Pydantic model or a dataclass as JSON and loads it back, checked.
 
     Args:
-        model: Import path of the model's class.
+        model: Import path of the record's class.
         **json_args: As for kedro-datasets' ``JSONDataset``: ``filepath``, ``version`` and others.
     """
 
@@ -21,19 +21,23 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
         super().__init__(**json_args)
         self._model = model
 
-    def load(self) -> BaseModel:
-        """Return the model.
+    def load(self) -> object:
+        """Return the record.
 
         Raises:
             DatasetError: If the file cannot be read, or its content is of another form.
         """
-        module, _, name = self._model.rpartition(".")
-        found: type[BaseModel] = getattr(importlib.import_module(module), name)
-        return found.model_validate(JSONDataset.load.__wrapped__(self))
+        return self._adapter().validate_python(JSONDataset.load.__wrapped__(self))
 
-    def save(self, data: BaseModel) -> None:
-        """Save the model."""
-        JSONDataset.save.__wrapped__(self, data.model_dump(mode="json"))
+    def save(self, data: object) -> None:
+        """Save the record."""
+        JSONDataset.save.__wrapped__(
+            self, self._adapter().dump_python(data, mode="json", warnings="error")
+        )
+
+    def _adapter(self) -> TypeAdapter[object]:
+        module, _, name = self._model.rpartition(".")
+        return TypeAdapter(getattr(importlib.import_module(module), name))
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "model": self._model}

@@ -22,8 +22,22 @@ def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
     Raises:
         ValueError: If it is no ONNX model, or names another file.
     """
+    foreign = sorted(set(list_external_files(path)) - set(listed))
+    if foreign:
+        raise ValueError(
+            f"{path} keeps weights in {[name[:80] for name in foreign[:10]]}, which bundle.json "
+            "does not list: they are not checked, so they are not read. Export the model whole."
+        )
+
+
+def list_external_files(path: Path) -> list[str]:
+    """Return the names of the files that hold weights of a model, none for most.
+
+    Raises:
+        ValueError: If it is no ONNX model.
+    """
     if not _may_name_files(path):
-        return
+        return []
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -32,12 +46,7 @@ def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
             model = onnx.ModelProto.FromString(file.read())
     except DecodeError as err:
         raise ValueError(f"{path} is no ONNX model: {err}") from err
-    foreign = sorted(set(_name_external_files(model)) - set(listed))
-    if foreign:
-        raise ValueError(
-            f"{path} keeps weights in {[name[:80] for name in foreign[:10]]}, which bundle.json "
-            "does not list: they are not checked, so they are not read. Export the model whole."
-        )
+    return sorted(set(_name_external_files(model)))
 
 
 def _may_name_files(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.checking import RawCheck, TableReport
@@ -63,6 +64,11 @@ class DataCard(BaseModel):
     notes: tuple[str, ...]
     inferred: tuple[str, ...]
     remarks: tuple[str, ...]
+
+    @property
+    def quality_metric(self) -> QualityMetric:
+        """How predictions of this dataset are scored."""
+        return QualityMetric(**dict(self.quality))
 
 
 def make_data_card(

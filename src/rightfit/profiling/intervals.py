@@ -77,15 +77,15 @@ class Interval:
         return replace(self, low=self.low * (1 - share), high=self.high * (1 + share))
 
 
-def median_interval(values: Sequence[float]) -> Interval:
+def estimate_median(values: Sequence[float]) -> Interval:
     """Estimate the median over processes from one figure a process.
 
     Args:
         values: One figure per process, at least one; the order does not matter.
 
-    >>> median_interval([5.0, 1.0, 2.0, 3.0, 4.0, 9.0])
+    >>> estimate_median([5.0, 1.0, 2.0, 3.0, 4.0, 9.0])
     Interval(value=3.5, low=1.0, high=9.0, is_distribution_free=True)
-    >>> median_interval([5.0])
+    >>> estimate_median([5.0])
     Interval(value=5.0, low=None, high=None, is_distribution_free=False)
     """
     ordered = sorted(values)

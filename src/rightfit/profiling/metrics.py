@@ -89,7 +89,16 @@ def _fit(column: str, label: str, unit: str) -> Metric:
 
 
 def _device(column: str, label: str, unit: str) -> Metric:
-    return Metric(column, label, unit, "lower", "serve", "device", null_reason=NO_DEVICE_FIGURE)
+    return Metric(
+        column,
+        label,
+        unit,
+        "lower",
+        "serve",
+        "device",
+        has_interval=True,
+        null_reason=NO_DEVICE_FIGURE,
+    )
 
 
 # fmt: off
@@ -105,19 +114,23 @@ METRICS: tuple[Metric, ...] = (
            has_interval=True, null_reason=NO_LOAD_TEST),
     Metric("throughput_rows_per_s", "Throughput", "rows/s", "higher", "serve", "process",
            has_interval=True, is_refinable=True),
-    Metric("cpu_cores", "CPU", "cores", "lower", "serve", "process", is_refinable=True),
-    Metric("cpu_util_pct", "CPU utilisation", "%", "lower", "serve", "process", is_refinable=True),
+    Metric("cpu_cores", "CPU", "cores", "lower", "serve", "process",
+           has_interval=True, is_refinable=True),
+    Metric("cpu_util_pct", "CPU utilisation", "%", "lower", "serve", "process",
+           has_interval=True, is_refinable=True),
     Metric("peak_memory_mib", "Peak memory", "MiB", "lower", "serve", "process",
            has_interval=True),
     Metric("peak_memory_one_row_mib", "One-row peak memory", "MiB", "lower", "serve",
            "process", has_interval=True),
-    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process"),
+    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process",
+           has_interval=True),
     Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files"),
     Metric("load_time_ms", "Load time", "ms", "lower", "load", "process",
            has_interval=True, is_refinable=True),
     Metric("min_hardware_tier", "Hardware tier", "", "lower", "serve", "tiers",
            is_count=True),
-    Metric("cost_usd_per_1m_rows", "Cost", "US$ per million rows", "lower", "serve", "tiers"),
+    Metric("cost_usd_per_1m_rows", "Cost", "US$ per million rows", "lower", "serve", "tiers",
+           has_interval=True),
     _device("gpu_util_pct", "GPU utilisation", "%"),
     _device("gpu_memory_mib", "GPU memory", "MiB"),
     _device("energy_j_per_1k_rows", "Energy", "J per 1,000 rows"),

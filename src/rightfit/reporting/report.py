@@ -17,6 +17,7 @@ from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import build_measuring
+from rightfit.reporting.sections.replacements import build_replacements
 from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
@@ -34,13 +35,14 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         tiers: The hardware ladder, smallest machine first.
     """
     return [
+        *build_replacements(results),
         build_fronts(results),
         build_utilities(results),
         build_sensitivity(results),
         describe_controls(results),
         build_across(results),
         build_why_not(results),
-        build_stops(results),
+        *([build_stops(results)] if results.trials else []),  # none: all models are imported
         build_hardware(results, tiers),
         build_measuring(results),
     ]
@@ -115,12 +117,12 @@ def _write_tie_rule(rules: RankingRules) -> str:
 
 def _write_footer(results: Results) -> str:
     versions = ", ".join(
-        f"{words(name)} {card['data_version']}" for name, card in results.data_cards.items()
+        f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
     )
     return (
         f"Made from {count(results.profiles.height, 'resource profile')} and "
         f"{count(results.rankings.height, 'ranked row')}; environment "
-        f"{results.environment['environment_id']}; data {versions}."
+        f"{results.environment.environment_id}; data {versions}."
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
+from rightfit.preparation.describing import DataCard
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
@@ -56,10 +57,10 @@ class Results:
     profiles: pl.DataFrame
     rankings: pl.DataFrame
     recommendations: Recommendations
-    data_cards: Mapping[str, Mapping[str, Any]]
+    data_cards: Mapping[str, DataCard]
     trials: Mapping[str, pl.DataFrame]
     audits: pl.DataFrame
-    environment: Mapping[str, Any]
+    environment: Environment
     tables: RankingTables
 
     @property
@@ -77,13 +78,9 @@ class Results:
         return quality_title(self.data_cards[dataset])
 
 
-def quality_title(data_card: Mapping[str, Any]) -> str:
-    """Return what a dataset's raw quality is called.
-
-    >>> quality_title({"quality": {"name": "roc_auc"}})
-    'ROC AUC'
-    """
-    name = str(data_card["quality"]["name"])
+def quality_title(data_card: DataCard) -> str:
+    """Return what a dataset's raw quality is called."""
+    name = data_card.quality.name
     return QUALITY_TITLES.get(name, name)
 
 

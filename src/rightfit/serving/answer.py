@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import (
     Decision,
     RankedCandidate,
@@ -29,7 +29,7 @@ class Origin:
     ranked_in: str
     measured_in: str
     newer_profiles: str | None
-    environment: Mapping[str, Any] | None
+    environment: Environment | None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rightfit.naming import (
     serving_label,
 )
 from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import NearestProfile, RankedCandidate
 from rightfit.serving.answer import Answer, Origin, StoredProfile
 
@@ -28,6 +29,7 @@ def describe_answer(answer: Answer) -> list[str]:
     lines = [decision.sentence]
     if decision.runner_up:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
+    lines += [f"  in use         {one.sentence}" for one in decision.replacements]
     if decision.flip:
         lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:
@@ -55,7 +57,7 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
         "measured_in": origin.measured_in,
         "newer_profiles": origin.newer_profiles,
         "environment_id": profile and profile.environment_id,
-        "environment": origin.environment,
+        "environment": origin.environment and to_plain(origin.environment),
     }
 
 
@@ -111,12 +113,12 @@ def describe_origin(origin: Origin) -> str:
     environment = origin.environment
     if environment is None:
         return f"{when}, {UNSTORED}"
-    gpus = environment["gpus"]
+    gpus = environment.gpus
     gpu = f"{len(gpus)} GPU" if gpus else "no GPU"
     return (
-        f"{when}, on {environment['cpu']}, {environment['n_cores']} cores, "
-        f"{environment['memory_mib'] / MIB_PER_GIB:.0f} GiB, {gpu}, {environment['system']} "
-        f"{environment['kernel']} (environment {environment['environment_id']})"
+        f"{when}, on {environment.cpu}, {environment.n_cores} cores, "
+        f"{environment.memory_mib / MIB_PER_GIB:.0f} GiB, {gpu}, {environment.system} "
+        f"{environment.kernel} (environment {environment.environment_id})"
     )
 
 

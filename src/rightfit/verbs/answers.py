@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 
+from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
 from rightfit.serving.answer import (
     Answer,
@@ -81,12 +81,13 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
     )
 
 
-def _read_environment(results: StoredResults, measured_in: str) -> Any:
+def _read_environment(results: StoredResults, measured_in: str) -> Environment | None:
     try:
         version = results.find_version("environment", at_most=measured_in)
     except NothingStoredError:
         return None
-    return results.load("environment", version)
+    found: Environment = results.load("environment", version)
+    return found
 
 
 def _select_profiles(

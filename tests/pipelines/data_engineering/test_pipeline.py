@@ -13,7 +13,6 @@ from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 
 from rightfit.families.quality import score
-from rightfit.families.schema import InputSchema
 from rightfit.hooks import ConfigurationError
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
@@ -50,10 +49,10 @@ def test_model_input_is_as_the_data_card_says(
     quality: str,
 ) -> None:
     card = prepared[dataset].load(f"{dataset}.data_card")
-    schema = InputSchema.from_dict(card["input_schema"])
+    schema = card.input_schema
 
-    assert card["dataset"] == dataset
-    assert card["quality"]["name"] == quality
+    assert card.dataset == dataset
+    assert card.quality.name == quality
     assert (schema.n_features, schema.n_classes) == (n_features, n_classes)
     assert schema.image_shape == image_shape
     for part in PARTS:
@@ -62,7 +61,7 @@ def test_model_input_is_as_the_data_card_says(
         assert set(frame.drop("label").dtypes) == {pl.Float32}
         assert frame["label"].dtype == pl.Int64
         assert frame["label"].n_unique() == n_classes
-        assert frame.height == card["n_rows"][part]
+        assert frame.height == card.n_rows[part]
         assert np.isfinite(frame.to_numpy()).all()
 
 
@@ -82,10 +81,10 @@ def test_every_row_read_is_accounted_for(
     no_target: int,
 ) -> None:
     card = prepared[dataset].load(f"{dataset}.data_card")
-    dropped = {entry["reason"]: entry["n_rows"] for entry in card["rows"]["dropped"]}
+    dropped = {entry.reason: entry.n_rows for entry in card.rows.dropped}
 
-    assert card["rows"]["read"] == train_split + test_split + no_target
-    assert card["rows"]["kept"] == sum(card["n_rows"].values()) == 6000
+    assert card.rows.read == train_split + test_split + no_target
+    assert card.rows.kept == sum(card.n_rows.values()) == 6000
     assert dropped.get("arr_delay is missing", 0) == no_target
     assert dropped["not in the sample of 4000 train rows"] == train_split - 4000
     assert dropped.get("not in the sample of 2000 test rows", 0) == test_split - 2000
@@ -94,13 +93,13 @@ def test_every_row_read_is_accounted_for(
 def test_flights_card_counts_unmatched_rows_and_outliers(prepared: dict[str, DataCatalog]) -> None:
     card = prepared["flights"].load("flights.data_card")
 
-    assert set(card["rows"]["unmatched"]) == {"flights_weather", "flights_planes"}
-    assert card["tables"]["flights_weather"]["columns"]["wind_speed"]["n_outliers"] == 1
-    assert card["tables"]["flights_planes"]["n_rows"] == 3322
+    assert set(card.rows.unmatched) == {"flights_weather", "flights_planes"}
+    assert card.tables["flights_weather"].columns["wind_speed"].n_outliers == 1
+    assert card.tables["flights_planes"].n_rows == 3322
 
 
 def test_landsat_card_warns_of_the_optimistic_split(prepared: dict[str, DataCatalog]) -> None:
-    notes = prepared["landsat"].load("landsat.data_card")["notes"]
+    notes = prepared["landsat"].load("landsat.data_card").notes
 
     assert any("97 %" in note and "share 6 of their 9 pixels" in note for note in notes)
 
@@ -155,7 +154,7 @@ def test_landsat_test_rows_are_the_official_ones_and_train_classes_keep_their_sh
     prepared: dict[str, DataCatalog], raw_tables: dict[str, pl.DataFrame]
 ) -> None:
     rows = prepared["landsat"].load("landsat.rows")
-    shares = prepared["landsat"].load("landsat.data_card")["class_shares"]
+    shares = prepared["landsat"].load("landsat.data_card").class_shares
     official = raw_tables["landsat"].filter(pl.col("split") == "test")
 
     test = rows.filter(pl.col("part") == "test").drop("label", "part")
@@ -186,9 +185,9 @@ def test_images_arrive_pixel_by_pixel(
 
 def test_data_version_repeats(run_stage: Run, prepared: dict[str, DataCatalog]) -> None:
     for dataset in ("landsat", "flights"):
-        again = run_stage(dataset).load(f"{dataset}.data_card")["data_version"]
+        again = run_stage(dataset).load(f"{dataset}.data_card").data_version
 
-        assert again == prepared[dataset].load(f"{dataset}.data_card")["data_version"]
+        assert again == prepared[dataset].load(f"{dataset}.data_card").data_version
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -20,6 +20,7 @@ from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.frames import RawTableError
+from rightfit.preparation.spec import ColumnSplit, Quality
 
 MAX_LINES = 8
 SHUTTLE = """\
@@ -78,11 +79,11 @@ def test_shuttle_needs_at_most_eight_lines(prepare: Prepare, sample_data: Path) 
     card = catalog.load("shuttle.data_card")
 
     assert len(SHUTTLE.splitlines()) <= MAX_LINES
-    assert card["features"]["numeric"] == [f"v{i}" for i in range(1, 10)]
-    assert card["quality"] == {"name": "balanced_accuracy", "worst": 0.14, "best": 1.0}
-    assert card["split"] == {"column": "split", "train": "train", "test": "test"}
-    assert card["n_rows"] == {"train": 34800, "validation": 8700, "test": 14500}
-    assert set(card["inferred"]) == {"schemas", "target.classes", "features", "split", "quality"}
+    assert list(card.features.numeric) == [f"v{i}" for i in range(1, 10)]
+    assert card.quality == Quality(name="balanced_accuracy", worst=0.14, best=1.0)
+    assert card.split == ColumnSplit(column="split", train="train", test="test")
+    assert card.n_rows == {"train": 34800, "validation": 8700, "test": 14500}
+    assert set(card.inferred) == {"schemas", "target.classes", "features", "split", "quality"}
 
 
 def write_csv(folder: Path) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def test_entry_of_any_kind_gives_the_same_model_input(
 
     catalog = prepare(ORDERS, {"orders_2026": write(tmp_path)})
 
-    assert catalog.load("orders.data_card")["data_version"] == expected["data_version"]
+    assert catalog.load("orders.data_card").data_version == expected.data_version
 
 
 def test_pandas_frame_of_a_users_own_node_is_a_raw_table(prepare: Prepare) -> None:
@@ -137,7 +138,7 @@ def test_pandas_frame_of_a_users_own_node_is_a_raw_table(prepare: Prepare) -> No
 
     catalog = prepare(ORDERS, {}, Node(make_frame, None, "orders_2026", name="make_orders"))
 
-    assert catalog.load("orders.data_card")["data_version"] == expected["data_version"]
+    assert catalog.load("orders.data_card").data_version == expected.data_version
 
 
 def test_inferred_description_is_kept_for_later_runs(prepare: Prepare) -> None:
@@ -154,8 +155,8 @@ def test_changed_block_is_inferred_anew(prepare: Prepare) -> None:
 
     catalog = prepare(f"{ORDERS}  not_features: [depot]\n", {"orders_2026": maybe})
 
-    classes = catalog.load("orders.data_card")["input_schema"]["classes"]
-    assert classes == ["maybe", "no", "yes"]
+    classes = catalog.load("orders.data_card").input_schema.classes
+    assert classes == ("maybe", "no", "yes")
 
 
 def test_words_and_sizes_change_without_inferring_anew(prepare: Prepare) -> None:
@@ -165,8 +166,8 @@ def test_words_and_sizes_change_without_inferring_anew(prepare: Prepare) -> None
 
     card = prepare(ORDERS + said, {"orders_2026": make_orders()}).load("orders.data_card")
 
-    assert card["title"] == "Late orders"
-    assert card["n_rows"]["train"] + card["n_rows"]["validation"] == 100
+    assert card.title == "Late orders"
+    assert card.n_rows["train"] + card.n_rows["validation"] == 100
     with pytest.raises(RawTableError, match="but got also"):
         prepare(ORDERS + said, {"orders_2026": more})
 

@@ -13,6 +13,7 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.nodes import collect_profiles, list_servings
 from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription
 
 
@@ -82,14 +83,15 @@ def test_profiles_of_different_environments_can_be_labelled(values: dict[str, An
 
 def test_environment_is_that_of_the_machine_that_measured(tmp_path: Path) -> None:
     store = JsonStore(tmp_path)
-    store.put("environment-a", {"environment_id": "a", "cpu": "of one host"})
-    store.put("environment-b", {"environment_id": "b", "cpu": "of two hosts"})
+    here = describe_environment()
+    store.put("environment-a", to_plain(replace(here, environment_id="a", cpu="of one host")))
+    store.put("environment-b", to_plain(replace(here, environment_id="b", cpu="of two hosts")))
     measured = pl.concat([profiles("b"), profiles("a"), profiles("b")])
 
-    assert nodes.describe_environment(measured, store)["cpu"] == "of two hosts"
+    assert nodes.describe_environment(measured, store).cpu == "of two hosts"
 
 
 def test_environment_that_nobody_stored_is_this_machine(tmp_path: Path) -> None:
     here = nodes.describe_environment(profiles("a"), JsonStore(tmp_path))
 
-    assert here["environment_id"] == describe_environment().environment_id
+    assert here.environment_id == describe_environment().environment_id

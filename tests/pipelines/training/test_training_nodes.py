@@ -6,6 +6,7 @@ from typing import Any
 import measured
 import polars as pl
 import pytest
+from data_cards import make_data_card
 from demands import TINY
 from recordings import application, pausing_params
 
@@ -65,11 +66,8 @@ def tune(data: TrainingData, folder: Path, model: dict[str, Any], **training: An
     frame = pl.DataFrame(data.rows, schema=list(data.schema.features)).with_columns(
         label=pl.Series(data.labels)
     )
-    card = {
-        "input_schema": data.schema.to_dict(),
-        "quality": {"name": "accuracy", "worst": 0.0, "best": 1.0},
-        "data_version": "v1",
-    }
+    quality = {"name": "accuracy", "worst": 0.0, "best": 1.0}
+    card = make_data_card("blobs", input_schema=data.schema.to_dict(), quality=quality)
     return tune_model(
         frame,
         frame,

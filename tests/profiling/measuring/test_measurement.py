@@ -101,7 +101,7 @@ def fake_state(rounds: list[FinishedRound]) -> MeasurementState:
         ([100.0, 101, 99, 100, 100, 100], 10, "precise"),
         ([100.0, 150, 60, 100, 100, 100], 10, None),
         ([100.0, 150, 60, 100, 100, 100, 100, 100], 10, "processes"),
-        ([100.0, 100], 600, "time"),
+        ([5e6, 5e6], 600, "time"),
     ],
 )
 def test_measurement_settles_by_precision_or_cap(
@@ -110,6 +110,25 @@ def test_measurement_settles_by_precision_or_cap(
     settings = make_settings(min_processes=2, max_processes=8, max_s=1, p50_width_pct=10)
 
     state = fake_state([fake_round(value, total_ms=total_ms) for value in p50_ns])
+
+    assert why_settled(state, settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("p50_ns", "n_calls", "n_rounds", "expected"),
+    [
+        (40_000.0, 200, 3, None),  # 62 more calls of 0.04 ms
+        (40_000.0, 221, 3, "time"),  # enough for a p99
+        (5_000_000.0, 200, 3, "time"),  # 310 ms more
+        (40_000.0, 60, 8, "time"),  # as many processes as allowed
+    ],
+)
+def test_time_is_not_over_while_the_tail_lacks_a_few_fast_calls(
+    p50_ns: float, n_calls: int, n_rounds: int, expected: str | None
+) -> None:
+    settings = make_settings(min_processes=2, max_processes=8, max_s=1, p50_width_pct=10)
+
+    state = fake_state([fake_round(p50_ns, total_ms=600, n_calls=n_calls)] * n_rounds)
 
     assert why_settled(state, settings) == expected
 

@@ -9,14 +9,14 @@ import pytest
 from measured import make_settings
 from simulated import Draw, draw_bimodal, draw_drifting, draw_log_normal, simulate
 
-from rightfit.profiling.intervals import is_drifting, median_interval
+from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.stopping import per_process
 
 N_RUNS = 400
 # Narrow enough that many looks are taken before it is reached.
 SETTINGS = make_settings(
-    min_processes=6, max_processes=30, max_s=1e9, p50_width_pct=2, p95_width_pct=4
+    min_processes=6, max_processes=30, max_s=86_400, p50_width_pct=2, p95_width_pct=4
 )
 
 
@@ -29,7 +29,7 @@ def test_intervals_cover_the_truth_although_looked_at_after_each_process(
     truth_ns = np.quantile(np.concatenate([draw(generator, 4_000, 0) for _ in range(500)]), share)
 
     intervals = [
-        median_interval(per_process(simulate(draw, generator, SETTINGS), share))
+        estimate_median(per_process(simulate(draw, generator, SETTINGS), share))
         for _ in range(N_RUNS)
     ]
 

@@ -54,9 +54,9 @@ def test_row_without_a_reason_for_a_null_is_refused() -> None:
 
 def test_row_with_an_interval_the_table_lacks_is_refused() -> None:
     profile = make_profile()
-    profile.set_interval("cpu_cores", Interval(1.0, 0.9, 1.1, is_distribution_free=True))
+    profile.set_interval("model_size_mib", Interval(1.0, 0.9, 1.1, is_distribution_free=True))
 
-    with pytest.raises(ValueError, match="cpu_cores_high"):
+    with pytest.raises(ValueError, match="model_size_mib_high"):
         profile_row(KEYS, profile)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measured import BATCH, make_round, make_settings
+from measured import BATCH, SETTINGS, make_round, make_settings
 from under_load import served
 
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
@@ -32,11 +32,16 @@ HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
 
 
 def summarise(
-    rounds: list[FinishedRound], *, shared_error_pct: float = 0, **changes: Any
+    rounds: list[FinishedRound],
+    *,
+    shared_error_pct: float = 0,
+    n_server_processes: int = 0,
+    **changes: Any,
 ) -> Profile:
     profile = Profile()
     state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
-    settings = make_settings(shared_error_pct=shared_error_pct)
+    server = SETTINGS["server"] | {"n_processes": n_server_processes}
+    settings = make_settings(shared_error_pct=shared_error_pct, server=server)
     set_serving_metrics(profile, state, settings, n_threads=2, is_final=True)
     return profile
 
@@ -51,6 +56,14 @@ def test_metrics_come_from_the_best_batch_size() -> None:
     assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
     assert profile.values["model_memory_mib"] == 55.0
     assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
+
+
+def test_cpu_comes_with_the_interval_of_their_processes() -> None:
+    busy, idle = (SMALL | {"cpu_ms": ms} for ms in (20.0, 10.0))
+    profile = summarise([fake_round([busy]), fake_round([idle])] * 3)
+
+    low, high = (profile.values[f"cpu_cores_{end}"] for end in ("low", "high"))
+    assert (low, high) == (10 / SMALL["wall_ms"], 20 / SMALL["wall_ms"])
 
 
 def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:
@@ -168,14 +181,17 @@ def test_server_columns_come_from_the_processes_that_served() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settled", "reason"),
+    ("settled", "n_processes", "reason"),
     [
-        ("precise", "the server scenario is not measured in this preset"),
-        ("screened", "no application could choose it, so it was not measured under load"),
+        ("precise", 0, "the server scenario is not measured in this preset"),
+        ("screened", 0, "the server scenario is not measured in this preset"),
+        ("screened", 3, "no application could choose it, so it was not measured under load"),
     ],
 )
-def test_server_columns_that_were_not_measured_say_why(settled: str, reason: str) -> None:
-    profile = summarise([fake_round([LARGE])], settled=settled)
+def test_server_columns_that_were_not_measured_say_why(
+    settled: str, n_processes: int, reason: str
+) -> None:
+    profile = summarise([fake_round([LARGE])], settled=settled, n_server_processes=n_processes)
 
     assert profile.reasons["max_rate_per_s"] == reason
 

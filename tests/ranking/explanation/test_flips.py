@@ -4,7 +4,7 @@ import pytest
 from contests import make_application, make_profile, rank
 
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow, tabulate_limit_shadows
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval, tabulate_weight_intervals
 from rightfit.ranking.tables import read_rows

@@ -23,7 +23,9 @@ QUALITY_ALONE = make_application(objectives=QUALITY)
 
 
 def exact(n: int, *, feasible: list[bool]) -> Spread:
-    return Spread(np.zeros(n), np.zeros(n), np.array(feasible), np.array(feasible))
+    return Spread(
+        np.zeros(n), np.zeros(n), np.array(feasible), np.array(feasible), np.zeros(n), np.zeros(n)
+    )
 
 
 def test_widening_for_more_comparisons_is_bonferroni() -> None:
@@ -132,7 +134,7 @@ def test_ranks_within_the_errors_stay_open() -> None:
     utility, reach = np.array([0.9, 0.85, 0.5]), np.array([0.05, 0.05, 0.05])
     sure = np.ones(3, dtype=bool)
 
-    low, high = bound_ranks(utility, sure, Spread(reach, reach, sure, sure))
+    low, high = bound_ranks(utility, sure, Spread(reach, reach, sure, sure, reach, reach))
 
     assert low.tolist() == [1, 1, 3]
     assert high.tolist() == [2, 2, 3]
@@ -142,7 +144,7 @@ def test_ranks_of_a_maybe_infeasible_leader_stay_open() -> None:
     utility, none = np.array([0.9, 0.5]), np.zeros(2)
     surely, maybe = np.array([False, True]), np.array([True, True])
 
-    low, high = bound_ranks(utility, maybe, Spread(none, none, surely, maybe))
+    low, high = bound_ranks(utility, maybe, Spread(none, none, surely, maybe, none, none))
 
     assert low.tolist() == [1, 1]
     assert high.tolist() == [2, 2]

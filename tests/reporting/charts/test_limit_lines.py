@@ -5,13 +5,16 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from rightfit.families.quality import QualityMetric
 from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import Results
 
 
 def test_limit_lines_are_absolute_and_in_the_metric_of_the_dataset(results: Results) -> None:
     profiles = results.profiles.filter(pl.col("dataset") == "landsat")
-    lines = find_limit_lines(results.applications, profiles, {"worst": 0.25, "best": 1.0})
+    lines = find_limit_lines(
+        results.applications, profiles, QualityMetric("accuracy", worst=0.25, best=1.0)
+    )
     found = {(line.application, line.metric, line.kind): line.value for line in lines}
 
     assert found == pytest.approx(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from cells import LINEAR_PARAMS, make_cell
@@ -14,6 +13,7 @@ from rightfit.families.quality import QualityMetric
 from rightfit.tuning.experiment.recording import (
     DOCUMENT,
     FINAL,
+    Recording,
     RecordingSettings,
     draw_configuration,
     record_cell,
@@ -27,7 +27,7 @@ def settings(n_configurations: int) -> RecordingSettings:
     )
 
 
-def record(data: TrainingData, folder: Path, n_configurations: int) -> list[dict[str, Any]]:
+def record(data: TrainingData, folder: Path, n_configurations: int) -> list[Recording]:
     cell = make_cell(data)
     return record_cell(cell, settings(n_configurations), folder, on_recording=lambda *_: None)
 
@@ -37,9 +37,9 @@ def test_recordings_hold_every_checkpoint_and_the_bundles(
 ) -> None:
     recording = record(blobs, tmp_path, 2)[0]
 
-    assert [point["checkpoint"] for point in recording["points"]] == [1, 2]
-    assert recording["untrained"] == recording["points"][-1]["structure"]
-    assert recording["snapshots"] == [0]
+    assert [point["checkpoint"] for point in recording.points] == [1, 2]
+    assert recording.untrained == recording.points[-1]["structure"]
+    assert recording.snapshots == [0]
     assert read_bundle(tmp_path / "0000" / FINAL).onnx
     assert read_bundle(tmp_path / "0000" / "0").onnx
     assert not (tmp_path / "0001" / "0").exists()
@@ -52,7 +52,7 @@ def test_recording_goes_on_where_it_was(blobs: TrainingData, tmp_path: Path) -> 
 
     recordings = record(blobs, tmp_path, 2)
 
-    assert [recording["index"] for recording in recordings] == [0, 1]
+    assert [recording.index for recording in recordings] == [0, 1]
     assert (tmp_path / "0000" / DOCUMENT).stat().st_mtime_ns == kept
     assert not (tmp_path / ".0001.partial").exists()
 

@@ -44,3 +44,20 @@ def test_meter_keeps_what_was_spent_before_a_failure() -> None:
         raise ValueError("broken")
 
     assert meter.cpu_s > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc, Linux only")
+def test_memory_that_an_earlier_trial_has_freed_counts_when_it_is_used_again() -> None:
+    def grow() -> list[np.ndarray]:
+        return [np.ones(4_000) for _ in range(2_000)]  # 61 MiB in small blocks
+
+    earlier = grow()
+    _holds_the_heap = earlier[::10]
+    del earlier
+    meter = FitMeter()
+
+    with meter.training():
+        grow()
+    peak_mib = meter.read(n_steps=1)["fit_peak_memory_mib"]
+
+    assert peak_mib == pytest.approx(61, abs=8)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
@@ -23,7 +22,7 @@ def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: 
     cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5)
     store = StudyStore(tmp_path / "studies", None)
 
-    job = json.loads(json.dumps(write_job(tmp_path, cell, settings, store)))
+    job = write_job(tmp_path, cell, settings, store)
     read_cell, read_settings, read_store = read_job(job)
 
     assert (read_settings, read_store) == (settings, store)
@@ -81,8 +80,8 @@ def test_worker_ends_with_the_process_that_started_it(blobs: TrainingData, tmp_p
     )
 
     done = subprocess.run(
-        [sys.executable, "-m", "rightfit.tuning.search.search_worker"],
-        input=json.dumps(job) + "\n",
+        [sys.executable, "-m", "rightfit.tuning.search.search_worker", str(os.getpid())],
+        input=job + "\n",
         encoding="utf-8",
         timeout=120,
         check=False,

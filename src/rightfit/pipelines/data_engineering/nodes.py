@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import polars as pl
 
@@ -12,7 +11,7 @@ from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block
 from rightfit.preparation.checking import RawCheck, check_tables
-from rightfit.preparation.describing import make_data_card
+from rightfit.preparation.describing import DataCard, make_data_card
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps
 from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.spec import DatasetSpec
@@ -134,7 +133,7 @@ def write_data_card(
     encoder: Encoder,
     *,
     dataset_name: str,
-) -> dict[str, Any]:
+) -> DataCard:
     """Write the data card.
 
     Args:
@@ -144,9 +143,6 @@ def write_data_card(
         rows: Assembled rows of all parts.
         encoder: The fitted encoder.
         dataset_name: The dataset's key in the configuration.
-
-    Returns:
-        The card as plain JSON types, the form in which the other stages read it.
     """
     card = make_data_card(
         spec,
@@ -163,4 +159,4 @@ def write_data_card(
         card.features.n_encoded,
         card.data_version,
     )
-    return card.model_dump(mode="json")
+    return card

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,11 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
-from rightfit.families.quality import QualityMetric
-from rightfit.families.schema import InputSchema
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
+from rightfit.preparation.describing import DataCard
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -28,7 +26,7 @@ logger = logging.getLogger(__name__)
 def record_curves(
     train: pl.DataFrame,
     validation: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     studies: StudyStore,
     model: ModelBlock,
     recording: RecordingParams,
@@ -74,14 +72,14 @@ def record_curves(
         recordings = record_cell(cell, settings, folder, on_recording=on_recording)
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
     return tabulate_recordings(
-        recordings, dataset=data_card["dataset"], model=cell.model, quality=cell.quality
+        recordings, dataset=data_card.dataset, model=cell.model, quality=cell.quality
     )
 
 
 def profile_recordings(
     recorded_curves: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     measurements: JsonStore,
     model: ModelBlock,
     recording: RecordingParams,
@@ -110,23 +108,23 @@ def profile_recordings(
     from rightfit.tuning.experiment.recording_profiles import RecordingContext, profile_recorded
     from rightfit.tuning.search.setting_up import make_data
 
-    schema = InputSchema.from_dict(data_card["input_schema"])
+    schema = data_card.input_schema
     environment = describe_environment()
     cell = RecordingContext(
-        dataset=data_card["dataset"],
+        dataset=data_card.dataset,
         family=model.family,
-        data_version=data_card["data_version"],
+        data_version=data_card.data_version,
         labels=test["label"].to_numpy().astype(np.int64),
-        quality=QualityMetric(**data_card["quality"]),
+        quality=data_card.quality_metric,
         environment_id=environment.environment_id,
         n_cores=environment.n_cores,
         tiers=evaluation.tiers,
     )
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, make_data(test, schema).rows)
         bench = Bench(
-            shared_pool(), rows, Path(folder), training.measuring, "recording", SpeedProbe(None)
+            shared_pool(), rows, folder, training.measuring, "recording", SpeedProbe(None)
         )
         return profile_recorded(
             recorded_curves,
@@ -157,27 +155,27 @@ def replay_rules(
         metric's final value is known, and the chart of savings against losses.
     """
     from rightfit.reporting.charts.stopping import draw_stopping
-    from rightfit.tuning.experiment.experiment import run_experiment
+    from rightfit.tuning.experiment.experiment import ExperimentFiles, run_experiment
     from rightfit.tuning.experiment.known_early import tabulate_known_early
     from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
     from rightfit.tuning.search.progress import show_progress
 
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        paths = {name: Path(folder) / f"{name}.parquet" for name in ("curves", "profiles")}
-        curves.write_parquet(paths["curves"])
-        profiles.write_parquet(paths["profiles"])
-        arguments = {
-            **paths,
-            "applications": applications.model_dump(),
-            "growth": {},
-            "params": training.pausing,
-            "n_orders": replaying.n_orders,
-            "seed": replaying.seed,
-        }
+    with temporary_folder("rows") as folder:
+        files = ExperimentFiles(
+            curves=folder / "curves.parquet",
+            profiles=folder / "profiles.parquet",
+            applications=applications,
+            growth={},
+            params=training.pausing,
+            n_orders=replaying.n_orders,
+            seed=replaying.seed,
+        )
+        curves.write_parquet(files.curves)
+        profiles.write_parquet(files.profiles)
         with show_progress("replays") as on_task:
-            replays = run_experiment(arguments, n_workers=replaying.n_workers, on_task=on_task)
+            replays = run_experiment(files, n_workers=replaying.n_workers, on_task=on_task)
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))
@@ -189,7 +187,7 @@ def compare_searches(
     train: pl.DataFrame,
     validation: pl.DataFrame,
     test: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     studies: StudyStore,
     model: ModelBlock,
     training: TrainingParams,

@@ -14,7 +14,7 @@ from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.why_not import tabulate_why_not
-from rightfit.ranking.ranked import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -100,11 +100,22 @@ def recommend_candidates(
     weight_intervals: pl.DataFrame,
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,
+    imported: tuple[str, ...],
 ) -> dict[str, object]:
-    """Name the winner per application and dataset, and what would change it, as JSON types."""
+    """Name the winner per application and dataset, and what would change it, as JSON types.
+
+    Args:
+        resource_profiles: All measured profiles.
+        applications: Objectives and limits.
+        ranking: Rules of ranking.
+        weight_intervals: From ``analyse_sensitivity``.
+        limit_shadows: From ``analyse_sensitivity``.
+        robust_choices: From ``compare_choices``.
+        imported: Models that somebody has already; the winners are compared with them.
+    """
     ranked = _rank(resource_profiles, applications, ranking)
     sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
-    return write_recommendations(recommend(ranked, sensitivities))
+    return write_recommendations(recommend(ranked, sensitivities, imported=imported))
 
 
 def _warn_of_unmeasured(ranked: list[Ranked]) -> None:

@@ -12,6 +12,7 @@ from rightfit.naming import words
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
+from rightfit.preparation.describing import DataCard
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.results import (
@@ -30,7 +31,7 @@ def draw_fronts(
     resource_profiles: pl.DataFrame,
     rankings: pl.DataFrame,
     applications: ApplicationsParams,
-    **data_cards: dict[str, Any],
+    **data_cards: DataCard,
 ) -> dict[str, Figure]:
     """Draw quality against cost, one figure per dataset.
 
@@ -51,7 +52,7 @@ def draw_fronts(
             dataset=dataset,
             quality_title=quality_title(card),
             marks=marks,
-            limits=find_limit_lines(applications, profiles, card["quality"]),
+            limits=find_limit_lines(applications, profiles, card.quality_metric),
             winners=winners.filter(mine).select("application", *PROFILE_KEYS),
         )
     return figures
@@ -103,7 +104,7 @@ def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
 
 
 def draw_hardware_chart(
-    resource_profiles: pl.DataFrame, evaluation: EvaluationParams, **data_cards: dict[str, Any]
+    resource_profiles: pl.DataFrame, evaluation: EvaluationParams, **data_cards: DataCard
 ) -> Figure:
     """Draw the best quality on each hardware tier, behind a menu of datasets."""
     from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers

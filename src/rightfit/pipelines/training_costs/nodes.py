@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.pipelines.training_costs.params import TrainingCostsParams
+from rightfit.parameters.training_costs import TrainingCostsParams
+from rightfit.preparation.describing import DataCard
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 
 BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a batch_size
@@ -37,7 +38,7 @@ def refuse_grid(grid: dict[str, Any]) -> None:
 def profile_training(
     candidates: dict[str, Bundle],
     train: pl.DataFrame,
-    data_card: dict[str, Any],
+    data_card: DataCard,
     measurements: JsonStore,
     params: TrainingCostsParams,
     model: ModelBlock,
@@ -61,13 +62,13 @@ def profile_training(
     from rightfit.profiling.worker.training_steps import TrainingTask
 
     name, bundle = next(iter(sorted(candidates.items())))
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows, labels = _save_rows(train, data_card, params, Path(folder))
+    with temporary_folder("rows") as folder:
+        rows, labels = _save_rows(train, data_card, params, folder)
         return measure_training_costs(
             TrainingTask(
                 family=model.family,
                 configuration=dict(bundle.configuration),
-                schema=data_card["input_schema"],
+                schema=data_card.input_schema,
                 rows=str(rows),
                 labels=str(labels),
                 n_threads=params.n_threads,
@@ -78,9 +79,9 @@ def profile_training(
             store=measurements,
             context={
                 "environment_id": describe_environment().environment_id,
-                "data_version": data_card["data_version"],
+                "data_version": data_card.data_version,
             },
-            keys={"dataset": data_card["dataset"], "model": bundle.model, "candidate": name},
+            keys={"dataset": data_card.dataset, "model": bundle.model, "candidate": name},
         )
 
 
@@ -97,12 +98,12 @@ def collect_training_costs(*costs: pl.DataFrame) -> tuple[pl.DataFrame, Any]:
 
 
 def _save_rows(
-    train: pl.DataFrame, data_card: dict[str, Any], params: TrainingCostsParams, folder: Path
+    train: pl.DataFrame, data_card: DataCard, params: TrainingCostsParams, folder: Path
 ) -> tuple[Path, Path]:
     """Write rows in random order, repeated where there are fewer than the largest stretch needs."""
     n_rows = max(params.n_rows, max(params.batch_sizes) * params.min_steps)
     order = np.resize(np.random.default_rng(0).permutation(train.height), n_rows)
-    features = train.select(data_card["input_schema"]["features"]).to_numpy()
+    features = train.select(data_card.input_schema.features).to_numpy()
     rows, labels = folder / "rows.npy", folder / "labels.npy"
     np.save(rows, np.ascontiguousarray(features[order], dtype=np.float32))
     np.save(labels, train["label"].to_numpy().astype(np.int64)[order])

@@ -6,7 +6,7 @@ import logging
 import statistics
 from collections.abc import Sequence
 
-from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
@@ -29,7 +29,7 @@ def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, c
         logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, state.error)
         return
     rounds = usable_rounds(state.rounds, settings)
-    p50 = median_interval(per_process(rounds, 0.5))
+    p50 = estimate_median(per_process(rounds, 0.5))
     logger.info(
         "%s %s %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
         job.cell,

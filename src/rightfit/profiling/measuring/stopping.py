@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
-from rightfit.profiling.intervals import median_interval
+from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
+from rightfit.profiling.metrics import LATENCY_COLUMNS
+from rightfit.profiling.worker.latency import min_calls_to_report
 from rightfit.profiling.worker.meters.speed import is_slow
 from rightfit.profiling.worker.results import StreamPhase, TimedPhase
-from rightfit.profiling.worker.units import MS_PER_S
+from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 MIN_CLEAN_ROUNDS = 3
+CHEAP_SHARE = 0.1  # of the time of a measurement, that calls for the p99 may take beyond it
 DISTURBED_TIMES = 2  # disturbed rounds may at most double the time of a measurement
 
 
@@ -22,18 +26,24 @@ def is_delayed(phase: TimedPhase, settings: MeasuringSettings) -> bool:
 
 
 def is_phase_disturbed(
-    phase: TimedPhase, rounds: Sequence[FinishedRound], settings: MeasuringSettings
+    phase: TimedPhase,
+    finished: FinishedRound,
+    rounds: Sequence[FinishedRound],
+    settings: MeasuringSettings,
 ) -> bool:
-    """Tell whether a phase of a round was delayed, or ran on a slow core.
+    """Tell whether a phase of a round was delayed or interrupted, or ran on a slow core.
 
     Args:
-        phase: Single rows or batches of one of the rounds.
+        phase: Single rows or batches of the round.
+        finished: The round.
         rounds: All rounds of its measurement; the fastest full speed that any of them knew counts,
             so that a later round exposes a first one on a slow core.
         settings: Limits.
     """
     full_ns = min(r.probe_full_ns for r in rounds)
     was_slow = isinstance(phase, StreamPhase) and phase.slow_share > settings.max_slow_share
+    if finished.interruption is not None:
+        return True
     return was_slow or is_delayed(phase, settings) or is_slow(phase.probe_ns, full_ns)
 
 
@@ -41,7 +51,7 @@ def is_disturbed(
     finished: FinishedRound, rounds: Sequence[FinishedRound], settings: MeasuringSettings
 ) -> bool:
     """Tell whether the latencies of a round were disturbed."""
-    return is_phase_disturbed(finished.latency, rounds, settings)
+    return is_phase_disturbed(finished.latency, finished, rounds, settings)
 
 
 def why_settled(state: MeasurementState, settings: MeasuringSettings) -> Settled | None:
@@ -55,8 +65,11 @@ def why_settled(state: MeasurementState, settings: MeasuringSettings) -> Settled
     spent_ms = sum(r.total_ms for r in rounds)
     with_disturbed_ms = sum(r.total_ms for r in state.rounds)
     max_ms = settings.max_s * MS_PER_S
-    if spent_ms >= max_ms or with_disturbed_ms >= DISTURBED_TIMES * max_ms:
+    if with_disturbed_ms >= DISTURBED_TIMES * max_ms:
         return "time"
+    if spent_ms >= max_ms:
+        is_worth_it = _tail_is_cheap(rounds, max_ms) and len(state.rounds) < settings.max_processes
+        return None if is_worth_it else "time"
     n_made = len(state.rounds) - state.n_retries
     if n_made < settings.min_processes:
         return None
@@ -87,9 +100,22 @@ def per_process(rounds: Sequence[FinishedRound], share: float) -> list[float]:
     return [value for value in values if value is not None]
 
 
+def _tail_is_cheap(rounds: Sequence[FinishedRound], max_ms: float) -> bool:
+    """Tell whether the highest percentile lacks calls that take next to no time.
+
+    On a busy machine the time may be over after half of the processes, and an application that
+    looks at the p99 could choose nothing, for want of calls of some microseconds.
+    """
+    missing = min_calls_to_report(max(LATENCY_COLUMNS)) - sum(r.latency.n_calls for r in rounds)
+    medians_ns = per_process(rounds, 0.5)
+    if missing <= 0 or not medians_ns:
+        return False
+    return missing * statistics.median(medians_ns) / NS_PER_MS <= CHEAP_SHARE * max_ms
+
+
 def _half_width_pct(rounds: Sequence[FinishedRound], share: float) -> float:
     values = per_process(rounds, share)
     if not values:
         return math.inf
-    interval = median_interval(values)
+    interval = estimate_median(values)
     return interval.half_width_pct if interval.is_distribution_free else math.inf

@@ -15,18 +15,16 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.quality import QualityMetric, score
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.hardware.tiers import Tier, judge_tiers
+from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
-from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, columns_from
+from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
-from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
-from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +101,7 @@ def profile_cell(
     jobs = plan_jobs(cell.dataset, cell.candidates, servings)
     keys = [
         job.key(
-            settings=bench.settings.model_dump(mode="json"),
+            settings=bench.settings.key,
             environment_id=cell.environment_id,
             data_version=cell.data_version,
         )
@@ -126,29 +124,12 @@ def profile_cell(
     )
     if bench.settings.tries_tiers:
         states = [
-            _try_tiers(job, state, profile, bench, tiers)
+            try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
             for job, state, (_, profile) in zip(jobs, states, profile_all(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
     return tabulate_profiles(profile_all(states))
-
-
-def _try_tiers(
-    job: Job, state: MeasurementState, profile: Profile, bench: Bench, tiers: Sequence[Tier]
-) -> MeasurementState:
-    peak_mib, batch_size = profile.values["peak_memory_mib"], profile.best_batch_size
-    if state.wants_no_more or peak_mib is None or batch_size is None:
-        return state
-    return try_limits(
-        job.subject,
-        bench,
-        state,
-        tiers=tiers,
-        peak_memory_mib=peak_mib,
-        batch_size=batch_size,
-        device=job.serving.device,
-    )
 
 
 def measure_quality(
@@ -206,25 +187,17 @@ def set_costs(
     Returns:
         Name of the smallest tier it runs on; ``None`` if that is not known, or there is none.
     """
-    size_bytes = sum(path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime))
-    profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
-    set_serving_metrics(
-        profile, state, bench.settings, n_threads=job.serving.n_threads, is_final=state.is_over
+    return set_serving_costs(
+        profile,
+        job.serving,
+        state,
+        bench,
+        size_bytes=sum(
+            path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime)
+        ),
+        tiers=tiers,
+        devices=devices,
     )
-    peak_mib = profile.values["peak_memory_mib"]
-    judged = (
-        []
-        if peak_mib is None
-        else judge_tiers(
-            tiers,
-            n_threads=job.serving.n_threads,
-            device=job.serving.device,
-            peak_memory_mib=peak_mib,
-            trials=state.limits,
-            devices=devices,
-        )
-    )
-    return set_tiers(profile, judged)
 
 
 def _assemble(

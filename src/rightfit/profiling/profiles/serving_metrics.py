@@ -15,7 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, is_drifting, median_interval
+from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -63,6 +63,7 @@ class MeasuredHow:
     steal_share: float  # most
     batches: list[dict[str, float]]  # all sizes tried
     limits: dict[str, LimitTrial]
+    interruptions: list[str]  # why times of rounds were not to be trusted
     measured_s: float  # of all rounds
     n_visits: int
 
@@ -92,7 +93,8 @@ def set_serving_metrics(
     batch_size = _best_batch(rounds)
     batches = _usable_batches(state, settings, batch_size)
     _set_latency(profile, rounds, settings, is_final=is_final)
-    _set_offline(profile, batches, settings, n_threads)
+    phases = [batch for _, batch in batches]
+    _set_offline(profile, phases, settings, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
         "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], settings)
@@ -100,12 +102,12 @@ def set_serving_metrics(
     if state.server:
         set_under_load(profile, state.server, settings)
     else:
-        profile.miss(columns_from("load_test"), _why_not_served(state))
-    _set_device(profile, batches, rounds[0].device_reasons)
-    used = [*(r.latency for r in rounds), *batches]
+        profile.miss(columns_from("load_test"), _why_not_served(state, settings))
+    _set_device(profile, phases, rounds[0].device_reasons)
     profile.best_batch_size = batch_size
     profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
-    profile.disturbed = any(is_phase_disturbed(phase, state.rounds, settings) for phase in used)
+    used = [*((r, r.latency) for r in rounds), *batches]
+    profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
     profile.how |= to_plain(_describe(state, rounds, settings))
 
 
@@ -127,7 +129,12 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
         profile.miss(columns_from("tiers"), reason)
         return None
     profile.set("min_hardware_tier", smallest.position)
-    profile.set("cost_usd_per_1m_rows", cost_per_1m_rows(cheapest.tier, rows_per_s))
+    ends = (profile.values[f"throughput_rows_per_s_{end}"] for end in ("high", "low"))
+    low, high = (cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends)
+    cost = cost_per_1m_rows(cheapest.tier, rows_per_s)
+    profile.set_interval(
+        "cost_usd_per_1m_rows", Interval(cost, low, high, is_distribution_free=True)
+    )
     profile.how["tier"] = smallest.how
     return smallest.tier.name
 
@@ -138,7 +145,7 @@ def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> 
     The machine's speed wanders over seconds and minutes. How much of that all processes of a
     measurement share, their figures cannot show.
     """
-    return median_interval(values).widened(settings.shared_error_pct)
+    return estimate_median(values).widened(settings.shared_error_pct)
 
 
 def _set_latency(
@@ -186,30 +193,33 @@ def _set_device(
     }
     for column, found in found_by_column.items():
         if found:
-            profile.set(column, statistics.median(found))
+            profile.set_interval(column, estimate_median(found))
         else:
             profile.miss([column], reasons.get(column, METRICS_BY_COLUMN[column].null_reason))
-    known = [(b.energy_j, b.n_calls * b.batch_size) for b in batches if b.energy_j is not None]
-    if known:
-        energy_j, n_rows = (sum(column) for column in zip(*known, strict=True))
-        profile.set("energy_j_per_1k_rows", energy_j / n_rows * ROWS_OF_ENERGY)
+    energies_j = [
+        b.energy_j / (b.n_calls * b.batch_size) * ROWS_OF_ENERGY
+        for b in batches
+        if b.energy_j is not None
+    ]
+    if energies_j:
+        profile.set_interval("energy_j_per_1k_rows", estimate_median(energies_j))
     else:
         otherwise = METRICS_BY_COLUMN["energy_j_per_1k_rows"].null_reason
         profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
 
 
-def _why_not_served(state: MeasurementState) -> str:
-    if state.settled == "screened":
+def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str:
+    if settings.server.n_processes and state.settled == "screened":
         return "no application could choose it, so it was not measured under load"
     return METRICS_BY_COLUMN["max_rate_per_s"].null_reason
 
 
 def _usable_batches(
     state: MeasurementState, settings: MeasuringSettings, batch_size: int
-) -> list[BatchPhase]:
+) -> list[tuple[FinishedRound, BatchPhase]]:
     """Return the undisturbed timings of a batch size, or all when too few were undisturbed."""
-    timed = [b for r in state.rounds for b in r.batches if b.batch_size == batch_size]
-    clean = [batch for batch in timed if not is_phase_disturbed(batch, state.rounds, settings)]
+    timed = [(r, b) for r in state.rounds for b in r.batches if b.batch_size == batch_size]
+    clean = [(r, b) for r, b in timed if not is_phase_disturbed(b, r, state.rounds, settings)]
     return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
 
 
@@ -219,9 +229,9 @@ def _set_offline(
     profile.set_interval(
         "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], settings)
     )
-    cores = sum(b.cpu_ms for b in batches) / sum(b.wall_ms for b in batches)
-    profile.set("cpu_cores", cores)
-    profile.set("cpu_util_pct", 100 * cores / n_threads)
+    cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
+    profile.set_interval("cpu_cores", estimate_median(cores))
+    profile.set_interval("cpu_util_pct", estimate_median([100 * one / n_threads for one in cores]))
 
 
 def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: int) -> None:
@@ -232,9 +242,9 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         one_row_mib.append(_absolute_mib(r, small + r.files_mib))
         peak_mib.append(_absolute_mib(r, large + r.files_mib))
         growth_mib.append(large + r.files_mib)
-    profile.set_interval("peak_memory_mib", median_interval(peak_mib))
-    profile.set_interval("peak_memory_one_row_mib", median_interval(one_row_mib))
-    profile.set("model_memory_mib", statistics.median(growth_mib))
+    profile.set_interval("peak_memory_mib", estimate_median(peak_mib))
+    profile.set_interval("peak_memory_one_row_mib", estimate_median(one_row_mib))
+    profile.set_interval("model_memory_mib", estimate_median(growth_mib))
 
 
 def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:
@@ -266,6 +276,7 @@ def _describe(
         steal_share=_highest([r.steal_share for r in rounds]),
         batches=[{key: getattr(batch, key) for key in BATCH_FIELDS} for batch in tried],
         limits=state.limits,
+        interruptions=sorted({r.interruption for r in state.rounds if r.interruption}),
         measured_s=sum(r.total_ms for r in state.rounds) / MS_PER_S,
         n_visits=settings.n_visits,
     )

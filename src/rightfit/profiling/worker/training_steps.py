@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from rightfit.families.schema import InputSchema
+from rightfit.profiling.worker.codec import from_plain
 from rightfit.profiling.worker.messages import StepsRequest, Trained
 from rightfit.profiling.worker.meters.memory import FilePages, read_memory, reset_peak
 from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
@@ -33,7 +35,7 @@ class TrainingTask:
     Args:
         family: Import path of a family that trains in batches.
         configuration: Its hyper-parameters, the batch size among them.
-        schema: Input schema as plain JSON types.
+        schema: Columns and classes.
         rows: Path of a .npy of float32 rows.
         labels: Path of a .npy of their class positions.
         n_threads: Threads training may use.
@@ -42,7 +44,7 @@ class TrainingTask:
 
     family: str
     configuration: dict[str, Any]
-    schema: dict[str, Any]
+    schema: InputSchema
     rows: str
     labels: str
     n_threads: int
@@ -57,16 +59,14 @@ def prepare_training(**task: Any) -> Train:
     """
     from rightfit.families.family import TrainingData
     from rightfit.families.registry import get_family
-    from rightfit.families.schema import InputSchema
 
-    described = TrainingTask(**task)
+    described = from_plain(TrainingTask, task)
     family = get_family(described.family)
     family.load_libraries()
     rows, labels = np.load(Path(described.rows)), np.load(Path(described.labels))
-    schema = InputSchema.from_dict(described.schema)
 
     def train(n_rows: int) -> int:
-        data = TrainingData(rows[:n_rows], labels[:n_rows], schema)
+        data = TrainingData(rows[:n_rows], labels[:n_rows], described.schema)
         *_, last = family.train(
             described.configuration | {"n_epochs": 1},
             data,

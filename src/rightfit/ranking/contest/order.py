@@ -9,11 +9,11 @@ from rightfit.ranking.applications.utility import Bools, Floats, Ints
 from rightfit.ranking.contest.contest import Contest, tie_preference
 
 
-def standing(utility: Floats, feasible: Bools) -> Floats:
+def fold_feasibility(utility: Floats, feasible: Bools) -> Floats:
     """Fold feasibility and utility into one number that is higher for the better candidate.
 
     >>> utility = np.array([0.2, 0.9, np.nan])
-    >>> standing(utility, np.array([True, False, False])).tolist()
+    >>> fold_feasibility(utility, np.array([True, False, False])).tolist()
     [0.2, -1.1, -4.0]
     """
     folded = np.where(feasible, utility, utility - 2.0)
@@ -28,7 +28,7 @@ def order_candidates(contest: Contest) -> Ints:
     Returns:
         Candidate numbers, shape (n_candidates,): dataset after dataset, best first.
     """
-    level = standing(contest.utility, contest.feasible)
+    level = fold_feasibility(contest.utility, contest.feasible)
     parts = [
         part.start + np.argsort(-level[part])  # equal ones are settled next
         for part in contest.table.candidate_slices

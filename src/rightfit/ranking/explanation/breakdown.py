@@ -17,7 +17,7 @@ import polars.selectors as cs
 from rightfit.ranking.applications.utility import score_metrics
 from rightfit.ranking.contest.contest import Contest, describe_chosen
 from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 
 
 def tabulate_breakdown(ranked: list[Ranked]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.explanation.decisions import Relaxation
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 
 
 def find_nearest_miss(ranked: Ranked, dataset: int) -> int | None:

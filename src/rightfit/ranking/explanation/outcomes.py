@@ -17,7 +17,7 @@ from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
 from rightfit.ranking.contest.contest import Contest, tie_preference
 from rightfit.ranking.contest.pareto import find_dominators
-from rightfit.ranking.ranked import Ranked, gains
+from rightfit.ranking.rank_candidates import Ranked, place_in_objectives
 
 Names = npt.NDArray[np.object_]
 
@@ -86,7 +86,7 @@ def _find_rivals(ranked: Ranked) -> tuple[Ints, Bools, Bools]:
         possible = ranked.rank_low[places] == 1
         tied[places] = possible & (possible.sum() > 1)
         dominator = find_dominators(
-            gains(ranked.contest, places), -np.arange(len(places), dtype=float)
+            place_in_objectives(ranked.contest, places), -np.arange(len(places), dtype=float)
         )
         lost = (dominator >= 0) & ~possible
         dominated[places] = lost

@@ -19,7 +19,7 @@ from rightfit.ranking.applications.constraints import Limit, measure_excess, rel
 from rightfit.ranking.contest.contest import Contest, describe_chosen
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 
 COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),

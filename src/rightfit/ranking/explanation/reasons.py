@@ -12,7 +12,7 @@ from rightfit.naming import metric_name, metric_unit, write_numbers
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.explanation.outcomes import NO_RIVAL, Names, Outcomes, find_outcomes
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 
 
 def explain_candidates(ranked: Ranked) -> pl.DataFrame:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from rightfit.ranking.contest.contest import describe_chosen
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.tables import table_schema, write_rows
 
 
@@ -72,15 +71,14 @@ def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFr
             candidate=f"{model}-{trial['number']:03d}",
             outcome=trial["state"],
             metric=None,
-            reason=_describe_end(trial),
+            reason=_describe_end(trial["state"], trial["stop_checkpoint"], trial["stop_reason"]),
         )
         for trial in trials.filter(pl.col("state") != "complete").to_dicts()
     ]
     return write_rows(rows, WhyNot)
 
 
-def _describe_end(trial: Mapping[str, Any]) -> str:
-    checkpoint = trial["stop_checkpoint"]
+def _describe_end(state: str, checkpoint: int | None, stop_reason: str | None) -> str:
     place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
-    why = (trial["stop_reason"] or "").removeprefix("failed: ").removeprefix("pausing: ")
-    return f"{trial['state']}{place}" + (f": {why}" if why else "")
+    why = (stop_reason or "").removeprefix("failed: ").removeprefix("pausing: ")
+    return f"{state}{place}" + (f": {why}" if why else "")

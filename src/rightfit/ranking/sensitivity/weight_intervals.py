@@ -22,7 +22,7 @@ import polars as pl
 
 from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.contenders import Contenders, find_contenders
 from rightfit.ranking.sensitivity.envelope import walk_envelope
 from rightfit.ranking.tables import write_rows

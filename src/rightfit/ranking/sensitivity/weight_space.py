@@ -16,7 +16,7 @@ import polars as pl
 
 from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.contest.contest import Contest, describe_chosen
-from rightfit.ranking.ranked import Ranked
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.contenders import Contenders, find_contenders
 
 _UTILITIES_AT_ONCE = 4_000_000

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.order import standing
+from rightfit.ranking.contest.order import fold_feasibility
+from rightfit.ranking.uncertainty.pairing import (
+    PAIRED_METRICS,
+    draw_together,
+    standardise_deviations,
+)
 from rightfit.ranking.uncertainty.spread import Z_OF_INTERVALS
 
 _VALUES_AT_ONCE = 4_000_000
@@ -21,7 +27,8 @@ def simulate_best(
     """Estimate how probably each of some candidates of one dataset is the best feasible one.
 
     Each draw moves every metric within its interval, taken as a normal distribution whose two
-    halves may differ in width, independently of the others. Equal ones share a draw.
+    halves may differ in width, independently of the others but for qualities, which are paired.
+    Equal ones share a draw.
 
     Args:
         contest: All candidates with their chosen profiles.
@@ -37,7 +44,7 @@ def simulate_best(
     for start in range(0, n_draws, step):
         draw = _Draw(contest, contest.chosen[candidates], min(step, n_draws - start), rng)
         judged = judge_profiles(draw.values(), contest.application, limits=draw.limits())
-        level = standing(judged.utility, judged.feasible)
+        level = fold_feasibility(judged.utility, judged.feasible)
         best = (level == level.max(axis=1, keepdims=True)) & judged.feasible
         wins += (best / np.maximum(best.sum(axis=1, keepdims=True), 1)).sum(axis=0)
     return wins / n_draws
@@ -56,24 +63,47 @@ class _Draw:
         application = self.contest.application
         logs = {name for name, goal in application.weighted().items() if goal.scale == "log"}
         return {
-            metric: self._draw(metric, self.rows, in_logs=metric in logs)
+            metric: self._draw(metric, self.rows, self._steps(metric), in_logs=metric in logs)
             for metric in application.needed_metrics()
         }
 
     def limits(self) -> tuple[Limit, ...]:
         return tuple(self._draw_limit(limit) for limit in self.contest.limits)
 
-    def _draw(self, metric: str, rows: Ints, *, in_logs: bool) -> Floats:
-        table, shape = self.contest.table, (self.n_draws, len(rows))
+    @cached_property
+    def _quality_steps(self) -> Floats:
+        """Errors of the rows' qualities, and of the best one, in standard deviations."""
+        rows = np.concatenate([self.rows, self._best])
+        scaled = standardise_deviations(self.contest.table, rows)
+        return draw_together(scaled, (self.n_draws, len(rows)), self.rng)
+
+    @cached_property
+    def _best(self) -> Ints:
+        """Row of the best quality of the dataset, which relative limits relate to; in an array."""
+        table = self.contest.table
+        for limit in self.contest.limits:
+            if limit.kind == "max_degradation":
+                dataset = table.dataset_of_row == table.dataset_of_row[self.rows[0]]
+                value = np.where(dataset, table.values(limit.metric), np.nan)
+                return np.flatnonzero(value == np.fmax.reduce(value))[:1]
+        return np.empty(0, dtype=np.int64)
+
+    def _steps(self, metric: str) -> Floats:
+        if metric in PAIRED_METRICS:
+            return self._quality_steps[:, : len(self.rows)]
+        return self.rng.standard_normal((self.n_draws, len(self.rows)))
+
+    def _draw(self, metric: str, rows: Ints, steps: Floats, *, in_logs: bool) -> Floats:
+        table = self.contest.table
         value, interval = table.values(metric)[rows], table.interval(metric)
         if interval is None:
-            return np.broadcast_to(value, shape)
+            return np.broadcast_to(value, steps.shape)
         low, high = interval[0][rows], interval[1][rows]
         in_logs = in_logs and bool((np.fmin(low, value) > 0).all())
         if in_logs:
             low, value, high = np.log(low), np.log(value), np.log(high)
-        steps = self.rng.standard_normal(shape) / Z_OF_INTERVALS
-        drawn = value + np.where(steps < 0, steps * (value - low), steps * (high - value))
+        shares = steps / Z_OF_INTERVALS
+        drawn = value + np.where(shares < 0, shares * (value - low), shares * (high - value))
         return np.exp(drawn) if in_logs else drawn
 
     def _draw_limit(self, limit: Limit) -> Limit:
@@ -82,9 +112,12 @@ class _Draw:
         at_rows = limit.at(self.rows)
         if limit.kind != "max_degradation" or table.interval(limit.metric) is None:
             return at_rows
-        value, best = table.values(limit.metric), table.best_by_dataset(limit.metric)
-        dataset = table.dataset_of_row == table.dataset_of_row[self.rows[0]]
-        holder = np.flatnonzero(dataset & (value == best))[:1]
-        shift = self._draw(limit.metric, holder, in_logs=False) - best[holder]
-        is_best = value[self.rows] == best[self.rows]
-        return replace(limit, bound=np.where(is_best, -np.inf, at_rows.bound + shift))
+        value = table.values(limit.metric)
+        best = value[self._best]
+        if not len(best):
+            return at_rows
+        steps = self._quality_steps[:, len(self.rows) :]
+        shift = self._draw(limit.metric, self._best, steps, in_logs=False) - best
+        return replace(
+            limit, bound=np.where(value[self.rows] == best, -np.inf, at_rows.bound + shift)
+        )

@@ -2,14 +2,16 @@
 
 Metrics come with 95 % intervals. They are carried to the utility one objective at a time and added
 in quadrature, each side for itself ("method of variance estimates recovery", Zou and Donner 2008);
-errors of different metrics and candidates count as independent. Two candidates count as ordered
-only if their difference exceeds its own interval, at a level corrected for all pairs of the dataset
-(Bonferroni), so that all rank intervals of one table hold together at the confidence level
-(pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference for Ranks").
+errors of different metrics count as independent, and those of different candidates too but for
+qualities, which are paired (:mod:`rightfit.ranking.uncertainty.pairing`). Two candidates count as
+ordered only if their difference exceeds its own interval, at a level corrected for all pairs of
+the dataset (Bonferroni), so that all rank intervals of one table hold together at the confidence
+level (pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference for Ranks").
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -26,8 +28,9 @@ from rightfit.ranking.applications.utility import (
     score_metrics,
 )
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.order import standing
+from rightfit.ranking.contest.order import fold_feasibility
 from rightfit.ranking.contest.profile_table import ProfileTable
+from rightfit.ranking.uncertainty.pairing import PAIRED_METRICS, correlate_with_best
 
 Z_OF_INTERVALS = NormalDist().inv_cdf(0.975)  # the profiles' intervals are 95 % ones
 UNMEASURED_UTILITY = -3.0  # below every utility, whatever the error
@@ -43,12 +46,18 @@ class Spread:
         above: Distance up to its upper end.
         surely_feasible: Within all limits even at the unfavourable ends.
         maybe_feasible: Within all limits at the favourable ends.
+        paired_below: Part of ``below`` that comes from the quality.
+        paired_above: Part of ``above`` that does.
+        deviations: Of the qualities, from :func:`standardise_deviations`; ``None``: not paired.
     """
 
     below: Floats
     above: Floats
     surely_feasible: Bools
     maybe_feasible: Bools
+    paired_below: Floats
+    paired_above: Floats
+    deviations: Floats | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -83,7 +92,9 @@ def spread_candidates(contest: Contest, factor: float) -> Spread:
         factor: Widening of the intervals, see :func:`widening`.
     """
     table, rows = contest.table, contest.chosen
-    below, above = _spread_utility(contest, factor)
+    squares = _spread_utility(contest, factor)
+    below, above = (_root_of_sum(squares.values(), side, len(rows)) for side in (0, 1))
+    paired = [squares[metric] for metric in PAIRED_METRICS if metric in squares]
     surely: Bools = np.ones(len(rows), dtype=np.bool_)
     maybe: Bools = np.ones(len(rows), dtype=np.bool_)
     for limit in contest.limits:
@@ -91,7 +102,13 @@ def spread_candidates(contest: Contest, factor: float) -> Spread:
         surely &= low >= 0  # NaN, not measured: neither surely nor maybe
         maybe &= high >= 0
     measured = ~np.isnan(contest.utility)
-    return Spread(below, above, surely & measured, maybe & measured)
+    return Spread(
+        below,
+        above,
+        surely & measured,
+        maybe & measured,
+        *(_root_of_sum(paired, side, len(rows)) for side in (0, 1)),
+    )
 
 
 def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints, Ints]:
@@ -108,7 +125,7 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
     """
     n = len(utility)
     if spread.is_exact:
-        level = standing(utility, feasible)
+        level = fold_feasibility(utility, feasible)
         order = np.argsort(-level)
         starts = np.flatnonzero(np.diff(level[order], prepend=np.inf) != 0)
         n_equal = np.diff(starts, append=n)
@@ -131,19 +148,32 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
 def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
     """Tell which candidates (rows) rank significantly above those of ``part`` (columns)."""
     gap = value[:, None] - value[None, part]
-    reach = np.hypot(spread.below[:, None], spread.above[None, part])
+    squared = spread.below[:, None] ** 2 + spread.above[None, part] ** 2
+    if spread.deviations is not None:
+        correlation = spread.deviations @ spread.deviations[part].T
+        together = spread.paired_below[:, None] * spread.paired_above[None, part]
+        squared = np.maximum(squared - 2 * correlation * together, 0.0)
+    reach = np.sqrt(squared)
     sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
     above: Bools = (sure & ~maybe) | ((gap > reach) & (sure | ~maybe))
     return above
 
 
-def _spread_utility(contest: Contest, factor: float) -> tuple[Floats, Floats]:
+def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: int) -> Floats:
+    total: Floats = np.zeros(n_rows)
+    for square in squares:
+        total = total + square[side]
+    return np.nan_to_num(np.sqrt(total))
+
+
+def _spread_utility(contest: Contest, factor: float) -> dict[str, tuple[Floats, Floats]]:
+    """Return by metric the squared reach of its error in the utility, downwards and upwards."""
     table, application, rows = contest.table, contest.application, contest.chosen
     goals, utility = application.weighted(), contest.utility
     intervals = {metric: table.interval(metric) for metric in goals}
-    below, above = np.zeros(len(rows)), np.zeros(len(rows))
+    squares: dict[str, tuple[Floats, Floats]] = {}
     if not any(intervals.values()):
-        return below, above
+        return squares
     values = {metric: table.values(metric)[rows] for metric in goals}
     scores = score_metrics(values, application)
     for position, (metric, goal) in enumerate(goals.items()):
@@ -151,13 +181,16 @@ def _spread_utility(contest: Contest, factor: float) -> tuple[Floats, Floats]:
         if interval is None:
             continue
         ends = (interval[0][rows], interval[1][rows])
-        for square, score in zip(
-            (below, above), _score_ends(values[metric], ends, goal, factor), strict=True
-        ):
-            moved = [*scores[:position], score, *scores[position + 1 :]]
-            shifted = aggregate_scores(moved, application.shares(), application.aggregation)
-            square += (shifted - utility) ** 2
-    return np.nan_to_num(np.sqrt(below)), np.nan_to_num(np.sqrt(above))
+        worse, better = (
+            aggregate_scores(
+                [*scores[:position], score, *scores[position + 1 :]],
+                application.shares(),
+                application.aggregation,
+            )
+            for score in _score_ends(values[metric], ends, goal, factor)
+        )
+        squares[metric] = ((worse - utility) ** 2, (better - utility) ** 2)
+    return squares
 
 
 def _score_ends(
@@ -184,9 +217,15 @@ def _margin_interval(
     below, above = (down, up) if limit.is_floor else (up, down)
     if limit.kind == "max_degradation":
         ref_down, ref_up, is_best = _reference_reach(table, limit.metric, interval, rows)
-        below = np.where(is_best, 0.0, np.hypot(below, ref_up))
-        above = np.where(is_best, 0.0, np.hypot(above, ref_down))
+        correlation = correlate_with_best(table, limit.metric, rows)
+        below = np.where(is_best, 0.0, _reach_of_difference(below, ref_up, correlation))
+        above = np.where(is_best, 0.0, _reach_of_difference(above, ref_down, correlation))
     return margin - factor * below, margin + factor * above
+
+
+def _reach_of_difference(one: Floats, other: Floats, correlation: Floats) -> Floats:
+    squared: Floats = np.maximum(one**2 + other**2 - 2 * correlation * one * other, 0.0)
+    return np.sqrt(squared)
 
 
 def _reference_reach(

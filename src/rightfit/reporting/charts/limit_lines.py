@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
+from rightfit.families.quality import QualityMetric
 from rightfit.naming import format_number, words
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.contest import find_limits
@@ -32,7 +32,7 @@ class LimitLine:
 
 
 def find_limit_lines(
-    applications: Applications, profiles: pl.DataFrame, quality: Mapping[str, Any]
+    applications: Applications, profiles: pl.DataFrame, quality: QualityMetric
 ) -> list[LimitLine]:
     """Resolve every application's limits for a dataset.
 
@@ -41,7 +41,7 @@ def find_limit_lines(
     Args:
         applications: Whose limits.
         profiles: All profiles of one dataset: a ``max_degradation`` refers to the best of them.
-        quality: The dataset's quality metric with its bounds ``worst`` and ``best``.
+        quality: The dataset's quality metric with its bounds.
 
     Returns:
         One line per application and limit.
@@ -53,7 +53,7 @@ def find_limit_lines(
             metric, value = limit.metric, float(limit.bound.flat[0])
             if metric == "quality":
                 metric = "quality_raw"
-                value = quality["worst"] + value * (quality["best"] - quality["worst"])
+                value = quality.worst + value * (quality.best - quality.worst)
             lines.append(LimitLine(name, metric, "min" if limit.is_floor else "max", value))
     return lines
 

@@ -65,7 +65,7 @@ def draw_front_of(results: Results, dataset: str) -> Chart:
     """Draw a dataset's front with limits and winners, and say what its ends are."""
     profiles = results.profiles.filter(pl.col("dataset") == dataset)
     winners = select_winners(results.rankings).filter(pl.col("dataset") == dataset)
-    quality = results.data_cards[dataset]["quality"]
+    quality = results.data_cards[dataset].quality_metric
     figure = draw_front(
         profiles,
         dataset=dataset,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
@@ -17,6 +15,8 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.worker.codec import to_plain
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Cells,
@@ -58,16 +58,15 @@ def build_measuring(results: Results) -> Section:
     )
 
 
-def describe_environment(environment: Mapping[str, Any], n_profiles: int) -> str:
+def describe_environment(environment: Environment, n_profiles: int) -> str:
     """Say on which machine the profiles were measured."""
-    memory_mib = environment.get("memory_mib")
-    memory = f", {format_number(memory_mib / MIB_PER_GIB)} GiB of memory" if memory_mib else ""
-    gpus = environment.get("gpus") or []
+    memory = f"{format_number(environment.memory_mib / MIB_PER_GIB)} GiB of memory"
+    gpus = environment.gpus
     return (
-        f"{count(n_profiles, 'profile')} measured on {environment['cpu']} with "
-        f"{count(environment['n_cores'], 'core')}{memory}, "
-        f"{count(len(gpus), 'GPU') if gpus else 'no GPU'}, Python {environment['python']} "
-        f"(environment {environment['environment_id']})."
+        f"{count(n_profiles, 'profile')} measured on {environment.cpu} with "
+        f"{count(environment.n_cores, 'core')}, {memory}, "
+        f"{count(len(gpus), 'GPU') if gpus else 'no GPU'}, Python {environment.python} "
+        f"(environment {environment.environment_id})."
     )
 
 
@@ -156,7 +155,7 @@ def _tabulate_data(results: Results) -> Table:
     def count_rows(part: str) -> Cells:
         return number(
             f"{sentence_case(part)} rows",
-            lambda name: f"{results.data_cards[name]['n_rows'][part]:,}",
+            lambda name: f"{results.data_cards[name].n_rows[part]:,}",
         )
 
     cards = results.data_cards
@@ -165,17 +164,17 @@ def _tabulate_data(results: Results) -> Table:
         cards,
         text("Dataset", words),
         *map(count_rows, ("train", "validation", "test")),
-        number("Features", lambda name: str(len(cards[name]["input_schema"]["features"]))),
+        number("Features", lambda name: str(len(cards[name].input_schema.features))),
         text("Quality metric", results.quality_title),
-        text("Licence", lambda name: str(cards[name]["licence"])),
-        text("Version", lambda name: str(cards[name]["data_version"])),
+        text("Licence", lambda name: cards[name].licence),
+        text("Version", lambda name: cards[name].data_version),
     )
 
 
-def _tabulate_environment(environment: Mapping[str, Any]) -> Table:
+def _tabulate_environment(environment: Environment) -> Table:
     return tabulate(
         "Environment",
-        environment.items(),
+        to_plain(environment).items(),
         text("Property", lambda item: words(item[0])),
         sentence("Value", lambda item: _write_value(item[1])),
     )
@@ -184,4 +183,4 @@ def _tabulate_environment(environment: Mapping[str, Any]) -> Table:
 def _write_value(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {version}" for name, version in value.items())
-    return "none" if value in (None, [], "") else str(value)
+    return "none" if value in (None, (), "") else str(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import polars as pl
 
@@ -72,7 +71,7 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
     ]
     searches = accounts.unique(["dataset", "model"], maintain_order=True)
     advice = [
-        f"The search of {_cell_name(row)} {row['advice']}."
+        f"The search of {_cell_name(row['dataset'], row['model'])} {row['advice']}."
         for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
     ]
     spent_s = float(searches["spent_s"].sum())
@@ -103,7 +102,10 @@ def _tabulate_searches(accounts: pl.DataFrame) -> Table:
             *(Column(head, numeric=True) for head in (*heads, "Deciding (s)")),
         ),
         rows=tuple(
-            (_cell_name(row), *(format_number(row[name]) for name in (*columns, "deciding_s")))
+            (
+                _cell_name(row["dataset"], row["model"]),
+                *(format_number(row[name]) for name in (*columns, "deciding_s")),
+            )
             for row in searches.to_dicts()
         ),
     )
@@ -121,7 +123,7 @@ def _tabulate_winners(accounts: pl.DataFrame) -> Table:
         ),
         rows=tuple(
             (
-                _cell_name(row),
+                _cell_name(row["dataset"], row["model"]),
                 words(row["application"]),
                 "none feasible" if row["winner"] is None else str(row["winner"]),
                 format_number(row["utility"]),
@@ -150,8 +152,8 @@ def _tabulate_stoppers(results: Results) -> Table:
     )
 
 
-def _cell_name(row: dict[str, Any]) -> str:
-    return f"{words(row['dataset'])}, {words(row['model'])}"
+def _cell_name(dataset: str, model: str) -> str:
+    return f"{words(dataset)}, {words(model)}"
 
 
 def _tabulate_stops(results: Results) -> Table:

@@ -112,24 +112,14 @@ class Experiment:
         return found
 
 
-def make_experiment(
-    *,
-    curves: Path,
-    profiles: Path,
-    applications: Mapping[str, Any],
-    growth: Mapping[str, str],
-    params: PausingParams,
-    n_orders: int,
-    seed: int,
-    datasets: Sequence[str] | None = None,
-    kinds: Collection[str] | None = None,
-) -> Experiment:
-    """Make the experiment from files, so that several processes can.
+@dataclass(frozen=True)
+class ExperimentFiles:
+    """What an experiment is made from: files, so that several processes can make it.
 
     Args:
         curves: Recorded curves of all cells, parquet.
         profiles: Recorded profiles of all cells, parquet.
-        applications: The parameters ``applications``.
+        applications: Who chooses.
         growth: See :func:`read_cells`.
         params: The pausing rule's.
         n_orders: Orders of the trials.
@@ -137,19 +127,60 @@ def make_experiment(
         datasets: Those to replay; priors are learnt from all others too. ``None`` for all.
         kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
     """
-    cells = read_cells(pl.read_parquet(curves), pl.read_parquet(profiles), growth)
-    known = dict(Applications.model_validate(applications).items())
-    names = tuple(datasets or dict.fromkeys(cell.dataset for cell in cells))
-    return Experiment(cells, known, params, n_orders, seed, names, kinds)
+
+    curves: Path
+    profiles: Path
+    applications: Applications
+    growth: Mapping[str, str]
+    params: PausingParams
+    n_orders: int
+    seed: int
+    datasets: Sequence[str] | None = None
+    kinds: Collection[str] | None = None
+
+
+@dataclass(frozen=True)
+class ReplayRow:
+    """What a policy cost and reached in one cell for one application: a row of the replays."""
+
+    dataset: str
+    model: str
+    kind: str
+    setting: float
+    measuring: str
+    n_trials: int
+    variant: str
+    order: int
+    application: str
+    cost_s: float
+    measuring_s: float
+    full_s: float
+    overhead_s: float
+    n_trained: int
+    is_feasible: bool
+    is_lost: bool
+    best: float | None
+    reached: float | None
+    regret: float | None
+    regret_test: float | None
+
+
+def make_experiment(files: ExperimentFiles) -> Experiment:
+    """Read the recordings of an experiment."""
+    curves, profiles = pl.read_parquet(files.curves), pl.read_parquet(files.profiles)
+    cells = read_cells(curves, profiles, files.growth)
+    names = tuple(files.datasets or dict.fromkeys(cell.dataset for cell in cells))
+    known = dict(files.applications.items())
+    return Experiment(cells, known, files.params, files.n_orders, files.seed, names, files.kinds)
 
 
 def run_experiment(
-    arguments: Mapping[str, Any], *, n_workers: int, on_task: Callable[[int, int], None]
+    files: ExperimentFiles, *, n_workers: int, on_task: Callable[[int, int], None]
 ) -> pl.DataFrame:
     """Replay all policies.
 
     Args:
-        arguments: Of :func:`make_experiment`; each process calls it.
+        files: What each process makes the experiment from.
         n_workers: Processes side by side.
         on_task: Called with the parts done and all of them.
 
@@ -159,9 +190,9 @@ def run_experiment(
         feasible winner was found although there is one. ``regret_test``: the same for the winners
         by validation, judged on the test rows.
     """
-    _prepare(dict(arguments))
+    _prepare(files)
     tasks = _here[0].tasks()
-    rows: list[dict[str, Any]] = []
+    rows: list[ReplayRow] = []
     if n_workers == 1:
         for n_done, task in enumerate(tasks, start=1):
             rows += replay_task(_here[0], task)
@@ -171,7 +202,7 @@ def run_experiment(
         n_workers,
         mp_context=get_context("spawn"),
         initializer=_prepare,
-        initargs=(dict(arguments),),
+        initargs=(files,),
     ) as pool:
         for n_done, part in enumerate(pool.map(_run_task, tasks), start=1):
             rows += part
@@ -179,7 +210,7 @@ def run_experiment(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def replay_task(experiment: Experiment, task: ReplayTask) -> list[dict[str, Any]]:
+def replay_task(experiment: Experiment, task: ReplayTask) -> list[ReplayRow]:
     """Replay one policy on the families of a dataset, each knowing the best of those before."""
     cells = [cell for cell in experiment.cells if cell.dataset == task.dataset]
     sequences = list(itertools.permutations(cells))
@@ -231,10 +262,10 @@ def _search(
         measure_by_rule(search, rule)
 
 
-def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[dict[str, Any]]:
+def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[ReplayRow]:
     measured = search.measured()
     pool = search.pool()
-    shared = {
+    shared: dict[str, Any] = {
         "dataset": search.cell.dataset,
         "model": search.cell.model,
         **asdict(task.policy),
@@ -256,18 +287,18 @@ def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[di
         is_feasible, is_lost = bool(np.isfinite(best)), bool(np.isneginf(reached))
         tested, whole = truth.tested(name, measured), truth.tested(name)
         rows.append(
-            {
+            ReplayRow(
                 **shared,
-                "application": name,
-                "is_feasible": is_feasible,
-                "is_lost": is_feasible and is_lost,
-                "best": best if is_feasible else None,
-                "reached": None if is_lost else reached,
-                "regret": best - (0.0 if is_lost else reached) if is_feasible else None,
-                "regret_test": whole - (0.0 if np.isnan(tested) else tested)
+                application=name,
+                is_feasible=is_feasible,
+                is_lost=is_feasible and is_lost,
+                best=best if is_feasible else None,
+                reached=None if is_lost else reached,
+                regret=best - (0.0 if is_lost else reached) if is_feasible else None,
+                regret_test=whole - (0.0 if np.isnan(tested) else tested)
                 if is_feasible and not np.isnan(whole)
                 else None,
-            }
+            )
         )
     return rows
 
@@ -275,10 +306,10 @@ def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[di
 _here: list[Experiment] = []
 
 
-def _prepare(arguments: dict[str, Any]) -> None:
+def _prepare(files: ExperimentFiles) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    _here[:] = [make_experiment(**arguments)]
+    _here[:] = [make_experiment(files)]
 
 
-def _run_task(task: ReplayTask) -> list[dict[str, Any]]:
+def _run_task(task: ReplayTask) -> list[ReplayRow]:
     return replay_task(_here[0], task)

@@ -59,6 +59,20 @@ class Winner:
     serving: Serving
 
 
+@dataclass(frozen=True)
+class JudgedWinner:
+    """What an application's choice of one search is worth on the test rows: a row of the table."""
+
+    seed: int
+    method: str
+    application: str
+    n_trials: int
+    n_complete: int
+    spent_s: float
+    utility_test: float
+    quality_test: float | None
+
+
 def compare_live(
     cell: Cell,
     test: TrainingData,
@@ -167,7 +181,7 @@ def _judge(
         [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
     )
     pool = _measure(cell, demand, store, study, pool)
-    shared = {
+    shared: dict[str, Any] = {
         "seed": settings.seed,
         "method": method,
         "n_trials": len(trials),
@@ -180,8 +194,9 @@ def _judge(
         if winner is not None:
             quality = _test_quality(cell, test, store, study, winner.trial.number)
             utility = _utility(demand, name, winner, quality)
-        found = {"application": name, "utility_test": utility, "quality_test": quality}
-        rows.append({**shared, **found})
+        rows.append(
+            JudgedWinner(**shared, application=name, utility_test=utility, quality_test=quality)
+        )
     judged = pl.DataFrame(rows, schema=SCHEMA)
     partial = kept.with_suffix(".partial")
     judged.write_parquet(partial)

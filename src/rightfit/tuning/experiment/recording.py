@@ -20,7 +20,7 @@ from typing import Any
 
 import optuna
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import offer_onnx, write_bundle
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell
@@ -53,13 +53,36 @@ class RecordingSettings:
     seed: int
 
 
+@dataclass(frozen=True)
+class Recording:
+    """One configuration's training, as recorded.
+
+    Args:
+        index: Which configuration of the cell.
+        configuration: All its settings.
+        untrained: Structure of the finished model, where it is known before any training.
+        points: What was measured at each checkpoint.
+        snapshots: Checkpoints whose bundles are kept, 0 before any training.
+        export_cpu_s: CPU seconds of writing and exporting the finished model.
+        folder: Where its bundles are.
+    """
+
+    index: int
+    configuration: Configuration
+    untrained: dict[str, float] | None
+    points: list[Json]
+    snapshots: list[int]
+    export_cpu_s: float
+    folder: Path
+
+
 def record_cell(
     cell: Cell,
     settings: RecordingSettings,
     folder: Path,
     *,
     on_recording: Callable[[int, int], None],
-) -> list[Json]:
+) -> list[Recording]:
     """Train a cell's random configurations to the end, recording every checkpoint.
 
     Args:
@@ -81,10 +104,10 @@ def record_cell(
     return [read_recording(path) for path in folders]
 
 
-def read_recording(folder: Path) -> Json:
-    """Return a recording, with ``folder`` added."""
-    document: Json = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    return document | {"folder": str(folder)}
+def read_recording(folder: Path) -> Recording:
+    """Return the recording in a folder."""
+    document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    return Recording(**document, folder=folder)
 
 
 def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Configuration:
@@ -157,7 +180,7 @@ def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -
         schema=cell.train.schema,
         data_version=cell.data_version,
     )
-    add_onnx(bundle, cell.validation.rows)
+    offer_onnx(bundle, cell.validation.rows)
 
 
 def _record_missing(

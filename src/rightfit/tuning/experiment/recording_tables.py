@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from rightfit.families.quality import QualityMetric
+from rightfit.tuning.experiment.recording import Recording
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
-from rightfit.tuning.search.learning_curve import Json
 
 _SCHEMA: dict[str, Any] = {
     "dataset": pl.String,
@@ -32,7 +32,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def tabulate_recordings(
-    recordings: Sequence[Json], *, dataset: str, model: str, quality: QualityMetric
+    recordings: Sequence[Recording], *, dataset: str, model: str, quality: QualityMetric
 ) -> pl.DataFrame:
     """Return one row per configuration and checkpoint.
 
@@ -51,11 +51,11 @@ def tabulate_recordings(
         start = {
             "checkpoint": 0,
             "n_steps": 0,
-            "structure": recording["untrained"],
+            "structure": recording.untrained,
             "fit_cpu_s": 0.0,
             "validate_cpu_s": 0.0,
         }
-        for point in (start, *recording["points"]):
+        for point in (start, *recording.points):
             raw = point.get("quality_raw")
             structure = point["structure"]
             rows.append(
@@ -63,13 +63,13 @@ def tabulate_recordings(
                 | {
                     "dataset": dataset,
                     "model": model,
-                    "index": recording["index"],
+                    "index": recording.index,
                     "quality": None if raw is None else quality.scale(raw),
                     "structure": None if structure is None else json.dumps(structure),
-                    "export_cpu_s": recording["export_cpu_s"],
-                    "snapshot": point["checkpoint"] in recording["snapshots"],
-                    "configuration": json.dumps(recording["configuration"]),
-                    "folder": recording["folder"],
+                    "export_cpu_s": recording.export_cpu_s,
+                    "snapshot": point["checkpoint"] in recording.snapshots,
+                    "configuration": json.dumps(recording.configuration),
+                    "folder": str(recording.folder),
                 }
             )
     return pl.DataFrame(rows, schema=_SCHEMA)

@@ -15,12 +15,9 @@ number counts records, abandoned ones included.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import functools
 import itertools
 import logging
 import os
-import platform
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +31,7 @@ from rightfit.families.family import Configuration
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, finished_trials, is_finished
 from rightfit.tuning.search.heartbeat import find_heart
+from rightfit.tuning.studies.lock_files import holding_lock_file, this_machine, try_lock_file
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 
 logger = logging.getLogger(__name__)
@@ -180,7 +178,7 @@ class TrialPool:
 
     def _hold(self, trial: optuna.Trial, draw: int, held: contextlib.ExitStack) -> None:
         """Make a trial this worker's."""
-        held.enter_context(_holding(self._lock_file(trial.number)))
+        held.enter_context(holding_lock_file(self._lock_file(trial.number)))
         if self.store.storage is not None:
             find_heart(self.store, self.study.study_name).beat_first(trial.number)
         claim = {"draw": draw, "machine": this_machine(), "pid": os.getpid()}
@@ -233,7 +231,7 @@ class TrialPool:
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             logger.info("%s: trial %d was abandoned", self.study.study_name, trial.number)
         gone = {trial.number for trial in abandoned}
-        self._sweep_lock_files({trial.number for trial in busy} - gone)
+        self._sweep({trial.number for trial in busy} - gone)
         return self.study.get_trials(deepcopy=False) if abandoned else trials
 
     def _pause_abandoned(self, trial: FrozenTrial) -> None:
@@ -243,13 +241,14 @@ class TrialPool:
         again.set_user_attr(PAUSED, True)
         logger.info("%s: trial %d goes on elsewhere", self.study.study_name, trial.number)
 
-    def _sweep_lock_files(self, running: Collection[int]) -> None:
-        """Delete the lock files of trials that have ended, unless their workers still hold them."""
+    def _sweep(self, running: Collection[int]) -> None:
+        """Delete half-written bundles of trials that do not run, and lock files nobody holds."""
+        self.store.sweep_partial_bundles(self.study.study_name, running)
         for path in self._lock_file(0).parent.glob("*.running"):
             if int(path.stem) in running:
                 continue
             held_or_gone = contextlib.suppress(BlockingIOError, FileNotFoundError)
-            with held_or_gone, _flock(path, create=False):
+            with held_or_gone, try_lock_file(path, create=False):
                 path.unlink(missing_ok=True)
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
@@ -259,7 +258,7 @@ class TrialPool:
         if self.store.storage is not None and claim["machine"] != this_machine():
             return False  # its signs of life decide
         try:
-            with _flock(self._lock_file(trial.number), create=False):
+            with try_lock_file(self._lock_file(trial.number), create=False):
                 # a worker tells first and lets go of its lock then
                 running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
                 return any(t.number == trial.number and not is_paused(t) for t in running)
@@ -282,14 +281,6 @@ class TrialPool:
         return self.store.bundle_folder(self.study.study_name, number).with_suffix(".running")
 
 
-@functools.cache
-def this_machine() -> str:
-    """Return a name that two processes share if they see the same kernel's locks."""
-    boot_id = Path("/proc/sys/kernel/random/boot_id")
-    boot = boot_id.read_text().strip() if boot_id.exists() else "-"
-    return f"{platform.node()}/{boot}"
-
-
 def is_paused(trial: FrozenTrial) -> bool:
     """Tell whether a running trial belongs to no worker."""
     return bool(trial.user_attrs.get(PAUSED))
@@ -307,26 +298,4 @@ def _first_free_draw(trials: Sequence[FrozenTrial]) -> int:
 
 
 def _is_abandoned_record(trial: FrozenTrial, draw: int) -> bool:
-    """Say whether a record of this draw was set aside."""
     return trial.state == TrialState.FAIL and not is_finished(trial) and draw_of(trial) == draw
-
-
-@contextlib.contextmanager
-def _flock(path: Path, *, create: bool) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _holding(path: Path) -> Iterator[None]:
-    """Hold a trial's lock file and remove it afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _flock(path, create=True):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.worker.meters.memory import read_memory, reset_peak
+from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
 
 _NS_PER_S = 1_000_000_000
 
@@ -22,8 +22,9 @@ class FitMeter:
     """Adds up the cost of the training stretches of one trial.
 
     ``fit_peak_memory_mib`` is the highest resident memory during training, above that which other
-    trials take: what a stretch adds at its peak, and what earlier stretches have left. It needs
-    Linux' ``/proc/self/clear_refs``; elsewhere it is ``None``.
+    trials take: what a stretch adds at its peak, and what earlier stretches have left. Memory that
+    earlier trials have freed is given back first, or a training that takes it again would count
+    as needing none. It needs Linux' ``/proc/self/clear_refs``; elsewhere it is ``None``.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class FitMeter:
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
         """Measure a stretch of training; validation in between is left out."""
+        return_free_memory()
         measures_memory = reset_peak()
         start_mib = read_memory().resident_mib if measures_memory else 0.0
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()

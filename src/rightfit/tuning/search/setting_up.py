@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import QualityMetric
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
+from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import plan_servings
@@ -54,7 +54,7 @@ def make_cell(
     name: str,
     train: pl.DataFrame,
     validation: pl.DataFrame,
-    data_card: Mapping[str, Any],
+    data_card: DataCard,
     model: ModelBlock,
 ) -> Cell:
     """Make a cell from its dataset's tables.
@@ -66,15 +66,14 @@ def make_cell(
         data_card: The dataset's card.
         model: The family, its settings and space.
     """
-    schema = InputSchema.from_dict(data_card["input_schema"])
     return Cell(
         name=name,
         family=model.family,
         params=model.params,
-        train=make_data(train, schema),
-        validation=make_data(validation, schema),
-        quality=QualityMetric(**data_card["quality"]),
-        data_version=data_card["data_version"],
+        train=make_data(train, data_card.input_schema),
+        validation=make_data(validation, data_card.input_schema),
+        quality=data_card.quality_metric,
+        data_version=data_card.data_version,
     )
 
 

@@ -1,31 +1,59 @@
-"""Starting more processes on a search (see ``worker.py``)."""
+"""Starting more processes on a search (see ``search_worker.py``)."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import logging
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, get_type_hints
+from typing import IO
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from rightfit.families.family import TrainingData
+from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
 _N_ERROR_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """A search for another process: a cell with its rows in files, and what it is searched by.
+
+    Args:
+        folder: Where the rows are.
+        train: Schema of the rows to learn from.
+        validation: Schema of the rows to judge by.
+        name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version``.
+        settings: Budget and rules.
+        store: Where the study is kept.
+    """
+
+    folder: Path
+    name: str
+    family: str
+    params: ModelParams
+    train: InputSchema
+    validation: InputSchema
+    quality: QualityMetric
+    data_version: str
+    settings: SearchSettings
+    store: StudyStore
 
 
 @contextlib.contextmanager
@@ -46,7 +74,7 @@ def worker_processes(
         yield
         return
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rightfit-search-")))
+        folder = stack.enter_context(temporary_folder("search"))
         job = write_job(folder, cell, settings, store)
         started = [stack.enter_context(_started(job, settings.n_threads)) for _ in range(n)]
         yield
@@ -54,9 +82,7 @@ def worker_processes(
             _await(process, errors, cell.name)
 
 
-def write_job(
-    folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore
-) -> dict[str, Any]:
+def write_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
     """Describe a search for another process: JSON, and the rows in files that it maps.
 
     Args:
@@ -66,82 +92,73 @@ def write_job(
         store: Where the study is kept.
 
     Returns:
-        What :func:`read_job` reads; it may hold a database's password, so it does not belong into
-        a file or on a command line.
+        One line that :func:`read_job` reads; it may hold a database's password, so it does not
+        belong into a file or on a command line.
     """
-    parts = {}
-    for name in ("train", "validation"):
-        data: TrainingData = getattr(cell, name)
+    for name, data in (("train", cell.train), ("validation", cell.validation)):
         np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
         np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
-        parts[name] = data.schema.to_dict()
-    return {
-        "folder": str(folder),
-        "schemas": parts,
-        "cell": _dump(cell, without=tuple(parts)),
-        "settings": _dump(settings),
-        "store": _dump(store),
-    }
+    job = SearchJob(
+        folder=folder,
+        name=cell.name,
+        family=cell.family,
+        params=cell.params,
+        train=cell.train.schema,
+        validation=cell.validation.schema,
+        quality=cell.quality,
+        data_version=cell.data_version,
+        settings=settings,
+        store=store,
+    )
+    return TypeAdapter(SearchJob).dump_json(job).decode()
 
 
-def read_job(job: dict[str, Any]) -> tuple[Cell, SearchSettings, StudyStore]:
+def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
     """Rebuild what :func:`write_job` described."""
-    folder = Path(job["folder"])
-    data: dict[str, Any] = {
-        name: TrainingData(
-            np.load(folder / f"{name}_rows.npy", mmap_mode="r", allow_pickle=False),
-            np.load(folder / f"{name}_labels.npy", mmap_mode="r", allow_pickle=False),
-            InputSchema.from_dict(schema),
-        )
-        for name, schema in job["schemas"].items()
-    }
-    cell = Cell(**_parse(Cell, job["cell"]), **data)
-    settings = SearchSettings(**_parse(SearchSettings, job["settings"]))
-    return cell, settings, StudyStore(**_parse(StudyStore, job["store"]))
+    job = TypeAdapter(SearchJob).validate_json(text)
+    cell = Cell(
+        name=job.name,
+        family=job.family,
+        params=job.params,
+        train=_map_rows(job.folder, "train", job.train),
+        validation=_map_rows(job.folder, "validation", job.validation),
+        quality=job.quality,
+        data_version=job.data_version,
+    )
+    return cell, job.settings, job.store
 
 
-def _dump(value: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Turn a dataclass of JSON-like values, dataclasses and Pydantic models into JSON."""
-    return {
-        name: TypeAdapter(hint).dump_python(getattr(value, name), mode="json")
-        for name, hint in _fields(type(value)).items()
-        if name not in without
-    }
-
-
-def _parse(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    hints = _fields(kind)
-    return {name: TypeAdapter(hints[name]).validate_python(item) for name, item in values.items()}
-
-
-def _fields(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+def _map_rows(folder: Path, name: str, schema: InputSchema) -> TrainingData:
+    return TrainingData(
+        np.load(folder / f"{name}_rows.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / f"{name}_labels.npy", mmap_mode="r", allow_pickle=False),
+        schema,
+    )
 
 
 @contextlib.contextmanager
-def _started(
-    job: dict[str, Any], n_threads: int
-) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+def _started(job: str, n_threads: int) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
     with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rightfit.tuning.search.search_worker"],
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "rightfit.tuning.search.search_worker", str(os.getpid())],
             stdin=subprocess.PIPE,  # it stays open: its end tells the worker that we are gone
             stdout=subprocess.DEVNULL,
             stderr=errors,
             encoding="utf-8",
             env=environment,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the worker
         )
         stdin = process.stdin
         assert stdin is not None  # noqa: S101 - a pipe was asked for
         try:
             with contextlib.suppress(BrokenPipeError):  # it died; its exit code says so
-                stdin.write(json.dumps(job) + "\n")
+                stdin.write(job + "\n")
                 stdin.flush()
             yield process, errors
         finally:
-            process.kill()  # nothing to a process that has ended
+            if process.poll() is None:
+                end_tree(process.pid)
             process.wait()
             with contextlib.suppress(BrokenPipeError):
                 stdin.close()

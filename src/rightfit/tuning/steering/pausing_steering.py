@@ -153,12 +153,10 @@ class PausingSteering:
         So no search ends below what needs no search, and what a whole training costs is known
         before others are begun.
         """
-        if self.settings.sampler == "grid" or self.cell.params.first() is None:
-            return None
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
         paused = [t for t in begun if t.state == TrialState.RUNNING and is_paused(t)]
         number = next((trial.number for trial in paused if draw_of(trial) == 0), None)
-        if number is None:
+        if number is None or self.settings.sampler == "grid" or self.cell.default() is None:
             return None
         return self.rule.finish(self._read(trials), number, affordable_s=self._left_s(begun))
 

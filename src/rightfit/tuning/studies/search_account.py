@@ -88,7 +88,7 @@ def _find_winner(outlook: Outlook, application: str) -> tuple[int | None, float 
 
 def _account_whole(
     ended: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
-) -> dict[str, Any]:
+) -> dict[str, object]:
     stopped = [trial for trial in ended if trial.state == TrialState.PRUNED]
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     usual = usual_costs(ended)

@@ -14,6 +14,9 @@ MiB of onnxruntime's code) are found by comparing the two processes page by page
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import os
 import resource
 import sys
@@ -69,6 +72,16 @@ def read_memory() -> Memory:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     units_per_mib = 2**20 if sys.platform == "darwin" else KIB_PER_MIB
     return Memory(peak / units_per_mib, peak / units_per_mib, None)
+
+
+def return_free_memory() -> None:
+    """Give memory that was freed back to the system, so that using it again counts as growth.
+
+    Does nothing where the C library has no ``malloc_trim`` (only glibc has it).
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak() -> bool:

@@ -16,6 +16,7 @@ from rightfit.ranking.contest.order import number_places, order_candidates, prom
 from rightfit.ranking.contest.pareto import find_pareto_front
 from rightfit.ranking.contest.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.chances import simulate_best
+from rightfit.ranking.uncertainty.pairing import standardise_deviations
 from rightfit.ranking.uncertainty.spread import (
     Spread,
     bound_ranks,
@@ -103,7 +104,7 @@ def settle_order(contest: Contest) -> Places:
     )
 
 
-def gains(contest: Contest, candidates: Ints) -> Floats:
+def place_in_objectives(contest: Contest, candidates: Ints) -> Floats:
     """Return where candidates lie between each objective's bounds, unclipped.
 
     Returns:
@@ -124,7 +125,10 @@ def _bound_ranks(contest: Contest) -> tuple[Ints, Ints]:
     for part in contest.table.candidate_slices:
         n_pairs = count_pairs(part.stop - part.start)
         some = replace(contest, chosen=contest.chosen[part])
-        spread = spread_candidates(some, widening(contest.rules.confidence_level, n_pairs))
+        spread = replace(
+            spread_candidates(some, widening(contest.rules.confidence_level, n_pairs)),
+            deviations=standardise_deviations(contest.table, some.chosen),
+        )
         low[part], high[part] = bound_ranks(some.utility, some.feasible, spread)
     return low, high
 
@@ -144,5 +148,5 @@ def _find_front(contest: Contest) -> Bools:
     front: Bools = np.zeros(len(contest.chosen), dtype=np.bool_)
     for part in contest.table.candidate_slices:
         candidates = part.start + np.flatnonzero(contest.feasible[part])
-        front[candidates] = find_pareto_front(gains(contest, candidates))
+        front[candidates] = find_pareto_front(place_in_objectives(contest, candidates))
     return front

@@ -12,7 +12,7 @@ from contests import (
 )
 
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.ranked import rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 
 
 def test_quality_alone_orders_exactly_as_the_quality_column() -> None:

@@ -1,0 +1,1 @@
+"""Models that somebody has already: what their files declare, and how to answer with them."""

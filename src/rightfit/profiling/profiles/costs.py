@@ -1,0 +1,86 @@
+"""What serving costs: files, what measuring found, and the hardware that will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rightfit.profiling.hardware.tiers import Tier, judge_tiers
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.measuring.memory_limits import try_limits
+from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.worker.units import BYTES_PER_MIB
+
+
+def set_serving_costs(
+    profile: Profile,
+    serving: Serving,
+    state: MeasurementState,
+    bench: Bench,
+    *,
+    size_bytes: int,
+    tiers: Sequence[Tier],
+    devices: Iterable[str],
+) -> str | None:
+    """Set what serving costs: size, what measuring found, and hardware tiers.
+
+    Args:
+        profile: To fill.
+        serving: Serving configuration it was measured in.
+        state: Its measurement.
+        bench: How it was measured.
+        size_bytes: Size of the files that serving needs.
+        tiers: Hardware ladder, smallest first.
+        devices: Devices this machine has.
+
+    Returns:
+        Name of the smallest tier it runs on; ``None`` if that is not known, or there is none.
+    """
+    profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
+    set_serving_metrics(
+        profile, state, bench.settings, n_threads=serving.n_threads, is_final=state.is_over
+    )
+    peak_mib = profile.values["peak_memory_mib"]
+    judged = (
+        []
+        if peak_mib is None
+        else judge_tiers(
+            tiers,
+            n_threads=serving.n_threads,
+            device=serving.device,
+            peak_memory_mib=peak_mib,
+            trials=state.limits,
+            devices=devices,
+        )
+    )
+    return set_tiers(profile, judged)
+
+
+def try_tiers(
+    subject: Subject,
+    serving: Serving,
+    state: MeasurementState,
+    profile: Profile,
+    bench: Bench,
+    *,
+    tiers: Sequence[Tier],
+) -> MeasurementState:
+    """Run a measured model under the memory of the smallest tiers that may do.
+
+    Returns:
+        The state with the trials; as it was where nothing is worth trying.
+    """
+    peak_mib, batch_size = profile.values["peak_memory_mib"], profile.best_batch_size
+    if state.wants_no_more or peak_mib is None or batch_size is None:
+        return state
+    return try_limits(
+        subject,
+        bench,
+        state,
+        tiers=tiers,
+        peak_memory_mib=peak_mib,
+        batch_size=batch_size,
+        device=serving.device,
+    )

@@ -1,0 +1,100 @@
+"""Pairing: candidates answer the same test rows, so the errors of their qualities go together.
+
+Of two models that are right on mostly the same rows, the difference in quality is known far better
+than either quality. Each profile carries how its quality deviates row by row (or resample by
+resample); the correlation of two profiles' deviations is that of their errors, and the variance of
+a difference is the sum of both variances less twice the covariance. For accuracy this is McNemar's
+test (Psychometrika 12, 1947), for the ROC AUC DeLong's paired one (Biometrics 44, 1988), for
+anything else a paired bootstrap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rightfit.ranking.applications.utility import Floats, Ints
+from rightfit.ranking.contest.profile_table import ProfileTable
+
+DEVIATIONS = "quality_deviations"
+PAIRED_METRICS = ("quality", "quality_raw")
+# Counts as four more rows on which the answers have nothing to do with each other, so that three
+# rows of difference are no proof: about one more discordant pair (Agresti and Min, Statistics in
+# Medicine 24, 2005, add two to a table of matched pairs).
+_PSEUDO_ROWS = 4
+
+
+def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
+    """Return the deviations of some profiles, so scaled that their products are correlations.
+
+    Args:
+        table: All profiles.
+        rows: Rows of one dataset.
+
+    Returns:
+        Shape (n_rows, n_deviations), zeros where a profile has none, or its own number of them;
+        ``None`` if no profile has any.
+    """
+    if DEVIATIONS not in table.frame.columns or table.frame.schema[DEVIATIONS] == pl.Null:
+        return None
+    lists = table.frame[DEVIATIONS].gather(rows).cast(pl.List(pl.Float64))
+    lengths = lists.list.len().fill_null(0).to_numpy()
+    longest = int(lengths.max(initial=0))
+    if longest == 0:
+        return None
+    scaled: Floats = np.zeros((len(rows), longest))
+    for row in np.flatnonzero(lengths == longest):
+        deviations = lists[int(row)].to_numpy()
+        centred = deviations - deviations.mean()
+        size = np.sqrt(centred @ centred)
+        if size > 0:
+            scaled[row] = centred / size
+    scaled *= np.sqrt(longest / (longest + _PSEUDO_ROWS))
+    return scaled
+
+
+def correlate_with_best(table: ProfileTable, metric: str, rows: Ints) -> Floats:
+    """Return how the error of each row's quality goes with that of the best of its dataset.
+
+    Args:
+        table: All profiles.
+        metric: A metric; only qualities are paired, for others the correlation is 0.
+        rows: Rows of any datasets.
+
+    Returns:
+        Correlations, shape (n_rows,); 0 where they are not known.
+    """
+    correlations = np.zeros(len(rows))
+    if metric not in PAIRED_METRICS or DEVIATIONS not in table.frame.columns:
+        return correlations
+    is_best = table.values(metric) == table.best_by_dataset(metric)
+    for dataset in np.unique(table.dataset_of_row[rows]):
+        places = np.flatnonzero(table.dataset_of_row[rows] == dataset)
+        holders = np.flatnonzero(is_best & (table.dataset_of_row == dataset))[:1]
+        scaled = standardise_deviations(table, np.concatenate([holders, rows[places]]))
+        if scaled is not None and len(holders):
+            correlations[places] = scaled[1:] @ scaled[0]
+    return correlations
+
+
+def draw_together(
+    scaled: Floats | None, shape: tuple[int, int], rng: np.random.Generator
+) -> Floats:
+    """Draw standard normal errors that go together as the deviations do.
+
+    Args:
+        scaled: From :func:`standardise_deviations`, or ``None``: independent errors.
+        shape: (n_draws, n_rows).
+        rng: Source of randomness.
+
+    Returns:
+        Errors of variance 1, of the shape asked for.
+    """
+    steps: Floats = rng.standard_normal(shape)
+    if scaled is None:
+        return steps
+    correlation = scaled @ scaled.T
+    np.fill_diagonal(correlation, 1.0)
+    values, vectors = np.linalg.eigh(correlation)
+    drawn: Floats = steps @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    return drawn

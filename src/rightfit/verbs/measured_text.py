@@ -1,0 +1,41 @@
+"""What measuring a file has found, in words and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rightfit.naming import count, serving_label
+from rightfit.serving.answer_text import describe_disturbance, profile_to_json
+from rightfit.serving.profile_text import describe_profile
+from rightfit.verbs.measuring import MeasuredFile
+
+
+def describe_measured(measured: MeasuredFile) -> list[str]:
+    """Write a measured file as lines for the terminal."""
+    file, profile, here = measured.file, measured.profile, measured.environment
+    serving = serving_label(profile.runtime, profile.n_threads, profile.device)
+    return [
+        f"{file.path.name}, {serving}",
+        f"  inputs    {'; '.join(map(str, file.inputs))}",
+        f"  outputs   {'; '.join(map(str, file.outputs))}",
+        f"  rows      {measured.n_rows:,} of {measured.rows}",
+        f"  machine   {here.cpu}, {count(here.n_cores, 'core')}",
+        f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
+        "",
+        *describe_profile(profile),
+    ]
+
+
+def measured_to_json(measured: MeasuredFile) -> dict[str, object]:
+    """Return a measured file as plain JSON types."""
+    file = measured.file
+    return {
+        "file": str(file.path),
+        "sha256": file.sha256,
+        "inputs": [asdict(tensor) for tensor in file.inputs],
+        "outputs": [asdict(tensor) for tensor in file.outputs],
+        "rows": measured.rows,
+        "n_rows": measured.n_rows,
+        "environment": asdict(measured.environment),
+        "profile": profile_to_json(measured.profile),
+    }

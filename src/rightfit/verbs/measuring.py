@@ -1,0 +1,258 @@
+"""Measure one model file, with no project and no dataset: ``rightfit measure model.onnx``."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from rightfit.families.imported.feeding import FedRows, feed_random, feed_table
+from rightfit.families.imported.onnx_call import (
+    ONNX_RUNTIME,
+    OPEN_FILE,
+    Tensor,
+    list_inputs,
+    list_outputs,
+    make_call,
+    one_line,
+    open_session,
+)
+from rightfit.families.onnx_file import check_onnx_file, list_external_files
+from rightfit.parameters.defaults import read_default
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import Environment, describe_environment
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.profiles.file_profile import profile_subject
+from rightfit.profiling.profiles.profile import profile_row
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.serving.answer import StoredProfile
+
+MAX_ROWS = 10_000  # measuring needs no more
+MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
+SEED = 0
+RANDOM_ROWS = "random values of the declared shapes; --rows names a table of real ones"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """An ONNX file that can be opened.
+
+    Args:
+        path: The file.
+        sha256: Of its content (hex).
+        size_bytes: Of it and the files that hold its weights.
+        inputs: What it reads.
+        outputs: What it answers.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredFile:
+    """A file's resource profile and what it belongs to.
+
+    Args:
+        file: The file.
+        rows: Where the rows came from, in words.
+        n_rows: How many different ones.
+        preset: How thoroughly it was measured.
+        environment: Machine and libraries.
+        profile: What was measured.
+    """
+
+    file: ModelFile
+    rows: str
+    n_rows: int
+    preset: str
+    environment: Environment
+    profile: StoredProfile
+
+
+def measure_file(
+    path: Path,
+    *,
+    rows: Path | None,
+    columns: Sequence[str] | None,
+    n_threads: int | None,
+    preset: str,
+) -> MeasuredFile:
+    """Measure an ONNX file in fresh processes, as an evaluation measures its candidates.
+
+    Args:
+        path: The file.
+        rows: Table of rows to answer (Parquet, CSV or .npy); ``None``: random values.
+        columns: The table's columns that the model reads, in order; ``None``: all.
+        n_threads: Threads of a call; ``None``: as many as this machine has cores.
+        preset: Name of the library's settings of measuring.
+
+    Raises:
+        ValueError: If the file is no ONNX model, or the rows do not fit its inputs.
+        RuntimeError: If it fails while being measured.
+    """
+    file = read_model_file(path)
+    fed = (
+        feed_random(file.inputs, seed=SEED)
+        if rows is None
+        else feed_table(file.inputs, read_rows(rows, columns))
+    )
+    _try_rows(file, fed)
+    params = EvaluationParams.model_validate(read_default("evaluation") | {"preset": preset})
+    environment = describe_environment()
+    return MeasuredFile(
+        file=file,
+        rows=RANDOM_ROWS if rows is None else rows.name,
+        n_rows=len(fed.matrix),
+        preset=preset,
+        environment=environment,
+        profile=_profile(file, fed, params, environment, n_threads=n_threads),
+    )
+
+
+def _profile(
+    file: ModelFile,
+    fed: FedRows,
+    params: EvaluationParams,
+    here: Environment,
+    *,
+    n_threads: int | None,
+) -> StoredProfile:
+    wanted = here.n_cores if n_threads is None else n_threads
+    if wanted > here.n_cores:
+        raise ValueError(f"--threads is {wanted}, but this machine has {here.n_cores} cores.")
+    serving = Serving("onnx", wanted, "cpu")
+    settings = _fit_batches(params.settings, file.inputs, n_columns=fed.matrix.shape[1])
+    with temporary_folder("rows") as folder:
+        np.save(matrix := folder / "rows.npy", fed.matrix)
+        pool = WorkerPool(max_open=1)
+        try:
+            keys, profile = profile_subject(
+                _make_subject(file, fed, serving),
+                serving,
+                Bench(pool, matrix, folder, settings, params.preset, SpeedProbe(None)),
+                size_bytes=file.size_bytes,
+                tiers=params.tiers,
+                devices=here.devices,
+                environment_id=here.environment_id,
+            )
+        finally:
+            pool.close()
+    return StoredProfile(
+        runtime=serving.runtime,
+        n_threads=serving.n_threads,
+        device=serving.device,
+        disturbed=profile.disturbed,
+        environment_id=here.environment_id,
+        columns=profile_row(keys, profile),
+    )
+
+
+def _make_subject(file: ModelFile, fed: FedRows, serving: Serving) -> Subject:
+    return Subject(
+        label=file.path.name,
+        kind=WorkerKind((ONNX_RUNTIME,), serving.n_threads),
+        factory=OPEN_FILE,
+        arguments={
+            "path": str(file.path.resolve()),
+            "feeds": [asdict(feed) for feed in fed.feeds],
+            "outputs": None,
+            "n_threads": serving.n_threads,
+            "device": serving.device,
+        },
+    )
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Open an ONNX file and read what it declares.
+
+    Weights in other files must lie beside it.
+
+    Raises:
+        ValueError: If there is no such file, or it is no ONNX model.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    beside = {other.name for other in path.parent.iterdir() if other.is_file()}
+    check_onnx_file(path, listed=beside)
+    session = open_session(path, n_threads=1)
+    files = [path, *(path.parent / name for name in list_external_files(path))]
+    return ModelFile(
+        path=path,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        size_bytes=sum(file.stat().st_size for file in files),
+        inputs=list_inputs(session),
+        outputs=list_outputs(session),
+    )
+
+
+def read_rows(path: Path, columns: Sequence[str] | None) -> pl.DataFrame:
+    """Read the first rows of a table.
+
+    Args:
+        path: Parquet, CSV or .npy file.
+        columns: Columns wanted, in order; ``None``: all.
+
+    Raises:
+        ValueError: If it cannot be read, or lacks a column.
+    """
+    table = _read_table(path).head(MAX_ROWS)
+    if columns is None:
+        return table
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise ValueError(f"{path} has no columns {missing}; it has {table.columns}.")
+    return table.select(columns)
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        if path.suffix == ".npy":
+            array = np.load(path, allow_pickle=False)
+            return pl.from_numpy(array.reshape(len(array), -1))
+        if path.suffix in (".parquet", ".pq"):
+            return pl.read_parquet(path, n_rows=MAX_ROWS)
+        if path.suffix == ".csv":
+            return pl.read_csv(path, n_rows=MAX_ROWS, infer_schema_length=MAX_ROWS)
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
+        raise ValueError(f"The rows {path} cannot be read: {one_line(err)}") from err
+    raise ValueError(f"The rows must be a .parquet, .csv or .npy file, but got {path}.")
+
+
+def _try_rows(file: ModelFile, fed: FedRows) -> None:
+    """Answer one row, so that what does not fit is said before anything is measured."""
+    call = make_call(open_session(file.path, n_threads=1), fed.feeds, None)
+    try:
+        call(fed.matrix[:1])
+    except Exception as err:  # onnxruntime raises a dozen kinds of its own
+        raise ValueError(
+            f"{file.path} cannot answer a row. It declares {'; '.join(map(str, file.inputs))}. "
+            f"onnxruntime says: {one_line(err)}"
+        ) from err
+
+
+def _fit_batches(
+    settings: MeasuringSettings, inputs: Sequence[Tensor], *, n_columns: int
+) -> MeasuringSettings:
+    """Leave out batch sizes that the file does not take, or that would fill the memory."""
+    fixed = {tensor.shape[0] for tensor in inputs} - {None}
+    if fixed and fixed != {1}:
+        raise ValueError(
+            f"The file takes exactly {sorted(map(str, fixed))} rows a call, so a single row cannot "
+            "be timed. Export it with a free first dimension."
+        )
+    most = 1 if fixed else max(1, math.floor(MAX_BATCH_VALUES / max(1, n_columns)))
+    sizes = tuple(size for size in settings.batch_sizes if size <= most) or (most,)
+    return settings.model_copy(update={"batch_sizes": sizes})
