@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rightfit.families.family import Configuration, TrainingData
-from rightfit.families.quality import QualityMetric
 from rightfit.families.registry import get_family, list_defaults
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.samplers import SamplerName
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.steering.demand import Demand
