@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.describing import DataCard
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
 logger = logging.getLogger(__name__)
+
+_folders = ExitStack()  # of cascades: the catalog copies what is in them
+atexit.register(_folders.close)
 
 ENVIRONMENT_KEY = "environment-{id}"
 
@@ -128,6 +133,96 @@ def profile_imported(
         named,
         None,
         pl.DataFrame(read, schema=list(schema.features)).with_columns(test["label"]),
+        data_card,
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
+def build_cascades(
+    validation: pl.DataFrame,
+    data_card: DataCard,
+    model: CascadeBlock,
+    *of_members: dict[str, Bundle] | pl.DataFrame,
+    cell_name: str,
+) -> dict[str, Bundle]:
+    """Make the cascades of a dataset's candidates that promise most.
+
+    Args:
+        validation: Encoded validation rows with the column ``label``: they choose.
+        data_card: The dataset's card.
+        model: How many cascades.
+        *of_members: The candidates of each searched model, then the profiles of each.
+        cell_name: ``{dataset}.{model}``.
+
+    Returns:
+        Bundles by name; empty where no cascade promises more than single candidates.
+    """
+    from rightfit.cascades.building import build_cascade, check_cascade
+    from rightfit.cascades.choosing import choose_cascades
+    from rightfit.cascades.members import find_members
+    from rightfit.families.quality import score
+
+    candidates = {
+        name: bundle
+        for part in of_members
+        if isinstance(part, dict)
+        for name, bundle in part.items()
+    }
+    profiles = pl.concat([part for part in of_members if isinstance(part, pl.DataFrame)])
+    labels = validation["label"].to_numpy()
+    members = find_members(candidates, profiles, validation)
+    chosen = choose_cascades(
+        members,
+        lambda answers: score(data_card.quality_metric.name, labels, answers),
+        n_cascades=model.n_candidates,
+    )
+    folder = _folders.enter_context(temporary_folder("cascades"))
+    name, built = cell_name.partition(".")[2], {}
+    for number, cascade in enumerate(chosen):
+        label = f"{name}-{number:03d}"
+        try:
+            bundle = build_cascade(cascade, candidates, folder / label, model=name)
+            check_cascade(bundle, cascade, members, validation)
+        except ValueError as err:
+            logger.warning("%s: left out %s: %s", cell_name, cascade, err)
+            continue
+        logger.info("%s: %s is %s", cell_name, label, cascade)
+        built[label] = bundle
+    return built
+
+
+def profile_cascades(
+    candidates: dict[str, Bundle],
+    test: pl.DataFrame,
+    data_card: DataCard,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+) -> pl.DataFrame:
+    """Measure cascades as all other candidates are measured; what was predicted counts for nothing.
+
+    Args:
+        candidates: Bundles by candidate name; none gives a table without rows.
+        test: Encoded test rows with the column ``label``.
+        data_card: The dataset's card.
+        measurements: Keeps each result as soon as it is known.
+        params: What to measure and how.
+        applications: They choose.
+
+    Returns:
+        One row per candidate and serving configuration.
+    """
+    from rightfit.cascades.building import FAMILY
+    from rightfit.profiling.profiles.profile import tabulate_profiles
+
+    if not candidates:
+        return tabulate_profiles([])
+    return _profile(
+        {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},
+        None,
+        test,
         data_card,
         measurements=measurements,
         params=params,
