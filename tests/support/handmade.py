@@ -76,6 +76,8 @@ def _profile(
         "runtime": runtime,
         "n_threads": n_threads,
         "device": "cpu",
+        "request_path": "request",
+        "encoding_ms": p50_ms / 4,
         "quality": (raw - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
         "quality_low": (raw - 0.012 - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
         "quality_high": (raw + 0.012 - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
@@ -276,7 +278,9 @@ def make_tables(
 
 
 def build_results(
-    applications: dict[str, Any] = APPLICATIONS, profiles: pl.DataFrame | None = None
+    applications: dict[str, Any] = APPLICATIONS,
+    profiles: pl.DataFrame | None = None,
+    imported: tuple[str, ...] = (),
 ) -> Results:
     asked = Applications.model_validate(applications)
     rules = RankingRules.model_validate(RANKING)
@@ -293,7 +297,7 @@ def build_results(
         rules=rules,
         profiles=profiles,
         rankings=rankings,
-        recommendations=recommend(ranked, sensitivities),
+        recommendations=recommend(ranked, sensitivities, imported=imported),
         data_cards={name: make_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),

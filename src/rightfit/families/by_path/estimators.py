@@ -26,14 +26,21 @@ from rightfit.families.by_path.growth import (
 from rightfit.families.by_path.imports import import_by_path
 from rightfit.families.by_path.score_export import export_scores
 from rightfit.families.by_path.structure import count_structure
-from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
-from rightfit.families.schema import InputSchema
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    Scaling,
+    TrainingData,
+    refuse_regression,
+)
+from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
 
 SEPARATOR = "+"
 
 # Data that estimators of scikit-learn consist of, beside what skops trusts anyway.
-_TRUSTED = (
+TRUSTED = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -93,6 +100,10 @@ class EstimatorFamily:
         defaults: Configuration = self._prototype.get_params()
         return defaults
 
+    def check_task(self, task: Task) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        refuse_regression(task, self._named)
+
     def check_configuration(self, configuration: Configuration) -> None:
         """Check the settings' names, and the values where the estimator can.
 
@@ -109,7 +120,7 @@ class EstimatorFamily:
         given = {name: value for name, value in configuration.items() if value is not None}
         try:
             model = self._estimator(given, seed=0, n_threads=1)
-            for step in _list_steps(model):
+            for step in list_steps(model):
                 if hasattr(step, "_validate_params"):
                     step._validate_params()
         except (TypeError, ValueError) as err:
@@ -156,7 +167,7 @@ class EstimatorFamily:
                 checkpoint = next(checkpoints)
             yield checkpoint
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+    def predict(self, model: Any, rows: Rows) -> Rows:
         """Return class probabilities.
 
         Of an estimator that has none: its scores put through a sigmoid or softmax, which keeps
@@ -182,10 +193,10 @@ class EstimatorFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        own = [type(step) for step in _list_steps(self._prototype)]
+        own = [type(step) for step in list_steps(self._prototype)]
         trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in own}
         name = type(self._prototype).__name__
-        return load_skops(path, trusted=(*_TRUSTED, *sorted(trusted)), estimator=name)
+        return load_skops(path, trusted=(*TRUSTED, *sorted(trusted)), estimator=name)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert with skl2onnx.
@@ -193,7 +204,7 @@ class EstimatorFamily:
         Raises:
             ValueError: If the converter is known to be wrong, or the model has no probabilities.
         """
-        for step in _list_steps(model):
+        for step in list_steps(model):
             if getattr(step, "weights", None) == "distance":
                 raise ValueError(
                     "Neighbours weighted by distance can't be exported to ONNX: the converter "
@@ -227,7 +238,7 @@ class EstimatorFamily:
             if value is None and kind in usual:
                 model.set_params(**{name: usual[kind]})
         model.set_params(**configuration)
-        for step in _list_steps(model):
+        for step in list_steps(model):
             if type(step).__module__.startswith("sklearn.neighbors"):
                 _keep_rows_only(step)
         return model
@@ -255,7 +266,7 @@ def _make(path: str) -> Any:
     return made
 
 
-def _list_steps(model: Any) -> list[Any]:
+def list_steps(model: Any) -> list[Any]:
     """Return an estimator, or the pipeline's steps and the pipeline."""
     return [model, *(step for _, step in getattr(model, "steps", ()))]
 

@@ -7,8 +7,8 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
+from rightfit.pipelines.evaluation.cascade_nodes import build_cascades
 from rightfit.pipelines.evaluation.nodes import (
-    build_cascades,
     collect_profiles,
     compare_tiers,
     describe_environment,
@@ -59,6 +59,8 @@ def _profile_node(dataset: str, model: str) -> Node:
             "candidates": f"{cell}.candidates",
             "trials": f"{cell}.trials",
             "test": f"{dataset}.test",
+            "rows": f"{dataset}.rows",
+            "encoder": f"{dataset}.encoder",
             "data_card": f"{dataset}.data_card",
             "measurements": "measurements",
             "params": "params:evaluation",
@@ -116,6 +118,8 @@ def _cascade_node(dataset: str, model: str) -> Node:
         inputs={
             "candidates": f"{cell}.candidates",
             "test": f"{dataset}.test",
+            "rows": f"{dataset}.rows",
+            "encoder": f"{dataset}.encoder",
             "data_card": f"{dataset}.data_card",
             "measurements": "measurements",
             "params": "params:evaluation",

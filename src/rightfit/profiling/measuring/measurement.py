@@ -113,7 +113,7 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
     request = ServerRequest(
         factory=subject.factory,
         arguments=subject.arguments,
-        rows=str(bench.rows),
+        rows=bench.locate_rows(subject),
         warm_up_max_ms=bench.settings.warm_up_max_ms,
         rate_per_s=server.rate_per_s,
         p99_limit_ms=server.p99_limit_ms,
@@ -137,7 +137,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     """Answer all rows in the subject's serving configuration.
 
     Returns:
-        Class probabilities, shape (n_rows, n_classes).
+        Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
 
     Raises:
         RuntimeError: If the model cannot be opened or fails.
@@ -145,7 +145,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     request = PredictRequest(
         factory=subject.factory,
         arguments=subject.arguments,
-        rows=str(bench.rows),
+        rows=bench.locate_rows(subject),
         answers=str(bench.folder / "answers.npy"),
         limit_s=bench.settings.answer_max_s,
     )
@@ -154,7 +154,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     if isinstance(answer, Failure):
         raise RuntimeError(f"{subject.label} failed: {answer.error}")
     try:
-        probabilities: npt.NDArray[np.float32] = np.load(request.answers)
+        answers: npt.NDArray[np.float32] = np.load(request.answers)
     except (OSError, ValueError) as err:
         raise RuntimeError(f"{subject.label}: its answers cannot be read: {err}") from err
-    return probabilities
+    return answers

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rightfit.naming import serving_label
 from rightfit.ranking.applications.applications import LimitKind
+from rightfit.request_path.paths import MODEL, RequestPath
 
 
 class _Part(BaseModel):
@@ -24,7 +25,8 @@ class RankedCandidate(_Part):
 
     ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
     ``p_best`` is the probability of being the best feasible candidate, ``rank_low`` to
-    ``rank_high`` the ranks within the measuring errors.
+    ``rank_high`` the ranks within the measuring errors. ``encoding_ms`` is the part of the median
+    latency that encoding takes, ``None`` where it was not compared.
     """
 
     candidate: str
@@ -32,6 +34,8 @@ class RankedCandidate(_Part):
     runtime: str
     n_threads: int
     device: str
+    request_path: RequestPath = MODEL  # what older documents mean
+    encoding_ms: float | None = None
     hardware_tier: str | None
     utility: float | None
     utility_low: float | None
@@ -105,13 +109,36 @@ class Flip(_Part):
     sentence: str
 
 
+class MetricChange(_Part):
+    """A metric now and after a change; ``None`` where it was not measured."""
+
+    metric: str
+    now: float | None
+    then: float | None
+
+
+class Replacement(_Part):
+    """What changing from an imported model to the winner would gain and cost.
+
+    ``utility_gain`` is ``None`` where a utility is unknown or none qualifies. ``changes`` lists the
+    metrics that the application asks for, none where the imported model is the winner.
+    """
+
+    incumbent: RankedCandidate
+    violations: list[BrokenLimit]
+    utility_gain: float | None
+    is_tied: bool
+    changes: list[MetricChange]
+    sentence: str
+
+
 class Decision(_Part):
     """What is recommended to one application on one dataset.
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
     every measurement the application needs. ``tied_with`` names the candidates that the
     measurements cannot distinguish from the winner. ``flips`` start with the smallest change;
-    ``flip`` is that one in a sentence.
+    ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
     """
 
     outcome: Literal["winner", "none_qualifies"]
@@ -123,6 +150,7 @@ class Decision(_Part):
     relax: NearestProfile | None
     flips: list[Flip]
     flip: str
+    replacements: list[Replacement] = []
 
     @property
     def subject(self) -> RankedCandidate | None:
