@@ -119,11 +119,11 @@ class Family(Protocol):
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
 
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError if the family cannot learn it."""
-
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
+
+    # A family may also have ``check_task(task)``, which raises ValueError if it cannot learn the
+    # task; without it a family learns both.
 
     # A family may also have ``check_values(configuration)``, which raises ValueError if a setting
     # has a value that it cannot take. It is asked before the first training.

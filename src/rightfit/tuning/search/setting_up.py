@@ -70,11 +70,13 @@ def make_cell(
         ValueError: If the family cannot learn the dataset's task.
     """
     try:
-        get_family(model.family).check_task(data_card.task)
+        family = get_family(model.family)
+        if hasattr(family, "check_task"):  # without it, both
+            family.check_task(data_card.task)
     except ValueError as err:
         raise ValueError(
-            f"{name}: {err}. Correct grid.models in parameters_grid.yml, or the model's block in "
-            "parameters_models.yml."
+            f"{name}: {err}. List the datasets that the model is for in its block, under datasets, "
+            "in parameters_models.yml, or take it out of grid.models."
         ) from err
     return Cell(
         name=name,
