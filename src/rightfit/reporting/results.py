@@ -27,7 +27,7 @@ QUALITY_TITLES = {
     "neg_root_mean_squared_error": "negative RMSE",
     "r2": "R²",
 }
-PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
+PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path"]
 
 
 @dataclass(frozen=True)
