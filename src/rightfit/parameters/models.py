@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rightfit.families.family import Family
+from rightfit.families.family import Family, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.evaluation import EvaluationParams
@@ -73,13 +73,11 @@ def _find_task_faults(name: str, block: ModelBlock, parameters: Mapping[str, Any
         family = get_family(block.family)
     except ValueError:
         return  # told before
-    # families of a project need not have one: without it they learn both
-    check_task = getattr(family, "check_task", None)
     for dataset, raw in list_named(parameters, "datasets").items():
         task = _read_task(raw)
-        if task is None or check_task is None or dataset not in (block.datasets or [dataset]):
+        if task is None or dataset not in (block.datasets or [dataset]):
             continue
-        for fault in _catch(check_task, task):
+        for fault in _catch(check_task, family, task):
             yield (
                 f"models.{name}: {fault}, which is that of the dataset {dataset}. List the "
                 f"datasets that it is for in models.{name}.datasets in parameters_models.yml, or "
