@@ -219,7 +219,10 @@ def _profile(
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.measuring.jobs import with_paths
     from rightfit.profiling.profiles.cell_profiles import profile_cell
+    from rightfit.profiling.profiles.profile import tabulate_profiles
 
+    if not candidates:  # its search has failed
+        return tabulate_profiles([])
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     features = next(bundle.schema.features for bundle in candidates.values())

@@ -24,10 +24,10 @@ def create_pipeline(grid: Grid) -> Pipeline:
         *(_profile_node(dataset, model) for dataset, model in grid.searched_cells()),
         *(_imported_node(dataset, model) for dataset, model in grid.imported_cells()),
         *(
-            make(dataset, model)
+            _build_node(dataset, model, grid.list_searched(dataset))
             for dataset, model in grid.cascade_cells()
-            for make in (partial(_build_node, tuple(grid.families)), _cascade_node)
         ),
+        *(_cascade_node(dataset, model) for dataset, model in grid.cascade_cells()),
     ]
     collecting = [_collect_node(dataset, grid.list_models(dataset)) for dataset in grid.datasets]
     joining = Node(
@@ -93,7 +93,7 @@ def _imported_node(dataset: str, model: str) -> Node:
     )
 
 
-def _build_node(searched: tuple[str, ...], dataset: str, model: str) -> Node:
+def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
     func = update_wrapper(partial(build_cascades, cell_name=cell), build_cascades)
     of_members = ("candidates", "profiles")
