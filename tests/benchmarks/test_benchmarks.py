@@ -81,6 +81,15 @@ def test_early_stopping_benchmark_replays_a_few_recordings(
         assert f" {peer} " in printed
 
 
+def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
+    printed = run_benchmark(
+        project_path, "request_path.py", "--datasets", "shuttle", "--turns", "1", "--turn-ms", "10"
+    )
+
+    figures = json.loads(printed.splitlines()[-1])
+    assert {"graph_us", "polars_us", "numpy_us", "polars_ratio"} <= set(figures["shuttle"])
+
+
 @pytest.mark.slow
 def test_server_benchmark_runs(project_path: Path) -> None:
     printed = run_benchmark(

@@ -61,8 +61,9 @@ def tune_model(
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
     from rightfit.tuning.search.candidates import bundle_candidates
+    from rightfit.tuning.search.failed_search import describe_failed_search
     from rightfit.tuning.search.progress import show_progress
-    from rightfit.tuning.search.search import run_search
+    from rightfit.tuning.search.search import SearchFailedError, run_search
     from rightfit.tuning.search.setting_up import (
         let_applications_steer,
         make_cell,
@@ -79,8 +80,12 @@ def tune_model(
     if training.early_stopping == "pausing":
         demand = make_demand(training, applications, evaluation)
         settings = let_applications_steer(settings, demand, cell, siblings, studies)
-    with show_progress(cell_name) as on_trial:
-        study = run_search(cell, settings, store, on_trial=on_trial)
+    try:
+        with show_progress(cell_name) as on_trial:
+            study = run_search(cell, settings, store, on_trial=on_trial)
+    except (SearchFailedError, ImportError) as err:
+        logger.error("%s has failed, the other cells go on: %s", cell_name, err)
+        return describe_failed_search(cell, settings, store, str(err))
     favourites, account = [], pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
         found, demand = study.get_trials(deepcopy=False), settings.demand
@@ -132,16 +137,18 @@ def import_model(
     Raises:
         UnsuitableModelError: If the file does not fit the dataset.
     """
-    from rightfit.families.imported.importing import import_file
+    from rightfit.families.imported.importing import import_file, read_columns
     from rightfit.preparation.given_predictions import read_predictions
     from rightfit.preparation.model_columns import describe_columns, take_columns
 
     dataset, _, name = cell_name.partition(".")
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
     try:
-        schema = describe_columns(spec, encoder, rows, kind=model.input, columns=model.columns)
+        given = model.give(name)
+        columns = model.columns or (read_columns(given) if model.input == "raw" else None)
+        schema = describe_columns(spec, encoder, rows, kind=model.input, columns=columns)
         bundle = import_file(
-            model.give(name),
+            given,
             _make_folder() / name,
             schema=schema,
             rows=take_columns(schema, encoder, tried, kind=model.input),

@@ -86,6 +86,8 @@ def measure_jobs(
     Returns:
         The states, in the order of the jobs.
     """
+    if not jobs:
+        return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     all_jobs = [
@@ -95,6 +97,9 @@ def measure_jobs(
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
         logger.info("%s: %d of %d profiles were kept from before.", cell, n_kept, len(jobs))
+    for one in all_jobs:
+        if not one.is_over or _wants_load(one.state, bench):
+            _prepare(one)
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
         _measure_in_turns(all_jobs, bench, store, choose, choice)
@@ -115,11 +120,23 @@ def measure_jobs(
 
 
 def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Underway:
-    """Continue a job from its stored state; judge anew one screened out by another choice."""
+    """Continue a job from its stored state.
+
+    One that failed is tried again, since its cause may be mended; one that another choice screened
+    out is judged anew.
+    """
     state = load_record(store, key, MeasurementState) or MeasurementState()
+    state = replace(state, error=None)
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
     return Underway(job, key, Measurement(job.subject, bench, state))
+
+
+def _prepare(one: Underway) -> None:
+    try:
+        one.job.prepare()
+    except ValueError as err:  # a model that cannot be joined with its encoder
+        one.measurement.state = replace(one.state, error=str(err))
 
 
 def _measure_in_turns(

@@ -32,7 +32,7 @@ from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.claims import PAUSED, draw_of, is_paused
 from rightfit.tuning.search.learning_curve import Look, follow_training
 from rightfit.tuning.search.trial import (
-    TRIAL_FAULTS,
+    SEARCH_FAULTS,
     describe_fault,
     keep_model,
     resource_at,
@@ -210,9 +210,12 @@ class PausingSteering:
                     measuring_s = self._measure(trial, step, notes)
                 else:
                     look = self._train(trial, notes)
-            except TRIAL_FAULTS as err:
+            except SEARCH_FAULTS:
+                raise
+            except Exception as err:  # a family may raise anything
                 self._trainings.take(trial.number)
                 logger.warning("%s: trial %d failed: %s", self.cell.name, trial.number, err)
+                logger.debug("The failed trial's traceback:", exc_info=True)
                 notes[STOP_REASON] = describe_fault(err)
             had = trial.user_attrs
             own_s = (time.process_time_ns() - started_ns) / 1e9
