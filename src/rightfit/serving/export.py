@@ -117,7 +117,7 @@ def _check_belongs(answer: Answer, model: Model) -> None:
             "exported are models that a search has trained, with their encoder."
         )
     faults = []
-    if model.data_card.data_version != bundle.data_version:
+    if bundle.data_version not in ("", model.data_card.data_version):  # "": made elsewhere
         faults.append(
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"
