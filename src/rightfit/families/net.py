@@ -122,7 +122,7 @@ class NetFamily:
         size = configuration["batch_size"]
         n_batches = -(-len(data.labels) // size) * configuration["n_epochs"]
         shuffler = torch.Generator().manual_seed(seed)
-        batches = _shuffled_batches(
+        batches = shuffle_batches(
             shuffler, len(data.labels), size, n_epochs=configuration["n_epochs"]
         )
         n_threads_before = torch.get_num_threads()
@@ -232,7 +232,15 @@ def _make_step(
     return step
 
 
-def _shuffled_batches(shuffler: Any, n_rows: int, size: int, *, n_epochs: int) -> Iterator[Any]:
+def shuffle_batches(shuffler: Any, n_rows: int, size: int, *, n_epochs: int) -> Iterator[Any]:
+    """Yield the positions of each mini-batch, all rows once an epoch.
+
+    Args:
+        shuffler: A generator of torch.
+        n_rows: Rows to learn from.
+        size: Rows of a batch; the last of an epoch may have fewer.
+        n_epochs: Passes over the rows.
+    """
     import torch
 
     for _ in range(n_epochs):
