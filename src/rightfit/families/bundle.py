@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rightfit.families.bundle_files import (
     MANIFEST,
     find_damaged,
@@ -32,6 +30,7 @@ from rightfit.families.bundle_files import (
 from rightfit.families.family import Configuration, Family, Rows
 from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_file import check_skops_file
@@ -41,10 +40,7 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-MIN_LABEL_AGREEMENT = 0.999
-MAX_MEAN_DIFFERENCE = 1e-4
 MAX_REASON = 300  # characters of a refused export's reason
-TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
 
@@ -218,20 +214,17 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     exported = family.export_onnx(model, bundle.schema)
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     parity = compare_answers(
-        family.predict_proba(model, rows), session.run(["probabilities"], {"rows": rows})[0]
+        family.predict(model, rows), session.run([bundle.schema.output_name], {"rows": rows})[0]
     )
-    if not (  # also refuses answers that are not numbers
-        parity["label_agreement"] >= MIN_LABEL_AGREEMENT
-        and parity["mean_difference"] <= MAX_MEAN_DIFFERENCE
-    ):
+    if not is_same(parity):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
-            f"native model does: {parity}; allowed are label_agreement >= {MIN_LABEL_AGREEMENT} "
+            f"native model does: {parity}; allowed are agreement >= {MIN_AGREEMENT} "
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
     write_replacing(bundle.path / ONNX_FILE, exported)
     manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
-    manifest["onnx"] = parity
+    manifest["onnx"], manifest["onnx_refused"] = parity, None
     manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
     if family.has_int8:
         (bundle.path / INT8_FILE).unlink(missing_ok=True)
@@ -240,19 +233,18 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     return _write_manifest(bundle.path, manifest, bundle.family)
 
 
-def offer_onnx(bundle: Bundle, rows: Rows) -> Bundle:
+def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
     """Export a bundle's model to ONNX, or note in the bundle why it stays native.
-
-    A model whose export was refused before is not exported again.
 
     Args:
         bundle: Bundle to extend in place.
         rows: Held-out rows for the comparison, shape (n_rows, n_features).
+        again: Whether to try once more what was refused before, since its cause may be mended.
 
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.
     """
-    if bundle.onnx or bundle.onnx_refused:
+    if bundle.onnx or (bundle.onnx_refused and not again):
         return bundle
     try:
         return add_onnx(bundle, rows)
@@ -264,35 +256,11 @@ def offer_onnx(bundle: Bundle, rows: Rows) -> Bundle:
             bundle.model,
             reason,
         )
+        if reason == bundle.onnx_refused:
+            return bundle
         manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
         manifest["onnx_refused"] = reason
         return _write_manifest(bundle.path, manifest, bundle.family)
-
-
-def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
-    """Compare two models' class probabilities on the same rows.
-
-    Args:
-        native: Probabilities of the native model, shape (n_rows, n_classes).
-        exported: Those of the exported one, same shape.
-
-    Returns:
-        ``n_rows``, ``label_agreement`` (share of rows whose predicted class is the same, or one
-        the native model holds equally likely), ``largest_difference`` and ``mean_difference``
-        (absolute, of a probability).
-
-    >>> a = np.array([[0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
-    >>> compare_answers(a, a)["label_agreement"]
-    1.0
-    """
-    difference = np.abs(native.astype(np.float64) - exported)
-    chosen = np.take_along_axis(native, exported.argmax(axis=1, keepdims=True), axis=1)[:, 0]
-    return {
-        "n_rows": len(native),
-        "label_agreement": float(np.mean(native.max(axis=1) - chosen <= TIE)),
-        "largest_difference": float(difference.max()),
-        "mean_difference": float(difference.mean()),
-    }
 
 
 def read_bundle(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
+from rightfit.families.sources import read_family_sources
 
 Predict = Callable[[Rows], Rows]
 
@@ -19,6 +24,38 @@ _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider
 def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
     """Return the modules a process must import to serve a bundle's model in a runtime."""
     return bundle.load_family().native_imports if runtime == "native" else ("onnxruntime",)
+
+
+def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:
+    """Return what serves a bundle's model in a runtime, as JSON types: when it changes, so may all.
+
+    Returns:
+        Versions of the libraries that are imported, and for the native runtime a hash of the
+        family's sources.
+    """
+    imports = runtime_imports(bundle, runtime)
+    libraries = {name: version for module in imports for name, version in _versions(module)}
+    sources = hash_sources(bundle.family) if runtime == "native" and bundle.family else None
+    return {"libraries": libraries, "sources": sources}
+
+
+@functools.cache
+def hash_sources(reference: str) -> str:
+    """Return the SHA-256 (hex) of a family's sources."""
+    content = json.dumps(read_family_sources(reference), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@functools.cache
+def _versions(module: str) -> tuple[tuple[str, str], ...]:
+    """Return names and versions of the distributions that a module comes from."""
+    names = _distributions().get(module.partition(".")[0], ())
+    return tuple((name, importlib.metadata.version(name)) for name in sorted(set(names)))
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
@@ -49,8 +86,9 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        A function from rows, shape (n_rows, n_features), to class probabilities, shape
-        (n_rows, n_classes). It returns when the answer is there, on a GPU too.
+        A function from rows, shape (n_rows, n_features), to answers: class probabilities, shape
+        (n_rows, n_classes), or, in regression, values, shape (n_rows, 1). It returns when the
+        answer is there, on a GPU too.
 
     Raises:
         ValueError: If the runtime is unknown, the bundle has no export, or the family can't use
@@ -65,7 +103,7 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
         raise ValueError(f"{bundle.model} runs on {family.devices}, but got {device=}.")
     model = bundle.load_native()
     family.set_serving(model, n_threads=n_threads, device=device)
-    return lambda rows: family.predict_proba(model, rows)
+    return lambda rows: family.predict(model, rows)
 
 
 def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Predict:
@@ -80,10 +118,10 @@ def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Pre
     if provider not in session.get_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
     run = session.run
-    outputs = ["probabilities"]
+    outputs = [bundle.schema.output_name]
 
     def predict(rows: Rows) -> Rows:
-        probabilities: Rows = run(outputs, {"rows": rows})[0]
-        return probabilities
+        answers: Rows = run(outputs, {"rows": rows})[0]
+        return answers
 
     return predict

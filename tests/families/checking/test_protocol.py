@@ -56,7 +56,7 @@ def guess(self: Any, model: Any, rows: Any) -> Any:
 
 def predict_noise(self: Any, model: Any, rows: Any) -> Any:
     wrong = np.random.default_rng().normal(0, 1e-6, (len(rows), 3)).astype(np.float32)
-    return LinearFamily.predict_proba(self, model, rows) + wrong
+    return LinearFamily.predict(self, model, rows) + wrong
 
 
 def load_another(self: Any, path: Any, configuration: Any, schema: Any) -> Any:
@@ -79,9 +79,9 @@ def test_sound_family_passes_every_promise(try_linear: Callable[..., list[Findin
     [
         ({"export_onnx": None}, "is complete", r"lacks \['export_onnx\(\)'\]"),
         ({"train": skip_last}, "pauses at checkpoints", "1 checkpoints of 2"),
-        ({"predict_proba": predict_scores}, "pauses at checkpoints", r"lie in \[0, 1\]"),
-        ({"predict_proba": predict_double}, "answers probabilities", "are float64"),
-        ({"predict_proba": guess}, "learns", "accuracy 0.33"),
+        ({"predict": predict_scores}, "pauses at checkpoints", r"lie in \[0, 1\]"),
+        ({"predict": predict_double}, "answers probabilities", "are float64"),
+        ({"predict": guess}, "learns", "accuracy 0.33"),
         (
             {"describe_structure": lambda self, model: {"n_parameters": 0.0}},
             "counts its structure",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rightfit.families.answers import check_probabilities
+from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
 from rightfit.families.checking.small_table import make_small_table
 from rightfit.families.family import Configuration, Family, Rows, TrainingData
@@ -19,8 +19,8 @@ from rightfit.families.runtimes import open_model
 
 _ATTRIBUTES = ("devices", "weights_file", "native_imports", "length_setting", "has_int8", "growth")
 _METHODS = (
-    "load_libraries", "check_configuration", "build_untrained", "describe_structure", "train",
-    "predict_proba", "set_serving", "save_weights", "load_weights", "export_onnx",
+    "load_libraries", "check_task", "check_configuration", "build_untrained", "describe_structure",
+    "train", "predict", "set_serving", "save_weights", "load_weights", "export_onnx",
 )  # fmt: skip
 _N_CHECKPOINTS = 2  # as few as the shortest training may have
 _LEAST_GAIN = 0.1  # of accuracy over guessing; the groups allow some 0.9 where guessing has 0.33
@@ -162,9 +162,8 @@ def _pauses(tried: Tried) -> tuple[Outcome, str]:
 
 
 def _ask(tried: Tried, model: Any) -> Rows:
-    answers = tried.family.predict_proba(model, tried.unseen.rows)
-    n_rows, n_classes = len(tried.unseen.labels), tried.unseen.schema.n_classes
-    check_probabilities(answers, n_rows=n_rows, n_classes=n_classes)
+    answers = tried.family.predict(model, tried.unseen.rows)
+    check_answers(answers, n_rows=len(tried.unseen.labels), schema=tried.unseen.schema)
     return answers
 
 
@@ -172,7 +171,7 @@ def _answers(tried: Tried) -> tuple[Outcome, str]:
     tried.answers = _ask(tried, tried.model)
     if tried.answers.dtype != np.float32:
         raise BrokenPromiseError(f"its answers must be float32, but are {tried.answers.dtype}")
-    one = tried.family.predict_proba(tried.model, tried.unseen.rows[:1])
+    one = tried.family.predict(tried.model, tried.unseen.rows[:1])
     if not np.allclose(one, tried.answers[:1], atol=1e-4):
         raise BrokenPromiseError("a row alone is answered otherwise than among others")
     return "ok", f"shape {tried.answers.shape}, float32"
@@ -209,7 +208,7 @@ def _builds_untrained(tried: Tried) -> tuple[Outcome, str]:
 
 def _repeats(tried: Tried) -> tuple[Outcome, str]:
     *_, last = tried.train()
-    again = tried.family.predict_proba(last.model, tried.unseen.rows)
+    again = tried.family.predict(last.model, tried.unseen.rows)
     difference = float(np.abs(again - _answered(tried)).max())
     if difference > 0:
         return "note", f"not deterministic: probabilities differ by up to {difference:.2g}"
@@ -240,7 +239,7 @@ def _exports(tried: Tried) -> tuple[Outcome, str]:
     exported = offer_onnx(tried.bundle, tried.unseen.rows)
     if exported.onnx is None:
         return "note", f"served natively only: {exported.onnx_refused}"
-    agreement = exported.onnx["label_agreement"]
+    agreement = exported.onnx["agreement"]
     difference = exported.onnx["largest_difference"]
     return "ok", f"{agreement:.1%} of the labels agree, largest difference {difference:.2g}"
 

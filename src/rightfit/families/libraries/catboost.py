@@ -75,7 +75,7 @@ class CatboostFamily(BoosterFamily):
             done = n
             yield Checkpoint(model, n_steps=n)
 
-    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+    def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         return as_probabilities(model.trees.predict_proba(rows, thread_count=model.n_threads))
 

@@ -65,7 +65,7 @@ class XgboostFamily(BoosterFamily):
             done = n
             yield Checkpoint(model, n_steps=n)
 
-    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+    def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         return as_probabilities(model.trees.inplace_predict(rows))
 

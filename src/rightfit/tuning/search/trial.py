@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import Configuration
@@ -28,7 +29,8 @@ from rightfit.tuning.studies.trial_attributes import (
 
 logger = logging.getLogger(__name__)
 
-TRIAL_FAULTS = (ArithmeticError, MemoryError, RuntimeError, ValueError)
+# What ends a search and no single trial: it may be mended, and then the trials are as good as new.
+SEARCH_FAULTS = (ImportError, OSError, optuna.exceptions.OptunaError, SQLAlchemyError)
 _MIB = 2**20
 
 
@@ -40,9 +42,9 @@ def run_trial(trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: 
         try:
             quality_raw = _train_trial(trial, cell, settings, store)
             state = TrialState.COMPLETE if quality_raw is not None else TrialState.PRUNED
-        except optuna.exceptions.UpdateFinishedTrialError:
+        except SEARCH_FAULTS:
             raise
-        except TRIAL_FAULTS as err:
+        except Exception as err:  # a family may raise anything
             state = TrialState.FAIL
             trial.set_user_attr(STOP_REASON, describe_fault(err))
             logger.warning("%s: trial %d failed: %s", cell.name, trial.number, err)
@@ -89,7 +91,7 @@ def keep_model(
     trial.set_user_attr("model_size_mib", size_bytes / _MIB)
     with machine_lock(lock_path()):  # trainings may run side by side, timings may not
         started_ns = time.perf_counter_ns()
-        family.predict_proba(model, cell.validation.rows)
+        family.predict(model, cell.validation.rows)
         elapsed_ns = time.perf_counter_ns() - started_ns
     trial.set_user_attr("validation_pass_ms", elapsed_ns / 1e6)
     return replace(written, path=store.bundle_folder(name, trial.number))

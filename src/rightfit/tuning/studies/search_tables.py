@@ -9,7 +9,7 @@ import optuna
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.budget import finished_trials
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
@@ -48,6 +48,12 @@ CURVE_SCHEMA: dict[str, Any] = {
     **dict.fromkeys(FIT_COLUMNS, pl.Float64),
     "fit_cpu_s": pl.Float64,
 }
+
+
+def tabulate_failure(reason: str) -> pl.DataFrame:
+    """Return the trials of a search that could not begin: one, which failed for that reason."""
+    row = {"number": 0, "state": STATES[TrialState.FAIL], "stop_reason": f"failed: {reason}"}
+    return pl.DataFrame([row], schema=TRIAL_SCHEMA)
 
 
 def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> pl.DataFrame:
