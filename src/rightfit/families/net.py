@@ -122,7 +122,7 @@ class NetFamily:
         """
         import torch
 
-        network = _build(configuration, data.schema, seed=seed, target=_read_target(data))
+        network = _build(configuration, data.schema, seed=seed, target=read_target(data))
         network = network.to(device)
         step = _make_step(network, configuration, data, device=device)
         size = configuration["batch_size"]
@@ -234,7 +234,7 @@ def _build(
     return build_network(configuration, schema, mean=mean, scale=scale).eval()
 
 
-def _read_target(data: TrainingData) -> tuple[float, float]:
+def read_target(data: TrainingData) -> tuple[float, float]:
     """Return mean and standard deviation of the values to learn; neutral ones for classes."""
     if data.schema.task == "classification":
         return 0.0, 1.0
@@ -256,7 +256,7 @@ def _make_step(
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
     rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
-    scale = _read_target(data)[1]
+    scale = read_target(data)[1]
     n_batches = -(-len(labels) // configuration["batch_size"])
     rate = configuration["learning_rate"]
     optimizer = torch.optim.AdamW(

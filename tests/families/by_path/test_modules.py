@@ -46,7 +46,7 @@ def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
         for runtime in ("native", "onnx")
     )
 
-    answers = get_family(name).predict_proba(last.model, blobs.rows)
+    answers = get_family(name).predict(last.model, blobs.rows)
     assert last.n_steps == 160  # 40 epochs of 4 batches
     assert np.mean(answers.argmax(axis=1) == blobs.labels) == 1.0
     np.testing.assert_array_equal(native(blobs.rows), answers)
@@ -58,7 +58,7 @@ def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
 def test_same_seed_trains_the_same_module(blobs: TrainingData) -> None:
     family = get_family("torch:networks_of_tests.TwoLayers")
     first, second, other = (
-        family.predict_proba(train("TwoLayers", TWO_LAYERS, blobs, seed).model, blobs.rows)
+        family.predict(train("TwoLayers", TWO_LAYERS, blobs, seed).model, blobs.rows)
         for seed in (1, 1, 2)
     )
 

@@ -3,7 +3,9 @@
 ``family: torch`` with ``module: my_study.nets.Net`` in ``parameters_models.yml``. The module is
 made with ``n_features`` and ``n_outputs``, with ``image_shape`` if it takes it, and with the
 block's settings other than those of the training. It maps rows, shape (n_rows, n_features), to
-scores, shape (n_rows, n_outputs). A method ``loss(outputs, labels)`` replaces the cross-entropy.
+scores, shape (n_rows, n_outputs), or in regression to values, of which those of a target with mean
+0 and standard deviation 1 are learnt best: they are rescaled. A method ``loss(outputs, labels)``
+replaces the cross-entropy or squared error.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rightfit.families.by_path.imports import import_by_path
 from rightfit.families.family import (
     Checkpoint,
@@ -22,7 +26,7 @@ from rightfit.families.family import (
     TrainingData,
     split_training,
 )
-from rightfit.families.net import NetFamily, shuffle_batches
+from rightfit.families.net import NetFamily, read_target, shuffle_batches
 from rightfit.families.schema import InputSchema
 
 _TRAINING = ("n_epochs", "batch_size", "learning_rate", "weight_decay")
@@ -125,7 +129,8 @@ class ModuleFamily(NetFamily):
         """Train by AdamW at a constant rate; a step is a mini-batch."""
         import torch
 
-        network = self.build_untrained(configuration, data.schema, seed=seed).to(device)
+        torch.manual_seed(seed)
+        network = self._build(configuration, data.schema, target=read_target(data)).to(device)
         step = _make_step(network, configuration, data, device=device)
         size, n_epochs = configuration["batch_size"], configuration["n_epochs"]
         batches = shuffle_batches(
@@ -172,19 +177,28 @@ class ModuleFamily(NetFamily):
             )
         return parameters
 
-    def _build(self, configuration: Configuration, schema: InputSchema) -> Any:
-        """Make the module; it is the first of a sequence, so that its answers can be adapted."""
+    def _build(
+        self,
+        configuration: Configuration,
+        schema: InputSchema,
+        *,
+        target: tuple[float, float] = (0.0, 1.0),
+    ) -> Any:
+        """Make the module; it is the first of a sequence, followed by the scale of a regression."""
         from torch import nn
 
+        from rightfit.families.networks import Rescale
+
         parameters = self._read_arguments()
-        given = {"n_features": schema.n_features, "n_outputs": schema.n_classes}
+        given: dict[str, object] = {"n_features": schema.n_features, "n_outputs": schema.n_outputs}
         if "image_shape" in parameters:
             given["image_shape"] = schema.image_shape
         own = {name: value for name, value in configuration.items() if name not in _TRAINING}
         module = import_by_path(self._path, key="module")(**given, **own)
         if not isinstance(module, nn.Module):
             raise ValueError(f"{self._path} made a {type(module).__name__}, which is no nn.Module.")
-        network = nn.Sequential(module)
+        head = [Rescale(*target)] if schema.task == "regression" else []
+        network: Any = nn.Sequential(module, *head)
         network.n_features = schema.n_features
         return network
 
@@ -200,13 +214,22 @@ def _make_step(
     """Return what takes one step of AdamW on the rows that an index names."""
     import torch
 
-    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, data.labels))
+    is_regression = data.schema.task == "regression"
+    learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
+    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=configuration["learning_rate"],
         weight_decay=configuration["weight_decay"],
     )
-    measure_loss = getattr(network[0], "loss", torch.nn.functional.cross_entropy)
+    scale = read_target(data)[1]
+
+    def usual_loss(outputs: Any, labels: Any) -> Any:
+        if is_regression:
+            return (((outputs - labels) / scale) ** 2).mean()
+        return torch.nn.functional.cross_entropy(outputs, labels)
+
+    measure_loss = getattr(network[0], "loss", usual_loss)
 
     def step(index: Any) -> None:
         loss = measure_loss(network(rows[index]), labels[index])
