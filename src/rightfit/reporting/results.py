@@ -19,7 +19,7 @@ QUALITY_TITLES = {
     "balanced_accuracy": "balanced accuracy",
     "roc_auc": "ROC AUC",
 }
-PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
+PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path"]
 
 
 @dataclass(frozen=True)

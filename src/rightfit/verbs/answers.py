@@ -8,6 +8,7 @@ import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
+from rightfit.request_path.raw_inputs import pass_numbers
 from rightfit.serving.answer import (
     Answer,
     Origin,
@@ -76,9 +77,11 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
     for name in ("encoder", "data_card"):
         entry = f"{answer.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    return Model(
-        bundles[winner.candidate], inputs["encoder"].model_dump(mode="json"), inputs["data_card"]
-    )
+    bundle = bundles[winner.candidate]
+    encoder = inputs["encoder"].model_dump(mode="json")
+    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
+        encoder = pass_numbers(bundle.schema.features)
+    return Model(bundle, encoder, inputs["data_card"])
 
 
 def _read_environment(results: StoredResults, measured_in: str) -> Environment | None:

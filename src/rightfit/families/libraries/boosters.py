@@ -29,7 +29,7 @@ class Booster:
     """
 
     trees: Any
-    task: Task
+    task: Task = "classification"
     n_threads: int = 1
 
 

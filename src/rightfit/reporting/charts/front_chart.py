@@ -38,7 +38,7 @@ COST_METRICS = (
     "fit_time_s",
     "energy_j_per_1k_rows",
 )
-KEYS = ("model", "candidate", "runtime", "n_threads", "device")
+KEYS = ("model", "candidate", "runtime", "n_threads", "device", "request_path")
 HEIGHT_PX = 460
 MANY_DECADES = 2  # from here on a tick per decade is enough
 
