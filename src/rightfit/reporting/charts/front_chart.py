@@ -227,7 +227,7 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
             for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
         ],
         hovertemplate=(
-            f"<b>%{{text}}</b><br>{quality_title} %{{y:.3f}}<br>"
+            f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}<br>"
             f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
         ),
     )
