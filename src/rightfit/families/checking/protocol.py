@@ -14,7 +14,7 @@ import numpy as np
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
 from rightfit.families.checking.small_table import make_small_table
-from rightfit.families.family import Configuration, Family, Rows, TrainingData
+from rightfit.families.family import Configuration, Family, Rows, TrainingData, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import Task
@@ -87,14 +87,20 @@ class Tried:
 
 
 def list_tasks(family: Family) -> list[Task]:
-    """Return the tasks that a family learns; one that does not say is tried on classes."""
+    """Return the tasks that a family learns.
+
+    Raises:
+        ValueError: If it learns none, naming why not classification.
+    """
     learnt: list[Task] = []
     tasks: tuple[Task, ...] = ("classification", "regression")
     for task in tasks:
-        with contextlib.suppress(AttributeError, ValueError):
-            family.check_task(task)
+        with contextlib.suppress(ValueError):
+            check_task(family, task)
             learnt.append(task)
-    return learnt or ["classification"]
+    if not learnt:
+        check_task(family, "classification")
+    return learnt
 
 
 def check_family(

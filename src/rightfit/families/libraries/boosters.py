@@ -77,9 +77,6 @@ class BoosterFamily:
         """Return the arguments of the library's classifier; a library's family overrides this."""
         raise NotImplementedError
 
-    def check_task(self, task: Task) -> None:
-        """Accept both tasks."""
-
     def check_configuration(self, configuration: Configuration) -> None:
         """Check that the library is there and knows the settings.
 
