@@ -1,0 +1,195 @@
+"""Leaves unchanged steps out of a run, and ties a run to one version of each result."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import asdict
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractDataset, AbstractVersionedDataset, DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.study_store import StudyStoreDataset
+from rightfit.ownership import is_own
+from rightfit.printable import clean_text
+from rightfit.reuse.content import hash_content, hash_library, hash_source
+from rightfit.reuse.records import RecordStore, ResultRecord
+from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
+
+logger = logging.getLogger(__name__)
+
+RECORDS = "result_records"
+PARAMETER = "reuse_results"
+_STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
+_CHOSEN_BY_HAND = ("node_names", "from_nodes", "from_inputs", "load_versions")
+
+
+class ReuseHook:
+    """Keeps the results of steps whose inputs, parameters and code are those of an earlier run.
+
+    A run reads its own results where it makes any, and else those that were there when it began,
+    whatever other runs write meanwhile. Steps that are chosen by name always run, and so does
+    everything with ``--params reuse_results=false``.
+    """
+
+    def __init__(self) -> None:
+        self._records: RecordStore | None = None
+        self._keys: dict[str, str | None] = {}
+        self._catalog: DataCatalog | None = None
+
+    @hook_impl(trylast=True)  # the other hooks see the whole pipeline
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Leave out what is unchanged."""
+        self._records, self._keys, self._catalog = None, {}, catalog
+        store = catalog.get(RECORDS)
+        if not isinstance(store, JsonStoreDataset) or not any(map(is_own, pipeline.nodes)):
+            return
+        self._records = RecordStore(store.load())
+        looker = _Looker(catalog, self._records)
+        version = str(run_params["run_id"])
+        is_free = _may_reuse(run_params)
+        steps = compare_steps(
+            pipeline,
+            constants=_describe_constants(),
+            version=version,
+            identify=looker.identify,
+            find_stored=looker.find_stored,
+            may_keep=lambda node: is_free and is_own(node),
+        )
+        self._keys = steps.keys
+        looker.pin(pipeline, steps)
+        if steps.unchanged:
+            _report(pipeline, steps)
+            _leave_out(pipeline, steps.unchanged)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Note how a result was made, and let this run read it and no other version."""
+        key = self._keys.get(node.name)
+        if self._records is None or self._catalog is None or not is_own(node):
+            return
+        dataset = self._catalog.get(dataset_name)
+        if not isinstance(dataset, AbstractVersionedDataset):
+            return
+        version = dataset.resolve_save_version()
+        if version is None:
+            return
+        _pin_version(dataset, version)
+        if key is not None and not holds_failure(data):
+            self._records.write_result(ResultRecord(dataset_name, key, version))
+
+
+def holds_failure(data: object) -> bool:
+    """Tell whether a table holds what failed: the next run tries that again."""
+    import polars as pl
+
+    if not isinstance(data, pl.DataFrame) or "null_reasons" not in data.columns:
+        return False
+    return bool(data["null_reasons"].str.contains("it does not run", literal=True).any())
+
+
+class _Looker:
+    """Looks up what a catalog holds before a run."""
+
+    def __init__(self, catalog: DataCatalog, records: RecordStore) -> None:
+        self._catalog = catalog
+        self._records = records
+        self._stored: dict[str, ResultRecord | None] = {}
+
+    def identify(self, name: str) -> str | None:
+        """See :func:`compare_steps`."""
+        if name.startswith("params:") or name == "parameters":
+            return _hash_parameter(self._catalog.load(name))
+        dataset = self._catalog.get(name)
+        if isinstance(dataset, _STORES):
+            return "store"
+        record = self.find_stored(name)
+        return hash_source(dataset, self._records) if record is None else identify_result(record)
+
+    def find_stored(self, name: str) -> ResultRecord | None:
+        """Return the record of a result whose version is still there."""
+        if name not in self._stored:
+            record = self._records.read_result(name)
+            dataset = self._catalog.get(name)
+            is_there = record is not None and _has_version(dataset, record.version)
+            self._stored[name] = record if is_there else None
+        return self._stored[name]
+
+    def pin(self, pipeline: Pipeline, steps: Steps) -> None:
+        """Settle which versions this run reads of what it does not make itself."""
+        remade = {
+            name
+            for node in pipeline.nodes
+            if node.name not in steps.unchanged
+            for name in node.outputs
+        }
+        for name in pipeline.datasets() - remade:
+            dataset, record = self._catalog.get(name), self.find_stored(name)
+            if record is not None and isinstance(dataset, AbstractVersionedDataset):
+                _pin_version(dataset, record.version)
+
+
+def _may_reuse(run_params: dict[str, Any]) -> bool:
+    given = (run_params.get("runtime_params") or {}).get(PARAMETER, True)
+    return given in (True, None) and not any(run_params.get(name) for name in _CHOSEN_BY_HAND)
+
+
+def _describe_constants() -> object:
+    from rightfit.profiling.hardware.environment import describe_environment
+
+    return [hash_library(), asdict(describe_environment())]
+
+
+def _hash_parameter(value: object) -> str:
+    """Hash a parameter block, with the code of the family that it names."""
+    from rightfit.tuning.search.space import ModelBlock
+    from rightfit.tuning.studies.study_store import fingerprint
+
+    code = fingerprint(value.family, {}) if isinstance(value, ModelBlock) else None
+    return hash_content([value, code])
+
+
+def _has_version(dataset: AbstractDataset[Any, Any] | None, version: str) -> bool:
+    if not isinstance(dataset, AbstractVersionedDataset) or not dataset._version:
+        return False
+    return bool(dataset._exists_function(str(dataset._get_versioned_path(version))))
+
+
+def _pin_version(dataset: AbstractVersionedDataset[Any, Any], version: str) -> None:
+    if dataset._version is not None and dataset._version.load is None:
+        # Kedro takes the newest version there is, of whatever run
+        dataset._version = dataset._version._replace(load=version)
+
+
+def _leave_out(pipeline: Pipeline, names: frozenset[str]) -> None:
+    """Take nodes out of a pipeline in place: Kedro offers a hook no other way to skip any.
+
+    The pipeline was made for this run alone.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+        rest = Pipeline([node for node in pipeline.nodes if node.name not in names])
+    vars(pipeline).clear()
+    vars(pipeline).update(vars(rest))
+
+
+def _report(pipeline: Pipeline, steps: Steps) -> None:
+    n_all, n_kept = len(pipeline.nodes), len(steps.unchanged)
+    rest = sorted(node.name for node in pipeline.nodes if node.name not in steps.unchanged)
+    what = "nothing to do" if not rest else f"to do: {clean_text(', '.join(rest[:4]))}"
+    more = f" and {len(rest) - 4} more" if len(rest) > 4 else ""
+    logger.info(
+        "%d of %d steps are unchanged since an earlier run, their results are kept; %s%s "
+        "(--params %s=false runs all)",
+        n_kept,
+        n_all,
+        what,
+        more,
+        PARAMETER,
+    )
