@@ -39,6 +39,15 @@ class Study:
         ) as session:
             return session.load_context().catalog.load(name)
 
+    def files(self) -> dict[str, int]:
+        """Return all files but the raw ones, with the times they were written."""
+        return {
+            str(path): path.stat().st_mtime_ns
+            for folder in sorted(self.root.glob("0[2-8]*"))
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
     def searches(self) -> dict[str, bytes]:
         return {
             path.parent.name: path.read_bytes()
@@ -94,14 +103,35 @@ def test_rankings_hold_every_application_and_dataset(study: Study) -> None:
     assert best.group_by("application", "dataset").len()["len"].max() == 1
 
 
-def test_second_run_neither_searches_nor_measures_again(study: Study) -> None:
-    searches = study.searches()
-    profiles = study.load("resource_profiles")
+def test_unchanged_second_run_writes_nothing(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = study.files()
 
     study.run("perf")
 
+    assert study.files() == before
+    assert "Which model fits" in capsys.readouterr().out
+
+
+def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> None:
+    searches = study.searches()
+    profiles = study.load("resource_profiles")
+
+    study.run("perf", reuse_results=False)
+
     assert study.searches() == searches
     assert study.load("resource_profiles").equals(profiles)
+
+
+def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -> None:
+    before = study.files()
+
+    study.run("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
+
+    new = {name for name in study.files().keys() - before.keys() if "measurements" not in name}
+    assert any("/linear/profiles" in name for name in new)
+    assert not any("05_model_input" in name or "/net/profiles" in name for name in new)
 
 
 def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:

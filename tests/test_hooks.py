@@ -75,7 +75,9 @@ def test_recommendations_of_another_pipeline_are_not_shown(
 ) -> None:
     catalog = DataCatalog({"recommendations": MemoryDataset("buy low")})
 
-    ResultHook().after_pipeline_run(FOREIGN, catalog)
+    hook = ResultHook()
+    hook.before_pipeline_run(FOREIGN)
+    hook.after_pipeline_run(catalog)
 
     assert capsys.readouterr().out == ""
 

@@ -69,20 +69,27 @@ class ReuseHook:
             _leave_out(pipeline, steps.unchanged)
 
     @hook_impl
+    def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Let this run read what it saves now, and no other version."""
+        dataset = self._find_result(dataset_name, node)
+        version = None if dataset is None else dataset.resolve_save_version()
+        if dataset is not None and version is not None:
+            _pin_version(dataset, version)
+
+    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Note how a result was made, and let this run read it and no other version."""
-        key = self._keys.get(node.name)
+        """Note how a result was made."""
+        dataset, key = self._find_result(dataset_name, node), self._keys.get(node.name)
+        version = None if dataset is None else dataset.resolve_save_version()
+        if self._records is None or key is None or version is None or holds_failure(data):
+            return
+        self._records.write_result(ResultRecord(dataset_name, key, version))
+
+    def _find_result(self, name: str, node: Node) -> AbstractVersionedDataset[Any, Any] | None:
         if self._records is None or self._catalog is None or not is_own(node):
-            return
-        dataset = self._catalog.get(dataset_name)
-        if not isinstance(dataset, AbstractVersionedDataset):
-            return
-        version = dataset.resolve_save_version()
-        if version is None:
-            return
-        _pin_version(dataset, version)
-        if key is not None and not holds_failure(data):
-            self._records.write_result(ResultRecord(dataset_name, key, version))
+            return None
+        dataset = self._catalog.get(name)
+        return dataset if isinstance(dataset, AbstractVersionedDataset) else None
 
 
 def holds_failure(data: object) -> bool:
