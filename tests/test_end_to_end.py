@@ -8,7 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
+from kedro.pipeline import Pipeline
+
+from rightfit.reuse.hook import ReuseHook
 
 SEED_METRICS = (
     "cpu_cores",
@@ -47,6 +51,17 @@ class Study:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+
+    def list_steps(self, pipeline: str, **params: Any) -> set[str]:
+        """Return the nodes that a run would carry out."""
+        runtime_params = {"data_root": str(self.root), **params}
+        with KedroSession.create(
+            self.project, env="test", runtime_params=runtime_params
+        ) as session:
+            catalog = session.load_context().catalog
+            steps = Pipeline(pipelines[pipeline].nodes)
+            ReuseHook().before_pipeline_run({"run_id": "next"}, steps, catalog)
+            return {node.name for node in steps.nodes}
 
     def searches(self) -> dict[str, bytes]:
         return {
@@ -125,13 +140,19 @@ def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> 
 
 
 def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -> None:
-    before = study.files()
+    changed = study.list_steps("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
 
-    study.run("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
+    assert study.list_steps("perf") == set()
+    assert {step.split(".")[1] for step in changed if step.count(".") == 2} == {"linear"}
+    assert not any(step.endswith("encode_parts") for step in changed)
+    assert {"landsat.linear.tune_model", "rank_candidates", "write_report"} <= changed
 
-    new = {name for name in study.files().keys() - before.keys() if "measurements" not in name}
-    assert any("/linear/profiles" in name for name in new)
-    assert not any("05_model_input" in name or "/net/profiles" in name for name in new)
+
+def test_change_of_one_dataset_leaves_the_other_as_it_is(study: Study) -> None:
+    changed = study.list_steps("perf", datasets={"landsat": {"seed": 7}})
+
+    assert {step.split(".")[0] for step in changed if "." in step} == {"landsat"}
+    assert "landsat.assemble_rows" in changed
 
 
 def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.reuse.records import ResultRecord
-from rightfit.reuse.unchanged import Steps, compare_steps
+from rightfit.reuse.unchanged import Steps, compare_steps, mark_hints
 
 
 def join(*parts: str) -> str:
@@ -65,6 +65,28 @@ def test_second_run_changes_nothing() -> None:
 def test_a_parameter_changes_the_steps_that_read_it_and_all_after_them() -> None:
     assert compare(STORED, inputs={"params:train": "c"}).unchanged == {"clean", "summarise"}
     assert compare(STORED, inputs={"params:clean": "c"}).unchanged == frozenset()
+
+
+def test_a_hint_changes_nothing() -> None:
+    def guess(rows: str, hint: str) -> str:
+        return rows + hint
+
+    mark_hints(guess, ["params:hint"])
+    pipeline = Pipeline([Node(guess, ["raw", "params:hint"], "guessed", name="guess")])
+
+    first, second = (
+        compare_steps(
+            pipeline,
+            constants=None,
+            version="1",
+            identify={"raw": "v1", "params:hint": hint}.get,
+            find_stored=lambda name: None,
+            may_keep=lambda node: True,
+        )
+        for hint in ("a", "b")
+    )
+
+    assert first.keys["guess"] == second.keys["guess"] is not None
 
 
 def test_other_code_or_another_machine_changes_everything() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kedro.pipeline import Pipeline
@@ -10,6 +10,8 @@ from kedro.pipeline.node import Node
 
 from rightfit.reuse.content import hash_content
 from rightfit.reuse.records import ResultRecord
+
+HINTS = "hints"  # attribute of a node's function
 
 Identify = Callable[[str], str | None]
 FindStored = Callable[[str], ResultRecord | None]
@@ -55,7 +57,11 @@ def compare_steps(
     unchanged: set[str] = set()
     made: dict[str, str] = {}
     for node in pipeline.nodes:  # each after those it depends on
-        found = {name: made[name] if name in made else identify(name) for name in node.inputs}
+        found = {
+            name: made[name] if name in made else identify(name)
+            for name in node.inputs
+            if name not in getattr(node.func, HINTS, ())
+        }
         is_known = all(identity is not None for identity in found.values())
         key = hash_content([node.name, constants, found]) if is_known else None
         keys[node.name] = key
@@ -69,6 +75,11 @@ def compare_steps(
                 name: identify_result(ResultRecord(name, "", version)) for name in node.outputs
             }
     return Steps(keys, frozenset(unchanged))
+
+
+def mark_hints(func: Callable[..., object], names: Iterable[str]) -> None:
+    """Name inputs that only help a node's function: when they change, it need not run again."""
+    setattr(func, HINTS, frozenset(names))
 
 
 def identify_result(record: ResultRecord) -> str:
