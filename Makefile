@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -71,6 +71,9 @@ bench-server: .venv/.installed ## hold the server scenario against simulated que
 	$(BIN)/python benchmarks/server_scenario.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/server_loadgen.py
+
+bench-serving: .venv/.installed ## hold the load generator against a public one (apt-get install hey)
+	$(BIN)/python benchmarks/serving.py
 
 bench-early-stopping: .venv/.installed ## what stopping rules save and lose, replayed on recorded trainings
 	$(BIN)/python benchmarks/early_stopping.py

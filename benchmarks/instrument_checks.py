@@ -52,7 +52,9 @@ def run_undisturbed(subject: Subject, bench: Bench, n_tries: int = 8) -> Finishe
     for _ in range(n_tries):
         finished = run_round(subject, bench, MeasurementState())
         phases = [finished.latency, *finished.batches]
-        if not any(is_phase_disturbed(phase, [finished], bench.settings) for phase in phases):
+        if not any(
+            is_phase_disturbed(phase, finished, [finished], bench.settings) for phase in phases
+        ):
             break
     return finished
 

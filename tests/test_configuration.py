@@ -88,7 +88,7 @@ def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCapt
         ({"training": {"n_trails": 5}}, "n_trails"),
         ({"trainnig": {"n_trials": 5}}, "did you mean 'training'"),
         ({"grid": {"models": ["linaer"]}}, r"grid\.models names \['linaer'\]"),
-        ({"grid": {"datasets": []}}, r"grid\.datasets must be a list of at least one name"),
+        ({"grid": {"datasets": []}}, r"grid\.datasets: List should have at least 1 item"),
         ({"models": {"net": {"fixed": {"n_units": 8}}}}, "both under fixed and under space"),
         ({"models": {"net": {"fixed": {"n_epoch": 8}}}}, r"unknown=\['n_epoch'\]"),
         ({"training": {"n_checkpoints": 50}}, "n_checkpoints=50"),

@@ -44,6 +44,11 @@ ELSEWHERE = {
     "curl -X POST http://127.0.0.1:8000/run *": (
         "tests/test_server.py::test_server_ranks_on_demand"
     ),
+    "rightfit serve *": "tests/serving/test_server.py::test_answers_are_those_of_the_bundle",
+    "curl http://127.0.0.1:8000/predict *": (
+        "tests/serving/test_server.py::test_answers_are_those_of_the_bundle"
+    ),
+    "rightfit load *": "tests/http_load/test_http_load.py::test_curve_finds_the_capacity",
     "rightfit measure model.onnx *": (
         "tests/verbs/test_measuring.py::test_profile_has_intervals_and_writes_nothing"
     ),

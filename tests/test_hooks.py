@@ -91,7 +91,7 @@ def test_process_is_left_as_it_was() -> None:
     before = optuna.logging.get_verbosity()
     worker_pool.shared_pool()
 
-    hook.before_pipeline_run()
+    hook.before_pipeline_run(OWN["training"])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     hook.after_pipeline_run(FOREIGN)
     untouched = optuna.logging.get_verbosity(), len(worker_pool._shared)

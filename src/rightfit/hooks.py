@@ -20,6 +20,7 @@ from kedro.pipeline import Pipeline
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
+from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
@@ -71,7 +72,7 @@ class ErrorHook:
         """
         from rightfit.preparation.frames import RawTableError
 
-        is_ours = isinstance(error, RawTableError | UnsuitableGridError)
+        is_ours = isinstance(error, RawTableError | UnsuitableGridError | UnsuitableModelError)
         if is_ours or (isinstance(error, DatasetError) and all(map(is_own, pipeline.nodes))):
             raise ConfigurationError(str(error)) from error
 

@@ -27,6 +27,12 @@ def is_own(node: Node) -> bool:
     return str(getattr(node.func, "__module__", "")).startswith(PACKAGE)
 
 
+def list_stages(pipeline: Pipeline) -> set[str]:
+    """Return the stages, such as ``training``, that a pipeline has nodes of."""
+    modules = (node.func.__module__ for node in pipeline.nodes if is_own(node))
+    return {module.removeprefix(PACKAGE).partition(".")[0] for module in modules}
+
+
 def list_own_outputs(pipeline: Pipeline) -> set[str]:
     """Return the datasets that Rightfit's nodes of a pipeline write."""
     return {name for node in pipeline.nodes if is_own(node) for name in node.outputs}

@@ -1,13 +1,17 @@
-"""What a run of Rightfit's nodes changes in the process, and its undoing."""
+"""What a run of Rightfit's nodes changes in the process, and its undoing; Ctrl-C ends a command."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
+import click
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
 from rightfit.ownership import is_own
+from rightfit.processes.interruption import ending_on_interrupt
+from rightfit.processes.leftovers import sweep_temporary_folders
 
 POOL = "rightfit.profiling.measuring.worker_pool"
 
@@ -17,10 +21,17 @@ class ProcessHook:
 
     def __init__(self) -> None:
         self._verbosity: int | None = None
+        self._during = contextlib.ExitStack()
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
-        """Remember what the nodes may change."""
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Remember what the nodes may change, and sweep what killed runs have left."""
+        is_command = click.get_current_context(silent=True) is not None
+        is_ours = any(map(is_own, pipeline.nodes))
+        if is_ours:
+            sweep_temporary_folders()
+        if is_ours and is_command:  # a notebook must survive Ctrl-C
+            self._during.enter_context(ending_on_interrupt())
         optuna = sys.modules.get("optuna")
         self._verbosity = None if optuna is None else optuna.logging.get_verbosity()
 
@@ -35,6 +46,7 @@ class ProcessHook:
         self._restore(pipeline)
 
     def _restore(self, pipeline: Pipeline) -> None:
+        self._during.close()
         if not any(map(is_own, pipeline.nodes)):
             return
         optuna = sys.modules.get("optuna")

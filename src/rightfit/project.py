@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from click import ClickException
 from kedro.config import AbstractConfigLoader, MissingConfigException
@@ -22,11 +22,14 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from rightfit.catalog_entries import complete_catalog
-from rightfit.ownership import PIPELINES, is_own
+from rightfit.ownership import PIPELINES, is_own, list_stages
 from rightfit.parameters.defaults import complete_parameters, find_misspelt_blocks
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.printable import clean_text
 from rightfit.served_parameters import check_served, is_served
+
+if TYPE_CHECKING:
+    from rightfit.parameters.machine import Machine
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +82,7 @@ class ConfigurationHook:
         except ValueError as err:
             self._use(None)
             if set(requested) & PIPELINES or not _are_foreign(requested):
-                raise ConfigurationError(str(err)) from err
+                raise ConfigurationError(_list_all_faults(err, parameters)) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
             _check_foreign_only(context)
             return
@@ -113,9 +116,26 @@ class ConfigurationHook:
         if self.grid is None or not any(map(_holds_own_node, chosen.values())):
             _check_foreign_only(context)
             return
-        faults = find_faults(parameters, self.grid)
+        stages = {stage for one in chosen.values() for stage in list_stages(one)}
+        machine = _describe_machine() if _list_requested() else None
+        faults = find_faults(parameters, stages=stages, machine=machine)
         if faults:
             raise ConfigurationError("\n".join(faults))
+
+
+def _list_all_faults(grid_fault: ValueError, parameters: dict[str, Any]) -> str:
+    """Return the grid's faults together with those of all other blocks, one a line."""
+    from rightfit.parameters.checking import find_faults
+
+    faults = [*str(grid_fault).splitlines(), *find_faults(parameters)]
+    return "\n".join(dict.fromkeys(faults))
+
+
+def _describe_machine() -> Machine:
+    from rightfit.parameters.machine import Machine
+    from rightfit.profiling.hardware.environment import find_devices, usable_cores
+
+    return Machine(usable_cores(), find_devices())
 
 
 def _holds_own_node(pipeline: Pipeline) -> bool:

@@ -12,6 +12,7 @@ from rightfit.datasets.model_bundles import ModelBundlesDataset
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
+from rightfit.processes import leftovers
 
 LINEAR = {
     "n_epochs": 2,
@@ -114,3 +115,46 @@ def test_bucket_that_lists_files_elsewhere_is_refused(bundle: Bundle, tmp_path: 
 
     with pytest.raises(DatasetError, match="plain file names only"):
         dataset.load()
+
+
+@pytest.mark.parametrize("missing", ["candidates.json", "linear-002/bundle.json"])
+def test_version_that_lacks_a_part_does_not_exist(
+    missing: str, bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "candidates"
+    make_dataset(str(folder), "2026-01-01").save({"linear-001": bundle})
+    make_dataset(str(folder), "2026-01-02").save({"linear-001": bundle, "linear-002": bundle})
+    (folder / "2026-01-02" / "candidates" / missing).unlink()
+
+    newest = ModelBundlesDataset(filepath=str(folder), version=Version(None, None))
+    told = ModelBundlesDataset(filepath=str(folder), version=Version("2026-01-02", None))
+
+    assert newest.list_versions(full_path=False) == ["2026-01-01"]
+    assert list(newest.load()) == ["linear-001"]
+    assert not told.exists()
+    with pytest.raises(DatasetError, match="no complete set of candidates: the run that wrote it"):
+        told.load()
+
+
+def test_list_with_names_elsewhere_is_no_version(bundle: Bundle, tmp_path: Path) -> None:
+    dataset = make_dataset(str(tmp_path / "candidates"), "v1")
+    dataset.save({"linear-001": bundle})
+    names = tmp_path / "candidates" / "v1" / "candidates" / "candidates.json"
+    names.write_text('["../candidates/linear-001"]')
+
+    assert not dataset.exists()
+
+
+def test_version_that_a_killed_run_left_is_swept_by_the_next_save(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "MIN_AGE_S", 0.0)
+    folder = tmp_path / "candidates"
+    half = folder / "2026-01-01" / "candidates" / "linear-001"
+    half.mkdir(parents=True)
+    (folder / "2026-01-01" / leftovers.MARK).touch()
+
+    make_dataset(str(folder), "2026-01-02").save({"linear-001": bundle})
+
+    assert [path.name for path in folder.iterdir()] == ["2026-01-02"]
+    assert [path.name for path in (folder / "2026-01-02").iterdir()] == ["candidates"]

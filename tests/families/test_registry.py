@@ -163,5 +163,7 @@ def test_check_configuration_names_missing_and_unknown_settings(name: str) -> No
 
 
 def test_get_family_names_what_there_is() -> None:
-    with pytest.raises(ValueError, match=r"no model family 'boosted'.*'boosting', 'forest', 'lin"):
+    with pytest.raises(
+        ValueError, match=r"no model family 'boosted'.*'boosting', 'catboost', 'forest', "
+    ):
         get_family("boosted")

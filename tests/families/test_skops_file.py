@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -17,7 +18,10 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_file import check_skops_file
@@ -31,6 +35,8 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
     "linear": lambda: SGDClassifier(loss="log_loss", random_state=0),
     "logistic": LogisticRegression,
     "bayes": GaussianNB,
+    "support_vectors": SVC,
+    "neighbours": lambda: KNeighborsClassifier(3, algorithm="brute"),
     "perceptron": lambda: MLPClassifier((4,), max_iter=300, random_state=0, tol=0.1),
 }
 
@@ -64,3 +70,65 @@ def test_missing_values_may_have_a_branch_of_their_own(tmp_path: Path) -> None:
     skops.io.dump(RandomForestClassifier(3, random_state=0).fit(rows, labels), path)
 
     check_skops_file(path, schema=InputSchema(("a", "b", "c", "d"), ("x", "y"), None))
+
+
+def damage_and_check(model: Any, path: Path, **damaged: Any) -> None:
+    for name, value in damaged.items():
+        setattr(model, name, value)
+    skops.io.dump(model, path)
+    n_classes = len(model.classes_)
+    check_skops_file(path, schema=InputSchema(tuple("abcd"), tuple("xyz")[:n_classes], None))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("_n_support", lambda found: found + 1000),
+        ("_n_support", lambda found: np.array([-1, *found[:-1]], dtype=np.int32)),
+        ("support_vectors_", lambda found: found[:, :2].copy()),
+        ("support_vectors_", lambda found: found[:3].copy()),
+        ("_dual_coef_", lambda found: found[:1].copy()),
+        ("_dual_coef_", lambda found: found.astype(np.float32)),
+        ("_intercept_", lambda found: found[:1].copy()),
+        ("_probA", lambda found: np.ones(2)),
+    ],
+)
+def test_support_vectors_that_do_not_fit_are_refused(
+    name: str, damage: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    model = SVC().fit(*make_rows(3))
+
+    with pytest.raises(ValueError, match=r"support|_probA"):
+        damage_and_check(model, tmp_path / "weights.skops", **{name: damage(getattr(model, name))})
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("_y", lambda found: found + 7),
+        ("_y", lambda found: found - 1),
+        ("_y", lambda found: found[:4].copy()),
+        ("_fit_X", lambda found: found[:, :2].copy()),
+        ("n_samples_fit_", lambda found: found + 1),
+    ],
+)
+def test_neighbours_that_do_not_fit_are_refused(
+    name: str, damage: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    model = KNeighborsClassifier(3, algorithm="brute").fit(*make_rows(3))
+
+    with pytest.raises(ValueError, match=r"neighbour|labels"):
+        damage_and_check(model, tmp_path / "weights.skops", **{name: damage(getattr(model, name))})
+
+
+def test_forest_in_a_pipeline_must_read_what_its_trees_read(tmp_path: Path) -> None:
+    model = make_pipeline(PCA(2), RandomForestClassifier(2, random_state=0)).fit(*make_rows(3))
+    damage_and_check(model, tmp_path / "weights.skops")  # as it was trained
+
+    model[-1].n_features_in_ = 1
+    with pytest.raises(ValueError, match="a tree reads 2 features, not 1"):
+        damage_and_check(model, tmp_path / "weights.skops")
+
+    del model[-1].n_features_in_
+    with pytest.raises(ValueError, match="does not say how many features"):
+        damage_and_check(model, tmp_path / "weights.skops")

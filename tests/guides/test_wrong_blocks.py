@@ -176,3 +176,31 @@ def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Pa
         pytest.raises(ConfigurationError, match=r"Raw files are missing: .*01_raw/orchard\.parq"),
     ):
         session.run(pipeline_names=["data_engineering"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("fil: models/apples.onnx", r"models\.incumbent\.fil is unknown; did you mean 'file'\?"),
+        (
+            "file: models/apples.exe",
+            r"models\.incumbent: the file must end in one of .*, but got 'apples\.exe'",
+        ),
+        (
+            "file: models/pears.onnx",
+            r"models\.incumbent: there is no file .*pears\.onnx\. Correct parameters_models\.yml",
+        ),
+    ],
+)
+def test_wrong_file_is_refused(
+    followed: Path, bootstrapped: Path, tmp_path: Path, wrong: str, message: str
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(followed, conf)
+    models = conf / MODELS
+    models.write_text(models.read_text().replace("file: models/apples.onnx", wrong))
+    grid = {"datasets": ["orchard"], "models": ["incumbent"]}
+    (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
+
+    with pytest.raises(ConfigurationError, match=message):
+        load(bootstrapped, conf)

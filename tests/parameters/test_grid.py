@@ -32,7 +32,9 @@ def test_command_line_names_a_part_of_the_grid() -> None:
 def test_every_fault_is_named_at_once() -> None:
     faulty = PARAMETERS | {"grid": {"datasets": ["flight"], "models": ["tree"]}}
 
-    with pytest.raises(ValueError, match=r"\['flight'\], described .*\['tree'\].*parameters_grid"):
+    with pytest.raises(
+        ValueError, match=r"(?s)\['flight'\], described .*\['tree'\].*parameters_grid"
+    ):
         read_grid(faulty)
 
 
@@ -44,3 +46,41 @@ def test_missing_block_is_named() -> None:
 def test_model_without_a_family_is_refused() -> None:
     with pytest.raises(ValueError, match=r"models\.net\.family must be the import path"):
         read_grid(PARAMETERS | {"models": {"net": {}, "svm": {"family": "my_study.svm"}}})
+
+
+IMPORTED: dict[str, Any] = {
+    "family": "imported",
+    "file": "models/delays.onnx",
+    "datasets": ["flights"],
+}
+
+
+def test_imported_model_takes_part_for_its_datasets_alone() -> None:
+    models = {**PARAMETERS["models"], "incumbent": IMPORTED}
+    named = {"datasets": ["landsat", "flights"], "models": ["incumbent", "net"]}
+    grid = read_grid(PARAMETERS | {"grid": named, "models": models})
+
+    assert list(grid.cells()) == [
+        ("landsat", "net"),
+        ("flights", "net"),
+        ("flights", "incumbent"),
+    ]
+    assert list(grid.searched_cells()) == [("landsat", "net"), ("flights", "net")]
+    assert list(grid.imported_cells()) == [("flights", "incumbent")]
+
+
+@pytest.mark.parametrize(
+    ("datasets", "message"),
+    [
+        (["flight"], r"models\.incumbent\.datasets must list datasets of \['flights', 'landsat'\]"),
+        (["landsat"], r"The grid has no model for \['flights'\]"),
+    ],
+)
+def test_imported_model_for_no_dataset_of_the_grid_is_refused(
+    datasets: list[str], message: str
+) -> None:
+    models = {"incumbent": IMPORTED | {"datasets": datasets}}
+    named = {"datasets": ["flights"], "models": ["incumbent"]}
+
+    with pytest.raises(ValueError, match=message):
+        read_grid(PARAMETERS | {"grid": named, "models": models})

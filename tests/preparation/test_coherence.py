@@ -37,7 +37,7 @@ LATE = {"op": "clock_minutes", "name": "minute", "column": "arrived"}
         ({"target__column": "vehicle"}, "at_least needs a numeric column"),
         ({"target__column": "load", "target__at_least": None}, "classes need texts, integers"),
         ({"features__numeric": ["speed"]}, r"unknown columns \['speed'\]"),
-        ({"features__categorical": ["day", "day"]}, "'day' more than once"),
+        ({"features__categorical": ["day", "day"]}, "must not repeat an entry, but repeats 'day'"),
         ({"features__indicate_missing": ["vehicle"]}, r"\['vehicle'\], which are not numeric"),
         ({"features": {**FEATURES, "numeric": []}}, "features names no column"),
         ({"split__column": "fold"}, "split.column 'fold' is not a column"),

@@ -60,7 +60,7 @@ def test_column_group_refuses(changes: dict[str, Any], message: str) -> None:
     ("at_least", "classes", "message"),
     [
         (30, ("a", "b", "c"), "at_least needs two classes"),
-        (None, ("a", "a"), "classes must differ"),
+        (None, ("a", "a"), "must not repeat an entry, but repeats 'a'"),
         (None, ("a",), "classes"),
         (float("inf"), ("a", "b"), "at_least"),
     ],

@@ -24,7 +24,12 @@ NET: dict[str, Any] = {
     "batch_size": 999,
 }
 STRETCHES = Stretches(
-    batch_sizes=(16, 256), n_processes=2, n_rows=512, min_steps=3, max_delay_share=1_000
+    batch_sizes=(16, 256),
+    n_processes=2,
+    n_rows=512,
+    min_steps=3,
+    max_delay_share=1_000,
+    answer_max_s=60,
 )
 
 

@@ -11,77 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 from data_cards import make_data_card
-from stored import (
-    ENVIRONMENT,
-    VERSION,
-    fit_encoder,
-    make_bundle,
-    make_measured,
-    make_raw,
-    rank,
-)
+from exports import CLASSES, choose
+from stored import make_raw
 
 from rightfit.families.bundle import read_bundle
-from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model
-from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import Encoder, apply_encoder, name_features
-from rightfit.serving.answer import Answer, Origin, StoredProfile
+from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.serving.export import check_folder, export_model
 from rightfit.serving.model_call import Model
 
-CLASSES = ("low", "middle", "high")
 SNIPPET = """
 import json, sys
-from usage import FOLDER, encode, open_model, read_json
+from usage import open_model
 
-rows = encode(json.load(sys.stdin), read_json(FOLDER / "encoder.json"))
-answers = open_model()(rows)
+answers = open_model()(json.load(sys.stdin))
 json.dump({"answers": answers.tolist(), "modules": sorted(sys.modules)}, sys.stdout)
 """
 NOT_NEEDED = {"rightfit", "kedro", "polars", "pandas", "sklearn", "skops", "torch", "pydantic"}
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    raw = make_raw()
-    encoder = fit_encoder(raw)
-    rows = np.ascontiguousarray(apply_encoder(encoder, raw).to_numpy(), dtype=np.float32)
-    schema = InputSchema(name_features(encoder), CLASSES, None)
-    data = TrainingData(rows, raw["label"].to_numpy(), schema)
-    folder = tmp_path_factory.mktemp("made") / "linear-000"
-    return Model(make_bundle(folder, data), encoder.model_dump(mode="json"), make_data_card())
-
-
-def choose(model: Model, application: str = "web_api", **changes: Any) -> Answer:
-    profiles = make_measured(model.bundle)
-    recommendation = rank(profiles)[application]
-    decision = recommendation.datasets["landsat"]
-    assert decision.subject is not None
-    return Answer(
-        application=application,
-        dataset="landsat",
-        purpose=recommendation.description,
-        decision=decision,
-        profiles=tuple(
-            profile_of(row | changes)
-            for row in profiles.to_dicts()
-            if row["candidate"] == decision.subject.candidate
-        ),
-        origin=Origin(VERSION, VERSION, None, ENVIRONMENT),
-    )
-
-
-def profile_of(row: dict[str, Any]) -> StoredProfile:
-    keys = ("runtime", "n_threads", "device", "disturbed", "environment_id")
-    return StoredProfile(**{key: row[key] for key in keys}, columns=row)
-
-
-@pytest.fixture(scope="module")
-def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "out"
-    export_model(choose(model), model, folder)
-    return folder
 
 
 def run(folder: Path, *command: str, text: str) -> Any:
@@ -106,7 +52,7 @@ def test_exported_model_answers_as_the_bundle_does_without_this_project(
     )
     expected = open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
 
-    found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dicts()))
+    found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dict(as_series=False)))
 
     np.testing.assert_array_equal(np.array(found["answers"], dtype=np.float32), expected)
     assert {"numpy", "onnxruntime"} <= set(found["modules"])
@@ -157,6 +103,8 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
 
     assert "linear-000 (onnx, 1 thread) fits landsat best" in readme
     assert "| `size`, `n_parts` | a number;" in readme
+    assert "**Input** `numbers`: float64, shape (n_rows, 2): `size`, `n_parts`" in readme
+    assert "**Input** `texts`: string, shape (n_rows, 2): `day`, `origin`" in readme
     assert "low, middle, high" in readme
     assert "Undisturbed; in the run of 2026-01-02 03:04 UTC" in readme
     assert "| Quality | 0.800 | 0.780 to 0.825 |" in readme
@@ -172,7 +120,7 @@ def test_figures_of_a_native_runtime_are_marked(model: Model, tmp_path: Path) ->
     export_model(dataclasses.replace(answer, decision=decision), model, tmp_path)
 
     assert "**native** runtime" in (tmp_path / "README.md").read_text()
-    assert json.loads((tmp_path / "model.json").read_text())["onnx_file"] == "bundle/model.onnx"
+    assert json.loads((tmp_path / "model.json").read_text())["onnx_file"] == "model.onnx"
 
 
 def test_none_qualifies_is_an_error_with_the_nearest_miss(model: Model, tmp_path: Path) -> None:

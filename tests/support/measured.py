@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "max_busy_cores": 100,
     "max_quiet_wait_s": 0,
     "quiet_look_s": 0.05,
+    "answer_max_s": 60,
     "server": {
         "n_processes": 0,
         "max_s": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
+
+from rightfit.processes.leftovers import is_file_left
 
 Document = dict[str, Any]
 
@@ -38,14 +41,22 @@ class JsonStore:
         """Write a document, replacing the one of the same key."""
         path = self._path(key)
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=self._folder, prefix=f".{key}.")
+        handle, partial = tempfile.mkstemp(dir=self._folder, prefix=f".{key}.", suffix=".partial")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # so that nobody takes it for a leftover
                 json.dump(document, file, allow_nan=False)
-            Path(partial).replace(path)  # readers and interrupted writers never see half of it
+                file.flush()
+                Path(partial).replace(path)  # readers and interrupted writers never see half of it
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left."""
+        for path in self._folder.glob(".*.partial"):
+            if is_file_left(path):
+                path.unlink(missing_ok=True)
 
     def keys(self) -> list[str]:
         """Return the keys of all documents, in order."""
@@ -74,8 +85,10 @@ class JsonStoreDataset(AbstractDataset[NoReturn, JsonStore]):
         self.metadata = metadata
 
     def load(self) -> JsonStore:
-        """Return the store's handle."""
-        return JsonStore(self._folder)
+        """Return the store's handle, after sweeping what killed writers have left."""
+        store = JsonStore(self._folder)
+        store.sweep()
+        return store
 
     def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
         """Refuse: a store is written through its handle.

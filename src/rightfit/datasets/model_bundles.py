@@ -1,8 +1,14 @@
-"""A Kedro dataset for the candidates of a cell: a versioned folder of model bundles."""
+"""A Kedro dataset for the candidates of a cell: a versioned folder of model bundles.
+
+A version is complete or does not exist. The list of its candidates is written last; what a killed
+run left without it, or with a candidate missing, counts as no version.
+"""
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
+import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +16,9 @@ from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, g
 
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_files import MANIFEST, is_plain_name, parse_manifest, read_manifest
+from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
+
+LIST = "candidates.json"  # names of the candidates, in the order of names
 
 
 class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, Bundle]]):
@@ -47,12 +56,12 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         protocol, path = get_protocol_and_path(filepath, version)
         self._protocol = protocol
         self._fs = fsspec.filesystem(protocol, **(fs_args or {}), **(credentials or {}))
-        self._local_copy: tempfile.TemporaryDirectory[str] | None = None
+        self._local_copy = contextlib.ExitStack()
         self.metadata = metadata
         super().__init__(
             filepath=PurePosixPath(path),
             version=version,
-            exists_function=self._fs.exists,
+            exists_function=self._is_complete,
             glob_function=self._fs.glob,
         )
 
@@ -64,10 +73,12 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         """
         target = get_filepath_str(self._get_save_path(), self._protocol)
         self._fs.makedirs(target, exist_ok=True)
-        for name, bundle in data.items():
-            self._fs.makedirs(f"{target}/{name}", exist_ok=True)
-            for file in (*sorted(bundle.files), MANIFEST):  # the manifest makes it a bundle
-                self._fs.put_file(str(bundle.path / file), f"{target}/{name}/{file}")
+        with self._sweeping(Path(target).parent):
+            for name, bundle in data.items():
+                self._fs.makedirs(f"{target}/{name}", exist_ok=True)
+                for file in (*sorted(bundle.files), MANIFEST):  # the manifest makes it a bundle
+                    self._fs.put_file(str(bundle.path / file), f"{target}/{name}/{file}")
+            self._fs.pipe_file(f"{target}/{LIST}", json.dumps(sorted(data)).encode())
         self._invalidate_cache()
 
     def load(self) -> dict[str, Bundle]:
@@ -75,19 +86,54 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
 
         Returns:
             Bundles by candidate name.
-        """
-        source = self._fetch(get_filepath_str(self._get_load_path(), self._protocol))
-        return {folder.name: read_bundle(folder) for folder in sorted(source.iterdir())}
 
-    def _fetch(self, source: str) -> Path:
+        Raises:
+            ValueError: If the version is not complete.
+        """
+        stored = get_filepath_str(self._get_load_path(), self._protocol)
+        if not self._is_complete(stored):
+            raise ValueError(
+                f"{stored} is no complete set of candidates: the run that wrote it was cut off, or "
+                "files were removed since. Run: kedro run --pipelines training"
+            )
+        names = self._read_list(stored)
+        source = self._fetch(stored, names)
+        return {name: read_bundle(source / name) for name in names}
+
+    def _read_list(self, stored: str) -> list[str]:
+        names: list[str] = json.loads(self._fs.cat_file(f"{stored}/{LIST}"))
+        return names
+
+    def _is_complete(self, stored: str) -> bool:
+        try:
+            names = self._read_list(stored)
+        except (OSError, ValueError):
+            return False
+        return isinstance(names, list) and all(
+            isinstance(name, str)
+            and is_plain_name(name)
+            and self._fs.exists(f"{stored}/{name}/{MANIFEST}")
+            for name in names
+        )
+
+    @contextlib.contextmanager
+    def _sweeping(self, folder: Path) -> Iterator[None]:
+        """Mark a local version while it is written, and sweep those that killed runs left."""
+        if self._protocol != "file" or self._version is None:
+            yield
+            return
+        sweep_folders(folder.parent.iterdir())
+        with in_use(folder):
+            yield
+
+    def _fetch(self, source: str, names: list[str]) -> Path:
         if self._protocol == "file":
             return Path(source)
         self._drop_local_copy()
-        self._local_copy = tempfile.TemporaryDirectory(prefix="rightfit-bundles-")
-        copy = Path(self._local_copy.name)
+        copy = self._local_copy.enter_context(temporary_folder("bundles"))
         try:
-            for remote in sorted(self._fs.ls(source, detail=False)):
-                self._fetch_bundle(remote, copy)
+            for name in names:
+                self._fetch_bundle(f"{source}/{name}", copy)
         except BaseException:
             self._drop_local_copy()
             raise
@@ -105,7 +151,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
             self._fs.get_file(f"{remote}/{file}", str(folder / file))
 
     def _exists(self) -> bool:
-        return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
+        return self._is_complete(get_filepath_str(self._get_load_path(), self._protocol))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "protocol": self._protocol, "version": self._version}
@@ -116,9 +162,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         self._drop_local_copy()
 
     def _drop_local_copy(self) -> None:
-        if self._local_copy is not None:
-            self._local_copy.cleanup()
-            self._local_copy = None
+        self._local_copy.close()
 
     def _invalidate_cache(self) -> None:
         self._fs.invalidate_cache()

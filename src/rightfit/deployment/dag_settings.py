@@ -6,21 +6,21 @@ from datetime import date
 from pathlib import Path
 
 from omegaconf import OmegaConf
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from rightfit.strict_model import MAX_COUNT, MAX_S, StrictModel
 
 
-class DagSettings(BaseModel):
+class DagSettings(StrictModel):
     """How a scheduler runs the tasks (``conf/airflow/airflow.yml``)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schedule: str | None
     start_date: date
     catchup: bool
-    max_active_runs: int = Field(gt=0)
-    max_active_tasks: int = Field(gt=0)
-    retries: int = Field(ge=0)
-    retry_delay_s: float = Field(ge=0)
+    max_active_runs: int = Field(gt=0, le=MAX_COUNT)
+    max_active_tasks: int = Field(gt=0, le=MAX_COUNT)
+    retries: int = Field(ge=0, le=MAX_COUNT)
+    retry_delay_s: float = Field(ge=0, le=MAX_S)
     alone: tuple[str, ...]
     pools: dict[str, str]
     queues: dict[str, str]

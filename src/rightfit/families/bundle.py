@@ -13,6 +13,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import logging
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,14 @@ from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_file import check_skops_file
 
+logger = logging.getLogger(__name__)
+
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 MIN_LABEL_AGREEMENT = 0.999
 MAX_MEAN_DIFFERENCE = 1e-4
+MAX_REASON = 500  # characters of a refused export's reason
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
@@ -59,6 +63,7 @@ class Bundle:
         data_version: Version of the data it was trained on.
         files: SHA-256 (hex) of each file beside ``bundle.json``.
         onnx: How the ONNX export compares with the native model; ``None`` before the export.
+        onnx_refused: Why there is no export; ``None`` where there is one, or none was tried.
         sha256: SHA-256 (hex) of ``bundle.json``, which stands for the whole content.
         family: Import path of its family, from the configuration; ``None`` where the reader did not
             need it.
@@ -72,6 +77,7 @@ class Bundle:
     data_version: str
     files: dict[str, str]
     onnx: dict[str, Any] | None
+    onnx_refused: str | None
     sha256: str
     family: str | None
 
@@ -153,6 +159,43 @@ def write_bundle(
     return _write_manifest(folder, manifest, family)
 
 
+def write_bundle_files(
+    folder: Path,
+    *,
+    model: str,
+    family: str,
+    weights_file: str,
+    configuration: Configuration,
+    schema: InputSchema,
+) -> Bundle:
+    """Write the manifest of a folder that holds a model made elsewhere.
+
+    Args:
+        folder: The folder; all files in it become part of the bundle.
+        model: The model's name in the configuration.
+        family: Import path of what serves it; it is not written.
+        weights_file: Name of the file in the model's own format.
+        configuration: What is known of its origin.
+        schema: Its input columns and classes.
+
+    Returns:
+        The bundle, its content checked.
+    """
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "weights_file": weights_file,
+        "configuration": configuration,
+        "input_schema": schema.to_dict(),
+        "data_version": "",
+        "versions": _versions(),
+        "onnx": None,
+        "files": {file.name: hash_file(file) for file in sorted(folder.iterdir())},
+    }
+    _write_manifest(folder, manifest, family)
+    return read_bundle(folder, family=family)
+
+
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     """Export a bundle's model to ONNX after comparing the answers of both.
 
@@ -194,6 +237,35 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
         manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
     return _write_manifest(bundle.path, manifest, bundle.family)
+
+
+def offer_onnx(bundle: Bundle, rows: Rows) -> Bundle:
+    """Export a bundle's model to ONNX, or note in the bundle why it stays native.
+
+    A model whose export was refused before is not exported again.
+
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Held-out rows for the comparison, shape (n_rows, n_features).
+
+    Returns:
+        The bundle with its ONNX file, or with the reason that there is none.
+    """
+    if bundle.onnx or bundle.onnx_refused:
+        return bundle
+    try:
+        return add_onnx(bundle, rows)
+    except Exception as err:  # converters and runtimes raise whatever they stumble over
+        reason = " ".join(f"{type(err).__name__}: {err}".split())[:MAX_REASON]
+        logger.warning(
+            "%s (%s) is served natively only, its ONNX export was refused: %s",
+            bundle.path.name,
+            bundle.model,
+            reason,
+        )
+        manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
+        manifest["onnx_refused"] = reason
+        return _write_manifest(bundle.path, manifest, bundle.family)
 
 
 def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
@@ -267,6 +339,7 @@ def read_bundle(
         data_version=manifest["data_version"],
         files=manifest["files"],
         onnx=manifest["onnx"],
+        onnx_refused=manifest.get("onnx_refused"),
         sha256=sha256,
         family=family,
     )

@@ -126,6 +126,8 @@ def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
     parity = manifest.get("onnx")
     if isinstance(parity, dict) and not all(type(x) in (int, float) for x in parity.values()):
         faults.append("onnx may hold numbers only")
+    if not isinstance(manifest.get("onnx_refused"), str | None):
+        faults.append("onnx_refused must be str or null")
     if faults:
         raise ValueError(
             f"{folder / MANIFEST} describes no bundle: {'; '.join(faults)}. Delete the folder and "

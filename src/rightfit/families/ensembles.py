@@ -79,6 +79,13 @@ class EnsembleFamily:
         """See :class:`rightfit.families.family.Family`."""
         require_settings(configuration, self._settings)
 
+    def check_values(self, configuration: Configuration) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        try:
+            self._estimator(configuration, seed=0, n_threads=1)._validate_params()
+        except TypeError as err:
+            raise ValueError(str(err)) from err
+
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> None:

@@ -87,23 +87,32 @@ class Family(Protocol):
     native_imports: tuple[str, ...]
     """Modules that serving the native model needs."""
 
-    length_setting: str
-    """The setting that counts the epochs or trees of a whole training."""
+    @property
+    def length_setting(self) -> str | None:
+        """The setting that counts the epochs or trees of a whole training.
+
+        ``None`` where there is none, as in training on growing shares of the rows.
+        """
 
     has_int8: bool
     """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
 
-    scaling: Mapping[str, Scaling]
-    """How resource metrics grow with training; a metric not named is constant."""
+    @property
+    def scaling(self) -> Mapping[str, Scaling]:
+        """How resource metrics grow with training; a metric not named is constant."""
 
-    growth: Scaling
-    """How the counts of :meth:`describe_structure` grow with the steps taken."""
+    @property
+    def growth(self) -> Scaling:
+        """How the counts of :meth:`describe_structure` grow with the steps taken."""
 
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
+
+    # A family may also have ``check_values(configuration)``, which raises ValueError if a setting
+    # has a value that it cannot take. It is asked before the first training.
 
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int

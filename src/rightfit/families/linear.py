@@ -47,6 +47,12 @@ class LinearFamily:
         """See :class:`rightfit.families.family.Family`."""
         require_settings(configuration, _SETTINGS)
 
+    def check_values(self, configuration: Configuration) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        model = _estimator(configuration, seed=0)
+        model._validate_params()
+        model._more_validate_params(for_partial_fit=True)
+
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:

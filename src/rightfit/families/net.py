@@ -22,16 +22,17 @@ from rightfit.families.family import (
 )
 from rightfit.families.schema import InputSchema
 
-_SETTINGS = (
-    "n_epochs",
-    "n_layers",
-    "n_units",
-    "n_channels",
-    "dropout",
-    "learning_rate",
-    "weight_decay",
-    "batch_size",
-)
+_SETTINGS: Mapping[str, tuple[type, float, float]] = {
+    "n_epochs": (int, 1, 1_000_000),
+    "n_layers": (int, 0, 100),
+    "n_units": (int, 1, 65_536),
+    "n_channels": (int, 1, 4_096),
+    "dropout": (float, 0, 0.99),
+    "learning_rate": (float, 1e-12, 100),
+    "weight_decay": (float, 0, 1e6),
+    "batch_size": (int, 1, 262_144),
+}
+"""Kind, least and largest value of each setting."""
 
 
 class NetFamily:
@@ -56,7 +57,19 @@ class NetFamily:
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        require_settings(configuration, _SETTINGS)
+        require_settings(configuration, tuple(_SETTINGS))
+
+    def check_values(self, configuration: Configuration) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        faults = []
+        for name, (kind, least, most) in _SETTINGS.items():
+            value = configuration[name]
+            kinds = (int,) if kind is int else (int, float)
+            if type(value) not in kinds or not least <= value <= most:
+                noun = "a whole number" if kind is int else "a number"
+                faults.append(f"{name} must be {noun} from {least:g} to {most:g}, not {value!r}")
+        if faults:
+            raise ValueError("; ".join(faults))
 
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int

@@ -1,36 +1,93 @@
-"""Families by import path; those that come with the library also by their short name."""
+"""Families by import path; those that come with the library also by their short name.
+
+A **reference** names a family in one string: the import path of its module, or of a module that
+makes families and, after a colon, what to make one of: ``sklearn:sklearn.svm.SVC``.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Mapping
+from typing import Any
 
-from rightfit.families.family import Family
+from rightfit.families.family import Configuration, Family
 
 BUILT_IN: Mapping[str, str] = {
     name: f"rightfit.families.{name}" for name in ("linear", "forest", "net", "boosting")
 }
 """Import paths of the library's families, by name."""
 
+LIBRARIES: Mapping[str, str] = {
+    name: f"rightfit.families.libraries.{name}" for name in ("lightgbm", "xgboost", "catboost")
+}
+"""Import paths of the families whose libraries are extras, by name."""
+
+MADE: Mapping[str, tuple[str, str]] = {
+    "sklearn": ("rightfit.families.by_path.estimators", "estimator"),
+}
+"""Modules that make families, by name, and the key of a model's block that says of what."""
+
 ATTRIBUTE = "FAMILY"
+MAKER = "make_family"
+
+
+def refer_to_family(block: Mapping[str, Any]) -> str:
+    """Return the reference of a model's family.
+
+    Args:
+        block: The model's block: ``family``, and for families made of something else the key that
+            names it.
+
+    Raises:
+        ValueError: If the block names no family, or not what to make it of.
+
+    >>> refer_to_family({"family": "sklearn", "estimator": "sklearn.svm.SVC"})
+    'sklearn:sklearn.svm.SVC'
+    """
+    family = block.get("family")
+    if not isinstance(family, str):
+        raise ValueError(
+            "family must be the import path of a family, as in family: rightfit.families.forest, "
+            f"but got {family!r}"
+        )
+    if family not in MADE:
+        return family
+    key = MADE[family][1]
+    named = block.get(key)
+    paths = [named] if isinstance(named, str) else named
+    if not isinstance(paths, list) or not paths or not all(isinstance(p, str) for p in paths):
+        raise ValueError(f"family: {family} needs the key {key}, an import path, but got {named!r}")
+    return f"{family}:{'+'.join(paths)}"
+
+
+def split_reference(name: str) -> tuple[str, list[str]]:
+    """Return the import path of a family's module, and the paths that it is made of.
+
+    >>> split_reference("sklearn:sklearn.svm.SVC")
+    ('rightfit.families.by_path.estimators', ['sklearn.svm.SVC'])
+    """
+    module, _, argument = name.partition(":")
+    path = MADE[module][0] if module in MADE else {**BUILT_IN, **LIBRARIES}.get(module, module)
+    return path, argument.split("+") if argument else []
 
 
 def get_family(name: str) -> Family:
     """Return a family.
 
     Args:
-        name: Import path of the module that holds it as ``FAMILY``, such as ``my_study.svm``; or
-            the name of one of the library's.
+        name: Import path of the module that holds it as ``FAMILY``, such as ``my_study.svm``; the
+            name of one of the library's; or a reference, see :func:`refer_to_family`.
 
     Raises:
         ValueError: If there is none.
     """
-    path = BUILT_IN.get(name, name)
-    if "." not in path:
+    path, made_of = split_reference(name)
+    if "." not in path or not all(part.isidentifier() for part in path.split(".")):
         raise ValueError(
-            f"There is no model family {name!r}; the library has {sorted(BUILT_IN)}, any other is "
-            "named by its import path, as in family: my_study.families.svm. Correct "
-            "parameters_models.yml."
+            f"There is no model family {name!r}; the library has "
+            f"{sorted({*BUILT_IN, *LIBRARIES, *MADE})}, any other is named by its "
+            "import path, as in family: my_study.families.svm. Correct parameters_models.yml."
         )
     try:
         module = importlib.import_module(path)
@@ -41,7 +98,22 @@ def get_family(name: str) -> Family:
             f"There is no module {path!r} to hold a model family ({err}). Correct "
             "parameters_models.yml, or install the package it lies in."
         ) from err
+    if made_of and hasattr(module, MAKER):
+        return _make_family(path, "+".join(made_of))
     family: Family | None = getattr(module, ATTRIBUTE, None)
     if family is None:
         raise ValueError(f"The module {path} holds no family: it must define {ATTRIBUTE}.")
     return family
+
+
+def list_defaults(family: Family) -> Configuration:
+    """Return the values that a family's library gives its settings; empty if it names none."""
+    defaults: Configuration = getattr(family, "list_defaults", dict)()
+    return defaults
+
+
+@functools.cache
+def _make_family(path: str, made_of: str) -> Family:
+    """Make a family, once: the search asks for it at every step."""
+    made: Family = getattr(importlib.import_module(path), MAKER)(made_of)
+    return made

@@ -29,11 +29,12 @@ def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
 
 
 def available_runtimes(bundle: Bundle) -> tuple[str, ...]:
-    """Return the runtimes whose files a bundle holds."""
+    """Return the runtimes whose files a bundle holds; a model that is ONNX has no native one."""
     return tuple(
         runtime
         for runtime in RUNTIMES
         if all(path.name in bundle.files for path in runtime_files(bundle, runtime))
+        and not (runtime == "native" and bundle.weights_file == ONNX_FILE)
     )
 
 

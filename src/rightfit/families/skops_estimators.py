@@ -96,17 +96,83 @@ def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: 
         _check_histogram_model(known, arrays, n_stages=n_stages)
     elif "n_trees_per_iteration_" in known:
         _check_gradient_model(known, arrays, schema, n_stages=n_stages)
+
+
+def check_estimator(state: State, arrays: Arrays) -> None:
+    """Check what any estimator of the file, the model or a part of it, predicts by.
+
+    Args:
+        state: The estimator.
+        arrays: The file's arrays.
+
+    Raises:
+        ValueError: Naming the first fault.
+    """
+    known = attributes(state)
     if "estimators_" in known and "estimators_features_" not in known:
-        _check_members(known["estimators_"], schema)
+        _check_members(known)
+    if "_n_support" in known:
+        _check_support_vectors(known, arrays)
+    if "_fit_X" in known:
+        _check_neighbours(known, arrays)
 
 
-def _check_members(members: State, schema: InputSchema) -> None:
+def _check_members(known: State) -> None:
     """Check that members read all columns: a forest hands them on without a look."""
-    for state in walk(members):
+    for state in walk(known["estimators_"]):
         member = attributes(state) if state["__loader__"] == "ObjectNode" else {}
-        width = read_int(member["n_features_in_"]) if "tree_" in member else None
-        if width not in (None, schema.n_features):
-            raise ValueError(f"a tree reads {width} features, not {schema.n_features}")
+        if "tree_" not in member:
+            continue
+        if "n_features_in_" not in known:
+            if "final_estimator_" in known or "voting" in known:
+                return  # each member of a stack or a vote looks at its rows itself
+            raise ValueError("an ensemble of trees does not say how many features it reads")
+        width, own = (read_int(owner["n_features_in_"]) for owner in (member, known))
+        if width != own:
+            raise ValueError(f"a tree reads {width} features, not {own}")
+
+
+def _check_support_vectors(known: State, arrays: Arrays) -> None:
+    """Check the arrays that libsvm follows without a look at their lengths."""
+    names = ("_n_support", "support_", "support_vectors_", "_dual_coef_", "_intercept_")
+    counts, support, vectors, coefficients, intercepts = (arrays.read(known[n]) for n in names)
+    n_classes = len(arrays.read(known["classes_"])) if "classes_" in known else 2
+    n_pairs = n_classes * (n_classes - 1) // 2
+    n_vectors = len(vectors)
+    shapes = [a.shape for a in (counts, support, vectors, coefficients, intercepts)]
+    if shapes != [
+        (n_classes,),
+        (n_vectors,),
+        (n_vectors, read_int(known["n_features_in_"])),
+        (n_classes - 1, n_vectors),
+        (n_pairs,),
+    ]:
+        raise ValueError(f"the support vectors' arrays do not fit each other: {shapes}")
+    kinds = [counts.dtype.str, support.dtype.str, vectors.dtype.str, coefficients.dtype.str]
+    if kinds != ["<i4", "<i4", "<f8", "<f8"] or intercepts.dtype.str != "<f8":
+        raise ValueError(f"the support vectors' arrays are of other types: {kinds}")
+    if (counts < 0).any() or ("classes_" in known and counts.sum() != n_vectors):
+        raise ValueError("the classes' support vectors are not as many as stored")
+    for name in ("_probA", "_probB"):
+        if arrays.read(known[name]).size not in (0, n_pairs):
+            raise ValueError(f"{name} does not fit the classes")
+    if read_json(known["_sparse"]) is not False:
+        raise ValueError("sparse support vectors are not supported")
+
+
+def _check_neighbours(known: State, arrays: Arrays) -> None:
+    """Check the stored rows, and that their labels are classes: votes are counted by position."""
+    rows, labels = arrays.read(known["_fit_X"]), arrays.read(known["_y"])
+    if read_json(known["_tree"]) is not None:
+        raise ValueError("trees of neighbours are not supported")
+    if rows.shape != (len(labels), read_int(known["n_features_in_"])) or labels.ndim != 1:
+        raise ValueError(f"rows of shape {rows.shape} do not fit {labels.shape} labels")
+    if read_int(known["n_samples_fit_"]) != len(rows) or rows.dtype.kind != "f":
+        raise ValueError("the neighbours' rows are not as many as it says, or no numbers")
+    if "classes_" in known:
+        n_classes = len(arrays.read(known["classes_"]))
+        if labels.dtype.kind != "i" or (labels < 0).any() or (labels >= n_classes).any():
+            raise ValueError(f"a neighbour's label is none of the {n_classes} classes")
 
 
 def _check_histogram_model(known: State, arrays: Arrays, *, n_stages: int) -> None:

@@ -14,7 +14,13 @@ from typing import Any
 
 from rightfit.families.bundle_files import open_regular
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_estimators import check_model, check_owner, check_predictor, check_tree
+from rightfit.families.skops_estimators import (
+    check_estimator,
+    check_model,
+    check_owner,
+    check_predictor,
+    check_tree,
+)
 from rightfit.families.skops_states import Arrays, State, are_alike, attributes, walk
 
 MAX_SCHEMA_BYTES = 128 * 2**20  # several thousand trees
@@ -32,11 +38,15 @@ _LOADERS = frozenset(
         "RandomState", "Set", "Slice", "Tree", "Tuple", "Type",
     )
 )  # fmt: skip
-# Where trees are, nothing else may be that predicts by positions in arrays of its own.
+# Where trees are, nothing else may be that predicts by positions in arrays of its own unchecked.
 _PACKAGES_WITH_TREES = tuple(
     f"sklearn.{name}"
-    for name in ("_loss", "dummy", "ensemble", "linear_model", "preprocessing", "tree", "utils")
-)
+    for name in (
+        "_loss", "calibration", "decomposition", "discriminant_analysis", "dummy", "ensemble",
+        "feature_selection", "impute", "linear_model", "multiclass", "naive_bayes", "neighbors",
+        "neural_network", "pipeline", "preprocessing", "svm", "tree", "utils",
+    )
+)  # fmt: skip
 
 
 def check_skops_file(path: Path, *, schema: InputSchema) -> None:
@@ -135,6 +145,7 @@ class _Checker:
         if "tree_" in known:
             self._owned.append(known["tree_"])
             check_owner(known)
+        check_estimator(state, self._arrays)
 
     def _find_first(self, state: State) -> State:
         """Return the state that stands for all of one identity."""

@@ -36,6 +36,14 @@ def read_sources(module: str) -> dict[str, str]:
     return dict(sorted(sources.items()))
 
 
+def read_own_sources(module: str) -> dict[str, str]:
+    """Read as :func:`read_sources` what is the project's or this library's; nothing of others."""
+    path = _find_source(module)
+    is_own = module.partition(".")[0] == LIBRARY
+    is_installed = path is not None and "site-packages" in path.parts
+    return read_sources(module) if is_own or not is_installed else {}
+
+
 def _list_imports(source: str, *, of: str) -> Iterator[str]:
     """Yield the names that a module imports, modules or not."""
     package = of.rpartition(".")[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.applications import Application, Applications, Objective
 from rightfit.ranking.contest.profile_table import suggest
 
 SERVING_LIMITS = ("n_threads",)  # part of the serving configuration; can be limited like a metric
@@ -32,11 +33,9 @@ class ApplicationsParams(Applications):
 
     @model_validator(mode="after")
     def _check_directions(self) -> Self:
-        _refuse(
-            f"applications.{name}.{fault}"
-            for name, application in self.items()
-            for fault in _find_reversed(application)
-        )
+        faults = find_reversed(self.root)
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
 
@@ -72,11 +71,37 @@ def _find_misnamed(raw: Any) -> Iterator[tuple[str, str]]:
                     yield f"applications.{name}.{block}.{metric}", f"is no metric{hint}"
 
 
-def _find_reversed(application: Application) -> Iterator[str]:
-    for metric, goal in application.objectives.items():
-        better = METRICS_BY_COLUMN[metric].better
-        if (goal.best > goal.worst) != (better == "higher"):
+def find_reversed(raw: Any) -> list[str]:
+    """Describe objectives whose worst is better than their best.
+
+    Args:
+        raw: All applications; those that are not right in themselves are left out.
+
+    Returns:
+        One line per fault, with the file to correct.
+    """
+    return [
+        f"applications.{name}.{fault}. Correct parameters_applications.yml."
+        for name, application in (raw.items() if isinstance(raw, Mapping) else ())
+        for fault in _find_reversed(application)
+    ]
+
+
+def _find_reversed(raw: Any) -> Iterator[str]:
+    objectives = raw.objectives if isinstance(raw, Application) else _read_objectives(raw)
+    for metric, goal in objectives.items():
+        better = METRICS_BY_COLUMN[metric].better if metric in METRICS_BY_COLUMN else None
+        if better is not None and (goal.best > goal.worst) != (better == "higher"):
             yield (
                 f"objectives.{metric} has worst {goal.worst:g} and best {goal.best:g}, but "
                 f"{better} is better"
             )
+
+
+def _read_objectives(raw: Any) -> dict[str, Objective]:
+    objectives = raw.get("objectives") if isinstance(raw, Mapping) else None
+    found = {}
+    for metric, goal in objectives.items() if isinstance(objectives, Mapping) else ():
+        with suppress(ValidationError):
+            found[metric] = Objective.model_validate(goal)
+    return found

@@ -2,69 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-from rightfit.parameters.applications import ApplicationsParams, find_misnamed
+from rightfit.parameters.applications import find_misnamed, find_reversed
+from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.grid import Grid
-from rightfit.parameters.models import check_families
-from rightfit.parameters.ranking import RankingParams
+from rightfit.parameters.grid import find_grid_faults, is_imported, list_named
+from rightfit.parameters.imported import ImportedBlock, find_file_faults
+from rightfit.parameters.machine import Machine, find_machine_faults
+from rightfit.parameters.models import find_model_faults
+from rightfit.parameters.ranking import RankingParams, find_tie_faults
+from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
+    "early_stopping": EarlyStoppingParams,
     "evaluation": EvaluationParams,
     "ranking": RankingParams,
     "training": TrainingParams,
+    "training_costs": TrainingCostsParams,
+}
+NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
+    "datasets": DatasetBlock,
+    "models": ModelBlock,
+    "applications": Application,
 }
 
 
-def find_faults(parameters: Mapping[str, Any], grid: Grid) -> list[str]:
-    """Describe what is wrong with the parameters that the grid's pipelines read.
+def find_faults(
+    parameters: Mapping[str, Any],
+    *,
+    stages: Collection[str] = (),
+    machine: Machine | None = None,
+) -> list[str]:
+    """Describe what is wrong with the parameters that Rightfit's pipelines read.
 
     Args:
-        parameters: All parameters, the library's values included.
-        grid: The cells in use; what they do not need is not checked.
+        parameters: All parameters, the library's values included. Datasets and models that the
+            grid does not name are not checked.
+        stages: Stages that will run; what only others need is not checked.
+        machine: Where they will run; ``None`` leaves out what depends on it.
 
     Returns:
         One line per fault, with the file to correct; empty if all is right.
     """
-    applications = parameters.get("applications")
-    if not isinstance(applications, Mapping) or not applications:
-        return [
-            f"applications must name at least one application, but got {applications!r}. Correct "
-            "parameters_applications.yml."
-        ]
-    checks: list[tuple[str, Mapping[str, Any], Iterable[str], type[BaseModel]]] = [
-        ("datasets", parameters["datasets"], grid.datasets, DatasetBlock),
-        ("models", parameters["models"], grid.models, ModelBlock),
-        ("applications", applications, applications, Application),
-    ]
-    misnamed = find_misnamed(applications)
-    faults = [
-        f"{fault}. Correct parameters_{kind}.yml."
-        for kind, blocks, names, model in checks
-        for fault in explain_faults(
-            kind, blocks, names, model, misnamed=misnamed if kind == "applications" else {}
-        )
-    ]
+    faults = find_grid_faults(parameters)
+    for kind in NAMED_BLOCKS:
+        faults += _find_named_faults(kind, parameters)
     for kind, model in WHOLE_BLOCKS.items():
-        found = explain_faults("", {kind: parameters[kind]}, [kind], model)
+        found = explain_faults("", {kind: parameters.get(kind)}, [kind], model)
         faults += [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
-    return faults or _find_joint_faults(parameters, grid)
+    faults += _find_joint_faults(parameters, stages)
+    if machine is not None:
+        faults += find_machine_faults(parameters, stages, machine)
+    return list(dict.fromkeys(faults))
 
 
-def _find_joint_faults(parameters: Mapping[str, Any], grid: Grid) -> list[str]:
-    """Describe faults that no single block shows."""
-    try:
-        ApplicationsParams.model_validate(parameters["applications"])
-        check_families(parameters, grid.families)
-    except ValueError as err:
-        return [str(err)]
-    return []
+def _find_named_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
+    blocks = parameters.get(kind)
+    if kind == "applications":
+        if not isinstance(blocks, Mapping) or not blocks:
+            return [
+                f"applications must name at least one application, but got {blocks!r}. Correct "
+                "parameters_applications.yml."
+            ]
+        checked, misnamed = dict(blocks), find_misnamed(blocks)
+    else:
+        checked, misnamed = list_named(parameters, kind), {}
+    if not isinstance(blocks, Mapping):
+        return []  # a fault of the grid
+    given = [name for name, block in checked.items() if kind == "models" and is_imported(block)]
+    others = [name for name in checked if name not in given]
+    found = [
+        *explain_faults(kind, blocks, others, NAMED_BLOCKS[kind], misnamed=misnamed),
+        *explain_faults(kind, blocks, given, ImportedBlock),
+    ]
+    return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
+
+
+def _find_joint_faults(parameters: Mapping[str, Any], stages: Collection[str]) -> list[str]:
+    """Describe faults that no single block shows; parts with faults of their own are left out."""
+    applications = parameters.get("applications")
+    names = list(applications) if isinstance(applications, Mapping) else []
+    return [
+        *find_reversed(applications),
+        *find_tie_faults(parameters.get("ranking"), names),
+        *find_model_faults(parameters, stages),
+        *find_file_faults(list_named(parameters, "models")),
+    ]

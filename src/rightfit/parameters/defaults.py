@@ -35,9 +35,11 @@ def complete_parameters(parameters: Mapping[str, Any]) -> Block:
     """
     completed = dict(parameters)
     for block in BLOCKS:
-        own = parameters.get(block)
         default = read_default(block)
-        if own is None:
+        if block == "ranking":
+            _drop_exceptions(default, parameters.get("applications"))
+        own = parameters.get(block, {})
+        if own == {}:
             completed[block] = default
         elif isinstance(own, Mapping):
             completed[block] = (
@@ -92,6 +94,14 @@ def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
         for name, near in nearest.items()
         if near is not None and name not in near and near not in name
     }
+
+
+def _drop_exceptions(ranking: Block, applications: Any) -> None:
+    """Leave out the library's exceptions for applications that the project does not have."""
+    exceptions = ranking["ties"]["rule_by_application"]
+    for name in list(exceptions):
+        if not isinstance(applications, Mapping) or name not in applications:
+            del exceptions[name]
 
 
 def _complete_models(default: Mapping[str, Any], own: Mapping[str, Any]) -> Block:

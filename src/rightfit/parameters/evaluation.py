@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
 
-class Presets(BaseModel):
+class Presets(StrictModel):
     """How thoroughly to measure, by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     quick: MeasuringSettings
     standard: MeasuringSettings
     publish: MeasuringSettings
 
 
-class EvaluationParams(BaseModel):
+class EvaluationParams(StrictModel):
     """Which serving configurations are measured, and how (``params:evaluation``)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     preset: Literal["quick", "standard", "publish"]
     presets: Presets
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
-    n_threads: tuple[int | Literal["all"], ...] = Field(min_length=1)
+    n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
     mixed_environments: Literal["refuse", "label"]
     tiers: tuple[Tier, ...] = Field(min_length=1)
-    seed: int
+    seed: Seed
 
     @property
     def settings(self) -> MeasuringSettings:
@@ -43,9 +40,6 @@ class EvaluationParams(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> EvaluationParams:
         faults = []
-        too_few = [n for n in self.n_threads if n != "all" and n < 1]
-        if too_few:
-            faults.append(f"n_threads must be 1 or more, or 'all', but got {too_few}")
         names = [tier.name for tier in self.tiers]
         if len(set(names)) < len(names):
             faults.append(f"tiers must have different names, but got {names}")

@@ -99,6 +99,7 @@ def _explain(
     given = repr(fault["input"])
     got = f", but got {given}" if len(given) <= INPUT_TOO_LONG and "got" not in fault["msg"] else ""
     message = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
+    message = message.replace("Tuple", "List")
     return f"{key}: {message}{got}{example}"
 
 

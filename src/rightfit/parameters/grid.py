@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import Field, field_validator
+
+from rightfit.families.registry import refer_to_family
+from rightfit.parameters.faults import explain_faults
+from rightfit.strict_model import StrictModel
+
+NAME = re.compile(r"\w[\w-]*")
+MAX_NAME_BYTES = 100
+IMPORTED = "imported"  # in place of a family: the model is a file that somebody has already
 
 
 class UnsuitableGridError(ValueError):
@@ -17,11 +28,13 @@ class Grid:
 
     Args:
         tables: Catalog entries of each dataset's raw tables, its main table first.
-        families: Import path of each model's family, by the model's name.
+        families: Reference of each searched model's family, by the model's name.
+        imported: Datasets of each model that takes part without a search, by the model's name.
     """
 
     tables: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
+    imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -30,14 +43,39 @@ class Grid:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, in the order of the configuration."""
-        return tuple(self.families)
+        """Names of the models: the searched ones, then the imported ones."""
+        return (*self.families, *self.imported)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """Yield every (dataset, model) pair."""
         for dataset in self.tables:
-            for model in self.families:
+            for model in self.list_models(dataset):
                 yield dataset, model
+
+    def searched_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs that a search is made for."""
+        return (cell for cell in self.cells() if cell[1] in self.families)
+
+    def imported_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs whose model is a file that somebody has already."""
+        return (cell for cell in self.cells() if cell[1] in self.imported)
+
+    def list_models(self, dataset: str) -> tuple[str, ...]:
+        """Return the models of a dataset."""
+        given = (model for model, datasets in self.imported.items() if dataset in datasets)
+        return (*self.families, *given)
+
+
+class GridParams(StrictModel):
+    """The cells of a study (``params:grid``)."""
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    models: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("datasets", "models", mode="before")
+    @classmethod
+    def _split(cls, names: Any) -> Any:
+        return split_names(names)
 
 
 def read_grid(parameters: Mapping[str, Any]) -> Grid:
@@ -49,55 +87,129 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
             names with spaces between.
 
     Raises:
-        ValueError: If a block is missing, or the grid names something that is not described.
+        ValueError: If a block is missing, or the grid names something that is not described; lists
+            all faults, one a line.
+    """
+    faults = find_grid_faults(parameters)
+    if faults:
+        raise ValueError("\n".join(faults))
+    datasets, models = (list_named(parameters, kind) for kind in ("datasets", "models"))
+    tables = {name: list_entries(block) for name, block in datasets.items()}
+    return Grid(
+        tables,
+        {name: _find_family(name, one) for name, one in models.items() if not is_imported(one)},
+        {
+            name: tuple(dataset for dataset in tables if dataset in one.get("datasets", tables))
+            for name, one in models.items()
+            if is_imported(one)
+        },
+    )
+
+
+def is_imported(block: object) -> bool:
+    """Tell whether a model's block names a file instead of a family."""
+    return isinstance(block, Mapping) and block.get("family") == IMPORTED
+
+
+def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
+    """Describe what is wrong with the grid and with what it names.
+
+    Args:
+        parameters: As for :func:`read_grid`.
+
+    Returns:
+        One line per fault, with the file to correct.
     """
     missing = [key for key in ("grid", "datasets", "models") if key not in parameters]
     if missing:
-        raise ValueError(
+        return [
             f"The configuration lacks the parameters {missing}. Write them with: kedro rightfit "
             "init"
-        )
-    named = {kind: _list_names(parameters["grid"], kind) for kind in ("datasets", "models")}
-    _refuse([fault for kind in named for fault in _find_unknown(kind, named[kind], parameters)])
-    tables = {name: _list_tables(name, parameters["datasets"][name]) for name in named["datasets"]}
-    families = {name: _find_family(name, parameters["models"][name]) for name in named["models"]}
-    return Grid(tables, families)
+        ]
+    faults = explain_faults("", parameters, ["grid"], GridParams)
+    for kind in ("datasets", "models"):
+        if not isinstance(parameters[kind], Mapping) or not parameters[kind]:
+            faults.append(f"{kind} must describe at least one of them, got {parameters[kind]!r}")
+    where = [f"{fault}. Correct parameters_grid.yml." for fault in faults]
+    for kind in ("datasets", "models"):
+        where += _find_unknown(kind, parameters)
+        for name, block in list_named(parameters, kind).items():
+            where += _find_block_faults(kind, name, block)
+    return [*where, *_find_unmatched(parameters)]
 
 
-def _list_names(grid: Any, kind: str) -> list[str]:
-    names = grid.get(kind) if isinstance(grid, Mapping) else None
-    names = split_names(names)
-    if not isinstance(names, list) or not names:
-        raise ValueError(
-            f"grid.{kind} must be a list of at least one name, but got {names!r}. Correct "
-            "parameters_grid.yml."
-        )
-    return names
+def list_named(parameters: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the blocks of a kind that the grid names, by name, as far as they exist.
+
+    Args:
+        parameters: All parameters, right or not.
+        kind: ``datasets`` or ``models``.
+    """
+    described = parameters.get(kind)
+    known = described if isinstance(described, Mapping) else {}
+    return {name: known[name] for name in _list_names(parameters, kind) if name in known}
 
 
-def _find_unknown(kind: str, names: list[str], parameters: Mapping[str, Any]) -> Iterator[str]:
-    unknown = sorted({str(name) for name in names} - set(parameters[kind]))
-    if unknown:
+def _list_names(parameters: Mapping[str, Any], kind: str) -> list[str]:
+    grid = parameters.get("grid")
+    names = split_names(grid.get(kind)) if isinstance(grid, Mapping) else None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _find_unknown(kind: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    described = parameters[kind] if isinstance(parameters[kind], Mapping) else {}
+    unknown = sorted(set(_list_names(parameters, kind)) - set(described))
+    if unknown and described:
         yield (
-            f"grid.{kind} names {unknown}, described are {sorted(parameters[kind])} "
-            f"(parameters_{kind}.yml)"
+            f"grid.{kind} names {unknown}, described are {sorted(map(str, described))} "
+            f"(parameters_{kind}.yml). Correct parameters_grid.yml."
         )
 
 
-def _refuse(faults: list[str]) -> None:
-    if faults:
-        raise ValueError("; ".join(faults) + ". Correct parameters_grid.yml.")
+def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Describe imported models for unknown datasets, and datasets that no model is for."""
+    models, described = list_named(parameters, "models"), parameters["datasets"]
+    of_imported = {name: one.get("datasets") for name, one in models.items() if is_imported(one)}
+    wrong = {
+        name: named
+        for name, named in of_imported.items()
+        if named is not None and not (isinstance(named, list) and set(named) <= set(described))
+    }
+    for name, named in wrong.items():
+        yield (
+            f"models.{name}.datasets must list datasets of {sorted(map(str, described))}, but got "
+            f"{named!r}. Correct parameters_models.yml."
+        )
+    if wrong or len(of_imported) < len(models) or None in of_imported.values():
+        return
+    given = {dataset for named in of_imported.values() for dataset in named or ()}
+    empty = [dataset for dataset in list_named(parameters, "datasets") if dataset not in given]
+    if empty and models:
+        yield (
+            f"The grid has no model for {empty}: those it names are for other datasets. Correct "
+            "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
+        )
 
 
-def _list_tables(name: str, block: Any) -> tuple[str, ...]:
-    entries = list_entries(block)
-    if not entries:
-        raise ValueError(
+def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:
+    """Describe what keeps a block out of the grid: its name, its tables or its family."""
+    if not NAME.fullmatch(name) or len(name.encode()) > MAX_NAME_BYTES:
+        yield (
+            f"{kind}.{name}: a name consists of letters, digits, _ and -, at most "
+            f"{MAX_NAME_BYTES} bytes of them, because folders are called by it. Correct "
+            f"parameters_{kind}.yml and parameters_grid.yml."
+        )
+    if kind == "datasets" and not list_entries(block):
+        yield (
             f"datasets.{name}.tables must name the catalog entries of the raw tables, the main one "
             f"first, as in tables: [{name}] or tables: {{{name}: entry}}. Correct "
             "parameters_datasets.yml."
         )
-    return entries
+    if kind == "models" and not is_imported(block):
+        try:
+            _find_family(name, block)
+        except ValueError as err:
+            yield str(err)
 
 
 def list_entries(block: Any) -> tuple[str, ...]:
@@ -128,10 +240,7 @@ def split_names(names: Any) -> Any:
 
 
 def _find_family(name: str, block: Any) -> str:
-    family = block.get("family") if isinstance(block, Mapping) else None
-    if not isinstance(family, str):
-        raise ValueError(
-            f"models.{name}.family must be the import path of a family, as in family: "
-            f"rightfit.families.forest, but got {family!r}. Correct parameters_models.yml."
-        )
-    return family
+    try:
+        return refer_to_family(block if isinstance(block, Mapping) else {})
+    except ValueError as err:
+        raise ValueError(f"models.{name}.{err}. Correct parameters_models.yml.") from err

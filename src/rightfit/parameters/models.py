@@ -2,27 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from rightfit.families.family import Family
 from rightfit.families.registry import get_family
-from rightfit.tuning.search.space import ModelBlock
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.grid import list_named
+from rightfit.tuning.search.space import ModelBlock, ModelParams
+
+MAX_GRID = 1_000_000  # configurations that are listed at once
+MAX_GRID_POINTS = 1_000
+CHECKPOINTS = {"training": ("training",), "early_stopping": ("early_stopping", "recording")}
+"""Where each stage that trains finds its ``n_checkpoints``."""
 
 
-def check_families(parameters: Mapping[str, Any], families: Mapping[str, str]) -> None:
-    """Check what no single block can tell: families, their settings and the checkpoints.
+def find_model_faults(parameters: Mapping[str, Any], stages: Collection[str]) -> Iterator[str]:
+    """Describe what no single block shows: families, their settings, checkpoints and runtimes.
 
     Args:
-        parameters: All parameters, as the configuration holds them.
-        families: Import path of each model's family, by the model's name.
+        parameters: All parameters, as the configuration holds them. Of a block that is not right in
+            itself nothing is said.
+        stages: Stages that will run. The values of settings are looked at only before a training,
+            because that imports the families' libraries.
 
-    Raises:
-        ValueError: Naming the first family that does not fit.
+    Yields:
+        One line per fault, with the file to correct.
     """
-    for name, path in families.items():
-        params = ModelBlock.model_validate(parameters["models"][name])
+    for name, raw in list_named(parameters, "models").items():
         try:
-            family = get_family(path)
-            params.check_family(family, n_checkpoints=parameters["training"]["n_checkpoints"])
-        except ValueError as err:
-            raise ValueError(f"models.{name}: {err}") from err
+            block = ModelBlock.model_validate(raw)
+        except ValidationError:
+            continue
+        for fault in _find_faults(block, parameters, stages):
+            yield f"models.{name}: {fault}"
+
+
+def _find_faults(
+    block: ModelBlock, parameters: Mapping[str, Any], stages: Collection[str]
+) -> Iterator[str]:
+    params = block.params
+    try:
+        family = get_family(block.family)
+        params.check_names(family)
+    except ValueError as err:
+        yield str(err)
+        return
+    trains = [stage for stage in CHECKPOINTS if stage in stages]
+    for stage in trains or ["training"]:
+        n_checkpoints = _look_up(parameters, *CHECKPOINTS[stage], "n_checkpoints")
+        if isinstance(n_checkpoints, int):
+            yield from _catch(params.check_length, family, n_checkpoints)
+    if trains:
+        yield from _find_value_faults(params, family)
+    if "training" in stages:
+        yield from _find_grid_size(params, parameters)
+    if "evaluation" in stages:
+        yield from _find_unservable(family, parameters)
+
+
+def _catch(check: Callable[..., object], *args: object) -> Iterator[str]:
+    try:
+        check(*args)
+    except ValueError as err:
+        yield str(err)
+
+
+def _find_value_faults(params: ModelParams, family: Family) -> Iterator[str]:
+    """Describe values that the family cannot take; each fault once."""
+    # families of a project need not have a check of their own
+    check: Callable[..., None] = getattr(family, "check_values", family.check_configuration)
+    extremes = params.list_extremes()
+    faults = [fault for configuration in extremes for fault in _catch(check, configuration)]
+    for fault in dict.fromkeys(faults):
+        yield f"{fault.rstrip('.')}. Correct parameters_models.yml."
+
+
+def _find_grid_size(params: ModelParams, parameters: Mapping[str, Any]) -> Iterator[str]:
+    n_points = _look_up(parameters, "training", "n_grid_points")
+    is_grid = _look_up(parameters, "training", "sampler") == "grid"
+    if not is_grid or not isinstance(n_points, int) or not 1 < n_points <= MAX_GRID_POINTS:
+        return
+    size = math.prod(len(item.grid(n_points)) for item in params.space.root.values())
+    if size > MAX_GRID:
+        yield (
+            f"training.n_grid_points={n_points} makes a grid of {size:,} configurations; at most "
+            f"{MAX_GRID:,} are possible. Correct parameters_training.yml."
+        )
+
+
+def _find_unservable(family: Family, parameters: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        wanted = EvaluationParams.model_validate(parameters.get("evaluation"))
+    except ValidationError:
+        return
+    runtimes = {"native", "onnx", *(("onnx_int8",) if family.has_int8 else ())}
+    if not runtimes & set(wanted.runtimes) or not set(family.devices) & set(wanted.devices):
+        yield (
+            f"it could never be measured: evaluation wants the runtimes {list(wanted.runtimes)} on "
+            f"{list(wanted.devices)}, and its family has {sorted(runtimes)} on "
+            f"{list(family.devices)}. Correct parameters_evaluation.yml."
+        )
+
+
+def _look_up(parameters: Mapping[str, Any], *steps: str) -> Any:
+    found: Any = parameters
+    for step in steps:
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found

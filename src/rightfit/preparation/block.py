@@ -45,6 +45,7 @@ from rightfit.preparation.spec import (
     Validation,
 )
 from rightfit.preparation.table_schema import Described, TableSchema
+from rightfit.strict_model import Number
 
 DEFAULT_VALIDATION = StratifiedShare(method="stratified", share=0.2)
 N_KEY_DIGITS = 16  # of the sha256
@@ -57,8 +58,8 @@ class QualityBlock(Described):
     """The quality metric, with or without its bounds."""
 
     name: QualityName | None = None
-    worst: float | None = Field(default=None, allow_inf_nan=False)
-    best: float | None = Field(default=None, allow_inf_nan=False)
+    worst: Number | None = None
+    best: Number | None = None
 
 
 class DatasetBlock(DatasetFields):

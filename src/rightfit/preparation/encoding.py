@@ -18,6 +18,7 @@ from rightfit.preparation.spec import Features
 
 ENCODER_VERSION = 1
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
+NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
 PIXEL_MAX = 255.0
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 
@@ -201,7 +202,7 @@ def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
     categories = sorted(frequent[column.name].to_list())
     return OneHot(
         column=column.name,
-        categories=tuple(category for category in categories if category != OTHER),
+        categories=tuple(category for category in categories if category not in NOT_CATEGORIES),
     )
 
 

@@ -20,6 +20,7 @@ from pydantic import (
 
 from rightfit.families.quality import QualityName
 from rightfit.preparation.table_schema import Described, TableSchema, refuse_truth_value
+from rightfit.strict_model import MAX_ROWS, MAX_VALUE, Number, Seed
 
 Task = Literal["classification", "regression"]
 
@@ -29,6 +30,7 @@ def _read_class_name(value: Any) -> Any:
 
 
 ClassName = Annotated[str, BeforeValidator(_read_class_name)]
+Side = Annotated[int, Field(ge=1, le=65_536)]  # of an image, or its channels
 
 
 class Join(Described):
@@ -69,13 +71,11 @@ class Target(Described):
     """
 
     column: str
-    at_least: float | None = Field(default=None, allow_inf_nan=False)
+    at_least: float | None = Field(default=None, ge=-MAX_VALUE, le=MAX_VALUE)
     classes: tuple[ClassName, ...] = ()
 
     @model_validator(mode="after")
     def _check_classes(self) -> Target:
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"classes must differ, but got {self.classes}")
         if len(self.classes) == 1:
             raise ValueError(f"classes must name at least two, but got {self.classes}")
         if self.at_least is not None and len(self.classes) not in (0, 2):
@@ -87,7 +87,7 @@ class Image(Described):
     """A binary column that holds one image a row: uint8, row by row, channels last."""
 
     column: str
-    shape: tuple[int, int, int]
+    shape: tuple[Side, Side, Side]
 
     @property
     def n_bytes(self) -> int:
@@ -158,8 +158,8 @@ class Quality(Described):
     """The dataset's quality metric; ``worst`` counts as 0 and ``best`` as 1."""
 
     name: QualityName
-    worst: float = Field(allow_inf_nan=False)
-    best: float = Field(allow_inf_nan=False)
+    worst: Number
+    best: Number
 
     @model_validator(mode="after")
     def _check_order(self) -> Quality:
@@ -182,9 +182,9 @@ class DatasetFields(Described):
     joins: tuple[Join, ...] = ()
     derived: tuple[Derived, ...] = ()
     not_features: tuple[str, ...] = ()
-    max_train_rows: int | None = Field(default=None, gt=1)
-    max_test_rows: int | None = Field(default=None, gt=0)
-    seed: int = Field(default=0, ge=0)
+    max_train_rows: int | None = Field(default=None, gt=1, le=MAX_ROWS)
+    max_test_rows: int | None = Field(default=None, gt=0, le=MAX_ROWS)
+    seed: Seed = 0
     licence: str = "not stated"
     source: str = "not stated"
     notes: tuple[str, ...] = ()

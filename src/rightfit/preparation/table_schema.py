@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
+
+from rightfit.strict_model import MAX_COUNT, MAX_ROWS, MAX_VALUE, StrictModel
 
 INTEGER_DTYPES = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 NUMERIC_DTYPES = (*INTEGER_DTYPES, "Float32", "Float64")
@@ -34,17 +34,15 @@ def refuse_truth_value(value: Any) -> Any:
 Value = Annotated[int | str, BeforeValidator(refuse_truth_value)]
 
 
-class Described(BaseModel):
+class Described(StrictModel):
     """Part of a dataset's description: frozen, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Bounds(Described):
     """Numbers from ``min`` to ``max``, both included."""
 
-    min: float = Field(allow_inf_nan=False)
-    max: float = Field(allow_inf_nan=False)
+    min: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)
+    max: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)
 
     @model_validator(mode="after")
     def _check_order(self) -> Bounds:
@@ -62,7 +60,7 @@ class Values(Described):
 class ByteLength(Described):
     """Byte strings of exactly this length, in bytes."""
 
-    n_bytes: int = Field(gt=0)
+    n_bytes: int = Field(gt=0, le=MAX_COUNT)
 
 
 class ColumnGroup(Described):
@@ -109,7 +107,7 @@ class ColumnGroup(Described):
 class TableSchema(Described):
     """What a raw table must look like. Columns that are not described are ignored."""
 
-    min_rows: int = Field(default=1, gt=0)
+    min_rows: int = Field(default=1, gt=0, le=MAX_ROWS)
     columns: tuple[ColumnGroup, ...] = Field(min_length=1)
 
     def by_column(self) -> dict[str, ColumnGroup]:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 PREPARE = "rightfit.profiling.worker.training_steps:prepare_training"
 VERSION = 2  # raise it when the meaning of stored results changes
+N_TRIES = 3  # of a stretch whose process is stopped meanwhile
 MEASURED = ("step_time_ms", "peak_memory_mib")
 
 
@@ -49,6 +50,7 @@ class Stretches:
         n_rows: Rows of a stretch.
         min_steps: Steps of a stretch at least, for large batches.
         max_delay_share: Run-queue delay / wall time that still counts as undisturbed.
+        answer_max_s: Seconds after which a process without an answer is killed.
     """
 
     batch_sizes: Sequence[int]
@@ -56,6 +58,7 @@ class Stretches:
     n_rows: int
     min_steps: int
     max_delay_share: float
+    answer_max_s: float
 
 
 def measure_training_costs(
@@ -90,7 +93,7 @@ def measure_training_costs(
             {
                 "version": VERSION,
                 "task": asdict(one) | {"rows": None, "labels": None},
-                "stretches": asdict(stretches) | {"batch_sizes": None},
+                "stretches": asdict(stretches) | {"batch_sizes": None, "answer_max_s": None},
                 **context,
             }
         )
@@ -126,9 +129,13 @@ def _train_once(
             batch_size, n_rows=stretches.n_rows, min_steps=stretches.min_steps
         ),
         probe_known_ns=probe.known_ns,
+        limit_s=stretches.answer_max_s,
     )
-    with machine_lock():
-        answer = pool.get(kind).ask(request, Trained)
+    for _ in range(N_TRIES):
+        with machine_lock():
+            answer = pool.get(kind).ask(request, Trained)
+        if not (isinstance(answer, Failure) and answer.is_of_a_stop):
+            break
     if isinstance(answer, Failure):
         raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer.error}")
     probe.learn(answer.probe_looks_ns)

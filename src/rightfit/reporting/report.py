@@ -40,7 +40,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         describe_controls(results),
         build_across(results),
         build_why_not(results),
-        build_stops(results),
+        *([build_stops(results)] if results.trials else []),  # none: all models are imported
         build_hardware(results, tiers),
         build_measuring(results),
     ]

@@ -55,7 +55,7 @@ def hash_source(dataset: AbstractDataset[Any, Any] | None, store: RecordStore) -
     if place is None or not place.exists():
         return None
     files = [place] if place.is_file() else list(_list_files(place))
-    return hash_content([str(dataset), [_hash_file(path, store) for path in files]])
+    return hash_content([str(dataset), [hash_file(path, store) for path in files]])
 
 
 def _find_place(dataset: AbstractDataset[Any, Any] | None) -> Path | None:
@@ -71,7 +71,8 @@ def _list_files(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _hash_file(path: Path, store: RecordStore) -> str:
+def hash_file(path: Path, store: RecordStore) -> str:
+    """Hash a file; one whose size and time of change are those of the last look is not read."""
     status = path.stat()
     known = store.read_file(path)
     if known is not None and (known.n_bytes, known.changed_ns) == (

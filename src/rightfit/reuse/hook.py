@@ -16,7 +16,7 @@ from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.ownership import is_own
 from rightfit.printable import clean_text
-from rightfit.reuse.content import hash_content, hash_library, hash_source
+from rightfit.reuse.content import hash_content, hash_file, hash_library, hash_source
 from rightfit.reuse.records import RecordStore, ResultRecord
 from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
 
@@ -96,9 +96,11 @@ def holds_failure(data: object) -> bool:
     """Tell whether a table holds what failed: the next run tries that again."""
     import polars as pl
 
+    from rightfit.profiling.metrics import DOES_NOT_RUN
+
     if not isinstance(data, pl.DataFrame) or "null_reasons" not in data.columns:
         return False
-    return bool(data["null_reasons"].str.contains("it does not run", literal=True).any())
+    return bool(data["null_reasons"].str.contains(DOES_NOT_RUN, literal=True).any())
 
 
 class _Looker:
@@ -112,7 +114,7 @@ class _Looker:
     def identify(self, name: str) -> str | None:
         """See :func:`compare_steps`."""
         if name.startswith("params:") or name == "parameters":
-            return _hash_parameter(self._catalog.load(name))
+            return _hash_parameter(self._catalog.load(name), self._records)
         dataset = self._catalog.get(name)
         if isinstance(dataset, _STORES):
             return "store"
@@ -153,13 +155,19 @@ def _describe_constants() -> object:
     return [hash_library(), asdict(describe_environment())]
 
 
-def _hash_parameter(value: object) -> str:
-    """Hash a parameter block, with the code of the family that it names."""
+def _hash_parameter(value: object, records: RecordStore) -> str:
+    """Hash a parameter block, with the code or the files that it names."""
+    from rightfit.parameters.imported import ImportedBlock, locate
     from rightfit.tuning.search.space import ModelBlock
     from rightfit.tuning.studies.study_store import fingerprint
 
-    code = fingerprint(value.family, {}) if isinstance(value, ModelBlock) else None
-    return hash_content([value, code])
+    named: list[str] = []
+    if isinstance(value, ModelBlock):
+        named = [fingerprint(value.family, {})]
+    elif isinstance(value, ImportedBlock):
+        files = [locate(file) for file in (value.file, value.predictions) if file is not None]
+        named = [hash_file(path, records) for path in files if path.is_file()]
+    return hash_content([value, named])
 
 
 def _has_version(dataset: AbstractDataset[Any, Any] | None, version: str) -> bool:

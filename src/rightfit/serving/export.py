@@ -1,9 +1,10 @@
-"""Export a winner: its bundle, how to feed it, what was measured, and the hashes of it all."""
+"""Export a winner: encoder and model in one graph, what was measured, the hashes of it all."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,10 +18,18 @@ from rightfit.families.bundle_files import (
 )
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.serving import usage
+from rightfit.request_path import usage
+from rightfit.request_path.graph import join_encoder
 from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
-from rightfit.serving.model_call import BUNDLE, Model, describe_call
+from rightfit.serving.container import SERVER_FILES, write_server
+from rightfit.serving.model_call import (
+    BUNDLE,
+    GRAPH_FILE,
+    Model,
+    describe_call,
+    locate_onnx,
+)
 from rightfit.serving.readme import write_readme
 
 HASHES = "SHA256SUMS"
@@ -61,13 +70,16 @@ def check_folder(folder: Path, *, force: bool) -> None:
         )
 
 
-def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
+def export_model(
+    answer: Answer, model: Model, folder: Path, *, with_server: bool = False
+) -> list[Path]:
     """Write a winner into a folder that works without this project.
 
     Args:
         answer: What to export, and why.
         model: The winner's bundle, encoder and data card.
         folder: Folder to write; files of an earlier export are replaced, and so are links.
+        with_server: Add a program that serves it over HTTP, and a Dockerfile around that.
 
     Returns:
         The files written, relative to the folder, ``SHA256SUMS`` last.
@@ -79,8 +91,10 @@ def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
     winner = require_winner(answer)
     check_folder(folder, force=True)
     _check_belongs(answer, model)
+    onnx_file = locate_onnx(winner, model.bundle)
     folder.mkdir(parents=True, exist_ok=True)
     _replace_bundle(model.bundle, folder / BUNDLE)
+    write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
     copy_replacing(Path(usage.__file__), folder / "usage.py")
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
@@ -88,7 +102,9 @@ def export_model(answer: Answer, model: Model, folder: Path) -> list[Path]:
     _write_json(folder / "profile.json", _describe_measurement(answer))
     readme = write_readme(answer, model, call)
     write_replacing(folder / "README.md", readme.encode())
-    return _write_hashes(folder, model.bundle)
+    if with_server:
+        write_server(folder)
+    return _write_hashes(folder, model.bundle, SERVER_FILES if with_server else ())
 
 
 def _check_belongs(answer: Answer, model: Model) -> None:
@@ -139,10 +155,10 @@ def _write_json(path: Path, content: object) -> None:
     write_replacing(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
-def _write_hashes(folder: Path, bundle: Bundle) -> list[Path]:
+def _write_hashes(folder: Path, bundle: Bundle, others: Sequence[str]) -> list[Path]:
     written = [
         *(Path(name) for name in ("README.md", "encoder.json", "model.json", "profile.json")),
-        Path("usage.py"),
+        *(Path(name) for name in (GRAPH_FILE, "usage.py", *others)),
         *(Path(BUNDLE) / name for name in sorted((MANIFEST, *bundle.files))),
     ]
     lines = [f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in written]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
 from rightfit.preparation.describing import DataCard
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.request_path.usage import TensorInput
 
 BUNDLE = "bundle"  # folder of the weights in an export
+GRAPH_FILE = "model.onnx"  # encoder and model
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,8 @@ class Model:
     """
 
     bundle: Bundle
-    encoder: Mapping[str, Any]
+    encoder: EncoderJson
     data_card: DataCard
-
-
-@dataclass(frozen=True)
-class ModelInput:
-    """The input of the ONNX model: its element type and its columns in order."""
-
-    dtype: str
-    columns: list[str]
 
 
 @dataclass(frozen=True)
@@ -47,35 +41,38 @@ class ModelCall:
     measured_runtime: str
     n_threads: int
     device: str
-    input: ModelInput
+    inputs: tuple[TensorInput, ...]
     image_shape: tuple[int, int, int] | None
-    raw_columns: list[str]
     classes: list[str]
     data_version: str
 
 
-def describe_call(winner: RankedCandidate, model: Model) -> ModelCall:
-    """Describe how the model is called.
+def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
+    """Return the ONNX file that answers for a winner; for a native one, its export.
 
     Raises:
-        ValueError: If the bundle holds no ONNX file for it.
+        ValueError: If the bundle holds none.
     """
-    bundle = model.bundle
     file = ONNX_FILE
     if winner.runtime != "native":
         file = runtime_files(bundle, winner.runtime)[0].name
     if file not in bundle.files:
         raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
+    return bundle.path / file
+
+
+def describe_call(winner: RankedCandidate, model: Model) -> ModelCall:
+    """Describe how the model is called."""
+    bundle = model.bundle
     return ModelCall(
         candidate=winner.candidate,
         family=bundle.model,
-        onnx_file=f"{BUNDLE}/{file}",
+        onnx_file=GRAPH_FILE,
         measured_runtime=winner.runtime,
         n_threads=winner.n_threads,
         device=winner.device,
-        input=ModelInput("float32", list(bundle.schema.features)),
+        inputs=list_inputs(model.encoder),
         image_shape=bundle.schema.image_shape,
-        raw_columns=list(dict.fromkeys(step["column"] for step in model.encoder["steps"])),
         classes=list(bundle.schema.classes),
         data_version=bundle.data_version,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
@@ -49,7 +50,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         bundle=model.bundle,
         call=call,
         data_card=model.data_card,
-        columns=_name_some(call.input.columns),
+        name_some=_name_some,
         raw_columns=_describe_columns(model),
         derived=model.data_card.features.derived,
         metrics=_list_metrics(answer.profile),
@@ -89,7 +90,7 @@ def _escape(value: Any) -> Any:
     return value if isinstance(value, Markdown) else escape_markdown(value)
 
 
-def _name_some(names: list[str]) -> Markdown:
+def _name_some(names: Sequence[str]) -> Markdown:
     named = ", ".join(quote_code(name) for name in names[:N_NAMED])
     return Markdown(named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more")
 

@@ -11,7 +11,18 @@ import click
 
 from rightfit.printable import clean_text
 
-VERBS = ("which", "export", "plan", "studies", "dashboard", "run-server", "init", "measure")
+VERBS = (
+    "which",
+    "export",
+    "serve",
+    "load",
+    "measure",
+    "plan",
+    "studies",
+    "dashboard",
+    "run-server",
+    "init",
+)
 
 
 @click.group()
@@ -67,9 +78,14 @@ def which(application: str, dataset: str | None, *, as_json: bool, **place: Any)
 @click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
 @click.option("--dataset", "-d", required=True, help="Name of a dataset.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.option(
+    "--with-server", is_flag=True, help="Add a program that serves it over HTTP, and a Dockerfile."
+)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @where
-def export(application: str, dataset: str, folder: Path, *, force: bool, **place: Any) -> None:
+def export(
+    application: str, dataset: str, folder: Path, *, force: bool, with_server: bool, **place: Any
+) -> None:
     """Write the winning model into FOLDER, with how to use it and what was measured."""
     from rightfit.serving.answer_text import describe_disturbance
     from rightfit.serving.export import check_folder, export_model
@@ -79,12 +95,85 @@ def export(application: str, dataset: str, folder: Path, *, force: bool, **place
         check_folder(folder, force=force)
         results = _open(**place)
         (answer,) = read_answers(results, application, dataset)
-        written = export_model(answer, read_model(results, answer), folder)
+        written = export_model(answer, read_model(results, answer), folder, with_server=with_server)
     except (OSError, ValueError) as err:
         raise click.ClickException(clean_text(str(err))) from err
     click.echo(clean_text(answer.decision.sentence))
     click.echo(f"Measured: {clean_text(describe_disturbance(answer.profile))}")
     click.echo(f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}")
+
+
+@verbs.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port."
+)
+@click.option(
+    "--max-body-mib", type=click.FloatRange(0, min_open=True), default=16.0, show_default=True
+)
+@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--max-requests", type=click.IntRange(1), default=64, show_default=True)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
+    """Serve the exported model in FOLDER over HTTP, to this machine alone unless told."""
+    from rightfit.serving import server
+    from rightfit.serving.exported import check_export
+
+    try:
+        check_export(folder)
+        click.echo(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.", err=True)
+        server.serve(folder, host=host, port=port, limits=server.Limits(**limits))
+    except ModuleNotFoundError as err:
+        raise click.ClickException(
+            f"Serving needs {err.name}. Install it: pip install 'rightfit[serve]'"
+        ) from err
+    except (OSError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+
+
+@verbs.command()
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Rows a request."
+)
+@click.option(
+    "--limit-ms",
+    type=click.FloatRange(0, min_open=True),
+    default=50.0,
+    show_default=True,
+    help="Limit of the p99.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds of each load.",
+)
+@click.option(
+    "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
+)
+@click.option("--memory-mib", type=click.FloatRange(1), help="Private memory of the server.")
+@click.option("--json", "as_json", is_flag=True, help="The curve with all its fields, as JSON.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def load(folder: Path, *, as_json: bool, **options: Any) -> None:
+    """Serve the exported model in FOLDER and raise the load until it no longer keeps up."""
+    from rightfit.http_load.text import describe_curve
+    from rightfit.profiling.worker.codec import to_plain
+    from rightfit.verbs.loading import load_export
+
+    try:
+        curve = load_export(folder, **options)
+    except (OSError, ValueError, RuntimeError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(
+        json.dumps(to_plain(curve), indent=2) if as_json else "\n".join(describe_curve(curve))
+    )
 
 
 @verbs.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from rightfit.families.imported.onnx_call import (
 from rightfit.families.onnx_file import check_onnx_file, list_external_files
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import Serving
@@ -135,14 +135,14 @@ def _profile(
         raise ValueError(f"--threads is {wanted}, but this machine has {here.n_cores} cores.")
     serving = Serving("onnx", wanted, "cpu")
     settings = _fit_batches(params.settings, file.inputs, n_columns=fed.matrix.shape[1])
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        np.save(matrix := Path(folder) / "rows.npy", fed.matrix)
+    with temporary_folder("rows") as folder:
+        np.save(matrix := folder / "rows.npy", fed.matrix)
         pool = WorkerPool(max_open=1)
         try:
             keys, profile = profile_subject(
                 _make_subject(file, fed, serving),
                 serving,
-                Bench(pool, matrix, Path(folder), settings, params.preset, SpeedProbe(None)),
+                Bench(pool, matrix, folder, settings, params.preset, SpeedProbe(None)),
                 size_bytes=file.size_bytes,
                 tiers=params.tiers,
                 devices=here.devices,

@@ -26,10 +26,10 @@ def plan_evaluation(parameters: dict[str, Any], results: StoredResults) -> list[
     Raises:
         ValueError: If the parameters are not right.
     """
-    grid = read_grid(parameters)
-    faults = find_faults(parameters, grid)
+    faults = find_faults(parameters, stages=["evaluation"])
     if faults:
         raise ValueError("\n".join(faults))
+    grid = read_grid(parameters)
     params = EvaluationParams.model_validate(parameters["evaluation"])
     environment = describe_environment()
     return [

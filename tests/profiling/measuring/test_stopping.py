@@ -16,7 +16,7 @@ from rightfit.profiling.measuring.stopping import per_process
 N_RUNS = 400
 # Narrow enough that many looks are taken before it is reached.
 SETTINGS = make_settings(
-    min_processes=6, max_processes=30, max_s=1e9, p50_width_pct=2, p95_width_pct=4
+    min_processes=6, max_processes=30, max_s=86_400, p50_width_pct=2, p95_width_pct=4
 )
 
 

@@ -18,6 +18,7 @@ class ScriptedRound:
     """A process of two visits that takes the time of its job."""
 
     log: list[str]
+    is_lost = False
 
     def __init__(self, subject: Any, _bench: Bench, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-import pytest
 from measured import known_load, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
@@ -10,6 +10,8 @@ from rightfit.profiling.measuring.rounds import OpenRound
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest
+
+NOTHING: dict[str, Any] = {"factory": "", "arguments": {}, "rows": "", "answers": ""}
 
 
 def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
@@ -52,13 +54,16 @@ def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
 
 
 def test_worker_that_cannot_import_says_why() -> None:
-    pool = WorkerPool(max_open=1)
+    pool, kind = WorkerPool(max_open=1), WorkerKind(imports=("not_there",), n_threads=1)
 
     try:
-        with pytest.raises(RuntimeError, match="No module named 'not_there'"):
-            pool.start([WorkerKind(imports=("not_there",), n_threads=1)])
+        pool.start([kind])
+        answer = pool.get(kind).ask(PredictRequest(**NOTHING), Predicted)
     finally:
         pool.close()
+
+    assert isinstance(answer, Failure)
+    assert "No module named 'not_there'" in answer.error
 
 
 def test_worker_does_not_see_libraries_its_runtime_does_not_need(pool: WorkerPool) -> None:

@@ -35,7 +35,7 @@ def test_throughput_is_rows_over_the_time_of_all_calls() -> None:
         clock_ns=lambda: now_ns[0],
     )
 
-    assert timing == BatchTiming(batch_size=10, rows_per_s=40.0, n_calls=4)
+    assert timing == BatchTiming(batch_size=10, rows_per_s=40.0, n_calls=4, longest_call_ms=250.0)
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def test_the_default_comes_first_where_the_space_has_it() -> None:
     space = {"a": {"type": "int", "low": 1, "high": 9, "log": False}}
     block = {"fixed": {}, "space": space}
 
-    assert ModelParams.model_validate(block).first() is None
-    assert ModelParams.model_validate({**block, "default": {"a": 3}}).first() == {"a": 3}
-    assert ModelParams.model_validate({**block, "default": {"a": 30}}).first() is None
+    assert ModelParams.model_validate(block).first({}) is None
+    assert ModelParams.model_validate({**block, "default": {"a": 3}}).first({}) == {"a": 3}
+    assert ModelParams.model_validate({**block, "default": {"a": 30}}).first({}) is None
     with pytest.raises(ValueError, match="Give the default of every searched setting"):
         ModelParams.model_validate({**block, "default": {"b": 3}})

@@ -80,7 +80,7 @@ def test_worker_ends_with_the_process_that_started_it(blobs: TrainingData, tmp_p
     )
 
     done = subprocess.run(
-        [sys.executable, "-m", "rightfit.tuning.search.search_worker"],
+        [sys.executable, "-m", "rightfit.tuning.search.search_worker", str(os.getpid())],
         input=job + "\n",
         encoding="utf-8",
         timeout=120,

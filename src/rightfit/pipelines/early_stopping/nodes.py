@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +12,10 @@ import polars as pl
 # check of the node's parameters.
 from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.early_stopping.params import LiveParams, RecordingParams, ReplayParams
 from rightfit.preparation.describing import DataCard
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -121,11 +120,11 @@ def profile_recordings(
         n_cores=environment.n_cores,
         tiers=evaluation.tiers,
     )
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, make_data(test, schema).rows)
         bench = Bench(
-            shared_pool(), rows, Path(folder), training.measuring, "recording", SpeedProbe(None)
+            shared_pool(), rows, folder, training.measuring, "recording", SpeedProbe(None)
         )
         return profile_recorded(
             recorded_curves,
@@ -163,10 +162,10 @@ def replay_rules(
 
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+    with temporary_folder("rows") as folder:
         files = ExperimentFiles(
-            curves=Path(folder) / "curves.parquet",
-            profiles=Path(folder) / "profiles.parquet",
+            curves=folder / "curves.parquet",
+            profiles=folder / "profiles.parquet",
             applications=applications,
             growth={},
             params=training.pausing,

@@ -18,7 +18,7 @@ from rightfit.pipelines.early_stopping.nodes import (
 
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the experiment for the cells of the grid in use; it is no part of ``perf``."""
-    cells = [f"{dataset}.{model}" for dataset, model in grid.cells()]
+    cells = [f"{dataset}.{model}" for dataset, model in grid.searched_cells()]
     replaying = Node(
         replay_rules,
         inputs=[

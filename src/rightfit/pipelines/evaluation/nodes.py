@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -19,7 +18,10 @@ from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.encoding import Encoder
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.tuning.search.space import ModelBlock
 
@@ -77,22 +79,88 @@ def profile_candidates(
     Returns:
         One row per candidate and serving configuration.
     """
+    named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
+    return _profile(
+        named,
+        trials,
+        test,
+        data_card,
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
+def profile_imported(
+    candidates: dict[str, Bundle],
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    data_card: DataCard,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+    model: ImportedBlock,
+) -> pl.DataFrame:
+    """Measure an imported model on the columns that it reads, as the searched ones are measured.
+
+    Args:
+        candidates: Its bundle, by name.
+        rows: The dataset's rows, not encoded.
+        encoder: The dataset's encoder.
+        data_card: The dataset's card.
+        measurements: Keeps each result as soon as it is known.
+        params: What to measure and how.
+        applications: They choose.
+        model: The file, and what the configuration says of it.
+
+    Returns:
+        One row per serving configuration.
+    """
+    from rightfit.families.imported.importing import find_family
+    from rightfit.preparation.model_columns import take_columns
+
+    family = find_family(Path(model.file))
+    named = {name: replace(bundle, family=family) for name, bundle in candidates.items()}
+    (schema,) = (bundle.schema for bundle in named.values())
+    test = rows.filter(pl.col("part") == "test")
+    read = take_columns(schema, encoder, test, kind=model.input)
+    return _profile(
+        named,
+        None,
+        pl.DataFrame(read, schema=list(schema.features)).with_columns(test["label"]),
+        data_card,
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
+def _profile(
+    candidates: dict[str, Bundle],
+    trials: pl.DataFrame | None,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    choosers: ApplicationsParams,
+) -> pl.DataFrame:
     from rightfit.pipelines.evaluation.screening import could_be_chosen
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.profiles.cell_profiles import profile_cell
 
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
-    named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
-    with _open_bench(test, data_card, params) as bench:
+    features = next(bundle.schema.features for bundle in candidates.values())
+    with _open_bench(test, features, params) as bench:
         return profile_cell(
-            _make_cell(named, trials, test, data_card, here, seed=params.seed),
+            _make_cell(candidates, trials, test, data_card, here, seed=params.seed),
             list_servings(params, here),
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, applications),
-            choosers=environment.fingerprint(applications.model_dump(mode="json")),
+            choose=lambda profiles: could_be_chosen(profiles, choosers),
+            choosers=environment.fingerprint(choosers.model_dump(mode="json")),
         )
 
 
@@ -154,24 +222,21 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
 
 @contextmanager
 def _open_bench(
-    test: pl.DataFrame, data_card: DataCard, params: EvaluationParams
+    test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
 ) -> Iterator[Bench]:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
 
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
-        features = data_card.input_schema.features
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(
-            shared_pool(), rows, Path(folder), params.settings, params.preset, SpeedProbe(None)
-        )
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
 
 def _make_cell(
     candidates: dict[str, Bundle],
-    trials: pl.DataFrame,
+    trials: pl.DataFrame | None,
     test: pl.DataFrame,
     data_card: DataCard,
     environment: Environment,
@@ -181,7 +246,7 @@ def _make_cell(
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
-    costs = trials.select("number", *FIT_COLUMNS).to_dicts()
+    costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,

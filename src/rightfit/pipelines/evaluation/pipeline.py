@@ -10,13 +10,17 @@ from rightfit.pipelines.evaluation.nodes import (
     compare_tiers,
     describe_environment,
     profile_candidates,
+    profile_imported,
 )
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the evaluation pipeline for the cells of the grid in use."""
-    profiling = [_profile_node(dataset, model) for dataset, model in grid.cells()]
-    collecting = [_collect_node(dataset, grid.models) for dataset in grid.datasets]
+    profiling = [
+        *(_profile_node(dataset, model) for dataset, model in grid.searched_cells()),
+        *(_imported_node(dataset, model) for dataset, model in grid.imported_cells()),
+    ]
+    collecting = [_collect_node(dataset, grid.list_models(dataset)) for dataset in grid.datasets]
     joining = Node(
         collect_profiles,
         inputs=["params:evaluation", *(f"{dataset}.profiles" for dataset in grid.datasets)],
@@ -54,6 +58,26 @@ def _profile_node(dataset: str, model: str) -> Node:
         },
         outputs=f"{cell}.profiles",
         name="profile_candidates",
+        namespace=cell,
+    )
+
+
+def _imported_node(dataset: str, model: str) -> Node:
+    cell = f"{dataset}.{model}"
+    return Node(
+        profile_imported,
+        inputs={
+            "candidates": f"{cell}.candidates",
+            "rows": f"{dataset}.rows",
+            "encoder": f"{dataset}.encoder",
+            "data_card": f"{dataset}.data_card",
+            "measurements": "measurements",
+            "params": "params:evaluation",
+            "applications": "params:applications",
+            "model": f"params:models.{model}",
+        },
+        outputs=f"{cell}.profiles",
+        name="profile_imported",
         namespace=cell,
     )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+from contextlib import ExitStack
+from pathlib import Path
 
 import polars as pl
 
@@ -11,12 +14,20 @@ import polars as pl
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.encoding import Encoder
+from rightfit.preparation.spec import DatasetSpec
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
+
+MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
+_folders = ExitStack()  # of imported bundles: the catalog copies what is in them
+atexit.register(_folders.close)
 
 
 def tune_model(
@@ -96,6 +107,57 @@ def tune_model(
     return trials, tabulate_curves(study, cell.quality), account, candidates
 
 
+def import_model(
+    spec: DatasetSpec,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    model: ImportedBlock,
+    *,
+    cell_name: str,
+) -> dict[str, Bundle]:
+    """Make a candidate of a model file, checked against its dataset.
+
+    It needs less than a search does, so a file that does not fit ends a run before any search.
+
+    Args:
+        spec: Description of the dataset.
+        rows: Its rows, not encoded.
+        encoder: Its encoder.
+        model: The file, and what the configuration says of it.
+        cell_name: ``{dataset}.{model}``.
+
+    Returns:
+        The bundle by the model's name.
+
+    Raises:
+        UnsuitableModelError: If the file does not fit the dataset.
+    """
+    from rightfit.families.imported.importing import import_file
+    from rightfit.preparation.given_predictions import read_predictions
+    from rightfit.preparation.model_columns import describe_columns, take_columns
+
+    dataset, _, name = cell_name.partition(".")
+    tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
+    try:
+        schema = describe_columns(spec, encoder, rows, kind=model.input, columns=model.columns)
+        bundle = import_file(
+            model.give(name),
+            _make_folder() / name,
+            schema=schema,
+            rows=take_columns(schema, encoder, tried, kind=model.input),
+            predictions=None
+            if model.predictions is None
+            else read_predictions(locate(model.predictions), schema, encoder, kind=model.input),
+        )
+    except ValueError as err:
+        raise UnsuitableModelError(
+            f"models.{name}: {model.file} does not fit {dataset}: {err}. Correct "
+            "parameters_models.yml; datasets there lists those that the file is for."
+        ) from err
+    logger.info("%s: imported %s, sha256 %s", cell_name, model.file, bundle.files)
+    return {name: bundle}
+
+
 def collect_trials(
     *tables: pl.DataFrame, dataset: str, models: tuple[str, ...]
 ) -> tuple[pl.DataFrame, ...]:
@@ -105,11 +167,13 @@ def collect_trials(
         *tables: The cells' trials, then their learning curves, then their accounts, each in the
             order of ``models``.
         dataset: Name of the dataset.
-        models: Names of the families.
+        models: Names of the searched models; where there are none, the tables are empty.
 
     Returns:
         All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.
     """
+    if not models:
+        return _make_empty_tables()
     n_kinds = len(tables) // len(models)
     named = [
         table.select(pl.lit(dataset).alias("dataset"), pl.lit(model).alias("model"), pl.all())
@@ -117,6 +181,20 @@ def collect_trials(
     ]
     kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
     return tuple(pl.concat(kind) for kind in kinds)
+
+
+def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
+    """Return the tables of a dataset for which nothing is searched."""
+    from rightfit.tuning.studies.search_account import SCHEMA
+    from rightfit.tuning.studies.search_tables import CURVE_SCHEMA, TRIAL_SCHEMA
+
+    cell = {"dataset": pl.String, "model": pl.String}
+    return tuple(pl.DataFrame(schema=cell | of) for of in (TRIAL_SCHEMA, CURVE_SCHEMA, SCHEMA))
+
+
+def _make_folder() -> Path:
+    """Return a new folder that lasts as long as this process."""
+    return _folders.enter_context(temporary_folder("imported"))
 
 
 def _tell(cell_name: str, account: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""The training stage: one search per cell, collected per dataset."""
+"""The training stage: one search or import per cell, the searches collected per dataset."""
 
 from __future__ import annotations
 
@@ -7,16 +7,39 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
-from rightfit.pipelines.training.nodes import collect_trials, tune_model
+from rightfit.pipelines.training.nodes import collect_trials, import_model, tune_model
 from rightfit.reuse.unchanged import mark_hints
 
 TABLES = ("trials", "learning_curves", "search_audit")
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
-    """Build one ``tune_model`` node per cell and one ``collect_trials`` node per dataset."""
-    tuning = [_tune_node(dataset, model, grid.models) for dataset, model in grid.cells()]
-    return Pipeline([*tuning, *(_collect_node(dataset, grid.models) for dataset in grid.datasets)])
+    """Build a node per cell, which searches or imports, and ``collect_trials`` per dataset."""
+    searched = tuple(grid.families)
+    return Pipeline(
+        [
+            *(_import_node(dataset, model) for dataset, model in grid.imported_cells()),
+            *(_tune_node(dataset, model, searched) for dataset, model in grid.searched_cells()),
+            *(_collect_node(dataset, searched) for dataset in grid.datasets),
+        ]
+    )
+
+
+def _import_node(dataset: str, model: str) -> Node:
+    cell = f"{dataset}.{model}"
+    func = update_wrapper(partial(import_model, cell_name=cell), import_model)
+    return Node(
+        func,
+        inputs={
+            "spec": f"{dataset}.spec",
+            "rows": f"{dataset}.rows",
+            "encoder": f"{dataset}.encoder",
+            "model": f"params:models.{model}",
+        },
+        outputs=f"{cell}.candidates",
+        name="import_model",
+        namespace=cell,
+    )
 
 
 def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import polars as pl
 from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.pipelines.training_costs.params import TrainingCostsParams
+from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.describing import DataCard
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 
 BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a batch_size
@@ -62,8 +62,8 @@ def profile_training(
     from rightfit.profiling.worker.training_steps import TrainingTask
 
     name, bundle = next(iter(sorted(candidates.items())))
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows, labels = _save_rows(train, data_card, params, Path(folder))
+    with temporary_folder("rows") as folder:
+        rows, labels = _save_rows(train, data_card, params, folder)
         return measure_training_costs(
             TrainingTask(
                 family=model.family,

@@ -17,7 +17,7 @@ from rightfit.pipelines.training_costs.nodes import (
 
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the study for the cells of the grid in use; it is no part of ``perf``."""
-    cells = [cell for cell in grid.cells() if grid.families[cell[1]] in BATCHED_FAMILIES]
+    cells = [cell for cell in grid.searched_cells() if grid.families[cell[1]] in BATCHED_FAMILIES]
     if not cells:  # every command builds the pipelines, so the error must wait until it runs
         return Pipeline([Node(refuse_grid, "params:grid", None, name="refuse_grid")])
     with warnings.catch_warnings():

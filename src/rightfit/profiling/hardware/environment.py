@@ -45,7 +45,16 @@ class Environment:
     @property
     def devices(self) -> tuple[str, ...]:
         """Devices that models can be served on."""
-        return ("cpu", "cuda") if self.gpus else ("cpu",)
+        return _name_devices(self.gpus)
+
+
+def find_devices() -> tuple[str, ...]:
+    """Return the devices that models can be served on, without describing all else."""
+    return _name_devices(list_gpus())
+
+
+def _name_devices(gpus: tuple[GpuDescription, ...]) -> tuple[str, ...]:
+    return ("cpu", "cuda") if gpus else ("cpu",)
 
 
 def describe_environment() -> Environment:

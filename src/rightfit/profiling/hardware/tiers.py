@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from rightfit.strict_model import MAX_SIZE, StrictModel
 
 Device = Literal["cpu", "cuda", "tpu"]
 Verdict = Literal["fits", "does not fit", "not measurable"]
@@ -15,22 +17,18 @@ S_PER_HOUR = 3_600
 ROWS_PRICED = 1_000_000
 
 
-class Tier(BaseModel):
+class Tier(StrictModel):
     """One machine size."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: str = Field(min_length=1)
-    n_cores: int = Field(gt=0)
-    memory_mib: float = Field(gt=0)  # what a process can have, the system's share taken off
+    n_cores: int = Field(gt=0, le=100_000)
+    memory_mib: float = Field(gt=0, le=MAX_SIZE)  # for one process, without the system's share
     device: Device
-    price_per_hour: float = Field(ge=0)
+    price_per_hour: float = Field(ge=0, le=MAX_SIZE)
 
 
-class Ladder(BaseModel):
+class Ladder(StrictModel):
     """Tiers from the smallest to the largest; a tier's position from 1 is its rank."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tiers: tuple[Tier, ...] = Field(min_length=1)
 

@@ -46,7 +46,9 @@ class Measurement:
 
     def visit(self) -> bool:
         """Visit the open round, a fresh one if none is; tell whether it has ended."""
-        process = self.process or OpenRound(self.subject, self.bench, self.state)
+        process = self.process
+        if process is None or process.is_lost:  # with another process that its worker ran
+            process = OpenRound(self.subject, self.bench, self.state)
         finished = process.visit()
         self.process = process if finished is None else None
         if isinstance(finished, Failure):
@@ -119,9 +121,13 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
         rate_error_pct=server.rate_error_pct,
         max_s=server.max_s,
         seed=server.seed + len(state.server),  # other arrivals in each process
+        limit_s=bench.settings.limit_s(state.longest_s) + 2 * server.max_s,
     )
-    with machine_lock():
-        answer = bench.pool.get(subject.kind).ask(request, ServerResult)
+    for _ in range(1 + max(1, bench.settings.max_retries)):
+        with machine_lock():
+            answer = bench.pool.get(subject.kind).ask(request, ServerResult)
+        if not (isinstance(answer, Failure) and answer.is_of_a_stop):
+            break
     if isinstance(answer, Failure):
         return replace(state, error=answer.error)
     return replace(state, server=(*state.server, answer))
@@ -141,10 +147,14 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
         arguments=subject.arguments,
         rows=str(bench.rows),
         answers=str(bench.folder / "answers.npy"),
+        limit_s=bench.settings.answer_max_s,
     )
     with machine_lock():
         answer = bench.pool.get(subject.kind).ask(request, Predicted)
     if isinstance(answer, Failure):
         raise RuntimeError(f"{subject.label} failed: {answer.error}")
-    probabilities: npt.NDArray[np.float32] = np.load(request.answers)
+    try:
+        probabilities: npt.NDArray[np.float32] = np.load(request.answers)
+    except (OSError, ValueError) as err:
+        raise RuntimeError(f"{subject.label}: its answers cannot be read: {err}") from err
     return probabilities

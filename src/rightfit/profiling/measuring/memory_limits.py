@@ -57,15 +57,21 @@ def try_limits(
         ):
             continue
         if key not in trials:
-            trials[key] = _try(subject, bench, tier.memory_mib, batch_size)
+            limit_s = bench.settings.limit_s(state.longest_s)
+            trials[key] = _try(subject, bench, tier.memory_mib, batch_size, limit_s)
         if trials[key].ok:
             break
     return replace(state, limits=trials)
 
 
-def _try(subject: Subject, bench: Bench, memory_mib: float, batch_size: int) -> LimitTrial:
+def _try(
+    subject: Subject, bench: Bench, memory_mib: float, batch_size: int, limit_s: float
+) -> LimitTrial:
     with machine_lock():
         worker = bench.pool.get(subject.kind)
+        failure = worker.await_hello(limit_s)
+        if failure is not None:
+            return LimitTrial(ok=False, error=failure.error, limit=LIMIT)
         of_files_mib = worker.hello.base_resident_mib - worker.hello.base_anonymous_mib
         request = RunOnceRequest(
             factory=subject.factory,
@@ -73,6 +79,7 @@ def _try(subject: Subject, bench: Bench, memory_mib: float, batch_size: int) -> 
             rows=str(bench.rows),
             memory_limit_mib=memory_mib - of_files_mib,
             batch_size=batch_size,
+            limit_s=limit_s,
         )
         answer = worker.ask(request, RanOnce)
     if isinstance(answer, Failure):

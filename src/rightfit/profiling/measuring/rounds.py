@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.interruptions import find_interruption
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import Worker
@@ -65,6 +66,7 @@ class OpenRound:
         self._worker: Worker | None = None
         self._child: int | None = None
         self._loads: list[MachineLoad] = []
+        self._was_stopped = False
 
     def visit(self) -> FinishedRound | Failure | None:
         """Have the process timed once more.
@@ -77,15 +79,25 @@ class OpenRound:
             if self._worker is None:
                 self._worker = self._bench.pool.get(self._subject.kind)
             before = read_core_times()
-            request = self._request if self._child is None else VisitRequest(self._child)
-            answer = self._worker.ask(request, Visited)
+            answer = self._worker.ask(self._next_request(), Visited)
             self._loads.append(_describe_load(before, read_core_times()))
         self._child = answer.child if isinstance(answer, Paused) else None
         if isinstance(answer, Visited):
+            self._was_stopped |= answer.was_stopped
             self._bench.speed.learn(answer.probe_looks_ns)
         if isinstance(answer, Measured):
             return self._finish(answer, self._worker.hello)
         return answer if isinstance(answer, Failure) else None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its worker ended between two visits, and its process with it."""
+        return self._worker is not None and self._worker.is_closed
+
+    def _next_request(self) -> MeasureRequest | VisitRequest:
+        if self._child is None:
+            return self._request
+        return VisitRequest(self._child, limit_s=self._request.limit_s)
 
     def leave(self) -> None:
         """End the process if it is open and its worker lives."""
@@ -95,8 +107,12 @@ class OpenRound:
             self._worker.ask(LeaveRequest(self._child), Left)
         self._child = None
 
-    def _finish(self, answer: Measured, hello: Hello) -> FinishedRound:
-        samples_ns: npt.NDArray[np.int64] = np.load(self._request.samples)
+    def _finish(self, answer: Measured, hello: Hello) -> FinishedRound | Failure:
+        samples_ns: npt.NDArray[np.int64]
+        try:
+            samples_ns = np.load(self._request.samples)
+        except (OSError, ValueError) as err:
+            return Failure(f"its latencies cannot be read: {err}")
         return FinishedRound(
             **vars(answer.result),
             percentiles_ns={share: percentile_ns(samples_ns, share) for share in PERCENTILES},
@@ -105,6 +121,12 @@ class OpenRound:
             base_peak_mib=hello.base_peak_mib,
             busy_cores=_highest([load.busy_cores for load in self._loads]),
             steal_share=_highest([load.steal_share for load in self._loads]),
+            interruption=find_interruption(
+                answer.result,
+                samples_ns,
+                was_stopped=self._was_stopped,
+                n_cores=max(1, len(hello.cores)),
+            ),
         )
 
 
@@ -132,6 +154,7 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
         batch_max_call_ms=settings.batch_max_call_ms,
         files_mib=files_mib,
         samples=str(bench.folder / "samples.npy"),
+        limit_s=settings.limit_s(state.longest_s),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from rightfit.profiling.hardware.tiers import LimitTrial
 from rightfit.profiling.worker.codec import Plain, Record, from_plain, to_plain
 from rightfit.profiling.worker.results import ProcessResult, ServerResult
+from rightfit.profiling.worker.units import MS_PER_S
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class FinishedRound(ProcessResult):
         base_peak_mib: Highest resident memory of the empty worker.
         busy_cores: Cores in use on the whole machine, the most of any visit; ``None``: unknown.
         steal_share: Cores the hypervisor gave to others, likewise.
+        interruption: Why its times are not to be trusted, see ``interruptions.py``.
     """
 
     percentiles_ns: dict[float, float | None]
@@ -51,6 +53,7 @@ class FinishedRound(ProcessResult):
     base_peak_mib: float
     busy_cores: float | None
     steal_share: float | None
+    interruption: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,11 @@ class MeasurementState:
     def is_over(self) -> bool:
         """Whether nothing more is to be measured."""
         return self.settled is not None or self.error is not None
+
+    @property
+    def longest_s(self) -> float | None:
+        """Longest time of a process so far, ``None`` before the first."""
+        return max((r.total_ms / MS_PER_S for r in self.rounds), default=None)
 
     @property
     def wants_no_more(self) -> bool:

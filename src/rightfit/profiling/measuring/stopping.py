@@ -26,18 +26,24 @@ def is_delayed(phase: TimedPhase, settings: MeasuringSettings) -> bool:
 
 
 def is_phase_disturbed(
-    phase: TimedPhase, rounds: Sequence[FinishedRound], settings: MeasuringSettings
+    phase: TimedPhase,
+    finished: FinishedRound,
+    rounds: Sequence[FinishedRound],
+    settings: MeasuringSettings,
 ) -> bool:
-    """Tell whether a phase of a round was delayed, or ran on a slow core.
+    """Tell whether a phase of a round was delayed or interrupted, or ran on a slow core.
 
     Args:
-        phase: Single rows or batches of one of the rounds.
+        phase: Single rows or batches of the round.
+        finished: The round.
         rounds: All rounds of its measurement; the fastest full speed that any of them knew counts,
             so that a later round exposes a first one on a slow core.
         settings: Limits.
     """
     full_ns = min(r.probe_full_ns for r in rounds)
     was_slow = isinstance(phase, StreamPhase) and phase.slow_share > settings.max_slow_share
+    if finished.interruption is not None:
+        return True
     return was_slow or is_delayed(phase, settings) or is_slow(phase.probe_ns, full_ns)
 
 
@@ -45,7 +51,7 @@ def is_disturbed(
     finished: FinishedRound, rounds: Sequence[FinishedRound], settings: MeasuringSettings
 ) -> bool:
     """Tell whether the latencies of a round were disturbed."""
-    return is_phase_disturbed(finished.latency, rounds, settings)
+    return is_phase_disturbed(finished.latency, finished, rounds, settings)
 
 
 def why_settled(state: MeasurementState, settings: MeasuringSettings) -> Settled | None:

@@ -140,7 +140,9 @@ def _take_turn(all_jobs: Sequence[Underway], bench: Bench, store: Store) -> bool
     """
     waiting = [one for one in all_jobs if not one.is_over]
     with machine_lock():  # imports would disturb another process' timing
-        bench.pool.start(one.job.subject.kind for one in waiting)
+        bench.pool.start(
+            (one.job.subject.kind for one in waiting), limit_s=bench.settings.answer_max_s
+        )
     n_open = sum(one.is_open for one in waiting)
     is_news = False
     for one in sorted(waiting, key=lambda one: len(one.state.rounds)):

@@ -1,8 +1,14 @@
-"""Starting measuring processes and talking to them (see ``worker/process.py``)."""
+"""Starting measuring processes and talking to them (see ``worker/process.py``).
+
+A worker keeps its children to their time limits. If it does not answer itself, or dies, or writes
+what is no answer, it is killed with all it has started, and the request has failed; the next one
+of its kind starts another.
+"""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import subprocess
@@ -13,6 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
+from rightfit.processes.lifeline import end_tree
+from rightfit.processes.lines import LineReader
 from rightfit.profiling.worker.messages import (
     Failure,
     Hello,
@@ -36,6 +44,9 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 MAX_OPEN_WORKERS = 10  # an idle worker keeps its imports in memory: 50 to 220 MiB
+GRACE_S = 10.0  # beyond a limit, for the worker to kill its child and say so
+LEAVE_MAX_S = 10.0  # for a child to end
+CLOSE_MAX_S = 1.0  # for a worker to end by itself
 
 
 @dataclass(frozen=True)
@@ -66,27 +77,47 @@ class Worker:
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-m", "rightfit.profiling.worker"),
-                *(str(kind.n_threads), *kind.imports),
+                *(str(os.getpid()), str(kind.n_threads), *kind.imports),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            encoding="utf-8",
             env=environment,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the worker
         )
+        self._answers = LineReader(os.dup(_pipe(self._process.stdout).fileno()))
         self._hello: Hello | None = None
         self._children: set[int] = set()
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def hello(self) -> Hello:
-        """The empty worker's description of itself, once its imports are done.
+        """The empty worker's description of itself.
 
         Raises:
             RuntimeError: If it died before.
         """
+        failure = self.await_hello(None)
         if self._hello is None:
-            self._hello = self._read(Hello)
+            raise RuntimeError(failure)
         return self._hello
+
+    def await_hello(self, limit_s: float | None) -> Failure | None:
+        """Wait until its imports are done; say why if they never will be.
+
+        Args:
+            limit_s: Longest wait; ``None`` for any.
+        """
+        if self._hello is None:
+            answer = self._read(Hello, limit_s)
+            if isinstance(answer, Failure):
+                return answer
+            self._hello = answer
+        return None
 
     @property
     def is_closed(self) -> bool:
@@ -107,17 +138,24 @@ class Worker:
             request: A task for a fresh child, or a visit to one that stayed.
             kind: Class of the answer of a child that does not fail.
 
-        Raises:
-            RuntimeError: If the worker itself, not only the child it forked, has died.
+        Returns:
+            The answer, or why there is none.
         """
-        _ = self.hello
+        if self.is_closed:
+            return Failure(f"its measuring process has ended (status {self._process.poll()})")
+        limit_s = LEAVE_MAX_S if isinstance(request, LeaveRequest) else request.limit_s
+        failure = self.await_hello(limit_s)
+        if failure is not None:
+            return failure
         stdin = _pipe(self._process.stdin)
         try:
-            stdin.write(write_message(request))
-            stdin.flush()
-        except BrokenPipeError:
-            pass  # the reason is read below
-        answer: Expected | Failure = self._read((kind, Failure))
+            with contextlib.suppress(BrokenPipeError):  # the reason is read below
+                stdin.write(write_message(request).encode())
+                stdin.flush()
+            answer = self._read(kind, None if limit_s is None else limit_s + GRACE_S)
+        except BaseException:  # Ctrl-C: the next request must not get this one's answer
+            self.kill()
+            raise
         if isinstance(request, VisitRequest | LeaveRequest):
             self._children.discard(request.child)
         if isinstance(answer, Paused):
@@ -125,32 +163,63 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the worker and wait for it."""
+        """End the worker with all it has started, and wait for it."""
+        self.terminate()
         for stream in (self._process.stdin, self._process.stdout):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 _pipe(stream).close()
-            except BrokenPipeError:
-                continue
         try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:  # still busy with a child whose answer is not needed
-            self._process.kill()
-            self._process.wait()
+            self._process.wait(timeout=CLOSE_MAX_S)
+        except subprocess.TimeoutExpired:  # it is stopped, or its libraries do not let it go
+            self.kill()
+        self._answers.close()
         self._errors.close()
 
-    def _read(self, kind: Any) -> Any:
-        line = _pipe(self._process.stdout).readline()
-        if line:
-            answer = read_message(line)
-            if not isinstance(answer, kind):
-                raise TypeError(f"A measuring process must answer with {kind}, but got {answer}.")
-            return answer
-        status = self._process.wait()
+    def terminate(self) -> None:
+        """Ask the worker to end with all it has started."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Kill the worker and all below it at once."""
+        if self._process.poll() is None:
+            end_tree(self._process.pid)
+            self._process.wait()
+
+    def end_now(self) -> None:
+        """Kill the worker and all below it from a signal's handler, which must not wait."""
+        if self._process.returncode is None:
+            end_tree(self._process.pid)
+
+    def _read(self, kind: type[Expected], limit_s: float | None) -> Expected | Failure:
+        try:
+            line = self._answers.read(limit_s)
+            if line is not None:
+                answer = read_message(line)
+                if isinstance(answer, kind | Failure):
+                    return answer
+                raise TypeError(f"{type(answer).__name__} instead of {kind.__name__}")
+        except TimeoutError:
+            self.kill()
+            return Failure(
+                f"its measuring process gave no answer within {limit_s:g} s (answer_max_s)"
+            )
+        except Exception as err:  # what it measures can write anything
+            self.kill()
+            return Failure(f"its measuring process wrote what is no answer ({err!r:.200})")
+        return self._explain_end()
+
+    def _explain_end(self) -> Failure:
+        """Say with which status it ended, and what it wrote last."""
+        try:
+            status = self._process.wait(timeout=CLOSE_MAX_S)
+        except subprocess.TimeoutExpired:  # it closed its pipe and goes on
+            self.kill()
+            status = self._process.wait()
         self._errors.seek(0)
-        raise RuntimeError(
-            f"A measuring process for {self.kind} ended with status {status}. Its standard error "
-            f"ends with:\n{self._errors.read()[-2_000:]}"
-        )
+        tail = self._errors.read()[-2_000:].strip()
+        lines = tail.splitlines()
+        reason = f": {lines[-1]}" if lines else ""
+        return Failure(f"its measuring process ended with status {status}{reason}", detail=tail)
 
 
 class WorkerPool:
@@ -165,7 +234,9 @@ class WorkerPool:
         self._open: OrderedDict[WorkerKind, Worker] = OrderedDict()
 
     def get(self, kind: WorkerKind) -> Worker:
-        """Return a started worker of a kind."""
+        """Return a started worker of a kind, another one if it has ended."""
+        if kind in self._open and self._open[kind].is_closed:
+            self.discard(kind)
         if kind not in self._open:
             self._make_room()
             logger.debug("Starting a measuring process for %s.", kind)
@@ -173,10 +244,17 @@ class WorkerPool:
         self._open.move_to_end(kind)
         return self._open[kind]
 
-    def start(self, kinds: Iterable[WorkerKind]) -> None:
-        """Start workers side by side, so that their imports take the time of the slowest."""
+    def start(self, kinds: Iterable[WorkerKind], *, limit_s: float | None = None) -> None:
+        """Start workers side by side, so that their imports take the time of the slowest.
+
+        One that cannot start says so when it is asked.
+
+        Args:
+            kinds: Their kinds.
+            limit_s: Longest wait for each; ``None`` for any.
+        """
         for worker in [self.get(kind) for kind in dict.fromkeys(kinds)]:
-            _ = worker.hello
+            worker.await_hello(limit_s)
 
     def discard(self, kind: WorkerKind) -> None:
         """Close a worker, so that the next request starts afresh."""
@@ -190,8 +268,15 @@ class WorkerPool:
                 return
             self.discard(kind)
 
+    def kill(self) -> None:
+        """Kill all workers at once, without waiting for them."""
+        for worker in list(self._open.values()):
+            worker.end_now()
+
     def close(self) -> None:
         """Close all workers."""
+        for worker in self._open.values():
+            worker.terminate()  # side by side
         while self._open:
             self._open.popitem()[1].close()
 

@@ -101,7 +101,7 @@ def profile_cell(
     jobs = plan_jobs(cell.dataset, cell.candidates, servings)
     keys = [
         job.key(
-            settings=bench.settings.model_dump(mode="json"),
+            settings=bench.settings.key,
             environment_id=cell.environment_id,
             data_version=cell.data_version,
         )

@@ -25,6 +25,7 @@ from rightfit.profiling.measuring.stopping import (
     usable_rounds,
 )
 from rightfit.profiling.metrics import (
+    DOES_NOT_RUN,
     LATENCY_COLUMNS,
     MEASURED_SOURCES,
     METRICS_BY_COLUMN,
@@ -63,6 +64,7 @@ class MeasuredHow:
     steal_share: float  # most
     batches: list[dict[str, float]]  # all sizes tried
     limits: dict[str, LimitTrial]
+    interruptions: list[str]  # why times of rounds were not to be trusted
     measured_s: float  # of all rounds
     n_visits: int
 
@@ -86,13 +88,14 @@ def set_serving_metrics(
             is read from fewer calls than may be published.
     """
     if state.error is not None:
-        profile.miss(columns_from(*MEASURED_SOURCES), f"it does not run: {state.error}")
+        profile.miss(columns_from(*MEASURED_SOURCES), f"{DOES_NOT_RUN}: {state.error}")
         return
     rounds = usable_rounds(state.rounds, settings)
     batch_size = _best_batch(rounds)
     batches = _usable_batches(state, settings, batch_size)
     _set_latency(profile, rounds, settings, is_final=is_final)
-    _set_offline(profile, batches, settings, n_threads)
+    phases = [batch for _, batch in batches]
+    _set_offline(profile, phases, settings, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
         "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], settings)
@@ -101,11 +104,11 @@ def set_serving_metrics(
         set_under_load(profile, state.server, settings)
     else:
         profile.miss(columns_from("load_test"), _why_not_served(state, settings))
-    _set_device(profile, batches, rounds[0].device_reasons)
-    used = [*(r.latency for r in rounds), *batches]
+    _set_device(profile, phases, rounds[0].device_reasons)
     profile.best_batch_size = batch_size
     profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
-    profile.disturbed = any(is_phase_disturbed(phase, state.rounds, settings) for phase in used)
+    used = [*((r, r.latency) for r in rounds), *batches]
+    profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
     profile.how |= to_plain(_describe(state, rounds, settings))
 
 
@@ -214,10 +217,10 @@ def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str
 
 def _usable_batches(
     state: MeasurementState, settings: MeasuringSettings, batch_size: int
-) -> list[BatchPhase]:
+) -> list[tuple[FinishedRound, BatchPhase]]:
     """Return the undisturbed timings of a batch size, or all when too few were undisturbed."""
-    timed = [b for r in state.rounds for b in r.batches if b.batch_size == batch_size]
-    clean = [batch for batch in timed if not is_phase_disturbed(batch, state.rounds, settings)]
+    timed = [(r, b) for r in state.rounds for b in r.batches if b.batch_size == batch_size]
+    clean = [(r, b) for r, b in timed if not is_phase_disturbed(b, r, state.rounds, settings)]
     return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
 
 
@@ -274,6 +277,7 @@ def _describe(
         steal_share=_highest([r.steal_share for r in rounds]),
         batches=[{key: getattr(batch, key) for key in BATCH_FIELDS} for batch in tried],
         limits=state.limits,
+        interruptions=sorted({r.interruption for r in state.rounds if r.interruption}),
         measured_s=sum(r.total_ms for r in state.rounds) / MS_PER_S,
         n_visits=settings.n_visits,
     )

@@ -2,29 +2,42 @@
 
 A child that stays sleeps between its visits, so that other processes can be timed meanwhile. It
 ends when its worker ends or closes its pipe.
+
+Whatever a child does, it ends no more than itself: a child that hangs is killed at its time limit,
+and one that dies or writes anything but an answer has failed. What it has started ends with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, cast, get_args
 
+from rightfit.processes.lifeline import end_children, end_with_parent
+from rightfit.processes.lines import LineReader
 from rightfit.profiling.worker.messages import (
+    STOPPED,
     Answer,
     Failure,
     LeaveRequest,
     Left,
     Paused,
     Task,
+    Trained,
+    Visited,
     VisitRequest,
     read_message,
     write_message,
 )
+from rightfit.profiling.worker.results import ServerResult
 
+END_MAX_S = 2.0  # for a child to end by itself once its pipes are closed
+END_LOOK_S = 0.001
 # Carries out a task: one answer, and another visit's answer after each that is Paused.
 Handle = Callable[[Task], Iterator[Answer]]
 
@@ -41,17 +54,36 @@ class Child:
 
     pid: int
     visits: IO[str]
-    answers: IO[str]
+    answers: LineReader
 
-    def read(self) -> Answer:
-        """Wait for its answer; the death of a child is a :class:`Failure`."""
-        text = self.answers.readline()
-        if text:
-            answer: Answer = read_message(text)
-            return answer
+    def read(self, limit_s: float | None) -> Answer:
+        """Wait for its answer; a child that gives none is killed, and has failed.
+
+        Args:
+            limit_s: Longest wait; ``None`` for any.
+        """
+        try:
+            text = self.answers.read(limit_s)
+            if text is not None:
+                return _read_answer(text)
+        except TimeoutError:
+            os.kill(self.pid, signal.SIGKILL)
+            self.end()
+            return Failure(
+                f"the measuring process gave no answer within {limit_s:g} s (answer_max_s)"
+            )
+        except Exception as err:  # a child can write anything
+            os.kill(self.pid, signal.SIGKILL)
+            self.end()
+            return Failure(f"the measuring process wrote what is no answer ({err!r:.200})")
         code = self.end()
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return Failure(f"the measuring process ended early ({reason})")
+
+    def has_stopped(self) -> bool:
+        """Tell whether a signal has stopped it, and another let it go on, since the last call."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG | os.WCONTINUED)
+        return pid == self.pid and os.WIFCONTINUED(status)
 
     def wake(self) -> None:
         """Ask it for one more answer."""
@@ -63,13 +95,24 @@ class Child:
 
     def end(self) -> int:
         """Close its pipes and wait; return its exit status, negative for a signal's number."""
-        for pipe in (self.visits, self.answers):
-            try:
-                pipe.close()
-            except BrokenPipeError:  # it ended before it read what was written
-                continue
-        _, status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(status)
+        with contextlib.suppress(BrokenPipeError):  # it ended before it read what was written
+            self.visits.close()
+        self.answers.close()
+        end_s = time.monotonic() + END_MAX_S
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid == self.pid:
+                return os.waitstatus_to_exitcode(status)
+            if time.monotonic() > end_s:
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(END_LOOK_S)
+
+
+def _read_answer(text: str) -> Answer:
+    answer = read_message(text)
+    if isinstance(answer, get_args(Answer)):
+        return cast("Answer", answer)
+    raise TypeError(f"{type(answer).__name__} is no answer")
 
 
 class Children:
@@ -77,34 +120,50 @@ class Children:
 
     Args:
         handle: Carries out a request in the child.
+        own: File descriptors that no child may have, such as the worker's pipe to its parent.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, own: Sequence[int] = ()) -> None:
         self._handle = handle
+        self._own = tuple(own)
         self._staying: dict[int, Child] = {}
 
     def ask(self, request: Task | VisitRequest | LeaveRequest) -> Answer:
         """Carry out a task in a fresh child, or visit or end one that stayed."""
         if isinstance(request, LeaveRequest):
-            return Left(self._staying.pop(request.child).end())
+            status = self._staying.pop(request.child).end()
+            end_children(keep=self._staying)
+            return Left(status)
         if isinstance(request, VisitRequest):
             child = self._staying.pop(request.child)
+            if child.answers.has_more():
+                os.kill(child.pid, signal.SIGKILL)
+                child.end()
+                return Failure("the measuring process wrote without being asked")
             child.wake()
         else:
             child = self._fork(request)
-        answer = child.read()
+        answer = child.read(request.limit_s)
+        if isinstance(answer, Visited):
+            answer = replace(answer, was_stopped=child.has_stopped())
+        elif isinstance(answer, ServerResult | Trained) and child.has_stopped():
+            answer = Failure(STOPPED)
         if isinstance(answer, Paused):
             self._staying[child.pid] = child
             return replace(answer, child=child.pid)
-        if not child.answers.closed:
+        if not child.answers.is_closed:
             child.end()
+        end_children(keep=self._staying)
         return answer
 
     def _fork(self, request: Task) -> Child:
         visits_out, visits_in = os.pipe()
         answers_out, answers_in = os.pipe()
+        worker = os.getpid()
         pid = os.fork()
         if pid == 0:
+            end_with_parent(worker)
+            self._give_up_inherited()
             os.close(visits_in)
             os.close(answers_out)
             # An open copy here would hide the end of an older child's pipe, and keep it alive.
@@ -116,8 +175,17 @@ class Children:
         return Child(
             pid,
             os.fdopen(visits_in, "w", encoding="utf-8"),
-            os.fdopen(answers_out, encoding="utf-8"),
+            LineReader(answers_out),
         )
+
+    def _give_up_inherited(self) -> None:
+        """Let go of the worker's handlers and of its pipes to its own parent."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in self._own:
+            os.dup2(nothing, descriptor)
+        os.close(nothing)
 
 
 def _run(answers: Iterator[Answer], visits_out: int, answers_in: int) -> None:
@@ -131,7 +199,8 @@ def _run(answers: Iterator[Answer], visits_out: int, answers_in: int) -> None:
                 answer = _next(answers)
                 pipe.write(write_message(answer))
                 pipe.flush()
-                if not isinstance(answer, Paused) or not visits.readline():
+                # Even after the last answer it stays until it may end: its parent looks at it.
+                if not visits.readline() or not isinstance(answer, Paused):
                     break
         status = 0
     finally:

@@ -13,6 +13,8 @@ from rightfit.profiling.worker.codec import from_plain, to_plain
 from rightfit.profiling.worker.results import ProcessResult, ServerResult, StepsPhase
 from rightfit.profiling.worker.units import NS_PER_MS
 
+STOPPED = "a signal stopped the measuring process while it was timed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -21,6 +23,7 @@ class Request:
     factory: str  # module:function of what is measured
     arguments: dict[str, Any]  # of that function, JSON types
     memory_limit_mib: float | None = None  # RLIMIT_DATA of the process
+    limit_s: float | None = None  # for an answer, after which the process is killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ class VisitRequest:
     """Visit a process that stayed, by its number."""
 
     child: int
+    limit_s: float | None = None  # for an answer, after which the process is killed
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,18 @@ class Failure:
     error: str  # in one line
     detail: str = ""  # traceback
 
+    @property
+    def is_of_a_stop(self) -> bool:
+        """Whether a signal has stopped the process meanwhile: the same task may succeed."""
+        return self.error == STOPPED
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visited:
     """A visit of a :class:`MeasureRequest` is over."""
 
     probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last visit
+    was_stopped: bool = False  # by a signal meanwhile; filled in by its worker
 
 
 @dataclass(frozen=True, kw_only=True)

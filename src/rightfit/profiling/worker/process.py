@@ -35,6 +35,7 @@ from importlib.machinery import ModuleSpec
 from typing import IO, Any
 
 # These import nothing heavy.
+from rightfit.processes.lifeline import adopt_orphans, end_children, end_with_parent
 from rightfit.profiling.worker.children import Children
 from rightfit.profiling.worker.messages import (
     Answer,
@@ -206,7 +207,8 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
         import_ms=import_ns / NS_PER_MS,
     )
     _write(responses, hello)
-    children = Children(functools.partial(handle, base_pages=base_pages))
+    own = (requests.fileno(), responses.fileno())
+    children = Children(functools.partial(handle, base_pages=base_pages), own)
     for line in requests:
         _write(responses, children.ask(read_message(line)))
 
@@ -218,7 +220,27 @@ def _write(responses: IO[str], message: Hello | Answer) -> None:
 
 def main() -> None:
     """Read messages on standard input, answer on standard output; libraries print to stderr."""
+    parent, n_cores = int(sys.argv[1]), int(sys.argv[2])
     responses = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    _end_with(parent)
+    try:
+        serve(sys.stdin, responses, n_cores=n_cores, imports=sys.argv[3:])
+    finally:
+        end_children()
+
+
+def _end_with(parent: int) -> None:
+    """End this process, its children and all that they started when its parent is gone."""
+
+    def end(number: int, _frame: object) -> None:
+        if number == signal.SIGHUP and os.getppid() == parent:
+            return  # only the parent's thread that started this process has ended
+        end_children()
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes stdin
-    serve(sys.stdin, responses, n_cores=int(sys.argv[1]), imports=sys.argv[2:])
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
+    adopt_orphans()
+    end_with_parent(parent, signal.SIGHUP)

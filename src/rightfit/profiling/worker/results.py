@@ -72,6 +72,7 @@ class BatchPhase(DeviceFigures, TimedPhase):
 
     batch_size: int
     rows_per_s: float  # rows answered / time of all calls
+    longest_call_ms: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import Call, Clock
-from rightfit.profiling.worker.units import NS_PER_S
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 # A larger batch must be faster by this share to be preferred: it takes more memory.
 WORTHWHILE_GAIN = 0.05
@@ -29,11 +29,13 @@ class BatchTiming:
         batch_size: Rows a call.
         rows_per_s: Rows answered divided by the time of all calls.
         n_calls: Calls timed.
+        longest_call_ms: The longest of them.
     """
 
     batch_size: int
     rows_per_s: float
     n_calls: int
+    longest_call_ms: float
 
 
 def batches(rows: npt.NDArray[np.float32], batch_size: int) -> list[npt.NDArray[np.float32]]:
@@ -68,15 +70,17 @@ def time_batches(
     """
     start_ns = clock_ns()
     n_calls = 0
-    spent_ns = 0
+    spent_ns = longest_ns = 0
     for batch in itertools.cycle(inputs):
         call(batch)
         n_calls += 1
-        spent_ns = clock_ns() - start_ns
+        before_ns, spent_ns = spent_ns, clock_ns() - start_ns
+        longest_ns = max(longest_ns, spent_ns - before_ns)
         if spent_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
             break
     batch_size = len(inputs[0])
-    return BatchTiming(batch_size, n_calls * batch_size * NS_PER_S / spent_ns, n_calls)
+    rows_per_s = n_calls * batch_size * NS_PER_S / spent_ns
+    return BatchTiming(batch_size, rows_per_s, n_calls, longest_ns / NS_PER_MS)
 
 
 def best_batch_size(rows_per_s: Mapping[int, float]) -> int:

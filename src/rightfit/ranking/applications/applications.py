@@ -11,10 +11,12 @@ from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.profiling.metrics import METRICS
+from rightfit.strict_model import Number, StrictModel
 
+MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to rounding
 WHERE = "Correct conf/base/parameters_applications.yml."
 # max_degradation is a loss of one of these
 RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
@@ -25,18 +27,16 @@ Scenario = Literal["single_stream", "offline", "server"]
 LimitKind = Literal["min", "max", "max_degradation"]
 
 
-class Objective(BaseModel):
+class Objective(StrictModel):
     """What one metric is worth to an application, between two fixed bounds.
 
     ``worst`` scores 0 and ``best`` scores 1; the larger of them tells which way is better. On the
     log scale equal ratios are worth the same. A metric of weight 0 is left out altogether.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    weight: float = Field(ge=0)
-    worst: float
-    best: float
+    weight: float = Field(ge=0, le=MAX_WEIGHT)
+    worst: Number
+    best: Number
     scale: Scale = "linear"  # absent in the YAML: linear
 
     @model_validator(mode="after")
@@ -50,18 +50,16 @@ class Objective(BaseModel):
         return self
 
 
-class Constraint(BaseModel):
+class Constraint(StrictModel):
     """Hard limits on one metric; at least one of the three.
 
     ``max_degradation`` is the largest allowed loss against the best value measured for the
     dataset, in the metric's own unit.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    min: float | None = None  # absent in the YAML: no such limit
-    max: float | None = None
-    max_degradation: float | None = Field(default=None, ge=0)
+    min: Number | None = None  # absent in the YAML: no such limit
+    max: Number | None = None
+    max_degradation: Number | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _check_limits(self) -> Self:
@@ -78,10 +76,8 @@ class Constraint(BaseModel):
         return {kind: value for kind, value in found.items() if value is not None}
 
 
-class Application(BaseModel):
+class Application(StrictModel):
     """One application: its scenario, its objectives and its constraints."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: str = Field(min_length=1)
     scenario: Scenario

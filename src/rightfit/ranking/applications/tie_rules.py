@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from rightfit.strict_model import Seed, StrictModel
 
 UTILITY = "utility"  # in a tie rule: the utility itself
+MAX_DRAWS = 1_000_000  # minutes for a thousand profiles
 
 
-class TieKey(BaseModel):
+class TieKey(StrictModel):
     """One step of a tie rule: a column of the profiles, or ``utility``, and which way wins."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     by: str
     prefer: Literal["lower", "higher"]
 
 
-class TieRules(BaseModel):
+class TieRules(StrictModel):
     """Rules that decide between candidates that the measurements cannot distinguish.
 
     Keys are compared one after the other; the first difference decides. A value that was not
     measured loses.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_utility_loss: float = Field(ge=0, le=1)  # largest loss of utility by the rule
     rule: tuple[TieKey, ...] = Field(min_length=1)
@@ -36,16 +35,18 @@ class TieRules(BaseModel):
         return self.rule_by_application.get(name, self.rule)
 
 
-class RankingRules(BaseModel):
+class RankingRules(StrictModel):
     """Confidence, random draws and the tie rule (``params:ranking``)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    confidence_level: float = Field(gt=0.5, lt=1)
-    n_draws: int = Field(ge=1_000)  # simulated measurements behind the probability of being best
-    n_weight_draws: int = Field(ge=9_604)  # a share of weight space within 1 point at 95 %
+    confidence_level: float = Field(gt=0.5, le=0.9999)
+    n_draws: int = Field(
+        ge=1_000, le=MAX_DRAWS
+    )  # simulated measurements behind the probability of being best
+    n_weight_draws: int = Field(
+        ge=9_604, le=MAX_DRAWS
+    )  # a share of weight space within 1 point at 95 %
     limit_change_pct: float = Field(gt=0, lt=100)  # how far limits are loosened and tightened
-    seed: int = Field(ge=0)
+    seed: Seed
     ties: TieRules
 
     @model_validator(mode="after")

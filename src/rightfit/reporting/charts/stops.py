@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 BAR_PX = 30
+SCHEMA: Mapping[str, type[pl.DataType]] = {
+    "cell": pl.String,
+    "cause": pl.String,
+    "n_trials": pl.Int64,
+    "compute_s": pl.Float64,
+    "saved_s": pl.Float64,
+}
 SAVED = "saved by stopping (estimate)"
 
 
@@ -28,7 +35,8 @@ def sum_compute(trials: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
         stopped), ``n_trials``, ``compute_s``, ``saved_s`` (an estimate; 0 where there is none).
     """
-    return pl.concat([_sum_cell(cell, table) for cell, table in trials.items()])
+    empty: pl.DataFrame = pl.DataFrame(schema=SCHEMA)
+    return pl.concat([empty, *(_sum_cell(cell, table) for cell, table in trials.items())])
 
 
 def _sum_cell(cell: str, trials: pl.DataFrame) -> pl.DataFrame:

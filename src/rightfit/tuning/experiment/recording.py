@@ -20,7 +20,7 @@ from typing import Any
 
 import optuna
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import offer_onnx, write_bundle
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell
@@ -180,7 +180,7 @@ def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -
         schema=cell.train.schema,
         data_version=cell.data_version,
     )
-    add_onnx(bundle, cell.validation.rows)
+    offer_onnx(bundle, cell.validation.rows)
 
 
 def _record_missing(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.families.bundle import Bundle, add_onnx, read_bundle
+from rightfit.families.bundle import Bundle, offer_onnx, read_bundle
 from rightfit.families.family import Rows
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -96,7 +96,7 @@ def bundle_candidates(
     model: str,
     family: str,
 ) -> dict[str, Bundle]:
-    """Export the chosen trials to ONNX.
+    """Export the chosen trials to ONNX; one whose export is refused stays native.
 
     Args:
         study: A search with at least one complete trial.
@@ -123,7 +123,7 @@ def bundle_candidates(
     for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             bundle = read_bundle(store.bundle_folder(study.study_name, number), family=family)
-            bundle = bundle if bundle.onnx else add_onnx(bundle, parity_rows)
+            bundle = offer_onnx(bundle, parity_rows)
         bundles[f"{model}-{number:03d}"] = bundle
     return bundles
 

@@ -231,7 +231,7 @@ class TrialPool:
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             logger.info("%s: trial %d was abandoned", self.study.study_name, trial.number)
         gone = {trial.number for trial in abandoned}
-        self._sweep_lock_files({trial.number for trial in busy} - gone)
+        self._sweep({trial.number for trial in busy} - gone)
         return self.study.get_trials(deepcopy=False) if abandoned else trials
 
     def _pause_abandoned(self, trial: FrozenTrial) -> None:
@@ -241,8 +241,9 @@ class TrialPool:
         again.set_user_attr(PAUSED, True)
         logger.info("%s: trial %d goes on elsewhere", self.study.study_name, trial.number)
 
-    def _sweep_lock_files(self, running: Collection[int]) -> None:
-        """Delete the lock files of trials that have ended, unless their workers still hold them."""
+    def _sweep(self, running: Collection[int]) -> None:
+        """Delete half-written bundles of trials that do not run, and lock files nobody holds."""
+        self.store.sweep_partial_bundles(self.study.study_name, running)
         for path in self._lock_file(0).parent.glob("*.running"):
             if int(path.stem) in running:
                 continue

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.families.family import Configuration
-from rightfit.families.registry import get_family
+from rightfit.families.registry import get_family, list_defaults
 from rightfit.tuning.search.budget import Budget
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.claims import TrialPool
@@ -79,7 +79,7 @@ def work_on(
         budget=Budget(
             settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s, settings.patience
         ),
-        n_draws=len(_grid(cell, settings)) if settings.sampler == "grid" else None,
+        n_draws=_count_draws(cell, settings),
         n_retries=settings.n_retries,
     )
     with ExitStack() as stack:
@@ -104,6 +104,13 @@ def work_on(
                         steering.work(turn.trial, turn.step)
             if turn.trial is None:
                 time.sleep(_POLL_S)
+
+
+def _count_draws(cell: Cell, settings: SearchSettings) -> int | None:
+    """Return how many configurations there are; ``None`` for any number."""
+    if not cell.params.space.root:
+        return 1
+    return len(_grid(cell, settings)) if settings.sampler == "grid" else None
 
 
 def open_study(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
@@ -151,7 +158,8 @@ def _ask(
     if params is None and settings.sampler == "grid":
         params = _grid(cell, settings)[draw]
     if params is None and draw == 0:
-        params = cell.params.first()  # a search never ends below what needs no search
+        library = list_defaults(get_family(cell.family))
+        params = cell.params.first(library)  # a search never ends below what needs no search
     proposal = None
     if params is None and steering is not None:
         proposal = steering.propose(study, draw)

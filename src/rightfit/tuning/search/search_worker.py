@@ -10,12 +10,14 @@ import os
 import sys
 import threading
 
+from rightfit.processes.lifeline import end_with_parent
 from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.start_workers import read_job
 
 
 def main() -> None:
     """Read a job and work on it."""
+    end_with_parent(int(sys.argv[1]))
     cell, settings, store = read_job(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work_on(cell, settings, store, on_trial=lambda n_done, n_all: None)  # noqa: ARG005

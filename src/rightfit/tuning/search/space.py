@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
+from rightfit.families.registry import MADE, refer_to_family
+from rightfit.strict_model import Number, StrictModel, WholeNumber
 
 if TYPE_CHECKING:
     from optuna import Trial
 
+MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
-class FloatRange(BaseModel):
+
+class FloatRange(StrictModel):
     """A range of numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["float"]
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool
 
     @model_validator(mode="after")
@@ -30,7 +33,7 @@ class FloatRange(BaseModel):
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
-        return bool(self.low <= value <= self.high)
+        return isinstance(value, int | float) and bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> float:
         """Ask the trial for a value."""
@@ -42,14 +45,12 @@ class FloatRange(BaseModel):
         return [float(value) for value in spaced(self.low, self.high, n_points)]
 
 
-class IntRange(BaseModel):
+class IntRange(StrictModel):
     """A range of whole numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["int"]
-    low: int
-    high: int
+    low: WholeNumber
+    high: WholeNumber
     log: bool
 
     @model_validator(mode="after")
@@ -59,7 +60,7 @@ class IntRange(BaseModel):
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
-        return bool(self.low <= value <= self.high)
+        return isinstance(value, int | float) and bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
@@ -71,10 +72,8 @@ class IntRange(BaseModel):
         return sorted({round(value) for value in spaced(self.low, self.high, n_points)})
 
 
-class Choice(BaseModel):
+class Choice(StrictModel):
     """A list of values without order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["categorical"]
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
@@ -92,22 +91,46 @@ class Choice(BaseModel):
         return list(self.choices)
 
 
+Value = str | int | float | bool | None
+
+
 class Space(
     RootModel[dict[str, Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]]]
 ):
-    """Hyper-parameter name → what it may be."""
+    """Hyper-parameter name → what it may be.
+
+    ``{low: 1, high: 9}`` is a range of whole numbers, ``{low: 0.1, high: 9}`` one of numbers and
+    ``{choices: [a, b]}`` a list; ``type`` may say so.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, raw: object) -> object:
+        if not isinstance(raw, Mapping):
+            return raw
+        return {name: _complete_item(item) for name, item in raw.items()}
 
-class ModelParams(BaseModel):
+
+class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
+    space: Space = Space({})  # empty: one trial
+    default: dict[str, Value] | None = None  # absent: the library's own where it is known
 
-    fixed: dict[str, str | int | float | bool | None]
-    space: Space
-    default: dict[str, str | int | float | bool | None] | None = None  # absent: none to begin with
+    @model_validator(mode="after")
+    def _check_default(self) -> ModelParams:
+        wrong = [
+            f"default.{name} must be a number, but is {value!r}"
+            for name, value in (self.default or {}).items()
+            if not isinstance(self.space.root.get(name), Choice | None)
+            and type(value) not in (int, float)
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
@@ -132,18 +155,58 @@ class ModelParams(BaseModel):
             ValueError: If a setting is missing or unknown, or a training may have fewer epochs or
                 trees than checkpoints.
         """
-        family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
-        name = family.length_setting
-        searched = self.space.root.get(name)
-        shortest: Any = min(searched.grid(2)) if searched else self.fixed[name]
-        split_training(shortest, n_checkpoints)
+        self.check_names(family)
+        self.check_length(family, n_checkpoints)
 
-    def first(self) -> Configuration | None:
-        """Return the default's searched settings; ``None`` where the space leaves it out."""
-        is_inside = self.default is not None and all(
-            self.space.root[name].contains(value) for name, value in self.default.items()
+    def check_names(self, family: Family) -> None:
+        """Check that the settings are the family's.
+
+        Raises:
+            ValueError: If one is missing or unknown.
+        """
+        family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
+
+    def check_length(self, family: Family, n_checkpoints: int) -> None:
+        """Check that the shortest training has as many epochs or trees as checkpoints.
+
+        Raises:
+            ValueError: If it has fewer, or more than any machine would finish.
+        """
+        name = family.length_setting or ""
+        searched = self.space.root.get(name)
+        ends: list[Any] = searched.grid(2) if searched else [self.fixed.get(name)]
+        lengths = [length for length in ends if type(length) is int]
+        if not lengths:
+            return  # not set, or left to the family's own check
+        if not all(0 < length <= MAX_LENGTH for length in lengths):
+            raise ValueError(
+                f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}. "
+                "Correct parameters_models.yml."
+            )
+        split_training(min(lengths), n_checkpoints)
+
+    def list_extremes(self) -> Iterator[Configuration]:
+        """Yield configurations that together hold both ends of each range and all choices."""
+        values = {name: item.grid(2) for name, item in self.space.root.items()}
+        first = self.fixed | {name: ends[0] for name, ends in values.items()}
+        yield first
+        for name, ends in values.items():
+            for end in ends[1:]:
+                yield {**first, name: end}
+
+    def first(self, library: Configuration) -> Configuration | None:
+        """Return the searched settings of the first trial; ``None`` where the space excludes them.
+
+        Args:
+            library: The library's own values, for a model that names no default.
+        """
+        default = self.default
+        if default is None and set(self.space.root) <= set(library):
+            default = {name: library[name] for name in self.space.root}
+        is_inside = default is not None and all(
+            self.space.root[name].contains(value) for name, value in default.items()
         )
-        return dict(self.default) if self.default is not None and is_inside else None
+        return dict(default) if default is not None and is_inside else None
 
     def suggest(self, trial: Trial) -> Configuration:
         """Return a whole configuration for a trial."""
@@ -154,12 +217,32 @@ class ModelParams(BaseModel):
 class ModelBlock(ModelParams):
     """One model of the configuration (``params:models.<name>``): its settings and its family."""
 
-    family: str  # import path: rightfit.families.forest, my_study.families.svm
+    family: str  # a reference, see families/registry.py
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refer(cls, raw: object) -> object:
+        """Put ``family`` and what it is made of into one reference."""
+        made_of = MADE.get(str(raw.get("family"))) if isinstance(raw, Mapping) else None
+        if not isinstance(raw, Mapping) or made_of is None:
+            return raw
+        rest = {key: value for key, value in raw.items() if key != made_of[1]}
+        return {**rest, "family": refer_to_family(raw)}
 
     @property
     def params(self) -> ModelParams:
         """The settings alone."""
         return ModelParams(fixed=self.fixed, space=self.space, default=self.default)
+
+
+def _complete_item(item: object) -> object:
+    if not isinstance(item, Mapping) or "type" in item:
+        return item
+    if "choices" in item:
+        return {"type": "categorical", **item}
+    ends = [item.get("low"), item.get("high")]
+    is_whole = all(isinstance(end, int) for end in ends)
+    return {"type": "int" if is_whole else "float", "log": False, **item}
 
 
 def _check_range(low: float, high: float, *, log: bool) -> None:

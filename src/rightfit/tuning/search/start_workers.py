@@ -19,6 +19,8 @@ from pydantic import TypeAdapter
 from rightfit.families.family import TrainingData
 from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
@@ -72,7 +74,7 @@ def worker_processes(
         yield
         return
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rightfit-search-")))
+        folder = stack.enter_context(temporary_folder("search"))
         job = write_job(folder, cell, settings, store)
         started = [stack.enter_context(_started(job, settings.n_threads)) for _ in range(n)]
         yield
@@ -138,13 +140,14 @@ def _map_rows(folder: Path, name: str, schema: InputSchema) -> TrainingData:
 def _started(job: str, n_threads: int) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
     with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rightfit.tuning.search.search_worker"],
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "rightfit.tuning.search.search_worker", str(os.getpid())],
             stdin=subprocess.PIPE,  # it stays open: its end tells the worker that we are gone
             stdout=subprocess.DEVNULL,
             stderr=errors,
             encoding="utf-8",
             env=environment,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the worker
         )
         stdin = process.stdin
         assert stdin is not None  # noqa: S101 - a pipe was asked for
@@ -154,7 +157,8 @@ def _started(job: str, n_threads: int) -> Iterator[tuple[subprocess.Popen[str], 
                 stdin.flush()
             yield process, errors
         finally:
-            process.kill()  # nothing to a process that has ended
+            if process.poll() is None:
+                end_tree(process.pid)
             process.wait()
             with contextlib.suppress(BrokenPipeError):
                 stdin.close()

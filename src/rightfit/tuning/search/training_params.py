@@ -4,39 +4,48 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.strict_model import (
+    MAX_CHECKPOINTS,
+    MAX_PROCESSES,
+    MAX_S,
+    MAX_SIZE,
+    Seed,
+    StrictModel,
+    ThreadCount,
+)
 from rightfit.tuning.pausing.outlook import PausingParams
 
+MAX_TRIALS = 1_000_000
 
-class TrainingParams(BaseModel):
+
+class TrainingParams(StrictModel):
     """Budget and rules of each cell's search (``params:training``)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     # a search ends at the first limit it reaches, over all runs; null in the YAML: no limit
-    n_trials: int | None = Field(gt=0)  # configurations
-    budget_cpu_s: float | None = Field(gt=0)  # CPU seconds, measuring included
-    budget_wall_s: float | None = Field(gt=0)  # wall seconds with a trial running
-    patience: int | None = Field(gt=0)  # finished trials in a row without a gain for anybody
-    n_workers: int = Field(gt=0)  # processes per search
-    n_retries: int = Field(ge=0)  # of a configuration whose worker died
-    n_checkpoints: int = Field(gt=0)
+    n_trials: int | None = Field(gt=0, le=MAX_TRIALS)  # configurations
+    budget_cpu_s: float | None = Field(gt=0, le=MAX_S)  # CPU seconds, measuring included
+    budget_wall_s: float | None = Field(gt=0, le=MAX_S)  # wall seconds with a trial running
+    patience: int | None = Field(gt=0, le=MAX_TRIALS)  # finished trials in a row without a gain
+    n_workers: int = Field(gt=0, le=MAX_PROCESSES)  # processes per search
+    n_retries: int = Field(ge=0, le=100)  # of a configuration whose worker died
+    n_checkpoints: int = Field(gt=0, le=MAX_CHECKPOINTS)
     sampler: Literal["tpe", "random", "grid"]
-    n_grid_points: int = Field(gt=1)  # per range, for sampler: grid
+    n_grid_points: int = Field(gt=1, le=1000)  # per range, for sampler: grid
     early_stopping: Literal[
         "pausing", "median", "percentile", "successive_halving", "hyperband", "none"
     ]
-    n_startup_trials: int = Field(ge=1)  # random trials; complete ones before any median stop
-    n_candidates: int = Field(gt=0)  # per cell, at most
-    n_threads: int | Literal["all"]
+    n_startup_trials: int = Field(ge=1, le=MAX_TRIALS)  # random; complete before a median stop
+    n_candidates: int = Field(gt=0, le=MAX_TRIALS)  # per cell, at most
+    n_threads: ThreadCount
     device: Literal["cpu", "cuda", "auto"]
-    seed: int = Field(ge=0)
+    seed: Seed
     pausing: PausingParams  # how much a step must promise
     breadth_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for first looks
     measuring_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for measuring
-    paused_memory_mib: float = Field(ge=0)  # that paused trainings may keep
+    paused_memory_mib: float = Field(ge=0, le=MAX_SIZE)  # that paused trainings may keep
     is_timed: bool  # steps are charged what they took, not what their length says
     measuring: MeasuringSettings  # of a finished model during the search
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from rightfit.families.bundle import Bundle, add_onnx
+from rightfit.families.bundle import Bundle, offer_onnx
 from rightfit.families.family import Rows
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
@@ -77,11 +77,7 @@ class ShortBench:
 
     def _export(self, bundle: Bundle) -> Bundle:
         if bundle.path not in self._exports:
-            try:
-                self._exports[bundle.path] = add_onnx(bundle, self.rows)
-            except ValueError as err:  # an export that answers otherwise can't be served
-                logger.warning("%s: %s", self.cell_name, err)
-                self._exports[bundle.path] = bundle
+            self._exports[bundle.path] = offer_onnx(bundle, self.rows)
         return self._exports[bundle.path]
 
 
@@ -93,10 +89,8 @@ def open_short_bench(cell: Cell, demand: Demand) -> Iterator[ShortBench]:
         cell: What is searched.
         demand: Whose metrics to measure, and how.
     """
-    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        rows = Path(folder) / "rows.npy"
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
         np.save(rows, cell.validation.rows)
-        bench = Bench(
-            shared_pool(), rows, Path(folder), demand.measuring, "search", SpeedProbe(None)
-        )
+        bench = Bench(shared_pool(), rows, folder, demand.measuring, "search", SpeedProbe(None))
         yield ShortBench(cell.name, cell.validation.rows, bench, demand)

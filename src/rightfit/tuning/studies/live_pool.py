@@ -106,7 +106,10 @@ def steps_ratio(
     configuration: Configuration, family: str, checkpoint: int, n_checkpoints: int
 ) -> float:
     """Return the steps of a whole training for each step taken up to a checkpoint."""
-    n_units = int(configuration[get_family(family).length_setting])
+    length = configuration.get(get_family(family).length_setting or "")
+    if length is None:  # by shares of rows: each look at twice those of the one before
+        return float(2 ** (n_checkpoints - checkpoint))
+    n_units = int(length)
     return n_units / split_training(n_units, n_checkpoints)[checkpoint - 1]
 
 

@@ -23,7 +23,7 @@ STATES = {
     TrialState.FAIL: "failed",
 }
 
-_TRIAL_SCHEMA: dict[str, Any] = {
+TRIAL_SCHEMA: dict[str, Any] = {
     "number": pl.Int64,
     "application": pl.String,
     "state": pl.String,
@@ -39,7 +39,7 @@ _TRIAL_SCHEMA: dict[str, Any] = {
     "saved_s": pl.Float64,
 }
 
-_CURVE_SCHEMA: dict[str, Any] = {
+CURVE_SCHEMA: dict[str, Any] = {
     "number": pl.Int64,
     "checkpoint": pl.Int64,
     "n_steps": pl.Int64,
@@ -66,7 +66,7 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
         if trial.state == TrialState.PRUNED and usual is not None:
             row["saved_s"] = estimate_rest_s(trial, cell, usual, n_checkpoints=n_checkpoints)
         rows.append(row)
-    return pl.DataFrame(rows, schema=_TRIAL_SCHEMA)
+    return pl.DataFrame(rows, schema=TRIAL_SCHEMA)
 
 
 def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame:
@@ -76,7 +76,7 @@ def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame
         for trial in finished_trials(study)
         for point in trial.user_attrs.get("curve", [])
     ]
-    return pl.DataFrame(rows, schema=_CURVE_SCHEMA)
+    return pl.DataFrame(rows, schema=CURVE_SCHEMA)
 
 
 def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import os
 import shutil
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from rightfit.families.registry import BUILT_IN
-from rightfit.families.sources import read_sources
+from rightfit.families.registry import split_reference
+from rightfit.families.sources import read_own_sources, read_sources
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -123,6 +123,22 @@ class StudyStore:
         for folder in (final, final.with_suffix(".partial")):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def sweep_partial_bundles(self, study_name: str, running: Collection[int]) -> None:
+        """Delete the bundles that killed processes left half written.
+
+        Args:
+            study_name: The search.
+            running: Trials that may be writing theirs.
+        """
+        for partial in self.bundle_folder(study_name, 0).parent.glob("*.partial"):
+            if int(partial.stem) not in running:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def sweep_partial_files(self, study_name: str) -> None:
+        """Delete the files of bundles that killed exports left half written."""
+        for partial in self.bundle_folder(study_name, 0).parent.glob("*/*.partial"):
+            partial.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Keep every other worker that shares these studies out of the block, wherever it runs.
@@ -171,13 +187,18 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     """Return what a study is keyed by: its parts and the code of the family, see ``sources.py``.
 
     Args:
-        family: Import path of the family.
+        family: Reference of the family.
         parts: JSON-like values that change what a trial's numbers mean.
 
     Returns:
         The first 12 hex digits of a SHA-256.
     """
-    sources = read_sources(BUILT_IN.get(family, family))
+    module, made_of = split_reference(family)
+    sources = read_sources(module)
+    for path in made_of:  # an estimator or module of the project's own
+        sources |= read_own_sources(path.rpartition(".")[0])
+    if made_of:
+        parts = {"made_of": made_of, **parts}
     content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

@@ -5,12 +5,16 @@ and had no core. It is near zero on a quiet machine (0.0005 of the wall time) an
 slow-down closely, where steal, pressure and involuntary switches do not. ``/proc/self/schedstat``
 covers the main thread only, so the delay is summed over all threads.
 
+A control group that has used up its share of CPU time is throttled: its threads wait for the next
+period, which is a delay like the other one.
+
 The load of the other processes, seen on all cores before timing starts, is the second signal: two
 threads that share a core with another process collapse, so timing waits for quiet first.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+NS_PER_US = 1_000
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -35,6 +41,37 @@ def read_run_delay_ns() -> int | None:
         except OSError:  # the thread ended, or the kernel keeps no statistics
             continue
     return total_ns
+
+
+def read_throttled_ns() -> int:
+    """Return how long this process' control group has been throttled, 0 where none limits it."""
+    path, name, unit_ns = _throttling_counter(os.getpid())
+    if path is None:
+        return 0
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * unit_ns for line in lines if line.startswith(name)), 0)
+
+
+@functools.cache
+def _throttling_counter(_pid: int) -> tuple[Path | None, str, int]:
+    """Return the file, the line and the unit of the counter, for version 2 and 1 of cgroups."""
+    try:
+        groups = (PROC / "self" / "cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None, "", 0
+    for number, controllers, group in (line.split(":", 2) for line in groups):
+        if number == "0":
+            found = (CGROUPS / group.lstrip("/") / "cpu.stat", "throttled_usec", NS_PER_US)
+        elif "cpu" in controllers.split(","):
+            found = (CGROUPS / "cpu" / group.lstrip("/") / "cpu.stat", "throttled_time", 1)
+        else:
+            continue
+        if found[0].exists():
+            return found
+    return None, "", 0
 
 
 def delay_share(start_ns: int | None, end_ns: int | None, wall_ns: int) -> float | None:

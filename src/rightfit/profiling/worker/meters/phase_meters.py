@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rightfit.profiling.worker.meters.cpu import mean_cores, read_cpu
-from rightfit.profiling.worker.meters.disturbance import delay_share, read_run_delay_ns
+from rightfit.profiling.worker.meters.disturbance import (
+    delay_share,
+    read_run_delay_ns,
+    read_throttled_ns,
+)
 from rightfit.profiling.worker.meters.memory import (
     FilePages,
     Memory,
@@ -22,12 +26,12 @@ class PhaseMeter:
     """CPU time, context switches and run-queue delay of one phase, read before and after it."""
 
     def __init__(self) -> None:
-        self._delay_ns = read_run_delay_ns()
+        self._delay_ns = _read_delay_ns()
         self._cpu = read_cpu()
 
     def read(self) -> Phase:
         """Return what the phase took so far."""
-        cpu, delay_ns = read_cpu(), read_run_delay_ns()
+        cpu, delay_ns = read_cpu(), _read_delay_ns()
         wall_ns = cpu.wall_ns - self._cpu.wall_ns
         return Phase(
             wall_ms=wall_ns / NS_PER_MS,
@@ -37,6 +41,11 @@ class PhaseMeter:
             n_voluntary_switches=cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
             n_involuntary_switches=cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
         )
+
+
+def _read_delay_ns() -> int | None:
+    delay_ns = read_run_delay_ns()
+    return None if delay_ns is None else delay_ns + read_throttled_ns()
 
 
 def sum_phases(phases: Sequence[Phase]) -> Phase:

@@ -1,0 +1,1 @@
+"""Families of whatever the configuration names: an estimator or a torch module by import path."""

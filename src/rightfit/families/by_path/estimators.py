@@ -1,0 +1,279 @@
+"""Any estimator of scikit-learn by import path, or several as a pipeline: no Python needed.
+
+``family: sklearn`` with ``estimator: sklearn.svm.SVC`` in ``parameters_models.yml``. A class, or a
+function without arguments that returns an estimator; a list of paths is a pipeline, whose settings
+are named as scikit-learn does: ``svc__C``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.families.by_path.growth import (
+    choose_growth,
+    find_length_setting,
+    grow_members,
+    grow_passes,
+    grow_rows,
+)
+from rightfit.families.by_path.imports import import_by_path
+from rightfit.families.by_path.score_export import export_scores
+from rightfit.families.by_path.structure import count_structure
+from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
+from rightfit.families.schema import InputSchema
+from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
+
+SEPARATOR = "+"
+
+# Data that estimators of scikit-learn consist of, beside what skops trusts anyway.
+_TRUSTED = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+)
+_STORES_ROWS = ("sklearn.gaussian_process", "sklearn.neighbors", "sklearn.semi_supervised")
+
+
+class EstimatorFamily:
+    """A family made of an import path; see :class:`rightfit.families.family.Family`.
+
+    Args:
+        estimator: Import path of a class, or of a function without arguments that returns an
+            estimator; several with ``+`` between them are the steps of a pipeline.
+    """
+
+    devices: tuple[str, ...] = ("cpu",)
+    weights_file: str = "weights.skops"
+    has_int8: bool = False
+
+    def __init__(self, estimator: str) -> None:
+        self._paths = estimator.split(SEPARATOR)
+        libraries = [path.rpartition(".")[0] for path in self._paths]
+        self.native_imports: tuple[str, ...] = (*dict.fromkeys(libraries), "skops.io")
+
+    @property
+    def length_setting(self) -> str | None:
+        """See :class:`rightfit.families.family.Family`."""
+        return find_length_setting(self._prototype)
+
+    @property
+    def growth(self) -> Scaling:
+        """Whether more steps make a larger model: more members do, and rows that it stores."""
+        last = self._prototype.steps[-1][1] if len(self._paths) > 1 else self._prototype
+        if choose_growth(last, {}) == "members" or hasattr(last, "_get_coef"):  # of kernels
+            return "affine"
+        return "affine" if type(last).__module__.startswith(_STORES_ROWS) else "constant"
+
+    @property
+    def scaling(self) -> Mapping[str, Scaling]:
+        """See :class:`rightfit.families.family.Family`."""
+        return dict.fromkeys(("latency_p50_ms", "model_size_mib", "fit_time_s"), self.growth)
+
+    def load_libraries(self) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        for library in self.native_imports:
+            importlib.import_module(library)
+
+    def list_defaults(self) -> Configuration:
+        """Return the library's own value of every setting."""
+        defaults: Configuration = self._prototype.get_params()
+        return defaults
+
+    def check_configuration(self, configuration: Configuration) -> None:
+        """Check the settings' names, and the values where the estimator can.
+
+        Raises:
+            ValueError: If the path leads nowhere, or a setting is unknown or has a wrong value.
+        """
+        known = self.list_defaults()
+        unknown = sorted(set(configuration) - set(known))
+        if unknown:
+            raise ValueError(
+                f"{self._named} has no settings {unknown}; it has {sorted(known)}. Correct "
+                "parameters_models.yml."
+            )
+        given = {name: value for name, value in configuration.items() if value is not None}
+        try:
+            model = self._estimator(given, seed=0, n_threads=1)
+            for step in _list_steps(model):
+                if hasattr(step, "_validate_params"):
+                    step._validate_params()
+        except (TypeError, ValueError) as err:
+            raise ValueError(f"{self._named}: {err} Correct parameters_models.yml.") from err
+
+    def build_untrained(
+        self, configuration: Configuration, schema: InputSchema, *, seed: int
+    ) -> None:
+        """Return ``None``: nothing is known of an estimator before it is fitted."""
+
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """See :class:`rightfit.families.family.Family`."""
+        return count_structure(model)
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,
+        device: str,  # noqa: ARG002 -- CPU only
+    ) -> Iterator[Checkpoint]:
+        """Fit through checkpoints, see :func:`choose_growth`."""
+        from threadpoolctl import threadpool_limits
+
+        model = self._estimator(configuration, seed=seed, n_threads=n_threads)
+        growth = choose_growth(model, configuration)
+        if growth == "members":
+            checkpoints = grow_members(model, data, n_checkpoints=n_checkpoints)
+        elif growth == "passes":
+            n_passes = configuration.get("max_iter", 1)
+            checkpoints = grow_passes(
+                model, data, n_checkpoints=n_checkpoints, n_passes=n_passes, seed=seed
+            )
+        else:
+            checkpoints = grow_rows(model, data, n_checkpoints=n_checkpoints, seed=seed)
+        for _ in range(n_checkpoints):
+            # OpenMP's threads spin for each other, see ensembles.py; and what a share of the rows
+            # makes an estimator warn of is no news
+            with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                checkpoint = next(checkpoints)
+            yield checkpoint
+
+    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+        """Return class probabilities.
+
+        Of an estimator that has none: its scores put through a sigmoid or softmax, which keeps
+        their order and is not calibrated; without scores 1 for the predicted class.
+        """
+        if hasattr(model, "predict_proba"):
+            answers = model.predict_proba(rows)
+        elif hasattr(model, "decision_function"):
+            answers = _squash(np.asarray(model.decision_function(rows), dtype=np.float64))
+        else:
+            answers = np.eye(len(model.classes_))[model.predict(rows)]
+        probabilities: Rows = answers.astype(np.float32, copy=False)
+        return probabilities
+
+    def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
+        """Set the joblib threads where there are any; those of OpenMP are the process'."""
+        names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
+        model.set_params(**dict.fromkeys(names, n_threads))
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        save_skops(model, path)
+
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
+        """See :class:`rightfit.families.family.Family`."""
+        own = [type(step) for step in _list_steps(self._prototype)]
+        trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in own}
+        name = type(self._prototype).__name__
+        return load_skops(path, trusted=(*_TRUSTED, *sorted(trusted)), estimator=name)
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """Convert with skl2onnx.
+
+        Raises:
+            ValueError: If the converter is known to be wrong, or the model has no probabilities.
+        """
+        for step in _list_steps(model):
+            if getattr(step, "weights", None) == "distance":
+                raise ValueError(
+                    "Neighbours weighted by distance can't be exported to ONNX: the converter "
+                    "loses precision where rows lie close together."
+                )
+        export = export_sklearn_onnx if hasattr(model, "predict_proba") else export_scores
+        with warnings.catch_warnings():  # the converters read what scikit-learn has deprecated
+            warnings.simplefilter("ignore")
+            return export(model, schema)
+
+    @property
+    def _named(self) -> str:
+        return " + ".join(self._paths)
+
+    @cached_property
+    def _prototype(self) -> Any:
+        steps = [_make(path) for path in self._paths]
+        if len(steps) == 1:
+            return steps[0]
+        from sklearn.pipeline import make_pipeline
+
+        return make_pipeline(*steps)
+
+    def _estimator(self, configuration: Configuration, *, seed: int, n_threads: int) -> Any:
+        from sklearn.base import clone
+
+        model = clone(self._prototype)
+        usual = {"random_state": seed, "n_jobs": n_threads}
+        for name, value in model.get_params().items():
+            kind = name.rpartition("__")[2]
+            if value is None and kind in usual:
+                model.set_params(**{name: usual[kind]})
+        model.set_params(**configuration)
+        for step in _list_steps(model):
+            if type(step).__module__.startswith("sklearn.neighbors"):
+                _keep_rows_only(step)
+        return model
+
+
+def make_family(estimator: str) -> EstimatorFamily:
+    """Return the family of an estimator; see :class:`EstimatorFamily`."""
+    return EstimatorFamily(estimator)
+
+
+def _make(path: str) -> Any:
+    make = import_by_path(path, key="estimator")
+    try:
+        made = make()
+    except TypeError as err:
+        raise ValueError(
+            f"{path} can't be made without arguments: {err}. Name a function of your own that "
+            "returns the estimator. Correct estimator in parameters_models.yml."
+        ) from err
+    if not (hasattr(made, "fit") and hasattr(made, "get_params")):
+        raise ValueError(
+            f"{path} is no estimator of scikit-learn: it has no fit or no get_params. Correct "
+            "estimator in parameters_models.yml."
+        )
+    return made
+
+
+def _list_steps(model: Any) -> list[Any]:
+    """Return an estimator, or the pipeline's steps and the pipeline."""
+    return [model, *(step for _, step in getattr(model, "steps", ()))]
+
+
+def _keep_rows_only(neighbours: Any) -> None:
+    """Search neighbours without a tree: its nodes can't be stored in a form that is checked."""
+    if neighbours.get_params().get("algorithm") == "auto":
+        neighbours.set_params(algorithm="brute")
+    elif neighbours.get_params().get("algorithm") in ("ball_tree", "kd_tree"):
+        raise ValueError(
+            "algorithm must be brute or auto, since a tree of neighbours can't be stored without "
+            f"pickle, but got {neighbours.algorithm!r}."
+        )
+
+
+def _squash(scores: Any) -> Any:
+    """Return probabilities from scores: a sigmoid of one column, a softmax of several."""
+    if scores.ndim == 1:
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

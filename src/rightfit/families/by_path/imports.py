@@ -1,0 +1,31 @@
+"""Import what the configuration names, with one message that says what was wrong."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def import_by_path(path: str, *, key: str) -> Any:
+    """Import a class or function.
+
+    Args:
+        path: ``package.module.name``.
+        key: The key of ``parameters_models.yml`` that holds it, for messages.
+
+    Raises:
+        ValueError: If there is no such module, or nothing of that name in it.
+    """
+    library, _, name = path.rpartition(".")
+    place = f"Correct {key} in parameters_models.yml, or install the package it lies in."
+    if not library:
+        raise ValueError(f"{key} must be an import path with a dot, but got {path!r}. {place}")
+    try:
+        module = importlib.import_module(library)
+    except ModuleNotFoundError as err:
+        if err.name is None or not f"{library}.".startswith(f"{err.name}."):
+            raise  # the module is there, and imports something that is not
+        raise ValueError(f"There is no module {library!r} ({err}). {place}") from err
+    if not hasattr(module, name):
+        raise ValueError(f"The module {library} has no {name!r}. {place}")
+    return getattr(module, name)

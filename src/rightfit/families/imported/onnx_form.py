@@ -1,0 +1,275 @@
+"""Give an ONNX file the inputs and outputs that a bundle's ONNX model has.
+
+Nothing of the model changes. Around it come the few nodes that its own form asks for: named columns
+are taken from the matrix ``rows``, numbers are cast to the type it declares, scores become
+probabilities where the configuration says so, and classes get the dataset's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs, list_outputs
+from rightfit.families.schema import InputSchema
+
+ROWS, PROBABILITIES, VALUES = "rows", "probabilities", "values"
+GIVEN = "given/"  # begins the names of the file's own tensors
+ADDED = "added/"
+OPSET = 17  # where the file names none of its own
+FLOATS = ("float16", "float32", "float64")
+SEQUENCE = "seq(map("  # begins the type of what a ZipMap answers
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the configuration says of a file's answers.
+
+    Args:
+        output: Name of the output with a column per class, or with the value; ``None``: the one
+            that fits.
+        classes: Classes in the order of the output's columns; ``None``: as the file names them,
+            else the dataset's order.
+        are_logits: Whether they are scores that a softmax or sigmoid makes probabilities.
+    """
+
+    output: str | None
+    classes: tuple[str, ...] | None
+    are_logits: bool
+
+
+@dataclass
+class _Nodes:
+    """Nodes and constants that are added."""
+
+    before: list[Any] = field(default_factory=list)
+    after: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def add(self, where: list[Any], op: str, /, *inputs: str, **attributes: Any) -> str:
+        """Add a node; return the name of its result."""
+        from onnx import helper
+
+        name = f"{ADDED}{len(self.before) + len(self.after)}"
+        where.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def keep(self, value: Any) -> str:
+        """Add a constant; return its name."""
+        from onnx import numpy_helper
+
+        name = f"{ADDED}constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+
+def adapt_onnx(path: Path, session: Any, schema: InputSchema, answers: Answers) -> bytes:
+    """Return a file's model with the input ``rows`` and the output ``probabilities``.
+
+    Args:
+        path: The file; weights beside it become part of the model.
+        session: The file, opened.
+        schema: The columns of ``rows`` and the classes; without classes the output is ``values``.
+        answers: What the configuration says of its answers.
+
+    Raises:
+        ValueError: If inputs, outputs or classes do not fit the schema.
+    """
+    import onnx
+    from onnx import TensorProto, compose, helper
+
+    original = onnx.load(path)
+    output = find_output(list_outputs(session), schema, answers)
+    source = _find_source(original, output)
+    order = _order_classes(original, schema, answers)
+    model = compose.add_prefix(original, GIVEN)
+    nodes = _Nodes()
+    _feed(nodes, list_inputs(session), schema)
+    name = VALUES if not schema.classes else PROBABILITIES
+    result = _finish(nodes, GIVEN + source, output, schema, answers, order)
+    nodes.after.append(helper.make_node("Identity", [result], [name], name=f"{ADDED}answer"))
+    body = [node for node in model.graph.node if node.op_type != "ZipMap"]
+    del model.graph.node[:], model.graph.input[:], model.graph.output[:]
+    model.graph.node.extend([*nodes.before, *body, *nodes.after])
+    model.graph.initializer.extend(nodes.constants)
+    width = max(1, len(schema.classes))
+    for to, tensor, size in (
+        (model.graph.input, ROWS, schema.n_features),
+        (model.graph.output, name, width),
+    ):
+        to.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, ["n_rows", size]))
+    if not any(opset.domain in ("", "ai.onnx") for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid("", OPSET))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def check_inputs(inputs: Sequence[Tensor], features: Sequence[str]) -> None:
+    """Refuse a file whose inputs the columns of a dataset cannot fill.
+
+    Args:
+        inputs: What the file declares.
+        features: Names of the columns.
+
+    Raises:
+        ValueError: Naming every input that does not fit.
+    """
+    faults = list(_find_misfits(inputs, features))
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: Answers) -> Tensor:
+    """Return the output that holds the answers.
+
+    Raises:
+        ValueError: If none or several could be meant.
+    """
+    if answers.output is not None:
+        named = [one for one in outputs if one.name == answers.output]
+        fitting = [one for one in named if _could_answer(one, schema)]
+    else:
+        fitting = [one for one in outputs if _could_answer(one, schema)]
+    if len(fitting) == 1:
+        return fitting[0]
+    wanted = f"{schema.n_classes} probabilities" if schema.classes else "one number"
+    hint = (
+        "name the one that does, as in output: scores"
+        if answers.output is None
+        else f"output names {answers.output!r}"
+    )
+    raise ValueError(
+        f"{len(fitting)} of the file's outputs could hold {wanted} a row; {hint}. It declares "
+        f"{'; '.join(map(str, outputs))}"
+    )
+
+
+def _find_misfits(inputs: Sequence[Tensor], features: Sequence[str]) -> Iterator[str]:
+    texts = [str(tensor) for tensor in inputs if tensor.dtype == TEXT]
+    if texts:
+        yield (
+            f"its inputs {texts} are texts; models of a grid read numbers (rightfit measure takes "
+            "texts too)"
+        )
+    elif len(inputs) == 1:
+        n_values = inputs[0].n_values
+        if n_values not in (None, len(features)):
+            yield (
+                f"its input {inputs[0]} takes {n_values} values a row, the dataset has "
+                f"{len(features)} columns: {_shorten(features)}"
+            )
+    else:
+        unknown = [tensor.name for tensor in inputs if tensor.name not in features]
+        if unknown:
+            yield f"its inputs {unknown} are no columns of the dataset: {_shorten(features)}"
+        wide = [str(tensor) for tensor in inputs if tensor.n_values not in (None, 1)]
+        if wide:
+            yield f"its inputs {wide} take more than one value a row"
+
+
+def _shorten(names: Sequence[str], n_shown: int = 12) -> str:
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return f"{', '.join(names[:n_shown])}{more}"
+
+
+def _could_answer(tensor: Tensor, schema: InputSchema) -> bool:
+    if tensor.dtype.startswith(SEQUENCE):
+        return bool(schema.classes)
+    n_columns = max(1, schema.n_classes)
+    allowed = {None, n_columns, *((1,) if n_columns == 2 else ())}
+    is_column = len(tensor.shape) == 1 and n_columns <= 2
+    is_table = len(tensor.shape) == 2 and tensor.shape[1] in allowed
+    return tensor.dtype in FLOATS and (is_column or is_table)
+
+
+def _find_source(model: Any, output: Tensor) -> str:
+    """Return the tensor that holds the answers: what a ZipMap reads, else the output itself."""
+    for node in model.graph.node:
+        if node.op_type == "ZipMap" and output.name in node.output:
+            return str(node.input[0])
+    return output.name
+
+
+def _order_classes(model: Any, schema: InputSchema, answers: Answers) -> list[int] | None:
+    """Return the positions of the dataset's classes among the file's; ``None``: the same order."""
+    named = answers.classes or _read_classes(model)
+    if not schema.classes or not named:
+        return None
+    if sorted(named) != sorted(schema.classes):
+        positions = tuple(str(i) for i in range(schema.n_classes))
+        if answers.classes is None and named == positions:
+            return None  # labels are the positions, as in training by Rightfit
+        raise ValueError(
+            f"its classes are {_shorten(named)}, the dataset's are {_shorten(schema.classes)}; "
+            "name them as the dataset does, in the order of the file's columns: classes: [..]"
+        )
+    order = [named.index(name) for name in schema.classes]
+    return order if order != list(range(len(order))) else None
+
+
+def _read_classes(model: Any) -> tuple[str, ...]:
+    """Return the class names that a classifier's nodes hold; empty if they hold none."""
+    for node in reversed(model.graph.node):
+        for attribute in node.attribute:
+            if attribute.name == "classlabels_strings" and attribute.strings:
+                return tuple(text.decode() for text in attribute.strings)
+            if attribute.name in ("classlabels_int64s", "classlabels_ints") and attribute.ints:
+                return tuple(map(str, attribute.ints))
+    return ()
+
+
+def _feed(nodes: _Nodes, inputs: Sequence[Tensor], schema: InputSchema) -> None:
+    """Add the nodes that fill the file's inputs from ``rows``."""
+    from onnx import helper
+
+    check_inputs(inputs, schema.features)
+    for tensor in inputs:
+        source = ROWS
+        if len(inputs) > 1:
+            at = nodes.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
+            source = nodes.add(nodes.before, "Gather", ROWS, at, axis=1)
+        if len(tensor.shape) != 2:
+            sizes = [-1 if i == 0 or size is None else size for i, size in enumerate(tensor.shape)]
+            if sizes.count(-1) > 1:
+                raise ValueError(f"its input {tensor} leaves open how a row is laid out")
+            shape = nodes.keep(np.array(sizes, dtype=np.int64))
+            source = nodes.add(nodes.before, "Reshape", source, shape)
+        if tensor.dtype != "float32":
+            to = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+            source = nodes.add(nodes.before, "Cast", source, to=to)
+        nodes.before.append(helper.make_node("Identity", [source], [GIVEN + tensor.name]))
+
+
+def _finish(
+    nodes: _Nodes,
+    source: str,
+    output: Tensor,
+    schema: InputSchema,
+    answers: Answers,
+    order: list[int] | None,
+) -> str:
+    """Add the nodes that make float32 probabilities or values of the answers."""
+    from onnx import TensorProto
+
+    result = nodes.add(nodes.after, "Cast", source, to=TensorProto.FLOAT)
+    is_single = len(output.shape) == 1 or (len(output.shape) == 2 and output.shape[1] == 1)
+    if is_single:
+        result = nodes.add(
+            nodes.after, "Reshape", result, nodes.keep(np.array([-1, 1], dtype=np.int64))
+        )
+    if not schema.classes:
+        return result
+    if answers.are_logits:
+        op, attributes = ("Sigmoid", {}) if is_single else ("Softmax", {"axis": 1})
+        result = nodes.add(nodes.after, op, result, **attributes)
+    if is_single:
+        rest = nodes.add(nodes.after, "Sub", nodes.keep(np.float32(1)), result)
+        result = nodes.add(nodes.after, "Concat", rest, result, axis=1)
+    if order is not None:
+        at = nodes.keep(np.array(order, dtype=np.int64))
+        result = nodes.add(nodes.after, "Gather", result, at, axis=1)
+    return result

@@ -1,0 +1,1 @@
+"""Families of libraries that are installed as extras: LightGBM, XGBoost, CatBoost."""

@@ -1,0 +1,128 @@
+"""What the families of boosted trees from other libraries have in common."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rightfit.families.family import Configuration, Rows, Scaling
+from rightfit.families.schema import InputSchema
+
+_SCALING: Mapping[str, Scaling] = dict.fromkeys(
+    ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
+)
+
+
+@dataclass
+class Booster:
+    """A trained model of one of the libraries.
+
+    Args:
+        trees: The library's own model.
+        n_threads: Threads that an answer may use.
+    """
+
+    trees: Any
+    n_threads: int = 1
+
+
+class BoosterFamily:
+    """Base of the families; see :class:`rightfit.families.family.Family`.
+
+    Its settings are any arguments of the library's classifier; what a model's block leaves out
+    keeps the library's value. They train on one thread: OpenMP's threads wait for each other by
+    spinning, and take many times the CPU seconds where something else uses a core.
+
+    Args:
+        library: The module's name, which is also that of the extra.
+        taken: Arguments of the library's classifier that the family itself sets.
+    """
+
+    devices: tuple[str, ...] = ("cpu",)
+    length_setting: str = "n_estimators"
+    has_int8: bool = False
+    scaling: Mapping[str, Scaling] = _SCALING
+    growth: Scaling = "affine"
+
+    def __init__(self, library: str, *, taken: tuple[str, ...]) -> None:
+        self.library = library
+        self.native_imports: tuple[str, ...] = (library,)
+        self._taken = taken
+
+    def load_libraries(self) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        self.import_library()
+
+    def import_library(self) -> Any:
+        """Return the library's module.
+
+        Raises:
+            ValueError: If it is not installed, naming the extra.
+        """
+        if importlib.util.find_spec(self.library) is None:
+            raise ValueError(
+                f"The family {self.library} needs the library {self.library}: pip install "
+                f"'rightfit[{self.library}]'."
+            )
+        return importlib.import_module(self.library)
+
+    def list_settings(self) -> set[str]:
+        """Return the arguments of the library's classifier; a library's family overrides this."""
+        raise NotImplementedError
+
+    def check_configuration(self, configuration: Configuration) -> None:
+        """Check that the library is there and knows the settings.
+
+        Raises:
+            ValueError: If it is not, or a setting is unknown or the family's own.
+        """
+        self.import_library()
+        known = self.list_settings() - set(self._taken)
+        unknown = sorted(set(configuration) - known)
+        if unknown:
+            raise ValueError(
+                f"{self.library} has no settings {unknown}; it has {sorted(known)}. Correct "
+                "parameters_models.yml."
+            )
+
+    def build_untrained(
+        self, configuration: Configuration, schema: InputSchema, *, seed: int
+    ) -> None:
+        """Return ``None``: what trees look like only emerges from training."""
+
+    def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:  # noqa: ARG002
+        """See :class:`rightfit.families.family.Family`."""
+        model.n_threads = n_threads
+
+
+def as_probabilities(answers: Any) -> Rows:
+    """Return class probabilities, shape (n_rows, n_classes), of the second class' or of all.
+
+    >>> as_probabilities(np.array([0.25])).tolist()
+    [[0.75, 0.25]]
+    """
+    if answers.ndim == 1:
+        answers = np.stack([1 - answers, answers], axis=1)
+    probabilities: Rows = np.ascontiguousarray(answers, dtype=np.float32)
+    return probabilities
+
+
+def describe_trees(n_trees: float, n_nodes: float, n_operations: float) -> dict[str, float]:
+    """Return the counts of a model of trees.
+
+    Args:
+        n_trees: Trees.
+        n_nodes: Splits and leaves of all of them; a split stores a column and a threshold.
+        n_operations: Comparisons of an average row.
+    """
+    return {
+        "n_parameters": max(2.0 * n_nodes, 1.0),
+        "n_operations": max(n_operations, 1.0),
+        "n_nodes": max(n_nodes, 1.0),
+        "n_trees": max(n_trees, 1.0),
+    }

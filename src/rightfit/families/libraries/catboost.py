@@ -1,0 +1,160 @@
+"""Boosted symmetric trees (CatBoost)."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    TrainingData,
+    split_training,
+)
+from rightfit.families.libraries.boosters import (
+    Booster,
+    BoosterFamily,
+    as_probabilities,
+    describe_trees,
+)
+from rightfit.families.schema import InputSchema
+
+_DEFAULT_LENGTH = 1000  # the library's
+
+
+class CatboostFamily(BoosterFamily):
+    """Boosted trees; see :class:`rightfit.families.family.Family`."""
+
+    weights_file: str = "weights.catboost.json"
+    length_setting: str = "iterations"
+
+    def list_settings(self) -> set[str]:
+        """See :class:`BoosterFamily`."""
+        arguments = inspect.signature(self.import_library().CatBoostClassifier.__init__)
+        return set(arguments.parameters) - {"self"}
+
+    def describe_structure(self, model: Booster) -> dict[str, float]:
+        """Count trees, their nodes, and the splits that a row passes: one a level."""
+        n_leaves = model.trees.get_tree_leaf_counts()
+        depths = [math.log2(n) for n in n_leaves]
+        n_nodes = float(len(model.trees.get_leaf_values()) + sum(depths))
+        return describe_trees(len(n_leaves), n_nodes, sum(depths))
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,  # noqa: ARG002 -- one is best, see BoosterFamily
+        device: str,  # noqa: ARG002 -- CPU only
+    ) -> Iterator[Checkpoint]:
+        """Add rounds of boosting; a step is a round."""
+        catboost = self.import_library()
+        settings = {**configuration, "random_seed": seed, "thread_count": 1}
+        settings |= {"verbose": False, "allow_writing_files": False}
+        settings["loss_function"] = "Logloss" if data.schema.n_classes == 2 else "MultiClass"
+        n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
+        table = catboost.Pool(data.rows, data.labels, thread_count=1)
+        if "learning_rate" not in settings:
+            settings["learning_rate"] = _choose_rate(catboost, settings, n_rounds, table)
+        model: Booster | None = None
+        done = 0
+        for n in split_training(n_rounds, n_checkpoints):
+            if n > done or model is None:
+                grown = catboost.CatBoostClassifier(**settings, iterations=n - done)
+                # with a fixed rate the trees are those of one long training
+                grown.fit(table, init_model=model.trees if model else None)
+                model = Booster(grown)
+            done = n
+            yield Checkpoint(model, n_steps=n)
+
+    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+        """See :class:`rightfit.families.family.Family`."""
+        return as_probabilities(model.trees.predict_proba(rows, thread_count=model.n_threads))
+
+    def save_weights(self, model: Booster, path: Path) -> None:
+        """Write the model as CatBoost's JSON."""
+        model.trees.save_model(str(path), format="json")
+
+    def load_weights(
+        self,
+        path: Path,
+        configuration: Configuration,  # noqa: ARG002 -- the file says all
+        schema: InputSchema,
+    ) -> Booster:
+        """See :class:`rightfit.families.family.Family`."""
+        catboost = self.import_library()
+        trees = catboost.CatBoostClassifier()
+        try:
+            trees.load_model(str(path), format="json")
+        except catboost.CatBoostError as err:
+            raise ValueError(f"{path} holds no model of CatBoost: {err}") from err
+        if (len(trees.feature_names_), len(trees.classes_)) != (
+            schema.n_features,
+            schema.n_classes,
+        ):
+            raise ValueError(f"{path} holds a model of other columns or classes.")
+        return Booster(trees)
+
+    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
+        """Let CatBoost export itself, and leave out the table of names around its answers."""
+        import onnx
+
+        with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+            path = Path(folder) / "model.onnx"
+            model.trees.save_model(str(path), format="onnx")
+            exported = onnx.load(path)
+        _name_arrays(exported.graph, schema)
+        return bytes(exported.SerializeToString())
+
+
+FAMILY = CatboostFamily(
+    "catboost",
+    taken=(
+        "allow_writing_files", "classes_count", "devices", "loss_function", "objective",
+        "random_seed", "random_state", "save_snapshot", "silent", "task_type", "thread_count",
+        "verbose", "verbose_eval", "logging_level", "n_estimators", "num_boost_round", "num_trees",
+    ),
+)  # fmt: skip
+
+
+def _choose_rate(catboost: Any, settings: Any, n_rounds: int, table: Any) -> float:
+    """Return the learning rate that CatBoost would choose for the whole training.
+
+    It depends on the rounds, so that a part of a training would be given another one.
+    """
+    probe = catboost.CatBoostClassifier(**settings, iterations=n_rounds)
+    probe.fit(table, callbacks=[_StopAtOnce()])
+    return float(probe.get_all_params()["learning_rate"])
+
+
+class _StopAtOnce:
+    """Ends a training after its first round."""
+
+    def after_iteration(self, info: Any) -> bool:  # noqa: ARG002 -- CatBoost's signature
+        return False
+
+
+def _name_arrays(graph: Any, schema: InputSchema) -> None:
+    """Make the graph answer ``probabilities`` for ``rows``."""
+    from onnx import TensorProto, helper
+
+    (trees,) = [node for node in graph.node if node.op_type.startswith("TreeEnsemble")]
+    trees.input[:] = ["rows"]
+    trees.output[1] = "probabilities"
+    label = next(output for output in graph.output if output.name == trees.output[0])
+    del graph.node[:], graph.input[:], graph.output[:]
+    graph.node.append(trees)
+    graph.input.append(
+        helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, schema.n_features])
+    )
+    shape = [None, schema.n_classes]
+    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)
+    graph.output.extend([label, probabilities])

@@ -1,0 +1,129 @@
+"""Boosted trees that grow level by level (XGBoost)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    TrainingData,
+    split_training,
+)
+from rightfit.families.libraries.boosters import (
+    Booster,
+    BoosterFamily,
+    as_probabilities,
+    describe_trees,
+)
+from rightfit.families.schema import InputSchema
+
+_DEFAULT_LENGTH = 100  # the library's
+
+
+class XgboostFamily(BoosterFamily):
+    """Boosted trees; see :class:`rightfit.families.family.Family`."""
+
+    weights_file: str = "weights.xgboost.json"
+
+    def list_settings(self) -> set[str]:
+        """See :class:`BoosterFamily`."""
+        return set(self.import_library().XGBClassifier().get_params())
+
+    def describe_structure(self, model: Booster) -> dict[str, float]:
+        """Count trees, their nodes, and the splits that an average training row passes."""
+        document = json.loads(model.trees.save_raw("json"))
+        trees = document["learner"]["gradient_booster"]["model"]["trees"]
+        n_nodes = sum(len(tree["left_children"]) for tree in trees)
+        return describe_trees(len(trees), n_nodes, sum(_mean_depth(tree) for tree in trees))
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,  # noqa: ARG002 -- one is best, see BoosterFamily
+        device: str,  # noqa: ARG002 -- CPU only
+    ) -> Iterator[Checkpoint]:
+        """Add rounds of boosting; a step is a round."""
+        xgboost = self.import_library()
+        settings = {**configuration, **_objective(data.schema), "seed": seed, "nthread": 1}
+        settings["verbosity"] = 0
+        n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
+        table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
+        model = Booster(xgboost.Booster(settings, [table]))
+        done = 0
+        for n in split_training(n_rounds, n_checkpoints):
+            for number in range(done, n):
+                model.trees.update(table, number)
+            done = n
+            yield Checkpoint(model, n_steps=n)
+
+    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+        """See :class:`rightfit.families.family.Family`."""
+        return as_probabilities(model.trees.inplace_predict(rows))
+
+    def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        super().set_serving(model, n_threads=n_threads, device=device)
+        model.trees.set_param({"nthread": n_threads})
+
+    def save_weights(self, model: Booster, path: Path) -> None:
+        """Write the model as XGBoost's JSON."""
+        path.write_bytes(model.trees.save_raw("json"))
+
+    def load_weights(
+        self,
+        path: Path,
+        configuration: Configuration,  # noqa: ARG002 -- the file says all
+        schema: InputSchema,
+    ) -> Booster:
+        """See :class:`rightfit.families.family.Family`."""
+        xgboost = self.import_library()
+        trees = xgboost.Booster()
+        try:
+            trees.load_model(bytearray(path.read_bytes()))
+            learner = json.loads(trees.save_config())["learner"]["learner_model_param"]
+        except (KeyError, ValueError, xgboost.core.XGBoostError) as err:
+            raise ValueError(f"{path} holds no model of XGBoost: {err}") from err
+        n_outputs = 0 if schema.n_classes == 2 else schema.n_classes
+        if (trees.num_features(), int(learner["num_class"])) != (schema.n_features, n_outputs):
+            raise ValueError(f"{path} holds a model of other columns or classes.")
+        return Booster(trees)
+
+    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
+        """Convert with onnxmltools."""
+        from onnxmltools import convert_xgboost
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        types = [("rows", FloatTensorType([None, schema.n_features]))]
+        exported = convert_xgboost(model.trees, initial_types=types)
+        return bytes(exported.SerializeToString())
+
+
+FAMILY = XgboostFamily(
+    "xgboost",
+    taken=(
+        "callbacks", "device", "early_stopping_rounds", "enable_categorical", "eval_metric",
+        "feature_types", "importance_type", "n_jobs", "objective", "random_state", "verbosity",
+    ),
+)  # fmt: skip
+
+
+def _objective(schema: InputSchema) -> dict[str, Any]:
+    if schema.n_classes == 2:
+        return {"objective": "binary:logistic"}
+    return {"objective": "multi:softprob", "num_class": schema.n_classes}
+
+
+def _mean_depth(tree: Any) -> float:
+    """Return the splits that an average row passes, rows weighted as the tree weighs them."""
+    weights = tree["sum_hessian"]
+    inner = (w for w, left in zip(weights, tree["left_children"], strict=True) if left >= 0)
+    return sum(inner) / weights[0] if weights[0] > 0 else 0.0

@@ -1,0 +1,177 @@
+"""A server under load: started with its cores, watched through its process tree, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+BYTES_PER_MIB = 2**20
+POLL_S = 0.05
+STOP_S = 15
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server may run.
+
+    Args:
+        cores: Numbers of the cores it may use; ``None``: any.
+        memory_mib: Private memory of each of its processes, as ``RLIMIT_DATA``; ``None``: any.
+    """
+
+    cores: tuple[int, ...] | None = None
+    memory_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process tree used since it began.
+
+    Args:
+        cpu_s: CPU seconds of all its processes.
+        read_mib: Read from disks.
+        written_mib: Written to disks.
+    """
+
+    cpu_s: float
+    read_mib: float
+    written_mib: float
+
+
+class Served:
+    """A running server.
+
+    Args:
+        process: Its first process.
+        port: Port it listens on, of this machine.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.port = port
+        self._process = process
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its first process runs."""
+        return self._process.poll() is None
+
+    def read_usage(self) -> Usage:
+        """Read what it used so far."""
+        cpu_s, n_read, n_written = 0.0, 0, 0
+        for one in self._tree():
+            with contextlib.suppress(psutil.Error):
+                times, disk = one.cpu_times(), one.io_counters()
+                cpu_s += times.user + times.system
+                n_read += disk.read_bytes
+                n_written += disk.write_bytes
+        return Usage(cpu_s, n_read / BYTES_PER_MIB, n_written / BYTES_PER_MIB)
+
+    def reset_peak(self) -> None:
+        """Let the highest memory be counted from now on, where the system can."""
+        for one in self._tree():
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{one.pid}/clear_refs").write_text("5", encoding="ascii")
+
+    def read_peak_mib(self) -> float:
+        """Return the highest resident memory of its processes, summed."""
+        return sum(_read_peak_mib(one.pid) for one in self._tree())
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            first = psutil.Process(self._process.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+@contextlib.contextmanager
+def start_server(
+    command: Sequence[str], port: int, *, place: Place, path: str = "/health", start_s: float = 60
+) -> Iterator[Served]:
+    """Start a server in a process group of its own, wait until it answers, and end it at last.
+
+    Args:
+        command: What to run; it listens on ``port`` of 127.0.0.1.
+        port: The port.
+        place: Where it may run.
+        path: Answered with status 200 once the server is ready.
+        start_s: Seconds it may take to be ready.
+
+    Raises:
+        RuntimeError: If it ends or is not ready in time; with the end of what it wrote.
+    """
+    with _run_in_group(command, place) as process:
+        deadline_s = time.monotonic() + start_s
+        while not _answers(port, path):
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise RuntimeError(f"The server did not start: {_read_end(process)}")
+            time.sleep(POLL_S)
+        yield Served(process, port)
+
+
+@contextlib.contextmanager
+def _run_in_group(command: Sequence[str], place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(  # noqa: S603 - the caller's command
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: _settle(place),
+    )
+    try:
+        yield process
+    finally:
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S)
+                break
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _settle(place: Place) -> None:
+    import resource
+
+    if place.cores is not None:
+        os.sched_setaffinity(0, place.cores)
+    if place.memory_mib is not None:
+        n_bytes = int(place.memory_mib * BYTES_PER_MIB)
+        resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _read_end(process: subprocess.Popen[bytes]) -> str:
+    if process.poll() is None:
+        return "it does not answer"
+    written = process.stderr.read() if process.stderr is not None else b""
+    return written.decode(errors="replace").strip()[-500:] or f"exit status {process.returncode}"
+
+
+def _read_peak_mib(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0

@@ -1,0 +1,75 @@
+"""Models that somebody has already, as the configuration names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from kedro.utils import find_kedro_project
+from pydantic import Field, ValidationError
+
+from rightfit.families.imported.importing import GivenFile, check_file
+from rightfit.families.imported.onnx_form import Answers
+from rightfit.strict_model import StrictModel
+
+
+class UnsuitableModelError(ValueError):
+    """A model file that does not fit its dataset; commands show its message without traceback."""
+
+
+class ImportedBlock(StrictModel):
+    """A model of the configuration that takes part without a search (``params:models.<name>``).
+
+    ``file`` is relative to the project's folder. Without ``datasets`` it is for every dataset of
+    the grid. ``input`` says which columns it reads: the dataset's ``raw`` ones (``columns``: which
+    of them, in its order) or the ``encoded`` ones that searched models read. ``output``,
+    ``classes`` and ``logits`` say what its answers are, where the file does not; ``predictions``
+    names a table of answers that it must give.
+    """
+
+    family: Literal["imported"]
+    file: str = Field(min_length=1)
+    datasets: tuple[str, ...] | None = None
+    input: Literal["raw", "encoded"] = "raw"
+    columns: tuple[str, ...] | None = None
+    output: str | None = None
+    classes: tuple[str, ...] | None = None
+    logits: bool = False
+    predictions: str | None = None
+
+    def give(self, name: str) -> GivenFile:
+        """Return the file with what is known of it.
+
+        Args:
+            name: The model's name.
+        """
+        answers = Answers(self.output, self.classes, are_logits=self.logits)
+        return GivenFile(name, locate(self.file), self.input, answers)
+
+
+def locate(file: str) -> Path:
+    """Return the path of a file that the configuration names from the project's folder."""
+    here = Path.cwd()
+    return (find_kedro_project(here) or here) / file
+
+
+def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
+    """Describe what keeps imported files from being opened.
+
+    Args:
+        models: The models' blocks by name; searched models and blocks that are not right in
+            themselves are left out.
+
+    Yields:
+        One line per fault, with the file to correct.
+    """
+    for name, raw in models.items():
+        try:
+            block = ImportedBlock.model_validate(raw)
+        except ValidationError:
+            continue
+        try:
+            check_file(locate(block.file))
+        except (OSError, ValueError) as err:
+            yield f"models.{name}: {err}. Correct parameters_models.yml."

@@ -1,0 +1,1 @@
+"""Processes that Rightfit starts: what ties them to it, and what ends them."""

@@ -1,0 +1,89 @@
+"""No process outlives the one that started it.
+
+On Linux the kernel signals a process when its parent ends, however that ended. Elsewhere a process
+notices at the end of its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have this process signalled when its parent ends.
+
+    The kernel signals at the end of the parent's *thread* that started this process: the handler of
+    a signal other than SIGKILL must check that the parent is gone. A fork does not inherit this.
+
+    Args:
+        parent: Process id of the parent; this process ends at once if another one is by now.
+        number: Signal to get.
+    """
+    _prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends, so that they can be ended."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def list_children(pid: int | None = None) -> list[int]:
+    """Return the children of a process, zombies included; empty where the system hides them.
+
+    Args:
+        pid: The process; ``None`` for this one.
+    """
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid or 'self'}/task").iterdir():
+            with contextlib.suppress(OSError):  # the thread ended
+                found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
+
+
+def list_descendants(pid: int) -> list[int]:
+    """Return all processes below a process."""
+    children = list_children(pid)
+    return children + [below for child in children for below in list_descendants(child)]
+
+
+def end_tree(pid: int) -> None:
+    """Kill a child of this process and all below it; the caller waits for the child.
+
+    Args:
+        pid: The child, which may be stopped.
+    """
+    below = list_descendants(pid)
+    for one in (pid, *below):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(one, signal.SIGKILL)
+
+
+def end_children(*, keep: Collection[int] = ()) -> None:
+    """Kill and reap this process' children, and those that they leave to it.
+
+    Args:
+        keep: Children that stay.
+    """
+    while others := set(list_children()) - set(keep):
+        for one in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(one, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

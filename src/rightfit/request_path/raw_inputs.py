@@ -1,0 +1,78 @@
+"""The encoder as JSON, and the input tensors that the raw columns it reads make up.
+
+Numbers of all numeric columns share one tensor, and so do texts: handing a tensor to onnxruntime
+costs about a microsecond, so a tensor per column would cost more than most models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from rightfit.request_path.usage import TensorInput
+
+ENCODER_VERSION = 1
+NUMBERS, TEXTS, IMAGE = "numbers", "texts", "image"
+INPUT_OF = {"standardise": NUMBERS, "indicate": NUMBERS, "one_hot": TEXTS, "pixels": IMAGE}
+DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
+
+
+class StepJson(TypedDict, total=False):
+    """A step of ``encoder.json``; which figures it has depends on its kind."""
+
+    kind: str  # standardise, indicate, one_hot or pixels
+    column: str
+    fill: float
+    mean: float
+    scale: float
+    categories: Sequence[str]
+    shape: Sequence[int]
+
+
+class EncoderJson(TypedDict):
+    """Content of ``encoder.json``."""
+
+    version: int
+    steps: Sequence[StepJson]
+
+
+def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
+    """Return the tensors of raw columns that an encoder reads.
+
+    Raises:
+        ValueError: If the encoder is of another version.
+
+    >>> step = StepJson(kind="indicate", column="age")
+    >>> list_inputs(EncoderJson(version=1, steps=[step]))
+    (TensorInput(name='numbers', dtype='float64', columns=('age',)),)
+    """
+    if encoder["version"] != ENCODER_VERSION:
+        raise ValueError(f"encoder.json must be of version {ENCODER_VERSION}: {encoder['version']}")
+    return tuple(
+        TensorInput(name, dtype, columns)
+        for name, dtype in DTYPES.items()
+        if (columns := _list_columns(encoder, name))
+    )
+
+
+def group_steps(encoder: EncoderJson) -> list[list[StepJson]]:
+    """Return the steps in order, consecutive ones of one kind together."""
+    groups: list[list[StepJson]] = []
+    for step in encoder["steps"]:
+        if groups and groups[-1][0]["kind"] == step["kind"]:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def locate(steps: Sequence[StepJson], inputs: Sequence[TensorInput]) -> list[int]:
+    """Return the positions of the steps' columns in the tensor that holds them."""
+    name = INPUT_OF[steps[0]["kind"]]
+    columns = next(one.columns for one in inputs if one.name == name)
+    return [columns.index(step["column"]) for step in steps]
+
+
+def _list_columns(encoder: EncoderJson, name: str) -> tuple[str, ...]:
+    found = [step["column"] for step in encoder["steps"] if INPUT_OF[step["kind"]] == name]
+    return tuple(dict.fromkeys(found))

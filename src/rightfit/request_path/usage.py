@@ -1,0 +1,201 @@
+"""Answer with this model: ``python usage.py < rows.json``, or ``from usage import open_model``.
+
+Needs numpy and onnxruntime, nothing else. ``rows.json`` is a list with one object per row; its
+keys are the raw columns that ``model.json`` lists, ``null`` stands for a missing value, and an
+image is a list of its bytes. The ONNX file encodes the rows itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
+Columns = Mapping[str, Values]
+Floats = npt.NDArray[np.float32]
+Answer = Callable[[Columns], Floats]
+
+FOLDER = Path(__file__).parent
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+OUTPUT = "probabilities"
+
+
+@dataclass(frozen=True)
+class TensorInput:
+    """One input tensor of a model that reads raw columns, shape (n_rows, n_columns).
+
+    Args:
+        name: Its name in the ONNX graph.
+        dtype: ``string``; ``uint8``, the bytes of one image column, shape (n_rows, n_bytes); or a
+            float type of numpy, where NaN stands for a missing value.
+        columns: Raw columns it holds, in order.
+    """
+
+    name: str
+    dtype: str
+    columns: tuple[str, ...]
+
+
+def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.NDArray[Any]]:
+    """Turn raw columns into the input tensors of a model.
+
+    Args:
+        columns: Raw values by column, all of one length.
+        inputs: Tensors that the model reads.
+
+    Raises:
+        ValueError: If a column is missing, or holds what its tensor cannot.
+
+    >>> numbers = TensorInput("numbers", "float64", ("a", "b"))
+    >>> make_feed({"a": [1], "b": [None], "c": ["x"]}, [numbers])
+    {'numbers': array([[ 1., nan]])}
+    """
+    try:
+        return {one.name: MAKERS.get(one.dtype, _make_numbers)(columns, one) for one in inputs}
+    except KeyError:
+        named = {name for one in inputs for name in one.columns}
+        lacking = sorted(named - set(columns))
+        raise ValueError(
+            f"The request lacks the columns {lacking}; a missing value is written null."
+        ) from None
+
+
+def open_session(
+    path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str
+) -> Answer:
+    """Open an ONNX model that reads raw columns.
+
+    Args:
+        path: The model.
+        inputs: Tensors that it reads.
+        n_threads: Threads a call may use.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        A function from raw columns to the model's answers, shape (n_rows, n_outputs).
+
+    Raises:
+        ValueError: If this onnxruntime cannot use the device.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    provider = PROVIDERS[device]
+    if provider not in onnxruntime.get_available_providers():
+        raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
+    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    run, outputs = session.run, [OUTPUT]
+
+    def answer(columns: Columns) -> Floats:
+        answers: Floats = run(outputs, make_feed(columns, inputs))[0]
+        return answers
+
+    return answer
+
+
+def open_model(folder: Path = FOLDER) -> Answer:
+    """Open the exported model with the threads it was measured with.
+
+    Returns:
+        A function from raw columns, a list of values each, to class probabilities, shape
+        (n_rows, n_classes), in the order of ``classes`` in ``model.json``.
+    """
+    model = read_json(folder / "model.json")
+    inputs = [
+        TensorInput(one["name"], one["dtype"], tuple(one["columns"])) for one in model["inputs"]
+    ]
+    return open_session(
+        folder / model["onnx_file"], inputs, n_threads=model["n_threads"], device=model["device"]
+    )
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Turn a list of rows into columns; all rows must have the keys of the first.
+
+    >>> to_columns([{"a": 1, "b": "x"}, {"a": None, "b": "y"}])
+    {'a': [1, None], 'b': ['x', 'y']}
+    """
+    if short := [i for i, row in enumerate(rows) if row.keys() != rows[0].keys()]:
+        raise ValueError(
+            f"Row {short[0]} has other columns than the first; a missing value is written null."
+        )
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
+
+def _make_numbers(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
+    values = np.array([columns[name] for name in one.columns], dtype=one.dtype)
+    return np.ascontiguousarray(values.T)
+
+
+def _make_texts(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
+    texts = [[write_text(value) for value in columns[name]] for name in one.columns]
+    return np.ascontiguousarray(np.array(texts, dtype=object).T)
+
+
+def _make_image(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
+    values = columns[one.columns[0]]
+    if isinstance(values, np.ndarray):
+        return values
+    return np.array(
+        [np.frombuffer(v, np.uint8) if isinstance(v, bytes) else v for v in values], dtype=np.uint8
+    )
+
+
+def write_text(value: Any) -> str:
+    """Write a category as text; a missing one is empty.
+
+    >>> [write_text(value) for value in ("JFK", 7, True, None)]
+    ['JFK', '7', 'true', '']
+    """
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+MAKERS: Mapping[str, Callable[[Columns, TensorInput], npt.NDArray[Any]]] = {
+    "string": _make_texts,
+    "uint8": _make_image,
+}
+
+
+def name_answers(answers: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Write answers as JSON types: of each row its class, and the probability of each.
+
+    >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
+    [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
+    """
+    return [
+        {
+            "class": classes[int(row.argmax())],
+            "probabilities": dict(zip(classes, row.tolist(), strict=True)),
+        }
+        for row in answers
+    ]
+
+
+def main() -> None:
+    """Read rows from standard input, write their classes and probabilities."""
+    answers = open_model()(to_columns(json.load(sys.stdin)))
+    named = name_answers(answers, read_json(FOLDER / "model.json")["classes"])
+    json.dump(named, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

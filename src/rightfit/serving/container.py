@@ -1,0 +1,36 @@
+"""What lets an exported folder be served by itself: a program, its libraries, a Dockerfile."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from rightfit.families.bundle_files import copy_replacing, write_replacing
+from rightfit.serving import server
+
+SERVER_FILES = ("server.py", "requirements.txt", "Dockerfile")
+
+# What answers is pinned to what was measured; what carries the answer may be newer.
+_MEASURED = ("numpy", "onnxruntime")
+_CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34", "prometheus-client>=0.22")
+
+_DOCKERFILE = """\
+FROM python:{python}-slim
+WORKDIR /model
+COPY requirements.txt .
+RUN pip install --no-cache-dir --requirement requirements.txt
+COPY . .
+USER nobody
+EXPOSE 8000
+CMD ["python", "server.py", "--host", "0.0.0.0"]
+"""
+
+
+def write_server(folder: Path) -> None:
+    """Write ``SERVER_FILES`` into an exported folder."""
+    copy_replacing(Path(server.__file__), folder / "server.py")
+    needed = [*(f"{name}=={version(name)}" for name in _MEASURED), *_CARRYING]
+    write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    write_replacing(folder / "Dockerfile", _DOCKERFILE.format(python=python).encode())

@@ -1,0 +1,147 @@
+"""The base of all parameter models: no unknown keys, no infinite numbers, no disguised ones."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+MAX_SEED = 2**32 - 1  # the largest that numpy and scikit-learn take
+MAX_COUNT = 10**9  # of what is counted and takes no memory
+MAX_SIZE = 1e15  # of a number without a natural limit: its squares and sums stay finite
+MAX_VALUE = 1e300  # in a raw table
+MAX_ROWS = 10**12
+MAX_S = 366 * 24 * 3_600  # a year
+MAX_MS = 24 * 3_600 * 1_000  # a day
+MAX_PROCESSES = 1_024
+MAX_THREADS = 1_024
+MAX_CHECKPOINTS = 64  # each at twice the length of the one before
+MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
+
+
+def _read_thread_count(value: Any) -> Any:
+    is_count = type(value) is int and 1 <= value <= MAX_THREADS
+    if not is_count and value != "all":
+        raise ValueError(
+            f"must be 'all' or a whole number from 1 to {MAX_THREADS:,}, but got {value!r}"
+        )
+    return value
+
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE)]
+WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
+BatchSize = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
+DelayShare = Annotated[float, Field(gt=0, le=1_000)]  # over 1 where several threads wait
+ThreadCount = Annotated[int | Literal["all"], BeforeValidator(_read_thread_count)]
+
+
+class StrictModel(BaseModel):
+    """A model that takes no unknown key, no NaN, no infinity, and no text for a number.
+
+    Pydantic alone reads ``true`` as 1, ``"48"`` as 48 and ``"no"`` as false; in a configuration
+    these are slips.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_disguised(cls, raw: Any) -> Any:
+        """Keep from pydantic what it would convert, so that it reports each in its place."""
+        if not isinstance(raw, Mapping):
+            return raw
+        fields = cls.model_fields
+        return {
+            name: _hide(list(_list_kinds(fields[name].annotation)), value)
+            if name in fields
+            else value
+            for name, value in raw.items()
+        }
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _refuse_repeats(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields.get(info.field_name or "")
+        if field is not None and isinstance(value, tuple) and _is_open_list(field.annotation):
+            repeated = [
+                item
+                for place, item in enumerate(value)
+                if item in value[:place] and not isinstance(item, BaseModel)
+            ]
+            if repeated:
+                raise ValueError(f"must not repeat an entry, but repeats {repeated[0]!r}")
+        return value
+
+
+def _is_open_list(annotation: Any) -> bool:
+    """Tell a list of any length, as a tuple type with an ellipsis, from one of fixed places."""
+    options = [annotation, *get_args(annotation)]
+    return any(get_origin(one) is tuple and ... in get_args(one) for one in options)
+
+
+# YAML 1.1 reads 1.0e-4 as a number, but 1.0e4 as a text
+_NUMBER_IN_YAML_1_2 = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE]\+?\d+")
+
+
+class _Hidden:
+    """A value that no field accepts, shown as it was written."""
+
+    def __init__(self, value: bool | str | float) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+def _hide(kinds: list[Any], value: Any) -> Any:
+    """Hide a truth value or a text in place of a number, or what is not quite true or false.
+
+    Args:
+        kinds: Plain types, literal values, and lists as tuples of these, that the field accepts.
+        value: What it got.
+    """
+    if isinstance(value, list | tuple):
+        of_items = [kind for inner in kinds if isinstance(inner, tuple) for kind in inner]
+        return [_hide(of_items, item) for item in value]
+    takes_number = int in kinds or float in kinds
+    if isinstance(value, str) and float in kinds and _NUMBER_IN_YAML_1_2.fullmatch(value):
+        return value
+    is_disguised = (
+        (isinstance(value, bool) and takes_number and bool not in kinds)
+        or (isinstance(value, str) and takes_number and str not in kinds and value not in kinds)
+        or (isinstance(value, str | int | float) and type(value) is not bool and kinds == [bool])
+    )
+    return _Hidden(value) if is_disguised else value
+
+
+def _list_kinds(annotation: Any) -> Iterator[Any]:
+    """Yield the types and literals that an annotation accepts; those of a list's items as a tuple.
+
+    >>> list(_list_kinds(tuple[int | Literal["all"], ...]))
+    [(<class 'int'>, 'all')]
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _list_kinds(arguments[0])
+    elif origin in (Union, types.UnionType):
+        for argument in arguments:
+            if argument is not type(None):
+                yield from _list_kinds(argument)
+    elif origin is Literal:
+        yield from arguments
+    elif origin in (tuple, list):
+        yield tuple(kind for item in arguments if item is not ... for kind in _list_kinds(item))
+    else:
+        yield annotation

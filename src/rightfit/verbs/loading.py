@@ -1,0 +1,113 @@
+"""Put an exported model behind its server and load it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from rightfit.http_load.curve import LoadCurve, measure_curve
+from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.served import Place, start_server
+from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.serving.exported import check_export
+
+MAX_BODIES = 1_000  # different requests; further rows are not asked about
+WARM_UP_S = 0.5
+TIMEOUT_S = 10.0
+SEED = 0
+
+
+def load_export(
+    folder: Path,
+    *,
+    rows: Path,
+    batch: int,
+    limit_ms: float,
+    seconds: float,
+    cores: int | None,
+    memory_mib: float | None,
+) -> LoadCurve:
+    """Serve an exported folder and measure its load curve, alone on this machine.
+
+    The load generator has the last core for itself, where there are two.
+
+    Args:
+        folder: What ``rightfit export`` wrote.
+        rows: File of raw rows.
+        batch: Rows a request.
+        limit_ms: Limit of the p99.
+        seconds: Of each load.
+        cores: Cores of the server; all but the generator's if ``None``.
+        memory_mib: Private memory that the server may use; any if ``None``.
+
+    Raises:
+        ValueError: If the folder is no export, the rows cannot be read, or there are fewer cores.
+        RuntimeError: If the server does not start.
+    """
+    check_export(folder)
+    bodies = _read_bodies(rows, batch)
+    present = sorted(os.sched_getaffinity(0))
+    own = present[-1] if len(present) > 1 else None
+    others = present[:-1] or present
+    if cores is not None and cores > len(others):
+        raise ValueError(
+            f"--cores {cores} is too many: this machine has {len(present)}, and the load generator "
+            "needs one of them"
+        )
+    port = _find_free_port()
+    order = LoadOrder(
+        host="127.0.0.1",
+        port=port,
+        path="/predict",
+        content_type="application/json",
+        bodies=bodies,
+        loop="closed",
+        level=1,
+        is_poisson=True,
+        warm_up_s=WARM_UP_S,
+        measured_s=seconds,
+        timeout_s=TIMEOUT_S,
+        seed=SEED,
+        core=own,
+    )
+    command = [sys.executable, "-m", "rightfit", "serve", str(folder), "--port", str(port)]
+    command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
+    place = Place(tuple(others[:cores]), memory_mib)
+    with machine_lock(), start_server(command, port, place=place) as served:
+        return measure_curve(served, order, limit_ms=limit_ms)
+
+
+def _read_bodies(path: Path, batch: int) -> tuple[str, ...]:
+    found = _read_rows(path)
+    if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
+        raise ValueError(f"{path} must hold a list of rows, one object each, at least one.")
+    batch = min(batch, len(found))
+    starts = range(0, min(len(found) - batch + 1, MAX_BODIES * batch), batch)
+    try:
+        return tuple(json.dumps(found[i : i + batch], allow_nan=False) for i in starts)
+    except (TypeError, ValueError) as err:
+        raise ValueError(f"{path} holds what JSON cannot write: {err}.") from err
+
+
+def _read_rows(path: Path) -> Any:
+    import polars as pl
+
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path, n_rows=100_000).to_dicts()
+        if path.suffix == ".csv":
+            return pl.read_csv(path, n_rows=100_000).to_dicts()
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (pl.exceptions.PolarsError, ValueError) as err:
+        raise ValueError(f"{path} cannot be read: {err}") from err
+
+
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,197 @@
+"""Measured processes that hang, die, lie or leave others behind end their profile, no more."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import measured
+import numpy as np
+import psutil
+import pytest
+
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.measurement import Measurement, predict
+from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.profiling.measuring.stopping import is_disturbed
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+
+KIND = WorkerKind(imports=(), n_threads=1)
+LIMIT_S = 1.0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    rows = tmp_path / "rows.npy"
+    np.save(rows, np.zeros((50, 4), dtype=np.float32))
+    pool = WorkerPool(max_open=2)
+    pool.start([KIND])
+    settings = measured.make_settings(answer_max_s=LIMIT_S)
+    yield Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
+    pool.close()
+
+
+def misbehaving(fault: str, note: Path | None = None) -> Subject:
+    arguments = {"fault": fault, "note": str(note or "")}
+    return Subject(fault, KIND, "misbehaving:open_misbehaving", arguments)
+
+
+def measure(subject: Subject, bench: Bench) -> str | None:
+    """Measure to the end; return the error."""
+    measurement = Measurement(subject, bench)
+    while not measurement.is_over:
+        measurement.visit()
+    return measurement.state.error
+
+
+def await_end(pids: list[int], *, within_s: float) -> list[int]:
+    """Return those of some processes that have not ended in time."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s:
+        alive = [pid for pid in pids if is_alive(pid)]
+        if not alive:
+            return []
+        time.sleep(0.02)
+    return alive
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def read_pids(note: Path) -> list[int]:
+    end_s = time.monotonic() + 20
+    while not (note.exists() and note.read_text()):
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+    return [int(pid) for pid in note.read_text().split()]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("hang", "gave no answer within 1 s"),
+        ("hang_deaf", "gave no answer within 1 s"),
+        ("write_half", "gave no answer within 1 s"),
+        ("die", "ended early .signal SIGKILL"),
+        ("write_garbage", "wrote what is no answer"),
+        ("kill_worker", "ended with status -9"),
+    ],
+)
+def test_fault_ends_its_measurement_alone(
+    fault: str, reason: str, bench: Bench, tmp_path: Path
+) -> None:
+    other = Measurement(measured.known_load(), replace(bench, settings=SEVERAL))
+    other.visit()  # its process waits in the same worker
+
+    error = measure(misbehaving(fault, tmp_path / "note"), bench)
+    while not other.is_over:
+        other.visit()
+
+    assert error is not None
+    assert re.search(reason, error), error
+    assert other.state.error is None
+    assert other.state.rounds
+
+
+SEVERAL = measured.make_settings(n_visits=2, answer_max_s=30)
+
+
+def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:
+    with pytest.raises(RuntimeError, match=r"no answer within 1 s \(answer_max_s\)"):
+        predict(misbehaving("hang"), bench)
+
+
+def test_hanging_start_of_a_worker_is_a_failure(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "never_imported.py").write_text("import time; time.sleep(600)")
+    kind = WorkerKind(imports=("never_imported",), n_threads=1)
+    before, os.environ["PYTHONPATH"] = os.environ["PYTHONPATH"], str(tmp_path)
+
+    try:
+        error = measure(Subject("slow", kind, "misbehaving:open_misbehaving", {}), bench)
+    finally:
+        os.environ["PYTHONPATH"] = before
+
+    assert error is not None
+    assert "no answer within 1 s" in error
+
+
+def test_process_that_a_signal_stopped_is_disturbed(bench: Bench) -> None:
+    subject = replace(misbehaving("stop_for_a_moment"), label="stopped")
+
+    stopped = measured.run_round(subject, bench, MeasurementState())
+    other = measured.run_round(measured.known_load(), bench, MeasurementState())
+
+    assert stopped.interruption == "a signal stopped the measuring process while it was timed"
+    assert is_disturbed(stopped, (stopped,), bench.settings)
+    assert other.interruption is None
+
+
+def test_what_a_model_has_started_ends_with_its_process(bench: Bench, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+
+    error = measure(misbehaving("start_children", note), bench)
+
+    assert error is None
+    assert await_end(read_pids(note), within_s=1) == []
+
+
+def test_stopped_worker_is_killed_at_its_limit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rightfit.profiling.measuring.worker_pool.GRACE_S", 0.2)
+    os.kill(bench.pool.get(KIND).pid, signal.SIGSTOP)
+
+    error = measure(misbehaving("hang"), bench)
+
+    assert error is not None
+    assert "no answer within" in error
+    assert measure(measured.known_load(), bench) is None
+
+
+PARENT = """
+import sys
+from pathlib import Path
+import measured, numpy as np
+from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.measurement import predict
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+folder = Path(sys.argv[1])
+np.save(folder / "rows.npy", np.zeros((5, 4), dtype=np.float32))
+settings = measured.make_settings(answer_max_s=600)
+pool = WorkerPool(max_open=1)
+bench = Bench(pool, folder / "rows.npy", folder, settings, "quick", SpeedProbe(None))
+kind = WorkerKind(imports=(), n_threads=1)
+predict(
+    Subject("x", kind, "misbehaving:open_misbehaving",
+            {"fault": sys.argv[2], "note": str(folder / "note")}),
+    bench,
+)
+"""
+
+
+@pytest.mark.parametrize("killed", ["parent", "worker"])
+def test_nothing_survives_a_killed_process(killed: str, tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path), "hang_deaf"], stderr=subprocess.DEVNULL
+    )
+    [child] = read_pids(tmp_path / "note")
+    worker = psutil.Process(child).ppid()
+
+    os.kill(parent.pid if killed == "parent" else worker, signal.SIGKILL)
+    left = await_end([child, worker, parent.pid], within_s=3)
+    parent.wait()
+
+    assert left == []

@@ -1,0 +1,141 @@
+"""The families of LightGBM, XGBoost and CatBoost."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rightfit.families.bundle import offer_onnx, read_bundle, write_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.registry import LIBRARIES, get_family
+from rightfit.families.runtimes import open_model
+from rightfit.families.schema import InputSchema
+
+
+@pytest.fixture(params=[2, 3])
+def noisy(request: pytest.FixtureRequest) -> TrainingData:
+    """Overlapping groups, 300 rows, so that trees have something to learn."""
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(request.param), 300 // request.param)
+    centres = np.eye(request.param, 5) * 2
+    rows = (centres[labels] + rng.normal(0, 1, (300, 5))).astype(np.float32)
+    schema = InputSchema(tuple("abcde"), ("x", "y", "z")[: request.param], None)
+    return TrainingData(rows, labels, schema)
+
+
+def train(name: str, data: TrainingData, n_trees: int = 12, n_checkpoints: int = 3) -> list[Any]:
+    family = get_family(name)
+    configuration = {str(family.length_setting): n_trees}
+    return list(
+        family.train(
+            configuration, data, n_checkpoints=n_checkpoints, seed=0, n_threads=1, device="cpu"
+        )
+    )
+
+
+def make_theirs(name: str, n_trees: int) -> Any:
+    if name == "lightgbm":
+        from lightgbm import LGBMClassifier
+
+        return LGBMClassifier(n_estimators=n_trees, n_jobs=1, verbosity=-1, random_state=0)
+    if name == "xgboost":
+        from xgboost import XGBClassifier
+
+        return XGBClassifier(n_estimators=n_trees, n_jobs=1, random_state=0)
+    from catboost import CatBoostClassifier
+
+    return CatBoostClassifier(
+        iterations=n_trees, random_seed=0, thread_count=1, verbose=0, allow_writing_files=False
+    )
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_what_is_left_out_keeps_the_librarys_value(name: str, noisy: TrainingData) -> None:
+    (*_, last) = train(name, noisy)
+
+    theirs = make_theirs(name, 12).fit(noisy.rows, noisy.labels)
+    answers = get_family(name).predict_proba(last.model, noisy.rows)
+    np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> None:
+    family = get_family(name)
+    looks = [
+        (look.n_steps, family.describe_structure(look.model)["n_trees"])
+        for look in family.train(
+            {str(family.length_setting): 8},
+            noisy,
+            n_checkpoints=3,
+            seed=0,
+            n_threads=1,
+            device="cpu",
+        )
+    ]
+
+    n_classes = noisy.schema.n_classes
+    each = 1 if n_classes == 2 or name == "catboost" else n_classes  # its leaves hold all classes
+    assert looks == [(2, 2 * each), (4, 4 * each), (8, 8 * each)]
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_bundle_answers_alike_in_every_runtime(
+    name: str, noisy: TrainingData, tmp_path: Path
+) -> None:
+    (*_, last) = train(name, noisy)
+    written = write_bundle(
+        tmp_path / "bundle",
+        last.model,
+        model=name,
+        family=name,
+        configuration={},
+        schema=noisy.schema,
+        data_version="v1",
+    )
+
+    bundle = read_bundle(offer_onnx(written, noisy.rows).path, family=name)
+    native, onnx = (
+        open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+        for runtime in ("native", "onnx")
+    )
+
+    answers = get_family(name).predict_proba(last.model, noisy.rows)
+    np.testing.assert_allclose(native(noisy.rows), answers, atol=1e-7)
+    np.testing.assert_allclose(onnx(noisy.rows), answers, atol=1e-5)
+    assert onnx(noisy.rows[:1]).shape == (1, noisy.schema.n_classes)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_weights_of_other_columns_or_of_nothing_are_refused(
+    name: str, noisy: TrainingData, tmp_path: Path
+) -> None:
+    family = get_family(name)
+    (*_, last) = train(name, noisy, n_trees=2, n_checkpoints=1)
+    path = tmp_path / family.weights_file
+    family.save_weights(last.model, path)
+    wider = InputSchema(tuple("abcdef"), noisy.schema.classes, None)
+
+    with pytest.raises(ValueError, match="of other columns or classes"):
+        family.load_weights(path, {}, wider)
+
+    path.write_text("nothing")
+    with pytest.raises(ValueError, match=r"holds no model of"):
+        family.load_weights(path, {}, noisy.schema)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_unknown_setting_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} has no settings \['colour'\]"):
+        get_family(name).check_configuration({"colour": "red"})
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_absent_library_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
+
+    with pytest.raises(ValueError, match=rf"pip install 'rightfit\[{name}\]'"):
+        get_family(name).check_configuration({})

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+from ports import find_free_port
+from stored import make_raw
+
+from rightfit.families.runtimes import open_model
+from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.serving.exported import check_export
+from rightfit.serving.model_call import Model
+
+JSON = {"Content-Type": "application/json"}
+ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
+
+
+@dataclass(frozen=True)
+class Answered:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def get(self, path: str, **headers: str) -> Answered:
+        return self.ask(path, None, headers)
+
+    def predict(self, body: bytes, headers: dict[str, str] = JSON) -> Answered:
+        return self.ask("/predict", body, headers)
+
+    def ask(self, path: str, body: bytes | None, headers: dict[str, str]) -> Answered:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as found:  # noqa: S310
+                return Answered(
+                    found.status,
+                    {key.lower(): value for key, value in found.headers.items()},
+                    found.read(),
+                )
+        except urllib.error.HTTPError as err:
+            return Answered(
+                err.code, {key.lower(): value for key, value in err.headers.items()}, err.read()
+            )
+
+
+def lowered(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def start(*command: str, cwd: Path) -> Server:
+    port = find_free_port()
+    process = subprocess.Popen(
+        [sys.executable, *command, "--port", str(port)], cwd=cwd, stderr=subprocess.DEVNULL
+    )
+    server = Server(port, process)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        try:
+            server.get("/health")
+        except urllib.error.URLError:
+            time.sleep(0.05)
+        else:
+            return server
+    process.kill()
+    raise TimeoutError("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    limits = ("--max-rows", "50", "--max-body-mib", "0.1")
+    started = start(
+        *("-m", "rightfit", "serve", str(exported), *limits), cwd=tmp_path_factory.mktemp("any")
+    )
+    yield started
+    started.process.kill()
+    started.process.wait()
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return make_raw().drop("label").head(20).to_dicts()
+
+
+def expected(model: Model) -> np.ndarray:
+    raw = make_raw().drop("label").head(20)
+    encoded = apply_encoder(Encoder.model_validate(model.encoder), raw)
+    matrix = np.ascontiguousarray(encoded.to_numpy(), dtype=np.float32)
+    return open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(matrix)
+
+
+def to_arrow(rows: list[dict[str, Any]]) -> bytes:
+    table = pyarrow.Table.from_pylist(rows)
+    sink = io.BytesIO()
+    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
+
+
+def test_answers_are_those_of_the_bundle(
+    server: Server, rows: list[dict[str, Any]], model: Model
+) -> None:
+    found = server.predict(json.dumps(rows).encode())
+
+    assert found.status == 200
+    answers = np.array([list(row["probabilities"].values()) for row in found.json])
+    np.testing.assert_allclose(answers, expected(model), rtol=1e-5)
+    assert found.json[0]["class"] in ("low", "middle", "high")
+
+
+def test_arrow_in_is_arrow_out(server: Server, rows: list[dict[str, Any]]) -> None:
+    found = server.predict(to_arrow(rows), ARROW)
+
+    assert found.headers["content-type"] == ARROW["Content-Type"]
+    with pyarrow.ipc.open_stream(io.BytesIO(found.body)) as stream:
+        answers = stream.read_all().to_pylist()
+    assert answers == server.predict(json.dumps(rows).encode()).json
+
+
+def test_health_profile_and_metrics(server: Server, rows: list[dict[str, Any]]) -> None:
+    server.predict(json.dumps(rows).encode())
+
+    assert server.get("/health").json == {"status": "ok"}
+    assert server.get("/profile").json["profile"]["metrics"]["quality"]["value"] == 0.8
+    metrics = server.get("/metrics").body.decode()
+    assert 'requests_total{status="200"}' in metrics
+    assert "request_seconds_bucket" in metrics
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/predict", "/../etc/passwd"])
+def test_there_is_no_other_surface(path: str, server: Server) -> None:
+    assert server.get(path).status in (404, 405)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "said"),
+    [
+        (b"{", JSON, 400, "no JSON"),
+        (b"[" * 50_000, JSON, 400, "no JSON"),
+        (b'[{"size": NaN}]', JSON, 400, "NaN is no number"),
+        (b'[{"size": 1e999}]', JSON, 422, "Row 0: 'size' must be a number"),
+        (b"{}", JSON, 422, "a list with one object per row"),
+        (b"[1]", JSON, 422, "a list with one object per row"),
+        (b"[]", JSON, 422, "no row"),
+        (b'[{"size": 1}]', JSON, 422, "lacks the columns"),
+        (b"[]", {"Content-Type": "text/plain"}, 415, "must be application/json"),
+        (b"garbage", ARROW, 400, "no Arrow stream"),
+        (b"[" + b"{}," * 60 + b"{}]", JSON, 413, "50 rows"),
+        (b" " * 200_000, JSON, 413, "0.1 MiB"),
+    ],
+)
+def test_a_bad_request_is_refused_with_its_reason(
+    body: bytes, headers: dict[str, str], status: int, said: str, server: Server
+) -> None:
+    found = server.predict(body, headers)
+
+    assert found.status == status
+    assert said in found.json["error"]
+
+
+def test_a_text_for_a_number_is_refused(server: Server, rows: list[dict[str, Any]]) -> None:
+    found = server.predict(json.dumps([rows[0] | {"size": "large"}]).encode())
+
+    assert found.status == 422
+    assert "large" in found.json["error"]
+
+
+def test_a_page_of_another_name_is_refused(server: Server) -> None:
+    assert server.get("/health", Host="evil.example").status == 400
+
+
+def test_exported_folder_serves_itself(exported: Path, rows: list[dict[str, Any]]) -> None:
+    server = start("server.py", cwd=exported)
+    try:
+        assert server.predict(json.dumps(rows).encode()).status == 200
+    finally:
+        server.process.send_signal(signal.SIGTERM)
+    server.process.wait(timeout=20)
+
+    assert "onnxruntime==" in (exported / "requirements.txt").read_text()
+    assert 'CMD ["python", "server.py"' in (exported / "Dockerfile").read_text()
+
+
+def test_a_changed_folder_is_not_served(exported: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(exported, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    check_export(folder)
+    (folder / "model.json").write_text("{}")
+
+    with pytest.raises(ValueError, match=r"not as it was exported: model\.json"):
+        check_export(folder)
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  ../../secret\n")
+    with pytest.raises(ValueError, match="a line that is none of an export"):
+        check_export(folder)
+    (folder / "SHA256SUMS").unlink()
+    with pytest.raises(ValueError, match="no exported model"):
+        check_export(folder)
