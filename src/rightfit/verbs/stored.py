@@ -6,6 +6,7 @@ result only the catalog of the environment in use is needed, and the library's o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -78,6 +79,13 @@ class StoredResults:
 
     def load(self, name: str, version: str) -> Any:
         """Load one version of a result."""
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        if entry.get("type") == "polars.EagerPolarsDataset" and _is_plain_parquet(entry):
+            import polars as pl
+
+            # Kedro's module of this dataset imports pyarrow and pandas for another one
+            path = Path(entry["filepath"])
+            return pl.read_parquet(path / version / path.name)
         catalog = DataCatalog.from_config(
             self._config, self._credentials, load_versions={name: version}
         )
@@ -125,6 +133,13 @@ def open_results(
     except MissingConfigException:
         credentials = {}
     return StoredResults(_resolve_paths(config, project), credentials)
+
+
+def _is_plain_parquet(entry: Mapping[str, object]) -> bool:
+    """Tell whether an entry is a local parquet file, read without options."""
+    options = ("load_args", "fs_args", "credentials")
+    is_local = "://" not in str(entry["filepath"])
+    return entry.get("file_format") == "parquet" and is_local and not any(map(entry.get, options))
 
 
 def _has_entry(config: dict[str, Any], name: str) -> bool:
