@@ -18,8 +18,8 @@ import numpy as np
 
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.linear import FAMILY as LINEAR
-from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import open_study, work_on
 from rightfit.tuning.search.space import ModelParams

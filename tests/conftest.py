@@ -44,6 +44,15 @@ def image_blobs() -> TrainingData:
     return make_blobs(image_shape=(8, 8, 1), n_features=64)
 
 
+@pytest.fixture
+def slopes() -> TrainingData:
+    """Numbers that rise along two of four columns, of mean 1,000 and spread about 50; 120 rows."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(0, 1, (120, 4)).astype(np.float32)
+    values = 1_000 + 40 * rows[:, 0] - 30 * rows[:, 1] + rng.normal(0, 2, 120)
+    return TrainingData(rows, values, InputSchema(("x0", "x1", "x2", "x3"), (), None))
+
+
 def make_blobs(*, image_shape: tuple[int, int, int] | None, n_features: int) -> TrainingData:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 20)

@@ -56,8 +56,8 @@ def test_bundles_come_back_by_name_and_answer_alike(
     assert loaded["linear-001"].sha256 == bundle.sha256
     again = replace(loaded["linear-001"], family="linear").load_native()
     np.testing.assert_array_equal(
-        linear.predict_proba(again, blobs.rows),
-        linear.predict_proba(bundle.load_native(), blobs.rows),
+        linear.predict(again, blobs.rows),
+        linear.predict(bundle.load_native(), blobs.rows),
     )
 
 

@@ -40,7 +40,7 @@ def test_checkpoints_lead_to_the_model_trained_at_once(blobs: TrainingData) -> N
     )
 
     np.testing.assert_array_equal(
-        FAMILY.predict_proba(at_once, blobs.rows), FAMILY.predict_proba(in_parts, blobs.rows)
+        FAMILY.predict(at_once, blobs.rows), FAMILY.predict(in_parts, blobs.rows)
     )
 
 

@@ -151,7 +151,7 @@ def test_compare_answers_by_hand() -> None:
     parity = compare_answers(native, exported)
 
     assert parity["n_rows"] == 2
-    assert parity["label_agreement"] == 0.5
+    assert parity["agreement"] == 0.5
     assert parity["largest_difference"] == pytest.approx(0.2)
     assert parity["mean_difference"] == pytest.approx(0.15)
 
@@ -160,7 +160,7 @@ def test_rounding_may_decide_between_equally_likely_classes() -> None:
     native = np.array([[0.5, 0.5]], dtype=np.float32)
     exported = np.array([[0.4999999, 0.5000001]], dtype=np.float32)
 
-    assert compare_answers(native, exported)["label_agreement"] == 1.0
+    assert compare_answers(native, exported)["agreement"] == 1.0
 
 
 def test_open_model_names_faults(blobs: TrainingData, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_export_of_a_model_that_answers_nan_is_refused(
 ) -> None:
     bundle = make_bundle("linear", blobs, tmp_path / "bundle")
     nothing = np.full((len(blobs.rows), 3), np.nan, dtype=np.float32)
-    monkeypatch.setattr(get_family("linear"), "predict_proba", lambda model, rows: nothing)
+    monkeypatch.setattr(get_family("linear"), "predict", lambda model, rows: nothing)
 
     with pytest.raises(ValueError, match="does not answer as the native model"):
         add_onnx(bundle, blobs.rows)

@@ -37,6 +37,6 @@ def test_described_ensemble_trains_saves_and_exports(
 
     assert last.n_steps == 6
     assert loaded.n_jobs == 2
-    answers = extra_trees.predict_proba(loaded, blobs.rows)
-    np.testing.assert_array_equal(answers, extra_trees.predict_proba(last.model, blobs.rows))
+    answers = extra_trees.predict(loaded, blobs.rows)
+    np.testing.assert_array_equal(answers, extra_trees.predict(last.model, blobs.rows))
     np.testing.assert_allclose(exported, answers, atol=1e-6)

@@ -96,7 +96,7 @@ def test_structure_of_a_perceptron_counts_weights_once_a_row(blobs: TrainingData
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_trained_model_learns_separable_groups(name: str, blobs: TrainingData) -> None:
-    probabilities = get_family(name).predict_proba(train_fully(name, blobs), blobs.rows)
+    probabilities = get_family(name).predict(train_fully(name, blobs), blobs.rows)
 
     assert probabilities.shape == (60, 3)
     assert probabilities.dtype == np.float32
@@ -109,10 +109,10 @@ def test_same_seed_trains_the_same_model(name: str, blobs: TrainingData) -> None
     first, second, other = (train_fully(name, blobs, seed=seed) for seed in (1, 1, 2))
 
     family = get_family(name)
-    answers = family.predict_proba(first, blobs.rows)
+    answers = family.predict(first, blobs.rows)
 
-    np.testing.assert_array_equal(answers, family.predict_proba(second, blobs.rows))
-    assert not np.array_equal(answers, family.predict_proba(other, blobs.rows))
+    np.testing.assert_array_equal(answers, family.predict(second, blobs.rows))
+    assert not np.array_equal(answers, family.predict(other, blobs.rows))
 
 
 def test_net_convolves_image_shaped_rows(image_blobs: TrainingData) -> None:
@@ -121,7 +121,7 @@ def test_net_convolves_image_shaped_rows(image_blobs: TrainingData) -> None:
     model = train_fully("net", image_blobs)
 
     assert any("Conv2d" in type(layer).__name__ for layer in model)
-    assert np.mean(net.predict_proba(model, image_blobs.rows).argmax(1) == image_blobs.labels) > 0.9
+    assert np.mean(net.predict(model, image_blobs.rows).argmax(1) == image_blobs.labels) > 0.9
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -135,7 +135,7 @@ def test_untrained_model_answers_in_the_final_shape_or_is_none(
     if model is None:
         assert "affine" in family.scaling.values()
     else:
-        assert family.predict_proba(model, blobs.rows).shape == (60, 3)
+        assert family.predict(model, blobs.rows).shape == (60, 3)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -148,7 +148,7 @@ def test_weights_survive_the_disk(name: str, blobs: TrainingData, tmp_path: Path
     loaded = family.load_weights(path, configuration_of(name), blobs.schema)
 
     np.testing.assert_array_equal(
-        family.predict_proba(loaded, blobs.rows), family.predict_proba(model, blobs.rows)
+        family.predict(loaded, blobs.rows), family.predict(model, blobs.rows)
     )
 
 

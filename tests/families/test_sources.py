@@ -54,6 +54,7 @@ def test_imports_are_followed_within_the_package_and_the_library(family: str) ->
         "orchards.pruning",
         "orchards.shed",
         "orchards.tools.saw",
+        "rightfit.families.family",
         "rightfit.families.schema",
         "rightfit.families.sklearn_io",
     ]

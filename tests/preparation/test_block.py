@@ -199,7 +199,20 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
     ("said", "message"),
     [
         ({"target": {"column": "lat"}}, "target.column 'lat' is not a column of orders; did you"),
-        ({"target": {"column": "mass"}}, "13 different values .*regression, which is not supp"),
+        (
+            {"target": {"column": "mass"}, "task": "classification"},
+            "13 different values of dtype Float64, too many for classes. Predict the number with",
+        ),
+        ({"task": "regression"}, "needs a numeric target, but 'late' is String"),
+        (
+            {"target": {"column": "mass"}, "quality": {"name": "accuracy"}},
+            "the metric accuracy is one of classification, but the task is regression",
+        ),
+        ({"quality": {"name": "r2"}}, "the metric r2 is one of regression"),
+        (
+            {"quality": {"name": "sklearn.metrics.log_loss"}},
+            "is a function, so write worst and best too",
+        ),
         ({"target": {"column": "name"}}, "240 different values, allowed are at most 100 classes"),
         ({"features": {"numeric": ["mas"]}}, r"unknown columns \['mas'\]"),
         ({"features": {"numeric": ["depot", "*"]}}, "'depot', which is String"),
@@ -219,7 +232,33 @@ def test_gap_that_cannot_be_filled_is_named(said: dict[str, Any], message: str) 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"task": "regression"}, "task regression is not supported yet, only classification"),
+        (
+            {"task": "regression", "target": {"column": "mass", "at_least": 3}},
+            "predicts the number itself, so target takes neither classes nor at_least",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "accuracy"}},
+            "accuracy is one of classification, but the task is regression",
+        ),
+        (
+            {
+                "target": {"column": "late", "classes": ["no", "a bit", "yes"]},
+                "quality": {"name": "roc_auc"},
+            },
+            "roc_auc needs two classes, but got 3; choose roc_auc_ovr",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "neg_mean_absolut_error"}},
+            "no metric 'neg_mean_absolut_error'; did you mean 'neg_mean_absolute_error'",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "shop.metrics.cost"}},
+            "no module 'shop.metrics' to hold a metric",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "r2", "options": {"alpha": 0.9}}},
+            "the scorer r2 takes no options",
+        ),
         ({"target": {"column": "late", "classes": [True, False]}}, r'quote them, as in \["no", "y'),
         ({"target": {"column": "late", "classes": ["no"]}}, "classes must name at least two"),
         ({"tables": ["orders", "orders"]}, "tables must differ"),

@@ -38,15 +38,34 @@ N = OUTCOME.len()
     ],
 )
 def test_kind_follows_from_the_values(name: str, values: list[Any], kind: str, reason: str) -> None:
-    found = find_kind(pl.Series(name, values), OUTCOME)
+    found = find_kind(pl.Series(name, values), OUTCOME, "classification")
 
     assert found.name == kind
     assert pl.Series([found.reason]).str.contains(reason).all(), found.reason
 
 
 def test_number_may_separate_the_classes_of_few_rows_by_chance() -> None:
-    assert find_kind(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4]).name == "numeric"
+    found = find_kind(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4], "classification")
+
+    assert found.name == "numeric"
 
 
 def test_column_of_another_table_is_not_compared_with_the_outcome() -> None:
-    assert find_kind(pl.Series("code", [1, 2] * 4), None).name == "numeric"
+    assert find_kind(pl.Series("code", [1, 2] * 4), None, "classification").name == "numeric"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([(i * 7 % N) / 60 for i in range(N)], "unused"),  # the same in hours
+        ([-((i * 7 % N) ** 3) for i in range(N)], "unused"),  # another scale, turned round
+        ([(i * 7 % N) // 60 for i in range(N)], "numeric"),  # whole hours: less than the target
+        ([(i * 9 % N) / 60 for i in range(N)], "numeric"),  # as many values, in another order
+    ],
+)
+def test_copy_of_a_number_to_predict_is_not_used(values: list[float], kind: str) -> None:
+    minutes = pl.Series([i * 7 % N for i in range(N)])
+
+    found = find_kind(pl.Series("delay", values), minutes, "regression")
+
+    assert found.name == kind

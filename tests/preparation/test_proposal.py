@@ -45,10 +45,21 @@ def test_number_can_be_cut_into_two_classes() -> None:
     assert "mass" not in proposal.spec.features.columns
 
 
+def test_many_numbers_are_predicted_as_such_with_a_remark() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
+
+    proposal = describe_dataset(scores, entry="apples", target=Target(column="score"))
+
+    assert proposal.spec.task == "regression"
+    assert proposal.spec.target.classes == ()
+    assert "11 different numbers, predicted as a number" in proposal.remarks[0]
+
+
 def test_many_numbers_taken_as_classes_are_remarked() -> None:
     scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
 
-    many = describe_dataset(scores, entry="apples", target=Target(column="score"))
+    target = Target(column="score")
+    many = describe_dataset(scores, entry="apples", target=target, task="classification")
     few = describe_dataset(APPLES, entry="apples", target=Target(column="ripe"))
 
     assert "11 different numbers, each taken as a class" in many.remarks[0]

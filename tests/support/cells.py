@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 

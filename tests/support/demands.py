@@ -48,6 +48,7 @@ def make_point(number: int, quality: float) -> dict[str, Any]:
         "checkpoint": number,
         "n_steps": number,
         "quality_raw": quality,
+        "quality_raw_error": 0.01,
         "structure": {"n_parameters": 15.0, "n_operations": 12.0},
         "fit_time_s": 1.0,
         "step_time_ms": 1.0,

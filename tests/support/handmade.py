@@ -276,7 +276,9 @@ def make_tables(
 
 
 def build_results(
-    applications: dict[str, Any] = APPLICATIONS, profiles: pl.DataFrame | None = None
+    applications: dict[str, Any] = APPLICATIONS,
+    profiles: pl.DataFrame | None = None,
+    imported: tuple[str, ...] = (),
 ) -> Results:
     asked = Applications.model_validate(applications)
     rules = RankingRules.model_validate(RANKING)
@@ -293,7 +295,7 @@ def build_results(
         rules=rules,
         profiles=profiles,
         rankings=rankings,
-        recommendations=recommend(ranked, sensitivities),
+        recommendations=recommend(ranked, sensitivities, imported=imported),
         data_cards={name: make_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),

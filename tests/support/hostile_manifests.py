@@ -99,7 +99,7 @@ def descriptions() -> Iterator[Case]:
             schema = place.manifest["input_schema"] | new
             place.write_manifest(place.manifest | {"input_schema": schema})
 
-        yield Case(f"schema-{label}", "linear", change, "input schema is wrong")
+        yield Case(f"schema-{label}", "linear", change, "schema is wrong|predicts classes, not a")
     for label, new in {
         "layers": {"n_layers": 10**9}, "units": {"n_units": 10**12}, "text": {"n_units": "many"},
         "none": {"n_layers": None},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +36,13 @@ def measure(*arguments: str) -> Result:
 
 
 def test_profile_has_intervals_and_writes_nothing(folder: Path) -> None:
-    result = measure("../model.onnx", "--rows", "../rows.parquet", "--json")
+    command = ["measure", "../model.onnx", "--rows", "../rows.parquet", "--json"]
+    result = subprocess.run(
+        [sys.executable, "-m", "rightfit", *command], capture_output=True, text=True, check=False
+    )
 
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
     metrics = found["profile"]["metrics"]
     for metric in ("latency_p50_ms", "latency_p95_ms", "throughput_rows_per_s", "load_time_ms"):
         assert metrics[metric]["low"] <= metrics[metric]["value"] <= metrics[metric]["high"]

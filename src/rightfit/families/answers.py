@@ -11,7 +11,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.families.schema import InputSchema
+
 TOLERANCE = 0.01  # of a probability or a row's sum; half precision rounds to 0.001
+
+
+def check_answers(answers: Any, *, n_rows: int, schema: InputSchema) -> npt.NDArray[Any]:
+    """Check answers of either task.
+
+    Args:
+        answers: What the model answered.
+        n_rows: Rows it was asked about.
+        schema: What it should predict.
+
+    Returns:
+        The answers: class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
+
+    Raises:
+        ValueError: If they are not what :func:`check_probabilities` or :func:`check_values` allow.
+    """
+    if schema.task == "regression":
+        return check_values(answers, shape=(n_rows, 1))
+    return check_probabilities(answers, n_rows=n_rows, n_classes=schema.n_classes)
 
 
 def check_probabilities(answers: Any, *, n_rows: int, n_classes: int) -> npt.NDArray[Any]:

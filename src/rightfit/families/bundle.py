@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rightfit.families.bundle_files import (
     MANIFEST,
     find_damaged,
@@ -30,7 +28,9 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family, Rows
+from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_file import check_skops_file
@@ -40,10 +40,7 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-MIN_LABEL_AGREEMENT = 0.999
-MAX_MEAN_DIFFERENCE = 1e-4
-MAX_REASON = 500  # characters of a refused export's reason
-TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
+MAX_REASON = 300  # characters of a refused export's reason
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
 
@@ -217,15 +214,12 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     exported = family.export_onnx(model, bundle.schema)
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     parity = compare_answers(
-        family.predict_proba(model, rows), session.run(["probabilities"], {"rows": rows})[0]
+        family.predict(model, rows), session.run([bundle.schema.output_name], {"rows": rows})[0]
     )
-    if not (  # also refuses answers that are not numbers
-        parity["label_agreement"] >= MIN_LABEL_AGREEMENT
-        and parity["mean_difference"] <= MAX_MEAN_DIFFERENCE
-    ):
+    if not is_same(parity):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
-            f"native model does: {parity}; allowed are label_agreement >= {MIN_LABEL_AGREEMENT} "
+            f"native model does: {parity}; allowed are agreement >= {MIN_AGREEMENT} "
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
     write_replacing(bundle.path / ONNX_FILE, exported)
@@ -266,32 +260,6 @@ def offer_onnx(bundle: Bundle, rows: Rows) -> Bundle:
         manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
         manifest["onnx_refused"] = reason
         return _write_manifest(bundle.path, manifest, bundle.family)
-
-
-def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
-    """Compare two models' class probabilities on the same rows.
-
-    Args:
-        native: Probabilities of the native model, shape (n_rows, n_classes).
-        exported: Those of the exported one, same shape.
-
-    Returns:
-        ``n_rows``, ``label_agreement`` (share of rows whose predicted class is the same, or one
-        the native model holds equally likely), ``largest_difference`` and ``mean_difference``
-        (absolute, of a probability).
-
-    >>> a = np.array([[0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
-    >>> compare_answers(a, a)["label_agreement"]
-    1.0
-    """
-    difference = np.abs(native.astype(np.float64) - exported)
-    chosen = np.take_along_axis(native, exported.argmax(axis=1, keepdims=True), axis=1)[:, 0]
-    return {
-        "n_rows": len(native),
-        "label_agreement": float(np.mean(native.max(axis=1) - chosen <= TIE)),
-        "largest_difference": float(difference.max()),
-        "mean_difference": float(difference.mean()),
-    }
 
 
 def read_bundle(
@@ -351,6 +319,8 @@ def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) ->
             check_skops_file(folder / name, schema=schema)
         elif name.endswith(".onnx"):
             check_onnx_file(folder / name, listed=files)
+        elif is_tree_file(name):
+            check_tree_file(folder / name, schema=schema)
 
 
 @functools.cache

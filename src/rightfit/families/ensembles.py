@@ -1,7 +1,7 @@
 """Families of scikit-learn ensembles that grow: a description in place of a dozen functions.
 
 Any classifier that takes ``warm_start`` and adds members to what it has can be described so:
-random forests, extremely randomised trees, bagging, gradient boosting.
+random forests, extremely randomised trees, bagging, gradient boosting. Its regressor comes with it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rightfit.families.family import (
     Checkpoint,
@@ -22,8 +20,13 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.schema import InputSchema
-from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
+from rightfit.families.schema import InputSchema, Task
+from rightfit.families.sklearn_io import (
+    export_sklearn_onnx,
+    load_skops,
+    predict_sklearn,
+    save_skops,
+)
 
 _SCALING: Mapping[str, Scaling] = {
     "latency_p50_ms": "affine",
@@ -41,11 +44,13 @@ class EnsembleFamily:
     """A family made from a scikit-learn ensemble; see :class:`rightfit.families.family.Family`.
 
     Args:
-        estimator: Import path of the classifier's class.
-        settings: What ``parameters_models.yml`` must set; each is an argument of the classifier.
+        estimator: Import path of the classifier's class, or of a regressor's.
+        settings: What ``parameters_models.yml`` must set; each is an argument of the estimator.
         length_setting: The setting that counts the members: trees, or rounds of boosting.
         options: Arguments that are the same for every configuration.
         trusted: Types beside scikit-learn's own classes that its weights consist of.
+        regressor: Import path of the class for regression; ``None`` for scikit-learn's name of
+            it, ``…Regressor`` beside ``…Classifier``.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -62,10 +67,12 @@ class EnsembleFamily:
         length_setting: str = "n_estimators",
         options: Mapping[str, Any] | None = None,
         trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",),
+        regressor: str | None = None,
     ) -> None:
         self.length_setting = length_setting
-        self._library, _, self._class = estimator.rpartition(".")
-        self.native_imports: tuple[str, ...] = (self._library, "skops.io")
+        self._estimators = _pair_estimators(estimator, regressor)
+        libraries = dict.fromkeys(path.rpartition(".")[0] for path in self._estimators.values())
+        self.native_imports: tuple[str, ...] = (*libraries, "skops.io")
         self._settings = settings
         self._options = dict(options or {})
         self._trusted = trusted
@@ -75,16 +82,25 @@ class EnsembleFamily:
         for library in self.native_imports:
             importlib.import_module(library)
 
+    def check_task(self, task: Task) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        if task not in self._estimators:
+            raise ValueError(
+                f"{', '.join(self._estimators.values())} can't learn {task}, only "
+                f"{', '.join(self._estimators)}; describe a family of {task} beside it"
+            )
+
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
         require_settings(configuration, self._settings)
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        try:
-            self._estimator(configuration, seed=0, n_threads=1)._validate_params()
-        except TypeError as err:
-            raise ValueError(str(err)) from err
+        for task in self._estimators:
+            try:
+                self._make_estimator(task, configuration, seed=0, n_threads=1)._validate_params()
+            except TypeError as err:
+                raise ValueError(str(err)) from err
 
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
@@ -120,7 +136,8 @@ class EnsembleFamily:
         """Add members until there are as many as configured; a step is a member."""
         from threadpoolctl import threadpool_limits
 
-        model = self._estimator(configuration, seed=seed, n_threads=n_threads)
+        task = data.schema.task
+        model = self._make_estimator(task, configuration, seed=seed, n_threads=n_threads)
         done = 0
         for n_members in split_training(configuration[self.length_setting], n_checkpoints):
             if n_members > done:
@@ -133,10 +150,9 @@ class EnsembleFamily:
             done = n_members
             yield Checkpoint(model, n_steps=n_members)
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+    def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
-        return probabilities
+        return predict_sklearn(model, rows)
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """Set the joblib threads where there are any; those of OpenMP are the process'."""
@@ -150,18 +166,34 @@ class EnsembleFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        return load_skops(path, trusted=self._trusted, estimator=self._class)
+        self.check_task(schema.task)
+        name = self._estimators[schema.task].rpartition(".")[2]
+        return load_skops(path, trusted=self._trusted, estimator=name)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""
         return export_sklearn_onnx(model, schema)
 
-    def _estimator(self, configuration: Configuration, *, seed: int, n_threads: int) -> Any:
-        estimator = getattr(importlib.import_module(self._library), self._class)
+    def _make_estimator(
+        self, task: Task, configuration: Configuration, *, seed: int, n_threads: int
+    ) -> Any:
+        self.check_task(task)
+        library, _, name = self._estimators[task].rpartition(".")
+        estimator = getattr(importlib.import_module(library), name)
         usual = {"random_state": seed, "n_jobs": n_threads, "warm_start": True}
         accepted = estimator().get_params()
         taken = {name: value for name, value in usual.items() if name in accepted}
         return estimator(**taken, **self._options, **configuration)
+
+
+def _pair_estimators(estimator: str, regressor: str | None) -> dict[Task, str]:
+    """Return the import path of the estimator of each task that a family can learn."""
+    if estimator.endswith("Regressor"):
+        return {"regression": estimator}
+    if regressor is None and estimator.endswith("Classifier"):
+        regressor = estimator.removesuffix("Classifier") + "Regressor"
+    paths: dict[Task, str] = {"classification": estimator}
+    return paths if regressor is None else {**paths, "regression": regressor}
 
 
 def _mean_depth(tree: Any) -> float:

@@ -1,5 +1,8 @@
 """The family protocol: what a kind of model must be able to do to take part in a study.
 
+A family learns either task, classification or regression, or refuses one: the schema that it gets
+with the rows says which (``InputSchema.task``).
+
 A family is an object with these methods and attributes, named ``FAMILY`` in a module of its own.
 A model's block in ``parameters_models.yml`` names the module by its import path, so that it may lie
 in any package. Heavy libraries are imported inside the methods, so that naming a family costs
@@ -10,17 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.families.schema import InputSchema
+from rightfit.families.schema import InputSchema, Task
 
 Rows = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 Configuration = Mapping[str, Any]
 Scaling = Literal["constant", "affine"]
 
@@ -31,11 +33,13 @@ class TrainingData:
 
     Args:
         rows: Float32 input matrix, shape (n_rows, n_features).
-        labels: Class positions, shape (n_rows,).
-        schema: Names of the columns and classes.
+        labels: What is learnt, shape (n_rows,): class positions, int64, or, in regression, values,
+            float64.
+        schema: Names of the columns and classes, and with them the task.
 
     Raises:
-        ValueError: If shapes disagree with each other or the schema, or a class has no row.
+        ValueError: If shapes disagree with each other or the schema, a class has no row, or values
+            are all the same.
     """
 
     rows: Rows
@@ -46,6 +50,9 @@ class TrainingData:
         expected = (len(self.labels), self.schema.n_features)
         if self.rows.shape != expected:
             raise ValueError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
+        if self.schema.task == "regression":
+            self._check_values()
+            return
         present = set(np.unique(self.labels).tolist())
         absent = [c for i, c in enumerate(self.schema.classes) if i not in present]
         if absent:
@@ -54,10 +61,14 @@ class TrainingData:
                 "Raise max_train_rows of the dataset in parameters_datasets.yml."
             )
 
-    @cached_property
-    def class_counts(self) -> Labels:
-        """Rows of each class, shape (n_classes,)."""
-        return np.bincount(self.labels, minlength=len(self.schema.classes))
+    def _check_values(self) -> None:
+        if not np.isfinite(self.labels).all():
+            raise ValueError("The values to learn must be finite numbers.")
+        if not np.ptp(self.labels) > 0:
+            raise ValueError(
+                f"The values to learn are all {self.labels[0]}: nothing can be learnt from them. "
+                "Correct target.column of the dataset in parameters_datasets.yml."
+            )
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,9 @@ class Family(Protocol):
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
 
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the family cannot learn it."""
+
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
 
@@ -142,8 +156,11 @@ class Family(Protocol):
     ) -> Iterator[Checkpoint]:
         """Train, yielding a usable model at each checkpoint; see :func:`split_training`."""
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
-        """Return class probabilities, shape (n_rows, n_classes), float32."""
+    def predict(self, model: Any, rows: Rows) -> Rows:
+        """Return answers, float32: class probabilities, shape (n_rows, n_classes).
+
+        In regression, values, shape (n_rows, 1).
+        """
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """Prepare a loaded model to answer with so many threads on a device."""
@@ -155,7 +172,10 @@ class Family(Protocol):
         """Read back what :meth:`save_weights` wrote."""
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """Return an ONNX model: input ``rows`` (any, n_features), output ``probabilities``."""
+        """Return an ONNX model: input ``rows`` (any, n_features), output as of :meth:`predict`.
+
+        The output is called ``schema.output_name``.
+        """
 
 
 def split_training(n_units: int, n_checkpoints: int) -> list[int]:
@@ -186,6 +206,16 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
         )
     halvings = range(n_checkpoints - 1, -1, -1)
     return [max(1, round(n_units / 2**halving)) for halving in halvings]
+
+
+def refuse_regression(task: Task, name: str) -> None:
+    """Refuse a task that a family of classifiers cannot learn.
+
+    Raises:
+        ValueError: If it is regression.
+    """
+    if task == "regression":
+        raise ValueError(f"{name} learns classification only, but the task is regression")
 
 
 def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> None:

@@ -1,4 +1,7 @@
-"""Logistic regression trained by stochastic gradient descent (scikit-learn)."""
+"""Linear models (scikit-learn): logistic regression by SGD, ridge or lasso for values.
+
+The latter lie in ``linear_regression.py``.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,25 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.schema import InputSchema
-from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
+from rightfit.families.linear_regression import (
+    REGRESSORS,
+    build_untrained_regression,
+    train_regression,
+)
+from rightfit.families.schema import InputSchema, Task
+from rightfit.families.sklearn_io import (
+    export_sklearn_onnx,
+    load_skops,
+    predict_sklearn,
+    save_skops,
+)
 
 _ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 
 
 class LinearFamily:
-    """Logistic regression; see :class:`rightfit.families.family.Family`."""
+    """Logistic or linear regression; see :class:`rightfit.families.family.Family`."""
 
     devices: tuple[str, ...] = ("cpu",)
     weights_file: str = "weights.skops"
@@ -43,6 +56,9 @@ class LinearFamily:
         import sklearn.linear_model  # noqa: F401
         import skops.io  # noqa: F401
 
+    def check_task(self, task: Task) -> None:
+        """Accept both tasks."""
+
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
         require_settings(configuration, _SETTINGS)
@@ -57,6 +73,8 @@ class LinearFamily:
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return a model with random coefficients: its cost to serve is that of a trained one."""
+        if schema.task == "regression":
+            return build_untrained_regression(configuration, schema, seed=seed)
         model = _estimator(configuration, seed=seed)
         rng = np.random.default_rng(seed)
         labels = np.arange(schema.n_classes)
@@ -78,7 +96,13 @@ class LinearFamily:
         n_threads: int,  # noqa: ARG002 -- SGD takes one row after another
         device: str,  # noqa: ARG002 -- CPU only
     ) -> Iterator[Checkpoint]:
-        """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows."""
+        """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows.
+
+        In regression, fit growing shares of the rows exactly; a step is a row.
+        """
+        if data.schema.task == "regression":
+            yield from train_regression(configuration, data, n_checkpoints=n_checkpoints, seed=seed)
+            return
         model = _estimator(configuration, seed=seed)
         blocks = _shuffled_blocks(len(data.labels), n_epochs=configuration["n_epochs"], seed=seed)
         classes = np.arange(data.schema.n_classes)
@@ -89,10 +113,9 @@ class LinearFamily:
             done = n_steps
             yield Checkpoint(model, n_steps=done)
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+    def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
-        return probabilities
+        return predict_sklearn(model, rows)
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """Change nothing: numpy's threads are fixed by the process' environment."""
@@ -103,7 +126,8 @@ class LinearFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        return load_skops(path, trusted=(), estimator="SGDClassifier")
+        estimator = REGRESSORS if schema.task == "regression" else "SGDClassifier"
+        return load_skops(path, trusted=(), estimator=estimator)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""

@@ -1,4 +1,7 @@
-"""Neural network (torch): convolutions for image-shaped rows, else a multi-layer perceptron."""
+"""Neural network (torch): convolutions for image-shaped rows, else a multi-layer perceptron.
+
+It ends in logits of the classes, or in a value whose unit is part of the weights (``networks.py``).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -20,7 +25,7 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.schema import InputSchema
+from rightfit.families.schema import InputSchema, Task
 
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
     "n_epochs": (int, 1, 1_000_000),
@@ -55,6 +60,9 @@ class NetFamily:
 
         torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
 
+    def check_task(self, task: Task) -> None:
+        """Accept both tasks."""
+
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
         require_settings(configuration, tuple(_SETTINGS))
@@ -75,10 +83,7 @@ class NetFamily:
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return the network with its initial random weights, on the CPU."""
-        import torch
-
-        torch.manual_seed(seed)
-        return _network(configuration, schema).eval()
+        return _build(configuration, schema, seed=seed)
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row.
@@ -117,7 +122,8 @@ class NetFamily:
         """
         import torch
 
-        network = self.build_untrained(configuration, data.schema, seed=seed).to(device)
+        network = _build(configuration, data.schema, seed=seed, target=_read_target(data))
+        network = network.to(device)
         step = _make_step(network, configuration, data, device=device)
         size = configuration["batch_size"]
         n_batches = -(-len(data.labels) // size) * configuration["n_epochs"]
@@ -140,15 +146,17 @@ class NetFamily:
         finally:
             torch.set_num_threads(n_threads_before)
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+    def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         import torch
 
         with torch.inference_mode():
             device = next(model.parameters()).device
-            logits = model(torch.from_numpy(rows).to(device))
-            probabilities: Rows = torch.softmax(logits, dim=1).cpu().numpy()
-        return probabilities
+            outputs = model(torch.from_numpy(rows).to(device))
+            if not _is_regression(model):
+                outputs = torch.softmax(outputs, dim=1)
+            answers: Rows = outputs.cpu().numpy()
+        return answers
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -170,6 +178,8 @@ class NetFamily:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        from rightfit.families.networks import build_network
+
         try:
             tensors = load_file(path)
             if configuration["n_layers"] > len(tensors):  # before that many layers are built
@@ -177,7 +187,7 @@ class NetFamily:
                     f"{configuration['n_layers']=}, but {len(tensors)} tensors are stored"
                 )
             with torch.device("meta"):  # no time is spent on weights that are replaced at once
-                network = _network(configuration, schema)
+                network = build_network(configuration, schema)
             network.load_state_dict(tensors, assign=True)
         except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
             raise ValueError(f"{path} does not hold the weights of this network: {err}") from err
@@ -187,13 +197,14 @@ class NetFamily:
         """See :class:`rightfit.families.family.Family`."""
         import torch
 
-        serving = torch.nn.Sequential(model, torch.nn.Softmax(dim=1)).eval().cpu()
+        head = [] if schema.task == "regression" else [torch.nn.Softmax(dim=1)]
+        serving = torch.nn.Sequential(model, *head).eval().cpu()
         with _quiet_exporter():
             program = torch.onnx.export(
                 serving,
                 (torch.zeros(2, schema.n_features),),
                 input_names=["rows"],
-                output_names=["probabilities"],
+                output_names=[schema.output_name],
                 dynamic_shapes=({0: torch.export.Dim("n_rows")},),
                 dynamo=True,
                 verbose=False,
@@ -206,13 +217,46 @@ class NetFamily:
 FAMILY = NetFamily()
 
 
+def _build(
+    configuration: Configuration,
+    schema: InputSchema,
+    *,
+    seed: int,
+    target: tuple[float, float] = (0.0, 1.0),
+) -> Any:
+    """Build a network with random weights for a target of this mean and standard deviation."""
+    import torch
+
+    from rightfit.families.networks import build_network
+
+    torch.manual_seed(seed)
+    mean, scale = target
+    return build_network(configuration, schema, mean=mean, scale=scale).eval()
+
+
+def _read_target(data: TrainingData) -> tuple[float, float]:
+    """Return mean and standard deviation of the values to learn; neutral ones for classes."""
+    if data.schema.task == "classification":
+        return 0.0, 1.0
+    return float(data.labels.mean()), float(data.labels.std())
+
+
+def _is_regression(network: Any) -> bool:
+    from rightfit.families.networks import Rescale
+
+    return isinstance(network[-1], Rescale)
+
+
 def _make_step(
     network: Any, configuration: Configuration, data: TrainingData, *, device: str
 ) -> Callable[[Any], None]:
     """Return what takes one step of AdamW on the rows that an index names."""
     import torch
 
-    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, data.labels))
+    is_regression = data.schema.task == "regression"
+    learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
+    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
+    scale = _read_target(data)[1]
     n_batches = -(-len(labels) // configuration["batch_size"])
     rate = configuration["learning_rate"]
     optimizer = torch.optim.AdamW(
@@ -223,9 +267,13 @@ def _make_step(
     )
 
     def step(index: Any) -> None:
-        loss = torch.nn.functional.cross_entropy(network(rows[index]), labels[index])
+        outputs = network(rows[index])
+        if is_regression:
+            loss = (((outputs - labels[index]) / scale) ** 2).mean()
+        else:
+            loss = torch.nn.functional.cross_entropy(outputs, labels[index])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
 
@@ -251,44 +299,3 @@ def _quiet_exporter() -> Iterator[None]:
             yield
     finally:
         exporter.setLevel(level)
-
-
-def _network(configuration: Configuration, schema: InputSchema) -> Any:
-    if schema.image_shape:
-        return _convolutions(configuration, schema)
-    return _perceptron(configuration, schema.n_features, schema.n_classes)
-
-
-def _perceptron(configuration: Configuration, n_inputs: int, n_classes: int) -> Any:
-    from torch import nn
-
-    layers: list[nn.Module] = []
-    for _ in range(configuration["n_layers"]):
-        layers += [nn.Linear(n_inputs, configuration["n_units"]), nn.ReLU()]
-        layers += [nn.Dropout(configuration["dropout"])]
-        n_inputs = configuration["n_units"]
-    return nn.Sequential(*layers, nn.Linear(n_inputs, n_classes))
-
-
-def _convolutions(configuration: Configuration, schema: InputSchema) -> Any:
-    """Build two 3 × 3 convolutions with pooling, then the perceptron."""
-    from torch import nn
-
-    if schema.image_shape is None:
-        raise ValueError("Convolutions need image-shaped rows, but got schema.image_shape=None.")
-    height, width, n_image_channels = schema.image_shape
-    if n_image_channels != 1:
-        raise ValueError(f"Rows of {n_image_channels=} are not supported; set image_shape: null.")
-    n_channels = configuration["n_channels"]
-    n_flat = 2 * n_channels * (height // 4) * (width // 4)
-    return nn.Sequential(
-        nn.Unflatten(1, (1, height, width)),
-        nn.Conv2d(1, n_channels, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(n_channels, 2 * n_channels, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        *_perceptron(configuration, n_flat, schema.n_classes),
-    )

@@ -49,8 +49,9 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        A function from rows, shape (n_rows, n_features), to class probabilities, shape
-        (n_rows, n_classes). It returns when the answer is there, on a GPU too.
+        A function from rows, shape (n_rows, n_features), to answers: class probabilities, shape
+        (n_rows, n_classes), or, in regression, values, shape (n_rows, 1). It returns when the
+        answer is there, on a GPU too.
 
     Raises:
         ValueError: If the runtime is unknown, the bundle has no export, or the family can't use
@@ -65,7 +66,7 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
         raise ValueError(f"{bundle.model} runs on {family.devices}, but got {device=}.")
     model = bundle.load_native()
     family.set_serving(model, n_threads=n_threads, device=device)
-    return lambda rows: family.predict_proba(model, rows)
+    return lambda rows: family.predict(model, rows)
 
 
 def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Predict:
@@ -80,10 +81,10 @@ def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Pre
     if provider not in session.get_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
     run = session.run
-    outputs = ["probabilities"]
+    outputs = [bundle.schema.output_name]
 
     def predict(rows: Rows) -> Rows:
-        probabilities: Rows = run(outputs, {"rows": rows})[0]
-        return probabilities
+        answers: Rows = run(outputs, {"rows": rows})[0]
+        return answers
 
     return predict

@@ -1,19 +1,28 @@
-"""Input and output of a model: the schema that is stored with data cards and bundles."""
+"""Input and output of a model: the schema that is stored with data cards and bundles.
+
+A schema also says what is predicted: one without classes is one of regression.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Task = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True)
 class InputSchema:
-    """Columns a model reads and classes it predicts.
+    """Columns a model reads, and what it predicts: classes, or a number where there are none.
 
     Args:
         features: Column names of the float32 input matrix, in order.
-        classes: Class names; the position is the integer label a model predicts.
+        classes: Class names; the position is the integer label a model predicts. Empty in
+            regression.
         image_shape: ``(height, width, channels)`` when a row is an image stored row by row,
             else ``None``.
     """
@@ -21,6 +30,25 @@ class InputSchema:
     features: tuple[str, ...]
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int] | None
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of a model's answers: a probability per class, or one value."""
+        return len(self.classes) or 1
+
+    @property
+    def output_name(self) -> str:
+        """Name of the output of the model's ONNX form."""
+        return "probabilities" if self.classes else "values"
+
+    def cast_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return outcomes in the type that families learn from: int64 classes, float64 values."""
+        return labels.astype(np.int64 if self.classes else np.float64, copy=False)
 
     @property
     def n_features(self) -> int:
@@ -62,10 +90,10 @@ class InputSchema:
 
 def _check_raw(raw: dict[str, Any]) -> None:
     faults = [
-        f"{field} must be a list of names, at least one and all different"
-        for field in ("features", "classes")
+        f"{field} must be a list of names, all different{', at least one' if n_least else ''}"
+        for field, n_least in (("features", 1), ("classes", 0))  # no classes: regression
         if not isinstance(names := raw.get(field), list)
-        or not names
+        or len(names) < n_least
         or not all(isinstance(name, str) for name in names)
         or len(set(names)) < len(names)
     ]

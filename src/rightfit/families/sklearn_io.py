@@ -7,7 +7,19 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from rightfit.families.family import Rows
 from rightfit.families.schema import InputSchema
+
+
+def predict_sklearn(model: Any, rows: Rows) -> Rows:
+    """Answer with a fitted classifier or regressor; see ``Family.predict``."""
+    if hasattr(model, "classes_"):
+        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
+        return probabilities
+    values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
+    return values
 
 
 def save_skops(model: Any, path: Path) -> None:
@@ -17,7 +29,7 @@ def save_skops(model: Any, path: Path) -> None:
     skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
-def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
+def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[str, ...]) -> Any:
     """Read an estimator, building only scikit-learn's and the trusted types.
 
     What the file unpacks to, and where its trees point, ``read_bundle`` has checked before.
@@ -25,7 +37,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
     Args:
         path: The file.
         trusted: Types allowed beside scikit-learn's own.
-        estimator: Name of the class that the file must hold.
+        estimator: Name of the class that the file must hold, or of several.
 
     Raises:
         ValueError: If the file names any other type, is damaged, or holds another estimator.
@@ -41,19 +53,24 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str) -> Any:
             model = skops.io.load(path, trusted=list(trusted))
     except Exception as err:  # skops raises what a crafted file provokes
         raise ValueError(f"{path} can't be loaded: {type(err).__name__}: {err}") from err
-    if type(model).__name__ != estimator:
-        raise ValueError(f"{path} must hold a {estimator}, but holds a {type(model).__name__}.")
+    allowed = (estimator,) if isinstance(estimator, str) else estimator
+    if type(model).__name__ not in allowed:
+        raise ValueError(
+            f"{path} must hold a {' or '.join(allowed)}, but holds a {type(model).__name__}."
+        )
     return model
 
 
 def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
-    """Convert a fitted classifier with skl2onnx; see ``Family.export_onnx``."""
+    """Convert a fitted classifier or regressor with skl2onnx; see ``Family.export_onnx``."""
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
+    is_regression = schema.task == "regression"
     exported = to_onnx(
         model,
         initial_types=[("rows", FloatTensorType([None, schema.n_features]))],
-        options={id(model): {"zipmap": False}},
+        options=None if is_regression else {id(model): {"zipmap": False}},
+        final_types=[(schema.output_name, FloatTensorType([None, 1]))] if is_regression else None,
     )
     return bytes(exported.SerializeToString())

@@ -38,8 +38,8 @@ def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
         raise ValueError(f"a tree reads {n_features} features of {schema.n_features}")
     if read_int(n_targets) != 1 or outputs.shape != (1,) or outputs.dtype.kind != "i":
         raise ValueError("a tree must have one target")
-    if not 1 <= outputs[0] <= schema.n_classes:
-        raise ValueError(f"a tree has {outputs[0]} classes, not {schema.n_classes}")
+    if not 1 <= outputs[0] <= schema.n_outputs:
+        raise ValueError(f"a tree has {outputs[0]} outputs, not {schema.n_outputs}")
     if read_int(content["node_count"]) != len(nodes):
         raise ValueError(f"node_count is not {len(nodes)}, the number of nodes")
     if not 0 <= read_int(content["max_depth"]) <= len(nodes):
@@ -87,11 +87,13 @@ def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: 
         schema.n_features
     ):
         raise ValueError(f"the model reads {found} features, not {schema.n_features}")
+    if "classes_" in known and schema.task == "regression":
+        raise ValueError("the model predicts classes, not a number")
     if "classes_" in known and has_trees:
         shape = arrays.read(known["classes_"]).shape
         if shape != (schema.n_classes,):
             raise ValueError(f"the model has classes of shape {shape}, not {schema.n_classes}")
-    n_stages = 1 if schema.n_classes == 2 else schema.n_classes
+    n_stages = 1 if schema.n_outputs == 2 else schema.n_outputs
     if "_predictors" in known:
         _check_histogram_model(known, arrays, n_stages=n_stages)
     elif "n_trees_per_iteration_" in known:
@@ -193,7 +195,9 @@ def _check_gradient_model(
     known: State, arrays: Arrays, schema: InputSchema, *, n_stages: int
 ) -> None:
     """Check the rounds: each tree writes a column of what the first guess has prepared."""
+    is_regression = schema.task == "regression"
     loss = "HalfMultinomialLoss" if n_stages > 1 else "HalfBinomialLoss"
+    loss = "HalfSquaredError" if is_regression else loss
     widths = [
         read_int(known["estimators_"]["shape"]["content"][1]),
         read_int(known["n_trees_per_iteration_"]),
@@ -201,7 +205,10 @@ def _check_gradient_model(
     if widths != [n_stages] * 2 or known["_loss"]["__class__"] != loss:
         raise ValueError(f"a round of boosting must have {n_stages} trees, not {widths}")
     first = known["init_"]
-    if first["__class__"] != "DummyClassifier" or arrays.read(
+    if is_regression:
+        if first["__class__"] != "DummyRegressor":
+            raise ValueError("boosting starts from another guess than a constant")
+    elif first["__class__"] != "DummyClassifier" or arrays.read(
         attributes(first)["classes_"]
     ).shape != (schema.n_classes,):
         raise ValueError("boosting starts from another guess than the classes' shares")

@@ -43,7 +43,8 @@ def assemble(
 
     Returns:
         The rows, in the main table's order: the features' source columns, ``label`` (class
-        position) and ``part`` (train, validation or test); and the count of rows.
+        position, or the value to predict) and ``part`` (train, validation or test); and the count
+        of rows.
 
     Raises:
         RawTableError: If a part lacks rows of a class.
@@ -70,9 +71,10 @@ def assemble(
 
 
 def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
-    """Add the class position as ``label`` and drop the rows whose target is missing.
+    """Add what is predicted as ``label`` and drop the rows whose target is missing.
 
-    A column that is itself called ``label`` is replaced.
+    It is the class position, or the value itself where there are neither classes nor a limit. A
+    column that is itself called ``label`` is replaced.
 
     >>> target = Target(column="delay", at_least=30, classes=("no", "yes"))
     >>> add_label(pl.DataFrame({"delay": [29, 30, None]}), target)["label"].to_list()
@@ -81,6 +83,8 @@ def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
     known = main.filter(pl.col(target.column).is_not_null())
     if target.at_least is not None:
         label = (pl.col(target.column) >= target.at_least).cast(pl.Int64)
+    elif not target.classes:
+        label = pl.col(target.column).cast(pl.Float64)
     else:
         position = {name: i for i, name in enumerate(target.classes)}
         text = pl.col(target.column).cast(pl.String)

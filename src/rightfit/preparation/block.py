@@ -11,11 +11,14 @@ from collections.abc import Mapping
 import polars as pl
 from pydantic import Field, model_validator
 
-from rightfit.families.quality import QualityName
+from rightfit.families.schema import Task
 from rightfit.preparation.coherence import (
+    describe_no_number,
     find_incoherences,
     find_naming_faults,
+    find_quality_faults,
     find_structure_faults,
+    find_task_faults,
     leaking_columns,
     list_columns,
 )
@@ -27,39 +30,29 @@ from rightfit.preparation.feature_inference import (
 from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inference import (
+    draw_share,
     infer_classes,
-    infer_quality,
     infer_schema,
     infer_split,
-    remark_classes,
+    infer_task,
+    remark_task,
 )
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
+from rightfit.preparation.quality_inference import QualityBlock, complete_quality
 from rightfit.preparation.spec import (
     DatasetFields,
     DatasetSpec,
     Features,
-    Quality,
     Split,
-    StratifiedShare,
-    Task,
     Validation,
 )
 from rightfit.preparation.table_schema import Described, TableSchema
-from rightfit.strict_model import Number
 
-DEFAULT_VALIDATION = StratifiedShare(method="stratified", share=0.2)
+VALIDATION_SHARE = 0.2
 N_KEY_DIGITS = 16  # of the sha256
 WORDS = {"title", "licence", "source", "notes"}
 NOT_INFERRED_FROM = {*WORDS, "validation", "max_train_rows", "max_test_rows", "seed"}
 """Keys that no inferred value depends on."""
-
-
-class QualityBlock(Described):
-    """The quality metric, with or without its bounds."""
-
-    name: QualityName | None = None
-    worst: Number | None = None
-    best: Number | None = None
 
 
 class DatasetBlock(DatasetFields):
@@ -76,15 +69,28 @@ class DatasetBlock(DatasetFields):
     @model_validator(mode="after")
     def _check_early(self) -> DatasetBlock:
         """Check before any table is read whatever needs no table."""
-        if self.task == "regression":
-            raise ValueError(
-                "task regression is not supported yet, only classification; "
-                "target.at_least makes two classes of a number"
-            )
         _raise(find_naming_faults(self, self.schemas))
+        _raise(find_task_faults(self.target, self.task))
+        _raise(self._find_early_quality_faults())
         if not self.find_gaps():
             complete_block(self, {}, dataset_name="")
         return self
+
+    @property
+    def known_task(self) -> Task | None:
+        """The task as far as the block says it: a limit or classes mean classification."""
+        target = self.target
+        is_classified = target.at_least is not None or bool(target.classes)
+        return self.task or ("classification" if is_classified else None)
+
+    def _find_early_quality_faults(self) -> list[str]:
+        quality, target = self.quality, self.target
+        if quality is None or quality.name is None or self.known_task is None:
+            return []
+        n_classes = 2 if target.at_least is not None else len(target.classes) or None
+        return find_quality_faults(
+            quality.name, quality.options, task=self.known_task, n_classes=n_classes
+        )
 
     def find_gaps(self) -> tuple[str, ...]:
         """Name the keys that only the tables can fill, in the order of a block."""
@@ -95,7 +101,10 @@ class DatasetBlock(DatasetFields):
         quality = self.quality
         gaps = {
             "schemas": has_wildcard or bool(set(self.tables) - set(self.schemas)),
-            "target.classes": self.target.at_least is None and not self.target.classes,
+            "task": self.known_task is None,
+            "target.classes": self.known_task != "regression"
+            and self.target.at_least is None
+            and not self.target.classes,
             "features": chosen is None or any(ALL_OTHERS in names for names in lists),
             "split": self.split is None,
             "quality": quality is None or None in (quality.name, quality.worst, quality.best),
@@ -125,7 +134,7 @@ class CompleteBlock(Described):
         """
         values = {name: getattr(block, name) for name in NOT_INFERRED_FROM}
         values["title"] = block.title or self.spec.title
-        values["validation"] = block.validation or DEFAULT_VALIDATION
+        values["validation"] = block.validation or draw_share(self.spec.task, VALIDATION_SHARE)
         spec = self.spec.model_copy(update=values)
         _raise(find_incoherences(spec))
         return self.model_copy(update={"spec": spec})
@@ -148,26 +157,34 @@ def complete_block(
     fields = _expand_lists(block, schemas)
     if tables:  # inference needs what these name
         _raise(find_structure_faults(fields, schemas))
-    split = block.split or infer_split(tables[block.main_table])
     outcome = _find_outcome(block, schemas, tables)
-    classes = block.target.classes or infer_classes(block.target, outcome)
-    chosen = _complete_features(block, fields, schemas, tables, outcome, split)
+    task = block.known_task or infer_task(outcome)
+    if task == "regression" and tables and not outcome.dtype.is_numeric():
+        raise ValueError(describe_no_number(block.target.column, str(outcome.dtype)))
+    split = block.split or infer_split(tables[block.main_table], task)
+    classes = block.target.classes
+    if task == "classification" and not classes:
+        classes = infer_classes(block.target, outcome)
+    chosen = _complete_features(block, fields, schemas, tables, outcome, split, task)
     spec = DatasetSpec(
         **{name: getattr(fields, name) for name in DatasetFields.model_fields}
         | {
             "title": block.title or dataset_name,
-            "task": block.task or "classification",
+            "task": task,
             "target": block.target.model_copy(update={"classes": classes}),
             "schemas": schemas,
             "derived": (*fields.derived, *chosen.derived),
             "features": chosen.features,
             "split": split,
-            "validation": block.validation or DEFAULT_VALIDATION,
-            "quality": _complete_quality(block.quality or QualityBlock(), outcome),
+            "validation": block.validation or draw_share(task, VALIDATION_SHARE),
+            "quality": complete_quality(block.quality or QualityBlock(), outcome, task),
         }
     )
     _raise(find_incoherences(spec))
-    remarks = (*remark_classes(block.target, outcome), *chosen.remarks)
+    remarks = (
+        *remark_task(block.target, outcome, task, is_said=block.task is not None),
+        *chosen.remarks,
+    )
     return CompleteBlock(spec=spec, remarks=remarks)
 
 
@@ -226,7 +243,7 @@ def _expand_lists(block: DatasetBlock, schemas: Mapping[str, TableSchema]) -> Da
 def _find_outcome(
     block: DatasetBlock, schemas: Mapping[str, TableSchema], tables: Mapping[str, pl.DataFrame]
 ) -> pl.Series:
-    """Return the class of each row as far as the tables are known; empty without them."""
+    """Return class or value of each row as far as the tables are known; empty without them."""
     if not tables:
         return pl.Series([], dtype=pl.String)
     column = tables[block.main_table][block.target.column]
@@ -244,6 +261,7 @@ def _complete_features(
     tables: Mapping[str, pl.DataFrame],
     outcome: pl.Series,
     split: Split,
+    task: Task,
 ) -> InferredFeatures:
     hidden = leaking_columns(fields, split)
     if "features" in block.find_gaps():
@@ -262,6 +280,7 @@ def _complete_features(
                 for name in join.columns
             },
             outcome=outcome,
+            task=task,
             hidden=hidden,
         )
     chosen = block.features or Features()
@@ -271,11 +290,3 @@ def _complete_features(
         for name in ("numeric", "indicate_missing", "categorical")
     }
     return InferredFeatures(chosen.model_copy(update=lists), (), ())
-
-
-def _complete_quality(given: QualityBlock, outcome: pl.Series) -> Quality:
-    said = {key: value for key, value in given.model_dump().items() if value is not None}
-    if len(said) == len(QualityBlock.model_fields):
-        return Quality(**said)
-    inferred = infer_quality(outcome.drop_nulls(), given.name)
-    return Quality(**inferred.model_dump() | said)

@@ -185,7 +185,7 @@ def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
 
 def find_target_faults(table: pl.DataFrame, target: Target, dtype: str) -> list[str]:
     """List the values of the target's column that no class is named after."""
-    if target.at_least is not None or target.column not in table.columns:
+    if not target.classes or target.at_least is not None or target.column not in table.columns:
         return []
     column = cast_without_loss(table[target.column], dtype)
     if column is None:

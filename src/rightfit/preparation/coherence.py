@@ -8,8 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from rightfit.preparation.spec import ColumnSplit, DatasetFields, DatasetSpec, Join, Split
-from rightfit.preparation.table_schema import TableSchema
+from rightfit.families.schema import Task
+from rightfit.preparation.spec import (
+    ColumnSplit,
+    DatasetFields,
+    DatasetSpec,
+    Join,
+    Split,
+    Target,
+)
+from rightfit.preparation.table_schema import NUMERIC_DTYPES, TableSchema
+from rightfit.quality.scorers import Option, check_metric
 from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
@@ -31,7 +40,8 @@ def find_incoherences(spec: DatasetSpec) -> list[str]:
     known = set(list_columns(spec, spec.schemas))
     faults += _derived_faults(spec, known)
     known |= {derived.name for derived in spec.derived}
-    return faults + _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
+    faults += _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
+    return faults + _quality_faults(spec)
 
 
 def find_structure_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
@@ -119,6 +129,8 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     if column not in main:
         return []
     dtype = main[column].dtype
+    if spec.task == "regression":
+        return _number_faults(spec, dtype)
     is_number = dtype.startswith(("Int", "UInt", "Float"))
     if spec.target.at_least is not None and not is_number:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
@@ -127,6 +139,54 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     if spec.target.at_least is None and dtype.startswith(("Float", "Binary", "Date")):
         return [f"target.column {column!r} is {dtype}; classes need texts, integers or at_least"]
     return []
+
+
+def _number_faults(spec: DatasetSpec, dtype: str) -> list[str]:
+    faults = find_task_faults(spec.target, spec.task)
+    if dtype not in NUMERIC_DTYPES:
+        faults.append(describe_no_number(spec.target.column, dtype))
+    return faults
+
+
+def describe_no_number(column: str, dtype: str) -> str:
+    """Say that a regression's target is no number."""
+    return f"task regression needs a numeric target, but {column!r} is {dtype}"
+
+
+def find_task_faults(target: Target, task: Task | None) -> list[str]:
+    """List what a target says that its task has no use for."""
+    if task == "regression" and (target.classes or target.at_least is not None):
+        return [
+            "task regression predicts the number itself, so target takes neither classes nor "
+            "at_least; leave them out, or write task: classification"
+        ]
+    return []
+
+
+def find_quality_faults(
+    name: str, options: Mapping[str, Option], *, task: Task, n_classes: int | None
+) -> list[str]:
+    """List why a metric cannot judge a task; it is tried on made-up answers.
+
+    Args:
+        name: The metric.
+        options: Its options.
+        task: What is predicted.
+        n_classes: Number of classes; ``None`` where it is not known yet.
+    """
+    try:
+        check_metric(name, options, task=task, n_classes=n_classes)
+    except ValueError as err:
+        return [f"quality: {err}"]
+    return []
+
+
+def _quality_faults(spec: DatasetSpec) -> list[str]:
+    n_classes = len(spec.target.classes)
+    if spec.task == "classification" and n_classes < 2:
+        return []  # a fault of the target, told there
+    quality = spec.quality
+    return find_quality_faults(quality.name, quality.options, task=spec.task, n_classes=n_classes)
 
 
 def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:

@@ -11,10 +11,12 @@ from typing import Literal
 
 import polars as pl
 
+from rightfit.families.schema import Task
+
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
 MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
-MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate the classes by chance
+MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
 
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 
@@ -34,21 +36,20 @@ class Kind:
     reason: str = ""
 
 
-def find_kind(column: pl.Series, outcome: pl.Series | None) -> Kind:
+def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
     """Judge a column.
 
     Args:
         column: Its values.
-        outcome: The classes of the same rows, ``None`` where rows do not correspond (a joined
-            table's column).
+        outcome: The classes or values of the same rows, ``None`` where rows do not correspond (a
+            joined table's column).
+        task: What is predicted.
     """
     n_distinct = column.drop_nulls().n_unique()
     if n_distinct <= 1:
         return Kind("unused", "constant")
-    if outcome is not None and _repeats(column, outcome, n_distinct):
-        return Kind("unused", "repeats the target, one value per class")
-    if outcome is not None and column.dtype.is_numeric() and _separates(column, outcome):
-        return Kind("unused", "separates the classes without error, as the target itself would")
+    if outcome is not None and (leak := _find_leak(column, outcome, task, n_distinct)):
+        return Kind("unused", leak)
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         is_identifier = column.dtype.is_integer() and _is_identifier(column, n_distinct)
         return Kind("unused", "identifies rows") if is_identifier else Kind("numeric")
@@ -59,6 +60,28 @@ def find_kind(column: pl.Series, outcome: pl.Series | None) -> Kind:
     if column.dtype == pl.Binary:
         return Kind("bytes", "bytes")
     return Kind("unused", f"no use is known for {column.dtype}")
+
+
+def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: int) -> str | None:
+    """Say why a column can only be a copy of the target; ``None`` if it need not be one."""
+    if task == "regression":
+        is_copy = column.dtype.is_numeric() and _orders_alike(column, outcome)
+        return "orders the rows exactly as the target does" if is_copy else None
+    if _repeats(column, outcome, n_distinct):
+        return "repeats the target, one value per class"
+    if column.dtype.is_numeric() and _separates(column, outcome):
+        return "separates the classes without error, as the target itself would"
+    return None
+
+
+def _orders_alike(column: pl.Series, outcome: pl.Series) -> bool:
+    """Return whether a column is the target in another unit, or with the sign turned."""
+    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
+    if known.height < MIN_ROWS_TO_SEPARATE:
+        return False
+    place, of_outcome = (known[name].rank("dense") for name in ("value", "outcome"))
+    turned = known["value"].rank("dense", descending=True)
+    return bool((place == of_outcome).all() or (turned == of_outcome).all())
 
 
 def _repeats(column: pl.Series, outcome: pl.Series, n_distinct: int) -> bool:

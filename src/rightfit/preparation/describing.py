@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from rightfit.families.quality import QualityMetric
-from rightfit.families.schema import InputSchema
+from rightfit.families.schema import InputSchema, Task
 from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.checking import RawCheck, TableReport
 from rightfit.preparation.encoding import Encoder, name_features
@@ -19,10 +19,10 @@ from rightfit.preparation.spec import (
     Quality,
     Split,
     Target,
-    Task,
     Validation,
 )
 from rightfit.preparation.splitting import PARTS
+from rightfit.quality.metric import QualityMetric
 
 N_VERSION_DIGITS = 16  # of the sha256
 
@@ -34,11 +34,24 @@ class CardFeatures(Features):
     derived: tuple[Derived, ...]
 
 
+class TargetValues(BaseModel):
+    """The distribution of the values to predict, in the target's unit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min: float
+    median: float
+    mean: float
+    max: float
+    std: float
+
+
 class DataCard(BaseModel):
     """What a prepared dataset is; its JSON form is ``data_card.json``.
 
     ``inferred`` names the keys of its block that were inferred from the tables; their values stand
-    here. ``class_shares`` holds each class's share of the rows, per part.
+    here. ``class_shares`` holds each class's share of the rows, per part; ``target_values``, in
+    regression, the distribution of the target in each part.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +68,7 @@ class DataCard(BaseModel):
     n_rows: dict[str, int]
     rows: RowCounts
     class_shares: dict[str, dict[str, float]]
+    target_values: dict[str, TargetValues] = Field(default_factory=dict)
     split: Split
     validation: Validation
     tables: dict[str, TableReport]
@@ -100,6 +114,7 @@ def make_data_card(
         n_rows={part: rows.filter(pl.col("part") == part).height for part in PARTS},
         rows=row_counts,
         class_shares=_share_classes(rows, schema.classes),
+        target_values=_describe_values(rows) if spec.task == "regression" else {},
         tables=raw_check.tables,
         inferred=raw_check.inferred,
         remarks=raw_check.remarks,
@@ -140,12 +155,14 @@ def _compute_version(
         hash_frame(rows),
         hash_json(encoder.model_dump(mode="json")),
         hash_json(schema.to_dict()),
-        hash_json(quality.model_dump(mode="json")),
+        hash_json(quality.model_dump(mode="json", exclude_defaults=True)),
     ]
     return hash_json(content)[:N_VERSION_DIGITS]
 
 
 def _share_classes(rows: pl.DataFrame, classes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    if not classes:
+        return {}
     shares = {}
     for part in PARTS:
         labels = rows.filter(pl.col("part") == part)["label"]
@@ -154,3 +171,18 @@ def _share_classes(rows: pl.DataFrame, classes: tuple[str, ...]) -> dict[str, di
             for i, name in enumerate(classes)
         }
     return shares
+
+
+def _describe_values(rows: pl.DataFrame) -> dict[str, TargetValues]:
+    found = {}
+    for part in PARTS:
+        values = rows.filter(pl.col("part") == part)["label"].to_numpy()
+        numbers = {
+            "min": values.min(),
+            "median": np.median(values),
+            "mean": values.mean(),
+            "max": values.max(),
+            "std": values.std(),
+        }
+        found[part] = TargetValues(**{name: float(f"{x:.6g}") for name, x in numbers.items()})
+    return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.families.schema import Task
 from rightfit.preparation.coherence import RESERVED_COLUMNS
 from rightfit.preparation.column_kinds import Kind, KindName, find_kind
 from rightfit.preparation.inference import find_length
@@ -42,6 +43,7 @@ def infer_features(
     main: Columns,
     joined: Columns,
     outcome: pl.Series,
+    task: Task,
     hidden: set[str],
 ) -> InferredFeatures:
     """Replace patterns by columns, ``*`` by all other columns of that kind.
@@ -51,7 +53,8 @@ def infer_features(
         derived: Columns that the block derives.
         main: Columns of the main table.
         joined: Columns that joins add, under their new names.
-        outcome: Class of each row of the main table.
+        outcome: Class or value of each row of the main table.
+        task: What is predicted.
         hidden: Columns that reveal the outcome or the split.
 
     Raises:
@@ -63,8 +66,8 @@ def infer_features(
         for name in ("numeric", "categorical", "indicate_missing")
     }
     named = {*lists["numeric"], *lists["categorical"]} | hidden
-    kinds = {name: find_kind(main[name], outcome) for name in main if name not in named}
-    kinds |= {name: find_kind(joined[name], None) for name in joined if name not in named}
+    kinds = {name: find_kind(main[name], outcome, task) for name in main if name not in named}
+    kinds |= {name: find_kind(joined[name], None, task) for name in joined if name not in named}
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
     added = _derive_weekdays(derived, kinds) if ALL_OTHERS in asked.categorical else ()
     kinds |= {step.name: _kind_of(step) for step in (*derived, *added) if step.name not in named}

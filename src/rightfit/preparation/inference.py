@@ -1,4 +1,4 @@
-"""Infer from a dataset's tables what its block leaves out: schemas, classes, split and quality.
+"""Infer from a dataset's tables what its block leaves out: schemas, task, classes and split.
 
 Each rule is one function; the rules stand in ``docs/your_own.md``.
 """
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rightfit.families.quality import QualityName
+from rightfit.families.schema import Task
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.spec import (
     ColumnSplit,
-    Quality,
+    RandomShare,
     Split,
     StratifiedShare,
     Target,
@@ -28,7 +28,6 @@ MIN_ROWS_SHARE = 0.5  # a table with fewer rows than this share of today's is ta
 NULL_FACTOR = 2  # the share of gaps allowed, against today's
 MAX_CLASSES = 100
 MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
-MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 
 
 def infer_schema(table: pl.DataFrame, columns: Sequence[str], target: str | None) -> TableSchema:
@@ -60,6 +59,24 @@ def infer_schema(table: pl.DataFrame, columns: Sequence[str], target: str | None
     )
 
 
+def infer_task(outcome: pl.Series) -> Task:
+    """Return the task that a target's column asks for.
+
+    Numbers with fractions, or more than ten different whole ones, are predicted as numbers; texts,
+    truth values and few whole numbers are classes.
+
+    Args:
+        outcome: The target's column, whole numbers as integers.
+
+    >>> infer_task(pl.Series([0.5, 1.5])), infer_task(pl.Series([1, 2, 2]))
+    ('regression', 'classification')
+    """
+    is_number = outcome.dtype.is_float() or (
+        outcome.dtype.is_numeric() and outcome.drop_nulls().n_unique() > MANY_NUMBERS
+    )
+    return "regression" if is_number else "classification"
+
+
 def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     """Return the names of the classes: the column's values in order.
 
@@ -72,8 +89,8 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     where = f"target.column {column.name!r} has {values.len()} different values"
     if column.dtype.is_float() or (column.dtype.is_numeric() and values.len() > MAX_CLASSES):
         raise ValueError(
-            f"{where} of dtype {column.dtype}: a target of regression, which is not supported yet. "
-            "Make two classes of it with target.at_least, as in at_least: 30"
+            f"{where} of dtype {column.dtype}, too many for classes. Predict the number with task: "
+            "regression, or make two classes of it with target.at_least, as in at_least: 30"
         )
     if values.len() > MAX_CLASSES:
         raise ValueError(f"{where}, allowed are at most {MAX_CLASSES} classes")
@@ -82,43 +99,41 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     return tuple(values.cast(pl.String).to_list())
 
 
-def remark_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
-    """Say so if many numbers were taken as classes."""
-    n_values = column.drop_nulls().n_unique()
-    if target.classes or not column.dtype.is_numeric() or n_values <= MANY_NUMBERS:
+def remark_task(
+    target: Target, outcome: pl.Series, task: Task, *, is_said: bool
+) -> tuple[str, ...]:
+    """Say so if a number's task is a guess, or if many numbers were taken as classes."""
+    n_values = outcome.drop_nulls().n_unique()
+    if target.classes or not outcome.dtype.is_numeric():
         return ()
-    return (
-        f"target.column {column.name!r} has {n_values} different numbers, each taken as a class; "
-        "target.at_least makes two classes of them",
-    )
+    where = f"target.column {outcome.name!r} has {n_values} different numbers"
+    if task == "regression" and not is_said:
+        return (
+            f"{where}, predicted as a number (task: regression); target.at_least makes two classes "
+            "of it, task: classification a class of each",
+        )
+    if task == "classification" and n_values > MANY_NUMBERS:
+        return (
+            f"{where}, each taken as a class; target.at_least makes two classes of them, task: "
+            "regression predicts the number",
+        )
+    return ()
 
 
-def infer_split(main: pl.DataFrame) -> Split:
-    """Take the documented split from a column ``split``; else draw a stratified share."""
+def infer_split(main: pl.DataFrame, task: Task) -> Split:
+    """Take the documented split from a column ``split``; else draw a share at random."""
     if SPLIT_COLUMN in main.columns and main[SPLIT_COLUMN].dtype == pl.String:
         found = set(main[SPLIT_COLUMN].unique().to_list())
         if {TRAIN, TEST} <= found:
             return ColumnSplit(column=SPLIT_COLUMN, train=TRAIN, test=TEST)
-    return StratifiedShare(method="stratified", share=TEST_SHARE)
+    return draw_share(task, TEST_SHARE)
 
 
-def infer_quality(outcome: pl.Series, name: QualityName | None = None) -> Quality:
-    """Choose the metric that the classes' balance asks for, with guessing as its worst value.
-
-    Args:
-        outcome: Class of each row, without nulls.
-        name: The metric, if it is chosen already.
-
-    >>> infer_quality(pl.Series(["a", "b", "c"])).name
-    'accuracy'
-    """
-    counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
-    largest, even = max(counts) / outcome.len(), 1 / len(counts)
-    if name is None:
-        is_even = largest <= MAX_IMBALANCE * even
-        name = "roc_auc" if len(counts) == 2 else "accuracy" if is_even else "balanced_accuracy"
-    guessed = {"roc_auc": 0.5, "accuracy": largest, "balanced_accuracy": even}
-    return Quality(name=name, worst=round(guessed[name], 2), best=1.0)
+def draw_share(task: Task, share: float) -> StratifiedShare | RandomShare:
+    """Return the usual way to draw a share of the rows: of each class the same, or of all."""
+    if task == "regression":
+        return RandomShare(method="random", share=share)
+    return StratifiedShare(method="stratified", share=share)
 
 
 def _name_dtype(column: pl.Series, *, is_target: bool) -> str | None:

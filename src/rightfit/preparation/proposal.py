@@ -5,8 +5,9 @@ from __future__ import annotations
 import polars as pl
 import yaml
 
+from rightfit.families.schema import Task
 from rightfit.preparation.block import CompleteBlock, DatasetBlock, complete_block
-from rightfit.preparation.spec import Target, Task
+from rightfit.preparation.spec import Target
 
 LINE_WIDTH = 100
 INDENT = "  "

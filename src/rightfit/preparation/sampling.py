@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+N_STRATA = 10  # tenths of the values to predict
+
+
+def find_strata(labels: npt.NDArray[Any], *, is_number: bool) -> npt.NDArray[np.int64]:
+    """Return what a stratified draw takes its share of: classes, or tenths of the values.
+
+    Args:
+        labels: Class positions or values, shape (n,).
+        is_number: Whether they are values.
+
+    >>> find_strata(np.array([3.0, 1.0]), is_number=True)
+    array([5, 0])
+    """
+    if not is_number:
+        return labels.astype(np.int64)
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+    return rank * N_STRATA // max(1, len(labels))
 
 
 def draw_stratified(
@@ -20,7 +41,7 @@ def draw_stratified(
     does not for shuffles.
 
     Args:
-        labels: Class positions, shape (n,).
+        labels: Class positions or other strata, shape (n,).
         n_rows: Rows to draw; all of them if there are fewer.
         seed: Seed of the drawing.
         min_drawn: Rows that each class gives at least, as far as it has them and ``n_rows`` allows.

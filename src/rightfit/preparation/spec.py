@@ -18,11 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from rightfit.families.quality import QualityName
+from rightfit.families.schema import Task
 from rightfit.preparation.table_schema import Described, TableSchema, refuse_truth_value
+from rightfit.quality.scorers import NEGATED, Option, is_function
 from rightfit.strict_model import MAX_ROWS, MAX_VALUE, Number, Seed
-
-Task = Literal["classification", "regression"]
 
 
 def _read_class_name(value: Any) -> Any:
@@ -65,9 +64,10 @@ Derived = Annotated[Weekday | ClockMinutes, Field(discriminator="op")]
 class Target(Described):
     """What is predicted.
 
-    With ``at_least`` null the column's values are the class names. Otherwise the second of two
-    classes means that the column's value reaches ``at_least``. Rows without a value are dropped.
-    Without ``classes`` they are the column's values, in order.
+    In regression it is the column's value itself. In classification, with ``at_least`` null, the
+    column's values are the class names; otherwise the second of two classes means that the value
+    reaches ``at_least``. Without ``classes`` they are the column's values, in order. Rows without a
+    value are dropped.
     """
 
     column: str
@@ -126,9 +126,16 @@ class ColumnSplit(Described):
 
 
 class StratifiedShare(Described):
-    """A random share of the rows, the same share of each class."""
+    """A random share of the rows, the same share of each class, or of each tenth of the values."""
 
     method: Literal["stratified"]
+    share: float = Field(gt=0, lt=1)
+
+
+class RandomShare(Described):
+    """A random share of the rows."""
+
+    method: Literal["random"]
     share: float = Field(gt=0, lt=1)
 
 
@@ -148,23 +155,34 @@ def _name_split(raw: Any) -> str | None:
 Split = Annotated[
     Annotated[ColumnSplit, Tag("by_column")]
     | Annotated[StratifiedShare, Tag("stratified")]
+    | Annotated[RandomShare, Tag("random")]
     | Annotated[LatestShare, Tag("by_time")],
     Discriminator(_name_split),
 ]
-Validation = Annotated[StratifiedShare | LatestShare, Field(discriminator="method")]
+Validation = Annotated[StratifiedShare | RandomShare | LatestShare, Field(discriminator="method")]
 
 
 class Quality(Described):
-    """The dataset's quality metric; ``worst`` counts as 0 and ``best`` as 1."""
+    """The dataset's quality metric; ``worst`` counts as 0 and ``best`` as 1.
 
-    name: QualityName
+    See :class:`rightfit.quality.metric.QualityMetric`.
+    """
+
+    name: str
     worst: Number
     best: Number
+    options: dict[str, Option] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_order(self) -> Quality:
-        if not self.worst < self.best:
-            raise ValueError(f"worst must be below best, but got {self.worst=}, {self.best=}")
+        if self.worst == self.best:
+            raise ValueError(f"worst and best must differ, but both are {self.best}")
+        is_loss = self.name.startswith(NEGATED) or is_function(self.name)
+        if self.worst > self.best and not is_loss:
+            raise ValueError(
+                f"worst must be below best, since a higher {self.name} is better, but got "
+                f"{self.worst=}, {self.best=}"
+            )
         return self
 
 

@@ -9,8 +9,14 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.sampling import draw_stratified
-from rightfit.preparation.spec import ColumnSplit, DatasetSpec, LatestShare, StratifiedShare
+from rightfit.preparation.sampling import draw_stratified, find_strata
+from rightfit.preparation.spec import (
+    ColumnSplit,
+    DatasetSpec,
+    LatestShare,
+    RandomShare,
+    StratifiedShare,
+)
 
 PARTS = ("train", "validation", "test")
 Mask = npt.NDArray[np.bool_]
@@ -32,24 +38,27 @@ class Parted:
 def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     """Split labelled rows as the dataset documents it.
 
-    Random draws give each class rows in every part as far as its rows suffice.
+    Stratified draws give each class rows in every part as far as its rows suffice; of values, each
+    tenth.
 
     Args:
         spec: Description of the dataset.
-        labelled: Main table with a column ``label`` without nulls.
+        labelled: Main table with a column ``label`` without nulls: class positions or values.
 
     Returns:
         The kept rows. ``max_train_rows`` and ``max_test_rows`` keep a seeded, stratified sample.
 
     Raises:
-        RawTableError: If a part lacks rows of a class.
+        RawTableError: If a part lacks rows of a class, or has fewer than two different values.
     """
     labels = labelled["label"].to_numpy()
-    is_train, is_test = _separate_test(spec, labelled)
-    kept_train = _keep(is_train, labels, n_rows=spec.max_train_rows, seed=spec.seed, min_rows=2)
-    kept_test = _keep(is_test, labels, n_rows=spec.max_test_rows, seed=spec.seed, min_rows=1)
+    strata = find_strata(labels, is_number=spec.task == "regression")
+    grouped = labelled.with_columns(_stratum=pl.Series(strata))
+    is_train, is_test = _separate_test(spec, grouped)
+    kept_train = _keep(is_train, strata, n_rows=spec.max_train_rows, seed=spec.seed, min_rows=2)
+    kept_test = _keep(is_test, strata, n_rows=spec.max_test_rows, seed=spec.seed, min_rows=1)
     is_validation = np.zeros(len(labels), dtype=np.bool_)
-    candidates = labelled.filter(pl.Series(kept_train))
+    candidates = grouped.filter(pl.Series(kept_train))
     is_validation[kept_train] = _choose_share(
         candidates, spec.validation, seed=spec.seed, min_rows=1
     )
@@ -83,24 +92,29 @@ def _separate_test(spec: DatasetSpec, labelled: pl.DataFrame) -> tuple[Mask, Mas
 
 
 def _keep(
-    mask: Mask, labels: npt.NDArray[np.int64], *, n_rows: int | None, seed: int, min_rows: int
+    mask: Mask, strata: npt.NDArray[np.int64], *, n_rows: int | None, seed: int, min_rows: int
 ) -> Mask:
     if n_rows is None:
         return mask
     kept = mask.copy()
-    kept[mask] = draw_stratified(labels[mask], n_rows=n_rows, seed=seed, min_drawn=min_rows)
+    kept[mask] = draw_stratified(strata[mask], n_rows=n_rows, seed=seed, min_drawn=min_rows)
     return kept
 
 
 def _choose_share(
-    rows: pl.DataFrame, share: StratifiedShare | LatestShare, *, seed: int, min_rows: int
+    rows: pl.DataFrame,
+    share: StratifiedShare | RandomShare | LatestShare,
+    *,
+    seed: int,
+    min_rows: int,
 ) -> Mask:
     """Choose a share of the rows, leaving at least ``min_rows`` of each class where it can."""
     if isinstance(share, LatestShare):
         return latest_rows(rows, share.time_columns, share=share.share)
     n_left = rows.height - round(share.share * rows.height)
-    labels = rows["label"].to_numpy()
-    return ~draw_stratified(labels, n_rows=n_left, seed=seed, min_drawn=min_rows, min_left=1)
+    is_random = isinstance(share, RandomShare)
+    strata = np.zeros(rows.height, np.int64) if is_random else rows["_stratum"].to_numpy()
+    return ~draw_stratified(strata, n_rows=n_left, seed=seed, min_drawn=min_rows, min_left=1)
 
 
 def latest_rows(
@@ -129,7 +143,10 @@ def latest_rows(
 
 
 def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
-    """Refuse a split that leaves a part without rows of a class."""
+    """Refuse a split that leaves a part without rows of a class, or with one value only."""
+    if spec.task == "regression":
+        _require_values(rows)
+        return
     counts = {
         (part, label): n_rows for part, label, n_rows in rows.group_by("part", "label").len().rows()
     }
@@ -149,4 +166,15 @@ def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
             "Add rows of these classes, leave the classes out (drop their rows and remove them "
             "from target.classes), or change split, validation, max_train_rows or max_test_rows "
             "in parameters_datasets.yml."
+        )
+
+
+def _require_values(rows: pl.DataFrame) -> None:
+    n_values = {part: rows.filter(pl.col("part") == part)["label"].n_unique() for part in PARTS}
+    if min(n_values.values()) < 2:
+        counts = ", ".join(f"{n} in {part}" for part, n in n_values.items())
+        raise RawTableError(
+            "Regression needs at least two different values of the target in train, validation "
+            f"and test, but the split leaves {counts}. Add rows, or change split, validation, "
+            "max_train_rows or max_test_rows in parameters_datasets.yml."
         )

@@ -17,6 +17,7 @@ from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import build_measuring
+from rightfit.reporting.sections.replacements import build_replacements
 from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
@@ -34,6 +35,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         tiers: The hardware ladder, smallest machine first.
     """
     return [
+        *build_replacements(results),
         build_fronts(results),
         build_utilities(results),
         build_sensitivity(results),

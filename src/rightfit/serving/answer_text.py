@@ -29,6 +29,7 @@ def describe_answer(answer: Answer) -> list[str]:
     lines = [decision.sentence]
     if decision.runner_up:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
+    lines += [f"  in use         {one.sentence}" for one in decision.replacements]
     if decision.flip:
         lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:

@@ -17,6 +17,7 @@ VERBS = (
     "serve",
     "load",
     "measure",
+    "check-family",
     "plan",
     "studies",
     "dashboard",
@@ -284,6 +285,31 @@ def measure(
         click.echo(json.dumps(measured_to_json(measured), indent=2))
         return
     click.echo("\n".join(clean_text(line) for line in describe_measured(measured)))
+
+
+@verbs.command("check-family")
+@click.argument("name")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
+@click.option(
+    "--conf-source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder or archive of the configuration; conf in the project if not given.",
+)
+def try_model_family(name: str, env: str | None, conf_source: Path | None) -> None:
+    """Try a family on a small table: NAME is a model of parameters_models.yml or an import path."""
+    from rightfit.verbs.family_check import describe_finding, describe_verdict, try_family
+
+    findings = []
+    try:
+        models = _read_parameters({}, env, conf_source)["models"]
+        for finding in try_family(name, models):
+            findings.append(finding)
+            click.echo(clean_text(describe_finding(finding)))
+    except (ImportError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(clean_text(describe_verdict(name, findings)))
+    if findings[-1].outcome == "fails":
+        raise click.exceptions.Exit(1)
 
 
 @verbs.command()

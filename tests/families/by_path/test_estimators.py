@@ -71,7 +71,7 @@ def test_estimator_learns_is_stored_and_answers_alike_in_every_runtime(
         for runtime in ("native", "onnx")
     )
 
-    answers = family.predict_proba(last.model, data.rows)
+    answers = family.predict(last.model, data.rows)
     np.testing.assert_array_equal(native(data.rows), answers)
     np.testing.assert_allclose(onnx(data.rows), answers, atol=1e-4)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
@@ -129,7 +129,7 @@ def test_function_of_the_project_makes_an_estimator(many: TrainingData) -> None:
 
     *_, last = family.train({"cv": 3}, many, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
 
-    assert family.predict_proba(last.model, many.rows).shape == (600, 3)
+    assert family.predict(last.model, many.rows).shape == (600, 3)
 
 
 def test_neighbours_weighted_by_distance_stay_native(

@@ -58,7 +58,7 @@ def test_what_is_left_out_keeps_the_librarys_value(name: str, noisy: TrainingDat
     (*_, last) = train(name, noisy)
 
     theirs = make_theirs(name, 12).fit(noisy.rows, noisy.labels)
-    answers = get_family(name).predict_proba(last.model, noisy.rows)
+    answers = get_family(name).predict(last.model, noisy.rows)
     np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
 
 
@@ -103,7 +103,7 @@ def test_bundle_answers_alike_in_every_runtime(
         for runtime in ("native", "onnx")
     )
 
-    answers = get_family(name).predict_proba(last.model, noisy.rows)
+    answers = get_family(name).predict(last.model, noisy.rows)
     np.testing.assert_allclose(native(noisy.rows), answers, atol=1e-7)
     np.testing.assert_allclose(onnx(noisy.rows), answers, atol=1e-5)
     assert onnx(noisy.rows[:1]).shape == (1, noisy.schema.n_classes)

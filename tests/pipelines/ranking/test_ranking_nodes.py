@@ -64,6 +64,7 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
         weight_intervals=weight_intervals,
         limit_shadows=limit_shadows,
         robust_choices=robust_choices,
+        imported=(),
     )
 
     assert rankings.equals(csv)
@@ -105,6 +106,7 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]
         weight_intervals=weight_intervals,
         limit_shadows=limit_shadows,
         robust_choices=robust_choices,
+        imported=(),
     )
 
 

@@ -92,7 +92,7 @@ def test_tune_model_returns_trials_curves_and_exported_candidates(
     assert 1 <= len(candidates) <= 2
     for name, bundle in candidates.items():
         assert name.startswith("linear-")
-        assert bundle.onnx["label_agreement"] >= 0.999
+        assert bundle.onnx["agreement"] >= 0.999
 
 
 def test_tune_model_lets_applications_steer_and_accounts_for_the_search(

@@ -14,7 +14,6 @@ from measured import ClosedPool, DictStore, make_settings
 
 from rightfit.families.bundle import Bundle, add_onnx, write_bundle
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import QualityMetric
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
@@ -24,6 +23,7 @@ from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import cell_profiles
 from rightfit.profiling.profiles.cell_profiles import ProfiledCell, measure_quality, profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.quality.metric import QualityMetric
 
 LINEAR: dict[str, Any] = {
     "n_epochs": 4,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import Results
 

@@ -9,7 +9,7 @@ from cells import LINEAR_PARAMS, make_cell
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.experiment.recording import (
     DOCUMENT,
     FINAL,

@@ -23,9 +23,7 @@ def test_training_whose_answers_are_no_probabilities_fails_with_the_reason(
     answers: Any, reason: str, blobs: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = cells.make_cell(blobs)
-    monkeypatch.setattr(
-        get_family("linear"), "predict_proba", lambda model, rows: answers(len(rows))
-    )
+    monkeypatch.setattr(get_family("linear"), "predict", lambda model, rows: answers(len(rows)))
     configuration = {
         "n_epochs": 2, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
     }  # fmt: skip

@@ -137,7 +137,7 @@ def test_median_stop_says_why(
 ) -> None:
     quality_of_trial = iter([0.9, 0.9, 0.2])
 
-    def score_trial(name: str, labels: object, probabilities: np.ndarray) -> float:
+    def score_trial(metric: object, labels: object, probabilities: np.ndarray) -> float:
         return float(probabilities[0, 0])
 
     def train(configuration: object, data: object, **kwargs: Any) -> Iterator[Checkpoint]:
@@ -153,10 +153,10 @@ def test_median_stop_says_why(
     monkeypatch.setattr(real_family, "train", train)
     monkeypatch.setattr(
         real_family,
-        "predict_proba",
+        "predict",
         lambda model, rows: np.tile([model.quality, 1 - model.quality, 0], (len(rows), 1)),
     )
-    monkeypatch.setattr("rightfit.tuning.search.learning_curve.score", score_trial)
+    monkeypatch.setattr("rightfit.quality.metric.QualityMetric.score", score_trial)
     settings = cells.make_settings(n_trials=3, early_stopping="median", n_startup_trials=2)
     cell = cells.make_cell(blobs)
 

@@ -26,8 +26,15 @@ from rightfit.families.by_path.growth import (
 from rightfit.families.by_path.imports import import_by_path
 from rightfit.families.by_path.score_export import export_scores
 from rightfit.families.by_path.structure import count_structure
-from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
-from rightfit.families.schema import InputSchema
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    Scaling,
+    TrainingData,
+    refuse_regression,
+)
+from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
 
 SEPARATOR = "+"
@@ -93,6 +100,10 @@ class EstimatorFamily:
         defaults: Configuration = self._prototype.get_params()
         return defaults
 
+    def check_task(self, task: Task) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        refuse_regression(task, self._named)
+
     def check_configuration(self, configuration: Configuration) -> None:
         """Check the settings' names, and the values where the estimator can.
 
@@ -156,7 +167,7 @@ class EstimatorFamily:
                 checkpoint = next(checkpoints)
             yield checkpoint
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
+    def predict(self, model: Any, rows: Rows) -> Rows:
         """Return class probabilities.
 
         Of an estimator that has none: its scores put through a sigmoid or softmax, which keeps

@@ -97,7 +97,9 @@ def grow_rows(
     from sklearn.base import clone, is_classifier
 
     n_rows = len(data.labels)
-    kinds = data.labels if is_classifier(model) else np.zeros(n_rows, dtype=np.int64)
+    kinds = np.zeros(n_rows, dtype=np.int64)
+    if is_classifier(model):
+        kinds = data.labels.astype(np.int64, copy=False)
     order = _order_evenly(kinds, seed=seed)
     least = min(n_rows, max(_LEAST_ROWS, _LEAST_PER_CLASS * len(np.unique(kinds))))
     done = 0

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from rightfit.families.answers import check_probabilities
+from rightfit.families.answers import check_answers
 from rightfit.families.bundle import (
-    MIN_LABEL_AGREEMENT,
     ONNX_FILE,
     Bundle,
-    compare_answers,
     write_bundle_files,
 )
 from rightfit.families.bundle_files import hash_file
 from rightfit.families.family import Rows
 from rightfit.families.imported.onnx_call import one_line, open_session
-from rightfit.families.imported.onnx_form import PROBABILITIES, ROWS, Answers, adapt_onnx
+from rightfit.families.imported.onnx_form import ROWS, Answers, adapt_onnx
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.parity import MIN_AGREEMENT, compare_answers
 from rightfit.families.schema import InputSchema
 
 ONNX_FAMILY = "rightfit.families.imported.onnx_only"
@@ -111,10 +110,10 @@ def import_file(
     session = open_session(given.path, n_threads=1)
     folder.mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(adapt_onnx(given.path, session, schema, given.answers))
-    answers = _answer(folder / ONNX_FILE, rows)
+    answers = _answer(folder / ONNX_FILE, rows, schema)
     _check_answers(answers, schema, len(rows))
     if predictions is not None:
-        found = _answer(folder / ONNX_FILE, predictions.rows)
+        found = _answer(folder / ONNX_FILE, predictions.rows, schema)
         _compare(found, predictions, schema)
     return write_bundle_files(
         folder,
@@ -130,9 +129,9 @@ def import_file(
     )
 
 
-def _answer(path: Path, rows: Rows) -> Rows:
+def _answer(path: Path, rows: Rows, schema: InputSchema) -> Rows:
     try:
-        answers: Rows = open_session(path, n_threads=1).run([PROBABILITIES], {ROWS: rows})[0]
+        answers: Rows = open_session(path, n_threads=1).run([schema.output_name], {ROWS: rows})[0]
     except Exception as err:  # onnxruntime raises a dozen kinds of its own
         raise ValueError(f"it cannot answer the dataset's rows: {one_line(err)}") from err
     return answers
@@ -140,8 +139,10 @@ def _answer(path: Path, rows: Rows) -> Rows:
 
 def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
     try:
-        check_probabilities(answers, n_rows=n_rows, n_classes=schema.n_classes)
+        check_answers(answers, n_rows=n_rows, schema=schema)
     except ValueError as err:
+        if schema.task == "regression":
+            raise
         raise ValueError(
             f"{err} If its answers are scores before a softmax or sigmoid, write logits: true."
         ) from err
@@ -149,13 +150,13 @@ def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
 
 def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) -> None:
     if predictions.probabilities is not None:
-        agreement = compare_answers(predictions.probabilities, found)["label_agreement"]
+        agreement = compare_answers(predictions.probabilities, found)["agreement"]
     else:
         agreement = float(np.mean(found.argmax(axis=1) == predictions.labels))
-    if not agreement >= MIN_LABEL_AGREEMENT:  # also refuses NaN
+    if not agreement >= MIN_AGREEMENT:  # also refuses NaN
         raise ValueError(
             f"its classes agree with {predictions.path} in {agreement:.1%} of "
-            f"{len(predictions.rows)} rows; {MIN_LABEL_AGREEMENT:.1%} are needed. Its columns or "
+            f"{len(predictions.rows)} rows; {MIN_AGREEMENT:.1%} are needed. Its columns or "
             f"classes may be in another order: they are {_shorten(schema.features)} and "
             f"{_shorten(schema.classes)}"
         )

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Configuration, Rows, Scaling
-from rightfit.families.schema import InputSchema
+from rightfit.families.family import Configuration, Rows, Scaling, refuse_regression
+from rightfit.families.schema import InputSchema, Task
 
 _SCALING: Mapping[str, Scaling] = dict.fromkeys(
     ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
@@ -74,6 +74,10 @@ class BoosterFamily:
     def list_settings(self) -> set[str]:
         """Return the arguments of the library's classifier; a library's family overrides this."""
         raise NotImplementedError
+
+    def check_task(self, task: Task) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        refuse_regression(task, f"The family {self.library}")
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Check that the library is there and knows the settings.

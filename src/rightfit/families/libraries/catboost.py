@@ -75,7 +75,7 @@ class CatboostFamily(BoosterFamily):
             done = n
             yield Checkpoint(model, n_steps=n)
 
-    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+    def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         return as_probabilities(model.trees.predict_proba(rows, thread_count=model.n_threads))
 
@@ -118,9 +118,10 @@ class CatboostFamily(BoosterFamily):
 FAMILY = CatboostFamily(
     "catboost",
     taken=(
-        "allow_writing_files", "classes_count", "devices", "loss_function", "objective",
-        "random_seed", "random_state", "save_snapshot", "silent", "task_type", "thread_count",
-        "verbose", "verbose_eval", "logging_level", "n_estimators", "num_boost_round", "num_trees",
+        "allow_writing_files", "cat_features", "classes_count", "devices", "grow_policy",
+        "logging_level", "loss_function", "n_estimators", "num_boost_round", "num_trees",
+        "objective", "random_seed", "random_state", "save_snapshot", "silent", "task_type",
+        "thread_count", "verbose", "verbose_eval",
     ),
 )  # fmt: skip
 

@@ -72,7 +72,7 @@ class LightgbmFamily(BoosterFamily):
             done = n
             yield Checkpoint(model, n_steps=n)
 
-    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+    def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         return as_probabilities(model.trees.predict(rows, num_threads=model.n_threads))
 

@@ -65,7 +65,7 @@ class XgboostFamily(BoosterFamily):
             done = n
             yield Checkpoint(model, n_steps=n)
 
-    def predict_proba(self, model: Booster, rows: Rows) -> Rows:
+    def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         return as_probabilities(model.trees.inplace_predict(rows))
 
@@ -110,8 +110,9 @@ class XgboostFamily(BoosterFamily):
 FAMILY = XgboostFamily(
     "xgboost",
     taken=(
-        "callbacks", "device", "early_stopping_rounds", "enable_categorical", "eval_metric",
-        "feature_types", "importance_type", "n_jobs", "objective", "random_state", "verbosity",
+        "booster", "callbacks", "device", "early_stopping_rounds", "enable_categorical",
+        "eval_metric", "feature_types", "importance_type", "max_cat_threshold", "n_jobs",
+        "objective", "random_state", "verbosity",
     ),
 )  # fmt: skip
 

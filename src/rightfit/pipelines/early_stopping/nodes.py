@@ -114,7 +114,7 @@ def profile_recordings(
         dataset=data_card.dataset,
         family=model.family,
         data_version=data_card.data_version,
-        labels=test["label"].to_numpy().astype(np.int64),
+        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
         quality=data_card.quality_metric,
         environment_id=environment.environment_id,
         n_cores=environment.n_cores,

@@ -251,7 +251,7 @@ def _make_cell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
         candidates=candidates,
-        labels=test["label"].to_numpy().astype(np.int64),
+        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
         quality=data_card.quality_metric,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,

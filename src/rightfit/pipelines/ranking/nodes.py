@@ -100,11 +100,22 @@ def recommend_candidates(
     weight_intervals: pl.DataFrame,
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,
+    imported: tuple[str, ...],
 ) -> dict[str, object]:
-    """Name the winner per application and dataset, and what would change it, as JSON types."""
+    """Name the winner per application and dataset, and what would change it, as JSON types.
+
+    Args:
+        resource_profiles: All measured profiles.
+        applications: Objectives and limits.
+        ranking: Rules of ranking.
+        weight_intervals: From ``analyse_sensitivity``.
+        limit_shadows: From ``analyse_sensitivity``.
+        robust_choices: From ``compare_choices``.
+        imported: Models that somebody has already; the winners are compared with them.
+    """
     ranked = _rank(resource_profiles, applications, ranking)
     sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
-    return write_recommendations(recommend(ranked, sensitivities))
+    return write_recommendations(recommend(ranked, sensitivities, imported=imported))
 
 
 def _warn_of_unmeasured(ranked: list[Ranked]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, update_wrapper
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
@@ -23,6 +24,9 @@ SENSITIVITIES = ["weight_intervals", "limit_shadows", "robust_choices"]
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the ranking pipeline for the datasets of the grid in use."""
     trials = [f"{dataset}.trials" for dataset in grid.datasets]
+    recommending = update_wrapper(
+        partial(recommend_candidates, imported=tuple(grid.imported)), recommend_candidates
+    )
     named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
     return Pipeline(
         [
@@ -30,7 +34,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
             _node(analyse_sensitivity, INPUTS, ["win_shares", "weight_intervals", "limit_shadows"]),
             _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
             _node(explain_losers, [*INPUTS, *trials], "why_not"),
-            _node(recommend_candidates, named_inputs, "recommendations"),
+            _node(recommending, named_inputs, "recommendations"),
         ]
     )
 

@@ -106,5 +106,5 @@ def _save_rows(
     features = train.select(data_card.input_schema.features).to_numpy()
     rows, labels = folder / "rows.npy", folder / "labels.npy"
     np.save(rows, np.ascontiguousarray(features[order], dtype=np.float32))
-    np.save(labels, train["label"].to_numpy().astype(np.int64)[order])
+    np.save(labels, data_card.input_schema.cast_labels(train["label"].to_numpy())[order])
     return rows, labels

@@ -137,7 +137,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     """Answer all rows in the subject's serving configuration.
 
     Returns:
-        Class probabilities, shape (n_rows, n_classes).
+        Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
 
     Raises:
         RuntimeError: If the model cannot be opened or fails.
@@ -154,7 +154,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     if isinstance(answer, Failure):
         raise RuntimeError(f"{subject.label} failed: {answer.error}")
     try:
-        probabilities: npt.NDArray[np.float32] = np.load(request.answers)
+        answers: npt.NDArray[np.float32] = np.load(request.answers)
     except (OSError, ValueError) as err:
         raise RuntimeError(f"{subject.label}: its answers cannot be read: {err}") from err
-    return probabilities
+    return answers

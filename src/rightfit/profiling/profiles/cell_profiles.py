@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
-from rightfit.families.answers import check_probabilities
+from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle
-from rightfit.families.quality import QualityMetric, score
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Tier
@@ -25,6 +23,7 @@ from rightfit.profiling.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, columns_f
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
+from rightfit.quality.metric import QualityMetric
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +39,7 @@ class ProfiledCell:
         dataset: Name of the dataset.
         data_version: Version of its prepared content.
         candidates: Bundles by candidate name, ``{model}-{trial number}``.
-        labels: True class positions of the test split, shape (n_rows,).
+        labels: True class positions, or values, of the test split, shape (n_rows,).
         quality: The dataset's quality metric.
         fit_metrics: What training cost, by trial number and column.
         environment_id: Fingerprint of machine and libraries.
@@ -51,7 +50,7 @@ class ProfiledCell:
     dataset: str
     data_version: str
     candidates: Mapping[str, Bundle]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
     quality: QualityMetric
     fit_metrics: Mapping[int, Mapping[str, float | None]]
     environment_id: str
@@ -147,20 +146,19 @@ def measure_quality(
         The quality, or why there is none.
     """
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    key = answering.key(quality=cell.quality.name, data_version=cell.data_version, seed=cell.seed)
+    asked = (cell.quality.name, sorted(cell.quality.options.items()), cell.quality.sign)
+    key = answering.key(quality=asked, data_version=cell.data_version, seed=cell.seed)
     kept = load_record(store, key, AnswerQuality)
     if kept is not None:
         return kept
     try:
-        probabilities = check_probabilities(
-            predict(job.subject, bench),
-            n_rows=len(cell.labels),
-            n_classes=job.bundle.schema.n_classes,
+        answers = check_answers(
+            predict(job.subject, bench), n_rows=len(cell.labels), schema=job.bundle.schema
         )
     except (RuntimeError, ValueError) as err:
         return str(err)
-    low, high = quality_interval(cell.quality.name, cell.labels, probabilities, seed=cell.seed)
-    result = AnswerQuality(score(cell.quality.name, cell.labels, probabilities), low, high)
+    low, high = quality_interval(cell.quality, cell.labels, answers, seed=cell.seed)
+    result = AnswerQuality(cell.quality.score(cell.labels, answers), low, high)
     save_record(store, key, result)
     return result
 

@@ -105,13 +105,36 @@ class Flip(_Part):
     sentence: str
 
 
+class MetricChange(_Part):
+    """A metric now and after a change; ``None`` where it was not measured."""
+
+    metric: str
+    now: float | None
+    then: float | None
+
+
+class Replacement(_Part):
+    """What changing from an imported model to the winner would gain and cost.
+
+    ``utility_gain`` is ``None`` where a utility is unknown or none qualifies. ``changes`` lists the
+    metrics that the application asks for, none where the imported model is the winner.
+    """
+
+    incumbent: RankedCandidate
+    violations: list[BrokenLimit]
+    utility_gain: float | None
+    is_tied: bool
+    changes: list[MetricChange]
+    sentence: str
+
+
 class Decision(_Part):
     """What is recommended to one application on one dataset.
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
     every measurement the application needs. ``tied_with`` names the candidates that the
     measurements cannot distinguish from the winner. ``flips`` start with the smallest change;
-    ``flip`` is that one in a sentence.
+    ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
     """
 
     outcome: Literal["winner", "none_qualifies"]
@@ -123,6 +146,7 @@ class Decision(_Part):
     relax: NearestProfile | None
     flips: list[Flip]
     flip: str
+    replacements: list[Replacement] = []
 
     @property
     def subject(self) -> RankedCandidate | None:

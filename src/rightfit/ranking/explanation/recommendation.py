@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,10 +22,12 @@ from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     Recommendation,
     Recommendations,
+    Replacement,
 )
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.replacements import compare_with_winner
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.robust import FamilyComparison
@@ -50,16 +52,26 @@ class Sensitivities:
     robust_choices: pl.DataFrame
 
 
-def recommend(ranked: list[Ranked], sensitivities: Sensitivities) -> Recommendations:
-    """Recommend a candidate per application and dataset."""
-    return {one.contest.name: _recommend_for(one, sensitivities) for one in ranked}
+def recommend(
+    ranked: list[Ranked], sensitivities: Sensitivities, *, imported: Collection[str] = ()
+) -> Recommendations:
+    """Recommend a candidate per application and dataset.
+
+    Args:
+        ranked: The candidates as each application ranks them.
+        sensitivities: What would change the winners.
+        imported: Models that somebody has already, which the winners are compared with.
+    """
+    return {one.contest.name: _recommend_for(one, sensitivities, imported) for one in ranked}
 
 
-def _recommend_for(ranked: Ranked, sensitivities: Sensitivities) -> Recommendation:
+def _recommend_for(
+    ranked: Ranked, sensitivities: Sensitivities, imported: Collection[str]
+) -> Recommendation:
     contest = ranked.contest
     rows = _RankedRows(ranked)
     decisions = {
-        dataset: _decide(rows, position, sensitivities)
+        dataset: _decide(rows, position, sensitivities, imported)
         for position, dataset in enumerate(contest.table.datasets)
     }
     mine = pl.col("application") == contest.name
@@ -101,7 +113,9 @@ class _RankedRows:
         return RankedCandidate(**found, metrics=self.metrics.row(row, named=True))
 
 
-def _decide(rows: _RankedRows, dataset: int, sensitivities: Sensitivities) -> Decision:
+def _decide(
+    rows: _RankedRows, dataset: int, sensitivities: Sensitivities, imported: Collection[str]
+) -> Decision:
     contest = rows.ranked.contest
     name = contest.table.datasets[dataset]
     here = pl.col("application") == contest.name, pl.col("dataset") == name
@@ -126,7 +140,29 @@ def _decide(rows: _RankedRows, dataset: int, sensitivities: Sensitivities) -> De
         relax=None if winner else _suggest_relaxing(rows.ranked, dataset),
         flips=flips,
         flip=summarise_flips(flips, contest.rules.limit_change_pct),
+        replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
     )
+
+
+def _list_replacements(
+    rows: _RankedRows,
+    dataset: int,
+    imported: Collection[str],
+    *,
+    winner: RankedCandidate | None,
+    tied: Collection[str],
+) -> list[Replacement]:
+    numbers = [n for n in rows.places(dataset) if rows.rankings["model"][n] in imported]
+    return [
+        compare_with_winner(
+            rows.candidate(number),
+            winner,
+            rows.ranked.contest.application,
+            violations=_VIOLATIONS.validate_json(rows.rankings["violations"][number]),
+            is_tied=rows.rankings["candidate"][number] in tied,
+        )
+        for number in numbers
+    ]
 
 
 def _find_miss(rows: _RankedRows, dataset: int) -> NearestMiss | None:

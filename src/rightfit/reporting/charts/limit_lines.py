@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.families.quality import QualityMetric
 from rightfit.naming import format_number, words
+from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.contest import find_limits
 from rightfit.ranking.contest.profile_table import read_profiles
@@ -53,7 +53,8 @@ def find_limit_lines(
             metric, value = limit.metric, float(limit.bound.flat[0])
             if metric == "quality":
                 metric = "quality_raw"
-                value = quality.worst + value * (quality.best - quality.worst)
+                worst, best = quality.raw_bounds
+                value = worst + value * (best - worst)
             lines.append(LimitLine(name, metric, "min" if limit.is_floor else "max", value))
     return lines
 

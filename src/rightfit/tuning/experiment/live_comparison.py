@@ -19,7 +19,6 @@ from optuna.trial import TrialState
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import score
 from rightfit.families.registry import get_family
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
@@ -228,8 +227,8 @@ def _test_quality(
 ) -> float:
     bundle = read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
     model = bundle.load_native()
-    probabilities = get_family(cell.family).predict_proba(model, test.rows)
-    return cell.quality.scale(score(cell.quality.name, test.labels, probabilities))
+    answers = get_family(cell.family).predict(model, test.rows)
+    return cell.quality.scale(cell.quality.score(test.labels, answers))
 
 
 def _utility(demand: Demand, name: str, winner: Winner, quality: float) -> float:

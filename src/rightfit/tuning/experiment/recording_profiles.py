@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from rightfit.families.bundle import Bundle, read_bundle
-from rightfit.families.quality import QualityMetric
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.state import Store
 from rightfit.profiling.profiles.cell_profiles import ProfiledCell, profile_cell
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.experiment.recording import FINAL
 
 _NAME = re.compile(r"(\d+)@(\d+)$")  # index @ checkpoint
@@ -32,7 +31,7 @@ class RecordingContext:
         dataset: Name of the dataset.
         family: Import path of the model's family.
         data_version: Version of its prepared content.
-        labels: True class positions of the test rows, shape (n_rows,).
+        labels: True class positions, or values, of the test rows, shape (n_rows,).
         quality: The dataset's quality metric.
         environment_id: Fingerprint of machine and libraries.
         n_cores: Cores of this machine.
@@ -42,7 +41,7 @@ class RecordingContext:
     dataset: str
     family: str
     data_version: str
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
     quality: QualityMetric
     environment_id: str
     n_cores: int

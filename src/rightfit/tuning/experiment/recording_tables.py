@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.experiment.recording import Recording
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 

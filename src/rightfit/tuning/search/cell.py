@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.samplers import SamplerName
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.steering.demand import Demand

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rightfit.families.answers import check_probabilities
+from rightfit.families.answers import check_answers
 from rightfit.families.family import Configuration
-from rightfit.families.quality import score
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FitMeter
@@ -24,9 +23,10 @@ class Look:
 
     Args:
         model: The model so far; it is trained further once the next look is asked for.
-        point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows, the fit
-            metrics so far, ``fit_cpu_s`` and ``validate_cpu_s`` (CPU seconds since the trial's
-            start) and ``structure`` (see ``Family.describe_structure``).
+        point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows and
+            ``quality_raw_error``, its standard error, the fit metrics so far, ``fit_cpu_s`` and
+            ``validate_cpu_s`` (CPU seconds since the trial's start) and ``structure`` (see
+            ``Family.describe_structure``).
         kept_mib: Memory that the training keeps while it is paused here.
     """
 
@@ -59,7 +59,7 @@ def follow_training(
 
     Raises:
         ArithmeticError: If the quality is not a number.
-        ValueError: If the answers are not class probabilities.
+        ValueError: If the answers are not those of the task.
     """
     family = get_family(cell.family)
     checkpoints = family.train(
@@ -76,7 +76,7 @@ def follow_training(
         with meter.training():
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
-        quality_raw = _validate(checkpoint.model, cell)
+        quality_raw, error = _validate(checkpoint.model, cell)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
@@ -84,6 +84,7 @@ def follow_training(
             "checkpoint": number,
             "n_steps": checkpoint.n_steps,
             "quality_raw": quality_raw,
+            "quality_raw_error": error,
             **meter.read(n_steps=checkpoint.n_steps),
             "fit_cpu_s": meter.cpu_s,
             "validate_cpu_s": validate_ns / 1e9,
@@ -92,10 +93,9 @@ def follow_training(
         yield Look(checkpoint.model, point, meter.kept_mib)
 
 
-def _validate(model: Any, cell: Cell) -> float:
-    """Return a model's raw quality on the validation rows."""
-    labels = cell.validation.labels
-    answers = get_family(cell.family).predict_proba(model, cell.validation.rows)
-    n_classes = cell.validation.schema.n_classes
-    probabilities = check_probabilities(answers, n_rows=len(labels), n_classes=n_classes)
-    return score(cell.quality.name, labels, probabilities)
+def _validate(model: Any, cell: Cell) -> tuple[float, float]:
+    """Return a model's raw quality on the validation rows, and its standard error."""
+    known = cell.validation
+    answers = get_family(cell.family).predict(model, known.rows)
+    checked = check_answers(answers, n_rows=len(known.labels), schema=known.schema)
+    return cell.quality.score(known.labels, checked), cell.quality.error(known.labels, checked)

@@ -65,7 +65,17 @@ def make_cell(
         validation: Encoded rows to judge by.
         data_card: The dataset's card.
         model: The family, its settings and space.
+
+    Raises:
+        ValueError: If the family cannot learn the dataset's task.
     """
+    try:
+        get_family(model.family).check_task(data_card.task)
+    except ValueError as err:
+        raise ValueError(
+            f"{name}: {err}. Correct grid.models in parameters_grid.yml, or the model's block in "
+            "parameters_models.yml."
+        ) from err
     return Cell(
         name=name,
         family=model.family,
@@ -80,7 +90,7 @@ def make_cell(
 def make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
     """Make rows and labels from encoded rows with the column ``label``."""
     rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
-    return TrainingData(rows, frame["label"].to_numpy().astype(np.int64), schema)
+    return TrainingData(rows, schema.cast_labels(frame["label"].to_numpy()), schema)
 
 
 def make_settings(training: TrainingParams, family: str) -> SearchSettings:

@@ -17,11 +17,11 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from rightfit.families.family import TrainingData
-from rightfit.families.quality import QualityMetric
 from rightfit.families.schema import InputSchema
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore

@@ -89,7 +89,7 @@ def keep_model(
     trial.set_user_attr("model_size_mib", size_bytes / _MIB)
     with machine_lock(lock_path()):  # trainings may run side by side, timings may not
         started_ns = time.perf_counter_ns()
-        family.predict_proba(model, cell.validation.rows)
+        family.predict(model, cell.validation.rows)
         elapsed_ns = time.perf_counter_ns() - started_ns
     trial.set_user_attr("validation_pass_ms", elapsed_ns / 1e6)
     return replace(written, path=store.bundle_folder(name, trial.number))

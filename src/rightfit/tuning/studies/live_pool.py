@@ -143,6 +143,6 @@ def _look(
             point["structure"], growth=get_family(cell.family).growth, ratio=ratio
         ),
         fit=project_fit(point, ratio=ratio),
-        quality_error=cell.quality.scaled_error(point["quality_raw"], cell.validation.class_counts),
+        quality_error=cell.quality.scale_error(point["quality_raw_error"]),
         spent_s=point["fit_cpu_s"] + point["validate_cpu_s"],
     )

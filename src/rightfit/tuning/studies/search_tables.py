@@ -9,7 +9,7 @@ import optuna
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.families.quality import QualityMetric
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.budget import finished_trials
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS

@@ -18,10 +18,19 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.schema import InputSchema
-from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
+from rightfit.families.schema import InputSchema, Task
+from rightfit.families.sklearn_io import (
+    export_sklearn_onnx,
+    load_skops,
+    predict_sklearn,
+    save_skops,
+)
 
 SETTINGS = ("n_shares", "n_neighbors", "weights")
+ESTIMATORS: Mapping[Task, str] = {
+    "classification": "KNeighborsClassifier",
+    "regression": "KNeighborsRegressor",
+}
 
 
 class NeighboursFamily:
@@ -39,6 +48,9 @@ class NeighboursFamily:
         """Import all that training and saving need."""
         import skops.io
         import sklearn.neighbors  # noqa: F401
+
+    def check_task(self, task: Task) -> None:
+        """Accept both tasks."""
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Refuse missing and unknown settings."""
@@ -65,15 +77,16 @@ class NeighboursFamily:
         device: str,
     ) -> Iterator[Checkpoint]:
         """Fit on growing shares of the shuffled rows; a step is a row."""
-        from sklearn.neighbors import KNeighborsClassifier
+        import sklearn.neighbors
 
+        estimator = getattr(sklearn.neighbors, ESTIMATORS[data.schema.task])
         order = _put_each_class_first(
             np.random.default_rng(seed).permutation(len(data.labels)), data
         )
         n_shares = configuration["n_shares"]
         for share in split_training(n_shares, n_checkpoints):
             chosen = order[: len(order) * share // n_shares]
-            model = KNeighborsClassifier(
+            model = estimator(
                 min(configuration["n_neighbors"], len(chosen)),
                 weights=configuration["weights"],
                 algorithm="brute",
@@ -81,9 +94,9 @@ class NeighboursFamily:
             )
             yield Checkpoint(model.fit(data.rows[chosen], data.labels[chosen]), len(chosen))
 
-    def predict_proba(self, model: Any, rows: Rows) -> Rows:
-        """Return class probabilities, shape (n_rows, n_classes)."""
-        return model.predict_proba(rows).astype(np.float32, copy=False)
+    def predict(self, model: Any, rows: Rows) -> Rows:
+        """Return class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1)."""
+        return predict_sklearn(model, rows)
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """Answer with so many threads."""
@@ -95,7 +108,7 @@ class NeighboursFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """Read back what save_weights wrote."""
-        return load_skops(path, trusted=(), estimator="KNeighborsClassifier")
+        return load_skops(path, trusted=(), estimator=ESTIMATORS[schema.task])
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert the model; the library compares the answers of both."""
@@ -104,6 +117,8 @@ class NeighboursFamily:
 
 def _put_each_class_first(order: Any, data: TrainingData) -> Any:
     """Let even the smallest share hold a row of every class."""
+    if data.schema.task == "regression":
+        return order
     _, first = np.unique(data.labels[order], return_index=True)
     return np.concatenate([order[first], np.delete(order, first)])
 

@@ -1,0 +1,249 @@
+"""Try what the family protocol promises, one promise after another."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from rightfit.families.answers import check_answers
+from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
+from rightfit.families.checking.small_table import make_small_table
+from rightfit.families.family import Configuration, Family, Rows, TrainingData
+from rightfit.families.registry import get_family
+from rightfit.families.runtimes import open_model
+
+_ATTRIBUTES = ("devices", "weights_file", "native_imports", "length_setting", "has_int8", "growth")
+_METHODS = (
+    "load_libraries", "check_task", "check_configuration", "build_untrained", "describe_structure",
+    "train", "predict", "set_serving", "save_weights", "load_weights", "export_onnx",
+)  # fmt: skip
+_N_CHECKPOINTS = 2  # as few as the shortest training may have
+_LEAST_GAIN = 0.1  # of accuracy over guessing; the groups allow some 0.9 where guessing has 0.33
+
+Outcome = Literal["ok", "note", "fails"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What trying one promise showed.
+
+    Args:
+        promise: What the family should do.
+        outcome: ``note`` for what is allowed and worth knowing.
+        detail: Figures, or what went wrong.
+    """
+
+    promise: str
+    outcome: Outcome
+    detail: str
+
+
+class BrokenPromiseError(Exception):
+    """The family did something, and not what the protocol asks for."""
+
+
+@dataclass
+class Tried:
+    """A family being tried, and what it has made so far.
+
+    Args:
+        reference: The family's reference, see ``registry.py``.
+        configuration: Settings to train with.
+        table: Rows to learn from.
+        unseen: Rows of the same groups that it does not learn from.
+    """
+
+    reference: str
+    configuration: Configuration
+    table: TrainingData
+    unseen: TrainingData
+    model: Any = None
+    answers: Rows | None = None
+    bundle: Bundle | None = None
+
+    @property
+    def family(self) -> Family:
+        """The family itself."""
+        return get_family(self.reference)
+
+    def train(self) -> Iterator[Any]:
+        """Train anew, checkpoint by checkpoint."""
+        return self.family.train(
+            self.configuration,
+            self.table,
+            n_checkpoints=_N_CHECKPOINTS,
+            seed=0,
+            n_threads=1,
+            device="cpu",
+        )
+
+
+def check_family(reference: str, configuration: Configuration) -> Iterator[Finding]:
+    """Try a family on a small table; what fails ends the trying, since the rest builds on it.
+
+    Args:
+        reference: The family's reference, see ``registry.py``.
+        configuration: Settings to train with.
+
+    Yields:
+        A finding as soon as it is known.
+    """
+    tried = Tried(
+        reference,
+        configuration,
+        table=make_small_table(n_classes=3, seed=1),
+        unseen=make_small_table(n_classes=3, seed=2),
+    )
+    with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
+        for promise, attempt in _list_promises(Path(folder)):
+            try:
+                outcome, detail = attempt(tried)
+            except BrokenPromiseError as err:
+                outcome, detail = "fails", str(err)
+            except Exception as err:  # a family may raise whatever it likes
+                outcome, detail = "fails", f"{type(err).__name__}: {err}"
+            yield Finding(promise, outcome, " ".join(detail.split()))
+            if outcome == "fails":
+                return
+
+
+def _list_promises(
+    folder: Path,
+) -> list[tuple[str, Callable[[Tried], tuple[Outcome, str]]]]:
+    return [
+        ("is complete", _is_complete),
+        ("accepts its settings", _accepts_settings),
+        ("pauses at checkpoints", _pauses),
+        ("answers probabilities", _answers),
+        ("learns", _learns),
+        ("counts its structure", _counts),
+        ("builds untrained models", _builds_untrained),
+        ("repeats with the same seed", _repeats),
+        ("saves and loads", lambda tried: _saves(tried, folder / "bundle")),
+        ("exports to ONNX", _exports),
+    ]
+
+
+def _is_complete(tried: Tried) -> tuple[Outcome, str]:
+    lacks = [name for name in (*_ATTRIBUTES, *_METHODS) if not hasattr(tried.family, name)]
+    lacks += [
+        f"{name}()" for name in _METHODS if not callable(getattr(tried.family, name, _is_complete))
+    ]
+    if lacks:
+        raise BrokenPromiseError(f"it lacks {lacks}; see rightfit/families/family.py")
+    return "ok", f"{len(_METHODS)} methods, {len(_ATTRIBUTES)} attributes"
+
+
+def _accepts_settings(tried: Tried) -> tuple[Outcome, str]:
+    tried.family.check_configuration(tried.configuration)
+    shown = ", ".join(f"{name}={value}" for name, value in tried.configuration.items())
+    return "ok", shown or "none"
+
+
+def _pauses(tried: Tried) -> tuple[Outcome, str]:
+    tried.family.load_libraries()
+    steps = []
+    for checkpoint in tried.train():
+        tried.model = checkpoint.model
+        steps.append(checkpoint.n_steps)
+        _ask(tried, checkpoint.model)  # a model part-way must answer too
+    if len(steps) != _N_CHECKPOINTS:
+        raise BrokenPromiseError(f"it made {len(steps)} checkpoints of {_N_CHECKPOINTS}")
+    if steps != sorted(steps) or steps[0] < 1:
+        raise BrokenPromiseError(f"its steps must start above 0 and never fall: {steps}")
+    if steps[0] == steps[-1]:
+        return "note", f"all looks show the same model ({steps} steps): looking early saves nothing"
+    return "ok", f"{steps} steps"
+
+
+def _ask(tried: Tried, model: Any) -> Rows:
+    answers = tried.family.predict(model, tried.unseen.rows)
+    check_answers(answers, n_rows=len(tried.unseen.labels), schema=tried.unseen.schema)
+    return answers
+
+
+def _answers(tried: Tried) -> tuple[Outcome, str]:
+    tried.answers = _ask(tried, tried.model)
+    if tried.answers.dtype != np.float32:
+        raise BrokenPromiseError(f"its answers must be float32, but are {tried.answers.dtype}")
+    one = tried.family.predict(tried.model, tried.unseen.rows[:1])
+    if not np.allclose(one, tried.answers[:1], atol=1e-4):
+        raise BrokenPromiseError("a row alone is answered otherwise than among others")
+    return "ok", f"shape {tried.answers.shape}, float32"
+
+
+def _learns(tried: Tried) -> tuple[Outcome, str]:
+    labels = tried.unseen.labels
+    accuracy = float(np.mean(_answered(tried).argmax(axis=1) == labels))
+    guessing = float(np.bincount(labels).max() / len(labels))
+    said = f"accuracy {accuracy:.2f} on rows that it did not see, {guessing:.2f} by guessing"
+    if accuracy < guessing + _LEAST_GAIN:
+        raise BrokenPromiseError(said)
+    return "ok", said
+
+
+def _counts(tried: Tried) -> tuple[Outcome, str]:
+    counts = tried.family.describe_structure(tried.model)
+    lacks = sorted({"n_parameters", "n_operations"} - set(counts))
+    wrong = {name: count for name, count in counts.items() if not count > 0}
+    if lacks or wrong:
+        raise BrokenPromiseError(f"describe_structure lacks {lacks}, or counts {wrong}: all > 0")
+    return "ok", ", ".join(f"{name} {count:.6g}" for name, count in counts.items())
+
+
+def _builds_untrained(tried: Tried) -> tuple[Outcome, str]:
+    model = tried.family.build_untrained(tried.configuration, tried.table.schema, seed=0)
+    if model is None:
+        return "ok", "none: its structure only emerges from training"
+    _ask(tried, model)
+    if tried.family.describe_structure(model) != tried.family.describe_structure(tried.model):
+        raise BrokenPromiseError("the untrained model has another structure than the trained one")
+    return "ok", "of the final structure"
+
+
+def _repeats(tried: Tried) -> tuple[Outcome, str]:
+    *_, last = tried.train()
+    again = tried.family.predict(last.model, tried.unseen.rows)
+    difference = float(np.abs(again - _answered(tried)).max())
+    if difference > 0:
+        return "note", f"not deterministic: probabilities differ by up to {difference:.2g}"
+    return "ok", "bit for bit"
+
+
+def _saves(tried: Tried, folder: Path) -> tuple[Outcome, str]:
+    written = write_bundle(
+        folder,
+        tried.model,
+        model="tried",
+        family=tried.reference,
+        configuration=tried.configuration,
+        schema=tried.table.schema,
+        data_version="tried",
+    )
+    tried.bundle = read_bundle(folder, family=tried.reference)
+    predict = open_model(tried.bundle, runtime="native", n_threads=1, device="cpu")
+    difference = float(np.abs(predict(tried.unseen.rows) - _answered(tried)).max())
+    if not difference <= 1e-6:
+        raise BrokenPromiseError(f"the loaded model's answers differ by up to {difference:.2g}")
+    size_kib = (folder / written.weights_file).stat().st_size / 1024
+    return "ok", f"{written.weights_file}, {size_kib:.1f} KiB"
+
+
+def _exports(tried: Tried) -> tuple[Outcome, str]:
+    assert tried.bundle is not None  # noqa: S101 - it was saved before
+    exported = offer_onnx(tried.bundle, tried.unseen.rows)
+    if exported.onnx is None:
+        return "note", f"served natively only: {exported.onnx_refused}"
+    agreement = exported.onnx["agreement"]
+    difference = exported.onnx["largest_difference"]
+    return "ok", f"{agreement:.1%} of the labels agree, largest difference {difference:.2g}"
+
+
+def _answered(tried: Tried) -> Rows:
+    assert tried.answers is not None  # noqa: S101 - it answered before
+    return tried.answers

@@ -1,0 +1,127 @@
+"""Infer a dataset's quality metric from its outcome, with guessing as the worst value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from rightfit.families.schema import Task
+from rightfit.preparation.coherence import find_quality_faults
+from rightfit.preparation.spec import Quality
+from rightfit.preparation.table_schema import Described
+from rightfit.quality.metric import Array, QualityMetric
+from rightfit.quality.scorers import NEGATED, Option, is_function
+from rightfit.strict_model import Number
+
+MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
+N_DIGITS = 2  # of an inferred worst value
+
+
+class QualityBlock(Described):
+    """The quality metric, with or without its bounds."""
+
+    name: str | None = None
+    worst: Number | None = None
+    best: Number | None = None
+    options: dict[str, Option] = Field(default_factory=dict)
+
+
+def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Quality:
+    """Fill the gaps of a metric from the outcome.
+
+    Args:
+        given: What the block says.
+        outcome: Class or value of each row; may be empty if nothing is to be inferred.
+        task: What is predicted.
+
+    Raises:
+        ValueError: If the metric does not judge such answers; or as :func:`infer_quality`.
+    """
+    said = {key: value for key, value in given.model_dump().items() if value is not None}
+    if len(said) == len(QualityBlock.model_fields):
+        return Quality(**said)
+    if given.name is not None:
+        n_classes = outcome.drop_nulls().n_unique() if task == "classification" else None
+        if faults := find_quality_faults(given.name, given.options, task=task, n_classes=n_classes):
+            raise ValueError(faults[0])
+    inferred = infer_quality(outcome.drop_nulls(), task, given.name, given.options)
+    return Quality(**inferred.model_dump() | said)
+
+
+def infer_quality(
+    outcome: pl.Series,
+    task: Task,
+    name: str | None = None,
+    options: Mapping[str, Option] | None = None,
+) -> Quality:
+    """Choose the metric that the outcome asks for, with guessing as its worst value.
+
+    Args:
+        outcome: Class or value of each row, without nulls.
+        task: What is predicted.
+        name: The metric, if it is chosen already.
+        options: Its options.
+
+    Returns:
+        The metric. ``worst`` is what the best constant answer reaches: the most frequent class, the
+        classes' shares, the mean or the median; ``best`` is 0 of a loss and 1 of any other.
+
+    Raises:
+        ValueError: If the metric's bounds cannot be inferred.
+
+    >>> infer_quality(pl.Series(["a", "b", "c"]), "classification").name
+    'accuracy'
+    """
+    name = name or ("r2" if task == "regression" else _choose_for_classes(outcome))
+    if is_function(name):
+        raise ValueError(
+            f"quality: {name} is a function, so write worst and best too, as in "
+            f"quality: {{name: {name}, worst: 40, best: 0}}"
+        )
+    best = 0.0 if name.startswith(NEGATED) else 1.0
+    metric = QualityMetric(name, worst=best - 1, best=best, options=options or {})
+    worst = _guess_value(outcome, metric) if task == "regression" else _guess_class(outcome, metric)
+    return Quality(name=name, worst=worst, best=best, options=dict(options or {}))
+
+
+def _choose_for_classes(outcome: pl.Series) -> str:
+    counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
+    if len(counts) == 2:
+        return "roc_auc"
+    is_even = max(counts) / outcome.len() <= MAX_IMBALANCE / len(counts)
+    return "accuracy" if is_even else "balanced_accuracy"
+
+
+def _guess_class(outcome: pl.Series, metric: QualityMetric) -> float:
+    """Return what answering the classes' shares reaches."""
+    labels = outcome.rank("dense").cast(pl.Int64).to_numpy() - 1
+    shares = np.bincount(labels) / len(labels)
+    return _round(metric, labels, np.tile(shares, (len(labels), 1)))
+
+
+def _guess_value(outcome: pl.Series, metric: QualityMetric) -> float:
+    """Return what the better one of mean and median reaches."""
+    values = outcome.cast(pl.Float64).to_numpy()
+    guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
+    return max(_round(metric, values, guess) for guess in guesses)
+
+
+def _round(metric: QualityMetric, labels: Array, answers: Array) -> float:
+    try:
+        reached = metric.score(labels, answers)
+    except Exception as err:  # whatever the metric raises
+        raise _no_bounds(metric.name, str(err)) from err
+    if not math.isfinite(reached):
+        raise _no_bounds(metric.name, f"it is {reached}")
+    return float(f"{reached:.{N_DIGITS}g}")
+
+
+def _no_bounds(name: str, reason: str) -> ValueError:
+    return ValueError(
+        f"quality: what guessing reaches in {name} can't be computed ({reason}); write worst and "
+        "best too"
+    )

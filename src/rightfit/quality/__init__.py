@@ -1,0 +1,1 @@
+"""How good answers are: the dataset's metric, its check before slow work, its error."""

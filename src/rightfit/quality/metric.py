@@ -1,0 +1,83 @@
+"""A dataset's quality metric, and the same scaled to [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from rightfit.quality.errors import standard_error
+from rightfit.quality.scorers import Option, find_score, is_function
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class QualityMetric:
+    """A dataset's quality metric with the bounds that make it comparable across datasets.
+
+    A raw value is higher for better answers, whatever the metric: losses count negative, as those
+    of scikit-learn's ``neg_`` scorers do.
+
+    Args:
+        name: A scorer of scikit-learn, ``neg_`` and a loss of ``sklearn.metrics``, or the import
+            path of a function; see :func:`rightfit.quality.scorers.find_score`.
+        worst: Value that counts as quality 0. Above ``best``, both are losses, written positive.
+        best: Value that counts as quality 1.
+        options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
+    """
+
+    name: str
+    worst: float
+    best: float
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def sign(self) -> int:
+        """-1 where the bounds are those of a loss, written positive, else 1."""
+        return -1 if self.worst > self.best else 1
+
+    @property
+    def raw_bounds(self) -> tuple[float, float]:
+        """The raw values that count as quality 0 and as quality 1, the lower one first."""
+        return self.sign * self.worst, self.sign * self.best
+
+    def score(self, labels: Array, answers: Array) -> float:
+        """Return the raw value.
+
+        Args:
+            labels: True class positions, or values in regression, shape (n_rows,).
+            answers: Class probabilities, shape (n_rows, n_classes), the predicted class being the
+                first one with the highest; in regression values, shape (n_rows, 1).
+
+        Raises:
+            ValueError: If the metric cannot judge such answers.
+
+        >>> import numpy as np
+        >>> metric = QualityMetric("accuracy", worst=0.5, best=1.0)
+        >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+        0.5
+        """
+        value = float(find_score(self.name, self.options)(labels, answers))
+        return self.sign * value if is_function(self.name) else value
+
+    def error(self, labels: Array, answers: Array) -> float:
+        """Return the raw value's standard error over samples of rows of this size."""
+        return standard_error(self.name, self.options, self.score, labels, answers)
+
+    def scale(self, raw: float) -> float:
+        """Scale a raw value linearly to [0, 1], clipped at both ends.
+
+        >>> QualityMetric("accuracy", worst=0.5, best=1.0).scale(0.75)
+        0.5
+        >>> QualityMetric("neg_mean_absolute_error", worst=40, best=0).scale(-10)
+        0.75
+        """
+        worst, best = self.raw_bounds
+        return min(1.0, max(0.0, (raw - worst) / (best - worst)))
+
+    def scale_error(self, raw_error: float) -> float:
+        """Scale the standard error of a raw value."""
+        return raw_error / abs(self.best - self.worst)

@@ -1,0 +1,195 @@
+"""Quality metrics by name: scikit-learn's scorers and losses, and functions by import path."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.families.schema import Task
+from rightfit.spelling import find_nearest
+
+Array = npt.NDArray[Any]
+Option = float | int | str | bool
+Score = Callable[[Array, Array], float]
+
+NEGATED = "neg_"
+_N_TRIED_ROWS = 4  # of each class, or of a regression
+
+
+def is_function(name: str) -> bool:
+    """Tell whether a metric is a function by import path."""
+    return "." in name
+
+
+def find_score(name: str, options: Mapping[str, Option]) -> Score:
+    """Return a metric as a function of labels and answers.
+
+    Args:
+        name: A scorer of scikit-learn (``sklearn.metrics.get_scorer_names()``); ``neg_`` and a
+            loss of ``sklearn.metrics`` that compares values, such as ``neg_mean_pinball_loss``; or
+            the import path of a function ``(y_true, y_answer) -> float``. Such a function gets the
+            class positions and the class probabilities, shape (n_rows, n_classes), or, in
+            regression, values and values, shape (n_rows,).
+        options: Further arguments of the function or the loss, by name.
+
+    Raises:
+        ValueError: If there is no such metric, or a scorer is given options.
+    """
+    if is_function(name):
+        return _by_path(name, options)
+    if name in _OWN and not options:
+        return _OWN[name]
+    import sklearn.metrics
+
+    if name in sklearn.metrics.get_scorer_names():
+        if options:
+            raise ValueError(
+                f"the scorer {name} takes no options, but got {dict(options)}; name a function "
+                "that takes them by its import path, as in sklearn.metrics.mean_pinball_loss"
+            )
+        return _by_scorer(name)
+    loss = getattr(sklearn.metrics, name.removeprefix(NEGATED), None)
+    if name.startswith(NEGATED) and callable(loss):
+        return lambda labels, answers: -float(loss(labels, answers[:, 0], **options))
+    known = [*sklearn.metrics.get_scorer_names(), "neg_mean_pinball_loss"]
+    near = find_nearest(name, known)
+    raise ValueError(
+        f"there is no metric {name!r}"
+        + (f"; did you mean {near!r}?" if near else "")
+        + " Allowed are scikit-learn's scorers (sklearn.metrics.get_scorer_names()), such as "
+        "accuracy, f1_macro, r2 or neg_root_mean_squared_error, and the import path of a function, "
+        "such as my_study.metrics.cost"
+    )
+
+
+def check_metric(
+    name: str, options: Mapping[str, Option], *, task: Task, n_classes: int | None
+) -> None:
+    """Try a metric on a few made-up answers, so that a search cannot fail over it later.
+
+    Args:
+        name: See :func:`find_score`.
+        options: See :func:`find_score`.
+        task: What is predicted.
+        n_classes: Classes of the dataset; ``None`` where they are not known yet.
+
+    Raises:
+        ValueError: If there is no such metric, or it does not judge such answers.
+    """
+    if name in _OWN and not options and task == "classification":  # without scikit-learn's import
+        if name == "roc_auc" and n_classes not in (None, 2):
+            _refuse_classes(n_classes)
+        return
+    score = find_score(name, options)
+    if not is_function(name) and judges_numbers(score) != (task == "regression"):
+        other = "classification" if task == "regression" else "regression"
+        raise ValueError(f"the metric {name} is one of {other}, but the task is {task}")
+    if task == "classification" and n_classes is None:
+        return
+    what = "values" if task == "regression" else f"probabilities of {n_classes} classes"
+    labels, answers = _make_up(task, n_classes or 0)
+    try:
+        value = score(labels, answers)
+        if not np.isfinite(value):
+            raise ValueError(f"it is {value}")
+    except Exception as err:  # whatever the function raises
+        raise ValueError(f"the metric {name} can't judge {what}: {err}") from err
+
+
+def judges_numbers(score: Score) -> bool:
+    """Tell whether a metric compares numbers: one of classes refuses fractions as labels."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # clustering metrics only warn
+            score(*_make_up("regression", 0))
+    except Exception:  # the refusal is the answer
+        return False
+    return True
+
+
+def _make_up(task: Task, n_classes: int) -> tuple[Array, Array]:
+    """Make up labels and answers that are neither perfect nor constant; numbers are positive."""
+    if task == "regression":
+        labels = np.linspace(1.25, 4.75, 2 * _N_TRIED_ROWS)
+        return labels, (labels + np.resize([0.25, -0.125], len(labels)))[:, None]
+    labels = np.repeat(np.arange(n_classes), _N_TRIED_ROWS)
+    right = np.eye(n_classes)[labels]
+    sureness = np.resize([0.9, 0.6, 0.3, 0.7], len(labels))[:, None]
+    return labels, (right * sureness + (1 - sureness) / n_classes).astype(np.float32)
+
+
+def _by_path(name: str, options: Mapping[str, Option]) -> Score:
+    module_name, _, attribute = name.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module_name), attribute, None)
+    except ModuleNotFoundError as err:
+        if err.name is None or not f"{module_name}.".startswith(f"{err.name}."):
+            raise  # the module is there, and imports something that is not
+        raise ValueError(f"there is no module {module_name!r} to hold a metric ({err})") from err
+    if not callable(function):
+        raise ValueError(f"the module {module_name} holds no function {attribute}")
+
+    def score(labels: Array, answers: Array) -> float:
+        is_flat = answers.shape[1] == 1
+        return float(function(labels, answers[:, 0] if is_flat else answers, **options))
+
+    return score
+
+
+def _by_scorer(name: str) -> Score:
+    from sklearn.metrics import get_scorer
+
+    from rightfit.quality.answering import AnsweredClasses, AnsweredValues
+
+    scorer = get_scorer(name)
+
+    def score(labels: Array, answers: Array) -> float:
+        answering = AnsweredValues() if answers.shape[1] == 1 else AnsweredClasses(answers.shape[1])
+        return float(scorer(answering, answers, labels))
+
+    return score
+
+
+def _accuracy(labels: Array, answers: Array) -> float:
+    _require_classes(labels)
+    return float((answers.argmax(axis=1) == labels).mean())
+
+
+def _balanced_accuracy(labels: Array, answers: Array) -> float:
+    _require_classes(labels)
+    hits = answers.argmax(axis=1) == labels
+    return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
+
+
+def _roc_auc(labels: Array, answers: Array) -> float:
+    _require_classes(labels)
+    if answers.shape[1] != 2:
+        _refuse_classes(answers.shape[1])
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(labels, answers[:, 1]))
+
+
+def _refuse_classes(n_classes: int | None) -> None:
+    raise ValueError(
+        f"roc_auc needs two classes, but got {n_classes}; choose roc_auc_ovr, accuracy or "
+        "balanced_accuracy"
+    )
+
+
+def _require_classes(labels: Array) -> None:
+    if labels.dtype.kind not in "iu":
+        raise ValueError("labels must be class positions")
+
+
+# What a search computes most often, without scikit-learn's checks of each call.
+_OWN: Mapping[str, Score] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "roc_auc": _roc_auc,
+}

@@ -1,0 +1,88 @@
+"""Section: what changing from a model that is in use to the winner would gain and cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rightfit.naming import (
+    NOT_MEASURED,
+    format_metric,
+    format_quality,
+    metric_name,
+    sentence_case,
+    words,
+)
+from rightfit.ranking.explanation.decisions import MetricChange, RankedCandidate, Replacement
+from rightfit.reporting.results import Results
+from rightfit.reporting.sections.section import Fold, Section, Table, number, tabulate, text
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """An imported model and the winner of one application and dataset."""
+
+    application: str
+    dataset: str
+    found: Replacement
+    winner: RankedCandidate | None
+
+
+def build_replacements(results: Results) -> list[Section]:
+    """Compare each imported model with the winners; no section where no model is imported."""
+    compared = [
+        _Compared(application, dataset, found, decision.winner)
+        for application, recommendation in results.recommendations.items()
+        for dataset, decision in recommendation.datasets.items()
+        for found in decision.replacements
+    ]
+    if not compared:
+        return []
+    return [
+        Section(
+            id="replacements",
+            title="What would changing gain",
+            sentences=("Imported models are files that took part without a search.",),
+            tables=(_tabulate(compared),),
+            folds=tuple(_fold(one) for one in compared if one.found.changes),
+        )
+    ]
+
+
+def _tabulate(compared: list[_Compared]) -> Table:
+    return tabulate(
+        "Imported models beside the winners",
+        compared,
+        text("Application", lambda one: sentence_case(words(one.application))),
+        text("Dataset", lambda one: words(one.dataset)),
+        text("Imported", lambda one: one.found.incumbent.label),
+        number("Utility", lambda one: format_quality(one.found.incumbent.utility)),
+        text("Winner", lambda one: one.winner.label if one.winner else "none qualifies"),
+        number("Gain of utility", lambda one: _write_gain(one.found)),
+        text("Within its limits", lambda one: "no" if one.found.violations else "yes"),
+    )
+
+
+def _write_gain(found: Replacement) -> str:
+    if found.utility_gain is None:
+        return NOT_MEASURED
+    tie = " (tied)" if found.is_tied else ""
+    return f"{found.utility_gain:+.3f}{tie}"
+
+
+def _fold(one: _Compared) -> Fold:
+    table = tabulate(
+        one.found.sentence,
+        one.found.changes,
+        text("Metric", lambda change: sentence_case(metric_name(change.metric))),
+        number("Imported", lambda change: format_metric(change.metric, change.now)),
+        number("Winner", lambda change: format_metric(change.metric, change.then)),
+        number("Winner / imported", _write_ratio),
+    )
+    where = f"{sentence_case(words(one.application))} on {words(one.dataset)}"
+    return Fold(title=f"{where}: {one.found.incumbent.candidate}", tables=(table,))
+
+
+def _write_ratio(change: MetricChange) -> str:
+    if change.now is None or change.then is None or not change.now > 0:
+        return NOT_MEASURED
+    return f"{change.then / change.now:.3g}"

@@ -1,0 +1,63 @@
+"""Try a model family before a search relies on it: ``kedro rightfit check-family``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rightfit.families.checking.protocol import Finding, check_family
+from rightfit.families.family import Configuration
+from rightfit.families.registry import get_family, list_defaults, split_reference
+from rightfit.parameters.faults import explain_faults
+from rightfit.tuning.search.space import ModelBlock
+
+MARKS = {"ok": "ok   ", "note": "note ", "fails": "FAILS"}
+
+
+def try_family(name: str, models: Mapping[str, Any]) -> Iterator[Finding]:
+    """Try a family on a small table.
+
+    Args:
+        name: A model of the configuration, or a family's import path or reference.
+        models: The configuration's models.
+
+    Raises:
+        ValueError: If there is no such family, or the model's block is wrong.
+    """
+    if name not in models:
+        get_family(name)
+        users = [model for model, block in models.items() if _is_family(block, name)]
+        if not users:
+            return check_family(name, {})
+        name = users[0]  # its settings are some that the family knows
+    faults = list(explain_faults("models", models, [name], ModelBlock))
+    if faults:
+        raise ValueError("; ".join(faults) + ". Correct parameters_models.yml.")
+    block = ModelBlock.model_validate(models[name])
+    return check_family(block.family, choose_configuration(block))
+
+
+def _is_family(block: Any, name: str) -> bool:
+    family = block.get("family") if isinstance(block, Mapping) else None
+    return isinstance(family, str) and split_reference(family) == split_reference(name)
+
+
+def choose_configuration(block: ModelBlock) -> Configuration:
+    """Return the settings that a search would try first, or the least that the space allows."""
+    first = block.params.first(list_defaults(get_family(block.family)))
+    least = {name: item.grid(2)[0] for name, item in block.space.root.items()}
+    return {**block.fixed, **(least if first is None else first)}
+
+
+def describe_finding(finding: Finding) -> str:
+    """Return a finding as one line."""
+    return f"{MARKS[finding.outcome]} {finding.promise:<27} {finding.detail}"
+
+
+def describe_verdict(name: str, findings: list[Finding]) -> str:
+    """Return whether a search may rely on the family."""
+    if findings[-1].outcome == "fails":
+        return f"{name} is not ready: it fails where it says so above; the rest was not tried."
+    n_notes = sum(finding.outcome == "note" for finding in findings)
+    noted = f", with {n_notes} note{'s' * (n_notes > 1)}" if n_notes else ""
+    return f"{name} is ready for a search{noted}."
