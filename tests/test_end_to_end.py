@@ -168,3 +168,25 @@ def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:
 
     assert utilities(after, "edge_device") != utilities(before, "edge_device")
     assert utilities(after, "web_api") == utilities(before, "web_api")
+
+
+def test_profiles_of_the_future_and_of_another_grid_do_not_win(study: Study) -> None:
+    table = study.root / "07_model_output" / "resource_profiles.parquet"
+    versions = sorted(path for path in table.iterdir())
+    newest, future = versions[-1], table / "2099-01-01T00.00.00.000Z"
+    measured = study.load("resource_profiles")
+    future.mkdir()
+    measured.head(1).write_parquet(future / table.name)
+    other = {"grid": {"datasets": "landsat", "models": "linear"}}
+    study.run("evaluation", **other)  # measures nothing anew
+
+    study.run("ranking")
+    study.run("reporting")
+    ranked = study.load("rankings")
+    (future / table.name).unlink()
+    future.rmdir()
+
+    assert len(sorted(table.iterdir())) == len(versions) + 1
+    assert newest.exists()
+    cells = ranked.select("dataset", "model").unique()
+    assert cells.height == measured.select("dataset", "model").unique().height

@@ -17,6 +17,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from rightfit.failures import FailureHook
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
@@ -24,6 +25,7 @@ from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
+from rightfit.run_versions import VersionHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -36,10 +38,12 @@ def rightfit_hooks() -> tuple[Any, ...]:
     return (
         ConfigurationHook(),
         ErrorHook(),
+        VersionHook(),
         ProcessHook(),
         ResultHook(),
         MlflowHook(),
         ReuseHook(),
+        FailureHook(),
     )
 
 

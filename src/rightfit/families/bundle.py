@@ -224,7 +224,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
         )
     write_replacing(bundle.path / ONNX_FILE, exported)
     manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
-    manifest["onnx"] = parity
+    manifest["onnx"], manifest["onnx_refused"] = parity, None
     manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
     if family.has_int8:
         (bundle.path / INT8_FILE).unlink(missing_ok=True)
@@ -233,19 +233,18 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     return _write_manifest(bundle.path, manifest, bundle.family)
 
 
-def offer_onnx(bundle: Bundle, rows: Rows) -> Bundle:
+def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
     """Export a bundle's model to ONNX, or note in the bundle why it stays native.
-
-    A model whose export was refused before is not exported again.
 
     Args:
         bundle: Bundle to extend in place.
         rows: Held-out rows for the comparison, shape (n_rows, n_features).
+        again: Whether to try once more what was refused before, since its cause may be mended.
 
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.
     """
-    if bundle.onnx or bundle.onnx_refused:
+    if bundle.onnx or (bundle.onnx_refused and not again):
         return bundle
     try:
         return add_onnx(bundle, rows)
@@ -257,6 +256,8 @@ def offer_onnx(bundle: Bundle, rows: Rows) -> Bundle:
             bundle.model,
             reason,
         )
+        if reason == bundle.onnx_refused:
+            return bundle
         manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
         manifest["onnx_refused"] = reason
         return _write_manifest(bundle.path, manifest, bundle.family)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
+from rightfit.families.sources import read_family_sources
 
 Predict = Callable[[Rows], Rows]
 
@@ -19,6 +24,38 @@ _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider
 def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
     """Return the modules a process must import to serve a bundle's model in a runtime."""
     return bundle.load_family().native_imports if runtime == "native" else ("onnxruntime",)
+
+
+def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:
+    """Return what serves a bundle's model in a runtime, as JSON types: when it changes, so may all.
+
+    Returns:
+        Versions of the libraries that are imported, and for the native runtime a hash of the
+        family's sources.
+    """
+    imports = runtime_imports(bundle, runtime)
+    libraries = {name: version for module in imports for name, version in _versions(module)}
+    sources = hash_sources(bundle.family) if runtime == "native" and bundle.family else None
+    return {"libraries": libraries, "sources": sources}
+
+
+@functools.cache
+def hash_sources(reference: str) -> str:
+    """Return the SHA-256 (hex) of a family's sources."""
+    content = json.dumps(read_family_sources(reference), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@functools.cache
+def _versions(module: str) -> tuple[tuple[str, str], ...]:
+    """Return names and versions of the distributions that a module comes from."""
+    names = _distributions().get(module.partition(".")[0], ())
+    return tuple((name, importlib.metadata.version(name)) for name in sorted(set(names)))
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:

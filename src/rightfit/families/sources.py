@@ -7,6 +7,8 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
+from rightfit.families.registry import split_reference
+
 LIBRARY = __name__.partition(".")[0]
 
 
@@ -34,6 +36,19 @@ def read_sources(module: str) -> dict[str, str]:
             imported = _list_imports(sources[name], of=name)
             unread += [other for other in imported if other.partition(".")[0] in followed]
     return dict(sorted(sources.items()))
+
+
+def read_family_sources(reference: str) -> dict[str, str]:
+    """Read the sources of a family, and of the project's own code that it is made of.
+
+    Args:
+        reference: Names the family, see ``registry.py``.
+    """
+    module, made_of = split_reference(reference)
+    sources = read_sources(module)
+    for path in made_of:  # an estimator or module of the project's own
+        sources |= read_own_sources(path.rpartition(".")[0])
+    return sources
 
 
 def read_own_sources(module: str) -> dict[str, str]:

@@ -11,7 +11,6 @@ Source = Literal["answers", "process", "device", "load_test", "files", "tiers", 
 MEASURED_SOURCES: tuple[Source, ...] = ("process", "device", "load_test")
 
 NO_DEVICE_FIGURE = "the GPU does not report it"
-DOES_NOT_RUN = "it does not run"  # start of the reason of all that a failed measurement misses
 NO_LOAD_TEST = "the server scenario is not measured in this preset"
 NOT_IN_TRAINING = "not measured in training"
 

@@ -1,4 +1,4 @@
-"""Leaves unchanged steps out of a run, and ties a run to one version of each result."""
+"""Leaves unchanged steps out of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DataCatalog
+from kedro.io.core import Version, VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
+from rightfit.failures import holds_failure
 from rightfit.ownership import is_own
 from rightfit.printable import clean_text
 from rightfit.reuse.content import hash_content, hash_file, hash_library, hash_source
@@ -25,15 +27,20 @@ logger = logging.getLogger(__name__)
 RECORDS = "result_records"
 PARAMETER = "reuse_results"
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
-_CHOSEN_BY_HAND = ("node_names", "from_nodes", "from_inputs", "load_versions")
+_CHOSEN_BY_HAND = (
+    "node_names",
+    "from_nodes",
+    "from_inputs",
+    "load_versions",
+    "only_missing_outputs",
+)
 
 
 class ReuseHook:
     """Keeps the results of steps whose inputs, parameters and code are those of an earlier run.
 
-    A run reads its own results where it makes any, and else those that were there when it began,
-    whatever other runs write meanwhile. Steps that are chosen by name always run, and so does
-    everything with ``--params reuse_results=false``.
+    Steps that are chosen by name always run, and so does everything with ``--params
+    reuse_results=false``.
     """
 
     def __init__(self) -> None:
@@ -63,18 +70,10 @@ class ReuseHook:
             may_keep=lambda node: is_free and is_own(node),
         )
         self._keys = steps.keys
-        looker.pin(pipeline, steps)
         if steps.unchanged:
+            looker.keep(pipeline, steps)
             _report(pipeline, steps)
             _leave_out(pipeline, steps.unchanged)
-
-    @hook_impl
-    def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Let this run read what it saves now, and no other version."""
-        dataset = self._find_result(dataset_name, node)
-        version = None if dataset is None else dataset.resolve_save_version()
-        if dataset is not None and version is not None:
-            _pin_version(dataset, version)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -90,17 +89,6 @@ class ReuseHook:
             return None
         dataset = self._catalog.get(name)
         return dataset if isinstance(dataset, AbstractVersionedDataset) else None
-
-
-def holds_failure(data: object) -> bool:
-    """Tell whether a table holds what failed: the next run tries that again."""
-    import polars as pl
-
-    from rightfit.profiling.metrics import DOES_NOT_RUN
-
-    if not isinstance(data, pl.DataFrame) or "null_reasons" not in data.columns:
-        return False
-    return bool(data["null_reasons"].str.contains(DOES_NOT_RUN, literal=True).any())
 
 
 class _Looker:
@@ -119,7 +107,9 @@ class _Looker:
         if isinstance(dataset, _STORES):
             return "store"
         record = self.find_stored(name)
-        return hash_source(dataset, self._records) if record is None else identify_result(record)
+        if record is not None and record.version == _read_version(dataset):
+            return identify_result(record)
+        return hash_source(dataset, self._records)
 
     def find_stored(self, name: str) -> ResultRecord | None:
         """Return the record of a result whose version is still there."""
@@ -130,18 +120,14 @@ class _Looker:
             self._stored[name] = record if is_there else None
         return self._stored[name]
 
-    def pin(self, pipeline: Pipeline, steps: Steps) -> None:
-        """Settle which versions this run reads of what it does not make itself."""
-        remade = {
-            name
-            for node in pipeline.nodes
-            if node.name not in steps.unchanged
-            for name in node.outputs
-        }
-        for name in pipeline.datasets() - remade:
+    def keep(self, pipeline: Pipeline, steps: Steps) -> None:
+        """Let the run read the stored results of what it leaves out."""
+        kept = [node for node in pipeline.nodes if node.name in steps.unchanged]
+        for name in (name for node in kept for name in node.outputs):
             dataset, record = self._catalog.get(name), self.find_stored(name)
             if record is not None and isinstance(dataset, AbstractVersionedDataset):
-                _pin_version(dataset, record.version)
+                own = dataset._version
+                dataset._version = Version(record.version, own.save if own else None)
 
 
 def _may_reuse(run_params: dict[str, Any]) -> bool:
@@ -176,10 +162,14 @@ def _has_version(dataset: AbstractDataset[Any, Any] | None, version: str) -> boo
     return bool(dataset._exists_function(str(dataset._get_versioned_path(version))))
 
 
-def _pin_version(dataset: AbstractVersionedDataset[Any, Any], version: str) -> None:
-    if dataset._version is not None and dataset._version.load is None:
-        # Kedro takes the newest version there is, of whatever run
-        dataset._version = dataset._version._replace(load=version)
+def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
+    """Return the version that the run reads, if there is any."""
+    if not isinstance(dataset, AbstractVersionedDataset):
+        return None
+    try:
+        return dataset.resolve_load_version()
+    except VersionNotFoundError:
+        return None
 
 
 def _leave_out(pipeline: Pipeline, names: frozenset[str]) -> None:

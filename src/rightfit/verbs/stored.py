@@ -7,14 +7,16 @@ result only the catalog of the environment in use is needed, and the library's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from kedro.config import MissingConfigException
-from kedro.io import DataCatalog
+from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.io.core import VersionNotFoundError, generate_timestamp
 
 from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
 from rightfit.project import find_data_root, make_loader, read_catalog
+from rightfit.run_versions import is_no_newer
 
 
 class NothingStoredError(ValueError):
@@ -41,19 +43,16 @@ class StoredResults:
 
     def list_versions(self, name: str) -> list[str]:
         """Return the versions of a result, oldest first."""
-        import fsspec
-
-        entry = self._catalog.config_resolver.resolve_pattern(name)
-        options = {**(entry.get("credentials") or {}), **(entry.get("fs_args") or {})}
-        options = {key: value for key, value in options.items() if not key.startswith("open_args")}
-        files, path = fsspec.core.url_to_fs(str(entry["filepath"]), **options)
-        if not files.isdir(path):
+        dataset = self._catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset):
             return []
-        folders = (PurePath(found).name for found in files.ls(path, detail=False))
-        return sorted(name for name in folders if not name.startswith("."))
+        try:
+            return sorted(dataset.list_versions(full_path=False))
+        except VersionNotFoundError:
+            return []
 
     def find_version(self, name: str, *, at_most: str | None = None) -> str:
-        """Return a result's newest version.
+        """Return a result's newest version, those dated in the future left out.
 
         Args:
             name: Name in the catalog.
@@ -62,8 +61,9 @@ class StoredResults:
         Raises:
             NothingStoredError: If there is none.
         """
-        versions = self.list_versions(name)
-        found = [version for version in versions if at_most is None or version <= at_most]
+        now = generate_timestamp()
+        dated = [version for version in self.list_versions(name) if is_no_newer(version, now)]
+        found = [version for version in dated if at_most is None or version <= at_most]
         if not found:
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
             until = f" up to {at_most}" if at_most else ""

@@ -12,6 +12,7 @@ from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.worker.codec import from_plain
+from rightfit.profiling.worker.messages import Failure
 
 
 class ScriptedRound:
@@ -178,3 +179,27 @@ def test_screened_job_is_judged_anew_among_other_candidates(log: list[str], benc
 
     assert log == ["b2.1", "b2.2"]
     assert [state.settled for state in states] == ["processes"]
+
+
+def test_failed_job_is_tried_again_by_the_next_run(
+    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
+    store = DictStore()
+
+    def run() -> MeasurementState:
+        [state] = measure("a", replace(bench, settings=settings), store, choose=lambda _: [True])
+        return state
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ScriptedRound, "visit", lambda _: Failure("a library is missing"))
+        failed = run()
+    mended = run()
+
+    assert failed.error == "a library is missing"
+    assert (mended.error, mended.settled) == (None, "processes")
+    assert store["a"]["error"] is None
+
+
+def test_nothing_to_measure_takes_no_process(bench: Bench) -> None:
+    assert measure("", bench, DictStore(), choose=lambda _: []) == []

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from measured import ClosedPool, DictStore, make_settings
 
+from rightfit.families import runtimes
 from rightfit.families.bundle import Bundle, add_onnx, write_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
@@ -272,3 +273,56 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
     assert isinstance(quality, str)
     assert re.search(reason, quality)
     assert not store  # tried again in the next run
+
+
+def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(
+    cell: ProfiledCell, bench: Bench
+) -> None:
+    bundle = cell.candidates["linear-007"]
+    files = {name: sha for name, sha in bundle.files.items() if name != "model.onnx"}
+    refused = replace(bundle, files=files, onnx=None, onnx_refused="ValueError: unlike")
+
+    profiles = profile_cell(
+        replace(cell, candidates={"linear-007": refused}),
+        SERVINGS,
+        bench,
+        DictStore(),
+        tiers=TIERS,
+        choose=choose_all,
+    )
+
+    assert profiles["runtime"].to_list() == ["native", "onnx"]
+    assert profiles["quality_raw"].to_list() == [1.0, None]
+    reasons = json.loads(profiles["null_reasons"][1])
+    assert set(reasons.values()) == {"its ONNX export was refused: ValueError: unlike"}
+
+
+def test_cell_without_candidates_has_no_profiles(cell: ProfiledCell, bench: Bench) -> None:
+    profiles = profile_cell(
+        replace(cell, candidates={}), SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all
+    )
+
+    assert profiles.is_empty()
+    assert "latency_p50_ms" in profiles.columns
+
+
+def test_measurement_belongs_to_the_familys_code_and_the_libraries_that_serve_it(
+    cell: ProfiledCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = cell.candidates["linear-007"]
+    native, onnx = (Job("blobs.linear", "linear-007", bundle, serving) for serving in SERVINGS)
+    before = native.key(), onnx.key()
+
+    with monkeypatch.context() as changed:
+        changed.setattr("rightfit.families.runtimes.hash_sources", lambda _: "another family")
+        other_code = native.key(), onnx.key()
+    with monkeypatch.context() as changed:
+        changed.setattr("importlib.metadata.version", lambda _: "99.0")
+        runtimes._versions.cache_clear()
+        other_libraries = native.key(), onnx.key()
+        runtimes._versions.cache_clear()
+
+    assert other_code[0] != before[0]
+    assert other_code[1] == before[1]
+    assert other_libraries[0] != before[0]
+    assert other_libraries[1] != before[1]

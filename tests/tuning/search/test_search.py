@@ -8,13 +8,20 @@ import cells
 import numpy as np
 import optuna
 import pytest
-from demands import make_demand
+from demands import ACCURACY, FakeBench, make_demand
 from optuna.trial import TrialState
+from recordings import ONE, application
 
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.candidates import bundle_candidates
+from rightfit.tuning.search.failed_search import describe_failed_search
 from rightfit.tuning.search.search import open_study, run_search
+from rightfit.tuning.steering.favourites import find_favourites
+from rightfit.tuning.steering.short_measuring import ShortBench
+from rightfit.tuning.studies.search_account import account_search
 from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -297,6 +304,38 @@ def test_search_for_applications_measures_pauses_and_says_who_asked(
     assert stopped["saved_s"].null_count() == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"servings": (Serving("onnx", 2, "cpu"), Serving("onnx", 8, "cpu"))},  # other cores
+        {"servings": (Serving("native", 1, "cpu"),)},  # another runtime
+        {"servings": (Serving("native", 1, "cuda"), ONE)},  # one device more
+        {"applications": Applications({"small": application(max_size_mib=0.5)})},
+        {"applications": Applications(ACCURACY | {"other": application(min_quality=0.99)})},
+        {"known_quality": 1.0},  # of a family that came into the grid
+    ],
+)
+def test_search_goes_on_when_machine_grid_or_applications_change(
+    change: dict[str, Any],
+    blobs: TrainingData,
+    store: StudyStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ShortBench, "measure", lambda _, *args: FakeBench().measure(*args))
+    cell = cells.make_cell(blobs)
+    before = cells.make_settings(**PAUSING | {"n_trials": 4}, demand=make_demand())
+    run_search(cell, before, store, on_trial=ignore_progress)
+    after = cells.make_settings(**PAUSING, demand=make_demand(**change))
+
+    study = run_search(cell, after, store, on_trial=ignore_progress)
+    found = study.get_trials(deepcopy=False)
+    account = account_search(found, cell, after, make_demand(**change))
+
+    assert len(found) == 8
+    assert set(account["application"]) == set(make_demand(**change).applications.root)
+    assert find_favourites(found, cell, make_demand(**change), n_checkpoints=2)
+
+
 def test_pausing_search_begins_with_the_default(blobs: TrainingData, store: StudyStore) -> None:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": {"alpha": 1e-3, "eta0": 0.5}})
     cell = cells.make_cell(blobs, params=params)
@@ -332,3 +371,48 @@ def test_search_ends_when_no_trial_gains_any_more(blobs: TrainingData, store: St
     gained = [bool(trial.user_attrs.get("gained")) for trial in study.trials]
     assert gained[0]
     assert gained[-4:] == [True, False, False, False]
+
+
+def test_whatever_a_family_raises_fails_one_trial(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linear = get_family("linear")
+    train, n_calls = linear.train, []
+
+    def fail_once(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
+        n_calls.append(1)
+        if len(n_calls) == 2:
+            raise AttributeError("of a family's own")
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr(linear, "train", fail_once)
+
+    study = run_search(
+        cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress
+    )
+    trials = tabulate_trials(study, cells.make_cell(blobs), n_checkpoints=2)
+
+    assert trials["state"].to_list() == ["complete", "failed", "complete", "complete"]
+    assert trials["stop_reason"][1] == "failed: AttributeError: of a family's own"
+
+
+def test_missing_library_leaves_no_failed_trial_behind(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linear, cell, settings = get_family("linear"), cells.make_cell(blobs), cells.make_settings()
+
+    def miss(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
+        raise ModuleNotFoundError("No module named 'lightfast'")
+
+    with monkeypatch.context() as broken, pytest.raises(ModuleNotFoundError, match="lightfast"):
+        broken.setattr(linear, "train", miss)
+        run_search(cell, settings, store, on_trial=ignore_progress)
+    failed = describe_failed_search(cell, settings, store, "No module named 'lightfast'")
+    mended = run_search(cell, settings, store, on_trial=ignore_progress)
+
+    trials, curves, account, candidates = failed
+    assert trials["stop_reason"].to_list() == ["failed: No module named 'lightfast'"]
+    assert (curves.height, account.height, candidates) == (0, 0, {})
+    assert tabulate_trials(mended, cell, n_checkpoints=2)["state"].unique().to_list() == [
+        "complete"
+    ]

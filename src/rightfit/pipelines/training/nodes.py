@@ -61,8 +61,9 @@ def tune_model(
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
     from rightfit.tuning.search.candidates import bundle_candidates
+    from rightfit.tuning.search.failed_search import describe_failed_search
     from rightfit.tuning.search.progress import show_progress
-    from rightfit.tuning.search.search import run_search
+    from rightfit.tuning.search.search import SearchFailedError, run_search
     from rightfit.tuning.search.setting_up import (
         let_applications_steer,
         make_cell,
@@ -79,8 +80,12 @@ def tune_model(
     if training.early_stopping == "pausing":
         demand = make_demand(training, applications, evaluation)
         settings = let_applications_steer(settings, demand, cell, siblings, studies)
-    with show_progress(cell_name) as on_trial:
-        study = run_search(cell, settings, store, on_trial=on_trial)
+    try:
+        with show_progress(cell_name) as on_trial:
+            study = run_search(cell, settings, store, on_trial=on_trial)
+    except (SearchFailedError, ImportError) as err:
+        logger.exception("%s has failed, the other cells go on", cell_name)
+        return describe_failed_search(cell, settings, store, str(err))
     favourites, account = [], pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
         found, demand = study.get_trials(deepcopy=False), settings.demand

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.runtimes import available_runtimes, runtime_imports
+from rightfit.families.runtimes import available_runtimes, describe_code, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
 from rightfit.profiling.measuring.worker_pool import WorkerKind
@@ -84,6 +84,7 @@ class Job:
             {
                 "version": MEASUREMENT_VERSION,
                 "bundle": self.bundle.sha256,
+                "code": describe_code(self.bundle, self.serving.runtime),
                 "serving": [self.serving.runtime, self.serving.n_threads, self.serving.device],
                 **context,
             }

@@ -86,6 +86,8 @@ def measure_jobs(
     Returns:
         The states, in the order of the jobs.
     """
+    if not jobs:
+        return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     all_jobs = [
@@ -115,8 +117,13 @@ def measure_jobs(
 
 
 def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Underway:
-    """Continue a job from its stored state; judge anew one screened out by another choice."""
+    """Continue a job from its stored state.
+
+    One that failed is tried again, since its cause may be mended; one that another choice screened
+    out is judged anew.
+    """
     state = load_record(store, key, MeasurementState) or MeasurementState()
+    state = replace(state, error=None)
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
     return Underway(job, key, Measurement(job.subject, bench, state))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
-from rightfit.profiling.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, columns_from
+from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN, columns_from
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
@@ -107,9 +107,22 @@ def profile_cell(
         for job in jobs
     ]
 
+    failures: dict[str, str] = {}  # of answers, which are asked for once in a run
+
+    def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
+        if state.error is not None:
+            return f"it does not run: {state.error}"
+        subject = job.subject.label
+        if subject not in failures:
+            found = measure_quality(cell, job, bench, store)
+            if not isinstance(found, str):
+                return found
+            failures[subject] = found
+        return failures[subject]
+
     def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
         return [
-            _assemble(cell, job, state, measure_quality(cell, job, bench, store), bench, tiers)
+            _assemble(cell, job, state, judge(job, state), bench, tiers)
             for job, state in zip(jobs, states, strict=True)
         ]
 
@@ -128,7 +141,39 @@ def profile_cell(
         ]
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
-    return tabulate_profiles(profile_all(states))
+    refused = [
+        _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
+    ]
+    return tabulate_profiles([*profile_all(states), *refused])
+
+
+def _list_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[tuple[str, Serving]]:
+    """Yield candidates and configurations that their refused exports rule out."""
+    for name, bundle in cell.candidates.items():
+        for serving in servings:
+            if bundle.onnx_refused and serving.runtime == "onnx":
+                yield name, serving
+
+
+def _describe_refused(
+    cell: ProfiledCell, name: str, serving: Serving
+) -> tuple[ProfileKeys, Profile]:
+    """Return a profile without figures of a model whose export was refused."""
+    bundle = cell.candidates[name]
+    profile = Profile()
+    missing = [metric.column for metric in METRICS]
+    profile.miss(missing, f"its ONNX export was refused: {bundle.onnx_refused}")
+    keys = ProfileKeys(
+        dataset=cell.dataset,
+        model=bundle.model,
+        candidate=name,
+        runtime=serving.runtime,
+        n_threads=serving.n_threads,
+        device=serving.device,
+        environment_id=cell.environment_id,
+        min_hardware_tier_name=None,
+    )
+    return keys, profile
 
 
 def measure_quality(

@@ -25,7 +25,6 @@ from rightfit.profiling.measuring.stopping import (
     usable_rounds,
 )
 from rightfit.profiling.metrics import (
-    DOES_NOT_RUN,
     LATENCY_COLUMNS,
     MEASURED_SOURCES,
     METRICS_BY_COLUMN,
@@ -88,7 +87,7 @@ def set_serving_metrics(
             is read from fewer calls than may be published.
     """
     if state.error is not None:
-        profile.miss(columns_from(*MEASURED_SOURCES), f"{DOES_NOT_RUN}: {state.error}")
+        profile.miss(columns_from(*MEASURED_SOURCES), f"it does not run: {state.error}")
         return
     rounds = usable_rounds(state.rounds, settings)
     batch_size = _best_batch(rounds)

@@ -122,8 +122,9 @@ def bundle_candidates(
     bundles = {}
     for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
+            store.sweep_partial_files(study.study_name)
             bundle = read_bundle(store.bundle_folder(study.study_name, number), family=family)
-            bundle = offer_onnx(bundle, parity_rows)
+            bundle = offer_onnx(bundle, parity_rows, again=True)
         bundles[f"{model}-{number:03d}"] = bundle
     return bundles
 

@@ -21,6 +21,11 @@ from rightfit.tuning.steering.pausing_steering import PausingSteering, open_paus
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import ASKED_BY, CONFIGURATION
 
+
+class SearchFailedError(RuntimeError):
+    """No trial of a search was completed."""
+
+
 _POLL_S = 0.2  # of a worker that waits for the others' last trials
 
 
@@ -47,7 +52,7 @@ def run_search(
 
     Raises:
         ValueError: If the settings are not the family's.
-        RuntimeError: If no trial could be completed.
+        SearchFailedError: If no trial could be completed.
     """
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
     with worker_processes(cell, settings, store, n=settings.n_workers - 1):
@@ -55,7 +60,7 @@ def run_search(
     finished = pool.finished()
     if not any(trial.state == TrialState.COMPLETE for trial in finished):
         reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]
-        raise RuntimeError(
+        raise SearchFailedError(
             f"No trial of {cell.name} was completed: {reasons}. Raise training.n_trials or "
             "the training.budget_… in parameters_training.yml, or mend the space in "
             "parameters_models.yml."

@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import Configuration
@@ -28,7 +29,8 @@ from rightfit.tuning.studies.trial_attributes import (
 
 logger = logging.getLogger(__name__)
 
-TRIAL_FAULTS = (ArithmeticError, MemoryError, RuntimeError, ValueError)
+# What ends a search and no single trial: it may be mended, and then the trials are as good as new.
+SEARCH_FAULTS = (ImportError, OSError, optuna.exceptions.OptunaError, SQLAlchemyError)
 _MIB = 2**20
 
 
@@ -40,9 +42,9 @@ def run_trial(trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: 
         try:
             quality_raw = _train_trial(trial, cell, settings, store)
             state = TrialState.COMPLETE if quality_raw is not None else TrialState.PRUNED
-        except optuna.exceptions.UpdateFinishedTrialError:
+        except SEARCH_FAULTS:
             raise
-        except TRIAL_FAULTS as err:
+        except Exception as err:  # a family may raise anything
             state = TrialState.FAIL
             trial.set_user_attr(STOP_REASON, describe_fault(err))
             logger.warning("%s: trial %d failed: %s", cell.name, trial.number, err)

@@ -34,7 +34,7 @@ from rightfit.tuning.search.claims import PAUSED, is_paused
 from rightfit.tuning.search.learning_curve import Look, follow_training
 from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.search.trial import (
-    TRIAL_FAULTS,
+    SEARCH_FAULTS,
     describe_fault,
     keep_model,
     resource_at,
@@ -189,7 +189,9 @@ class PausingSteering:
                     measuring_s = self._measure(trial, step, notes)
                 else:
                     look = self._train(trial, notes)
-            except TRIAL_FAULTS as err:
+            except SEARCH_FAULTS:
+                raise
+            except Exception as err:  # a family may raise anything
                 self._trainings.pop(trial.number, None)
                 logger.warning("%s: trial %d failed: %s", self.cell.name, trial.number, err)
                 notes[STOP_REASON] = describe_fault(err)

@@ -50,6 +50,12 @@ CURVE_SCHEMA: dict[str, Any] = {
 }
 
 
+def tabulate_failure(reason: str) -> pl.DataFrame:
+    """Return the trials of a search that could not begin: one, which failed for that reason."""
+    row = {"number": 0, "state": STATES[TrialState.FAIL], "stop_reason": f"failed: {reason}"}
+    return pl.DataFrame([row], schema=TRIAL_SCHEMA)
+
+
 def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> pl.DataFrame:
     """Return one row per finished trial, stopped and failed ones included.
 

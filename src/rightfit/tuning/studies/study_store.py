@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rightfit.families.registry import split_reference
-from rightfit.families.sources import read_own_sources, read_sources
+from rightfit.families.sources import read_family_sources
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -193,10 +193,8 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     Returns:
         The first 12 hex digits of a SHA-256.
     """
-    module, made_of = split_reference(family)
-    sources = read_sources(module)
-    for path in made_of:  # an estimator or module of the project's own
-        sources |= read_own_sources(path.rpartition(".")[0])
+    _, made_of = split_reference(family)
+    sources = read_family_sources(family)
     if made_of:
         parts = {"made_of": made_of, **parts}
     content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)

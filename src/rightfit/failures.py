@@ -1,0 +1,137 @@
+"""What failed in a run that went on: listed at its end, and told by the exit status.
+
+One bad part ends no run: a trial, a cell, an export or a measurement that fails is left out, and
+its reason stands in the results. So that nobody overlooks it, a command that lacks a part ends with
+a status of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import polars as pl
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from rightfit.ownership import list_own_outputs
+from rightfit.printable import clean_text
+from rightfit.project import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+EXIT_STATUS = 3  # the run is through, and a part of its results is missing
+MAX_REASON = 200  # characters
+CELL = 3  # parts of the name of a cell's dataset
+REFUSED = "export was refused"  # for good: another library or family changes the step
+NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
+
+Catalog = CatalogProtocol[Any, Any]
+
+
+class PartsFailedError(ConfigurationError):
+    """The run is through, but parts of it failed."""
+
+    exit_code = EXIT_STATUS
+
+
+class FailureHook:
+    """Lists what failed, once a run of Rightfit's pipelines is through."""
+
+    def __init__(self) -> None:
+        self._outputs: list[str] = []
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Note what the run is about, also what it keeps of earlier runs."""
+        self._outputs = sorted(list_own_outputs(pipeline))
+
+    @hook_impl(trylast=True)  # what the run made is shown and recorded first
+    def after_pipeline_run(self, catalog: Catalog) -> None:
+        """List the failures.
+
+        Raises:
+            PartsFailedError: In a command, if a cell or a measurement failed.
+        """
+        cells = [name for name in self._outputs if len(name.split(".")) == CELL]
+        parts = [
+            *_find_failed_cells(cells, catalog),
+            *_find_failed_measurements(cells, catalog),
+        ]
+        for line in [*_count_failed_trials(cells, catalog), *_find_refused_exports(cells, catalog)]:
+            logger.warning(line)
+        if not parts:
+            return
+        lines = "\n".join(f"  - {part}" for part in parts)
+        message = f"The run is through, but parts of it failed and are left out:\n{lines}"
+        if click.get_current_context(silent=True) is not None:
+            raise PartsFailedError(message)
+        logger.error(clean_text(message))
+
+
+def holds_failure(result: object) -> bool:
+    """Tell whether the next run should try a result again: it tells of a part that failed."""
+    if not isinstance(result, pl.DataFrame) or result.is_empty():
+        return False
+    if {"state", "stop_reason"} <= set(result.columns):  # trials
+        return "complete" not in result["state"]
+    if not {"null_reasons", *NEEDED} <= set(result.columns):
+        return False
+    useless = result.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
+    return any(REFUSED not in reasons for reasons in useless["null_reasons"])
+
+
+def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the cells' tables of a kind by ``{dataset}.{model}``."""
+    for name in names:
+        cell, _, last = name.rpartition(".")
+        if last == kind:
+            yield cell, catalog.load(name)
+
+
+def _find_failed_cells(names: list[str], catalog: Catalog) -> Iterator[str]:
+    for cell, trials in _load(names, "trials", catalog):
+        if not trials.is_empty() and "complete" not in trials["state"]:
+            reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
+            yield f"{cell}: no trial was completed: {_shorten('; '.join(reasons[:3]))}"
+
+
+def _count_failed_trials(names: list[str], catalog: Catalog) -> Iterator[str]:
+    for cell, trials in _load(names, "trials", catalog):
+        failed = trials.filter(pl.col("state") == "failed")
+        if failed.height and "complete" in trials["state"]:
+            reason = _shorten(str(failed["stop_reason"][0]))
+            yield f"{cell}: {failed.height} of {trials.height} trials failed, such as: {reason}"
+
+
+def _find_failed_measurements(names: list[str], catalog: Catalog) -> Iterator[str]:
+    for cell, profile in _list_useless(names, catalog):
+        if REFUSED not in profile["reason"]:
+            yield f"{cell}: {_describe(profile)}"
+
+
+def _find_refused_exports(names: list[str], catalog: Catalog) -> Iterator[str]:
+    for cell, profile in _list_useless(names, catalog):
+        if REFUSED in profile["reason"]:
+            yield f"{cell}: {_describe(profile)}"
+
+
+def _list_useless(names: list[str], catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
+    for cell, profiles in _load(names, "profiles", catalog):
+        for profile in profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null())).to_dicts():
+            reasons = json.loads(profile["null_reasons"])
+            missing = next(column for column in NEEDED if profile[column] is None)
+            yield cell, profile | {"reason": reasons.get(missing, "unknown")}
+
+
+def _describe(profile: dict[str, Any]) -> str:
+    served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
+    return f"{profile['candidate']} ({served}): {_shorten(profile['reason'])}"
+
+
+def _shorten(reason: str) -> str:
+    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}…"
