@@ -187,14 +187,6 @@ def _leave_out(pipeline: Pipeline, names: frozenset[str]) -> None:
 def _report(pipeline: Pipeline, steps: Steps) -> None:
     n_all, n_kept = len(pipeline.nodes), len(steps.unchanged)
     rest = sorted(node.name for node in pipeline.nodes if node.name not in steps.unchanged)
-    what = "nothing to do" if not rest else f"to do: {clean_text(', '.join(rest[:4]))}"
-    more = f" and {len(rest) - 4} more" if len(rest) > 4 else ""
-    logger.info(
-        "%d of %d steps are unchanged since an earlier run, their results are kept; %s%s "
-        "(--params %s=false runs all)",
-        n_kept,
-        n_all,
-        what,
-        more,
-        PARAMETER,
-    )
+    what = f"{len(rest)} to do" if rest else "nothing to do"
+    logger.info("%d of %d steps are unchanged: kept; %s", n_kept, n_all, what)
+    logger.debug("To do: %s", clean_text(", ".join(rest)))
