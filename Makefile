@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -71,6 +71,9 @@ bench-server: .venv/.installed ## hold the server scenario against simulated que
 	$(BIN)/python benchmarks/server_scenario.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/server_loadgen.py
+
+bench-request: .venv/.installed ## time a request of raw columns: one graph against Python encoding and a session call
+	$(BIN)/python benchmarks/request_path.py
 
 bench-serving: .venv/.installed ## hold the load generator against a public one (apt-get install hey)
 	$(BIN)/python benchmarks/serving.py

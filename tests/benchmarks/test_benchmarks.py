@@ -54,6 +54,15 @@ def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None
     assert figures["overhead_s_1"] > 0
 
 
+def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
+    printed = run_benchmark(
+        project_path, "request_path.py", "--datasets", "shuttle", "--turns", "1", "--turn-ms", "10"
+    )
+
+    figures = json.loads(printed.splitlines()[-1])
+    assert {"graph_us", "polars_us", "numpy_us", "polars_ratio"} <= set(figures["shuttle"])
+
+
 def test_early_stopping_benchmark_starts(project_path: Path) -> None:
     assert "--n-orders" in run_benchmark(project_path, "early_stopping.py", "--help")
 

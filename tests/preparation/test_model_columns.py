@@ -67,8 +67,8 @@ def test_predictions_are_read_as_probabilities_or_as_classes(trips: Trips, tmp_p
     shares = read_predictions(tmp_path / "shares.parquet", schema, encoder, kind="raw")
     names = read_predictions(tmp_path / "names.csv", schema, encoder, kind="raw")
 
-    assert shares.probabilities is not None
-    assert shares.probabilities.tolist() == [[0.25, 0.75]] * 2
+    assert shares.answers is not None
+    assert shares.answers.tolist() == [[0.25, 0.75]] * 2
     assert names.labels is not None
     assert names.labels.tolist() == [1, 0]
 

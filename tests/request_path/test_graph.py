@@ -16,7 +16,8 @@ from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features
 from rightfit.request_path.graph import join_encoder, join_graphs
-from rightfit.request_path.raw_inputs import EncoderJson, StepJson, list_inputs
+from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.raw_inputs import EncoderJson, StepJson, list_inputs, pass_numbers
 from rightfit.request_path.usage import open_session
 
 STEPS = [StepJson(kind="indicate", column="a")]
@@ -74,11 +75,27 @@ def test_every_family_answers_raw_columns_as_encoded_rows(name: str, tmp_path: P
 
 
 def make_identity(name: str = "rows", opset: int = 18) -> Any:
-    ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, ["n", 1]) for end in (name, "y")]
+    ends = [
+        helper.make_tensor_value_info(end, TensorProto.FLOAT, ["n", None]) for end in (name, "y")
+    ]
     graph = helper.make_graph(
         [helper.make_node("Identity", [name], ["y"])], "g", ends[:1], ends[1:]
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def test_numbers_can_pass_as_they_are(tmp_path: Path) -> None:
+    encoder = pass_numbers(["b", "a"])
+    graph = tmp_path / "graph.onnx"
+    model = make_identity()
+    model.graph.output[0].name = model.graph.node[0].output[0] = "probabilities"
+    columns = {"a": [1, None], "b": [0.1, 3]}
+
+    graph.write_bytes(join_graphs(model, encoder).SerializeToString())
+
+    expected = np.array([[0.1, 1], [3, np.nan]], dtype=np.float32)
+    np.testing.assert_array_equal(answer_raw(graph, columns, encoder), expected)
+    np.testing.assert_array_equal(compile_encoder(encoder)(columns), expected)
 
 
 def test_tensors_of_a_model_may_be_named_like_those_of_the_encoder() -> None:

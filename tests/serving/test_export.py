@@ -107,6 +107,7 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
     assert "**Input** `texts`: string, shape (n_rows, 2): `day`, `origin`" in readme
     assert "low, middle, high" in readme
     assert "Undisturbed; in the run of 2026-01-02 03:04 UTC" in readme
+    assert "What went in: encoded rows; encoding is not included." in readme
     assert "| Quality | 0.800 | 0.780 to 0.825 |" in readme
     assert "`day`: weekday of `time`" in readme
 
@@ -138,6 +139,15 @@ def test_a_model_that_was_not_measured_is_refused(model: Model, tmp_path: Path) 
     with pytest.raises(ValueError, match=r"data version v1, the stored encoder belongs to v2"):
         export_model(choose(model), other, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_imported_winner_is_not_exported(model: Model, tmp_path: Path) -> None:
+    bundle = dataclasses.replace(
+        model.bundle, data_version="", configuration={"file": "mine.onnx", "input": "raw"}
+    )
+
+    with pytest.raises(ValueError, match=r"is imported: serve mine\.onnx itself"):
+        export_model(choose(model), dataclasses.replace(model, bundle=bundle), tmp_path / "out")
 
 
 def test_a_second_export_replaces_the_first(model: Model, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def _profile(
         "runtime": runtime,
         "n_threads": n_threads,
         "device": "cpu",
+        "request_path": "request",
+        "encoding_ms": p50_ms / 4,
         "quality": (raw - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
         "quality_low": (raw - 0.012 - bounds["worst"]) / (bounds["best"] - bounds["worst"]),
         "quality_high": (raw + 0.012 - bounds["worst"]) / (bounds["best"] - bounds["worst"]),

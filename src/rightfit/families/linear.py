@@ -26,7 +26,7 @@ from rightfit.families.linear_regression import (
     build_untrained_regression,
     train_regression,
 )
-from rightfit.families.schema import InputSchema, Task
+from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import (
     export_sklearn_onnx,
     load_skops,
@@ -55,9 +55,6 @@ class LinearFamily:
         """See :class:`rightfit.families.family.Family`."""
         import sklearn.linear_model  # noqa: F401
         import skops.io  # noqa: F401
-
-    def check_task(self, task: Task) -> None:
-        """Accept both tasks."""
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""

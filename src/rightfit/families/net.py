@@ -25,7 +25,7 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.schema import InputSchema, Task
+from rightfit.families.schema import InputSchema
 
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
     "n_epochs": (int, 1, 1_000_000),
@@ -59,9 +59,6 @@ class NetFamily:
         import torch
 
         torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
-
-    def check_task(self, task: Task) -> None:
-        """Accept both tasks."""
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""

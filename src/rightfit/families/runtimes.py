@@ -15,7 +15,8 @@ from rightfit.families.sources import read_family_sources
 
 Predict = Callable[[Rows], Rows]
 
-RUNTIMES = ("native", "onnx", "onnx_int8")
+NATIVE = "native"
+RUNTIMES = (NATIVE, "onnx", "onnx_int8")
 
 _ONNX_FILES = {"onnx": ONNX_FILE, "onnx_int8": INT8_FILE}
 _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

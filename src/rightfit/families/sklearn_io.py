@@ -29,7 +29,9 @@ def save_skops(model: Any, path: Path) -> None:
     skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
-def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[str, ...]) -> Any:
+def load_skops(
+    path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[str, ...] | None
+) -> Any:
     """Read an estimator, building only scikit-learn's and the trusted types.
 
     What the file unpacks to, and where its trees point, ``read_bundle`` has checked before.
@@ -37,7 +39,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[s
     Args:
         path: The file.
         trusted: Types allowed beside scikit-learn's own.
-        estimator: Name of the class that the file must hold, or of several.
+        estimator: Name of the class that the file must hold, or of several; ``None``: any.
 
     Raises:
         ValueError: If the file names any other type, is damaged, or holds another estimator.
@@ -53,8 +55,8 @@ def load_skops(path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[s
             model = skops.io.load(path, trusted=list(trusted))
     except Exception as err:  # skops raises what a crafted file provokes
         raise ValueError(f"{path} can't be loaded: {type(err).__name__}: {err}") from err
-    allowed = (estimator,) if isinstance(estimator, str) else estimator
-    if type(model).__name__ not in allowed:
+    allowed = (estimator,) if isinstance(estimator, str) else estimator or ()
+    if estimator is not None and type(model).__name__ not in allowed:
         raise ValueError(
             f"{path} must hold a {' or '.join(allowed)}, but holds a {type(model).__name__}."
         )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
 
@@ -27,6 +28,7 @@ class EvaluationParams(StrictModel):
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
+    request_path: RequestPath  # of applications that name none
     mixed_environments: Literal["refuse", "label"]
     tiers: tuple[Tier, ...] = Field(min_length=1)
     seed: Seed

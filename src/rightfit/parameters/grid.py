@@ -1,4 +1,7 @@
-"""Which cells exist: every dataset × every model family that the parameter ``grid`` names."""
+"""Which cells exist: every dataset × every model that the parameter ``grid`` names.
+
+A model whose block lists ``datasets`` takes part on those only.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,13 @@ class Grid:
         tables: Catalog entries of each dataset's raw tables, its main table first.
         families: Reference of each searched model's family, by the model's name.
         imported: Datasets of each model that takes part without a search, by the model's name.
+        datasets_of: Datasets of each searched model that is not for all of them.
     """
 
     tables: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
     imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -63,7 +68,15 @@ class Grid:
     def list_models(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset."""
         given = (model for model, datasets in self.imported.items() if dataset in datasets)
-        return (*self.families, *given)
+        return (*self.list_searched(dataset), *given)
+
+    def list_searched(self, dataset: str) -> tuple[str, ...]:
+        """Return the models of a dataset that a search is made for."""
+        return tuple(
+            model
+            for model in self.families
+            if dataset in self.datasets_of.get(model, self.datasets)
+        )
 
 
 class GridParams(StrictModel):
@@ -95,13 +108,19 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
         raise ValueError("\n".join(faults))
     datasets, models = (list_named(parameters, kind) for kind in ("datasets", "models"))
     tables = {name: list_entries(block) for name, block in datasets.items()}
+    datasets_of = {
+        name: tuple(dataset for dataset in tables if dataset in (one.get("datasets") or tables))
+        for name, one in models.items()
+    }
+    given = [name for name, one in models.items() if is_imported(one)]
     return Grid(
         tables,
-        {name: _find_family(name, one) for name, one in models.items() if not is_imported(one)},
+        {name: _find_family(name, one) for name, one in models.items() if name not in given},
+        {name: datasets_of[name] for name in given},
         {
-            name: tuple(dataset for dataset in tables if dataset in one.get("datasets", tables))
-            for name, one in models.items()
-            if is_imported(one)
+            name: named
+            for name, named in datasets_of.items()
+            if name not in given and named != tuple(tables)
         },
     )
 
@@ -167,12 +186,13 @@ def _find_unknown(kind: str, parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Describe imported models for unknown datasets, and datasets that no model is for."""
+    """Describe models for unknown datasets, and datasets that no model is for."""
     models, described = list_named(parameters, "models"), parameters["datasets"]
-    of_imported = {name: one.get("datasets") for name, one in models.items() if is_imported(one)}
+    blocks = {name: one for name, one in models.items() if isinstance(one, Mapping)}
+    of_model = {name: one.get("datasets") for name, one in blocks.items()}
     wrong = {
         name: named
-        for name, named in of_imported.items()
+        for name, named in of_model.items()
         if named is not None and not (isinstance(named, list) and set(named) <= set(described))
     }
     for name, named in wrong.items():
@@ -180,9 +200,9 @@ def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
             f"models.{name}.datasets must list datasets of {sorted(map(str, described))}, but got "
             f"{named!r}. Correct parameters_models.yml."
         )
-    if wrong or len(of_imported) < len(models) or None in of_imported.values():
+    if wrong or len(of_model) < len(models) or None in of_model.values():
         return
-    given = {dataset for named in of_imported.values() for dataset in named or ()}
+    given = {dataset for named in of_model.values() for dataset in named or ()}
     empty = [dataset for dataset in list_named(parameters, "datasets") if dataset not in given]
     if empty and models:
         yield (

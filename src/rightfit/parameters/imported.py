@@ -10,6 +10,7 @@ from kedro.utils import find_kedro_project
 from pydantic import Field, ValidationError
 
 from rightfit.families.imported.importing import GivenFile, check_file
+from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.onnx_form import Answers
 from rightfit.strict_model import StrictModel
 
@@ -25,7 +26,7 @@ class ImportedBlock(StrictModel):
     the grid. ``input`` says which columns it reads: the dataset's ``raw`` ones (``columns``: which
     of them, in its order) or the ``encoded`` ones that searched models read. ``output``,
     ``classes`` and ``logits`` say what its answers are, where the file does not; ``predictions``
-    names a table of answers that it must give.
+    names a table of answers that it must give. ``trust`` allows a pickle.
     """
 
     family: Literal["imported"]
@@ -37,15 +38,20 @@ class ImportedBlock(StrictModel):
     classes: tuple[str, ...] | None = None
     logits: bool = False
     predictions: str | None = None
+    trust: bool = False
 
     def give(self, name: str) -> GivenFile:
         """Return the file with what is known of it.
 
         Args:
             name: The model's name.
+
+        Raises:
+            ValueError: If there is no such file.
         """
         answers = Answers(self.output, self.classes, are_logits=self.logits)
-        return GivenFile(name, locate(self.file), self.input, answers)
+        path = resolve_file(locate(self.file))
+        return GivenFile(name, path, self.input, answers, trust=self.trust)
 
 
 def locate(file: str) -> Path:
@@ -70,6 +76,6 @@ def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
         except ValidationError:
             continue
         try:
-            check_file(locate(block.file))
+            check_file(block.give(name))
         except (OSError, ValueError) as err:
             yield f"models.{name}: {err}. Correct parameters_models.yml."

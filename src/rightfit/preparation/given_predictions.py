@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from rightfit.families.family import Rows
 from rightfit.families.imported.importing import GivenPredictions
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import Encoder
 from rightfit.preparation.model_columns import ColumnKind, take_columns
 
-PREDICTED = "prediction"  # column with the class
+PREDICTED = "prediction"  # column with the class, or in regression the value
 
 
 def read_predictions(
@@ -22,7 +23,8 @@ def read_predictions(
 
     Args:
         path: Parquet or CSV file with the raw columns that the model or the encoder reads and,
-            besides, a column per class with its probability, or ``prediction`` with the class.
+            besides, a column per class with its probability, or ``prediction`` with the class, or
+            in regression ``prediction`` with the value.
         schema: What the model reads and predicts.
         encoder: The dataset's encoder.
         kind: Which columns the model reads.
@@ -38,6 +40,8 @@ def read_predictions(
         rows = take_columns(schema, encoder, table, kind=kind)
     except (ValueError, pl.exceptions.PolarsError) as err:
         raise ValueError(f"the predictions {path} do not fit the dataset: {err}") from err
+    if not schema.classes:
+        return GivenPredictions(path, rows, _read_values(path, table), None)
     if set(schema.classes) <= set(table.columns):
         probabilities = table.select(pl.col(schema.classes).cast(pl.Float32)).to_numpy()
         return GivenPredictions(path, rows, probabilities, None)
@@ -53,3 +57,10 @@ def read_predictions(
     return GivenPredictions(
         path, rows, None, np.array([schema.classes.index(name) for name in names], dtype=np.int64)
     )
+
+
+def _read_values(path: Path, table: pl.DataFrame) -> Rows:
+    if PREDICTED not in table.columns or not table.schema[PREDICTED].is_numeric():
+        raise ValueError(f"the predictions {path} have no column {PREDICTED!r} of numbers")
+    values: Rows = table.select(pl.col(PREDICTED).cast(pl.Float32)).to_numpy()
+    return values

@@ -18,6 +18,7 @@ from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import build_measuring
 from rightfit.reporting.sections.replacements import build_replacements
+from rightfit.reporting.sections.requests import build_requests
 from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
@@ -44,6 +45,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         build_why_not(results),
         *([build_stops(results)] if results.trials else []),  # none: all models are imported
         build_hardware(results, tiers),
+        build_requests(results),
         build_measuring(results),
     ]
 

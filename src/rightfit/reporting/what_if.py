@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from rightfit.naming import metric_name, metric_unit, serving_label, words
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.applications.tie_rules import RankingRules, TieKey
-from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.contest.profile_table import choose_path, read_profiles
 from rightfit.reporting.results import Results
 
 
@@ -32,6 +32,7 @@ class WhatIfApplication(_Part):
     aggregation: str
     objectives: list[dict[str, object]]
     limits: list[WhatIfLimit]
+    path: str
     ties: tuple[TieKey, ...]
 
 
@@ -41,6 +42,7 @@ class WhatIfProfile(_Part):
     model: str
     candidate: str
     serving: str
+    path: str
     values: dict[str, float | None]
 
 
@@ -73,10 +75,11 @@ class WhatIf(_Part):
 def collect_what_if(results: Results) -> WhatIf:
     """Collect what the page ranks again."""
     needed = _needed_columns(results)
-    frame = read_profiles(results.profiles).frame
+    table = read_profiles(results.profiles)
+    frame = table.frame
     return WhatIf(
         applications={
-            name: list_parts(name, application, results.rules)
+            name: list_parts(name, application, results.rules, path=choose_path(table, application))
             for name, application in results.applications.items()
         },
         profiles={
@@ -92,8 +95,10 @@ def collect_what_if(results: Results) -> WhatIf:
     )
 
 
-def list_parts(name: str, application: Application, rules: RankingRules) -> WhatIfApplication:
-    """List an application's objectives, limits and tie rule."""
+def list_parts(
+    name: str, application: Application, rules: RankingRules, *, path: str
+) -> WhatIfApplication:
+    """List an application's objectives, limits, request path and tie rule."""
     return WhatIfApplication(
         aggregation=application.aggregation,
         objectives=[
@@ -105,6 +110,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> What
             for metric, constraint in application.constraints.items()
             for kind, value in constraint.limits().items()
         ],
+        path=path,
         ties=rules.ties.for_application(name),
     )
 
@@ -115,6 +121,7 @@ def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[WhatIfPro
             model=row["model"],
             candidate=row["candidate"],
             serving=serving_label(row["runtime"], row["n_threads"], row["device"]),
+            path=row["request_path"],
             values={column: _finite(row[column]) for column in columns},
         )
         for row in profiles.to_dicts()

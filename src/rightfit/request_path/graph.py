@@ -160,6 +160,12 @@ def _add_encoder(encoding: _Nodes, encoder: EncoderJson, inputs: Sequence[Tensor
     return parts[0] if len(parts) == 1 else encoding.add("Concat", *parts, axis=1)
 
 
+def _add_number(encoding: _Nodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    from onnx import TensorProto
+
+    return [encoding.add("Cast", _pick(encoding, at), to=TensorProto.FLOAT)]
+
+
 def _add_standardise(encoding: _Nodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
     from onnx import TensorProto
 
@@ -215,6 +221,7 @@ def _pick(encoding: _Nodes, at: Sequence[int]) -> str:
 
 
 ADDERS: Mapping[str, Any] = {
+    "number": _add_number,
     "standardise": _add_standardise,
     "indicate": _add_indicate,
     "one_hot": _add_one_hot,

@@ -56,6 +56,16 @@ def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
     return encode
 
 
+def _number(_steps: Sequence[StepJson], at: Sequence[int]) -> Part:
+    chosen = _select(at)
+
+    def part(feed: Feed) -> Floats:
+        numbers: Floats = feed[NUMBERS][:, chosen].astype(np.float32)
+        return numbers
+
+    return part
+
+
 def _standardise(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     fill, mean = (np.array([step[key] for step in steps]) for key in ("fill", "mean"))
     # times the reciprocal, as in training: a quotient differs in the last bit
@@ -116,6 +126,7 @@ def _select(at: Sequence[int]) -> Any:
 
 
 PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
+    "number": _number,
     "standardise": _standardise,
     "indicate": _indicate,
     "one_hot": _one_hot,

@@ -13,14 +13,20 @@ from rightfit.request_path.usage import TensorInput
 
 ENCODER_VERSION = 1
 NUMBERS, TEXTS, IMAGE = "numbers", "texts", "image"
-INPUT_OF = {"standardise": NUMBERS, "indicate": NUMBERS, "one_hot": TEXTS, "pixels": IMAGE}
+INPUT_OF = {
+    "number": NUMBERS,
+    "standardise": NUMBERS,
+    "indicate": NUMBERS,
+    "one_hot": TEXTS,
+    "pixels": IMAGE,
+}
 DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
 
 
 class StepJson(TypedDict, total=False):
     """A step of ``encoder.json``; which figures it has depends on its kind."""
 
-    kind: str  # standardise, indicate, one_hot or pixels
+    kind: str  # number (as it is), standardise, indicate, one_hot or pixels
     column: str
     fill: float
     mean: float
@@ -34,6 +40,12 @@ class EncoderJson(TypedDict):
 
     version: int
     steps: Sequence[StepJson]
+
+
+def pass_numbers(columns: Sequence[str]) -> EncoderJson:
+    """Return the encoder of a model that reads raw numbers: nothing changes, gaps stay NaN."""
+    steps = [StepJson(kind="number", column=name) for name in columns]
+    return EncoderJson(version=ENCODER_VERSION, steps=steps)
 
 
 def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:

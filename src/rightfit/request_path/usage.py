@@ -24,7 +24,7 @@ Answer = Callable[[Columns], Floats]
 
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-OUTPUT = "probabilities"
+OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def open_session(
     if provider not in onnxruntime.get_available_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
     session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-    run, outputs = session.run, [OUTPUT]
+    run = session.run
+    outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
 
     def answer(columns: Columns) -> Floats:
         answers: Floats = run(outputs, make_feed(columns, inputs))[0]
@@ -107,7 +108,8 @@ def open_model(folder: Path = FOLDER) -> Answer:
 
     Returns:
         A function from raw columns, a list of values each, to class probabilities, shape
-        (n_rows, n_classes), in the order of ``classes`` in ``model.json``.
+        (n_rows, n_classes), in the order of ``classes`` in ``model.json``; without classes, to
+        values, shape (n_rows, 1).
     """
     model = read_json(folder / "model.json")
     inputs = [
@@ -175,11 +177,15 @@ MAKERS: Mapping[str, Callable[[Columns, TensorInput], npt.NDArray[Any]]] = {
 
 
 def name_answers(answers: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Write answers as JSON types: of each row its class, and the probability of each.
+    """Write answers as JSON types: of each row its class and the probability of each, or a value.
 
     >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
     [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
+    >>> name_answers(np.array([[1.5]], dtype=np.float32), [])
+    [{'value': 1.5}]
     """
+    if not classes:
+        return [{"value": value} for value in answers[:, 0].tolist()]
     return [
         {
             "class": classes[int(row.argmax())],
@@ -190,7 +196,7 @@ def name_answers(answers: Floats, classes: Sequence[str]) -> list[dict[str, Any]
 
 
 def main() -> None:
-    """Read rows from standard input, write their classes and probabilities."""
+    """Read rows from standard input, write their answers."""
     answers = open_model()(to_columns(json.load(sys.stdin)))
     named = name_answers(answers, read_json(FOLDER / "model.json")["classes"])
     json.dump(named, sys.stdout, indent=2)

@@ -12,6 +12,7 @@ from rightfit.ranking.explanation.decisions import (
     Recommendation,
     Recommendations,
 )
+from rightfit.request_path.paths import MODEL
 from rightfit.spelling import find_nearest
 
 
@@ -54,8 +55,11 @@ class StoredProfile:
 
     def is_of(self, candidate: RankedCandidate) -> bool:
         """Tell whether this is the serving configuration that represents a candidate."""
-        mine = (self.runtime, self.n_threads, self.device)
-        return mine == (candidate.runtime, candidate.n_threads, candidate.device)
+        mine = (self.runtime, self.n_threads, self.device, self.columns.get("request_path", MODEL))
+        return mine == (
+            *(candidate.runtime, candidate.n_threads, candidate.device),
+            candidate.request_path,
+        )
 
     def read_metric(self, column: str) -> float | None:
         """Return a metric or an end of its interval; ``None`` where it was not measured."""

@@ -7,8 +7,10 @@ import re
 
 from rightfit.naming import (
     describe_limit,
+    format_metric,
     format_number,
     format_quality,
+    format_share,
     listing,
     metric_unit,
     serving_label,
@@ -16,9 +18,11 @@ from rightfit.naming import (
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import NearestProfile, RankedCandidate
+from rightfit.request_path.paths import MODEL
 from rightfit.serving.answer import Answer, Origin, StoredProfile
 
 KEPT_AS_TEXT = ("null_reasons", "measured_how")  # columns of a profile that hold JSON
+P50 = "latency_p50_ms"
 UNSTORED = "on a machine whose description was not stored"
 MIB_PER_GIB = 1024
 
@@ -34,6 +38,7 @@ def describe_answer(answer: Answer) -> list[str]:
         lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:
         lines.append(f"  would qualify  {describe_relaxation(decision.relax)}")
+    lines.append(f"  request        {describe_request(answer.profile, decision.subject)}")
     lines.append(f"  measured       {describe_disturbance(answer.profile)}")
     lines.append(f"                 {describe_origin(origin)}")
     if origin.newer_profiles:
@@ -83,6 +88,22 @@ def profile_to_json(profile: StoredProfile) -> dict[str, object]:
         if name not in metrics and not name.endswith(("_low", "_high"))
     }
     return others | {"metrics": metrics}
+
+
+def describe_request(profile: StoredProfile | None, candidate: RankedCandidate | None) -> str:
+    """Say what the measured requests held, and what encoding took of the median latency."""
+    if profile is None or candidate is None:
+        return "not known"
+    if candidate.request_path == MODEL:
+        return "encoded rows; encoding is not included"
+    encoding_ms, whole_ms = candidate.encoding_ms, profile.read_metric(P50)
+    if encoding_ms is None or not whole_ms:
+        return "raw columns, encoder included"
+    share = format_share(min(1.0, encoding_ms / whole_ms))
+    return (
+        f"raw columns; encoding takes {format_metric(P50, encoding_ms)} of the median latency of "
+        f"{format_metric(P50, whole_ms)} ({share})"
+    )
 
 
 def describe_relaxation(nearest: NearestProfile) -> str:

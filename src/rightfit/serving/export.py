@@ -86,7 +86,8 @@ def export_model(
 
     Raises:
         FileExistsError: If the folder is a symbolic link.
-        ValueError: If none qualifies, or the bundle is not what was measured.
+        ValueError: If none qualifies, the winner is imported, or the bundle is not what was
+            measured.
     """
     winner = require_winner(answer)
     check_folder(folder, force=True)
@@ -110,8 +111,13 @@ def export_model(
 def _check_belongs(answer: Answer, model: Model) -> None:
     """Refuse a bundle or an encoder that is not the one behind the figures."""
     bundle, profile = model.bundle, answer.profile
+    if not bundle.data_version:
+        raise ValueError(
+            f"{bundle.model} is imported: serve {bundle.configuration.get('file')} itself. What is "
+            "exported are models that a search has trained, with their encoder."
+        )
     faults = []
-    if model.data_card.data_version != bundle.data_version:
+    if bundle.data_version not in ("", model.data_card.data_version):  # "": made elsewhere
         faults.append(
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"

@@ -10,7 +10,12 @@ from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_c
 from rightfit.printable import clean_text
 from rightfit.profiling.metrics import METRICS
 from rightfit.serving.answer import Answer, StoredProfile
-from rightfit.serving.answer_text import describe_disturbance, describe_origin, format_version
+from rightfit.serving.answer_text import (
+    describe_disturbance,
+    describe_origin,
+    describe_request,
+    format_version,
+)
 from rightfit.serving.model_call import Model, ModelCall
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
@@ -18,6 +23,7 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, i
 N_NAMED = 12  # columns named in full; model.json holds all
 
 HOW_ENCODED = {
+    "number": "a number, as it is; null becomes NaN",
     "standardise": "a number; null becomes the median, then (value - mean) / scale",
     "indicate": "1 where it is null, else 0",
     "one_hot": "a category; unknown ones and null count as <other>",
@@ -56,6 +62,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         metrics=_list_metrics(answer.profile),
         ranked=format_version(answer.origin.ranked_in),
         disturbance=describe_disturbance(answer.profile),
+        request=describe_request(answer.profile, answer.decision.winner),
         origin=describe_origin(answer.origin),
     )
 

@@ -7,9 +7,11 @@ from typing import Any
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.pipelines.evaluation.nodes import list_servings
+from rightfit.pipelines.evaluation.nodes import list_paths, list_servings
 from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.plan import describe_plan
+from rightfit.ranking.applications.applications import Applications
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
@@ -31,12 +33,13 @@ def plan_evaluation(parameters: dict[str, Any], results: StoredResults) -> list[
         raise ValueError("\n".join(faults))
     grid = read_grid(parameters)
     params = EvaluationParams.model_validate(parameters["evaluation"])
+    applications = Applications.model_validate(parameters["applications"])
     environment = describe_environment()
     return [
         f"Preset {params.preset}; nothing is measured now.",
         *describe_plan(
             params.settings,
-            list_servings(params, environment),
+            with_paths(list_servings(params, environment), list_paths(applications, params)),
             _count_candidates(grid, results),
             tiers=params.tiers,
             devices=environment.devices,

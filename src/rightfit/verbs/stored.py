@@ -43,6 +43,9 @@ class StoredResults:
 
     def list_versions(self, name: str) -> list[str]:
         """Return the versions of a result, oldest first."""
+        table = self._find_parquet(name)
+        if table is not None:
+            return sorted(path.parent.name for path in table.glob(f"[!.]*/{table.name}"))
         dataset = self._catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset):
             return []
@@ -79,18 +82,26 @@ class StoredResults:
 
     def load(self, name: str, version: str) -> Any:
         """Load one version of a result."""
-        entry = self._catalog.config_resolver.resolve_pattern(name)
-        if entry.get("type") == "polars.EagerPolarsDataset" and _is_plain_parquet(entry):
+        table = self._find_parquet(name)
+        if table is not None:
             import polars as pl
 
-            # Kedro's module of this dataset imports pyarrow and pandas for another one
-            path = Path(entry["filepath"])
-            return pl.read_parquet(path / version / path.name)
+            return pl.read_parquet(table / version / table.name)
         catalog = DataCatalog.from_config(
             self._config, self._credentials, load_versions={name: version}
         )
         self._opened.append(catalog)
         return catalog.load(name)
+
+    def _find_parquet(self, name: str) -> Path | None:
+        """Return where the versions of a local parquet table lie that is read without options.
+
+        Its dataset is not opened: Kedro's module of it imports pyarrow and pandas for another one,
+        which takes as long as all the rest of an answer.
+        """
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        is_plain = entry.get("type") == "polars.EagerPolarsDataset" and _is_plain_parquet(entry)
+        return Path(entry["filepath"]) if is_plain else None
 
 
 def open_results(

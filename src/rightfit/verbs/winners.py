@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rightfit.request_path.raw_inputs import pass_numbers
 from rightfit.serving.answer import Answer
 from rightfit.serving.export import require_winner
 from rightfit.serving.model_call import Model
@@ -27,6 +28,8 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
     for name in ("encoder", "data_card"):
         entry = f"{answer.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    return Model(
-        bundles[winner.candidate], inputs["encoder"].model_dump(mode="json"), inputs["data_card"]
-    )
+    bundle = bundles[winner.candidate]
+    encoder = inputs["encoder"].model_dump(mode="json")
+    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
+        encoder = pass_numbers(bundle.schema.features)
+    return Model(bundle, encoder, inputs["data_card"])

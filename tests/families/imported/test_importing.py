@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -12,9 +16,10 @@ from rightfit.families.imported.importing import (
     GivenFile,
     GivenPredictions,
     check_file,
-    find_family,
     import_file,
+    read_columns,
 )
+from rightfit.families.imported.kinds import find_family, resolve_file
 from rightfit.families.imported.onnx_form import Answers
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
@@ -24,10 +29,15 @@ ROWS = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]], dtype=np.float32)
 
 
+def give(path: Path, *, trust: bool = False) -> GivenFile:
+    plain = Answers(None, None, are_logits=False)
+    return GivenFile("incumbent", path, "raw", plain, trust=trust)
+
+
 def import_model(path: Path, predictions: GivenPredictions | None = None) -> Bundle:
-    given = GivenFile("incumbent", path, "raw", Answers(None, None, are_logits=False))
-    folder = path.parent / "bundle"
-    return import_file(given, folder, schema=SCHEMA, rows=ROWS, predictions=predictions)
+    return import_file(
+        give(path), path.parent / "bundle", schema=SCHEMA, rows=ROWS, predictions=predictions
+    )
 
 
 def predict(rows: np.ndarray) -> np.ndarray:
@@ -38,7 +48,7 @@ def predict(rows: np.ndarray) -> np.ndarray:
 def test_bundle_serves_the_file_in_onnx_alone(tmp_path: Path) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
     bundle = import_model(path)
-    read = read_bundle(bundle.path, family=find_family(path))
+    read = read_bundle(bundle.path, family=find_family(bundle.weights_file, trust=False))
 
     assert available_runtimes(read) == ("onnx",)
     answers = open_model(read, runtime="onnx", n_threads=1, device="cpu")(ROWS)
@@ -82,13 +92,148 @@ def test_scores_are_no_probabilities(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nothing.onnx", "there is no file"),
         ("broken.onnx", "onnxruntime cannot open"),
-        ("model.exe", r"must end in one of .*'\.onnx'"),
+        ("broken.txt", "lightgbm cannot read"),
+        ("broken.json", "xgboost cannot read"),
+        ("broken.cbm", "catboost cannot read"),
+        ("broken.pkl", "is a pickle: .* write trust: true"),
+        ("model.exe", r"must end in one of \.onnx, \.json"),
     ],
 )
 def test_file_that_cannot_be_opened_is_refused(name: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    for suffix in ("onnx", "txt", "json", "cbm"):
+        (tmp_path / f"broken.{suffix}").write_bytes(b"no model")
 
     with pytest.raises(ValueError, match=message):
-        check_file(tmp_path / name)
+        check_file(give(tmp_path / name))
+
+
+LABELS = (ROWS[:, 0] > 0).astype(int)
+
+
+def write_xgboost(folder: Path) -> Path:
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBClassifier(n_estimators=5, max_depth=2).fit(ROWS, LABELS)
+    model.save_model(folder / "model.ubj")
+    return folder / "model.ubj"
+
+
+def write_lightgbm(folder: Path) -> Path:
+    lightgbm = pytest.importorskip("lightgbm")
+    model = lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1)
+    model.fit(ROWS, LABELS, feature_name=list("abc"))
+    model.booster_.save_model(folder / "model.txt")
+    return folder / "model.txt"
+
+
+def write_catboost(folder: Path) -> Path:
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostClassifier(iterations=5, verbose=False, allow_writing_files=False)
+    model.fit(ROWS, LABELS).save_model(str(folder / "model.cbm"))
+    return folder / "model.cbm"
+
+
+def write_skops(folder: Path) -> Path:
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    names = np.array(["no", "yes"])[LABELS]
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, names)
+    skops.io.dump(model, folder / "model.skops")
+    return folder / "model.skops"
+
+
+@pytest.mark.parametrize("write", [write_xgboost, write_lightgbm, write_catboost, write_skops])
+def test_native_file_is_served_natively_and_as_onnx(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    bundle = import_model(write(tmp_path))
+    read = read_bundle(bundle.path, family=find_family(bundle.weights_file, trust=False))
+
+    assert available_runtimes(read) == ("native", "onnx")
+    native, exported = (
+        open_model(read, runtime=runtime, n_threads=1, device="cpu")(ROWS)
+        for runtime in ("native", "onnx")
+    )
+    np.testing.assert_allclose(native, exported, atol=1e-5)
+    assert np.mean(native.argmax(axis=1) == LABELS) > 0.9
+
+
+def test_names_in_a_native_file_choose_its_columns(tmp_path: Path) -> None:
+    assert read_columns(give(write_lightgbm(tmp_path))) == ("a", "b", "c")
+    assert read_columns(give(write_catboost(tmp_path))) is None  # it numbers columns
+
+
+def test_trusted_pickle_is_stored_unopened_and_served(tmp_path: Path) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    path = tmp_path / "model.joblib"
+    joblib.dump(DecisionTreeClassifier(max_depth=1).fit(ROWS, LABELS), path)
+    bundle = import_file(
+        give(path, trust=True), tmp_path / "bundle", schema=SCHEMA, rows=ROWS, predictions=None
+    )
+
+    with pytest.raises(ValueError, match="no imported model that the configuration allows"):
+        find_family(bundle.weights_file, trust=False)
+    read = read_bundle(bundle.path, family=find_family(bundle.weights_file, trust=True))
+    assert available_runtimes(read) == ("native",)
+    answers = open_model(read, runtime="native", n_threads=1, device="cpu")(ROWS)
+    assert (answers.argmax(axis=1) == LABELS).all()
+
+
+@dataclass
+class Toucher:
+    """Makes a file when it is unpickled."""
+
+    path: Path
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_pickle_runs_nothing_while_it_is_imported(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(Toucher(tmp_path / "ran")))
+
+    import_file(
+        give(path, trust=True), tmp_path / "bundle", schema=SCHEMA, rows=ROWS, predictions=None
+    )
+
+    assert not (tmp_path / "ran").exists()
+
+
+def test_mlflow_model_leads_to_the_file_of_its_flavour(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").touch()
+    (tmp_path / "MLmodel").write_text(
+        "flavors:\n  onnx: {data: model.onnx}\n  python_function: {data: model.pkl}\n"
+    )
+
+    assert resolve_file(tmp_path) == tmp_path / "model.onnx"
+    (tmp_path / "MLmodel").write_text("flavors: {onnx: {data: ../model.onnx}}")
+    with pytest.raises(ValueError, match="names no model file in its folder"):
+        resolve_file(tmp_path)
+    with pytest.raises(ValueError, match="there is no file"):
+        resolve_file(tmp_path / "nothing.onnx")
+
+
+def test_regression_takes_one_number(tmp_path: Path) -> None:
+    path = write_onnx(
+        tmp_path / "model.onnx",
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        inputs={"x": (TensorProto.FLOAT, [None, 3])},
+        outputs={"y": (TensorProto.FLOAT, [None, 1])},
+        weights={"w": WEIGHTS[:, :1]},
+    )
+    values = ROWS @ WEIGHTS[:, :1]
+    bundle = import_file(
+        give(path),
+        tmp_path / "bundle",
+        schema=InputSchema(("a", "b", "c"), (), None),
+        rows=ROWS,
+        predictions=GivenPredictions(Path("p.csv"), ROWS, values, None),
+    )
+
+    answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)
+    np.testing.assert_allclose(answers, values, atol=1e-5)

@@ -19,6 +19,8 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
     }
     assert pipeline.inputs() == {
         "d.test",
+        "d.rows",
+        "d.encoder",
         "d.data_card",
         "params:evaluation",
         "params:applications",

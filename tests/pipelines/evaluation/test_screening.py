@@ -26,6 +26,7 @@ def profile(
         "quality": 0.8,
         "quality_high": 0.9,
         "peak_memory_mib": 100.0,
+        "request_path": "model",
     } | values
 
 
@@ -41,7 +42,7 @@ def choices(
         "constraints": constraints or {},
     }
     applications = Applications.model_validate({"any": application})
-    return list(could_be_chosen(pl.DataFrame(profiles), applications))
+    return list(could_be_chosen(pl.DataFrame(profiles), applications, "model"))
 
 
 @pytest.mark.parametrize(

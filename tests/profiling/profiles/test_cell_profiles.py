@@ -18,13 +18,15 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, Serving
+from rightfit.profiling.measuring.jobs import Job, Serving, with_paths
+from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import cell_profiles
 from rightfit.profiling.profiles.cell_profiles import ProfiledCell, measure_quality, profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
+from rightfit.request_path.raw_inputs import EncoderJson, StepJson
 
 LINEAR: dict[str, Any] = {
     "n_epochs": 4,
@@ -110,6 +112,73 @@ def test_profile_of_a_real_model_is_complete(cell: ProfiledCell, bench: Bench) -
     # onnxruntime alone is far smaller than scikit-learn: each is charged its own imports.
     native_mib, onnx_mib = profiles["peak_memory_mib"]
     assert 30 < onnx_mib < native_mib < 300
+
+
+RAW_SERVINGS = with_paths(SERVINGS, ["request"])
+
+
+@pytest.fixture
+def raw_cell(cell: ProfiledCell, blobs: TrainingData, tmp_path: Path) -> ProfiledCell:
+    """The cell behind an encoder that leaves numbers as they are."""
+    names = blobs.schema.features
+    steps = [
+        StepJson(kind="standardise", column=name, fill=0.0, mean=0.0, scale=1.0) for name in names
+    ]
+    rows = np.empty(len(blobs.rows), dtype=[(name, np.float64) for name in names])
+    for i, name in enumerate(names):
+        rows[name] = blobs.rows[:, i]
+    np.save(tmp_path / "raw.npy", rows)
+    encoder = EncoderJson(version=1, steps=steps)
+    return replace(cell, requests=RawRequests(tmp_path / "raw.npy", encoder, tmp_path))
+
+
+def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
+    raw_cell: ProfiledCell, bench: Bench
+) -> None:
+    store = DictStore()
+
+    profiles = profile_cell(raw_cell, RAW_SERVINGS, bench, store, tiers=TIERS, choose=choose_all)
+
+    assert profiles["request_path"].to_list() == ["request", "request"]
+    assert profiles["quality_raw"].to_list() == [1.0, 1.0]
+    assert (profiles["encoding_ms"] >= 0).all()
+    assert (profiles["encoding_ms"] < profiles["latency_p50_ms"]).all()
+    again = profile_cell(
+        raw_cell,
+        RAW_SERVINGS,
+        replace(bench, pool=ClosedPool()),
+        store,
+        tiers=TIERS,
+        choose=choose_all,
+    )
+    assert again.equals(profiles)
+
+
+def test_both_paths_stand_side_by_side_and_are_compared(
+    raw_cell: ProfiledCell, bench: Bench
+) -> None:
+    servings = with_paths(SERVINGS[1:], ["model", "request"])
+
+    profiles = profile_cell(raw_cell, servings, bench, DictStore(), tiers=TIERS, choose=choose_all)
+
+    assert profiles["request_path"].to_list() == ["model", "request"]
+    assert [ms is None for ms in profiles["encoding_ms"]] == [True, False]
+
+
+def test_what_no_application_could_choose_is_not_compared(
+    raw_cell: ProfiledCell, bench: Bench
+) -> None:
+    bench = replace(bench, settings=make_settings(screening_processes=1, min_processes=2))
+    profiles = profile_cell(
+        raw_cell,
+        RAW_SERVINGS[1:],
+        bench,
+        DictStore(),
+        tiers=TIERS,
+        choose=lambda profiles: [False] * profiles.height,
+    )
+
+    assert profiles["encoding_ms"].to_list() == [None]
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -29,6 +29,7 @@ def test_throughput_is_rows_over_the_time_of_all_calls() -> None:
     timing = time_batches(
         call,
         [np.zeros((10, 1), dtype=np.float32)],
+        10,
         min_calls=1,
         min_ns=900_000_000,
         max_ns=2_000_000_000,

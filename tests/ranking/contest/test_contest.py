@@ -4,7 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contests import hold, make_application, make_profile, make_rules
+from contests import hold, make_application, make_profile, make_profiles, make_rules
+
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.contest import describe_chosen
+from rightfit.ranking.contest.profile_table import check_columns, read_profiles
 
 LIMITED = make_application(constraints={"latency_p50_ms": {"max": 20}})
 
@@ -28,6 +32,37 @@ def test_degradation_is_measured_against_the_best_of_the_own_dataset() -> None:
 
     assert contest.limits[0].bound == pytest.approx([0.85, 0.85, 0.55])
     assert contest.feasible.tolist() == [True, False, True]
+
+
+def test_application_chooses_among_the_profiles_of_its_request_path() -> None:
+    rows = (
+        make_profile("a-1", quality=0.9, latency_p50_ms=1, request_path="model"),
+        make_profile("a-1", quality=0.9, latency_p50_ms=30, request_path="request"),
+    )
+    limits = {"latency_p50_ms": {"max": 20}}
+
+    feasible = [
+        hold(
+            *rows, application=make_application(constraints=limits, request_path=path)
+        ).feasible.tolist()
+        for path in ("model", "request", None)
+    ]
+
+    assert feasible == [[True], [False], [False]]
+
+
+def test_profiles_without_a_request_path_are_those_of_the_model() -> None:
+    contest = hold(make_profile("a-1", quality=0.9))
+
+    assert describe_chosen(contest)["request_path"].to_list() == ["model"]
+
+
+def test_a_request_path_that_was_not_measured_is_refused() -> None:
+    table = read_profiles(make_profiles(make_profile("a-1")))
+    applications = Applications(root={"page": make_application(request_path="request")})
+
+    with pytest.raises(ValueError, match=r"page: request_path is request, .* holds model only"):
+        check_columns(table, applications, make_rules())
 
 
 def test_candidate_has_the_utility_of_its_chosen_profile() -> None:

@@ -32,6 +32,8 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "runtime": "onnx",
         "n_threads": 1,
         "device": "cpu",
+        "request_path": "model",
+        "encoding_ms": None,
         "utility": pytest.approx(0.7),
         "utility_low": pytest.approx(0.7),
         "utility_high": pytest.approx(0.7),

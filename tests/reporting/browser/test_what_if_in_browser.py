@@ -71,7 +71,7 @@ def test_what_if_ranks_as_python_does(
     for _ in range(N_VARIANTS):
         name = str(rng.choice(list(applications)))
         application = Application.model_validate(vary(applications[name], rng))
-        asked = list_parts(name, application, results.rules).model_dump(mode="json")
+        asked = list_parts(name, application, results.rules, path="request").model_dump(mode="json")
         for dataset, expected in rank_in_python(results, name, application).items():
             found = [tuple(row) for row in page.evaluate(RANK, [profiles[dataset], asked])]
             n_infeasible += sum(not row[2] for row in found)

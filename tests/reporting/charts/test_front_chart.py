@@ -18,6 +18,7 @@ PROFILES = pl.DataFrame(
         "runtime": ["onnx", "native", "onnx", "native"],
         "n_threads": [1, 1, 2, 2],
         "device": ["cpu"] * 4,
+        "request_path": ["model"] * 4,
         "quality_raw": [0.80, 0.85, 0.90, 0.84],
         "latency_p50_ms": [0.1, 1.0, 10.0, 10.0],
         "latency_p50_ms_low": [0.09, 0.9, None, 9.0],

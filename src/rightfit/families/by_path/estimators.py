@@ -40,7 +40,7 @@ from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_s
 SEPARATOR = "+"
 
 # Data that estimators of scikit-learn consist of, beside what skops trusts anyway.
-_TRUSTED = (
+TRUSTED = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -120,7 +120,7 @@ class EstimatorFamily:
         given = {name: value for name, value in configuration.items() if value is not None}
         try:
             model = self._estimator(given, seed=0, n_threads=1)
-            for step in _list_steps(model):
+            for step in list_steps(model):
                 if hasattr(step, "_validate_params"):
                     step._validate_params()
         except (TypeError, ValueError) as err:
@@ -193,10 +193,10 @@ class EstimatorFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        own = [type(step) for step in _list_steps(self._prototype)]
+        own = [type(step) for step in list_steps(self._prototype)]
         trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in own}
         name = type(self._prototype).__name__
-        return load_skops(path, trusted=(*_TRUSTED, *sorted(trusted)), estimator=name)
+        return load_skops(path, trusted=(*TRUSTED, *sorted(trusted)), estimator=name)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert with skl2onnx.
@@ -204,7 +204,7 @@ class EstimatorFamily:
         Raises:
             ValueError: If the converter is known to be wrong, or the model has no probabilities.
         """
-        for step in _list_steps(model):
+        for step in list_steps(model):
             if getattr(step, "weights", None) == "distance":
                 raise ValueError(
                     "Neighbours weighted by distance can't be exported to ONNX: the converter "
@@ -238,7 +238,7 @@ class EstimatorFamily:
             if value is None and kind in usual:
                 model.set_params(**{name: usual[kind]})
         model.set_params(**configuration)
-        for step in _list_steps(model):
+        for step in list_steps(model):
             if type(step).__module__.startswith("sklearn.neighbors"):
                 _keep_rows_only(step)
         return model
@@ -266,7 +266,7 @@ def _make(path: str) -> Any:
     return made
 
 
-def _list_steps(model: Any) -> list[Any]:
+def list_steps(model: Any) -> list[Any]:
     """Return an estimator, or the pipeline's steps and the pipeline."""
     return [model, *(step for _, step in getattr(model, "steps", ()))]
 

@@ -19,7 +19,7 @@ from rightfit.families.runtimes import open_model
 
 _ATTRIBUTES = ("devices", "weights_file", "native_imports", "length_setting", "has_int8", "growth")
 _METHODS = (
-    "load_libraries", "check_task", "check_configuration", "build_untrained", "describe_structure",
+    "load_libraries", "check_configuration", "build_untrained", "describe_structure",
     "train", "predict", "set_serving", "save_weights", "load_weights", "export_onnx",
 )  # fmt: skip
 _N_CHECKPOINTS = 2  # as few as the shortest training may have

@@ -12,19 +12,20 @@ from rightfit.families.answers import check_answers
 from rightfit.families.bundle import (
     ONNX_FILE,
     Bundle,
+    offer_onnx,
     write_bundle_files,
 )
 from rightfit.families.bundle_files import hash_file
-from rightfit.families.family import Rows
+from rightfit.families.family import Rows, check_task
+from rightfit.families.imported.kinds import PICKLE_FILE, find_family, name_weights
+from rightfit.families.imported.native_files import open_native, store_native
 from rightfit.families.imported.onnx_call import one_line, open_session
-from rightfit.families.imported.onnx_form import ROWS, Answers, adapt_onnx
+from rightfit.families.imported.onnx_form import Answers, adapt_onnx
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.parity import MIN_AGREEMENT, compare_answers
+from rightfit.families.registry import get_family
+from rightfit.families.runtimes import Predict, open_model
 from rightfit.families.schema import InputSchema
-
-ONNX_FAMILY = "rightfit.families.imported.onnx_only"
-FAMILIES = {".onnx": ONNX_FAMILY}
-"""Import path of what serves a kind of file, by its suffix."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,23 @@ class GivenFile:
         path: The file.
         columns: ``raw`` or ``encoded``: which columns it reads.
         answers: What the configuration says of its answers.
+        trust: Whether it may run code when a measuring process opens it.
     """
 
     name: str
     path: Path
     columns: str
     answers: Answers
+    trust: bool
+
+    @property
+    def weights_file(self) -> str:
+        """Name of its kind in a bundle.
+
+        Raises:
+            ValueError: If the kind is unknown, or needs trust.
+        """
+        return name_weights(self.path, trust=self.trust)
 
 
 @dataclass(frozen=True)
@@ -51,39 +63,39 @@ class GivenPredictions:
     Args:
         path: Where they come from, for messages.
         rows: Shape (n_rows, n_features).
-        probabilities: Shape (n_rows, n_classes); ``None`` where only classes are known.
-        labels: Class positions, shape (n_rows,); ``None`` where probabilities are known.
+        answers: Probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1); ``None``
+            where only classes are known.
+        labels: Class positions, shape (n_rows,); ``None`` where the answers are known.
     """
 
     path: Path
     rows: Rows
-    probabilities: Rows | None
+    answers: Rows | None
     labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None
 
 
-def find_family(path: Path) -> str:
-    """Return the import path of what serves a kind of file.
+def check_file(given: GivenFile) -> None:
+    """Open a file, before anything slow starts; a pickle is not opened.
 
     Raises:
-        ValueError: If no kind has such a suffix.
+        ValueError: If it is of an unknown kind, or broken, or needs trust.
     """
-    family = FAMILIES.get(path.suffix.lower())
-    if family is None:
-        raise ValueError(f"the file must end in one of {sorted(FAMILIES)}, but got {path.name!r}")
-    return family
+    if given.weights_file == ONNX_FILE:
+        beside = {other.name for other in given.path.parent.iterdir()}
+        check_onnx_file(given.path, listed=beside)
+        open_session(given.path, n_threads=1)
+    else:
+        open_native(given.path, given.weights_file)
 
 
-def check_file(path: Path) -> None:
-    """Open a file, before anything slow starts.
+def read_columns(given: GivenFile) -> tuple[str, ...] | None:
+    """Return the names of the columns that a file of boosted trees reads; ``None`` if it has none.
 
     Raises:
-        ValueError: If it is not there, of an unknown kind, or broken.
+        ValueError: If it cannot be read.
     """
-    find_family(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    check_onnx_file(path, listed={other.name for other in path.parent.iterdir()})
-    open_session(path, n_threads=1)
+    native = open_native(given.path, given.weights_file)
+    return (native.features or None) if native is not None else None
 
 
 def import_file(
@@ -103,23 +115,22 @@ def import_file(
         rows: Rows to try it on, shape (n_rows, n_features).
         predictions: What it must answer; ``None``: not known.
 
+    Returns:
+        The bundle. Beside a file of boosted trees or of skops lies its ONNX export, if that answers
+        alike; a pickle is neither opened nor exported.
+
     Raises:
         ValueError: If the file does not fit the dataset, or answers otherwise than it should.
     """
-    check_file(given.path)
-    session = open_session(given.path, n_threads=1)
+    check_file(given)
     folder.mkdir(parents=True)
-    (folder / ONNX_FILE).write_bytes(adapt_onnx(given.path, session, schema, given.answers))
-    answers = _answer(folder / ONNX_FILE, rows, schema)
-    _check_answers(answers, schema, len(rows))
-    if predictions is not None:
-        found = _answer(folder / ONNX_FILE, predictions.rows, schema)
-        _compare(found, predictions, schema)
-    return write_bundle_files(
+    _store(given, folder, schema)
+    family = find_family(given.weights_file, trust=given.trust)
+    bundle = write_bundle_files(
         folder,
         model=given.name,
-        family=find_family(given.path),
-        weights_file=ONNX_FILE,
+        family=family,
+        weights_file=given.weights_file,
         configuration={
             "file": given.path.name,
             "sha256": hash_file(given.path),
@@ -127,14 +138,46 @@ def import_file(
         },
         schema=schema,
     )
+    if given.weights_file == PICKLE_FILE:
+        if predictions is not None:
+            raise ValueError("predictions cannot be checked: only the measured process opens it")
+        return bundle
+    predict = _open(bundle)
+    _check_answers(_answer(predict, rows), schema, len(rows))
+    if predictions is not None:
+        _compare(_answer(predict, predictions.rows), predictions, schema)
+    return bundle if given.weights_file == ONNX_FILE else offer_onnx(bundle, rows)
 
 
-def _answer(path: Path, rows: Rows, schema: InputSchema) -> Rows:
+def _store(given: GivenFile, folder: Path, schema: InputSchema) -> None:
+    if given.weights_file == ONNX_FILE:
+        session = open_session(given.path, n_threads=1)
+        adapted = adapt_onnx(given.path, session, schema, given.answers)
+        (folder / ONNX_FILE).write_bytes(adapted)
+        return
+    if given.answers != Answers(None, None, are_logits=False):
+        raise ValueError("output, classes and logits describe ONNX files alone")
+    check_task(get_family(find_family(given.weights_file, trust=given.trust)), schema.task)
+    native = open_native(given.path, given.weights_file)
+    positions = tuple(str(i) for i in range(schema.n_classes))
+    if native is not None and native.classes not in ((), schema.classes, positions):
+        raise ValueError(
+            f"its classes are {_shorten(native.classes)}, the dataset's are "
+            f"{_shorten(schema.classes)}"
+        )
+    store_native(given.path, folder, given.weights_file, model=native)
+
+
+def _open(bundle: Bundle) -> Predict:
+    runtime = "onnx" if bundle.weights_file == ONNX_FILE else "native"
+    return open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+
+
+def _answer(predict: Predict, rows: Rows) -> Rows:
     try:
-        answers: Rows = open_session(path, n_threads=1).run([schema.output_name], {ROWS: rows})[0]
-    except Exception as err:  # onnxruntime raises a dozen kinds of its own
+        return predict(rows)
+    except Exception as err:  # each runtime raises kinds of its own
         raise ValueError(f"it cannot answer the dataset's rows: {one_line(err)}") from err
-    return answers
 
 
 def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
@@ -149,13 +192,13 @@ def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
 
 
 def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) -> None:
-    if predictions.probabilities is not None:
-        agreement = compare_answers(predictions.probabilities, found)["agreement"]
+    if predictions.answers is not None:
+        agreement = compare_answers(predictions.answers, found)["agreement"]
     else:
         agreement = float(np.mean(found.argmax(axis=1) == predictions.labels))
     if not agreement >= MIN_AGREEMENT:  # also refuses NaN
         raise ValueError(
-            f"its classes agree with {predictions.path} in {agreement:.1%} of "
+            f"its answers agree with {predictions.path} in {agreement:.1%} of "
             f"{len(predictions.rows)} rows; {MIN_AGREEMENT:.1%} are needed. Its columns or "
             f"classes may be in another order: they are {_shorten(schema.features)} and "
             f"{_shorten(schema.classes)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
@@ -23,11 +23,16 @@ from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs, pass_numbers
 from rightfit.tuning.search.space import ModelBlock
 
 if TYPE_CHECKING:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.jobs import Serving
+    from rightfit.profiling.measuring.raw_requests import RawRequests
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
 
 logger = logging.getLogger(__name__)
@@ -56,6 +61,8 @@ def profile_candidates(
     candidates: dict[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
+    rows: pl.DataFrame,
+    encoder: Encoder,
     data_card: DataCard,
     measurements: JsonStore,
     params: EvaluationParams,
@@ -70,6 +77,8 @@ def profile_candidates(
         candidates: Bundles by candidate name.
         trials: The cell's trials, for what training cost.
         test: Encoded test rows with the column ``label``.
+        rows: Assembled rows of all parts, not encoded.
+        encoder: How they are encoded.
         data_card: The dataset's card.
         measurements: Keeps each result as soon as it is known.
         params: What to measure and how.
@@ -77,7 +86,7 @@ def profile_candidates(
         model: For the candidates' family.
 
     Returns:
-        One row per candidate and serving configuration.
+        One row per candidate, serving configuration and request path that an application names.
     """
     named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
     return _profile(
@@ -85,6 +94,7 @@ def profile_candidates(
         trials,
         test,
         data_card,
+        raw=_RawTest(rows.filter(pl.col("part") == "test"), _to_json(encoder)),
         measurements=measurements,
         params=params,
         choosers=applications,
@@ -116,11 +126,13 @@ def profile_imported(
     Returns:
         One row per serving configuration.
     """
-    from rightfit.families.imported.importing import find_family
+    from rightfit.families.imported.kinds import find_family
     from rightfit.preparation.model_columns import take_columns
 
-    family = find_family(Path(model.file))
-    named = {name: replace(bundle, family=family) for name, bundle in candidates.items()}
+    named = {
+        name: replace(bundle, family=find_family(bundle.weights_file, trust=model.trust))
+        for name, bundle in candidates.items()
+    }
     (schema,) = (bundle.schema for bundle in named.values())
     test = rows.filter(pl.col("part") == "test")
     read = take_columns(schema, encoder, test, kind=model.input)
@@ -129,10 +141,25 @@ def profile_imported(
         None,
         pl.DataFrame(read, schema=list(schema.features)).with_columns(test["label"]),
         data_card,
+        raw=_RawTest(
+            test, pass_numbers(schema.features) if model.input == "raw" else _to_json(encoder)
+        ),
         measurements=measurements,
         params=params,
         choosers=applications,
     )
+
+
+@dataclass(frozen=True)
+class _RawTest:
+    """Raw rows of the test split, in the order of the encoded ones, and how they are encoded."""
+
+    rows: pl.DataFrame
+    encoder: EncoderJson
+
+
+def _to_json(encoder: Encoder) -> EncoderJson:
+    return cast("EncoderJson", encoder.model_dump(mode="json"))
 
 
 def _profile(
@@ -141,26 +168,37 @@ def _profile(
     test: pl.DataFrame,
     data_card: DataCard,
     *,
+    raw: _RawTest,
     measurements: JsonStore,
     params: EvaluationParams,
     choosers: ApplicationsParams,
 ) -> pl.DataFrame:
     from rightfit.pipelines.evaluation.screening import could_be_chosen
     from rightfit.profiling.hardware import environment
+    from rightfit.profiling.measuring.jobs import with_paths
     from rightfit.profiling.profiles.cell_profiles import profile_cell
+    from rightfit.profiling.profiles.profile import tabulate_profiles
 
+    if not candidates:  # its search has failed
+        return tabulate_profiles([])
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     features = next(bundle.schema.features for bundle in candidates.values())
+    paths = list_paths(choosers, params)
     with _open_bench(test, features, params) as bench:
+        cell = _make_cell(candidates, trials, test, data_card, here, seed=params.seed)
+        if REQUEST in paths:
+            cell = replace(cell, requests=_make_requests(raw, bench.folder))
         return profile_cell(
-            _make_cell(candidates, trials, test, data_card, here, seed=params.seed),
-            list_servings(params, here),
+            cell,
+            with_paths(list_servings(params, here), paths),
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, choosers),
-            choosers=environment.fingerprint(choosers.model_dump(mode="json")),
+            choose=lambda profiles: could_be_chosen(profiles, choosers, params.request_path),
+            choosers=environment.fingerprint(
+                choosers.model_dump(mode="json") | {"request_path": params.request_path}
+            ),
         )
 
 
@@ -174,7 +212,7 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
     Raises:
         ValueError: If they may not and do.
     """
-    collected = pl.concat(profiles)
+    collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
     found = sorted(collected["environment_id"].unique().drop_nulls().to_list())
     if len(found) > 1:
         message = f"The profiles come from {len(found)} different environments: {found}."
@@ -199,7 +237,7 @@ def compare_tiers(resource_profiles: pl.DataFrame, params: EvaluationParams) -> 
     """
     from rightfit.profiling.hardware.tier_table import tabulate_tiers
 
-    return tabulate_tiers(resource_profiles, params.tiers)
+    return tabulate_tiers(complete_paths(resource_profiles), params.tiers)
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
@@ -218,6 +256,27 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
         n_cores=environment.n_cores,
         present=environment.devices,
     )
+
+
+def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
+    """Return the request paths that applications name, in a fixed order.
+
+    Args:
+        applications: Who will choose.
+        params: Says the path of those that name none.
+    """
+    named = {one.request_path or params.request_path for one in applications.root.values()}
+    return [path for path in (MODEL, REQUEST) if path in named]
+
+
+def _make_requests(raw: _RawTest, folder: Path) -> RawRequests:
+    """Write the raw test rows."""
+    from rightfit.preparation.raw_rows import make_raw_rows
+    from rightfit.profiling.measuring.raw_requests import RawRequests
+
+    file = folder / "raw_rows.npy"
+    np.save(file, make_raw_rows(raw.rows, list_inputs(raw.encoder)))
+    return RawRequests(file, raw.encoder, folder)
 
 
 @contextmanager

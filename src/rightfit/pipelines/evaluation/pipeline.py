@@ -50,6 +50,8 @@ def _profile_node(dataset: str, model: str) -> Node:
             "candidates": f"{cell}.candidates",
             "trials": f"{cell}.trials",
             "test": f"{dataset}.test",
+            "rows": f"{dataset}.rows",
+            "encoder": f"{dataset}.encoder",
             "data_card": f"{dataset}.data_card",
             "measurements": "measurements",
             "params": "params:evaluation",

@@ -16,18 +16,22 @@ from rightfit.profiling.metrics import METRICS, columns_from
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
+from rightfit.request_path.paths import RequestPath
 
 QUALITIES = columns_from("answers")
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
 
-def could_be_chosen(profiles: pl.DataFrame, applications: Applications) -> Sequence[bool]:
+def could_be_chosen(
+    profiles: pl.DataFrame, applications: Applications, request_path: RequestPath
+) -> Sequence[bool]:
     """Tell for each profile whether an application could choose it.
 
     Args:
         profiles: Profiles of one cell, measured so far.
-        applications: Who chooses.
+        applications: Who chooses, each among the profiles of its request path.
+        request_path: Request path of applications that name none.
 
     Returns:
         One answer per row. Where no application needs anything that measuring makes more certain,
@@ -36,7 +40,9 @@ def could_be_chosen(profiles: pl.DataFrame, applications: Applications) -> Seque
     chosen = np.zeros(profiles.height, dtype=bool)
     for application in applications.root.values():
         if REFINABLE & set(application.needed_metrics()):
-            chosen |= ~_is_out(profiles, application)
+            path = application.request_path or request_path
+            mine = (profiles["request_path"] == path).to_numpy()
+            chosen[mine] |= ~_is_out(profiles.filter(mine), application)
     return [bool(answer) for answer in chosen]
 
 

@@ -13,6 +13,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.describing import DataCard
+from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.results import (
@@ -38,7 +39,7 @@ def draw_fronts(
     Returns:
         Figures by dataset, as the data cards come in.
     """
-    from rightfit.reporting.charts.front_chart import draw_front
+    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing
     from rightfit.reporting.charts.limit_lines import find_limit_lines
 
     marks = marks_of(resource_profiles["model"])
@@ -46,7 +47,10 @@ def draw_fronts(
     figures = {}
     for dataset, card in data_cards.items():
         mine = pl.col("dataset") == dataset
-        profiles = resource_profiles.filter(mine)
+        profiles = complete_paths(resource_profiles).filter(mine)
+        if profiles.is_empty():
+            figures[dataset] = draw_nothing(dataset)
+            continue
         figures[dataset] = draw_front(
             profiles,
             dataset=dataset,
@@ -144,7 +148,7 @@ def write_report(
     results = Results(
         applications=applications,
         rules=ranking,
-        profiles=tables["resource_profiles"],
+        profiles=complete_paths(tables["resource_profiles"]),
         rankings=tables["rankings"],
         recommendations=read_recommendations(tables["recommendations"]),
         data_cards=_select_kind(tables, "data_card"),

@@ -84,7 +84,7 @@ def tune_model(
         with show_progress(cell_name) as on_trial:
             study = run_search(cell, settings, store, on_trial=on_trial)
     except (SearchFailedError, ImportError) as err:
-        logger.exception("%s has failed, the other cells go on", cell_name)
+        logger.error("%s has failed, the other cells go on: %s", cell_name, err)
         return describe_failed_search(cell, settings, store, str(err))
     favourites, account = [], pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
@@ -133,16 +133,18 @@ def import_model(
     Raises:
         UnsuitableModelError: If the file does not fit the dataset.
     """
-    from rightfit.families.imported.importing import import_file
+    from rightfit.families.imported.importing import import_file, read_columns
     from rightfit.preparation.given_predictions import read_predictions
     from rightfit.preparation.model_columns import describe_columns, take_columns
 
     dataset, _, name = cell_name.partition(".")
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
     try:
-        schema = describe_columns(spec, encoder, rows, kind=model.input, columns=model.columns)
+        given = model.give(name)
+        columns = model.columns or (read_columns(given) if model.input == "raw" else None)
+        schema = describe_columns(spec, encoder, rows, kind=model.input, columns=columns)
         bundle = import_file(
-            model.give(name),
+            given,
             _make_folder() / name,
             schema=schema,
             rows=take_columns(schema, encoder, tried, kind=model.input),

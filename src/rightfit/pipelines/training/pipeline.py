@@ -15,12 +15,14 @@ TABLES = ("trials", "learning_curves", "search_audit")
 
 def create_pipeline(grid: Grid) -> Pipeline:
     """Build a node per cell, which searches or imports, and ``collect_trials`` per dataset."""
-    searched = tuple(grid.families)
     return Pipeline(
         [
             *(_import_node(dataset, model) for dataset, model in grid.imported_cells()),
-            *(_tune_node(dataset, model, searched) for dataset, model in grid.searched_cells()),
-            *(_collect_node(dataset, searched) for dataset in grid.datasets),
+            *(
+                _tune_node(dataset, model, grid.list_searched(dataset))
+                for dataset, model in grid.searched_cells()
+            ),
+            *(_collect_node(dataset, grid.list_searched(dataset)) for dataset in grid.datasets),
         ]
     )
 

@@ -17,7 +17,7 @@ from rightfit.profiling.hardware.tiers import (
 )
 from rightfit.profiling.worker.codec import from_plain
 
-KEYS = ("dataset", "model", "candidate", "runtime", "n_threads", "device")
+KEYS = ("dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path")
 NEEDED = ("peak_memory_mib", "throughput_rows_per_s", "measured_how")
 
 

@@ -20,12 +20,14 @@ class Subject:
         kind: Imports and threads of its measuring process.
         factory: ``module:function`` that returns what opens the model.
         arguments: Arguments of the factory, JSON types.
+        rows: A .npy of the rows it answers; ``None``: the bench's.
     """
 
     label: str
     kind: WorkerKind
     factory: str
     arguments: dict[str, Any]
+    rows: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,7 @@ class Bench:
     settings: MeasuringSettings
     preset: str
     speed: SpeedProbe
+
+    def locate_rows(self, subject: Subject) -> str:
+        """Return the path of the rows that a subject answers."""
+        return str(subject.rows or self.rows)

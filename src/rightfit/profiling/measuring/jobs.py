@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.runtimes import available_runtimes, describe_code, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
+from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerKind
+from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
 
 logger = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
 MEASUREMENT_VERSION = 8
 OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
+OPEN_REQUEST = "rightfit.request_path.opening:open_request"
 
 
 @dataclass(frozen=True)
 class Serving:
-    """A way to serve a candidate; the batch size is found by measuring.
+    """A way to serve a candidate, and what requests pass; the batch size is found by measuring.
 
     Args:
         runtime: One of ``rightfit.families.runtimes.RUNTIMES``.
         n_threads: Threads, and cores it runs on.
         device: ``cpu`` or ``cuda``.
+        request_path: Whether requests are encoded rows or raw columns.
     """
 
     runtime: str
     n_threads: int
     device: str
+    request_path: RequestPath = MODEL
 
     def __str__(self) -> str:
         threads = "1 thread" if self.n_threads == 1 else f"{self.n_threads} threads"
-        return f"{self.runtime}, {threads}, {self.device}"
+        label = f"{self.runtime}, {threads}, {self.device}"
+        return label if self.request_path == MODEL else f"{label}, raw columns"
 
 
 @dataclass(frozen=True)
@@ -48,16 +54,35 @@ class Job:
         candidate: Its name.
         bundle: Its bundle.
         serving: How it is served.
+        requests: Raw rows and encoder; ``None`` where requests are encoded rows.
     """
 
     cell: str
     candidate: str
     bundle: Bundle
     serving: Serving
+    requests: RawRequests | None = None
 
     @property
     def subject(self) -> Subject:
         """The job as the subject of a measurement."""
+        subject = self._model_subject
+        if self.requests is None:
+            return subject
+        graph = self.requests.locate_graph(self.bundle, self.serving.runtime)
+        arguments = subject.arguments | {
+            "encoder": str(self.requests.encoder_file),
+            "graph": None if graph is None else str(graph),
+        }
+        return replace(subject, factory=OPEN_REQUEST, arguments=arguments, rows=self.requests.rows)
+
+    def prepare(self) -> None:
+        """Write what the measured process opens; due before one is asked for."""
+        if self.requests is not None:
+            self.requests.prepare(self.bundle, self.serving.runtime)
+
+    @property
+    def _model_subject(self) -> Subject:
         return Subject(
             label=f"{self.cell} {self.candidate} ({self.serving})",
             kind=WorkerKind(
@@ -74,6 +99,12 @@ class Job:
             },
         )
 
+    @property
+    def _serving_key(self) -> list[str | int]:
+        serving = self.serving
+        path = [] if serving.request_path == MODEL else [serving.request_path]
+        return [serving.runtime, serving.n_threads, serving.device, *path]
+
     def key(self, **context: object) -> str:
         """Return the key its result is kept under.
 
@@ -85,10 +116,16 @@ class Job:
                 "version": MEASUREMENT_VERSION,
                 "bundle": self.bundle.sha256,
                 "code": describe_code(self.bundle, self.serving.runtime),
-                "serving": [self.serving.runtime, self.serving.n_threads, self.serving.device],
+                "serving": self._serving_key,
                 **context,
             }
         )
+
+
+def with_paths(servings: Iterable[Serving], paths: Iterable[RequestPath]) -> list[Serving]:
+    """Return serving configurations once for each request path."""
+    listed = list(servings)
+    return [replace(serving, request_path=path) for path in paths for serving in listed]
 
 
 def plan_servings(
@@ -124,7 +161,10 @@ def plan_servings(
 
 
 def plan_jobs(
-    dataset: str, candidates: Mapping[str, Bundle], servings: Iterable[Serving]
+    dataset: str,
+    candidates: Mapping[str, Bundle],
+    servings: Iterable[Serving],
+    requests: RawRequests | None = None,
 ) -> list[Job]:
     """Pair each candidate with each serving configuration it can be served in.
 
@@ -132,10 +172,17 @@ def plan_jobs(
         dataset: The dataset's name.
         candidates: Bundles by name.
         servings: Serving configurations of the evaluation.
+        requests: Raw rows and encoder, for requests of raw columns.
     """
     listed = list(servings)
     return [
-        Job(f"{dataset}.{bundle.model}", name, bundle, serving)
+        Job(
+            f"{dataset}.{bundle.model}",
+            name,
+            bundle,
+            serving,
+            requests if serving.request_path == REQUEST else None,
+        )
         for name, bundle in candidates.items()
         for serving in listed
         if serving.device in bundle.load_family().devices

@@ -113,7 +113,7 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
     request = ServerRequest(
         factory=subject.factory,
         arguments=subject.arguments,
-        rows=str(bench.rows),
+        rows=bench.locate_rows(subject),
         warm_up_max_ms=bench.settings.warm_up_max_ms,
         rate_per_s=server.rate_per_s,
         p99_limit_ms=server.p99_limit_ms,
@@ -145,7 +145,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
     request = PredictRequest(
         factory=subject.factory,
         arguments=subject.arguments,
-        rows=str(bench.rows),
+        rows=bench.locate_rows(subject),
         answers=str(bench.folder / "answers.npy"),
         limit_s=bench.settings.answer_max_s,
     )

@@ -76,7 +76,7 @@ def _try(
         request = RunOnceRequest(
             factory=subject.factory,
             arguments=subject.arguments,
-            rows=str(bench.rows),
+            rows=bench.locate_rows(subject),
             memory_limit_mib=memory_mib - of_files_mib,
             batch_size=batch_size,
             limit_s=limit_s,

@@ -141,7 +141,7 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
-        rows=str(bench.rows),
+        rows=bench.locate_rows(subject),
         n_visits=settings.n_visits,
         warm_up_max_ms=settings.warm_up_max_ms,
         slow_wait_max_ms=settings.slow_wait_max_ms,

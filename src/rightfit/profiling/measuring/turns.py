@@ -97,6 +97,9 @@ def measure_jobs(
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
         logger.info("%s: %d of %d profiles kept", cell, n_kept, len(jobs))
+    for one in all_jobs:
+        if not one.is_over or _wants_load(one.state, bench):
+            _prepare(one)
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
         _measure_in_turns(all_jobs, bench, store, choose, choice)
@@ -127,6 +130,13 @@ def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Unde
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
     return Underway(job, key, Measurement(job.subject, bench, state))
+
+
+def _prepare(one: Underway) -> None:
+    try:
+        one.job.prepare()
+    except ValueError as err:  # a model that cannot be joined with its encoder
+        one.measurement.state = replace(one.state, error=str(err))
 
 
 def _measure_in_turns(

@@ -17,10 +17,12 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
+from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN, columns_from
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
+from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.quality.metric import QualityMetric
@@ -45,6 +47,7 @@ class ProfiledCell:
         environment_id: Fingerprint of machine and libraries.
         devices: Devices this machine has.
         seed: Seed of quality intervals.
+        requests: Raw rows and encoder; ``None``: only encoded rows are answered.
     """
 
     dataset: str
@@ -56,6 +59,7 @@ class ProfiledCell:
     environment_id: str
     devices: tuple[str, ...]
     seed: int
+    requests: RawRequests | None = None
 
 
 @dataclass(frozen=True)
@@ -97,15 +101,17 @@ def profile_cell(
     Returns:
         One row per candidate and serving configuration.
     """
-    jobs = plan_jobs(cell.dataset, cell.candidates, servings)
-    keys = [
-        job.key(
-            settings=bench.settings.key,
+    jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests)
+    settings = bench.settings.key
+
+    def make_key(job: Job) -> str:
+        return job.key(
+            settings=settings,
             environment_id=cell.environment_id,
             data_version=cell.data_version,
         )
-        for job in jobs
-    ]
+
+    keys = [make_key(job) for job in jobs]
 
     failures: dict[str, str] = {}  # of answers, which are asked for once in a run
 
@@ -136,15 +142,27 @@ def profile_cell(
     )
     if bench.settings.tries_tiers:
         states = [
-            try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
+            _try_tiers(job, state, profile, bench, tiers)
             for job, state, (_, profile) in zip(jobs, states, profile_all(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
+    profiles = profile_all(states)
+    encoding_ms = measure_encoding_ms(jobs, states, bench, store, make_key=make_key)
+    for (_, profile), found_ms in zip(profiles, encoding_ms, strict=True):
+        profile.encoding_ms = found_ms
     refused = [
         _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
     ]
-    return tabulate_profiles([*profile_all(states), *refused])
+    return tabulate_profiles([*profiles, *refused])
+
+
+def _try_tiers(
+    job: Job, state: MeasurementState, profile: Profile, bench: Bench, tiers: Sequence[Tier]
+) -> MeasurementState:
+    if not state.wants_no_more:
+        job.prepare()
+    return try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
 
 
 def _list_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[tuple[str, Serving]]:
@@ -172,6 +190,7 @@ def _describe_refused(
         device=serving.device,
         environment_id=cell.environment_id,
         min_hardware_tier_name=None,
+        request_path=serving.request_path,
     )
     return keys, profile
 
@@ -197,6 +216,7 @@ def measure_quality(
     if kept is not None:
         return kept
     try:
+        job.prepare()
         answers = check_answers(
             predict(job.subject, bench), n_rows=len(cell.labels), schema=job.bundle.schema
         )
@@ -264,6 +284,7 @@ def _assemble(
         device=job.serving.device,
         environment_id=cell.environment_id,
         min_hardware_tier_name=tier,
+        request_path=job.serving.request_path,
     )
     return keys, profile
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.intervals import Interval
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS
+from rightfit.request_path.paths import MODEL, RequestPath
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,6 +29,7 @@ class ProfileKeys:
     device: str
     environment_id: str
     min_hardware_tier_name: str | None
+    request_path: RequestPath = MODEL
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Profile:
         best_batch_size: Rows a call of the throughput.
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while timing.
+        encoding_ms: Part of the median latency that encoding takes; ``None``: not known.
     """
 
     values: dict[str, float | None] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Profile:
     best_batch_size: int | None = None
     n_latency_samples: int | None = None
     disturbed: bool | None = None
+    encoding_ms: float | None = None
 
     def set(self, column: str, value: float) -> None:
         """Set a value of which no interval is known."""
@@ -90,6 +94,7 @@ def profile_row(keys: ProfileKeys, profile: Profile) -> Row:
         "best_batch_size": profile.best_batch_size,
         "n_latency_samples": profile.n_latency_samples,
         "disturbed": profile.disturbed,
+        "encoding_ms": profile.encoding_ms,
         "null_reasons": json.dumps(profile.reasons, sort_keys=True),
         "measured_how": json.dumps(profile.how, sort_keys=True),
     }
@@ -103,11 +108,13 @@ def tabulate_profiles(profiles: Iterable[tuple[ProfileKeys, Profile]]) -> pl.Dat
         **dict.fromkeys(("dataset", "model", "candidate", "runtime"), pl.String),
         "n_threads": pl.Int64,
         "device": pl.String,
+        "request_path": pl.String,
         **{metric.column: pl.Float64 for metric in METRICS},
         "min_hardware_tier_name": pl.String,
         "best_batch_size": pl.Int64,
         "n_latency_samples": pl.Int64,
         "disturbed": pl.Boolean,
+        "encoding_ms": pl.Float64,
         "environment_id": pl.String,
         **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),
         "null_reasons": pl.String,

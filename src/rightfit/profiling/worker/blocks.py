@@ -12,8 +12,7 @@ import numpy.typing as npt
 from rightfit.profiling.worker.latency import Call, Clock, time_calls
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
 from rightfit.profiling.worker.units import NS_PER_MS
-
-Rows = npt.NDArray[np.float32]
+from rightfit.request_path.raw_rows import Input
 
 BLOCK_NS = 10 * NS_PER_MS
 
@@ -48,7 +47,7 @@ class Selection:
 
 def time_blocks(
     call: Call,
-    rows: Sequence[Rows],
+    rows: Sequence[Input],
     *,
     probe: SpeedProbe,
     min_calls: int,
@@ -96,7 +95,7 @@ def time_blocks(
             return blocks
 
 
-def rotate(rows: Sequence[Rows], by: int) -> list[Rows]:
+def rotate(rows: Sequence[Input], by: int) -> list[Input]:
     """Return rows that begin with another one.
 
     >>> [int(row[0]) for row in rotate([np.array([1]), np.array([2]), np.array([3])], 4)]

@@ -12,13 +12,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.worker.units import NS_PER_MS
+from rightfit.request_path.raw_rows import Input
 
-Call = Callable[[npt.NDArray[np.float32]], object]
+Call = Callable[[Any], object]  # answers one input: encoded rows, or raw columns
 Clock = Callable[[], int]
 
 # Confidence of MLPerf inference's early-stopping rule, see min_calls_to_report.
@@ -50,7 +52,7 @@ class WarmUp:
 
 def warm_up(
     call: Call,
-    rows: Sequence[npt.NDArray[np.float32]],
+    rows: Sequence[Input],
     *,
     max_ns: int,
     clock_ns: Clock = time.perf_counter_ns,
@@ -85,7 +87,7 @@ def warm_up(
 
 def time_calls(
     call: Call,
-    rows: Sequence[npt.NDArray[np.float32]],
+    rows: Sequence[Input],
     *,
     min_calls: int,
     min_ns: int,

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import Call, Clock
 from rightfit.profiling.worker.units import NS_PER_S
+from rightfit.request_path.raw_rows import Input
 
 SPIN_NS = 200_000  # sleeping overshoots by 70 µs and more: the last stretch is spun
 
@@ -34,7 +35,7 @@ def poisson_arrivals_ns(
 
 def time_open_loop(
     call: Call,
-    rows: Sequence[npt.NDArray[np.float32]],
+    rows: Sequence[Input],
     arrivals_ns: npt.NDArray[np.int64],
     *,
     clock_ns: Clock = time.perf_counter_ns,

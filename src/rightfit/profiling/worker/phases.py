@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import Call, time_calls
 from rightfit.profiling.worker.messages import (
@@ -35,9 +34,9 @@ from rightfit.profiling.worker.results import BatchPhase, LoadPhase, ProcessResu
 from rightfit.profiling.worker.single_stream import SingleStream
 from rightfit.profiling.worker.throughput import batches, time_batches
 from rightfit.profiling.worker.units import NS_PER_MS
+from rightfit.request_path.raw_rows import Input, Pool, copy_input, cut_input, cut_singles
 
 Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
-Rows = npt.NDArray[np.float32]
 
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
@@ -134,7 +133,7 @@ def _make_first_visit(
     pool = _resize(
         np.load(request.rows, mmap_mode="r"), max([N_ROTATING_ROWS, *request.batch_sizes])
     )
-    singles = [pool[i : i + 1] for i in range(N_ROTATING_ROWS)]
+    singles = cut_singles(pool, N_ROTATING_ROWS)
     open_model = factory(**request.arguments)
     gc.collect()
     device = DeviceMeter(request.arguments.get("device", "cpu"))
@@ -162,7 +161,7 @@ def _make_first_visit(
 
 def _time_first_window(
     call: Call,
-    singles: list[Rows],
+    singles: list[Input],
     probe: SpeedProbe,
     request: MeasureRequest,
     memory: MemoryMeter,
@@ -184,13 +183,15 @@ def _time_first_window(
     return stream, memory.peak_mib(start)
 
 
-def _resize(rows: Rows, n_rows: int) -> Rows:
+def _resize(rows: Pool, n_rows: int) -> Pool:
     if len(rows) >= n_rows:
-        return np.array(rows[:n_rows], dtype=np.float32)
-    return np.resize(rows, (n_rows, rows.shape[1])).astype(np.float32, copy=False)
+        return np.array(rows[:n_rows])
+    return np.resize(rows, (n_rows, *rows.shape[1:]))
 
 
-def _load(open_model: Callable[[], Call], row: Rows, memory: MemoryMeter) -> tuple[Call, LoadPhase]:
+def _load(
+    open_model: Callable[[], Call], row: Input, memory: MemoryMeter
+) -> tuple[Call, LoadPhase]:
     meter = PhaseMeter()
     start_ns = time.perf_counter_ns()
     call = open_model()
@@ -209,7 +210,7 @@ def _load(open_model: Callable[[], Call], row: Rows, memory: MemoryMeter) -> tup
     )
 
 
-def _overhead_ns(singles: list[Rows]) -> float:
+def _overhead_ns(singles: list[Input]) -> float:
     samples = time_calls(
         lambda row: row, singles, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
     )
@@ -217,7 +218,7 @@ def _overhead_ns(singles: list[Rows]) -> float:
 
 
 def _offline(
-    call: Call, pool: Rows, request: MeasureRequest, memory: MemoryMeter, meters: Meters
+    call: Call, pool: Pool, request: MeasureRequest, memory: MemoryMeter, meters: Meters
 ) -> list[BatchPhase]:
     results: list[BatchPhase] = []
     max_call_ns = request.batch_max_call_ms * NS_PER_MS
@@ -229,21 +230,29 @@ def _offline(
         first_ns, first_mib = _first_batch(call, inputs[0], memory)
         call_ns_per_row = first_ns / batch_size
         peak_mib = max(peak_mib, first_mib)
-        results.append(_time_batch_size(call, inputs, request.batch, meters, peak_mib))
+        results.append(
+            _time_batch_size(call, inputs, batch_size, request.batch, meters, peak_mib=peak_mib)
+        )
     return results
 
 
-def _first_batch(call: Call, batch: Rows, memory: MemoryMeter) -> tuple[int, float]:
+def _first_batch(call: Call, batch: Input, memory: MemoryMeter) -> tuple[int, float]:
     """Answer one batch, held as a server would hold it; return its time and memory peak."""
     reset_peak()
     start = read_memory()
     start_ns = time.perf_counter_ns()
-    call(batch.copy())
+    call(copy_input(batch))
     return time.perf_counter_ns() - start_ns, memory.peak_mib(start)
 
 
 def _time_batch_size(
-    call: Call, inputs: list[Rows], limits: TimingLimits, meters: Meters, peak_mib: float
+    call: Call,
+    inputs: list[Input],
+    batch_size: int,
+    limits: TimingLimits,
+    meters: Meters,
+    *,
+    peak_mib: float,
 ) -> BatchPhase:
     """Time one batch size, once more when the core was slow."""
     probe = meters.probe
@@ -254,6 +263,7 @@ def _time_batch_size(
         timing = time_batches(
             call,
             inputs,
+            batch_size,
             min_calls=limits.min_calls,
             min_ns=limits.min_ns,
             max_ns=limits.max_ns,
@@ -278,17 +288,23 @@ def predict(factory: Factory, request: PredictRequest) -> Predicted:
     rows = np.load(request.rows, mmap_mode="r")
     call = factory(**request.arguments)()
     parts = [
-        np.asarray(call(np.array(rows[i : i + N_PREDICT_ROWS])), dtype=np.float32)
+        np.asarray(call(_cut_copy(rows, i)), dtype=np.float32)
         for i in range(0, len(rows), N_PREDICT_ROWS)
     ]
     np.save(request.answers, np.concatenate(parts))
     return Predicted(len(rows))
 
 
+def _cut_copy(rows: Pool, start: int) -> Input:
+    """Return the rows of one call, read from the file."""
+    part = np.array(rows[start : start + N_PREDICT_ROWS])
+    return cut_input(part, 0, len(part))
+
+
 def run_once(factory: Factory, request: RunOnceRequest) -> RanOnce:
     """Answer one row and one batch."""
     pool = _resize(np.load(request.rows, mmap_mode="r"), request.batch_size)
     call = factory(**request.arguments)()
-    call(pool[:1])
-    call(pool)
+    call(cut_input(pool, 0, 1))
+    call(cut_input(pool, 0, request.batch_size))
     return RanOnce()

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from rightfit.profiling.worker.blocks import (
     Block,
-    Rows,
     Selection,
     rotate,
     select_clean,
@@ -22,6 +21,7 @@ from rightfit.profiling.worker.meters.phase_meters import PhaseMeter, sum_phases
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUpTotal
 from rightfit.profiling.worker.units import NS_PER_MS
+from rightfit.request_path.raw_rows import Input
 
 
 class SingleStream:
@@ -40,7 +40,7 @@ class SingleStream:
     def __init__(
         self,
         call: Call,
-        rows: Sequence[Rows],
+        rows: Sequence[Input],
         probe: SpeedProbe,
         *,
         n_windows: int,

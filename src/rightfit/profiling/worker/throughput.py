@@ -11,11 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from rightfit.profiling.worker.latency import Call, Clock
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
+from rightfit.request_path.raw_rows import Input, Pool, cut_input
 
 # A larger batch must be faster by this share to be preferred: it takes more memory.
 WORTHWHILE_GAIN = 0.05
@@ -38,7 +36,7 @@ class BatchTiming:
     longest_call_ms: float
 
 
-def batches(rows: npt.NDArray[np.float32], batch_size: int) -> list[npt.NDArray[np.float32]]:
+def batches(rows: Pool, batch_size: int) -> list[Input]:
     """Cut rows into contiguous batches, leaving out an incomplete last one.
 
     Raises:
@@ -46,12 +44,14 @@ def batches(rows: npt.NDArray[np.float32], batch_size: int) -> list[npt.NDArray[
     """
     if len(rows) < batch_size:
         raise ValueError(f"A batch of {batch_size=} needs as many rows, but got {len(rows)=}.")
-    return [rows[i : i + batch_size] for i in range(0, len(rows) - batch_size + 1, batch_size)]
+    starts = range(0, len(rows) - batch_size + 1, batch_size)
+    return [cut_input(rows, i, i + batch_size) for i in starts]
 
 
 def time_batches(
     call: Call,
-    inputs: Sequence[npt.NDArray[np.float32]],
+    inputs: Sequence[Input],
+    batch_size: int,
     *,
     min_calls: int,
     min_ns: int,
@@ -63,6 +63,7 @@ def time_batches(
     Args:
         call: Answers one batch.
         inputs: Batches of one size to rotate through.
+        batch_size: Rows of each.
         min_calls: Calls to make, unless ``max_ns`` is over before.
         min_ns: Shortest time to go on for.
         max_ns: Time after which no further call is started.
@@ -78,7 +79,6 @@ def time_batches(
         longest_ns = max(longest_ns, spent_ns - before_ns)
         if spent_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
             break
-    batch_size = len(inputs[0])
     rows_per_s = n_calls * batch_size * NS_PER_S / spent_ns
     return BatchTiming(batch_size, rows_per_s, n_calls, longest_ns / NS_PER_MS)
 

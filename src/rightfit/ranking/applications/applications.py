@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.profiling.metrics import METRICS
+from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Number, StrictModel
 
 MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to rounding
@@ -81,6 +82,7 @@ class Application(StrictModel):
 
     description: str = Field(min_length=1)
     scenario: Scenario
+    request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
@@ -122,6 +124,20 @@ class Applications(RootModel[dict[str, Application]]):
         if not self.root:
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
+
+    def of_path(self, path: RequestPath, *, otherwise: RequestPath) -> Applications:
+        """Return the applications whose requests pass a path.
+
+        Args:
+            path: The path.
+            otherwise: Path of applications that name none.
+        """
+        found = {
+            name: application
+            for name, application in self.root.items()
+            if (application.request_path or otherwise) == path
+        }
+        return Applications.model_construct(root=found)
 
     def items(self) -> Iterator[tuple[str, Application]]:
         """Yield (name, application) in the YAML's order."""

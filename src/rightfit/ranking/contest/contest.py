@@ -23,7 +23,16 @@ from rightfit.ranking.applications.constraints import (
 )
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules, TieKey
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS, ProfileTable
+from rightfit.ranking.contest.profile_table import (
+    CANDIDATE_KEYS,
+    PATH,
+    SERVING_KEYS,
+    ProfileTable,
+    choose_path,
+)
+
+OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64}
+"""Columns of profiles that may be missing."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Contest:
     Args:
         name: Name of the application.
         application: Its objectives and constraints.
-        table: All profiles.
+        table: All profiles of its request path.
         rules: Rules of ranking.
         limits: The application's limits over all profiles.
         judgement: Of all profiles, shape (n_rows,).
@@ -67,7 +76,8 @@ class Contest:
 def hold_contest(
     table: ProfileTable, name: str, application: Application, rules: RankingRules
 ) -> Contest:
-    """Judge all profiles and choose the one that represents each candidate."""
+    """Judge the profiles of the application's request path and choose one for each candidate."""
+    table = table.of_path(choose_path(table, application))
     limits = find_limits(table, application)
     judgement = judge_profiles(read_values(table, application), application, limits=limits)
     chosen = choose_configurations(table, judgement, rules.ties.for_application(name))
@@ -90,14 +100,16 @@ def read_values(table: ProfileTable, application: Application) -> dict[str, Floa
 
 
 def describe_chosen(contest: Contest) -> pl.DataFrame:
-    """Return keys and hardware tier of the profile that represents each candidate."""
+    """Return keys, request path and hardware tier of each candidate's chosen profile."""
     keys = (*CANDIDATE_KEYS, *SERVING_KEYS)
     frame = contest.table.frame
-    if "min_hardware_tier_name" not in frame.columns:
-        frame = frame.with_columns(min_hardware_tier_name=pl.lit(None, dtype=pl.String))
+    missing = {name: dtype for name, dtype in OPTIONAL.items() if name not in frame.columns}
+    frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
     return frame.select(
         pl.lit(contest.name).alias("application"),
         *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
+        pl.col(PATH),
+        pl.col("encoding_ms"),
         pl.col("min_hardware_tier_name").alias("hardware_tier"),
     )[contest.chosen]
 

@@ -13,10 +13,12 @@ import polars as pl
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
+from rightfit.request_path.paths import MODEL, REQUEST
 from rightfit.spelling import find_nearest
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
+PATH = "request_path"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,23 @@ class ProfileTable:
     def _arrays(self) -> dict[str, Floats]:
         return {}  # columns already converted
 
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Request paths that were measured."""
+        return tuple(self.frame[PATH].unique().sort())
+
+    def of_path(self, path: str) -> ProfileTable:
+        """Return the profiles of one request path; this table where it holds no others."""
+        if self.paths == (path,):
+            return self
+        if path not in self._by_path:
+            self._by_path[path] = _number(self.frame.filter(pl.col(PATH) == path))
+        return self._by_path[path]
+
+    @cached_property
+    def _by_path(self) -> dict[str, ProfileTable]:
+        return {}
+
     def values(self, column: str) -> Floats:
         """Return a column as floats, NaN where nothing was measured."""
         if column not in self._arrays:
@@ -98,7 +117,8 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
     """Sort and number resource profiles.
 
     Args:
-        profiles: One row per dataset, model, candidate, runtime, n_threads and device.
+        profiles: One row per dataset, model, candidate, runtime, n_threads, device and request
+            path; older tables have no such column and hold encoded rows only.
 
     Raises:
         ValueError: If there is no profile, or a key column is missing.
@@ -110,13 +130,40 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
             f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
             "Run the evaluation pipeline first."
         )
-    ordered = profiles.with_columns(
-        pl.col(pl.Float64).fill_nan(None),
-        *(
-            pl.col(name).cast(pl.Enum(profiles[name].cast(pl.String).unique(maintain_order=True)))
-            for name in ("dataset", "model")
-        ),
-    ).sort(keys)
+    ordered = (
+        complete_paths(profiles)
+        .with_columns(
+            pl.col(pl.Float64).fill_nan(None),
+            *(
+                pl.col(name).cast(
+                    pl.Enum(profiles[name].cast(pl.String).unique(maintain_order=True))
+                )
+                for name in ("dataset", "model")
+            ),
+        )
+        .sort([*keys, PATH])
+    )
+    return _number(ordered)
+
+
+def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Add the request path to profiles that were stored before there was one."""
+    if PATH in profiles.columns:
+        return profiles.with_columns(pl.col(PATH).fill_null(MODEL))
+    return profiles.with_columns(pl.lit(MODEL).alias(PATH))
+
+
+def choose_path(table: ProfileTable, application: Application) -> str:
+    """Return the request path whose profiles an application chooses among.
+
+    One that names none chooses among whole requests, where they were measured.
+    """
+    if application.request_path is not None:
+        return application.request_path
+    return REQUEST if REQUEST in table.paths else MODEL
+
+
+def _number(ordered: pl.DataFrame) -> ProfileTable:
     datasets = ordered["dataset"].unique(maintain_order=True).cast(pl.String)
     return ProfileTable(
         frame=ordered,
@@ -143,6 +190,12 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
     for rule_name, rule in {"rule": rules.ties.rule, **rules.ties.rule_by_application}.items():
         unknown = [k.by for k in rule if k.by != UTILITY and k.by not in table.frame.columns]
         faults += [f"ranking.ties.{rule_name}: no such column {by!r}" for by in unknown]
+    faults += [
+        f"applications.{name}: request_path is {application.request_path}, but resource_profiles "
+        f"holds {', '.join(table.paths)} only"
+        for name, application in applications.items()
+        if choose_path(table, application) not in table.paths
+    ]
     unknown_names = sorted(set(rules.ties.rule_by_application) - set(applications.root))
     faults += [
         f"ranking.ties.rule_by_application: no such application {name!r}" for name in unknown_names

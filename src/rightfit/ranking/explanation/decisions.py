@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rightfit.naming import serving_label
 from rightfit.ranking.applications.applications import LimitKind
+from rightfit.request_path.paths import MODEL, RequestPath
 
 
 class _Part(BaseModel):
@@ -24,7 +25,8 @@ class RankedCandidate(_Part):
 
     ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
     ``p_best`` is the probability of being the best feasible candidate, ``rank_low`` to
-    ``rank_high`` the ranks within the measuring errors.
+    ``rank_high`` the ranks within the measuring errors. ``encoding_ms`` is the part of the median
+    latency that encoding takes, ``None`` where it was not compared.
     """
 
     candidate: str
@@ -32,6 +34,8 @@ class RankedCandidate(_Part):
     runtime: str
     n_threads: int
     device: str
+    request_path: RequestPath = MODEL  # what older documents mean
+    encoding_ms: float | None = None
     hardware_tier: str | None
     utility: float | None
     utility_low: float | None

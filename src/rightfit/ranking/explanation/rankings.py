@@ -2,11 +2,13 @@
 
 Columns: ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible), ``rank_low`` and
 ``rank_high`` (within the measuring errors), ``candidate``, ``model``, ``runtime``, ``n_threads``,
-``device`` (the serving configuration chosen for the application), ``utility`` (null: an objective
-was not measured), ``utility_low``, ``utility_high``, ``feasible``, ``violations`` (JSON list of
-``metric``, ``kind``, ``limit``, ``value``, ``amount``, ``relative``; null values: not measured),
-``pareto``, ``hardware_tier``, ``reason`` (one sentence), ``p_best`` (probability of being the best
-feasible one) and ``outcome`` (see :mod:`rightfit.ranking.explanation.outcomes`).
+``device`` (the serving configuration chosen for the application), ``request_path`` (``request``:
+raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of the median latency; null: not
+known), ``utility`` (null: an objective was not measured), ``utility_low``, ``utility_high``,
+``feasible``, ``violations`` (JSON list of ``metric``, ``kind``, ``limit``, ``value``, ``amount``,
+``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one sentence),
+``p_best`` (probability of being the best feasible one) and ``outcome`` (see
+:mod:`rightfit.ranking.explanation.outcomes`).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from rightfit.ranking.rank_candidates import Ranked
 
 COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
-    *(*SERVING_KEYS, "utility", "utility_low", "utility_high", "feasible", "violations", "pareto"),
+    *(*SERVING_KEYS, "request_path", "encoding_ms"),
+    *("utility", "utility_low", "utility_high", "feasible", "violations", "pareto"),
     *("hardware_tier", "reason", "p_best", "outcome"),
 )
 

@@ -99,7 +99,8 @@ class _RankedRows:
     def metrics(self) -> pl.DataFrame:
         """All that was measured of the candidates, without the intervals."""
         frame = self.ranked.contest.table.frame
-        return frame.select(cs.by_dtype(pl.Float64) - cs.ends_with("_low", "_high"))
+        others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", require_all=False)
+        return frame.select(cs.by_dtype(pl.Float64) - others)
 
     def places(self, dataset: int) -> list[int]:
         """Return a dataset's candidates, best first."""

@@ -38,7 +38,7 @@ COST_METRICS = (
     "fit_time_s",
     "energy_j_per_1k_rows",
 )
-KEYS = ("model", "candidate", "runtime", "n_threads", "device")
+KEYS = ("model", "candidate", "runtime", "n_threads", "device", "request_path")
 HEIGHT_PX = 460
 MANY_DECADES = 2  # from here on a tick per decade is enough
 
@@ -94,6 +94,14 @@ def draw_front(
         for cost in costs
     }
     return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
+
+
+def draw_nothing(dataset: str) -> Figure:
+    """Say that no profile of a dataset was measured."""
+    from plotly.graph_objects import Figure
+
+    title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
+    return Figure().update_layout(**base_layout(title))
 
 
 def _draw_one(
@@ -227,7 +235,7 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
             for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
         ],
         hovertemplate=(
-            f"<b>%{{text}}</b><br>{quality_title} %{{y:.3f}}<br>"
+            f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}<br>"
             f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
         ),
     )

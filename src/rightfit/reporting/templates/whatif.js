@@ -83,7 +83,8 @@
     return winner.feasible ? `${winner.candidate} (${winner.serving})` : "none qualifies";
   }
 
-  function showDataset(dataset, profiles) {
+  function showDataset(dataset, measured) {
+    const profiles = measured.filter((profile) => profile.path === current.path);
     const before = Ranking.rank(profiles, original())[0];
     const ranked = Ranking.rank(profiles, current);
     const changed = title(before) !== title(ranked[0]);

@@ -1,0 +1,115 @@
+"""Kinds of model files: what tells them apart, and what serves each.
+
+A file is stored in a bundle under one name per kind; that name, not the file's content, decides
+what opens it. An MLflow model is a folder that names one of these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from rightfit.families.bundle_files import is_plain_name, open_regular
+
+MLFLOW = "MLmodel"
+MAX_MLFLOW_BYTES = 2**20
+MLFLOW_KEYS = ("data", "pickled_model", "model_path", "model_data")  # of a flavour: its file
+PICKLES = (".pkl", ".pickle", ".joblib")
+SUFFIXES: Mapping[str, str] = {
+    ".onnx": "model.onnx",
+    ".json": "weights.xgboost.json",
+    ".ubj": "weights.xgboost.json",
+    ".txt": "weights.lightgbm.txt",
+    ".cbm": "weights.catboost.json",
+    ".skops": "weights.skops",
+    **dict.fromkeys(PICKLES, "weights.pickle"),
+}
+"""Name in a bundle, by the suffix of the file."""
+
+PICKLE_FILE = "weights.pickle"
+FAMILIES: Mapping[str, str] = {
+    "model.onnx": "rightfit.families.imported.onnx_only",
+    "weights.xgboost.json": "rightfit.families.libraries.xgboost",
+    "weights.lightgbm.txt": "rightfit.families.libraries.lightgbm",
+    "weights.catboost.json": "rightfit.families.libraries.catboost",
+    "weights.skops": "rightfit.families.imported.skops_model",
+    PICKLE_FILE: "rightfit.families.imported.pickled",
+}
+"""Import path of what serves it, by the name in a bundle."""
+
+
+def name_weights(path: Path, *, trust: bool) -> str:
+    """Return the name in a bundle of a file's kind.
+
+    Args:
+        path: The file.
+        trust: Whether the configuration allows files that run code when they are opened.
+
+    Raises:
+        ValueError: If the kind is unknown, or needs trust.
+    """
+    name = SUFFIXES.get(path.suffix.lower())
+    if name is None:
+        raise ValueError(
+            f"the file must end in one of {', '.join(SUFFIXES)}, but got {path.name!r}"
+        )
+    if name == PICKLE_FILE and not trust:
+        raise ValueError(
+            f"{path.name} is a pickle: opening it runs whatever code it holds. If you trust it, "
+            "write trust: true, and only the measured process opens it; else export it to ONNX "
+            "or skops"
+        )
+    return name
+
+
+def find_family(weights_file: str, *, trust: bool) -> str:
+    """Return the import path of what serves a bundle's model.
+
+    Args:
+        weights_file: Name of its file in the bundle.
+        trust: Whether the configuration allows files that run code when they are opened.
+
+    Raises:
+        ValueError: If nothing does, or it needs trust.
+    """
+    if weights_file not in FAMILIES or (weights_file == PICKLE_FILE and not trust):
+        raise ValueError(f"{weights_file} is no imported model that the configuration allows")
+    return FAMILIES[weights_file]
+
+
+def resolve_file(path: Path) -> Path:
+    """Return a model's file; that of its flavour where the path is an MLflow model.
+
+    Args:
+        path: A file, or a folder that MLflow saved a model in.
+
+    Raises:
+        ValueError: If there is no file.
+    """
+    if (path / MLFLOW).is_file():
+        return _find_flavour(path)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
+def _find_flavour(folder: Path) -> Path:
+    with open_regular(folder / MLFLOW) as file:
+        text = file.read(MAX_MLFLOW_BYTES)
+    try:
+        flavours = yaml.load(text, Loader=yaml.CSafeLoader)["flavors"]
+        named: list[str] = [
+            flavour[key]
+            for name, flavour in flavours.items()
+            if name != "python_function"
+            for key in MLFLOW_KEYS
+            if isinstance(flavour.get(key), str)
+        ]
+    except (AttributeError, KeyError, TypeError, yaml.YAMLError) as err:
+        raise ValueError(f"{folder / MLFLOW} describes no model: {err!r}") from err
+    files = [folder / name for name in named if is_plain_name(name) and (folder / name).is_file()]
+    if not files:
+        raise ValueError(f"{folder / MLFLOW} names no model file in its folder; it names {named}")
+    return files[0]

@@ -1,0 +1,123 @@
+"""Section: what a request passes, and what encoding takes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from rightfit.naming import (
+    NOT_MEASURED,
+    format_metric,
+    format_share,
+    listing,
+    serving_label,
+    words,
+)
+from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
+from rightfit.reporting.sections.section import Cells, Section, Table, number, tabulate, text
+from rightfit.request_path.paths import MODEL, REQUEST
+
+P50 = "latency_p50_ms"
+PATH_WORDS = {
+    REQUEST: "whole requests (raw columns in, encoder included)",
+    MODEL: "the model alone (encoded rows in)",
+}
+
+
+def build_requests(results: Results) -> Section:
+    """Say what each application's requests pass and what encoding costs."""
+    winners = find_winners(results)
+    compared = compare_runtimes(results.profiles)
+    by_runtime = () if compared.is_empty() else (_tabulate_runtimes(compared),)
+    return Section(
+        id="requests",
+        title="From the request to the answer",
+        sentences=(describe_paths(results.rankings), describe_encoding(winners)),
+        tables=(_tabulate_winners(winners), *by_runtime),
+    )
+
+
+def find_winners(results: Results) -> pl.DataFrame:
+    """Return every application's winners with their median latency."""
+    latencies = complete_paths(results.profiles).select(*PROFILE_KEYS, P50)
+    return select_winners(results.rankings).join(
+        latencies, on=PROFILE_KEYS, how="left", maintain_order="left"
+    )
+
+
+def compare_runtimes(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Return the median latency and what encoding takes of it, by dataset and runtime."""
+    if "encoding_ms" not in profiles.columns:
+        return pl.DataFrame()
+    keys = ("dataset", "runtime")
+    known = profiles.filter(pl.col("encoding_ms").is_not_null())
+    return known.group_by(keys, maintain_order=True).agg(
+        pl.len().alias("n"), pl.col(P50, "encoding_ms").median()
+    )
+
+
+def describe_paths(rankings: pl.DataFrame) -> str:
+    """Say which applications are ranked by whole requests, which by the model alone."""
+    by_path = {
+        path: rankings.filter(request_path=path)["application"].unique(maintain_order=True)
+        for path in PATH_WORDS
+    }
+    parts = [
+        f"{listing([words(name) for name in names])}: {PATH_WORDS[path]}"
+        for path, names in by_path.items()
+        if names.len()
+    ]
+    return f"What was measured: {'; '.join(parts)}."
+
+
+def describe_encoding(winners: pl.DataFrame) -> str:
+    """Say which share of the winners' median latency encoding takes."""
+    known = winners.filter(pl.col("encoding_ms").is_not_null(), pl.col(P50) > 0)
+    if known.is_empty():
+        return "What encoding takes was not compared."
+    shares = (known["encoding_ms"] / known[P50]).clip(0, 1)
+    least, most = (format_share(shares.quantile(end) or 0.0) for end in (0, 1))
+    return (
+        f"Encoding takes {least if least == most else f'{least} to {most}'} of a winner's median "
+        "latency: the difference to the same model on encoded rows."
+    )
+
+
+def _tabulate_winners(winners: pl.DataFrame) -> Table:
+    return tabulate(
+        "What encoding takes of the winners' median latency",
+        winners.to_dicts(),
+        text("Application", lambda row: words(row["application"])),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Candidate", lambda row: row["candidate"]),
+        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        *_list_costs(),
+    )
+
+
+def _tabulate_runtimes(compared: pl.DataFrame) -> Table:
+    return tabulate(
+        "The same by runtime: medians of all profiles that could be chosen",
+        compared.to_dicts(),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Runtime", lambda row: row["runtime"]),
+        number("Profiles", lambda row: str(row["n"])),
+        *_list_costs(),
+    )
+
+
+def _list_costs() -> tuple[Cells, ...]:
+    return (
+        number("Median latency", lambda row: format_metric(P50, row[P50])),
+        number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
+        number("Share", _write_share),
+    )
+
+
+def _write_share(row: Mapping[str, float | None]) -> str:
+    whole_ms, encoding_ms = row[P50], row["encoding_ms"]
+    if whole_ms is None or encoding_ms is None or not whole_ms > 0:
+        return NOT_MEASURED
+    return format_share(min(1.0, encoding_ms / whole_ms))

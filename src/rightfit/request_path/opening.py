@@ -1,0 +1,58 @@
+"""Open a model that answers raw columns, in a measured process or elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.runtimes import NATIVE, open_model
+from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.request_path.usage import Answer, Columns, Floats, open_session
+
+
+def open_request(
+    path: str,
+    *,
+    family: str | None,
+    runtime: str,
+    n_threads: int,
+    device: str,
+    sha256: str | None,
+    encoder: str,
+    graph: str | None,
+) -> Callable[[], Answer]:
+    """Check a model bundle and return what opens it behind its encoder.
+
+    Args:
+        path: Folder of the bundle.
+        family: Import path of the model's family; only the native runtime imports it.
+        runtime: Serving runtime.
+        n_threads: Threads a call may use.
+        device: ``cpu`` or ``cuda``.
+        sha256: Of the ``bundle.json`` whose files the parent has checked.
+        encoder: Path of ``encoder.json``.
+        graph: Path of the ONNX file of encoder and model; ``None`` for the native runtime.
+    """
+    bundle = read_bundle(Path(path), family=family, checked_sha256=sha256)
+
+    def open_answer() -> Answer:
+        content: EncoderJson = json.loads(Path(encoder).read_text(encoding="utf-8"))
+        if runtime == NATIVE or graph is None:
+            return _open_native(bundle, content, n_threads=n_threads, device=device)
+        inputs = list_inputs(content)
+        return open_session(Path(graph), inputs, n_threads=n_threads, device=device)
+
+    return open_answer
+
+
+def _open_native(bundle: Bundle, encoder: EncoderJson, *, n_threads: int, device: str) -> Answer:
+    encode = compile_encoder(encoder)
+    model = open_model(bundle, runtime=NATIVE, n_threads=n_threads, device=device)
+
+    def answer(columns: Columns) -> Floats:
+        return model(encode(columns))
+
+    return answer

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from rightfit.reporting.results import Results
+from rightfit.reporting.sections.requests import build_requests, describe_encoding, describe_paths
+
+
+def test_requests_say_what_encoding_takes_of_each_winner(results: Results) -> None:
+    section = build_requests(results)
+
+    assert section.sentences == (
+        "What was measured: satellite archive, edge device, web api and accuracy first: whole "
+        "requests (raw columns in, encoder included).",
+        "Encoding takes 25 % of a winner's median latency: the difference to the same model on "
+        "encoded rows.",
+    )
+    assert {row[-1] for row in section.tables[0].rows} == {"25 %"}
+    assert len(section.tables[1].rows) == 6  # three datasets in two runtimes
+
+
+def test_applications_of_both_paths_are_named() -> None:
+    rankings = pl.DataFrame(
+        {"application": ["web_api", "batch"], "request_path": ["request", "model"]}
+    )
+
+    assert describe_paths(rankings) == (
+        "What was measured: web api: whole requests (raw columns in, encoder included); batch: the "
+        "model alone (encoded rows in)."
+    )
+
+
+def test_profiles_that_were_not_compared_say_so(results: Results) -> None:
+    nothing = pl.lit(None, dtype=pl.Float64).alias("encoding_ms")
+    section = build_requests(
+        replace(
+            results,
+            profiles=results.profiles.with_columns(nothing),
+            rankings=results.rankings.with_columns(nothing),
+        )
+    )
+
+    assert section.sentences[1] == "What encoding takes was not compared."
+    assert len(section.tables) == 1
+    assert describe_encoding(
+        pl.DataFrame(schema={"encoding_ms": pl.Float64, "latency_p50_ms": pl.Float64})
+    )

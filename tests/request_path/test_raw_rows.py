@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from stored import fit_encoder, make_raw
+
+from rightfit.preparation.raw_rows import make_raw_rows
+from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.raw_inputs import list_inputs
+from rightfit.request_path.raw_rows import copy_input, cut_input, cut_singles
+from rightfit.request_path.usage import TensorInput
+
+INPUTS = (
+    TensorInput("numbers", "float64", ("a",)),
+    TensorInput("texts", "string", ("b",)),
+    TensorInput("image", "uint8", ("c",)),
+)
+TABLE = pl.DataFrame({"a": [1, None], "b": ["x", None], "c": [b"\x01\x02", b"\x03\x04"]})
+
+
+def test_a_request_of_one_row_holds_python_values() -> None:
+    rows = make_raw_rows(TABLE, INPUTS)
+
+    assert cut_singles(rows, 2) == [
+        {"a": [1.0], "b": ["x"], "c": [b"\x01\x02"]},
+        {"a": [None], "b": [None], "c": [b"\x03\x04"]},
+    ]
+
+
+def test_a_request_of_many_rows_is_a_record_batch_of_its_own_memory() -> None:
+    rows = make_raw_rows(TABLE, INPUTS)
+
+    batch = cut_input(rows, 0, 2)
+    copied = copy_input(batch)
+
+    assert isinstance(batch, dict)
+    assert isinstance(copied, dict)
+    np.testing.assert_array_equal(batch["a"], [1, np.nan])
+    assert batch["b"] == ["x", None]
+    np.testing.assert_array_equal(batch["c"], [[1, 2], [3, 4]])
+    assert not np.shares_memory(batch["c"], copied["c"])
+
+
+def test_encoded_rows_stay_a_matrix() -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+    np.testing.assert_array_equal(cut_input(rows, 1, 3), [[2, 3], [4, 5]])
+    np.testing.assert_array_equal(cut_singles(rows, 1)[0], [[0, 1]])
+
+
+def test_raw_rows_survive_their_file_and_encode_as_the_table_does(tmp_path: Path) -> None:
+    raw = make_raw()
+    encoder = fit_encoder(raw).model_dump(mode="json")
+    np.save(tmp_path / "rows.npy", make_raw_rows(raw, list_inputs(encoder)))
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r", allow_pickle=False)
+    encode = compile_encoder(encoder)
+    expected = encode(raw.to_dict(as_series=False))
+
+    whole = encode(cut_input(rows, 0, len(rows)))
+    single = np.concatenate([encode(one) for one in cut_singles(rows, len(rows))])
+
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(single, expected)

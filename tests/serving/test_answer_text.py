@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.serving.answer import StoredProfile
+from rightfit.serving.answer_text import describe_request
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"request_path": "model"}, "encoded rows; encoding is not included"),
+        ({"request_path": "request"}, "raw columns, encoder included"),
+        (
+            {"request_path": "request", "encoding_ms": 0.005},
+            "raw columns; encoding takes 0.005 ms of the median latency of 0.02 ms (25 %)",
+        ),
+    ],
+)
+def test_answer_says_what_the_measured_requests_held(found: dict[str, Any], expected: str) -> None:
+    serving = {"runtime": "onnx", "n_threads": 1, "device": "cpu"}
+    nothing = dict.fromkeys(("hardware_tier", "utility", "utility_low", "utility_high"))
+    candidate = RankedCandidate(
+        candidate="net-1",
+        model="net",
+        p_best=1.0,
+        rank_low=1,
+        rank_high=1,
+        reason="",
+        metrics={},
+        **serving,
+        **nothing,
+        **found,
+    )
+    profile = StoredProfile(
+        disturbed=False, environment_id="", columns={"latency_p50_ms": 0.02}, **serving
+    )
+
+    assert describe_request(profile, candidate) == expected
