@@ -82,7 +82,8 @@ def export(
     """Write the winning model into FOLDER, with how to use it and what was measured."""
     from rightfit.serving.answer_text import describe_disturbance
     from rightfit.serving.export import check_folder, export_model
-    from rightfit.verbs.answers import read_answers, read_model
+    from rightfit.verbs.answers import read_answers
+    from rightfit.verbs.winners import read_model
 
     try:
         check_folder(folder, force=force)
