@@ -296,18 +296,21 @@ def measure(
 )
 def try_model_family(name: str, env: str | None, conf_source: Path | None) -> None:
     """Try a family on a small table: NAME is a model of parameters_models.yml or an import path."""
-    from rightfit.verbs.family_check import describe_finding, describe_verdict, try_family
+    from rightfit.verbs.family_check import describe_finding, describe_verdict, find_trial
 
     findings = []
     try:
         models = _read_parameters({}, env, conf_source)["models"]
-        for finding in try_family(name, models):
-            findings.append(finding)
-            click.echo(clean_text(describe_finding(finding)))
+        trial = find_trial(name, models)
+        for task in trial.tasks:
+            click.echo(f"{task}:")
+            for finding in trial.run(task):
+                findings.append(finding)
+                click.echo(clean_text(describe_finding(finding)))
     except (ImportError, ValueError) as err:
         raise click.ClickException(clean_text(str(err))) from err
     click.echo(clean_text(describe_verdict(name, findings)))
-    if findings[-1].outcome == "fails":
+    if any(finding.outcome == "fails" for finding in findings):
         raise click.exceptions.Exit(1)
 
 

@@ -84,7 +84,7 @@ def tune_model(
         with show_progress(cell_name) as on_trial:
             study = run_search(cell, settings, store, on_trial=on_trial)
     except (SearchFailedError, ImportError) as err:
-        logger.exception("%s has failed, the other cells go on", cell_name)
+        logger.error("%s has failed, the other cells go on: %s", cell_name, err)
         return describe_failed_search(cell, settings, store, str(err))
     favourites, account = [], pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:

@@ -96,6 +96,14 @@ def draw_front(
     return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
 
 
+def draw_nothing(dataset: str) -> Figure:
+    """Say that no profile of a dataset was measured."""
+    from plotly.graph_objects import Figure
+
+    title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
+    return Figure().update_layout(**base_layout(title))
+
+
 def _draw_one(
     profiles: pl.DataFrame,
     *,

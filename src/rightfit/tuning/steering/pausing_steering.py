@@ -194,6 +194,7 @@ class PausingSteering:
             except Exception as err:  # a family may raise anything
                 self._trainings.pop(trial.number, None)
                 logger.warning("%s: trial %d failed: %s", self.cell.name, trial.number, err)
+                logger.debug("The failed trial's traceback:", exc_info=True)
                 notes[STOP_REASON] = describe_fault(err)
             had = trial.user_attrs
             own_s = (time.process_time_ns() - started_ns) / 1e9
