@@ -59,6 +59,15 @@ class RecordStore:
         """Return the record of a result by its name in the catalog."""
         return self._read(f"result-{_key(name)}", ResultRecord)
 
+    def list_results(self) -> list[ResultRecord]:
+        """Return the records of all results."""
+        found = (
+            self._read(key, ResultRecord)
+            for key in self._documents.keys()  # noqa: SIM118 - no dict
+            if key.startswith("result-")
+        )
+        return [record for record in found if record is not None]
+
     def write_result(self, record: ResultRecord) -> None:
         """Keep the record of a result, in place of an earlier one."""
         self._documents.put(f"result-{_key(record.result)}", to_plain(record))

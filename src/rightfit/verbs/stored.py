@@ -76,6 +76,14 @@ class StoredResults:
             )
         return found[-1]
 
+    def find_place(self, name: str) -> str | None:
+        """Return the path of a local versioned entry or pattern, with its fields as they are."""
+        entry = self._config.get(name)
+        if not isinstance(entry, dict) or not entry.get("versioned"):
+            return None
+        path = str(entry.get("filepath", ""))
+        return path if path and "://" not in path else None
+
     def load_current(self, name: str) -> Any:
         """Load what is not versioned."""
         return self._catalog.load(name)
