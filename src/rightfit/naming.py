@@ -11,6 +11,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 NOT_MEASURED = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
+LARGE_QUALITY, SMALL_QUALITY = 10.0, 0.0005
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 OWN_TITLES = {"n_threads": "Number of threads"}  # of columns that are no metrics
@@ -101,10 +102,29 @@ def format_share(share: float) -> str:
 def format_quality(value: float | None) -> str:
     """Write a quality or utility with three decimals, so that columns line up.
 
-    >>> format_quality(0.9)
-    '0.900'
+    A loss in the unit of its target may be of any size; large ones have four digits.
+
+    >>> [format_quality(value) for value in (0.9, -18.2345, -123_456.7, 0.00012)]
+    ['0.900', '-18.23', '-123,457', '0.00012']
     """
-    return NOT_MEASURED if value is None or math.isnan(value) else f"{value:.3f}"
+    if value is None or math.isnan(value):
+        return NOT_MEASURED
+    size = abs(value)
+    if size >= LARGE_QUALITY:
+        return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+    return f"{value:.2g}" if 0 < size < SMALL_QUALITY else f"{value:.3f}"
+
+
+def round_quality(column: str) -> pl.Expr:
+    """Return an expression that rounds the numbers of a column as :func:`format_quality` does."""
+    value = pl.col(column)
+    return (
+        pl.when(value.abs() >= LARGE_QUALITY)
+        .then(value.round_sig_figs(4))
+        .when(value.abs() < SMALL_QUALITY)
+        .then(value.round_sig_figs(2))
+        .otherwise(value.round(3))
+    )
 
 
 def format_metric(column: str, value: float | None) -> str:

@@ -84,3 +84,22 @@ def test_imported_model_for_no_dataset_of_the_grid_is_refused(
 
     with pytest.raises(ValueError, match=message):
         read_grid(PARAMETERS | {"grid": named, "models": models})
+
+
+def test_searched_model_takes_part_for_its_datasets_alone() -> None:
+    models = {**PARAMETERS["models"], "svm": {"family": "my_study.svm", "datasets": ["landsat"]}}
+    named = {"datasets": ["landsat", "flights"], "models": ["net", "svm"]}
+
+    grid = read_grid(PARAMETERS | {"grid": named, "models": models})
+
+    assert list(grid.searched_cells()) == [
+        ("landsat", "net"), ("landsat", "svm"), ("flights", "net"),
+    ]  # fmt: skip
+    assert grid.list_models("flights") == ("net",)
+
+
+def test_searched_model_for_an_unknown_dataset_is_refused() -> None:
+    models = {**PARAMETERS["models"], "svm": {"family": "my_study.svm", "datasets": ["land"]}}
+
+    with pytest.raises(ValueError, match=r"models\.svm\.datasets must list datasets of"):
+        read_grid(PARAMETERS | {"models": models})

@@ -10,10 +10,10 @@ from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
 
 
-def test_headline_counts_choices_and_what_accuracy_alone_wins(results: Results) -> None:
+def test_headline_counts_choices_and_what_quality_alone_wins(results: Results) -> None:
     assert write_headline(results) == (
-        "For 4 applications on 3 datasets, 10 of 18 candidates win at least once; the most "
-        "accurate one wins 3 of 12 decisions."
+        "For 4 applications on 3 datasets, 10 of 18 candidates win at least once; the best by "
+        "quality wins 3 of 12 decisions."
     )
 
 
@@ -26,8 +26,8 @@ def test_headline_counts_decisions_without_a_winner(
     cards = describe_applications(found)[0].cards
 
     assert write_headline(found) == (
-        "For 1 application on 3 datasets, 0 of 18 candidates win at least once; the most accurate "
-        "one wins 0 of 3 decisions, and none qualifies in 3."
+        "For 1 application on 3 datasets, 0 of 18 candidates win at least once; the best by "
+        "quality wins 0 of 3 decisions, and none qualifies in 3."
     )
     assert [card.winner for card in cards] == [None, None, None]
     assert cards[0].sentence.startswith("No candidate qualifies for landsat")

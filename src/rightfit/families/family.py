@@ -11,7 +11,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -119,11 +119,11 @@ class Family(Protocol):
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
 
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError if the family cannot learn it."""
-
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
+
+    # A family may also have ``check_task(task)``, which raises ValueError if it cannot learn the
+    # task; without it a family learns both.
 
     # A family may also have ``check_values(configuration)``, which raises ValueError if a setting
     # has a value that it cannot take. It is asked before the first training.
@@ -206,6 +206,17 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
         )
     halvings = range(n_checkpoints - 1, -1, -1)
     return [max(1, round(n_units / 2**halving)) for halving in halvings]
+
+
+def check_task(family: Family, task: Task) -> None:
+    """Check that a family can learn a task.
+
+    Raises:
+        ValueError: If it says that it cannot; one without a check of its own learns both.
+    """
+    check: Callable[[Task], None] | None = getattr(family, "check_task", None)
+    if check is not None:
+        check(task)
 
 
 def refuse_regression(task: Task, name: str) -> None:

@@ -1,4 +1,7 @@
-"""Which cells exist: every dataset × every model family that the parameter ``grid`` names."""
+"""Which cells exist: every dataset × every model that the parameter ``grid`` names.
+
+A model whose block lists ``datasets`` takes part on those only.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from rightfit.strict_model import StrictModel
 NAME = re.compile(r"\w[\w-]*")
 MAX_NAME_BYTES = 100
 IMPORTED = "imported"  # in place of a family: the model is a file that somebody has already
+CASCADE = "cascade"  # in place of a family: two candidates of the dataset in a row
 
 
 class UnsuitableGridError(ValueError):
@@ -30,11 +34,15 @@ class Grid:
         tables: Catalog entries of each dataset's raw tables, its main table first.
         families: Reference of each searched model's family, by the model's name.
         imported: Datasets of each model that takes part without a search, by the model's name.
+        datasets_of: Datasets of each searched model that is not for all of them.
+        cascades: Names of the models that are made of two candidates of the others.
     """
 
     tables: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
     imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cascades: tuple[str, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -43,8 +51,8 @@ class Grid:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models: the searched ones, then the imported ones."""
-        return (*self.families, *self.imported)
+        """Names of the models: the searched ones, then the imported ones, then cascades."""
+        return (*self.families, *self.imported, *self.cascades)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """Yield every (dataset, model) pair."""
@@ -60,10 +68,22 @@ class Grid:
         """Yield the (dataset, model) pairs whose model is a file that somebody has already."""
         return (cell for cell in self.cells() if cell[1] in self.imported)
 
+    def cascade_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs made of the candidates of other models."""
+        return (cell for cell in self.cells() if cell[1] in self.cascades)
+
     def list_models(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset."""
         given = (model for model, datasets in self.imported.items() if dataset in datasets)
-        return (*self.families, *given)
+        return (*self.list_searched(dataset), *given, *self.cascades)
+
+    def list_searched(self, dataset: str) -> tuple[str, ...]:
+        """Return the models of a dataset that a search is made for."""
+        return tuple(
+            model
+            for model in self.families
+            if dataset in self.datasets_of.get(model, self.datasets)
+        )
 
 
 class GridParams(StrictModel):
@@ -95,20 +115,33 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
         raise ValueError("\n".join(faults))
     datasets, models = (list_named(parameters, kind) for kind in ("datasets", "models"))
     tables = {name: list_entries(block) for name, block in datasets.items()}
+    datasets_of = {
+        name: tuple(dataset for dataset in tables if dataset in (one.get("datasets") or tables))
+        for name, one in models.items()
+    }
+    searched = [name for name, one in models.items() if is_searched(one)]
     return Grid(
         tables,
-        {name: _find_family(name, one) for name, one in models.items() if not is_imported(one)},
-        {
-            name: tuple(dataset for dataset in tables if dataset in one.get("datasets", tables))
-            for name, one in models.items()
-            if is_imported(one)
-        },
+        {name: _find_family(name, models[name]) for name in searched},
+        {name: datasets_of[name] for name, one in models.items() if is_imported(one)},
+        {name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)},
+        tuple(name for name, one in models.items() if is_cascade(one)),
     )
 
 
 def is_imported(block: object) -> bool:
     """Tell whether a model's block names a file instead of a family."""
     return isinstance(block, Mapping) and block.get("family") == IMPORTED
+
+
+def is_cascade(block: object) -> bool:
+    """Tell whether a model's block asks for cascades of the other models."""
+    return isinstance(block, Mapping) and block.get("family") == CASCADE
+
+
+def is_searched(block: object) -> bool:
+    """Tell whether a search is made for a model's block."""
+    return not is_imported(block) and not is_cascade(block)
 
 
 def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
@@ -135,6 +168,14 @@ def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
         where += _find_unknown(kind, parameters)
         for name, block in list_named(parameters, kind).items():
             where += _find_block_faults(kind, name, block)
+    models = list_named(parameters, "models")
+    if models and not any(is_searched(block) for block in models.values()):
+        where += [
+            f"models.{name} makes cascades of the grid's searched models, but the grid has none. "
+            "Correct grid.models in parameters_grid.yml."
+            for name, block in models.items()
+            if is_cascade(block)
+        ]
     return [*where, *_find_unmatched(parameters)]
 
 
@@ -167,12 +208,13 @@ def _find_unknown(kind: str, parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Describe imported models for unknown datasets, and datasets that no model is for."""
+    """Describe models for unknown datasets, and datasets that no model is for."""
     models, described = list_named(parameters, "models"), parameters["datasets"]
-    of_imported = {name: one.get("datasets") for name, one in models.items() if is_imported(one)}
+    blocks = {name: one for name, one in models.items() if isinstance(one, Mapping)}
+    of_model = {name: one.get("datasets") for name, one in blocks.items()}
     wrong = {
         name: named
-        for name, named in of_imported.items()
+        for name, named in of_model.items()
         if named is not None and not (isinstance(named, list) and set(named) <= set(described))
     }
     for name, named in wrong.items():
@@ -180,9 +222,9 @@ def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
             f"models.{name}.datasets must list datasets of {sorted(map(str, described))}, but got "
             f"{named!r}. Correct parameters_models.yml."
         )
-    if wrong or len(of_imported) < len(models) or None in of_imported.values():
+    if wrong or len(of_model) < len(models) or None in of_model.values():
         return
-    given = {dataset for named in of_imported.values() for dataset in named or ()}
+    given = {dataset for named in of_model.values() for dataset in named or ()}
     empty = [dataset for dataset in list_named(parameters, "datasets") if dataset not in given]
     if empty and models:
         yield (
@@ -205,7 +247,7 @@ def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:
             f"first, as in tables: [{name}] or tables: {{{name}: entry}}. Correct "
             "parameters_datasets.yml."
         )
-    if kind == "models" and not is_imported(block):
+    if kind == "models" and is_searched(block):
         try:
             _find_family(name, block)
         except ValueError as err:

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rightfit.families.family import Family
+from rightfit.families.family import Family, check_task
 from rightfit.families.registry import get_family
+from rightfit.families.schema import Task
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import list_named
+from rightfit.preparation.block import DatasetBlock
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 
 MAX_GRID = 1_000_000  # configurations that are listed at once
@@ -39,6 +41,7 @@ def find_model_faults(parameters: Mapping[str, Any], stages: Collection[str]) ->
             continue
         for fault in _find_faults(block, parameters, stages):
             yield f"models.{name}: {fault}"
+        yield from _find_task_faults(name, block, parameters)
 
 
 def _find_faults(
@@ -62,6 +65,31 @@ def _find_faults(
         yield from _find_grid_size(params, parameters)
     if "evaluation" in stages:
         yield from _find_unservable(family, parameters)
+
+
+def _find_task_faults(name: str, block: ModelBlock, parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Describe datasets whose task the family cannot learn, as far as their blocks say the task."""
+    try:
+        family = get_family(block.family)
+    except ValueError:
+        return  # told before
+    for dataset, raw in list_named(parameters, "datasets").items():
+        task = _read_task(raw)
+        if task is None or dataset not in (block.datasets or [dataset]):
+            continue
+        for fault in _catch(check_task, family, task):
+            yield (
+                f"models.{name}: {fault}, which is that of the dataset {dataset}. List the "
+                f"datasets that it is for in models.{name}.datasets in parameters_models.yml, or "
+                "take either out of parameters_grid.yml."
+            )
+
+
+def _read_task(raw: object) -> Task | None:
+    try:
+        return DatasetBlock.model_validate(raw).known_task
+    except ValidationError:
+        return None  # told where datasets are checked
 
 
 def _catch(check: Callable[..., object], *args: object) -> Iterator[str]:

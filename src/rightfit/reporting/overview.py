@@ -71,16 +71,16 @@ class ApplicationView:
 
 
 def write_headline(results: Results) -> str:
-    """Say in one sentence how many candidates win, and how often the most accurate one does."""
+    """Say in one sentence how many candidates win, and how often the best by quality does."""
     decisions = list(_decisions(results))
     winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
-    best = _most_accurate(results.profiles)
+    best = _best_by_quality(results.profiles)
     n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
     n_candidates = results.profiles.select(CANDIDATE).n_unique()
     sentence = (
         f"For {count(len(results.recommendations), 'application')} on "
         f"{count(len(results.datasets), 'dataset')}, {len(set(winners))} of "
-        f"{count(n_candidates, 'candidate')} win at least once; the most accurate one wins "
+        f"{count(n_candidates, 'candidate')} win at least once; the best by quality wins "
         f"{n_best} of {count(len(decisions), 'decision')}"
     )
     n_none = len(decisions) - len(winners)
@@ -131,7 +131,7 @@ def _decisions(results: Results) -> Iterator[tuple[str, Decision]]:
         yield from recommendation.datasets.items()
 
 
-def _most_accurate(profiles: pl.DataFrame) -> dict[str, set[str]]:
+def _best_by_quality(profiles: pl.DataFrame) -> dict[str, set[str]]:
     """Return the candidates of the highest quality per dataset; several where they are equal."""
     best = profiles.filter(pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset"))
     return {

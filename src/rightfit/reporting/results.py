@@ -9,6 +9,8 @@ import polars as pl
 
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.quality.metric import QualityMetric
+from rightfit.quality.scorers import NEGATED
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
@@ -18,6 +20,12 @@ QUALITY_TITLES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC (one against the rest)",
+    "f1_macro": "macro F1",
+    "neg_log_loss": "negative log loss",
+    "neg_mean_absolute_error": "negative mean absolute error",
+    "neg_root_mean_squared_error": "negative RMSE",
+    "r2": "R²",
 }
 PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path"]
 
@@ -79,9 +87,23 @@ class Results:
 
 
 def quality_title(data_card: DataCard) -> str:
-    """Return what a dataset's raw quality is called."""
-    name = data_card.quality.name
-    return QUALITY_TITLES.get(name, name)
+    """Return what a dataset's raw quality is called; losses count negative, and are called so."""
+    metric = data_card.quality_metric
+    options = ", ".join(f"{name} {value}" for name, value in metric.options.items())
+    title = QUALITY_TITLES.get(metric.name) or _spell_out(metric)
+    return f"{title} ({options})" if options else title
+
+
+def _spell_out(metric: QualityMetric) -> str:
+    """Return a metric's name in words.
+
+    >>> _spell_out(QualityMetric("sklearn.metrics.mean_pinball_loss", worst=40, best=0))
+    'negative mean pinball loss'
+    """
+    bare = metric.name.removeprefix(NEGATED)
+    is_loss = bare != metric.name or metric.sign < 0
+    said = bare.rpartition(".")[2].replace("_", " ")
+    return f"negative {said}" if is_loss else said
 
 
 def select_winners(rankings: pl.DataFrame) -> pl.DataFrame:

@@ -44,7 +44,7 @@ def test_front_of_one_profile_says_so() -> None:
     profiles = pl.DataFrame({"candidate": ["net-1"], "latency_p50_ms": [1.0], "quality_raw": [0.9]})
 
     assert describe_front(profiles, "accuracy") == (
-        "1 of 1 profile is on the Pareto front. net-1 is both the most accurate and the fastest."
+        "1 of 1 profile is on the Pareto front. net-1 is both the best by quality and the fastest."
     )
 
 

@@ -16,7 +16,7 @@ from rightfit.families.bundle import (
     write_bundle_files,
 )
 from rightfit.families.bundle_files import hash_file
-from rightfit.families.family import Rows
+from rightfit.families.family import Rows, check_task
 from rightfit.families.imported.kinds import PICKLE_FILE, find_family, name_weights
 from rightfit.families.imported.native_files import open_native, store_native
 from rightfit.families.imported.onnx_call import one_line, open_session
@@ -157,7 +157,7 @@ def _store(given: GivenFile, folder: Path, schema: InputSchema) -> None:
         return
     if given.answers != Answers(None, None, are_logits=False):
         raise ValueError("output, classes and logits describe ONNX files alone")
-    get_family(find_family(given.weights_file, trust=given.trust)).check_task(schema.task)
+    check_task(get_family(find_family(given.weights_file, trust=given.trust)), schema.task)
     native = open_native(given.path, given.weights_file)
     positions = tuple(str(i) for i in range(schema.n_classes))
     if native is not None and native.classes not in ((), schema.classes, positions):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Configuration, Rows, Scaling, refuse_regression
+from rightfit.families.family import Configuration, Rows, Scaling
 from rightfit.families.schema import InputSchema, Task
 
 _SCALING: Mapping[str, Scaling] = dict.fromkeys(
@@ -24,10 +24,12 @@ class Booster:
 
     Args:
         trees: The library's own model.
+        task: What it predicts.
         n_threads: Threads that an answer may use.
     """
 
     trees: Any
+    task: Task = "classification"
     n_threads: int = 1
 
 
@@ -75,10 +77,6 @@ class BoosterFamily:
         """Return the arguments of the library's classifier; a library's family overrides this."""
         raise NotImplementedError
 
-    def check_task(self, task: Task) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        refuse_regression(task, f"The family {self.library}")
-
     def check_configuration(self, configuration: Configuration) -> None:
         """Check that the library is there and knows the settings.
 
@@ -104,16 +102,37 @@ class BoosterFamily:
         model.n_threads = n_threads
 
 
-def as_probabilities(answers: Any) -> Rows:
-    """Return class probabilities, shape (n_rows, n_classes), of the second class' or of all.
+def shape_answers(answers: Any, task: Task) -> Rows:
+    """Return answers as families do, from a library's own.
 
-    >>> as_probabilities(np.array([0.25])).tolist()
+    Args:
+        answers: Values or the second class' probability, shape (n_rows,), or all probabilities.
+        task: What is predicted.
+
+    >>> shape_answers(np.array([0.25]), "classification").tolist()
     [[0.75, 0.25]]
+    >>> shape_answers(np.array([0.25]), "regression").tolist()
+    [[0.25]]
     """
-    if answers.ndim == 1:
+    if task == "regression":
+        answers = answers.reshape(-1, 1)
+    elif answers.ndim == 1:
         answers = np.stack([1 - answers, answers], axis=1)
-    probabilities: Rows = np.ascontiguousarray(answers, dtype=np.float32)
-    return probabilities
+    shaped: Rows = np.ascontiguousarray(answers, dtype=np.float32)
+    return shaped
+
+
+def name_outputs(graph: Any, schema: InputSchema) -> None:
+    """Call a graph's answers as the schema does: its last output, and no other is kept."""
+    from onnx import TensorProto, helper
+
+    answers = graph.output[-1].name
+    if answers != schema.output_name:
+        graph.node.append(helper.make_node("Identity", [answers], [schema.output_name]))
+    shape = [None, schema.n_outputs]
+    named = helper.make_tensor_value_info(schema.output_name, TensorProto.FLOAT, shape)
+    del graph.output[:]
+    graph.output.append(named)
 
 
 def describe_trees(n_trees: float, n_nodes: float, n_operations: float) -> dict[str, float]:

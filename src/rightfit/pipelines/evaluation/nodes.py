@@ -150,6 +150,48 @@ def profile_imported(
     )
 
 
+def profile_cascades(
+    candidates: dict[str, Bundle],
+    test: pl.DataFrame,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    data_card: DataCard,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+) -> pl.DataFrame:
+    """Measure cascades as all other candidates are measured; what was predicted counts for nothing.
+
+    Args:
+        candidates: Bundles by candidate name; none gives a table without rows.
+        test: Encoded test rows with the column ``label``.
+        rows: Assembled rows of all parts, not encoded.
+        encoder: How they are encoded.
+        data_card: The dataset's card.
+        measurements: Keeps each result as soon as it is known.
+        params: What to measure and how.
+        applications: They choose.
+
+    Returns:
+        One row per candidate, serving configuration and request path that an application names.
+    """
+    from rightfit.cascades.building import FAMILY
+    from rightfit.profiling.profiles.profile import tabulate_profiles
+
+    if not candidates:
+        return tabulate_profiles([])
+    return _profile(
+        {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},
+        None,
+        test,
+        data_card,
+        raw=_RawTest(rows.filter(pl.col("part") == "test"), _to_json(encoder)),
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
 @dataclass(frozen=True)
 class _RawTest:
     """Raw rows of the test split, in the order of the encoded ones, and how they are encoded."""
@@ -177,7 +219,10 @@ def _profile(
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.measuring.jobs import with_paths
     from rightfit.profiling.profiles.cell_profiles import profile_cell
+    from rightfit.profiling.profiles.profile import tabulate_profiles
 
+    if not candidates:  # its search has failed
+        return tabulate_profiles([])
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     features = next(bundle.schema.features for bundle in candidates.values())

@@ -7,6 +7,7 @@ import logging
 import polars as pl
 
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
@@ -130,6 +131,12 @@ def _warn_of_unmeasured(ranked: list[Ranked]) -> None:
 def _rank(
     profiles: pl.DataFrame, applications: ApplicationsParams, rules: RankingParams
 ) -> list[Ranked]:
+    if profiles.is_empty():
+        raise UnsuitableGridError(
+            "There is nothing to rank in this grid: every search or measurement of it has failed. "
+            "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
+            "trials.parquet and profiles.parquet."
+        )
     table = read_profiles(profiles)
     check_columns(table, applications, rules)
     return rank_applications(table, applications, rules)

@@ -39,7 +39,7 @@ def draw_fronts(
     Returns:
         Figures by dataset, as the data cards come in.
     """
-    from rightfit.reporting.charts.front_chart import draw_front
+    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing
     from rightfit.reporting.charts.limit_lines import find_limit_lines
 
     marks = marks_of(resource_profiles["model"])
@@ -48,6 +48,9 @@ def draw_fronts(
     for dataset, card in data_cards.items():
         mine = pl.col("dataset") == dataset
         profiles = complete_paths(resource_profiles).filter(mine)
+        if profiles.is_empty():
+            figures[dataset] = draw_nothing(dataset)
+            continue
         figures[dataset] = draw_front(
             profiles,
             dataset=dataset,

@@ -8,18 +8,21 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training.nodes import collect_trials, import_model, tune_model
+from rightfit.reuse.unchanged import mark_hints
 
 TABLES = ("trials", "learning_curves", "search_audit")
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
     """Build a node per cell, which searches or imports, and ``collect_trials`` per dataset."""
-    searched = tuple(grid.families)
     return Pipeline(
         [
             *(_import_node(dataset, model) for dataset, model in grid.imported_cells()),
-            *(_tune_node(dataset, model, searched) for dataset, model in grid.searched_cells()),
-            *(_collect_node(dataset, searched) for dataset in grid.datasets),
+            *(
+                _tune_node(dataset, model, grid.list_searched(dataset))
+                for dataset, model in grid.searched_cells()
+            ),
+            *(_collect_node(dataset, grid.list_searched(dataset)) for dataset in grid.datasets),
         ]
     )
 
@@ -45,6 +48,7 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
     siblings = {name: f"params:models.{name}" for name in models if name != model}
     func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
+    mark_hints(func, siblings.values())  # what the dataset's other families are known to reach
     return Node(
         func,
         inputs={

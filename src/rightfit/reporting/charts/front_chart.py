@@ -96,6 +96,14 @@ def draw_front(
     return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
 
 
+def draw_nothing(dataset: str) -> Figure:
+    """Say that no profile of a dataset was measured."""
+    from plotly.graph_objects import Figure
+
+    title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
+    return Figure().update_layout(**base_layout(title))
+
+
 def _draw_one(
     profiles: pl.DataFrame,
     *,
@@ -227,7 +235,7 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
             for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
         ],
         hovertemplate=(
-            f"<b>%{{text}}</b><br>{quality_title} %{{y:.3f}}<br>"
+            f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}<br>"
             f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
         ),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.naming import sentence_case, words
+from rightfit.naming import round_quality, sentence_case, words
 from rightfit.reporting.charts.palette import Mark, base_layout
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ HEIGHT_PX = 320
 
 
 def best_by_tier(profiles: pl.DataFrame, n_tiers: int) -> pl.DataFrame:
-    """Find the most accurate profile of each dataset and family that runs on each tier.
+    """Find the best profile by quality of each dataset and family that runs on each tier.
 
     Args:
         profiles: Resource profiles; ``min_hardware_tier`` is the 1-based place on the ladder.
@@ -73,7 +73,7 @@ def draw_tiers(
                 line={"color": mark.color, "shape": "hv", "width": 2},
                 marker={"symbol": mark.symbol, "size": 9},
                 text=part["candidate"].to_list(),
-                hovertemplate=f"%{{text}} on %{{x}}: {quality_title} %{{y:.3f}}<extra></extra>",
+                hovertemplate=f"%{{text}} on %{{x}}: {quality_title} %{{y:.4~g}}<extra></extra>",
             )
         )
     figure.update_layout(
@@ -91,6 +91,6 @@ def draw_tiers(
 
 def last_rise(best: pl.DataFrame) -> int:
     """Return the last tier at which any family's best rises; at least the first tier."""
-    visible = pl.col("quality_raw").round(3)
+    visible = round_quality("quality_raw")
     rises = best.group_by("model", visible).agg(pl.col("tier").min())
     return max(rises["tier"].to_list(), default=1)

@@ -85,7 +85,7 @@ def draw_front_of(results: Results, dataset: str) -> Chart:
 
 
 def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
-    """Say what the most accurate point of the front costs against the cheapest one."""
+    """Say what the best point of the front costs against the cheapest one."""
     front = pareto_front(profiles, cost=COST, quality="quality_raw")
     if not front.height:
         return f"The {metric_name(COST)} was not measured."
@@ -93,7 +93,7 @@ def describe_front(profiles: pl.DataFrame, quality_title: str) -> str:
     verb = "is" if front.height == 1 else "are"
     size = f"{front.height} of {count(profiles.height, 'profile')} {verb} on the Pareto front."
     if front.height == 1:
-        return f"{size} {best['candidate']} is both the most accurate and the fastest."
+        return f"{size} {best['candidate']} is both the best by quality and the fastest."
     return (
         f"{size} From {cheapest['candidate']} to {best['candidate']}, {quality_title} rises from "
         f"{format_quality(cheapest['quality_raw'])} to {format_quality(best['quality_raw'])} and "
@@ -107,7 +107,7 @@ def _tabulate(results: Results, dataset: str) -> Table:
     ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
     quality = sentence_case(results.quality_title(dataset))
     return tabulate(
-        f"Profiles of {words(dataset)}, most accurate first",
+        f"Profiles of {words(dataset)}, best quality first",
         ordered.to_dicts(),
         text("Candidate", lambda row: row["candidate"]),
         text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),

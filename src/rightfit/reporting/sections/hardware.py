@@ -9,7 +9,9 @@ import polars as pl
 from rightfit.naming import (
     NOT_MEASURED,
     format_number,
+    format_quality,
     listing,
+    round_quality,
     sentence_case,
     serving_label,
     words,
@@ -100,16 +102,16 @@ def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: 
         pl.col("candidate", "quality_raw").sort_by("quality_raw", descending=True).first()
     )
     first = top.row(0, named=True)
-    shown = pl.col("quality_raw").round(3)  # as it is written
+    shown = round_quality("quality_raw")  # as it is written
     last = top.filter(shown == shown.max()).row(0, named=True)
     head = (
-        f"{first['candidate']} reaches {quality_title} {first['quality_raw']:.3f} on "
+        f"{first['candidate']} reaches {quality_title} {format_quality(first['quality_raw'])} on "
         f"{tier_names[first['tier'] - 1]}"
     )
     if last["tier"] == first["tier"]:
         return f"{head}; larger tiers do not improve it."
     return (
-        f"{head}; {last['candidate']} reaches {last['quality_raw']:.3f} on "
+        f"{head}; {last['candidate']} reaches {format_quality(last['quality_raw'])} on "
         f"{tier_names[last['tier'] - 1]}."
     )
 

@@ -165,6 +165,7 @@ def _tabulate_data(results: Results) -> Table:
         text("Dataset", words),
         *map(count_rows, ("train", "validation", "test")),
         number("Features", lambda name: str(len(cards[name].input_schema.features))),
+        text("Task", lambda name: cards[name].task),
         text("Quality metric", results.quality_title),
         text("Licence", lambda name: cards[name].licence),
         text("Version", lambda name: cards[name].data_version),

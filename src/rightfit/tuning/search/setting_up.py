@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import polars as pl
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.describing import DataCard
@@ -70,11 +70,11 @@ def make_cell(
         ValueError: If the family cannot learn the dataset's task.
     """
     try:
-        get_family(model.family).check_task(data_card.task)
+        check_task(get_family(model.family), data_card.task)
     except ValueError as err:
         raise ValueError(
-            f"{name}: {err}. Correct grid.models in parameters_grid.yml, or the model's block in "
-            "parameters_models.yml."
+            f"{name}: {err}. List the datasets that the model is for in its block, under datasets, "
+            "in parameters_models.yml, or take it out of grid.models."
         ) from err
     return Cell(
         name=name,

@@ -215,9 +215,13 @@ class ModelParams(StrictModel):
 
 
 class ModelBlock(ModelParams):
-    """One model of the configuration (``params:models.<name>``): its settings and its family."""
+    """One model of the configuration (``params:models.<name>``): its settings and its family.
+
+    Without ``datasets`` it is for every dataset of the grid.
+    """
 
     family: str  # a reference, see families/registry.py
+    datasets: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -48,6 +48,7 @@ def run_trial(trial: optuna.Trial, cell: Cell, settings: SearchSettings, store: 
             state = TrialState.FAIL
             trial.set_user_attr(STOP_REASON, describe_fault(err))
             logger.warning("%s: trial %d failed: %s", cell.name, trial.number, err)
+            logger.debug("The failed trial's traceback:", exc_info=True)
         trial.set_user_attr(COMPUTE_S, (time.process_time_ns() - started_cpu_ns) / 1e9)
         trial.study.tell(trial, quality_raw, state=state)
     except optuna.exceptions.UpdateFinishedTrialError:

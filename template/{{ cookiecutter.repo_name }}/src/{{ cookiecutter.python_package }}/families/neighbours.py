@@ -49,9 +49,6 @@ class NeighboursFamily:
         import skops.io
         import sklearn.neighbors  # noqa: F401
 
-    def check_task(self, task: Task) -> None:
-        """Accept both tasks."""
-
     def check_configuration(self, configuration: Configuration) -> None:
         """Refuse missing and unknown settings."""
         require_settings(configuration, SETTINGS)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from rightfit.families.schema import Task
+from rightfit.quality.metric import QualityMetric
+from rightfit.quality.scorers import check_metric, find_score
+
+LABELS = np.array([0, 1, 2, 2, 1, 0])
+PROBABILITIES = np.array(
+    [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.3, 0.5], [0.1, 0.5, 0.4], [0.2, 0.7, 0.1],
+     [0.4, 0.5, 0.1]],
+    dtype=np.float32,
+)  # fmt: skip
+CLASSES = PROBABILITIES.argmax(axis=1)
+VALUES = np.array([3.0, 5.0, 8.0, 12.0])
+ANSWERS = np.array([[2.0], [6.0], [8.0], [10.0]], dtype=np.float32)
+
+
+def double_miss(y_true: np.ndarray, y_answer: np.ndarray, factor: float = 2.0) -> float:
+    assert y_answer.shape == y_true.shape  # flat, as scikit-learn's functions have it
+    return factor * float(np.abs(y_true - y_answer).mean())
+
+
+def surest_miss(y_true: np.ndarray, y_answer: np.ndarray) -> float:
+    return float(1 - y_answer[np.arange(len(y_true)), y_true].min())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("f1_macro", metrics.f1_score(LABELS, CLASSES, average="macro")),
+        ("matthews_corrcoef", metrics.matthews_corrcoef(LABELS, CLASSES)),
+        ("neg_log_loss", -metrics.log_loss(LABELS, PROBABILITIES)),
+        ("roc_auc_ovr", metrics.roc_auc_score(LABELS, PROBABILITIES, multi_class="ovr")),
+    ],
+)
+def test_scorer_of_classes_gets_what_it_judges(name: str, expected: float) -> None:
+    score = find_score(name, {})
+
+    assert score(LABELS, PROBABILITIES) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("r2", {}, 1 - 6 / 46),
+        ("neg_mean_absolute_error", {}, -1.0),
+        ("neg_root_mean_squared_error", {}, -math.sqrt(1.5)),
+        ("neg_mean_pinball_loss", {"alpha": 0.9}, -(0.9 * (1 + 2) + 0.1 * 1) / 4),
+        ("sklearn.metrics.mean_pinball_loss", {"alpha": 0.9}, (0.9 * (1 + 2) + 0.1 * 1) / 4),
+        (f"{__name__}.double_miss", {"factor": 3.0}, 3.0),
+    ],
+)
+def test_metric_of_numbers_by_hand(name: str, options: dict[str, Any], expected: float) -> None:
+    assert find_score(name, options)(VALUES, ANSWERS) == pytest.approx(expected)
+
+
+def test_function_of_classes_gets_their_probabilities() -> None:
+    score = find_score(f"{__name__}.surest_miss", {})
+
+    assert score(LABELS, PROBABILITIES) == pytest.approx(0.6)  # the last row but two
+
+
+def test_loss_counts_negative_and_its_bounds_turn() -> None:
+    metric = QualityMetric(f"{__name__}.double_miss", worst=8.0, best=0.0)
+
+    raw = metric.score(VALUES, ANSWERS)
+
+    assert raw == -2.0
+    assert metric.raw_bounds == (-8.0, 0.0)
+    assert metric.scale(raw) == 0.75
+
+
+@pytest.mark.parametrize("bounds", [(-8.0, 0.0), (8.0, 0.0)])
+def test_bounds_of_a_negated_loss_have_either_sign(bounds: tuple[float, float]) -> None:
+    metric = QualityMetric("neg_mean_absolute_error", *bounds)
+
+    assert metric.score(VALUES, ANSWERS) == -1.0
+    assert metric.scale(-1.0) == 0.875
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "n_classes", "message"),
+    [
+        ("roc_auc", "classification", 6, "roc_auc needs two classes, but got 6"),
+        ("average_precision", "regression", None, "is one of classification, but the task is reg"),
+        ("accuracy", "regression", None, "is one of classification, but the task is regression"),
+        ("adjusted_rand_score", "regression", None, "is one of classification"),
+        ("neg_mean_absolute_error", "classification", 2, "is one of regression"),
+        ("precision", "classification", 3, "can't judge probabilities of 3 classes: .*multiclass"),
+        (f"{__name__}.double_miss", "classification", 3, "can't judge probabilities of 3 classes"),
+        (f"{__name__}.no_metric", "regression", None, "holds no function no_metric"),
+        ("r3", "regression", None, "there is no metric 'r3'.*r2 or neg_root"),
+    ],
+)
+def test_metric_that_cannot_judge_is_refused(
+    name: str, task: Task, n_classes: int | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        check_metric(name, {}, task=task, n_classes=n_classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "n_classes"),
+    [
+        ("roc_auc", "classification", 2),
+        ("roc_auc", "classification", None),  # not known yet
+        ("roc_auc_ovr", "classification", 6),
+        ("f1_macro", "classification", 6),
+        ("average_precision", "classification", 2),
+        ("neg_mean_poisson_deviance", "regression", None),
+        ("neg_mean_squared_log_error", "regression", None),
+        ("neg_mean_pinball_loss", "regression", None),
+        (f"{__name__}.double_miss", "regression", None),
+    ],
+)
+def test_metric_that_fits_passes(name: str, task: Task, n_classes: int | None) -> None:
+    check_metric(name, {}, task=task, n_classes=n_classes)
