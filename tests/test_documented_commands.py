@@ -115,7 +115,8 @@ class TinyStudy:
 
     def run(self, command: str) -> str:
         words = shlex.split(command)
-        arguments = self._kedro(words) if words[0] == "kedro" else self._rightfit(words)
+        is_run = words[0] == "kedro" or words[1].startswith("--")
+        arguments = self._kedro(words) if is_run else self._rightfit(words)
         result = subprocess.run(
             [sys.executable, *arguments],
             cwd=PROJECT,

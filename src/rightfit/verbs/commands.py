@@ -22,6 +22,7 @@ VERBS = (
     "size",
     "check-family",
     "plan",
+    "clean",
     "studies",
     "dashboard",
     "run-server",
@@ -82,7 +83,8 @@ def export(
     """Write the winning model into FOLDER, with how to use it and what was measured."""
     from rightfit.serving.answer_text import describe_disturbance
     from rightfit.serving.export import check_folder, export_model
-    from rightfit.verbs.answers import read_answers, read_model
+    from rightfit.verbs.answers import read_answers
+    from rightfit.verbs.winners import read_model
 
     try:
         check_folder(folder, force=force)
@@ -264,6 +266,34 @@ def plan(params: dict[str, Any], **place: Any) -> None:
         click.echo("\n".join(plan_evaluation(parameters, results)))
     except ValueError as err:
         raise click.ClickException(str(err)) from err
+
+
+@verbs.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Newest versions of each result that stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, delete nothing.")
+@where
+def clean(keep: int, *, dry_run: bool, **place: Any) -> None:
+    """Delete old versions of results; searches and measurements stay."""
+    from rightfit.naming import count
+    from rightfit.verbs.retiring import BYTES_PER_MIB, delete_versions, find_old_versions
+
+    try:
+        found = find_old_versions(open_place(**place), keep=keep)
+        if dry_run:
+            click.echo("\n".join(clean_text(str(old.folder)) for old in found))
+        else:
+            delete_versions(found)
+    except (OSError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    size_mib = sum(old.n_bytes for old in found) / BYTES_PER_MIB
+    done = "Would delete" if dry_run else "Deleted"
+    click.echo(f"{done} {count(len(found), 'version')}, {size_mib:.1f} MiB.")
 
 
 @verbs.command()
