@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.measuring.raw_requests import RawRequests
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
-    from rightfit.profiling.profiles.final_rows import find_final_rows
 
 logger = logging.getLogger(__name__)
 
@@ -346,6 +345,7 @@ def _make_cell(
 ) -> ProfiledCell:
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+    from rightfit.profiling.profiles.final_rows import find_final_rows
 
     labels = data_card.input_schema.cast_labels(test["label"].to_numpy())
     costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
