@@ -24,6 +24,7 @@ from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
+from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
@@ -41,6 +42,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ProcessHook(),
         ResultHook(),
         MlflowHook(),
+        ReuseHook(),
         FailureHook(),
     )
 
@@ -80,12 +82,20 @@ class ErrorHook:
 
 
 class ResultHook:
-    """Shows the winners once a run has ranked."""
+    """Shows the winners once a run has ranked, or kept an unchanged ranking."""
+
+    def __init__(self) -> None:
+        self._is_ranking = False
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print the table of winners if the run made one."""
-        if "recommendations" not in list_own_outputs(pipeline):
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Note whether a ranking is wanted."""
+        self._is_ranking = "recommendations" in list_own_outputs(pipeline)
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Print the table of winners."""
+        if not self._is_ranking:
             return
         from rich.console import Console
 

@@ -177,7 +177,7 @@ def find_quality_faults(
     try:
         check_metric(name, options, task=task, n_classes=n_classes)
     except ValueError as err:
-        return [f"quality: {err}"]
+        return [f"quality.name: {err}"]
     return []
 
 

@@ -6,6 +6,7 @@ result only the catalog of the environment in use is needed, and the library's o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class StoredResults:
 
     def list_versions(self, name: str) -> list[str]:
         """Return the versions of a result, oldest first."""
+        table = self._find_parquet(name)
+        if table is not None:
+            return sorted(path.parent.name for path in table.glob(f"[!.]*/{table.name}"))
         dataset = self._catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset):
             return []
@@ -72,17 +76,40 @@ class StoredResults:
             )
         return found[-1]
 
+    def find_place(self, name: str) -> str | None:
+        """Return the path of a local versioned entry or pattern, with its fields as they are."""
+        entry = self._config.get(name)
+        if not isinstance(entry, dict) or not entry.get("versioned"):
+            return None
+        path = str(entry.get("filepath", ""))
+        return path if path and "://" not in path else None
+
     def load_current(self, name: str) -> Any:
         """Load what is not versioned."""
         return self._catalog.load(name)
 
     def load(self, name: str, version: str) -> Any:
         """Load one version of a result."""
+        table = self._find_parquet(name)
+        if table is not None:
+            import polars as pl
+
+            return pl.read_parquet(table / version / table.name)
         catalog = DataCatalog.from_config(
             self._config, self._credentials, load_versions={name: version}
         )
         self._opened.append(catalog)
         return catalog.load(name)
+
+    def _find_parquet(self, name: str) -> Path | None:
+        """Return where the versions of a local parquet table lie that is read without options.
+
+        Its dataset is not opened: Kedro's module of it imports pyarrow and pandas for another one,
+        which takes as long as all the rest of an answer.
+        """
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        is_plain = entry.get("type") == "polars.EagerPolarsDataset" and _is_plain_parquet(entry)
+        return Path(entry["filepath"]) if is_plain else None
 
 
 def open_results(
@@ -125,6 +152,13 @@ def open_results(
     except MissingConfigException:
         credentials = {}
     return StoredResults(_resolve_paths(config, project), credentials)
+
+
+def _is_plain_parquet(entry: Mapping[str, object]) -> bool:
+    """Tell whether an entry is a local parquet file, read without options."""
+    options = ("load_args", "fs_args", "credentials")
+    is_local = "://" not in str(entry["filepath"])
+    return entry.get("file_format") == "parquet" and is_local and not any(map(entry.get, options))
 
 
 def _has_entry(config: dict[str, Any], name: str) -> bool:

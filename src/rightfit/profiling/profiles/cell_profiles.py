@@ -19,6 +19,7 @@ from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN, columns_from
@@ -112,16 +113,15 @@ def profile_cell(
         One row per candidate and serving configuration.
     """
     jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests)
-    settings = bench.settings.key
 
-    def make_key(job: Job) -> str:
+    def make_key(job: Job, settings: MeasuringSettings) -> str:
         return job.key(
-            settings=settings,
+            settings=settings.key,
             environment_id=cell.environment_id,
             data_version=cell.data_version,
         )
 
-    keys = [make_key(job) for job in jobs]
+    keys = [make_key(job, bench.settings) for job in jobs]
 
     failures: dict[str, str] = {}  # of answers, which are asked for once in a run
 
@@ -158,7 +158,14 @@ def profile_cell(
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
     profiles = profile_all(states)
-    encoding_ms = measure_encoding_ms(jobs, states, bench, store, make_key=make_key)
+    encoding_ms = measure_encoding_ms(
+        jobs,
+        states,
+        bench,
+        store,
+        is_wanted=choose(tabulate_profiles(profiles)),
+        make_key=make_key,
+    )
     for (_, profile), found_ms in zip(profiles, encoding_ms, strict=True):
         profile.encoding_ms = found_ms
     refused = [
