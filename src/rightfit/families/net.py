@@ -252,7 +252,8 @@ def _make_step(
 
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
-    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
+    writable = (np.require(found, requirements="W") for found in (data.rows, learnt))
+    rows, labels = (torch.from_numpy(found).to(device) for found in writable)
     scale = read_target(data)[1]
     n_batches = -(-len(labels) // configuration["batch_size"])
     rate = configuration["learning_rate"]
