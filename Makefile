@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -60,6 +60,9 @@ airflow: package ## build the package and the Airflow DAG of perf into dist/: do
 	touch $@
 
 airflow-env: .venv-airflow/.installed ## create .venv-airflow, where the tests find Airflow
+
+bench-main: .venv/.installed ## time the main job against an earlier version: make bench-main BEFORE=COMMIT; wants a quiet machine
+	$(BIN)/python benchmarks/main_job.py --before $(or $(BEFORE),HEAD^)
 
 bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking.py
