@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from omegaconf import OmegaConf
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE_S = 0.25
@@ -58,10 +59,8 @@ class Ran:
     def overhead_share(self) -> float | None:
         """Share of measuring's wall time that is not timing, where anything was measured."""
         found = [(float(total), float(timing)) for total, timing in COST.findall(self.output)]
-        total_s, timing_s = (
-            (sum(column) for column in zip(*found, strict=True)) if found else (0, 0)
-        )
-        return 1 - timing_s / total_s if total_s > 0 else None
+        total_s = sum(total for total, _ in found)
+        return 1 - sum(timing for _, timing in found) / total_s if total_s > 0 else None
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Version:
             "COLUMNS": "400",  # no line of the log is broken
         }
         started_s = time.perf_counter()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this program's own arguments
             [sys.executable, "-m", *arguments],
             cwd=self.folder,
             env=environment,
@@ -172,7 +171,7 @@ def _measure_rest(now: Version, root: Path, options: argparse.Namespace) -> dict
     place = ("--data-root", str(root), "--env", now.env)
     which = [now.call("rightfit", "which", "-a", "web_api", *place) for _ in range(3)]
     start = [now.call("rightfit", "--help") for _ in range(3)]
-    scaled = subprocess.run(
+    scaled = subprocess.run(  # noqa: S603 - this program's own arguments
         [
             sys.executable,
             str(PROJECT / "benchmarks" / "report_at_scale.py"),
@@ -197,12 +196,13 @@ def _measure_rest(now: Version, root: Path, options: argparse.Namespace) -> dict
     }
 
 
-def _nest(params: Sequence[str]) -> dict[str, object]:
-    """Return parameters of a command line as the run sees them."""
-    from kedro.framework.cli.utils import _split_params
+def _nest(params: Sequence[str]) -> object:
+    """Return parameters of a command line as the run sees them.
 
-    nested: dict[str, object] = _split_params(None, None, ",".join(params))
-    return nested
+    >>> _nest(["training.n_trials=2"])
+    {'training': {'n_trials': 2}}
+    """
+    return OmegaConf.to_container(OmegaConf.from_dotlist(list(params)))
 
 
 def _median_s(runs: Sequence[Ran]) -> float:
@@ -213,11 +213,12 @@ def _median_s(runs: Sequence[Ran]) -> float:
 def _checked_out(commit: str, folder: Path) -> Iterator[Path]:
     """Check a commit out beside this working tree while the block runs."""
     git = ["git", "-C", str(PROJECT), "worktree"]
-    subprocess.run([*git, "add", "--detach", "--quiet", str(folder), commit], check=True)
+    adding = [*git, "add", "--detach", "--quiet", str(folder), commit]
+    subprocess.run(adding, check=True)  # noqa: S603 - the caller's commit
     try:
         yield folder
     finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+        subprocess.run([*git, "remove", "--force", str(folder)], check=True)  # noqa: S603
 
 
 @contextmanager
