@@ -11,7 +11,7 @@ from rightfit.parameters.models import find_model_faults
 SVM: dict[str, Any] = {
     "family": "sklearn",
     "estimator": "sklearn.svm.SVC",
-    "space": {"C": {"low": 1, "high": 9}},
+    "space": {"C": {"type": "float", "low": 1.0, "high": 9.0, "log": False}},
 }
 
 
