@@ -239,14 +239,6 @@ class EstimatorFamily:
 
         return make_pipeline(*steps)
 
-    def check_task(self, task: Task) -> None:
-        """Refuse a task that neither the estimator nor its counterpart learns.
-
-        Raises:
-            ValueError: If there is no estimator for it.
-        """
-        self._find_prototype(task)
-
     def _find_prototype(self, task: Task) -> Any:
         """Return the estimator as it is named, or the one that learns the task in its place.
 
