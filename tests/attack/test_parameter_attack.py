@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import pytest
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, RootModel
-
-sys.path.insert(0, str(Path(__file__).parent))
 import combination_cases
 import parameter_cases
+import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from attack import STAGES, read_parameters
+from pydantic import BaseModel, RootModel
 
 from rightfit.parameters.checking import NAMED_BLOCKS, WHOLE_BLOCKS, find_faults
 from rightfit.parameters.defaults import complete_parameters
