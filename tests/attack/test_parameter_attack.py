@@ -59,6 +59,8 @@ def test_every_number_has_both_bounds(model: type[BaseModel]) -> None:
         kinds = {
             type(b) for b in (*field.metadata, *parameter_cases._list_metadata(field.annotation))
         }
+        own = [type(bound) for bound in field.metadata]
+        assert len(own) == len(set(own)), f"{name} has bounds twice; pydantic keeps one of them"
         if not kinds & {Ge, Gt} or not kinds & {Le, Lt}:
             unbounded.append(name)
 
