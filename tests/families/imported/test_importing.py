@@ -135,12 +135,13 @@ def write_catboost(folder: Path) -> Path:
 
 def write_skops(folder: Path) -> Path:
     import skops.io
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     names = np.array(["no", "yes"])[LABELS]
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, names)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(ROWS, names)
     skops.io.dump(model, folder / "model.skops")
     return folder / "model.skops"
 
