@@ -138,7 +138,13 @@ def test_first_block_and_its_line_are_enough_for_a_dataset(
     assert card["features"]["numeric"] == ["mass_g", "width_mm"]
     assert card["features"]["categorical"] == ["soil", "slope"]
     assert card["input_schema"]["classes"] == ["boskoop", "elstar", "topaz"]
-    assert card["quality"] == {"name": "accuracy", "worst": 0.34, "best": 1.0, "options": {}}
+    assert card["quality"] == {
+        "name": "accuracy",
+        "worst": 0.34,
+        "best": 1.0,
+        "options": {},
+        "threshold": None,
+    }
 
 
 def test_guide_brings_everything_into_the_configuration(

@@ -28,6 +28,7 @@ def winner(
         runtime="onnx",
         n_threads=1,
         device="cpu",
+        batch_size=256,
         utility=utility or figure(0.8, 0.01),
         metrics={"latency_p50_ms": figure(1.0, 0.05), "quality": figure(0.9, 0.02)} | metrics,
     )
@@ -117,3 +118,13 @@ def test_other_hardware_is_named() -> None:
 
     assert find_other_machine(keep(winner()), keep(winner())) is None
     assert "Hand-made CPU, 2 cores" in str(find_other_machine(keep(winner()), other))
+
+
+def test_memory_of_another_batch_size_is_noted() -> None:
+    before = winner(peak_memory_mib=figure(80.0, 1.0))
+    now = winner(peak_memory_mib=figure(120.0, 1.0))
+
+    assert compare(now, before).faults[0].startswith("peak memory is worse")
+    found = compare(now.model_copy(update={"batch_size": 2048}), before)
+    assert found.faults == ()
+    assert found.notes[0].startswith("with 2048 rows a call instead of 256, peak memory is worse")

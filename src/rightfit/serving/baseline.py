@@ -11,11 +11,18 @@ from pydantic import BaseModel, ConfigDict
 from rightfit.naming import format_metric, format_quality, metric_name
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.serving.answer import Answer
+from rightfit.serving.answer import Answer, StoredProfile
 
 FORMAT_VERSION = 1
 UTILITY = "utility"
-ENDS = ("low", "high")
+OF_A_BATCH = (
+    "peak_memory_mib",
+    "model_memory_mib",
+    "min_hardware_tier",
+    "cpu_cores",
+    "cpu_util_pct",
+)
+"""Metrics that belong to the batch size of the best throughput, which may differ between runs."""
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 
 
@@ -39,6 +46,7 @@ class KeptWinner(_Part):
     runtime: str
     n_threads: int
     device: str
+    batch_size: int | None
     utility: Figure | None
     metrics: dict[str, Figure]
 
@@ -108,7 +116,8 @@ def compare_baselines(before: Baseline, now: Baseline, *, margin_pct: float) -> 
 
     A metric is worse if both intervals lie apart the wrong way and, where it is no quality, the
     values differ by more than the margin. Another candidate that is worth no less to the
-    application may trade one metric for another: that is noted, and is no fault.
+    application may trade one metric for another: that is noted, and is no fault. So is memory of
+    batches whose size differs, because another size had the best throughput.
 
     Args:
         before: The baseline.
@@ -137,16 +146,31 @@ def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
 
 
+def _read_batch_size(profile: StoredProfile) -> int | None:
+    found = profile.columns.get("best_batch_size")
+    return found if isinstance(found, int) else None
+
+
+def read_figures(profile: StoredProfile, asked: Collection[str]) -> dict[str, Figure]:
+    """Return the metrics of a profile that were measured, with their intervals.
+
+    Args:
+        profile: The profile.
+        asked: Names of the metrics wanted; what is no metric is left out.
+    """
+    figures = {}
+    for metric in asked:
+        value = profile.read_metric(metric)
+        if metric in METRICS_BY_COLUMN and value is not None:
+            low, high = (profile.read_metric(f"{metric}_{end}") for end in ("low", "high"))
+            figures[metric] = Figure(value=value, low=low, high=high)
+    return figures
+
+
 def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     winner, profile = answer.decision.winner, answer.profile
     if winner is None:
         return None
-    figures = {}
-    for metric in asked:
-        value = profile.read_metric(metric) if profile else winner.metrics.get(metric)
-        if metric in METRICS_BY_COLUMN and value is not None:
-            ends = (profile.read_metric(f"{metric}_{end}") if profile else None for end in ENDS)
-            figures[metric] = Figure(value=value, **dict(zip(ENDS, ends, strict=True)))
     utility = (
         None
         if winner.utility is None
@@ -158,8 +182,9 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
         runtime=winner.runtime,
         n_threads=winner.n_threads,
         device=winner.device,
+        batch_size=_read_batch_size(profile) if profile else None,
         utility=utility,
-        metrics=figures,
+        metrics=read_figures(profile, asked) if profile else {},
     )
 
 
@@ -176,18 +201,23 @@ def _compare(
         fault = f"no candidate keeps its limits any more; {before.candidate} did"
         return Finding(application, dataset, (fault,), ())
     is_same = before.key == now.key
-    notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
-    worse = [
-        line
+    worse = {
+        metric: line
         for metric, old in before.metrics.items()
         if (line := _describe_loss(metric, old, now.metrics.get(metric), margin_pct))
-    ]
+    }
     lost = (
         _describe_loss(UTILITY, before.utility, now.utility, margin_pct) if before.utility else None
     )
-    faults = [*([lost] if lost else []), *(worse if is_same or lost else [])]
-    notes += [f"in exchange for other metrics, {line}" for line in worse if line not in faults]
-    return Finding(application, dataset, tuple(faults), tuple(notes))
+    notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
+    if is_same and before.batch_size != now.batch_size:
+        sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
+        notes += [f"{sizes}, {worse.pop(metric)}" for metric in OF_A_BATCH if metric in worse]
+    if not is_same and not lost:
+        notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
+        worse = {}
+    faults = (*([lost] if lost else []), *worse.values())
+    return Finding(application, dataset, faults, tuple(notes))
 
 
 def _describe_loss(

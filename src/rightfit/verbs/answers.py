@@ -30,7 +30,9 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
     ranked_in = results.find_version("recommendations")
-    recommendations = read_recommendations(results.load("recommendations", ranked_in))
+    stored = results.load("recommendations", ranked_in)
+    with results.reading("recommendations", ranked_in):
+        recommendations = read_recommendations(stored)
     found = find_application(recommendations, application)
     datasets = find_datasets(found, dataset)
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
@@ -45,12 +47,14 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
     for name in datasets:
         decision = found.datasets[name]
         subject = decision.subject
+        with results.reading("resource_profiles", measured_in):
+            selected = tuple(_select_profiles(profiles, name, subject) if subject else ())
         yield Answer(
             application=application,
             dataset=name,
             purpose=found.description,
             decision=decision,
-            profiles=tuple(_select_profiles(profiles, name, subject) if subject else ()),
+            profiles=selected,
             origin=origin,
         )
 

@@ -343,16 +343,11 @@ def _split_params(context: click.Context, option: click.Parameter, text: str) ->
 
 def _read_base(conf_source: Path | None) -> tuple[dict[str, Any], Path]:
     """Return the project's own parameters, and the folder of its base environment."""
-    from kedro.config import MissingConfigException
     from kedro.framework.project import settings
 
-    from rightfit.project import make_loader
+    from rightfit.conf_files import load_configuration, make_loader
     from rightfit.verbs.place import find_project
 
     source = conf_source or find_project(Path.cwd()) / settings.CONF_SOURCE
     base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
-    try:
-        own = make_loader(source, env=base)["parameters"]
-    except MissingConfigException:
-        own = {}
-    return own, source / base
+    return load_configuration(make_loader(source, env=base), "parameters"), source / base

@@ -39,8 +39,8 @@ def read_project_parameters(
     """
     from kedro.framework.project import settings
 
+    from rightfit.conf_files import make_loader, read_parameters
     from rightfit.parameters.defaults import complete_parameters
-    from rightfit.project import make_loader, read_parameters
     from rightfit.verbs.place import find_project
 
     project = find_project(Path.cwd())

@@ -13,6 +13,8 @@ import numpy as np
 from rightfit.families.family import Configuration, Rows, Scaling
 from rightfit.families.schema import InputSchema, Task
 
+_OPSET, _IR_VERSION = 15, 8  # that go together
+
 _SCALING: Mapping[str, Scaling] = dict.fromkeys(
     ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
 )
@@ -48,12 +50,12 @@ class BoosterFamily:
     devices: tuple[str, ...] = ("cpu",)
     length_setting: str = "n_estimators"
     has_int8: bool = False
+    native_imports: tuple[str, ...]
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
 
     def __init__(self, library: str, *, taken: tuple[str, ...]) -> None:
         self.library = library
-        self.native_imports: tuple[str, ...] = (library,)
         self._taken = taken
 
     def load_libraries(self) -> None:
@@ -122,10 +124,18 @@ def shape_answers(answers: Any, task: Task) -> Rows:
     return shaped
 
 
-def name_outputs(graph: Any, schema: InputSchema) -> None:
-    """Call a graph's answers as the schema does: its last output, and no other is kept."""
+def finish_onnx(model: Any, schema: InputSchema) -> bytes:
+    """Let a library's export answer as the schema says, and be joined with an encoder.
+
+    Args:
+        model: Its last output holds the answers; no other is kept. The few operators beside the
+            trees mean the same in its version and in the one that it is given, which the
+            comparison with the native model holds.
+        schema: What it predicts.
+    """
     from onnx import TensorProto, helper
 
+    graph = model.graph
     answers = graph.output[-1].name
     if answers != schema.output_name:
         graph.node.append(helper.make_node("Identity", [answers], [schema.output_name]))
@@ -133,6 +143,13 @@ def name_outputs(graph: Any, schema: InputSchema) -> None:
     named = helper.make_tensor_value_info(schema.output_name, TensorProto.FLOAT, shape)
     del graph.output[:]
     graph.output.append(named)
+    others = [opset for opset in model.opset_import if opset.domain not in ("", "ai.onnx")]
+    own = max((o.version for o in model.opset_import if o not in others), default=0)
+    kept = [helper.make_opsetid(opset.domain, opset.version) for opset in others]
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", max(own, _OPSET)), *kept])
+    model.ir_version = max(model.ir_version, _IR_VERSION)
+    return bytes(model.SerializeToString())
 
 
 def describe_trees(n_trees: float, n_nodes: float, n_operations: float) -> dict[str, float]:

@@ -20,7 +20,7 @@ from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
     describe_trees,
-    name_outputs,
+    finish_onnx,
     shape_answers,
 )
 from rightfit.families.schema import InputSchema, Task
@@ -33,6 +33,7 @@ class CatboostFamily(BoosterFamily):
 
     weights_file: str = "weights.catboost.json"
     length_setting: str = "iterations"
+    native_imports: tuple[str, ...] = ("catboost", "pandas")  # which CatBoost cannot do without
 
     def list_settings(self) -> set[str]:
         """See :class:`BoosterFamily`."""
@@ -113,8 +114,8 @@ class CatboostFamily(BoosterFamily):
             path = Path(folder) / "model.onnx"
             model.trees.save_model(str(path), format="onnx")
             exported = onnx.load(path)
-        _name_arrays(exported.graph, schema)
-        return bytes(exported.SerializeToString())
+        _leave_trees_alone(exported.graph, schema)
+        return finish_onnx(exported, schema)
 
 
 FAMILY = CatboostFamily(
@@ -158,7 +159,7 @@ class _StopAtOnce:
         return False
 
 
-def _name_arrays(graph: Any, schema: InputSchema) -> None:
+def _leave_trees_alone(graph: Any, schema: InputSchema) -> None:
     """Make the graph answer for ``rows``, without a table of names around its answers."""
     from onnx import TensorProto, helper
 
@@ -170,4 +171,3 @@ def _name_arrays(graph: Any, schema: InputSchema) -> None:
     graph.node.append(trees)
     graph.input.append(rows)
     graph.output.append(answers)
-    name_outputs(graph, schema)

@@ -18,7 +18,7 @@ from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
     describe_trees,
-    name_outputs,
+    finish_onnx,
     shape_answers,
 )
 from rightfit.families.schema import InputSchema
@@ -30,6 +30,7 @@ _COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTIL
 class LightgbmFamily(BoosterFamily):
     """Boosted trees; see :class:`rightfit.families.family.Family`."""
 
+    native_imports: tuple[str, ...] = ("lightgbm",)
     weights_file: str = "weights.lightgbm.txt"
 
     def list_settings(self) -> set[str]:
@@ -106,8 +107,7 @@ class LightgbmFamily(BoosterFamily):
 
         types = [("rows", FloatTensorType([None, schema.n_features]))]
         exported = convert_lightgbm(model.trees, initial_types=types, zipmap=False)
-        name_outputs(exported.graph, schema)
-        return bytes(exported.SerializeToString())
+        return finish_onnx(exported, schema)
 
 
 FAMILY = LightgbmFamily(

@@ -18,7 +18,7 @@ from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
     describe_trees,
-    name_outputs,
+    finish_onnx,
     shape_answers,
 )
 from rightfit.families.schema import InputSchema
@@ -29,6 +29,7 @@ _DEFAULT_LENGTH = 100  # the library's
 class XgboostFamily(BoosterFamily):
     """Boosted trees; see :class:`rightfit.families.family.Family`."""
 
+    native_imports: tuple[str, ...] = ("xgboost",)
     weights_file: str = "weights.xgboost.json"
 
     def list_settings(self) -> set[str]:
@@ -105,8 +106,7 @@ class XgboostFamily(BoosterFamily):
 
         types = [("rows", FloatTensorType([None, schema.n_features]))]
         exported = convert_xgboost(model.trees, initial_types=types)
-        name_outputs(exported.graph, schema)
-        return bytes(exported.SerializeToString())
+        return finish_onnx(exported, schema)
 
 
 FAMILY = XgboostFamily(

@@ -130,7 +130,10 @@ def profile_imported(
     from rightfit.preparation.model_columns import take_columns
 
     named = {
-        name: replace(bundle, family=find_family(bundle.weights_file, trust=model.trust))
+        name: replace(
+            bundle,
+            family=find_family(bundle.weights_file, trust=model.trust, module=model.module),
+        )
         for name, bundle in candidates.items()
     }
     (schema,) = (bundle.schema for bundle in named.values())
@@ -228,7 +231,7 @@ def _profile(
     features = next(bundle.schema.features for bundle in candidates.values())
     paths = list_paths(choosers, params)
     with _open_bench(test, features, params) as bench:
-        cell = _make_cell(candidates, trials, test, data_card, here, seed=params.seed)
+        cell = _make_cell(candidates, trials, test, data_card, here, params)
         if REQUEST in paths:
             cell = replace(cell, requests=_make_requests(raw, bench.folder))
         return profile_cell(
@@ -341,21 +344,25 @@ def _make_cell(
     test: pl.DataFrame,
     data_card: DataCard,
     environment: Environment,
-    *,
-    seed: int,
+    params: EvaluationParams,
 ) -> ProfiledCell:
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+    from rightfit.profiling.profiles.final_rows import find_final_rows
 
+    labels = data_card.input_schema.cast_labels(test["label"].to_numpy())
     costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
         candidates=candidates,
-        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
+        labels=labels,
         quality=data_card.quality_metric,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,
         devices=environment.devices,
-        seed=seed,
+        seed=params.seed,
+        final_rows=find_final_rows(
+            labels, share=params.final_share, min_rows=params.final_min_rows
+        ),
     )
