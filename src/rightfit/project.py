@@ -23,6 +23,7 @@ from kedro.utils import find_kedro_project
 
 from rightfit.catalog_entries import complete_catalog
 from rightfit.conf_files import (
+    find_broken_files,
     find_data_root,
     load_configuration,
     make_loader,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-READ_FILES = ("globals", "parameters", "catalog", "credentials")
+READ_FILES = ("globals", "parameters", "catalog")
 DEFAULT_PIPELINE = "__default__"
 
 
@@ -161,6 +162,8 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
             load_configuration(loader, key)
         except ValueError as err:
             faults += str(err).splitlines()
+    # What credentials refer to may exist only where the tasks run: their files must be readable.
+    faults += find_broken_files(loader, "credentials")
     if not faults:
         try:
             find_data_root(loader)
