@@ -1,7 +1,8 @@
 """Benchmark of the start: what each command takes, and which imports take most of it.
 
 Run from the repository's root: ``python benchmarks/start_up.py``; ``--data-root`` names a folder
-with the results of a run for the commands that read them. The last line is JSON, seconds by command.
+with the results of a run for the commands that read them. The last line is JSON: seconds by
+command.
 """
 
 from __future__ import annotations
@@ -46,9 +47,8 @@ def main() -> None:
         heavy = ", ".join(
             f"{module} {s:.2f}" for module, s in _list_imports(words, options.n_imports)
         )
-        print(
-            f"{' '.join(words[:3])}: {figures[f'{name}_s']} s, CPU {statistics.median(cpus_s):.2f} s"
-        )
+        cpu_s = statistics.median(cpus_s)
+        print(f"{' '.join(words[:3])}: {figures[f'{name}_s']} s, CPU {cpu_s:.2f} s")
         print(f"    imports (s, with what they import): {heavy}")
     print(json.dumps(figures))
 
