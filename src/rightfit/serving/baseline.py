@@ -56,7 +56,7 @@ class KeptWinner(_Part):
         return (self.candidate, self.model, self.runtime, self.n_threads, self.device)
 
 
-class Machine(_Part):
+class BaselineMachine(_Part):
     """The hardware that timings depend on."""
 
     cpu: str
@@ -69,12 +69,12 @@ class Baseline(_Part):
 
     format_version: Literal[1]
     ranked_in: str
-    machine: Machine | None
+    machine: BaselineMachine | None
     winners: dict[str, dict[str, KeptWinner | None]]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Comparison:
     """What comparing one application and dataset with the baseline has found.
 
     Args:
@@ -111,7 +111,9 @@ def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]
     )
 
 
-def compare_baselines(before: Baseline, now: Baseline, *, margin_pct: float) -> Iterator[Finding]:
+def compare_baselines(
+    before: Baseline, now: Baseline, *, margin_pct: float
+) -> Iterator[Comparison]:
     """Compare the winners of two runs.
 
     A metric is worse if both intervals lie apart the wrong way and, where it is no quality, the
@@ -129,11 +131,11 @@ def compare_baselines(before: Baseline, now: Baseline, *, margin_pct: float) -> 
             present = now.winners.get(application, {})
             if dataset not in present:
                 faults: tuple[str, ...] = ("it is not ranked any more",)
-                yield Finding(application, dataset, faults, ())
+                yield Comparison(application, dataset, faults, ())
             elif kept is None:
                 found = present[dataset]
                 notes = () if found is None else (f"{found.candidate} qualifies now, none did",)
-                yield Finding(application, dataset, (), notes)
+                yield Comparison(application, dataset, (), notes)
             else:
                 yield _compare(application, dataset, kept, present[dataset], margin_pct)
 
@@ -188,18 +190,18 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     )
 
 
-def _describe(environment: Environment) -> Machine:
-    return Machine(
+def _describe(environment: Environment) -> BaselineMachine:
+    return BaselineMachine(
         cpu=environment.cpu, n_cores=environment.n_cores, memory_mib=environment.memory_mib
     )
 
 
 def _compare(
     application: str, dataset: str, before: KeptWinner, now: KeptWinner | None, margin_pct: float
-) -> Finding:
+) -> Comparison:
     if now is None:
         fault = f"no candidate keeps its limits any more; {before.candidate} did"
-        return Finding(application, dataset, (fault,), ())
+        return Comparison(application, dataset, (fault,), ())
     is_same = before.key == now.key
     worse = {
         metric: line
@@ -217,7 +219,7 @@ def _compare(
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
         worse = {}
     faults = (*([lost] if lost else []), *worse.values())
-    return Finding(application, dataset, faults, tuple(notes))
+    return Comparison(application, dataset, faults, tuple(notes))
 
 
 def _describe_loss(
