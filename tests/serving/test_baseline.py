@@ -4,15 +4,15 @@ import pytest
 
 from rightfit.serving.baseline import (
     Baseline,
-    BaselineMachine,
     Comparison,
     Figure,
     KeptWinner,
+    MeasuredOn,
     compare_baselines,
     find_other_machine,
 )
 
-MACHINE = BaselineMachine(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
+MACHINE = MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
 
 
 def figure(value: float, reach: float = 0.0) -> Figure:
@@ -34,7 +34,7 @@ def winner(
     )
 
 
-def keep(found: KeptWinner | None, machine: BaselineMachine | None = MACHINE) -> Baseline:
+def keep(found: KeptWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
     return Baseline(
         format_version=1, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from pydantic import BaseModel
 
-from rightfit.parameters.applications import find_misnamed, find_reversed
+from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -96,7 +96,7 @@ def _find_joint_faults(parameters: RawParameters, stages: Collection[str]) -> li
     applications = parameters.get("applications")
     names = list(applications) if isinstance(applications, Mapping) else []
     return [
-        *find_reversed(applications),
+        *find_contradictions(applications),
         *find_tie_faults(parameters.get("ranking"), names),
         *find_model_faults(parameters, stages),
         *find_file_faults(list_named(parameters, "models")),

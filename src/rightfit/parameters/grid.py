@@ -211,12 +211,15 @@ def _find_unknown(kind: str, parameters: RawParameters) -> Iterator[str]:
 def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
     """Describe models for unknown datasets, and datasets that no model is for."""
     models, described = list_named(parameters, "models"), parameters["datasets"]
+    if not isinstance(described, Mapping):
+        return  # told already
     blocks = {name: one for name, one in models.items() if isinstance(one, Mapping)}
     of_model = {name: one.get("datasets") for name, one in blocks.items()}
     wrong = {
         name: named
         for name, named in of_model.items()
-        if named is not None and not (isinstance(named, list) and set(named) <= set(described))
+        if named is not None
+        and not (isinstance(named, list) and all(_is_key(one, described) for one in named))
     }
     for name, named in wrong.items():
         yield (
@@ -232,6 +235,10 @@ def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
             f"The grid has no model for {empty}: those it names are for other datasets. Correct "
             "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
         )
+
+
+def _is_key(name: Any, described: Mapping[str, Any]) -> bool:
+    return isinstance(name, str) and name in described
 
 
 def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:

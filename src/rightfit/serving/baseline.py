@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from rightfit.naming import format_metric, format_quality, metric_name
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.strict_model import StrictModel
 
 FORMAT_VERSION = 1
 UTILITY = "utility"
@@ -26,11 +25,7 @@ OF_A_BATCH = (
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Figure(_Part):
+class Figure(StrictModel):
     """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
 
     value: float
@@ -38,7 +33,7 @@ class Figure(_Part):
     high: float | None
 
 
-class KeptWinner(_Part):
+class KeptWinner(StrictModel):
     """The winner of an application and dataset, with what the application asks for."""
 
     candidate: str
@@ -56,7 +51,7 @@ class KeptWinner(_Part):
         return (self.candidate, self.model, self.runtime, self.n_threads, self.device)
 
 
-class BaselineMachine(_Part):
+class MeasuredOn(StrictModel):
     """The hardware that timings depend on."""
 
     cpu: str
@@ -64,12 +59,12 @@ class BaselineMachine(_Part):
     memory_mib: int
 
 
-class Baseline(_Part):
+class Baseline(StrictModel):
     """The winners of a run, by application and dataset; ``None`` where none qualified."""
 
     format_version: Literal[1]
     ranked_in: str
-    machine: BaselineMachine | None
+    machine: MeasuredOn | None
     winners: dict[str, dict[str, KeptWinner | None]]
 
 
@@ -190,8 +185,8 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     )
 
 
-def _describe(environment: Environment) -> BaselineMachine:
-    return BaselineMachine(
+def _describe(environment: Environment) -> MeasuredOn:
+    return MeasuredOn(
         cpu=environment.cpu, n_cores=environment.n_cores, memory_mib=environment.memory_mib
     )
 
