@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click import ClickException
 from kedro.config import AbstractConfigLoader
@@ -34,6 +34,7 @@ from rightfit.given_parameters import find_misspelt, find_unread
 from rightfit.ownership import PIPELINES, is_own, list_stages
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.parameters.raw import RawParameters
 from rightfit.printable import clean_text
 from rightfit.served_parameters import check_served, is_served
 
@@ -115,7 +116,7 @@ class ConfigurationHook:
         pipelines.set_requested(requested)
 
     def _check(
-        self, context: KedroContext, parameters: dict[str, Any], requested: list[str]
+        self, context: KedroContext, parameters: RawParameters, requested: list[str]
     ) -> None:
         from rightfit.parameters.checking import find_faults
 
@@ -135,7 +136,7 @@ class ConfigurationHook:
             raise ConfigurationError("\n".join(faults))
 
 
-def _list_all_faults(grid_fault: ValueError, parameters: dict[str, Any]) -> str:
+def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
     """Return the grid's faults together with those of all other blocks, one a line."""
     from rightfit.parameters.checking import find_faults
 
@@ -173,7 +174,7 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
 
 
-def _refuse_missing_grid(parameters: dict[str, Any], requested: list[str]) -> None:
+def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> None:
     """Say that there is no grid where only Rightfit's pipelines can be meant.
 
     Raises:
@@ -218,7 +219,7 @@ def _check_foreign_only(context: KedroContext) -> None:
     ]
 
 
-def _refuse_request(given: dict[str, Any]) -> None:
+def _refuse_request(given: RawParameters) -> None:
     if is_served():
         try:
             check_served(given, os.environ)

@@ -6,7 +6,7 @@ scikit-learn takes the widths that its own training left behind for granted.
 from __future__ import annotations
 
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_states import (
+from rightfit.families.skops_form.states import (
     Arrays,
     State,
     attributes,
@@ -15,7 +15,7 @@ from rightfit.families.skops_states import (
     read_json,
     walk,
 )
-from rightfit.families.tree_arrays import check_histogram_tree, check_sklearn_tree
+from rightfit.families.skops_form.tree_arrays import check_histogram_tree, check_sklearn_tree
 
 
 def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_file import check_skops_file
+from rightfit.families.skops_form.file import check_skops_file
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "forest": lambda: RandomForestClassifier(3, random_state=0),
