@@ -9,6 +9,8 @@ early stopping:
   the slope of a straight line;
 - ``growth_handles_per_100``: the same of its open file descriptors;
 - ``n_trials``.
+
+What paused trainings hold is bounded by ``training.paused_memory_mib`` and kept small here.
 """
 
 from __future__ import annotations
@@ -38,9 +40,10 @@ import cells  # noqa: E402
 from demands import FakeBench, make_demand  # noqa: E402
 
 PER = 100  # trials
+PAUSED_MIB = 1.0  # of trainings that wait in memory, so that the rest shows
 SEARCHES: dict[str, dict[str, Any]] = {
     "none": {},
-    "pausing": {"early_stopping": "pausing", "demand": make_demand()},
+    "pausing": {"early_stopping": "pausing", "demand": make_demand(paused_memory_mib=PAUSED_MIB)},
 }
 
 

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rightfit.families.registry import split_reference
 from rightfit.families.sources import read_family_sources
+from rightfit.processes.file_locks import is_file_left
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -137,7 +138,8 @@ class StudyStore:
     def sweep_partial_files(self, study_name: str) -> None:
         """Delete the files of bundles that killed exports left half written."""
         for partial in self.bundle_folder(study_name, 0).parent.glob("*/*.partial"):
-            partial.unlink(missing_ok=True)
+            if is_file_left(partial):
+                partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
