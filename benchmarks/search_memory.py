@@ -9,8 +9,6 @@ early stopping:
   the slope of a straight line;
 - ``growth_handles_per_100``: the same of its open file descriptors;
 - ``n_trials``.
-
-What paused trainings hold is bounded by ``training.paused_memory_mib`` and kept small here.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ import psutil
 
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
+from rightfit.profiling.measuring import lock
 from rightfit.profiling.worker.meters.memory import read_memory
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.short_measuring import ShortBench
@@ -40,10 +39,9 @@ import cells  # noqa: E402
 from demands import FakeBench, make_demand  # noqa: E402
 
 PER = 100  # trials
-PAUSED_MIB = 1.0  # of trainings that wait in memory, so that the rest shows
 SEARCHES: dict[str, dict[str, Any]] = {
     "none": {},
-    "pausing": {"early_stopping": "pausing", "demand": make_demand(paused_memory_mib=PAUSED_MIB)},
+    "pausing": {"early_stopping": "pausing", "demand": make_demand()},
 }
 
 
@@ -61,7 +59,8 @@ def measure_growth(name: str, *, n_trials: int, n_warm_up: int) -> dict[str, flo
     looks: list[tuple[int, float, int]] = []
 
     def look(n_begun: int, _n_all: int | None) -> None:
-        if n_begun % 10 == 0 and n_begun >= n_warm_up:
+        is_new = not looks or looks[-1][0] != n_begun
+        if is_new and n_begun % 10 == 0 and n_begun >= n_warm_up:
             gc.collect()
             memory = read_memory()
             held_mib = memory.anonymous_mib or memory.resident_mib
@@ -71,7 +70,8 @@ def measure_growth(name: str, *, n_trials: int, n_warm_up: int) -> dict[str, flo
 
     settings = cells.make_settings(n_trials=n_trials, **SEARCHES[name])
     with tempfile.TemporaryDirectory(prefix="search-memory-") as folder:
-        store = StudyStore(Path(folder), storage=None)
+        lock.LOCK_PATH = Path(folder) / "lock"  # nothing is timed that others could disturb
+        store = StudyStore(Path(folder) / "studies", storage=None)
         run_search(cells.make_cell(make_data()), settings, store, on_trial=look)
     numbers, held_mib, handles = (
         np.array(column, dtype=float) for column in zip(*looks, strict=True)
@@ -86,7 +86,7 @@ def main() -> None:
     """Measure both searches."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--n-trials", type=int, default=500)
-    parser.add_argument("--n-warm-up", type=int, default=100)
+    parser.add_argument("--n-warm-up", type=int, default=150)
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -60,6 +60,8 @@ from rightfit.tuning.studies.trial_attributes import (
 
 logger = logging.getLogger(__name__)
 
+MAX_WAITING = 100  # paused trainings in memory, however small they are
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -250,10 +252,16 @@ class PausingSteering:
         return look
 
     def _keep(self, number: int, training: Iterator[Look], kept_mib: float) -> None:
-        """Keep a paused training, and drop those that waited longest where memory ends."""
+        """Keep a paused training, and drop those that waited longest where memory ends.
+
+        Each takes some memory beside its model, which is too little to be measured.
+        """
         self._trainings[number] = (training, kept_mib)
         cap_mib = self.demand.paused_memory_mib
-        while self._trainings and sum(mib for _, mib in self._trainings.values()) > cap_mib:
+        while self._trainings and (
+            len(self._trainings) > MAX_WAITING
+            or sum(mib for _, mib in self._trainings.values()) > cap_mib
+        ):
             self._trainings.popitem(last=False)
 
     def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
