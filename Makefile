@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -77,6 +77,9 @@ bench-request: .venv/.installed ## time a request of raw columns: one graph agai
 
 bench-serving: .venv/.installed ## hold the load generator against a public one (apt-get install hey)
 	$(BIN)/python benchmarks/serving.py
+
+bench-check: .venv/.installed ## does rightfit check notice a winner that got 30 % slower; wants a quiet machine
+	PYTHONPATH=tests/support $(BIN)/python benchmarks/winner_check.py
 
 bench-early-stopping: .venv/.installed ## what stopping rules save and lose, replayed on recorded trainings
 	$(BIN)/python benchmarks/early_stopping.py

@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, default=HERE / "recorded")
     parser.add_argument("--datasets", nargs="+", default=None, help="only these")
+    parser.add_argument("--kinds", nargs="+", default=None, help="beside pausing, only these peers")
     parser.add_argument("--n-orders", type=int, default=None)
     parser.add_argument("--n-workers", type=int, default=None)
     parser.add_argument("--min-gain", type=float, default=None)
@@ -51,6 +52,7 @@ def main() -> None:
             growth={name: block["growth"] for name, block in models.items() if "growth" in block},
             params=PausingParams.model_validate(pausing),
             datasets=options.datasets,
+            kinds=None if options.kinds is None else ("pausing", *options.kinds),
             n_orders=options.n_orders or params["n_orders"],
             seed=params["seed"],
         ),

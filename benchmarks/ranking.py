@@ -34,6 +34,7 @@ from scipy.stats import norm
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
+from rightfit.quality.deviations import pack_deviations
 from rightfit.ranking.contest.profile_table import ProfileTable, check_columns, read_profiles
 from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space
@@ -253,7 +254,7 @@ def measure(truth: dict[str, Floats], rng: np.random.Generator) -> dict[str, Any
         if error:
             seen[f"{metric}_low"] = seen[metric] * np.exp(-Z_95 * error)
             seen[f"{metric}_high"] = seen[metric] * np.exp(Z_95 * error)
-    return seen | {"quality_deviations": hits.astype(np.float32)}
+    return seen | {"quality_deviations": [pack_deviations(one - one.mean()) for one in hits]}
 
 
 def _table(metrics: dict[str, Any]) -> ProfileTable:

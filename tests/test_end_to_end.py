@@ -8,7 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
+from kedro.pipeline import Pipeline
+
+from rightfit.reuse.hook import ReuseHook
 
 SEED_METRICS = (
     "cpu_cores",
@@ -38,6 +42,26 @@ class Study:
             self.project, env="test", runtime_params={"data_root": str(self.root)}
         ) as session:
             return session.load_context().catalog.load(name)
+
+    def files(self) -> dict[str, int]:
+        """Return all files but the raw ones and the runs' notes, with when they were written."""
+        return {
+            str(path): path.stat().st_mtime_ns
+            for folder in sorted(self.root.glob("0[2-8]*"))
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith("grid-")
+        }
+
+    def list_steps(self, pipeline: str, **params: Any) -> set[str]:
+        """Return the nodes that a run would carry out."""
+        runtime_params = {"data_root": str(self.root), **params}
+        with KedroSession.create(
+            self.project, env="test", runtime_params=runtime_params
+        ) as session:
+            catalog = session.load_context().catalog
+            steps = Pipeline(pipelines[pipeline].nodes)
+            ReuseHook().before_pipeline_run({"run_id": "next"}, steps, catalog)
+            return {node.name for node in steps.nodes}
 
     def searches(self) -> dict[str, bytes]:
         return {
@@ -94,14 +118,41 @@ def test_rankings_hold_every_application_and_dataset(study: Study) -> None:
     assert best.group_by("application", "dataset").len()["len"].max() == 1
 
 
-def test_second_run_neither_searches_nor_measures_again(study: Study) -> None:
-    searches = study.searches()
-    profiles = study.load("resource_profiles")
+def test_unchanged_second_run_writes_no_result(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = study.files()
 
     study.run("perf")
 
+    assert study.files() == before
+    assert "Which model fits" in capsys.readouterr().out
+
+
+def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> None:
+    searches = study.searches()
+    profiles = study.load("resource_profiles")
+
+    study.run("perf", reuse_results=False)
+
     assert study.searches() == searches
     assert study.load("resource_profiles").equals(profiles)
+
+
+def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -> None:
+    changed = study.list_steps("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
+
+    assert study.list_steps("perf") == set()
+    assert {step.split(".")[1] for step in changed if step.count(".") == 2} == {"linear"}
+    assert not any(step.endswith("encode_parts") for step in changed)
+    assert {"landsat.linear.tune_model", "rank_candidates", "write_report"} <= changed
+
+
+def test_change_of_one_dataset_leaves_the_other_as_it_is(study: Study) -> None:
+    changed = study.list_steps("perf", datasets={"landsat": {"seed": 7}})
+
+    assert {step.split(".")[0] for step in changed if "." in step} == {"landsat"}
+    assert "landsat.assemble_rows" in changed
 
 
 def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:

@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
-from rightfit.failures import FailureHook, PartsFailedError
+from rightfit.failures import FailureHook, PartsFailedError, holds_failure
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines
 
@@ -45,6 +45,12 @@ def missing(reason: str) -> dict[str, Any]:
     return FINE | {"throughput_rows_per_s": None, "null_reasons": reasons}
 
 
+def finish_run(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    hook = FailureHook()
+    hook.before_pipeline_run(pipeline)
+    hook.after_pipeline_run(catalog)
+
+
 def finish(tables: dict[str, pl.DataFrame]) -> None:
     whole = {
         "a.net.trials": trials("complete"),
@@ -54,7 +60,7 @@ def finish(tables: dict[str, pl.DataFrame]) -> None:
     }
     catalog = DataCatalog({name: MemoryDataset(t) for name, t in (whole | tables).items()})
     with click.Context(click.Command("run")):
-        FailureHook().after_pipeline_run(WHOLE, catalog)
+        finish_run(WHOLE, catalog)
 
 
 def test_run_without_failures_ends_well(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,10 +103,26 @@ def test_outside_a_command_failures_are_logged(caplog: pytest.LogCaptureFixture)
     catalog = DataCatalog({"a.net.trials": MemoryDataset(trials("failed"))})
     only = PIPELINES["training"].only_nodes("a.net.tune_model")
 
-    FailureHook().after_pipeline_run(only, catalog)
+    finish_run(only, catalog)
 
     assert "a.net: no trial was completed" in caplog.text
 
 
 def test_run_of_others_is_left_alone(tmp_path: Path) -> None:
-    FailureHook().after_pipeline_run(Pipeline([]), DataCatalog({}))
+    finish_run(Pipeline([]), DataCatalog({}))
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (trials("failed", "failed"), True),
+        (trials("failed", "complete"), False),
+        (profiles(FINE, missing("it does not run: no answer within 5 s")), True),
+        (profiles(FINE, missing("its ONNX export was refused: unlike")), False),
+        (profiles(FINE), False),
+        (profiles(), False),
+        ("a report", False),
+    ],
+)
+def test_result_that_tells_of_a_failed_part_is_made_again(result: object, expected: bool) -> None:
+    assert holds_failure(result) is expected

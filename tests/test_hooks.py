@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,9 @@ def test_recommendations_of_another_pipeline_are_not_shown(
 ) -> None:
     catalog = DataCatalog({"recommendations": MemoryDataset("buy low")})
 
-    ResultHook().after_pipeline_run(FOREIGN, catalog)
+    hook = ResultHook()
+    hook.before_pipeline_run(FOREIGN)
+    hook.after_pipeline_run(catalog)
 
     assert capsys.readouterr().out == ""
 
@@ -112,3 +116,29 @@ def test_grid_is_that_of_the_session_that_was_opened_last(bootstrapped: Path) ->
     assert list(part.cells()) == [("landsat", "net")]
     assert "landsat.net.tune_model" in {node.name for node in pipelines["training"].nodes}
     assert "landsat.forest.tune_model" not in {node.name for node in pipelines["training"].nodes}
+
+
+@pytest.fixture
+def levels() -> Iterator[Callable[[], tuple[int, int]]]:
+    loggers = [logging.getLogger(name) for name in ("rightfit", "kedro.framework.session")]
+    before = [logger.level for logger in loggers]
+    yield lambda: (loggers[0].level, loggers[1].level)
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+def test_environment_says_how_much_is_logged(
+    levels: Callable[[], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, of_kedro = levels()
+    monkeypatch.setenv("RIGHTFIT_LOG_LEVEL", "debug")
+    ProcessHook().after_context_created()
+    assert levels() == (logging.DEBUG, of_kedro)
+
+    monkeypatch.setenv("RIGHTFIT_LOG_LEVEL", "WARNING")
+    ProcessHook().after_context_created()
+    assert levels() == (logging.WARNING, logging.WARNING)
+
+    monkeypatch.setenv("RIGHTFIT_LOG_LEVEL", "very")
+    ProcessHook().after_context_created()
+    assert levels() == (logging.WARNING, logging.WARNING)

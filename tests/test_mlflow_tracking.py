@@ -105,7 +105,9 @@ def finish_run(made: dict[str, Any]) -> None:
     names = sorted(made)
     pipeline = Pipeline([Node(make, None, names, name="make")])
     catalog = DataCatalog({name: MemoryDataset(made[name], copy_mode="assign") for name in names})
-    MlflowHook().after_pipeline_run(pipeline=pipeline, catalog=catalog)
+    hook = MlflowHook()
+    hook.before_pipeline_run(pipeline=pipeline)
+    hook.after_pipeline_run(catalog=catalog)
 
 
 def test_winners_counts_rankings_and_report_are_logged(

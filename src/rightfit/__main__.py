@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
+
+import click
 
 
 def main(*args: Any, **kwargs: Any) -> Any:
@@ -21,6 +24,24 @@ def main(*args: Any, **kwargs: Any) -> Any:
     return _find_run_command()(*args, **kwargs)
 
 
+def _make_quiet_option() -> click.Option:
+    return click.Option(
+        ["--quiet"],
+        is_flag=True,
+        expose_value=False,
+        callback=_be_quiet,
+        help="Log warnings and errors only; RIGHTFIT_LOG_LEVEL=WARNING does it for kedro run.",
+    )
+
+
+def _be_quiet(context: click.Context, option: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's
+    from rightfit.process_state import LEVEL, set_log_level
+
+    if value:
+        os.environ[LEVEL] = "WARNING"
+        set_log_level("WARNING")
+
+
 def _find_run_command() -> Any:
     from kedro.framework.cli.utils import find_run_command
     from kedro.framework.project import configure_project
@@ -30,6 +51,8 @@ def _find_run_command() -> Any:
     package_name = Path(__file__).parent.name
     configure_project(package_name)
     run: Any = find_run_command(package_name)
+    if all(option.name != "quiet" for option in run.params):
+        run.params.append(_make_quiet_option())
     run.epilog = f"Verbs instead of these options, each with its own --help: {', '.join(VERBS)}."
     return run
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 EXIT_STATUS = 3  # the run is through, and a part of its results is missing
 MAX_REASON = 200  # characters
 CELL = 3  # parts of the name of a cell's dataset
+REFUSED = "export was refused"  # for good: another library or family changes the step
 NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
 
 Catalog = CatalogProtocol[Any, Any]
@@ -41,15 +42,22 @@ class PartsFailedError(ConfigurationError):
 class FailureHook:
     """Lists what failed, once a run of Rightfit's pipelines is through."""
 
+    def __init__(self) -> None:
+        self._outputs: list[str] = []
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Note what the run is about, also what it keeps of earlier runs."""
+        self._outputs = sorted(list_own_outputs(pipeline))
+
     @hook_impl(trylast=True)  # what the run made is shown and recorded first
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: Catalog) -> None:
+    def after_pipeline_run(self, catalog: Catalog) -> None:
         """List the failures.
 
         Raises:
             PartsFailedError: In a command, if a cell or a measurement failed.
         """
-        outputs = sorted(list_own_outputs(pipeline))
-        cells = [name for name in outputs if len(name.split(".")) == CELL]
+        cells = [name for name in self._outputs if len(name.split(".")) == CELL]
         parts = [
             *_find_failed_cells(cells, catalog),
             *_find_failed_measurements(cells, catalog),
@@ -63,6 +71,18 @@ class FailureHook:
         if click.get_current_context(silent=True) is not None:
             raise PartsFailedError(message)
         logger.error(clean_text(message))
+
+
+def holds_failure(result: object) -> bool:
+    """Tell whether the next run should try a result again: it tells of a part that failed."""
+    if not isinstance(result, pl.DataFrame) or result.is_empty():
+        return False
+    if {"state", "stop_reason"} <= set(result.columns):  # trials
+        return "complete" not in result["state"]
+    if not {"null_reasons", *NEEDED} <= set(result.columns):
+        return False
+    useless = result.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
+    return any(REFUSED not in reasons for reasons in useless["null_reasons"])
 
 
 def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -90,13 +110,13 @@ def _count_failed_trials(names: list[str], catalog: Catalog) -> Iterator[str]:
 
 def _find_failed_measurements(names: list[str], catalog: Catalog) -> Iterator[str]:
     for cell, profile in _list_useless(names, catalog):
-        if "export was refused" not in profile["reason"]:
+        if REFUSED not in profile["reason"]:
             yield f"{cell}: {_describe(profile)}"
 
 
 def _find_refused_exports(names: list[str], catalog: Catalog) -> Iterator[str]:
     for cell, profile in _list_useless(names, catalog):
-        if "export was refused" in profile["reason"]:
+        if REFUSED in profile["reason"]:
             yield f"{cell}: {_describe(profile)}"
 
 

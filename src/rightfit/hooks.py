@@ -11,29 +11,44 @@ They act on Rightfit's parameters, nodes and datasets alone.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractDataset, DataCatalog, DatasetError
+from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from rightfit.failures import FailureHook
+from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
+from rightfit.guards.output import tolerate_lost_output
+from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
+from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
 RAW_READER = "check_raw_tables"
+COMMANDS = ("kedro", "rightfit", "__main__.py")
+STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
 HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 
 
 def rightfit_hooks() -> tuple[Any, ...]:
-    """Return new hooks for one project."""
+    """Return new hooks for one project.
+
+    In a command of Kedro, output that cannot be written is lost from now on and fails nothing:
+    Kedro reads a project's settings before it writes its first line.
+    """
+    if Path(sys.argv[0]).name in COMMANDS:
+        tolerate_lost_output()
     return (
         ConfigurationHook(),
         ErrorHook(),
@@ -41,6 +56,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ProcessHook(),
         ResultHook(),
         MlflowHook(),
+        ReuseHook(),
         FailureHook(),
     )
 
@@ -62,12 +78,16 @@ class ErrorHook:
                 f"Raw files are missing: {places}. Put them there, or correct the datasets in "
                 "parameters_grid.yml and their tables in parameters_datasets.yml."
             )
+        unwritable = find_unwritable(_list_written(pipeline, catalog))
+        if unwritable:
+            raise ConfigurationError("\n".join(unwritable))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
-        """End the command with the message of a fault in the data, without a traceback.
+        """End the command with the message of a fault that a person can mend, without a traceback.
 
-        An error of a dataset in a run with other nodes may be theirs, and is left alone.
+        An error of a dataset or of the system in a run with other nodes may be theirs, and is left
+        alone.
 
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
@@ -75,17 +95,29 @@ class ErrorHook:
         from rightfit.preparation.frames import RawTableError
 
         is_ours = isinstance(error, RawTableError | UnsuitableGridError | UnsuitableModelError)
-        if is_ours or (isinstance(error, DatasetError) and all(map(is_own, pipeline.nodes))):
-            raise ConfigurationError(str(error)) from error
+        is_alone = all(map(is_own, pipeline.nodes))
+        told = explain_error(error) if is_alone or is_raised_here(error) else None
+        if is_alone and not told:
+            told = explain_content(error)
+        if told or is_ours:
+            raise ConfigurationError(told or str(error)) from error
 
 
 class ResultHook:
-    """Shows the winners once a run has ranked."""
+    """Shows the winners once a run has ranked, or kept an unchanged ranking."""
+
+    def __init__(self) -> None:
+        self._is_ranking = False
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print the table of winners if the run made one."""
-        if "recommendations" not in list_own_outputs(pipeline):
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Note whether a ranking is wanted."""
+        self._is_ranking = "recommendations" in list_own_outputs(pipeline)
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Print the table of winners."""
+        if not self._is_ranking:
             return
         from rich.console import Console
 
@@ -94,6 +126,18 @@ class ResultHook:
 
         recommendations = read_recommendations(catalog.load("recommendations"))
         Console().print(tabulate_winners(recommendations))
+
+
+def _list_written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:
+    """Yield the local files and folders that Rightfit's nodes write."""
+    stores = {name for node in pipeline.nodes if is_own(node) for name in node.inputs} & STORES
+    for name in sorted(list_own_outputs(pipeline) | stores):
+        dataset = catalog.get(name)
+        path = getattr(dataset, "_filepath", None) or getattr(dataset, "_folder", None)
+        if path is None or getattr(dataset, "_protocol", "file") != "file":
+            continue
+        is_folder = name in stores or getattr(dataset, "_version", None) is not None
+        yield Path(path) if is_folder else Path(path).parent
 
 
 def _list_raw(pipeline: Pipeline) -> list[str]:

@@ -29,13 +29,21 @@ TRIALS = ".trials"
 class MlflowHook:
     """Add a run's results to the MLflow run that is open around it."""
 
+    def __init__(self) -> None:
+        self._results: set[str] = set()
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Note which results the run is about, also those that it keeps unchanged."""
+        self._results = list_own_outputs(pipeline)
+
     @hook_impl(tryfirst=True)  # kedro-mlflow closes the run in the same hook
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Log what the run has made of winners, profiles, trials, rankings and the report."""
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Log what the run is about of winners, profiles, trials, rankings and the report."""
         mlflow = sys.modules.get("mlflow")
         if mlflow is None or mlflow.active_run() is None:
             return
-        made = list_own_outputs(pipeline)
+        made = self._results
         if "recommendations" in made:
             document = catalog.load("recommendations")
             recommendations = read_recommendations(document)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import sys
 
 import click
@@ -16,12 +18,20 @@ from rightfit.processes.leftovers import sweep_temporary_folders
 POOL = "rightfit.profiling.measuring.worker_pool"
 
 
+LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ERROR
+
+
 class ProcessHook:
     """Leaves the process as it was before: Optuna's verbosity, and no measuring process open."""
 
     def __init__(self) -> None:
         self._verbosity: int | None = None
         self._during = contextlib.ExitStack()
+
+    @hook_impl
+    def after_context_created(self) -> None:
+        """Log as much as the environment asks for."""
+        set_log_level(os.environ.get(LEVEL))
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -55,3 +65,17 @@ class ProcessHook:
             optuna.logging.set_verbosity(optuna.logging.INFO if before is None else before)
         if POOL in sys.modules:
             sys.modules[POOL].close_shared_pool()
+
+
+def set_log_level(level: str | None) -> None:
+    """Set how much Rightfit logs, and silence what Kedro says of a run if it is to be quiet.
+
+    Args:
+        level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``; anything else changes nothing.
+    """
+    number = logging.getLevelNamesMapping().get((level or "").upper())
+    if number is None:
+        return
+    logging.getLogger("rightfit").setLevel(number)
+    if number >= logging.WARNING:
+        logging.getLogger("kedro.framework.session").setLevel(number)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from click import ClickException
-from kedro.config import AbstractConfigLoader, MissingConfigException
+from kedro.config import AbstractConfigLoader
 from kedro.framework import project
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -22,8 +22,16 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from rightfit.catalog_entries import complete_catalog
+from rightfit.conf_files import (
+    find_data_root,
+    load_configuration,
+    make_loader,
+    read_catalog,
+    read_parameters,
+)
+from rightfit.given_parameters import find_misspelt, find_unread
 from rightfit.ownership import PIPELINES, is_own, list_stages
-from rightfit.parameters.defaults import complete_parameters, find_misspelt_blocks
+from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.printable import clean_text
 from rightfit.served_parameters import check_served, is_served
@@ -33,7 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_DATA_ROOT = "data"
+READ_FILES = ("globals", "parameters", "catalog", "credentials")
 DEFAULT_PIPELINE = "__default__"
 
 
@@ -70,14 +78,16 @@ class ConfigurationHook:
         if PIPELINES & set(requested):
             # Kedro's find_pipelines would look for a folder of that name in the project
             pipelines.set_requested(None)
+        _refuse_broken_files(loader)
         own = read_parameters(loader)
         if own is None:
             self._use(None)
+            _refuse_missing_grid(load_configuration(loader, "parameters"), requested)
             return
         parameters = complete_parameters(own)
         _refuse_request(loader.runtime_params or {})
         try:
-            _refuse_misspelt(loader.runtime_params or {}, own)
+            _raise(find_misspelt(loader.runtime_params or {}, own))
             self._use(read_grid(parameters))
         except ValueError as err:
             self._use(None)
@@ -119,6 +129,7 @@ class ConfigurationHook:
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
         machine = _describe_machine() if _list_requested() else None
         faults = find_faults(parameters, stages=stages, machine=machine)
+        faults += find_unread(context.config_loader, parameters, _list_inputs())
         if faults:
             raise ConfigurationError("\n".join(faults))
 
@@ -136,6 +147,51 @@ def _describe_machine() -> Machine:
     from rightfit.profiling.hardware.environment import find_devices, usable_cores
 
     return Machine(usable_cores(), find_devices())
+
+
+def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
+    """Read every kind of file that Kedro will read, so that all faults are named at once.
+
+    Raises:
+        ConfigurationError: Naming each broken file and its line.
+    """
+    faults = []
+    for key in READ_FILES:
+        try:
+            load_configuration(loader, key)
+        except ValueError as err:
+            faults += str(err).splitlines()
+    if not faults:
+        try:
+            find_data_root(loader)
+        except ValueError as err:
+            faults.append(str(err))
+    if faults:
+        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_missing_grid(parameters: dict[str, Any], requested: list[str]) -> None:
+    """Say that there is no grid where only Rightfit's pipelines can be meant.
+
+    Raises:
+        ConfigurationError: Naming the faults of all blocks.
+    """
+    from rightfit.parameters.checking import find_faults
+
+    wanted = PIPELINES & set(requested)
+    is_own_project = __name__.partition(".")[0] == project.PACKAGE_NAME
+    if is_own_project or (wanted and not wanted & set(pipelines)):
+        raise ConfigurationError("\n".join(find_faults(complete_parameters(parameters))))
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _list_inputs() -> set[str]:
+    """Return what any pipeline reads."""
+    return {name for pipeline in pipelines.values() for name in pipeline.datasets()}
 
 
 def _holds_own_node(pipeline: Pipeline) -> bool:
@@ -186,57 +242,11 @@ def find_grid() -> Grid | None:
     if folder is None:
         return None
     loader = make_loader(folder / settings.CONF_SOURCE, env=os.environ.get("KEDRO_ENV"))
-    parameters = read_parameters(loader)
     try:
+        parameters = read_parameters(loader)
         return read_grid(complete_parameters(parameters)) if parameters else None
     except ValueError as err:
         raise ConfigurationError(str(err)) from err
-
-
-def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
-    """Return a project's parameters, ``None`` if it has no grid of Rightfit's among them."""
-    try:
-        parameters: dict[str, Any] = loader["parameters"]
-    except MissingConfigException:
-        return None
-    grid = parameters.get("grid")
-    return parameters if isinstance(grid, dict) and {"datasets", "models"} & set(grid) else None
-
-
-def find_data_root(loader: AbstractConfigLoader) -> str:
-    """Return the root of all data: the run's parameter, the project's global, or ``data``."""
-    given = (loader.runtime_params or {}).get("data_root")
-    if given is None:
-        given = (loader.get("globals") or {}).get("data_root", DEFAULT_DATA_ROOT)
-    return str(given)
-
-
-def make_loader(
-    conf_source: Path, *, env: str | None, runtime_params: dict[str, Any] | None = None
-) -> AbstractConfigLoader:
-    """Return a loader of the project's kind, for what opens no session.
-
-    Args:
-        conf_source: Folder or archive of the configuration.
-        env: Environment; ``None`` for the default one.
-        runtime_params: Parameters of the command.
-    """
-    loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
-        conf_source=str(conf_source),
-        env=env,
-        runtime_params=runtime_params,
-        **settings.CONFIG_LOADER_ARGS,
-    )
-    return loader
-
-
-def read_catalog(loader: AbstractConfigLoader) -> dict[str, Any]:
-    """Return a project's catalog, empty if it has none."""
-    try:
-        catalog: dict[str, Any] = loader["catalog"]
-    except MissingConfigException:
-        return {}
-    return catalog
 
 
 def _list_requested() -> list[str] | None:
@@ -244,15 +254,3 @@ def _list_requested() -> list[str] | None:
     # Kedro hides it, but tells it to its own find_pipelines
     requested: list[str] | None = getattr(pipelines, "_requested_pipelines", None)
     return requested
-
-
-def _refuse_misspelt(given: dict[str, Any], own: dict[str, Any]) -> None:
-    """Refuse a run's misspelt parameter, which nothing would read; warn of one in a file."""
-    faults = []
-    for name, meant in find_misspelt_blocks(own).items():
-        if name in given:
-            faults.append(f"--params sets {name!r}, which nothing reads; did you mean {meant!r}?")
-        else:
-            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, meant)
-    if faults:
-        raise ValueError("; ".join(faults))

@@ -62,6 +62,7 @@ def list_cases(parameters: Mapping[str, Any]) -> Iterator[ParameterCase]:
         parameters: A right configuration, the library's values included.
     """
     yield from _attack_model(GridParams, parameters["grid"], ("grid",))
+    yield from _replace(("grid",), None, [], {}, "text", 5)
     for block, model in WHOLE_BLOCKS.items():
         yield from _attack_model(model, parameters[block], (block,))
         yield from _replace((block,), None, [], "text", 5, math.nan)

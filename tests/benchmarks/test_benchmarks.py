@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 from postgres import HOW_TO_INSTALL, find_postgres
 
@@ -54,6 +56,31 @@ def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None
     assert figures["overhead_s_1"] > 0
 
 
+def test_early_stopping_benchmark_replays_a_few_recordings(
+    project_path: Path, tmp_path: Path
+) -> None:
+    recorded = project_path / "benchmarks" / "recorded"
+    for name in ("curves", "profiles"):
+        table = pl.read_parquet(recorded / f"{name}.parquet")
+        few = table.filter(pl.col("index") < 6, pl.col("model") == "linear")
+        few.write_parquet(tmp_path / f"{name}.parquet")
+    shutil.copy(recorded / "models.yml", tmp_path)
+
+    printed = run_benchmark(
+        project_path,
+        "early_stopping.py",
+        *("--recorded", str(tmp_path), "--datasets", "landsat"),
+        *("--n-orders", "1", "--n-workers", "1"),
+    )
+
+    figures = read_figures(printed)
+    assert figures["n_cells"] == 1
+    assert figures["saved_all"] > 1
+    assert {"regret_mean", "equal_regret_speedup", "vs_best_peer"} <= set(figures)
+    for peer in ("fewer", "median", "percentile", "halving", "hyperband", "keeps", "none"):
+        assert f" {peer} " in printed
+
+
 def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     printed = run_benchmark(
         project_path, "request_path.py", "--datasets", "shuttle", "--turns", "1", "--turn-ms", "10"
@@ -61,10 +88,6 @@ def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
 
     figures = json.loads(printed.splitlines()[-1])
     assert {"graph_us", "polars_us", "numpy_us", "polars_ratio"} <= set(figures["shuttle"])
-
-
-def test_early_stopping_benchmark_starts(project_path: Path) -> None:
-    assert "--n-orders" in run_benchmark(project_path, "early_stopping.py", "--help")
 
 
 @pytest.mark.slow

@@ -54,3 +54,22 @@ def test_key_that_could_leave_the_folder_is_refused(key: str, tmp_path: Path) ->
 def test_saving_as_a_whole_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="through its handle"):
         JsonStoreDataset(filepath=str(tmp_path)).save({"a": 1})
+
+
+@pytest.mark.parametrize("content", [b"", b"{half", b"[1]", b"5", b"\xff", b"[" * 100_000, None])
+def test_damaged_document_is_set_aside_and_made_anew(
+    content: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, path = JsonStore(tmp_path), tmp_path / "a.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    found = store.get("a")
+    store.put("a", {"x": 1})
+
+    assert found is None
+    assert store.get("a") == {"x": 1}
+    assert (tmp_path / "a.damaged").exists()
+    assert "is damaged" in caplog.text

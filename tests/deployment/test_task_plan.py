@@ -135,9 +135,11 @@ def test_plan_of_another_grid_is_refused() -> None:
         check_plan(tasks, WHOLE - CHOOSING)
 
 
-@pytest.mark.parametrize(("env", "n_datasets", "n_cells"), [("test", 2, 6), ("base", 3, 9)])
+@pytest.mark.parametrize(
+    ("env", "n_datasets", "n_searches", "n_cells"), [("test", 2, 6, 6), ("base", 3, 9, 12)]
+)
 def test_main_job_has_one_task_per_dataset_and_cell(
-    bootstrapped: object, env: str, n_datasets: int, n_cells: int
+    bootstrapped: object, env: str, n_datasets: int, n_searches: int, n_cells: int
 ) -> None:
     with KedroServiceSession.create(project_path=bootstrapped, env=env) as session:  # type: ignore[arg-type]
         session.load_context()
@@ -148,9 +150,9 @@ def test_main_job_has_one_task_per_dataset_and_cell(
     names = [task.name for task in tasks]
 
     assert sum(name.startswith("data_engineering.") for name in names) == n_datasets
-    assert sum(name.startswith("training.") for name in names) == n_cells
+    assert sum(name.startswith("training.") for name in names) == n_searches
     assert sum(name.startswith("evaluation.") for name in names) == n_cells
     assert set(names) >= {"ranking", "reporting"}
-    assert len(names) == n_datasets + 2 * n_cells + 2
+    assert len(names) == n_datasets + n_searches + n_cells + 2
     planned = [node for task in tasks for node in task.nodes]
     assert sorted(planned) == sorted(node.name for node in perf.nodes)

@@ -41,7 +41,7 @@ def load(project: Path, conf: Path) -> None:
             DATASETS,
             "quality: {name: accuracy, worst: 0.33, best: 1.0}",
             "quality: {name: acuracy, worst: 0.33, best: 1.0}",
-            r"datasets\.orchard\.quality\.name: .*'accuracy', .*got 'acuracy'",
+            r"datasets\.orchard: quality\.name: there is no metric 'acuracy'; did you mean 'acc",
         ),
         (
             DATASETS,
@@ -60,7 +60,7 @@ def load(project: Path, conf: Path) -> None:
             DATASETS,
             "{column: variety}\n    task: classification",
             "{column: variety}\n    task: regression",
-            r"datasets\.orchard: task regression is not supported yet, only classification",
+            r"datasets\.orchard: quality\.name: the metric accuracy is one of classification, but",
         ),
         (
             DATASETS,

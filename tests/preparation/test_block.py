@@ -210,6 +210,10 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
         ),
         ({"quality": {"name": "r2"}}, "the metric r2 is one of regression"),
         (
+            {"quality": {"name": "balanced_accuracy", "threshold": 0.2}},
+            "threshold goes with two classes .* not with balanced_accuracy of 2 classes",
+        ),
+        (
             {"quality": {"name": "sklearn.metrics.log_loss"}},
             "is a function, so write worst and best too",
         ),

@@ -37,7 +37,13 @@ def test_card_says_what_the_dataset_is(describe: Describe, tables: Tables) -> No
     card = write_card(describe(), tables)
 
     assert card["dataset"] == "travel"
-    assert card["quality"] == {"name": "roc_auc", "worst": 0.5, "best": 1.0, "options": {}}
+    assert card["quality"] == {
+        "name": "roc_auc",
+        "worst": 0.5,
+        "best": 1.0,
+        "options": {},
+        "threshold": None,
+    }
     assert card["n_rows"] == {"train": 4, "validation": 2, "test": 2}
     assert card["rows"]["dropped"] == [{"reason": "delay is missing", "n_rows": 1}]
     assert card["class_shares"]["train"] == {"in_time": 0.5, "late": 0.5}

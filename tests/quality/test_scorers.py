@@ -85,6 +85,20 @@ def test_bounds_of_a_negated_loss_have_either_sign(bounds: tuple[float, float]) 
     assert metric.scale(-1.0) == 0.875
 
 
+def test_threshold_moves_the_predicted_class_alone() -> None:
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.75, 0.25], [0.4, 0.6]], dtype=np.float32)
+
+    def score(name: str, threshold: float | None) -> float:
+        metric = QualityMetric(name, worst=0.0, best=1.0, threshold=threshold)
+        return metric.score(labels, probabilities)
+
+    assert score("recall", None) == 0.5
+    assert score("recall", 0.25) == 1.0  # the threshold itself counts
+    assert score("precision", 0.25) == pytest.approx(2 / 3)
+    assert score("average_precision", 0.25) == score("average_precision", None)
+
+
 @pytest.mark.parametrize(
     ("name", "task", "n_classes", "message"),
     [

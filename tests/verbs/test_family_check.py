@@ -23,8 +23,11 @@ def test_model_of_the_configuration_is_tried_line_by_line(ask: Ask) -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[-1] == "linear is ready for a search."
-    assert lines[0].startswith("ok    is complete")
-    assert "alpha=0.0001, penalty=l2" in lines[1]  # what a search tries first
+    assert lines[0] == "classification:"
+    assert lines[1].startswith("ok    is complete")
+    assert "alpha=0.0001, penalty=l2" in lines[2]  # what a search tries first
+    assert "regression:" in lines
+    assert "of the variance" in result.output
 
 
 def test_family_is_tried_by_its_import_path_with_settings_of_a_model(ask: Ask) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +16,8 @@ from kedro.io import AbstractDataset, DatasetError
 from rightfit.processes.file_locks import hold, is_file_left
 
 Document = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -30,9 +34,16 @@ class JsonStore:
 
     def get(self, key: str) -> Document | None:
         """Return the document of a key, ``None`` when there is none or it can't be read."""
+        path = self._path(key)
         try:
-            document: Document = json.loads(self._path(key).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            document: Document = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, RecursionError, IsADirectoryError) as err:  # no JSON, or no UTF-8
+            _set_aside(path, err)
+            return None
+        if not isinstance(document, dict):
+            _set_aside(path, TypeError(f"it holds a {type(document).__name__}"))
             return None
         return document
 
@@ -40,6 +51,8 @@ class JsonStore:
         """Write a document, replacing the one of the same key."""
         path = self._path(key)
         self._folder.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            _set_aside(path, IsADirectoryError("it is a folder"))
         handle, partial = tempfile.mkstemp(dir=self._folder, prefix=f".{key}.", suffix=".partial")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -65,6 +78,15 @@ class JsonStore:
         if not _KEY.fullmatch(key):
             raise ValueError(f"key must match {_KEY.pattern}, but got {key=}.")
         return self._folder / f"{key}.json"
+
+
+def _set_aside(path: Path, reason: Exception) -> None:
+    """Keep a damaged document under another name; what it held is made anew."""
+    kept = path.with_suffix(".damaged")
+    if kept.is_dir():
+        shutil.rmtree(kept)
+    path.replace(kept)
+    logger.warning("%s is damaged (%s). It is kept as %s and made anew.", path, reason, kept.name)
 
 
 class JsonStoreDataset(AbstractDataset[NoReturn, JsonStore]):

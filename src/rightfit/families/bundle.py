@@ -164,6 +164,7 @@ def write_bundle_files(
     weights_file: str,
     configuration: Configuration,
     schema: InputSchema,
+    data_version: str = "",
 ) -> Bundle:
     """Write the manifest of a folder that holds a model made elsewhere.
 
@@ -174,6 +175,7 @@ def write_bundle_files(
         weights_file: Name of the file in the model's own format.
         configuration: What is known of its origin.
         schema: Its input columns and classes.
+        data_version: Version of the data it was trained on; empty if that is not known.
 
     Returns:
         The bundle, its content checked.
@@ -184,7 +186,7 @@ def write_bundle_files(
         "weights_file": weights_file,
         "configuration": configuration,
         "input_schema": schema.to_dict(),
-        "data_version": "",
+        "data_version": data_version,
         "versions": _versions(),
         "onnx": None,
         "files": {file.name: hash_file(file) for file in sorted(folder.iterdir())},

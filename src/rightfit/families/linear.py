@@ -1,6 +1,7 @@
-"""Linear models (scikit-learn): logistic regression by SGD, ridge or lasso for values.
+"""Linear models (scikit-learn): logistic regression, and ridge or lasso for values.
 
-The latter lie in ``linear_regression.py``.
+Logistic regression is trained by stochastic gradient descent or, with the setting
+``solver: lbfgs``, to its minimum; the models that are fitted exactly lie in ``linear_models``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.linear_regression import (
+from rightfit.families.linear_models.logistic import make_logistic, train_logistic
+from rightfit.families.linear_models.regression import (
     REGRESSORS,
     build_untrained_regression,
     train_regression,
@@ -36,6 +38,8 @@ from rightfit.families.sklearn_io import (
 
 _ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
+_SOLVERS = ("sgd", "lbfgs")
+_CLASSIFIERS = ("SGDClassifier", "LogisticRegression")
 
 
 class LinearFamily:
@@ -58,10 +62,16 @@ class LinearFamily:
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        require_settings(configuration, _SETTINGS)
+        # blocks that were written before there was a choice leave out the solver: it is sgd
+        given = {name: value for name, value in configuration.items() if name != "solver"}
+        require_settings(given, _SETTINGS)
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
+        if configuration.get("solver", "sgd") not in _SOLVERS:
+            raise ValueError(f"solver must be one of {_SOLVERS}, not {configuration['solver']!r}")
+        if _is_exact(configuration):
+            make_logistic(configuration, n_rows=1)._validate_params()
         model = _estimator(configuration, seed=0)
         model._validate_params()
         model._more_validate_params(for_partial_fit=True)
@@ -72,11 +82,12 @@ class LinearFamily:
         """Return a model with random coefficients: its cost to serve is that of a trained one."""
         if schema.task == "regression":
             return build_untrained_regression(configuration, schema, seed=seed)
-        model = _estimator(configuration, seed=seed)
         rng = np.random.default_rng(seed)
         labels = np.arange(schema.n_classes)
         rows = rng.standard_normal((schema.n_classes, schema.n_features), dtype=np.float32)
-        return model.partial_fit(rows, labels, classes=labels)
+        if _is_exact(configuration):
+            return make_logistic(configuration, n_rows=len(labels)).fit(rows, labels)
+        return _estimator(configuration, seed=seed).partial_fit(rows, labels, classes=labels)
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count the coefficients; each is one multiplication a row."""
@@ -95,10 +106,13 @@ class LinearFamily:
     ) -> Iterator[Checkpoint]:
         """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows.
 
-        In regression, fit growing shares of the rows exactly; a step is a row.
+        What is fitted exactly grows by shares of the rows instead; a step is a row.
         """
         if data.schema.task == "regression":
             yield from train_regression(configuration, data, n_checkpoints=n_checkpoints, seed=seed)
+            return
+        if _is_exact(configuration):
+            yield from train_logistic(configuration, data, n_checkpoints=n_checkpoints, seed=seed)
             return
         model = _estimator(configuration, seed=seed)
         blocks = _shuffled_blocks(len(data.labels), n_epochs=configuration["n_epochs"], seed=seed)
@@ -123,7 +137,7 @@ class LinearFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        estimator = REGRESSORS if schema.task == "regression" else "SGDClassifier"
+        estimator = REGRESSORS if schema.task == "regression" else _CLASSIFIERS
         return load_skops(path, trusted=(), estimator=estimator)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
@@ -132,6 +146,10 @@ class LinearFamily:
 
 
 FAMILY = LinearFamily()
+
+
+def _is_exact(configuration: Configuration) -> bool:
+    return bool(configuration.get("solver") == "lbfgs")
 
 
 def _shuffled_blocks(n_rows: int, *, n_epochs: int, seed: int) -> list[npt.NDArray[np.int64]]:

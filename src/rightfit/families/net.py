@@ -119,13 +119,13 @@ class NetFamily:
         """
         import torch
 
-        network = _build(configuration, data.schema, seed=seed, target=_read_target(data))
+        network = _build(configuration, data.schema, seed=seed, target=read_target(data))
         network = network.to(device)
         step = _make_step(network, configuration, data, device=device)
         size = configuration["batch_size"]
         n_batches = -(-len(data.labels) // size) * configuration["n_epochs"]
         shuffler = torch.Generator().manual_seed(seed)
-        batches = _shuffled_batches(
+        batches = shuffle_batches(
             shuffler, len(data.labels), size, n_epochs=configuration["n_epochs"]
         )
         n_threads_before = torch.get_num_threads()
@@ -231,7 +231,7 @@ def _build(
     return build_network(configuration, schema, mean=mean, scale=scale).eval()
 
 
-def _read_target(data: TrainingData) -> tuple[float, float]:
+def read_target(data: TrainingData) -> tuple[float, float]:
     """Return mean and standard deviation of the values to learn; neutral ones for classes."""
     if data.schema.task == "classification":
         return 0.0, 1.0
@@ -252,8 +252,9 @@ def _make_step(
 
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
-    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
-    scale = _read_target(data)[1]
+    writable = (np.require(found, requirements="W") for found in (data.rows, learnt))
+    rows, labels = (torch.from_numpy(found).to(device) for found in writable)
+    scale = read_target(data)[1]
     n_batches = -(-len(labels) // configuration["batch_size"])
     rate = configuration["learning_rate"]
     optimizer = torch.optim.AdamW(
@@ -277,7 +278,15 @@ def _make_step(
     return step
 
 
-def _shuffled_batches(shuffler: Any, n_rows: int, size: int, *, n_epochs: int) -> Iterator[Any]:
+def shuffle_batches(shuffler: Any, n_rows: int, size: int, *, n_epochs: int) -> Iterator[Any]:
+    """Yield the positions of each mini-batch, all rows once an epoch.
+
+    Args:
+        shuffler: A generator of torch.
+        n_rows: Rows to learn from.
+        size: Rows of a batch; the last of an epoch may have fewer.
+        n_epochs: Passes over the rows.
+    """
     import torch
 
     for _ in range(n_epochs):

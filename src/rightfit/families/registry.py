@@ -25,6 +25,7 @@ LIBRARIES: Mapping[str, str] = {
 
 MADE: Mapping[str, tuple[str, str]] = {
     "sklearn": ("rightfit.families.by_path.estimators", "estimator"),
+    "torch": ("rightfit.families.by_path.modules", "module"),
 }
 """Modules that make families, by name, and the key of a model's block that says of what."""
 

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from rightfit.parameters.applications import find_misnamed, find_reversed
+from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.grid import find_grid_faults, is_imported, list_named
+from rightfit.parameters.grid import find_grid_faults, is_cascade, is_imported, list_named
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
@@ -78,11 +79,14 @@ def _find_named_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
         checked, misnamed = list_named(parameters, kind), {}
     if not isinstance(blocks, Mapping):
         return []  # a fault of the grid
-    given = [name for name, block in checked.items() if kind == "models" and is_imported(block)]
-    others = [name for name in checked if name not in given]
+    are_models = kind == "models"
+    given = [name for name, block in checked.items() if are_models and is_imported(block)]
+    made = [name for name, block in checked.items() if are_models and is_cascade(block)]
+    others = [name for name in checked if name not in (*given, *made)]
     found = [
         *explain_faults(kind, blocks, others, NAMED_BLOCKS[kind], misnamed=misnamed),
         *explain_faults(kind, blocks, given, ImportedBlock),
+        *explain_faults(kind, blocks, made, CascadeBlock),
     ]
     return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
 

@@ -19,6 +19,7 @@ from rightfit.strict_model import StrictModel
 NAME = re.compile(r"\w[\w-]*")
 MAX_NAME_BYTES = 100
 IMPORTED = "imported"  # in place of a family: the model is a file that somebody has already
+CASCADE = "cascade"  # in place of a family: two candidates of the dataset in a row
 
 
 class UnsuitableGridError(ValueError):
@@ -34,12 +35,14 @@ class Grid:
         families: Reference of each searched model's family, by the model's name.
         imported: Datasets of each model that takes part without a search, by the model's name.
         datasets_of: Datasets of each searched model that is not for all of them.
+        cascades: Names of the models that are made of two candidates of the others.
     """
 
     tables: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
     imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cascades: tuple[str, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -48,8 +51,8 @@ class Grid:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models: the searched ones, then the imported ones."""
-        return (*self.families, *self.imported)
+        """Names of the models: the searched ones, then the imported ones, then cascades."""
+        return (*self.families, *self.imported, *self.cascades)
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """Yield every (dataset, model) pair."""
@@ -65,10 +68,14 @@ class Grid:
         """Yield the (dataset, model) pairs whose model is a file that somebody has already."""
         return (cell for cell in self.cells() if cell[1] in self.imported)
 
+    def cascade_cells(self) -> Iterator[tuple[str, str]]:
+        """Yield the (dataset, model) pairs made of the candidates of other models."""
+        return (cell for cell in self.cells() if cell[1] in self.cascades)
+
     def list_models(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset."""
         given = (model for model, datasets in self.imported.items() if dataset in datasets)
-        return (*self.list_searched(dataset), *given)
+        return (*self.list_searched(dataset), *given, *self.cascades)
 
     def list_searched(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset that a search is made for."""
@@ -112,22 +119,29 @@ def read_grid(parameters: Mapping[str, Any]) -> Grid:
         name: tuple(dataset for dataset in tables if dataset in (one.get("datasets") or tables))
         for name, one in models.items()
     }
-    given = [name for name, one in models.items() if is_imported(one)]
+    searched = [name for name, one in models.items() if is_searched(one)]
     return Grid(
         tables,
-        {name: _find_family(name, one) for name, one in models.items() if name not in given},
-        {name: datasets_of[name] for name in given},
-        {
-            name: named
-            for name, named in datasets_of.items()
-            if name not in given and named != tuple(tables)
-        },
+        {name: _find_family(name, models[name]) for name in searched},
+        {name: datasets_of[name] for name, one in models.items() if is_imported(one)},
+        {name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)},
+        tuple(name for name, one in models.items() if is_cascade(one)),
     )
 
 
 def is_imported(block: object) -> bool:
     """Tell whether a model's block names a file instead of a family."""
     return isinstance(block, Mapping) and block.get("family") == IMPORTED
+
+
+def is_cascade(block: object) -> bool:
+    """Tell whether a model's block asks for cascades of the other models."""
+    return isinstance(block, Mapping) and block.get("family") == CASCADE
+
+
+def is_searched(block: object) -> bool:
+    """Tell whether a search is made for a model's block."""
+    return not is_imported(block) and not is_cascade(block)
 
 
 def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
@@ -154,6 +168,14 @@ def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
         where += _find_unknown(kind, parameters)
         for name, block in list_named(parameters, kind).items():
             where += _find_block_faults(kind, name, block)
+    models = list_named(parameters, "models")
+    if models and not any(is_searched(block) for block in models.values()):
+        where += [
+            f"models.{name} makes cascades of the grid's searched models, but the grid has none. "
+            "Correct grid.models in parameters_grid.yml."
+            for name, block in models.items()
+            if is_cascade(block)
+        ]
     return [*where, *_find_unmatched(parameters)]
 
 
@@ -225,7 +247,7 @@ def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:
             f"first, as in tables: [{name}] or tables: {{{name}: entry}}. Correct "
             "parameters_datasets.yml."
         )
-    if kind == "models" and not is_imported(block):
+    if kind == "models" and is_searched(block):
         try:
             _find_family(name, block)
         except ValueError as err:

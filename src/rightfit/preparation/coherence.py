@@ -18,10 +18,12 @@ from rightfit.preparation.spec import (
     Target,
 )
 from rightfit.preparation.table_schema import NUMERIC_DTYPES, TableSchema
+from rightfit.quality.errors import SHARES
 from rightfit.quality.scorers import Option, check_metric
 from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
+WITHOUT_THRESHOLD = (*SHARES, "neg_log_loss")  # accuracy, ROC AUC and what looks at no class
 MAX_SHOWN = 9  # columns named in a message
 
 
@@ -177,7 +179,7 @@ def find_quality_faults(
     try:
         check_metric(name, options, task=task, n_classes=n_classes)
     except ValueError as err:
-        return [f"quality: {err}"]
+        return [f"quality.name: {err}"]
     return []
 
 
@@ -186,6 +188,13 @@ def _quality_faults(spec: DatasetSpec) -> list[str]:
     if spec.task == "classification" and n_classes < 2:
         return []  # a fault of the target, told there
     quality = spec.quality
+    if quality.threshold is not None and (
+        spec.task == "regression" or n_classes != 2 or quality.name in WITHOUT_THRESHOLD
+    ):
+        return [
+            "quality.threshold goes with two classes and a metric of the predicted class, such as "
+            f"f1, precision or recall, not with {quality.name} of {n_classes or 'no'} classes"
+        ]
     return find_quality_faults(quality.name, quality.options, task=spec.task, n_classes=n_classes)
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rightfit.families.schema import Task
 from rightfit.preparation.coherence import find_quality_faults
-from rightfit.preparation.spec import Quality
+from rightfit.preparation.spec import Quality, Threshold
 from rightfit.preparation.table_schema import Described
 from rightfit.quality.metric import Array, QualityMetric
 from rightfit.quality.scorers import NEGATED, Option, is_function
@@ -28,6 +28,7 @@ class QualityBlock(Described):
     worst: Number | None = None
     best: Number | None = None
     options: dict[str, Option] = Field(default_factory=dict)
+    threshold: Threshold | None = None
 
 
 def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Quality:
@@ -42,7 +43,7 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
         ValueError: If the metric does not judge such answers; or as :func:`infer_quality`.
     """
     said = {key: value for key, value in given.model_dump().items() if value is not None}
-    if len(said) == len(QualityBlock.model_fields):
+    if None not in (given.name, given.worst, given.best):
         return Quality(**said)
     if given.name is not None:
         n_classes = outcome.drop_nulls().n_unique() if task == "classification" else None

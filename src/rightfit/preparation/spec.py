@@ -162,6 +162,9 @@ Split = Annotated[
 Validation = Annotated[StratifiedShare | RandomShare | LatestShare, Field(discriminator="method")]
 
 
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Quality(Described):
     """The dataset's quality metric; ``worst`` counts as 0 and ``best`` as 1.
 
@@ -172,6 +175,7 @@ class Quality(Described):
     worst: Number
     best: Number
     options: dict[str, Option] = Field(default_factory=dict)
+    threshold: Threshold | None = None
 
     @model_validator(mode="after")
     def _check_order(self) -> Quality:

@@ -44,6 +44,14 @@ def standard_error(
     return float(values.std(ddof=1)) * math.sqrt(drawn / len(labels))
 
 
+# Metrics with a formula of their own.
+REGRESSION = (
+    "neg_mean_absolute_error",
+    "neg_mean_pinball_loss",
+    "neg_mean_squared_error",
+    "neg_root_mean_squared_error",
+    "r2",
+)
 SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 
 
@@ -99,7 +107,7 @@ def row_effects(
     if name == "neg_log_loss":
         chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
-    if name not in _REGRESSION:
+    if name not in REGRESSION:
         return None
     error = labels - answers[:, 0].astype(np.float64)
     if name == "neg_mean_absolute_error":
@@ -117,15 +125,6 @@ def row_effects(
     variance = float(spread.mean())
     effects: Floats = (spread * mean / variance - squared) / variance
     return effects
-
-
-_REGRESSION = (
-    "neg_mean_absolute_error",
-    "neg_mean_pinball_loss",
-    "neg_mean_squared_error",
-    "neg_root_mean_squared_error",
-    "r2",
-)
 
 
 def resample(

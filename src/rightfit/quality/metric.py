@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from rightfit.quality.errors import standard_error
@@ -27,12 +28,15 @@ class QualityMetric:
         worst: Value that counts as quality 0. Above ``best``, both are losses, written positive.
         best: Value that counts as quality 1.
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
+        threshold: Probability from which on the second of two classes is predicted; ``None`` for
+            the class with the highest probability.
     """
 
     name: str
     worst: float
     best: float
     options: Mapping[str, Option] = field(default_factory=dict)
+    threshold: float | None = None
 
     @property
     def sign(self) -> int:
@@ -60,6 +64,8 @@ class QualityMetric:
         >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
         0.5
         """
+        if self.threshold is not None:
+            answers = move_threshold(answers, self.threshold)
         value = float(find_score(self.name, self.options)(labels, answers))
         return self.sign * value if is_function(self.name) else value
 
@@ -81,3 +87,21 @@ class QualityMetric:
     def scale_error(self, raw_error: float) -> float:
         """Scale the standard error of a raw value."""
         return raw_error / abs(self.best - self.worst)
+
+
+def move_threshold(probabilities: Array, threshold: float) -> Array:
+    """Rescale probabilities of two classes so that the second is the likelier from a threshold on.
+
+    Args:
+        probabilities: Shape (n_rows, 2).
+        threshold: Probability of the second class, above 0 and below 1.
+
+    >>> import numpy as np
+    >>> move_threshold(np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]]), 0.2).argmax(axis=1).tolist()
+    [0, 1, 1]
+    """
+    second = probabilities[:, 1].astype(np.float64)
+    above = 0.5 + (second - threshold) / (2 * (1 - threshold))
+    is_second = second >= threshold
+    moved = np.where(is_second, np.maximum(above, np.nextafter(0.5, 1)), second / (2 * threshold))
+    return np.stack([1 - moved, moved], axis=1)

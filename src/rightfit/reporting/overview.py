@@ -153,6 +153,8 @@ def _make_card(
         for name in shown[:N_FACTS]
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
+    if decision.final_quality is not None:
+        quality += f" ({format_quality(decision.final_quality.raw)} on rows that chose nothing)"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)
     n_tied = len(decision.tied_with)
     return Card(

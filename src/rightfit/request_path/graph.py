@@ -98,6 +98,7 @@ def join_graphs(model: ModelProto, encoder: EncoderJson) -> ModelProto:
     from onnx import compose, helper
 
     _check(model)
+    model = _raise_opset(model)
     inputs = list_inputs(encoder)
     joined: ModelProto = compose.add_prefix(model, THEIRS, rename_outputs=False)
     encoding = _Nodes(
@@ -128,12 +129,32 @@ def _find_ml_version(model: ModelProto) -> int:
 def _check(model: ModelProto) -> None:
     constants = {tensor.name for tensor in model.graph.initializer}
     names = [one.name for one in model.graph.input if one.name not in constants]
+    if names != [MODEL_INPUT]:
+        raise ValueError(
+            f"The model cannot be joined with its encoder: its inputs are {names}, not "
+            f"{[MODEL_INPUT]}."
+        )
+
+
+def _raise_opset(model: ModelProto) -> ModelProto:
+    """Return the model in the opset that the encoder needs; converters write the oldest they can.
+
+    Raises:
+        ValueError: If it holds an operator that cannot be converted.
+    """
+    from onnx import version_converter
+
     opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
-    faults = [f"its inputs are {names}, not {[MODEL_INPUT]}"] if names != [MODEL_INPUT] else []
-    if opset < MIN_OPSET:
-        faults.append(f"its opset is {opset}; {MIN_OPSET} or later is needed")
-    if faults:
-        raise ValueError(f"The model cannot be joined with its encoder: {'; '.join(faults)}.")
+    if opset >= MIN_OPSET:
+        return model
+    try:
+        raised: ModelProto = version_converter.convert_version(model, MIN_OPSET)
+    except Exception as err:  # the converter raises kinds of its own
+        raise ValueError(
+            f"The model cannot be joined with its encoder: its opset is {opset}; {MIN_OPSET} or "
+            f"later is needed, and it cannot be converted: {err}"
+        ) from err
+    return raised
 
 
 def _declare(one: TensorInput, encoder: EncoderJson) -> Any:

@@ -176,19 +176,25 @@ MAKERS: Mapping[str, Callable[[Columns, TensorInput], npt.NDArray[Any]]] = {
 }
 
 
-def name_answers(answers: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
+def name_answers(
+    answers: Floats, classes: Sequence[str], threshold: float | None = None
+) -> list[dict[str, Any]]:
     """Write answers as JSON types: of each row its class and the probability of each, or a value.
+
+    With a threshold, the second class is named from that probability on.
 
     >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
     [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
     >>> name_answers(np.array([[1.5]], dtype=np.float32), [])
     [{'value': 1.5}]
+    >>> name_answers(np.array([[0.7, 0.3]], dtype=np.float32), ["no", "yes"], 0.25)[0]["class"]
+    'yes'
     """
     if not classes:
         return [{"value": value} for value in answers[:, 0].tolist()]
     return [
         {
-            "class": classes[int(row.argmax())],
+            "class": classes[int(row.argmax() if threshold is None else row[1] >= threshold)],
             "probabilities": dict(zip(classes, row.tolist(), strict=True)),
         }
         for row in answers
@@ -198,7 +204,8 @@ def name_answers(answers: Floats, classes: Sequence[str]) -> list[dict[str, Any]
 def main() -> None:
     """Read rows from standard input, write their answers."""
     answers = open_model()(to_columns(json.load(sys.stdin)))
-    named = name_answers(answers, read_json(FOLDER / "model.json")["classes"])
+    model = read_json(FOLDER / "model.json")
+    named = name_answers(answers, model["classes"], model["threshold"])
     json.dump(named, sys.stdout, indent=2)
     sys.stdout.write("\n")
 

@@ -17,10 +17,15 @@ from rightfit.naming import (
 )
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.worker.codec import to_plain
-from rightfit.ranking.explanation.decisions import NearestProfile, RankedCandidate
+from rightfit.ranking.explanation.decisions import (
+    FinalQuality,
+    NearestProfile,
+    RankedCandidate,
+)
 from rightfit.request_path.paths import MODEL
 from rightfit.serving.answer import Answer, Origin, StoredProfile
 
+LEFT_OUT = "quality_deviations"  # of use to a ranking alone
 KEPT_AS_TEXT = ("null_reasons", "measured_how")  # columns of a profile that hold JSON
 P50 = "latency_p50_ms"
 UNSTORED = "on a machine whose description was not stored"
@@ -33,6 +38,8 @@ def describe_answer(answer: Answer) -> list[str]:
     lines = [decision.sentence]
     if decision.runner_up:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
+    if decision.final_quality:
+        lines.append(f"  quality        {describe_final_quality(decision.final_quality)}")
     lines += [f"  in use         {one.sentence}" for one in decision.replacements]
     if decision.flip:
         lines.append(f"  sensitivity    {decision.flip}")
@@ -85,9 +92,18 @@ def profile_to_json(profile: StoredProfile) -> dict[str, object]:
     others = {
         name: json.loads(str(value)) if name in KEPT_AS_TEXT and value else value
         for name, value in columns.items()
-        if name not in metrics and not name.endswith(("_low", "_high"))
+        if name not in (*metrics, LEFT_OUT) and not name.endswith(("_low", "_high"))
     }
     return others | {"metrics": metrics}
+
+
+def describe_final_quality(found: FinalQuality) -> str:
+    """Say a winner's quality where nothing was chosen, and the one that it was chosen by."""
+    ends = (format_quality(end) for end in (found.raw_low, found.raw_high))
+    return (
+        f"{format_quality(found.raw)} ({' to '.join(ends)}) on test rows that chose nothing, "
+        f"{format_quality(found.chosen_by)} on those that chose"
+    )
 
 
 def describe_request(profile: StoredProfile | None, candidate: RankedCandidate | None) -> str:

@@ -44,6 +44,7 @@ class ModelCall:
     inputs: tuple[TensorInput, ...]
     image_shape: tuple[int, int, int] | None
     classes: list[str]
+    threshold: float | None  # probability from which on the second class is the answer
     data_version: str
 
 
@@ -74,5 +75,6 @@ def describe_call(winner: RankedCandidate, model: Model) -> ModelCall:
         inputs=list_inputs(model.encoder),
         image_shape=bundle.schema.image_shape,
         classes=list(bundle.schema.classes),
+        threshold=model.data_card.quality.threshold,
         data_version=bundle.data_version,
     )

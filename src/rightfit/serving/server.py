@@ -74,11 +74,12 @@ def open_answering(folder: Path) -> Callable[[Sequence[Row]], list[dict[str, Any
     Returns:
         A function from raw rows to answers, an object per row, as ``usage.py`` writes them.
     """
-    classes = usage.read_json(folder / "model.json")["classes"]
+    model = usage.read_json(folder / "model.json")
     predict = usage.open_model(folder)
 
     def answer(rows: Sequence[Row]) -> list[dict[str, Any]]:
-        return usage.name_answers(predict(usage.to_columns(rows)), classes)
+        answers = predict(usage.to_columns(rows))
+        return usage.name_answers(answers, model["classes"], model["threshold"])
 
     return answer
 

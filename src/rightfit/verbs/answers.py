@@ -1,4 +1,4 @@
-"""Read answers, and what is needed to export a winner, from stored results."""
+"""Read answers from stored results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
-from rightfit.request_path.raw_inputs import pass_numbers
 from rightfit.serving.answer import (
     Answer,
     Origin,
@@ -16,8 +15,6 @@ from rightfit.serving.answer import (
     find_application,
     find_datasets,
 )
-from rightfit.serving.export import require_winner
-from rightfit.serving.model_call import Model
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
@@ -33,7 +30,9 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
     ranked_in = results.find_version("recommendations")
-    recommendations = read_recommendations(results.load("recommendations", ranked_in))
+    stored = results.load("recommendations", ranked_in)
+    with results.reading("recommendations", ranked_in):
+        recommendations = read_recommendations(stored)
     found = find_application(recommendations, application)
     datasets = find_datasets(found, dataset)
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
@@ -48,40 +47,16 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
     for name in datasets:
         decision = found.datasets[name]
         subject = decision.subject
+        with results.reading("resource_profiles", measured_in):
+            selected = tuple(_select_profiles(profiles, name, subject) if subject else ())
         yield Answer(
             application=application,
             dataset=name,
             purpose=found.description,
             decision=decision,
-            profiles=tuple(_select_profiles(profiles, name, subject) if subject else ()),
+            profiles=selected,
             origin=origin,
         )
-
-
-def read_model(results: StoredResults, answer: Answer) -> Model:
-    """Read the winner's bundle and what is needed to feed it, as they were when it was measured.
-
-    Raises:
-        ValueError: If one of them is no longer stored, or damaged.
-    """
-    winner = require_winner(answer)
-    cell = f"{answer.dataset}.{winner.model}.candidates"
-    version = results.find_version(cell, at_most=answer.origin.measured_in)
-    bundles = results.load(cell, version)
-    if winner.candidate not in bundles:
-        raise NothingStoredError(
-            f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "
-            "Run: kedro run --pipelines perf"
-        )
-    inputs = {}
-    for name in ("encoder", "data_card"):
-        entry = f"{answer.dataset}.{name}"
-        inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    bundle = bundles[winner.candidate]
-    encoder = inputs["encoder"].model_dump(mode="json")
-    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
-        encoder = pass_numbers(bundle.schema.features)
-    return Model(bundle, encoder, inputs["data_card"])
 
 
 def _read_environment(results: StoredResults, measured_in: str) -> Environment | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rightfit.printable import clean_text
+from rightfit.verbs.checking_commands import check, measure, size
+from rightfit.verbs.project_options import open_place, read_project_parameters, where
 
 VERBS = (
     "which",
@@ -17,8 +18,11 @@ VERBS = (
     "serve",
     "load",
     "measure",
+    "check",
+    "size",
     "check-family",
     "plan",
+    "clean",
     "studies",
     "dashboard",
     "run-server",
@@ -36,19 +40,8 @@ def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
 
 
-def where(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that locate the stored results."""
-    for option in (
-        click.option("--data-root", help="Root of all data instead of the configured one."),
-        click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
-        click.option(
-            "--conf-source",
-            type=click.Path(exists=True, path_type=Path),
-            help="Folder or archive of the configuration; conf in the project if not given.",
-        ),
-    ):
-        command = option(command)
-    return command
+for _command in (measure, check, size):
+    verbs.add_command(_command)
 
 
 @verbs.command()
@@ -64,7 +57,7 @@ def which(application: str, dataset: str | None, *, as_json: bool, **place: Any)
     from rightfit.verbs.answers import read_answers
 
     try:
-        answers = list(read_answers(_open(**place), application, dataset))
+        answers = list(read_answers(open_place(**place), application, dataset))
     except ValueError as err:
         raise click.ClickException(clean_text(str(err))) from err
     if as_json:
@@ -90,11 +83,12 @@ def export(
     """Write the winning model into FOLDER, with how to use it and what was measured."""
     from rightfit.serving.answer_text import describe_disturbance
     from rightfit.serving.export import check_folder, export_model
-    from rightfit.verbs.answers import read_answers, read_model
+    from rightfit.verbs.answers import read_answers
+    from rightfit.verbs.winners import read_model
 
     try:
         check_folder(folder, force=force)
-        results = _open(**place)
+        results = open_place(**place)
         (answer,) = read_answers(results, application, dataset)
         written = export_model(answer, read_model(results, answer), folder, with_server=with_server)
     except (OSError, ValueError) as err:
@@ -177,6 +171,34 @@ def load(folder: Path, *, as_json: bool, **options: Any) -> None:
     )
 
 
+@verbs.command("check-family")
+@click.argument("name")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
+@click.option(
+    "--conf-source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder or archive of the configuration; conf in the project if not given.",
+)
+def try_model_family(name: str, env: str | None, conf_source: Path | None) -> None:
+    """Try a family on a small table: NAME is a model of parameters_models.yml or an import path."""
+    from rightfit.verbs.family_check import describe_finding, describe_verdict, find_trial
+
+    findings = []
+    try:
+        models = read_project_parameters({}, env, conf_source)["models"]
+        trial = find_trial(name, models)
+        for task in trial.tasks:
+            click.echo(f"{task}:")
+            for finding in trial.run(task):
+                findings.append(finding)
+                click.echo(clean_text(describe_finding(finding)))
+    except (ImportError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(clean_text(describe_verdict(name, findings)))
+    if any(finding.outcome == "fails" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
 @verbs.command()
 @click.option("--show-password", is_flag=True, help="Print the URL as it is, with its password.")
 @click.argument("cell", required=False)
@@ -186,7 +208,7 @@ def studies(cell: str | None, *, show_password: bool, **place: Any) -> None:
     from rightfit.verbs.searches import find_studies, hide_password
 
     try:
-        url = find_studies(_open(**place).load_current("studies"), cell)
+        url = find_studies(open_place(**place).load_current("studies"), cell)
     except ValueError as err:
         raise click.ClickException(clean_text(str(err))) from err
     click.echo(url if show_password else hide_password(url))
@@ -203,7 +225,7 @@ def dashboard(cell: str | None, *, port: int, **place: Any) -> None:
 
     url = None
     try:
-        url = find_studies(_open(**place).load_current("studies"), cell)
+        url = find_studies(open_place(**place).load_current("studies"), cell)
         click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
         serve_dashboard(url, port=port)
     except KeyboardInterrupt:
@@ -239,76 +261,39 @@ def plan(params: dict[str, Any], **place: Any) -> None:
     from rightfit.verbs.planning import plan_evaluation
 
     try:
-        results = _open(**place)
-        parameters = _read_parameters(params, place["env"], place["conf_source"])
+        results = open_place(**place)
+        parameters = read_project_parameters(params, place["env"], place["conf_source"])
         click.echo("\n".join(plan_evaluation(parameters, results)))
     except ValueError as err:
         raise click.ClickException(str(err)) from err
 
 
 @verbs.command()
-@click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--rows", type=click.Path(path_type=Path), help="Table of rows: .parquet, .csv, .npy."
-)
-@click.option("--columns", help="Columns that the model reads, in order: a,b,c; all if not given.")
-@click.option(
-    "--threads", default="1", show_default=True, help="Threads of a call: 1, 2, … or all."
-)
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "standard", "publish"]),
-    default="quick",
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
     show_default=True,
-    help="How thoroughly to measure.",
+    help="Newest versions of each result that stay.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
-def measure(
-    file: Path, rows: Path | None, columns: str | None, threads: str, preset: str, *, as_json: bool
-) -> None:
-    """Measure what serving an ONNX FILE costs, in any folder, without a project."""
-    from rightfit.verbs.measured_text import describe_measured, measured_to_json
-    from rightfit.verbs.measuring import measure_file
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, delete nothing.")
+@where
+def clean(keep: int, *, dry_run: bool, **place: Any) -> None:
+    """Delete old versions of results; searches and measurements stay."""
+    from rightfit.naming import count
+    from rightfit.verbs.retiring import BYTES_PER_MIB, delete_versions, find_old_versions
 
     try:
-        measured = measure_file(
-            file,
-            rows=rows,
-            columns=columns.split(",") if columns else None,
-            n_threads=_read_threads(threads),
-            preset=preset,
-        )
-    except (OSError, RuntimeError, ValueError) as err:
+        found = find_old_versions(open_place(**place), keep=keep)
+        if dry_run:
+            click.echo("\n".join(clean_text(str(old.folder)) for old in found))
+        else:
+            delete_versions(found)
+    except (OSError, ValueError) as err:
         raise click.ClickException(clean_text(str(err))) from err
-    if as_json:
-        click.echo(json.dumps(measured_to_json(measured), indent=2))
-        return
-    click.echo("\n".join(clean_text(line) for line in describe_measured(measured)))
-
-
-@verbs.command("check-family")
-@click.argument("name")
-@click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
-@click.option(
-    "--conf-source",
-    type=click.Path(exists=True, path_type=Path),
-    help="Folder or archive of the configuration; conf in the project if not given.",
-)
-def try_model_family(name: str, env: str | None, conf_source: Path | None) -> None:
-    """Try a family on a small table: NAME is a model of parameters_models.yml or an import path."""
-    from rightfit.verbs.family_check import describe_finding, describe_verdict, try_family
-
-    findings = []
-    try:
-        models = _read_parameters({}, env, conf_source)["models"]
-        for finding in try_family(name, models):
-            findings.append(finding)
-            click.echo(clean_text(describe_finding(finding)))
-    except (ImportError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
-    click.echo(clean_text(describe_verdict(name, findings)))
-    if findings[-1].outcome == "fails":
-        raise click.exceptions.Exit(1)
+    size_mib = sum(old.n_bytes for old in found) / BYTES_PER_MIB
+    done = "Would delete" if dry_run else "Deleted"
+    click.echo(f"{done} {count(len(found), 'version')}, {size_mib:.1f} MiB.")
 
 
 @verbs.command()
@@ -328,7 +313,7 @@ def init(
     block = f"  {dataset}:\n    tables: [{dataset}]\n    target: {{column: {column or 'label'}}}\n"
     try:
         if entry is not None:
-            results = _open(**place, raw_table=entry)
+            results = open_place(**place, raw_table=entry)
             block = describe_entry(results, entry, column, at_least=at_least, dataset=dataset)
         own, folder = _read_base(place["conf_source"])
         planned = plan_files(folder, own, dataset=dataset, block=block)
@@ -349,15 +334,6 @@ def init(
     click.echo("Next: review parameters_datasets.yml, then kedro run --pipelines perf")
 
 
-def _read_threads(text: str) -> int | None:
-    """Return a number of threads, ``None`` for all."""
-    if text == "all":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"--threads must be 1 or more, or all, but got {text!r}.")
-    return int(text)
-
-
 def _split_params(context: click.Context, option: click.Parameter, text: str) -> dict[str, Any]:
     from kedro.framework.cli import utils
 
@@ -365,61 +341,13 @@ def _split_params(context: click.Context, option: click.Parameter, text: str) ->
     return given
 
 
-def _read_parameters(
-    params: dict[str, Any], env: str | None, conf_source: Path | None
-) -> dict[str, Any]:
-    from kedro.framework.project import settings
-
-    from rightfit.parameters.defaults import complete_parameters
-    from rightfit.project import make_loader, read_parameters
-    from rightfit.verbs.place import find_project
-
-    project = find_project(Path.cwd())
-    loader = make_loader(
-        conf_source or project / settings.CONF_SOURCE,
-        env=env,
-        runtime_params=params,
-    )
-    own = read_parameters(loader)
-    if own is None:
-        raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
-    return complete_parameters(own)
-
-
 def _read_base(conf_source: Path | None) -> tuple[dict[str, Any], Path]:
     """Return the project's own parameters, and the folder of its base environment."""
-    from kedro.config import MissingConfigException
     from kedro.framework.project import settings
 
-    from rightfit.project import make_loader
+    from rightfit.conf_files import load_configuration, make_loader
     from rightfit.verbs.place import find_project
 
     source = conf_source or find_project(Path.cwd()) / settings.CONF_SOURCE
     base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
-    try:
-        own = make_loader(source, env=base)["parameters"]
-    except MissingConfigException:
-        own = {}
-    return own, source / base
-
-
-def _open(
-    data_root: str | None,
-    env: str | None,
-    conf_source: Path | None,
-    raw_table: str | None = None,
-) -> Any:
-    from kedro.framework.project import settings
-
-    from rightfit.verbs.place import find_project
-    from rightfit.verbs.stored import open_results
-
-    here = Path.cwd()
-    project = find_project(here)
-    return open_results(
-        project,
-        conf_source or project / settings.CONF_SOURCE,
-        env=env,
-        data_root=str(here / data_root) if data_root and "://" not in data_root else data_root,
-        raw_table=raw_table,
-    )
+    return load_configuration(make_loader(source, env=base), "parameters"), source / base

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from rightfit.families.checking.protocol import Finding, check_family
+from rightfit.families.checking.protocol import Finding, check_family, list_tasks
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family, list_defaults, split_reference
+from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
 from rightfit.tuning.search.space import ModelBlock
+
+
+@dataclass(frozen=True)
+class FamilyTrial:
+    """A family to be tried.
+
+    Args:
+        family: Its reference.
+        configuration: Settings to train with.
+        tasks: What it learns.
+    """
+
+    family: str
+    configuration: Configuration
+    tasks: list[Task]
+
+    def run(self, task: Task) -> Iterator[Finding]:
+        """Try the family on a small table of one task."""
+        return check_family(self.family, self.configuration, task)
+
 
 MARKS = {"ok": "ok   ", "note": "note ", "fails": "FAILS"}
 
 
-def try_family(name: str, models: Mapping[str, Any]) -> Iterator[Finding]:
-    """Try a family on a small table.
+def find_trial(name: str, models: Mapping[str, Any]) -> FamilyTrial:
+    """Find what is to be tried under a name.
 
     Args:
         name: A model of the configuration, or a family's import path or reference.
@@ -25,16 +47,17 @@ def try_family(name: str, models: Mapping[str, Any]) -> Iterator[Finding]:
         ValueError: If there is no such family, or the model's block is wrong.
     """
     if name not in models:
-        get_family(name)
+        family = get_family(name)
         users = [model for model, block in models.items() if _is_family(block, name)]
         if not users:
-            return check_family(name, {})
+            return FamilyTrial(name, {}, list_tasks(family))
         name = users[0]  # its settings are some that the family knows
     faults = list(explain_faults("models", models, [name], ModelBlock))
     if faults:
         raise ValueError("; ".join(faults) + ". Correct parameters_models.yml.")
     block = ModelBlock.model_validate(models[name])
-    return check_family(block.family, choose_configuration(block))
+    configuration = choose_configuration(block)
+    return FamilyTrial(block.family, configuration, list_tasks(get_family(block.family)))
 
 
 def _is_family(block: Any, name: str) -> bool:
@@ -56,8 +79,8 @@ def describe_finding(finding: Finding) -> str:
 
 def describe_verdict(name: str, findings: list[Finding]) -> str:
     """Return whether a search may rely on the family."""
-    if findings[-1].outcome == "fails":
-        return f"{name} is not ready: it fails where it says so above; the rest was not tried."
+    if any(finding.outcome == "fails" for finding in findings):
+        return f"{name} is not ready: it FAILS above; what builds on that was not tried."
     n_notes = sum(finding.outcome == "note" for finding in findings)
     noted = f", with {n_notes} note{'s' * (n_notes > 1)}" if n_notes else ""
     return f"{name} is ready for a search{noted}."

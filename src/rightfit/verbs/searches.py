@@ -35,7 +35,7 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
             "Each cell has a file of its own" if cell is None else f"No search of {cell} is kept"
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
-    return f"sqlite:///{store.folder.joinpath(*cell.split('.'), FILE)}"
+    return store.cell(cell).url
 
 
 def hide_password(url: str | None, text: str | None = None) -> str:

@@ -6,20 +6,33 @@ result only the catalog of the environment in use is needed, and the library's o
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kedro.config import MissingConfigException
-from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.framework.project import settings
+from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 
 from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
-from rightfit.project import find_data_root, make_loader, read_catalog
+from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
 from rightfit.run_versions import is_no_newer
+
+MAX_REASON = 200  # characters
+# what a file of another content makes its readers raise
+_OF_CONTENT = (
+    DatasetError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
+    OSError,
+)  # fmt: skip
 
 
 class NothingStoredError(ValueError):
     """A result that no run has written yet."""
+
+
+class DamagedResultError(ValueError):
+    """A stored result that cannot be read."""
 
 
 class StoredResults:
@@ -42,6 +55,9 @@ class StoredResults:
 
     def list_versions(self, name: str) -> list[str]:
         """Return the versions of a result, oldest first."""
+        table = self._find_parquet(name)
+        if table is not None:
+            return sorted(path.parent.name for path in table.glob(f"[!.]*/{table.name}"))
         dataset = self._catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset):
             return []
@@ -72,17 +88,68 @@ class StoredResults:
             )
         return found[-1]
 
+    def find_place(self, name: str) -> str | None:
+        """Return the path of a local versioned entry or pattern, with its fields as they are."""
+        entry = self._config.get(name)
+        if not isinstance(entry, dict) or not entry.get("versioned"):
+            return None
+        path = str(entry.get("filepath", ""))
+        return path if path and "://" not in path else None
+
     def load_current(self, name: str) -> Any:
         """Load what is not versioned."""
         return self._catalog.load(name)
 
     def load(self, name: str, version: str) -> Any:
-        """Load one version of a result."""
+        """Load one version of a result.
+
+        Raises:
+            DamagedResultError: If it cannot be read.
+        """
+        table = self._find_parquet(name)
+        if table is not None:
+            import polars as pl
+
+            with self.reading(name, version):
+                return pl.read_parquet(table / version / table.name)
         catalog = DataCatalog.from_config(
             self._config, self._credentials, load_versions={name: version}
         )
         self._opened.append(catalog)
-        return catalog.load(name)
+        with self.reading(name, version):
+            return catalog.load(name)
+
+    @contextmanager
+    def reading(self, name: str, version: str) -> Iterator[None]:
+        """Turn errors of a block that reads a result into one that names the result.
+
+        Raises:
+            DamagedResultError: If the block fails by what is in the file.
+        """
+        try:
+            yield
+        except DamagedResultError:
+            raise
+        except Exception as err:
+            if not _is_of_content(err):
+                raise
+            path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
+            cause = err.__cause__ or err
+            reason = " ".join(str(cause).split())[:MAX_REASON] or type(cause).__name__
+            raise DamagedResultError(
+                f"{name} in {path}/{version} is damaged ({reason}). Delete that folder to use "
+                "an older one, or make it anew: kedro run --pipelines perf"
+            ) from err
+
+    def _find_parquet(self, name: str) -> Path | None:
+        """Return where the versions of a local parquet table lie that is read without options.
+
+        Its dataset is not opened: Kedro's module of it imports pyarrow and pandas for another one,
+        which takes as long as all the rest of an answer.
+        """
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        is_plain = entry.get("type") == "polars.EagerPolarsDataset" and _is_plain_parquet(entry)
+        return Path(entry["filepath"]) if is_plain else None
 
 
 def open_results(
@@ -105,26 +172,29 @@ def open_results(
     Raises:
         ValueError: If there is no configuration.
     """
-    loader = make_loader(
-        conf_source, env=env, runtime_params={"data_root": data_root} if data_root else {}
-    )
-    try:
-        patterns = read_patterns(find_data_root(loader))
-        own = read_catalog(loader)
-    except (MissingConfigException, ValueError) as err:
+    given = {} if data_root is None else {"data_root": data_root}
+    base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
+    if not conf_source.is_file() and not (conf_source / base).is_dir():
         raise ValueError(
             f"There is no configuration in {conf_source}. Run inside the project, or name its "
             "configuration: --conf-source"
-        ) from err
+        )
+    loader = make_loader(conf_source, env=env, runtime_params=given)
+    patterns = read_patterns(find_data_root(loader))
+    own = read_catalog(loader)
     raw = patterns.pop(RAW_TABLE)
     if raw_table is not None and not _has_entry(own, raw_table):
         patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
     config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
-    try:
-        credentials = loader["credentials"]
-    except MissingConfigException:
-        credentials = {}
+    credentials = load_configuration(loader, "credentials")
     return StoredResults(_resolve_paths(config, project), credentials)
+
+
+def _is_plain_parquet(entry: Mapping[str, object]) -> bool:
+    """Tell whether an entry is a local parquet file, read without options."""
+    options = ("load_args", "fs_args", "credentials")
+    is_local = "://" not in str(entry["filepath"])
+    return entry.get("file_format") == "parquet" and is_local and not any(map(entry.get, options))
 
 
 def _has_entry(config: dict[str, Any], name: str) -> bool:
@@ -145,3 +215,8 @@ def _resolve_paths(config: dict[str, Any], project: Path) -> dict[str, Any]:
 
 def _resolve(path: str, project: Path) -> str:
     return path if "://" in path else str(project / path)
+
+
+def _is_of_content(error: Exception) -> bool:
+    module = type(error).__module__
+    return isinstance(error, _OF_CONTENT) or module.startswith("polars.exceptions")

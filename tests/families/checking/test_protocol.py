@@ -10,11 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rightfit.families.checking.protocol import Finding, check_family
+from rightfit.families.checking.protocol import Finding, check_family, list_tasks
 from rightfit.families.linear import LinearFamily
 from rightfit.families.registry import get_family
+from rightfit.families.schema import Task
 
 NAME = "study_of_tests.family"
+FAMILIES: dict[str, dict[str, Any]] = {
+    "sklearn:sklearn.neighbors.KNeighborsClassifier": {},
+    "sklearn:sklearn.preprocessing.StandardScaler+sklearn.svm.SVC": {"svc__C": 100.0},
+    "lightgbm": {"n_estimators": 16},
+    "xgboost": {"n_estimators": 16},
+    "catboost": {"iterations": 32},
+    "torch:networks_of_tests.TwoLayers": {
+        "n_epochs": 30,
+        "batch_size": 32,
+        "learning_rate": 0.02,
+        "weight_decay": 0.0,
+        "n_units": 16,
+    },
+}
 CONFIGURATION = {
     "n_epochs": 4,
     "alpha": 1e-4,
@@ -80,7 +95,7 @@ def test_sound_family_passes_every_promise(try_linear: Callable[..., list[Findin
         ({"export_onnx": None}, "is complete", r"lacks \['export_onnx\(\)'\]"),
         ({"train": skip_last}, "pauses at checkpoints", "1 checkpoints of 2"),
         ({"predict": predict_scores}, "pauses at checkpoints", r"lie in \[0, 1\]"),
-        ({"predict": predict_double}, "answers probabilities", "are float64"),
+        ({"predict": predict_double}, "answers every row", "are float64"),
         ({"predict": guess}, "learns", "accuracy 0.33"),
         (
             {"describe_structure": lambda self, model: {"n_parameters": 0.0}},
@@ -114,8 +129,8 @@ def test_model_without_an_export_is_worth_a_note(
     assert last.detail == "served natively only: NotImplementedError: no operator for this"
 
 
-@pytest.mark.parametrize("name", ["sklearn:sklearn.svm.SVC", "lightgbm", "xgboost"])
-def test_families_of_the_library_keep_their_promises(name: str) -> None:
-    settings = {"n_estimators": 8} if get_family(name).length_setting == "n_estimators" else {}
-
-    assert [f for f in check_family(name, settings) if f.outcome != "ok"] == []
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_of_the_library_keep_their_promises(name: str, task: Task) -> None:
+    assert task in list_tasks(get_family(name))
+    assert [f for f in check_family(name, FAMILIES[name], task) if f.outcome != "ok"] == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx as onnx_library
 import pytest
 
 from rightfit.families.bundle import offer_onnx, read_bundle, write_bundle
@@ -103,6 +104,10 @@ def test_bundle_answers_alike_in_every_runtime(
         for runtime in ("native", "onnx")
     )
 
+    exported = onnx_library.load(bundle.path / "model.onnx")
+    assert [o.version >= 13 for o in exported.opset_import if not o.domain] == [
+        True
+    ]  # to be joined
     answers = get_family(name).predict(last.model, noisy.rows)
     np.testing.assert_allclose(native(noisy.rows), answers, atol=1e-7)
     np.testing.assert_allclose(onnx(noisy.rows), answers, atol=1e-5)

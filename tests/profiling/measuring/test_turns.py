@@ -49,6 +49,7 @@ def job(name: str) -> Any:
         cell="cell",
         candidate=name,
         serving="serving",
+        prepare=lambda: None,
     )
 
 

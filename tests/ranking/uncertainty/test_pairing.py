@@ -7,6 +7,7 @@ import pytest
 from contests import make_application, make_profile, rank
 
 from rightfit.profiling.profiles.quality_interval import share_interval
+from rightfit.quality.deviations import pack_deviations
 from rightfit.ranking.uncertainty.pairing import draw_together
 
 QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
@@ -16,7 +17,7 @@ N_ROWS = 1_000
 def answering(name: str, hits: np.ndarray, *, paired: bool = True) -> dict[str, Any]:
     """A profile whose quality is the accuracy of some hits."""
     low, high = share_interval(int(hits.sum()), len(hits))
-    deviations = {"quality_deviations": hits.astype(float).tolist()} if paired else {}
+    deviations = {"quality_deviations": pack_deviations(hits - hits.mean())} if paired else {}
     return make_profile(
         name, quality=float(hits.mean()), quality_low=low, quality_high=high, **deviations
     )
@@ -87,7 +88,9 @@ def test_a_loss_against_the_best_is_judged_by_the_difference() -> None:
 
 def test_profiles_of_other_rows_and_of_none_count_as_independent() -> None:
     better, worse = hits_but(*range(100)), hits_but(*range(120))
-    of_other_rows = answering("a-2", worse) | {"quality_deviations": [1.0, 0.0, 1.0]}
+    of_other_rows = answering("a-2", worse) | {
+        "quality_deviations": pack_deviations(np.array([1.0, -1.0]))
+    }
 
     with_none = answering("a-2", worse, paired=False) | {"quality_deviations": None}
 

@@ -31,15 +31,20 @@ def test_every_method_searches_and_is_judged(
         n_trials=4, sampler="tpe", early_stopping="pausing", budget_cpu_s=60.0
     )
 
-    found = compare_live(
-        cells.make_cell(blobs),
-        blobs,
-        settings,
-        make_demand(),
-        StudyStore(tmp_path, None),
-        seeds=[1],
-    )
+    def compare(seeds: list[int]) -> pl.DataFrame:
+        return compare_live(
+            cells.make_cell(blobs),
+            blobs,
+            settings,
+            make_demand(),
+            StudyStore(tmp_path, None),
+            seeds=seeds,
+        )
 
+    found = compare([1])
+    monkeypatch.setattr(FakeBench, "measure", None)  # what was judged is not measured again
+
+    assert compare([1]).equals(found)
     assert found["method"].to_list() == ["pausing", "none", "median"]
     assert found["application"].unique().to_list() == ["accuracy"]
     assert found["utility_test"].min() > 0.5  # type: ignore[operator]

@@ -9,7 +9,7 @@ import pytest
 from recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.tuning.experiment.experiment import Experiment, ReplayTask, replay_task
-from rightfit.tuning.experiment.peers import Policy, train_peer
+from rightfit.tuning.experiment.peers import Policy, keep_fixed, train_peer
 from rightfit.tuning.experiment.recorded import learn_elsewhere
 from rightfit.tuning.experiment.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
 from rightfit.tuning.pausing.next_step import PausingRule
@@ -67,6 +67,19 @@ def test_optunas_pruners_stop_some_and_not_all(kind: str, setting: float) -> Non
 
     n_trained = sum(search.pool().is_trained(trial) for trial in search.pool().trials)
     assert 0 < n_trained < 20
+
+
+def test_fixed_keeps_train_for_each_application_the_best_after_each_look() -> None:
+    sizes = [10.0 * (i + 1) for i in range(10)]
+    cell = recorded_cell([0.9 - 0.01 * i for i in range(9)] + [0.95], sizes)
+    wants = {"accuracy": application(), "small": application(max_size_mib=0.9 * max(sizes) / 10)}
+    lines = learn_elsewhere(cell, [cell, replace(cell, dataset="other")])
+    search = RecordedSearch(cell, list(range(10)))
+
+    keep_fixed(search, PausingRule(wants, pausing_params(), [ONE], lines, -np.inf), (4, 1))
+
+    looks = [len(trial.qualities) for trial in search.pool().trials]
+    assert looks == [3, 2, 2, 2, 1, 1, 1, 1, 1, 3]
 
 
 def test_winners_by_validation_are_judged_on_the_test_rows() -> None:

@@ -42,7 +42,7 @@ def test_the_leader_goes_on_before_the_last() -> None:
 
 
 def test_a_trained_leader_is_measured_and_then_the_search_ends() -> None:
-    rule = make_rule({"accuracy": application()}, min_gain=10.0)
+    rule = make_rule({"accuracy": application()}, min_gain=1)
     trials = [seen(number, 1) for number in range(4)]
 
     trained = rule.choose(Pool([*trials, seen(4, 3)], 3))

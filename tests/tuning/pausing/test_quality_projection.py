@@ -33,7 +33,7 @@ def test_what_has_gone_on_teaches_the_rise() -> None:
     value, spread = project_quality(Pool([*ended, trial(20, 0.5)], 3), PRIOR)
 
     assert value[20] == pytest.approx(0.56, abs=0.02)
-    assert spread[20] < 0.05
+    assert spread[20] < 0.06
     assert value[3] == 0.49
     assert spread[3] == 0
 
@@ -50,6 +50,15 @@ def test_a_trial_above_its_line_is_expected_to_stay_so_in_part() -> None:
     value, _ = project_quality(pool, PRIOR)
 
     assert value[8] - value[0] > 0.1
+
+
+def test_one_slow_starter_that_went_on_first_says_little_of_the_better_ones() -> None:
+    better = [trial(i, 0.5 + i / 100) for i in range(9)]
+
+    before, _ = project_quality(Pool(better, 3), PRIOR)
+    after, _ = project_quality(Pool([*better, trial(9, 0.1, 0.1)], 3), PRIOR)
+
+    assert after[8] == pytest.approx(before[8], abs=0.05)
 
 
 def test_priors_are_learnt_from_whole_searches() -> None:

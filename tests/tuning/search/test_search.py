@@ -336,14 +336,17 @@ def test_search_goes_on_when_machine_grid_or_applications_change(
     assert find_favourites(found, cell, make_demand(**change), n_checkpoints=2)
 
 
-def test_pausing_search_begins_with_the_default(blobs: TrainingData, store: StudyStore) -> None:
-    params = cells.LINEAR_PARAMS.model_copy(update={"default": {"alpha": 1e-3, "eta0": 0.5}})
+def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    params = cells.LINEAR_PARAMS.model_copy(update={"default": {"alpha": 1e-2, "eta0": 1e-4}})
     cell = cells.make_cell(blobs, params=params)
     settings = cells.make_settings(**PAUSING, demand=make_demand())
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
 
-    assert study.trials[0].params == {"alpha": 1e-3, "eta0": 0.5}
+    assert study.trials[0].params == {"alpha": 1e-2, "eta0": 1e-4}
+    assert study.trials[0].state == TrialState.COMPLETE
 
 
 def test_without_memory_paused_trials_start_anew_and_come_to_the_same(

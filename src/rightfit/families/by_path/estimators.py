@@ -2,7 +2,8 @@
 
 ``family: sklearn`` with ``estimator: sklearn.svm.SVC`` in ``parameters_models.yml``. A class, or a
 function without arguments that returns an estimator; a list of paths is a pipeline, whose settings
-are named as scikit-learn does: ``svc__C``.
+are named as scikit-learn does: ``svc__C``. A classifier stands for its regressor too where there is
+one of that name beside it: ``…Regressor`` for ``…Classifier``, ``SVR`` for ``SVC``.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ from rightfit.families.family import (
     Rows,
     Scaling,
     TrainingData,
-    refuse_regression,
 )
 from rightfit.families.schema import InputSchema, Task
-from rightfit.families.sklearn_io import export_sklearn_onnx, load_skops, save_skops
+from rightfit.families.sklearn_io import (
+    export_sklearn_onnx,
+    load_skops,
+    predict_sklearn,
+    save_skops,
+)
 
 SEPARATOR = "+"
 
@@ -102,7 +107,7 @@ class EstimatorFamily:
 
     def check_task(self, task: Task) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        refuse_regression(task, self._named)
+        self._find_prototype(task)
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Check the settings' names, and the values where the estimator can.
@@ -148,7 +153,8 @@ class EstimatorFamily:
         """Fit through checkpoints, see :func:`choose_growth`."""
         from threadpoolctl import threadpool_limits
 
-        model = self._estimator(configuration, seed=seed, n_threads=n_threads)
+        task = data.schema.task
+        model = self._estimator(configuration, seed=seed, n_threads=n_threads, task=task)
         growth = choose_growth(model, configuration)
         if growth == "members":
             checkpoints = grow_members(model, data, n_checkpoints=n_checkpoints)
@@ -168,11 +174,13 @@ class EstimatorFamily:
             yield checkpoint
 
     def predict(self, model: Any, rows: Rows) -> Rows:
-        """Return class probabilities.
+        """Return class probabilities, or a regressor's values.
 
-        Of an estimator that has none: its scores put through a sigmoid or softmax, which keeps
-        their order and is not calibrated; without scores 1 for the predicted class.
+        Of a classifier that has no probabilities: its scores put through a sigmoid or softmax,
+        which keeps their order and is not calibrated; without scores 1 for the predicted class.
         """
+        if not hasattr(model, "classes_"):
+            return predict_sklearn(model, rows)
         if hasattr(model, "predict_proba"):
             answers = model.predict_proba(rows)
         elif hasattr(model, "decision_function"):
@@ -193,9 +201,10 @@ class EstimatorFamily:
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
-        own = [type(step) for step in list_steps(self._prototype)]
+        prototype = self._find_prototype(schema.task)
+        own = [type(step) for step in list_steps(prototype)]
         trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in own}
-        name = type(self._prototype).__name__
+        name = type(prototype).__name__
         return load_skops(path, trusted=(*TRUSTED, *sorted(trusted)), estimator=name)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
@@ -210,7 +219,8 @@ class EstimatorFamily:
                     "Neighbours weighted by distance can't be exported to ONNX: the converter "
                     "loses precision where rows lie close together."
                 )
-        export = export_sklearn_onnx if hasattr(model, "predict_proba") else export_scores
+        has_scores = hasattr(model, "classes_") and not hasattr(model, "predict_proba")
+        export = export_scores if has_scores else export_sklearn_onnx
         with warnings.catch_warnings():  # the converters read what scikit-learn has deprecated
             warnings.simplefilter("ignore")
             return export(model, schema)
@@ -228,10 +238,40 @@ class EstimatorFamily:
 
         return make_pipeline(*steps)
 
-    def _estimator(self, configuration: Configuration, *, seed: int, n_threads: int) -> Any:
+    def _find_prototype(self, task: Task) -> Any:
+        """Return the estimator as it is named, or the one that learns the task in its place.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        from sklearn.base import is_classifier, is_regressor
+
+        learns = {"classification": is_classifier, "regression": is_regressor}[task]
+        if learns(self._prototype):
+            return self._prototype
+        paths = [_find_regressor(path) for path in self._paths]
+        if task == "classification" or paths == self._paths:
+            raise ValueError(f"{self._named} can't learn {task}")
+        made = [_make(path) for path in paths]
+        if len(made) == 1:
+            return made[0]
+        from sklearn.pipeline import Pipeline
+
+        # named as the block's settings name them
+        names = [name for name, _ in self._prototype.steps]
+        return Pipeline(list(zip(names, made, strict=True)))
+
+    def _estimator(
+        self,
+        configuration: Configuration,
+        *,
+        seed: int,
+        n_threads: int,
+        task: Task | None = None,
+    ) -> Any:
         from sklearn.base import clone
 
-        model = clone(self._prototype)
+        model = clone(self._find_prototype(task) if task else self._prototype)
         usual = {"random_state": seed, "n_jobs": n_threads}
         for name, value in model.get_params().items():
             kind = name.rpartition("__")[2]
@@ -264,6 +304,15 @@ def _make(path: str) -> Any:
             "estimator in parameters_models.yml."
         )
     return made
+
+
+def _find_regressor(path: str) -> str:
+    """Return the import path of the regressor of a classifier's name; the same if there is none."""
+    for suffix, other in (("Classifier", "Regressor"), ("SVC", "SVR")):
+        library, _, name = (path.removesuffix(suffix) + other).rpartition(".")
+        if path.endswith(suffix) and hasattr(importlib.import_module(library), name):
+            return f"{library}.{name}"
+    return path
 
 
 def list_steps(model: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import numpy as np
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
 from rightfit.families.checking.small_table import make_small_table
-from rightfit.families.family import Configuration, Family, Rows, TrainingData
+from rightfit.families.family import Configuration, Family, Rows, TrainingData, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model
+from rightfit.families.schema import Task
 
 _ATTRIBUTES = ("devices", "weights_file", "native_imports", "length_setting", "has_int8", "growth")
 _METHODS = (
@@ -23,7 +25,8 @@ _METHODS = (
     "train", "predict", "set_serving", "save_weights", "load_weights", "export_onnx",
 )  # fmt: skip
 _N_CHECKPOINTS = 2  # as few as the shortest training may have
-_LEAST_GAIN = 0.1  # of accuracy over guessing; the groups allow some 0.9 where guessing has 0.33
+_LEAST_GAIN = 0.1  # over guessing; the groups allow some 0.9 of accuracy where guessing has 0.33
+_ROUNDING = 1e-6  # of a probability, or of the values' spread
 
 Outcome = Literal["ok", "note", "fails"]
 
@@ -83,12 +86,32 @@ class Tried:
         )
 
 
-def check_family(reference: str, configuration: Configuration) -> Iterator[Finding]:
+def list_tasks(family: Family) -> list[Task]:
+    """Return the tasks that a family learns.
+
+    Raises:
+        ValueError: If it learns none, naming why not classification.
+    """
+    learnt: list[Task] = []
+    tasks: tuple[Task, ...] = ("classification", "regression")
+    for task in tasks:
+        with contextlib.suppress(ValueError):
+            check_task(family, task)
+            learnt.append(task)
+    if not learnt:
+        check_task(family, "classification")
+    return learnt
+
+
+def check_family(
+    reference: str, configuration: Configuration, task: Task = "classification"
+) -> Iterator[Finding]:
     """Try a family on a small table; what fails ends the trying, since the rest builds on it.
 
     Args:
         reference: The family's reference, see ``registry.py``.
         configuration: Settings to train with.
+        task: What it learns.
 
     Yields:
         A finding as soon as it is known.
@@ -96,8 +119,8 @@ def check_family(reference: str, configuration: Configuration) -> Iterator[Findi
     tried = Tried(
         reference,
         configuration,
-        table=make_small_table(n_classes=3, seed=1),
-        unseen=make_small_table(n_classes=3, seed=2),
+        table=make_small_table(task, seed=1),
+        unseen=make_small_table(task, seed=2),
     )
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
         for promise, attempt in _list_promises(Path(folder)):
@@ -119,7 +142,7 @@ def _list_promises(
         ("is complete", _is_complete),
         ("accepts its settings", _accepts_settings),
         ("pauses at checkpoints", _pauses),
-        ("answers probabilities", _answers),
+        ("answers every row", _answers),
         ("learns", _learns),
         ("counts its structure", _counts),
         ("builds untrained models", _builds_untrained),
@@ -172,19 +195,31 @@ def _answers(tried: Tried) -> tuple[Outcome, str]:
     if tried.answers.dtype != np.float32:
         raise BrokenPromiseError(f"its answers must be float32, but are {tried.answers.dtype}")
     one = tried.family.predict(tried.model, tried.unseen.rows[:1])
-    if not np.allclose(one, tried.answers[:1], atol=1e-4):
+    if _differ(tried, one, tried.answers[:1]) > 100 * _ROUNDING:
         raise BrokenPromiseError("a row alone is answered otherwise than among others")
     return "ok", f"shape {tried.answers.shape}, float32"
 
 
 def _learns(tried: Tried) -> tuple[Outcome, str]:
-    labels = tried.unseen.labels
-    accuracy = float(np.mean(_answered(tried).argmax(axis=1) == labels))
-    guessing = float(np.bincount(labels).max() / len(labels))
-    said = f"accuracy {accuracy:.2f} on rows that it did not see, {guessing:.2f} by guessing"
-    if accuracy < guessing + _LEAST_GAIN:
+    labels, answers = tried.unseen.labels, _answered(tried)
+    if tried.unseen.schema.task == "regression":
+        gain = 1.0 - float(np.mean((answers[:, 0] - labels) ** 2) / np.var(labels))
+        said = f"explains {gain:.2f} of the variance of values that it did not see"
+    else:
+        accuracy = float(np.mean(answers.argmax(axis=1) == labels))
+        guessing = float(np.bincount(labels.astype(np.int64)).max() / len(labels))
+        gain = accuracy - guessing
+        said = f"accuracy {accuracy:.2f} on rows that it did not see, {guessing:.2f} by guessing"
+    if not gain >= _LEAST_GAIN:
         raise BrokenPromiseError(said)
     return "ok", said
+
+
+def _differ(tried: Tried, one: Rows, other: Rows) -> float:
+    """Return the largest difference of two answers: of probabilities, or in the values' spread."""
+    is_regression = tried.table.schema.task == "regression"
+    spread = float(np.std(tried.table.labels)) if is_regression else 1.0
+    return float(np.abs(one.astype(np.float64) - other).max()) / spread
 
 
 def _counts(tried: Tried) -> tuple[Outcome, str]:
@@ -209,9 +244,9 @@ def _builds_untrained(tried: Tried) -> tuple[Outcome, str]:
 def _repeats(tried: Tried) -> tuple[Outcome, str]:
     *_, last = tried.train()
     again = tried.family.predict(last.model, tried.unseen.rows)
-    difference = float(np.abs(again - _answered(tried)).max())
+    difference = _differ(tried, again, _answered(tried))
     if difference > 0:
-        return "note", f"not deterministic: probabilities differ by up to {difference:.2g}"
+        return "note", f"not deterministic: answers differ by up to {difference:.2g}"
     return "ok", "bit for bit"
 
 
@@ -227,8 +262,8 @@ def _saves(tried: Tried, folder: Path) -> tuple[Outcome, str]:
     )
     tried.bundle = read_bundle(folder, family=tried.reference)
     predict = open_model(tried.bundle, runtime="native", n_threads=1, device="cpu")
-    difference = float(np.abs(predict(tried.unseen.rows) - _answered(tried)).max())
-    if not difference <= 1e-6:
+    difference = _differ(tried, predict(tried.unseen.rows), _answered(tried))
+    if not difference <= _ROUNDING:
         raise BrokenPromiseError(f"the loaded model's answers differ by up to {difference:.2g}")
     size_kib = (folder / written.weights_file).stat().st_size / 1024
     return "ok", f"{written.weights_file}, {size_kib:.1f} KiB"
@@ -241,7 +276,7 @@ def _exports(tried: Tried) -> tuple[Outcome, str]:
         return "note", f"served natively only: {exported.onnx_refused}"
     agreement = exported.onnx["agreement"]
     difference = exported.onnx["largest_difference"]
-    return "ok", f"{agreement:.1%} of the labels agree, largest difference {difference:.2g}"
+    return "ok", f"{agreement:.1%} of the answers agree, largest difference {difference:.2g}"
 
 
 def _answered(tried: Tried) -> Rows:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rightfit.families.by_path.estimators import TRUSTED, EstimatorFamily, list_steps
 from rightfit.families.family import Configuration
-from rightfit.families.schema import InputSchema
+from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import load_skops
 
 
@@ -19,6 +19,9 @@ class SkopsModel(EstimatorFamily):
     def __init__(self) -> None:
         super().__init__("sklearn.pipeline.Pipeline")
         self.native_imports = ("sklearn.ensemble", "sklearn.linear_model", "skops.io")
+
+    def check_task(self, task: Task) -> None:
+        """Accept both tasks: what the file holds is known once it is opened."""
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Configuration, Rows, Scaling, refuse_regression
+from rightfit.families.family import Configuration, Rows, Scaling
 from rightfit.families.schema import InputSchema, Task
+
+_OPSET, _IR_VERSION = 15, 8  # that go together
 
 _SCALING: Mapping[str, Scaling] = dict.fromkeys(
     ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
@@ -24,10 +26,12 @@ class Booster:
 
     Args:
         trees: The library's own model.
+        task: What it predicts.
         n_threads: Threads that an answer may use.
     """
 
     trees: Any
+    task: Task = "classification"
     n_threads: int = 1
 
 
@@ -46,12 +50,12 @@ class BoosterFamily:
     devices: tuple[str, ...] = ("cpu",)
     length_setting: str = "n_estimators"
     has_int8: bool = False
+    native_imports: tuple[str, ...]
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
 
     def __init__(self, library: str, *, taken: tuple[str, ...]) -> None:
         self.library = library
-        self.native_imports: tuple[str, ...] = (library,)
         self._taken = taken
 
     def load_libraries(self) -> None:
@@ -74,10 +78,6 @@ class BoosterFamily:
     def list_settings(self) -> set[str]:
         """Return the arguments of the library's classifier; a library's family overrides this."""
         raise NotImplementedError
-
-    def check_task(self, task: Task) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        refuse_regression(task, f"The family {self.library}")
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Check that the library is there and knows the settings.
@@ -104,16 +104,52 @@ class BoosterFamily:
         model.n_threads = n_threads
 
 
-def as_probabilities(answers: Any) -> Rows:
-    """Return class probabilities, shape (n_rows, n_classes), of the second class' or of all.
+def shape_answers(answers: Any, task: Task) -> Rows:
+    """Return answers as families do, from a library's own.
 
-    >>> as_probabilities(np.array([0.25])).tolist()
+    Args:
+        answers: Values or the second class' probability, shape (n_rows,), or all probabilities.
+        task: What is predicted.
+
+    >>> shape_answers(np.array([0.25]), "classification").tolist()
     [[0.75, 0.25]]
+    >>> shape_answers(np.array([0.25]), "regression").tolist()
+    [[0.25]]
     """
-    if answers.ndim == 1:
+    if task == "regression":
+        answers = answers.reshape(-1, 1)
+    elif answers.ndim == 1:
         answers = np.stack([1 - answers, answers], axis=1)
-    probabilities: Rows = np.ascontiguousarray(answers, dtype=np.float32)
-    return probabilities
+    shaped: Rows = np.ascontiguousarray(answers, dtype=np.float32)
+    return shaped
+
+
+def finish_onnx(model: Any, schema: InputSchema) -> bytes:
+    """Let a library's export answer as the schema says, and be joined with an encoder.
+
+    Args:
+        model: Its last output holds the answers; no other is kept. The few operators beside the
+            trees mean the same in its version and in the one that it is given, which the
+            comparison with the native model holds.
+        schema: What it predicts.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    answers = graph.output[-1].name
+    if answers != schema.output_name:
+        graph.node.append(helper.make_node("Identity", [answers], [schema.output_name]))
+    shape = [None, schema.n_outputs]
+    named = helper.make_tensor_value_info(schema.output_name, TensorProto.FLOAT, shape)
+    del graph.output[:]
+    graph.output.append(named)
+    others = [opset for opset in model.opset_import if opset.domain not in ("", "ai.onnx")]
+    own = max((o.version for o in model.opset_import if o not in others), default=0)
+    kept = [helper.make_opsetid(opset.domain, opset.version) for opset in others]
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", max(own, _OPSET)), *kept])
+    model.ir_version = max(model.ir_version, _IR_VERSION)
+    return bytes(model.SerializeToString())
 
 
 def describe_trees(n_trees: float, n_nodes: float, n_operations: float) -> dict[str, float]:

@@ -19,10 +19,11 @@ from rightfit.families.family import (
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
-    as_probabilities,
     describe_trees,
+    finish_onnx,
+    shape_answers,
 )
-from rightfit.families.schema import InputSchema
+from rightfit.families.schema import InputSchema, Task
 
 _DEFAULT_LENGTH = 1000  # the library's
 
@@ -32,6 +33,7 @@ class CatboostFamily(BoosterFamily):
 
     weights_file: str = "weights.catboost.json"
     length_setting: str = "iterations"
+    native_imports: tuple[str, ...] = ("catboost", "pandas")  # which CatBoost cannot do without
 
     def list_settings(self) -> set[str]:
         """See :class:`BoosterFamily`."""
@@ -59,25 +61,28 @@ class CatboostFamily(BoosterFamily):
         catboost = self.import_library()
         settings = {**configuration, "random_seed": seed, "thread_count": 1}
         settings |= {"verbose": False, "allow_writing_files": False}
-        settings["loss_function"] = "Logloss" if data.schema.n_classes == 2 else "MultiClass"
+        settings["loss_function"] = _choose_loss(data.schema)
+        task = data.schema.task
         n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
         table = catboost.Pool(data.rows, data.labels, thread_count=1)
         if "learning_rate" not in settings:
-            settings["learning_rate"] = _choose_rate(catboost, settings, n_rounds, table)
+            settings["learning_rate"] = _choose_rate(catboost, task, settings, n_rounds, table)
         model: Booster | None = None
         done = 0
         for n in split_training(n_rounds, n_checkpoints):
             if n > done or model is None:
-                grown = catboost.CatBoostClassifier(**settings, iterations=n - done)
+                grown = _make(catboost, task, **settings, iterations=n - done)
                 # with a fixed rate the trees are those of one long training
                 grown.fit(table, init_model=model.trees if model else None)
-                model = Booster(grown)
+                model = Booster(grown, task)
             done = n
             yield Checkpoint(model, n_steps=n)
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        return as_probabilities(model.trees.predict_proba(rows, thread_count=model.n_threads))
+        is_regression = model.task == "regression"
+        answer = model.trees.predict if is_regression else model.trees.predict_proba
+        return shape_answers(answer(rows, thread_count=model.n_threads), model.task)
 
     def save_weights(self, model: Booster, path: Path) -> None:
         """Write the model as CatBoost's JSON."""
@@ -91,17 +96,15 @@ class CatboostFamily(BoosterFamily):
     ) -> Booster:
         """See :class:`rightfit.families.family.Family`."""
         catboost = self.import_library()
-        trees = catboost.CatBoostClassifier()
+        trees = _make(catboost, schema.task)
         try:
             trees.load_model(str(path), format="json")
         except catboost.CatBoostError as err:
             raise ValueError(f"{path} holds no model of CatBoost: {err}") from err
-        if (len(trees.feature_names_), len(trees.classes_)) != (
-            schema.n_features,
-            schema.n_classes,
-        ):
+        found = (len(trees.feature_names_), len(trees.classes_))
+        if found != (schema.n_features, schema.n_classes):
             raise ValueError(f"{path} holds a model of other columns or classes.")
-        return Booster(trees)
+        return Booster(trees, schema.task)
 
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Let CatBoost export itself, and leave out the table of names around its answers."""
@@ -111,8 +114,8 @@ class CatboostFamily(BoosterFamily):
             path = Path(folder) / "model.onnx"
             model.trees.save_model(str(path), format="onnx")
             exported = onnx.load(path)
-        _name_arrays(exported.graph, schema)
-        return bytes(exported.SerializeToString())
+        _leave_trees_alone(exported.graph, schema)
+        return finish_onnx(exported, schema)
 
 
 FAMILY = CatboostFamily(
@@ -126,12 +129,25 @@ FAMILY = CatboostFamily(
 )  # fmt: skip
 
 
-def _choose_rate(catboost: Any, settings: Any, n_rounds: int, table: Any) -> float:
+def _make(catboost: Any, task: Task, **settings: Any) -> Any:
+    is_regression = task == "regression"
+    return (catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier)(
+        **settings
+    )
+
+
+def _choose_loss(schema: InputSchema) -> str:
+    if schema.task == "regression":
+        return "RMSE"
+    return "Logloss" if schema.n_classes == 2 else "MultiClass"
+
+
+def _choose_rate(catboost: Any, task: Task, settings: Any, n_rounds: int, table: Any) -> float:
     """Return the learning rate that CatBoost would choose for the whole training.
 
     It depends on the rounds, so that a part of a training would be given another one.
     """
-    probe = catboost.CatBoostClassifier(**settings, iterations=n_rounds)
+    probe = _make(catboost, task, **settings, iterations=n_rounds)
     probe.fit(table, callbacks=[_StopAtOnce()])
     return float(probe.get_all_params()["learning_rate"])
 
@@ -143,19 +159,15 @@ class _StopAtOnce:
         return False
 
 
-def _name_arrays(graph: Any, schema: InputSchema) -> None:
-    """Make the graph answer ``probabilities`` for ``rows``."""
+def _leave_trees_alone(graph: Any, schema: InputSchema) -> None:
+    """Make the graph answer for ``rows``, without a table of names around its answers."""
     from onnx import TensorProto, helper
 
     (trees,) = [node for node in graph.node if node.op_type.startswith("TreeEnsemble")]
     trees.input[:] = ["rows"]
-    trees.output[1] = "probabilities"
-    label = next(output for output in graph.output if output.name == trees.output[0])
+    answers = helper.make_tensor_value_info(trees.output[-1], TensorProto.FLOAT, None)
+    rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, schema.n_features])
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.append(trees)
-    graph.input.append(
-        helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, schema.n_features])
-    )
-    shape = [None, schema.n_classes]
-    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)
-    graph.output.extend([label, probabilities])
+    graph.input.append(rows)
+    graph.output.append(answers)

@@ -17,8 +17,9 @@ from rightfit.families.family import (
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
-    as_probabilities,
     describe_trees,
+    finish_onnx,
+    shape_answers,
 )
 from rightfit.families.schema import InputSchema
 
@@ -29,6 +30,7 @@ _COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTIL
 class LightgbmFamily(BoosterFamily):
     """Boosted trees; see :class:`rightfit.families.family.Family`."""
 
+    native_imports: tuple[str, ...] = ("lightgbm",)
     weights_file: str = "weights.lightgbm.txt"
 
     def list_settings(self) -> set[str]:
@@ -64,7 +66,7 @@ class LightgbmFamily(BoosterFamily):
         settings |= {"verbosity": -1, "deterministic": True}
         n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
         table = lightgbm.Dataset(data.rows, data.labels, params=settings)
-        model = Booster(lightgbm.Booster(settings, table))
+        model = Booster(lightgbm.Booster(settings, table), data.schema.task)
         done = 0
         for n in split_training(n_rounds, n_checkpoints):
             for _ in range(n - done):
@@ -74,7 +76,8 @@ class LightgbmFamily(BoosterFamily):
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        return as_probabilities(model.trees.predict(rows, num_threads=model.n_threads))
+        answers = model.trees.predict(rows, num_threads=model.n_threads)
+        return shape_answers(answers, model.task)
 
     def save_weights(self, model: Booster, path: Path) -> None:
         """Write the model as LightGBM's text."""
@@ -92,10 +95,10 @@ class LightgbmFamily(BoosterFamily):
             trees = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as err:
             raise ValueError(f"{path} holds no model of LightGBM: {err}") from err
-        n_outputs = 1 if schema.n_classes == 2 else schema.n_classes
+        n_outputs = 1 if schema.n_outputs == 2 else schema.n_outputs
         if (trees.num_feature(), trees.num_model_per_iteration()) != (schema.n_features, n_outputs):
             raise ValueError(f"{path} holds a model of other columns or classes.")
-        return Booster(trees)
+        return Booster(trees, schema.task)
 
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Convert with onnxmltools."""
@@ -104,7 +107,7 @@ class LightgbmFamily(BoosterFamily):
 
         types = [("rows", FloatTensorType([None, schema.n_features]))]
         exported = convert_lightgbm(model.trees, initial_types=types, zipmap=False)
-        return bytes(exported.SerializeToString())
+        return finish_onnx(exported, schema)
 
 
 FAMILY = LightgbmFamily(
@@ -113,6 +116,8 @@ FAMILY = LightgbmFamily(
 
 
 def _objective(schema: InputSchema) -> dict[str, Any]:
+    if schema.task == "regression":
+        return {"objective": "regression"}
     if schema.n_classes == 2:
         return {"objective": "binary"}
     return {"objective": "multiclass", "num_class": schema.n_classes}

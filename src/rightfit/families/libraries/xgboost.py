@@ -17,8 +17,9 @@ from rightfit.families.family import (
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
-    as_probabilities,
     describe_trees,
+    finish_onnx,
+    shape_answers,
 )
 from rightfit.families.schema import InputSchema
 
@@ -28,6 +29,7 @@ _DEFAULT_LENGTH = 100  # the library's
 class XgboostFamily(BoosterFamily):
     """Boosted trees; see :class:`rightfit.families.family.Family`."""
 
+    native_imports: tuple[str, ...] = ("xgboost",)
     weights_file: str = "weights.xgboost.json"
 
     def list_settings(self) -> set[str]:
@@ -57,7 +59,7 @@ class XgboostFamily(BoosterFamily):
         settings["verbosity"] = 0
         n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
         table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
-        model = Booster(xgboost.Booster(settings, [table]))
+        model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
         done = 0
         for n in split_training(n_rounds, n_checkpoints):
             for number in range(done, n):
@@ -67,7 +69,7 @@ class XgboostFamily(BoosterFamily):
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        return as_probabilities(model.trees.inplace_predict(rows))
+        return shape_answers(model.trees.inplace_predict(rows), model.task)
 
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -92,10 +94,10 @@ class XgboostFamily(BoosterFamily):
             learner = json.loads(trees.save_config())["learner"]["learner_model_param"]
         except (KeyError, ValueError, xgboost.core.XGBoostError) as err:
             raise ValueError(f"{path} holds no model of XGBoost: {err}") from err
-        n_outputs = 0 if schema.n_classes == 2 else schema.n_classes
+        n_outputs = schema.n_classes if schema.n_classes > 2 else 0
         if (trees.num_features(), int(learner["num_class"])) != (schema.n_features, n_outputs):
             raise ValueError(f"{path} holds a model of other columns or classes.")
-        return Booster(trees)
+        return Booster(trees, schema.task)
 
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Convert with onnxmltools."""
@@ -104,7 +106,7 @@ class XgboostFamily(BoosterFamily):
 
         types = [("rows", FloatTensorType([None, schema.n_features]))]
         exported = convert_xgboost(model.trees, initial_types=types)
-        return bytes(exported.SerializeToString())
+        return finish_onnx(exported, schema)
 
 
 FAMILY = XgboostFamily(
@@ -118,6 +120,8 @@ FAMILY = XgboostFamily(
 
 
 def _objective(schema: InputSchema) -> dict[str, Any]:
+    if schema.task == "regression":
+        return {"objective": "reg:squarederror"}
     if schema.n_classes == 2:
         return {"objective": "binary:logistic"}
     return {"objective": "multi:softprob", "num_class": schema.n_classes}

@@ -153,11 +153,6 @@ def write_data_card(
         raw_check=raw_check,
         row_counts=row_counts,
     )
-    logger.info(
-        "%s: %s rows, %s features, data version %s",
-        dataset_name,
-        card.n_rows,
-        card.features.n_encoded,
-        card.data_version,
-    )
+    n_rows, n_features = sum(card.n_rows.values()), card.features.n_encoded
+    logger.info("%s: %s rows, %d features", dataset_name, f"{n_rows:,}", n_features)
     return card

@@ -150,6 +150,48 @@ def profile_imported(
     )
 
 
+def profile_cascades(
+    candidates: dict[str, Bundle],
+    test: pl.DataFrame,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    data_card: DataCard,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+) -> pl.DataFrame:
+    """Measure cascades as all other candidates are measured; what was predicted counts for nothing.
+
+    Args:
+        candidates: Bundles by candidate name; none gives a table without rows.
+        test: Encoded test rows with the column ``label``.
+        rows: Assembled rows of all parts, not encoded.
+        encoder: How they are encoded.
+        data_card: The dataset's card.
+        measurements: Keeps each result as soon as it is known.
+        params: What to measure and how.
+        applications: They choose.
+
+    Returns:
+        One row per candidate, serving configuration and request path that an application names.
+    """
+    from rightfit.cascades.building import FAMILY
+    from rightfit.profiling.profiles.profile import tabulate_profiles
+
+    if not candidates:
+        return tabulate_profiles([])
+    return _profile(
+        {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},
+        None,
+        test,
+        data_card,
+        raw=_RawTest(rows.filter(pl.col("part") == "test"), _to_json(encoder)),
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+    )
+
+
 @dataclass(frozen=True)
 class _RawTest:
     """Raw rows of the test split, in the order of the encoded ones, and how they are encoded."""
@@ -186,7 +228,7 @@ def _profile(
     features = next(bundle.schema.features for bundle in candidates.values())
     paths = list_paths(choosers, params)
     with _open_bench(test, features, params) as bench:
-        cell = _make_cell(candidates, trials, test, data_card, here, seed=params.seed)
+        cell = _make_cell(candidates, trials, test, data_card, here, params)
         if REQUEST in paths:
             cell = replace(cell, requests=_make_requests(raw, bench.folder))
         return profile_cell(
@@ -299,21 +341,25 @@ def _make_cell(
     test: pl.DataFrame,
     data_card: DataCard,
     environment: Environment,
-    *,
-    seed: int,
+    params: EvaluationParams,
 ) -> ProfiledCell:
     from rightfit.profiling.metrics import FIT_COLUMNS
     from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+    from rightfit.profiling.profiles.final_rows import find_final_rows
 
+    labels = data_card.input_schema.cast_labels(test["label"].to_numpy())
     costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
         candidates=candidates,
-        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
+        labels=labels,
         quality=data_card.quality_metric,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,
         devices=environment.devices,
-        seed=seed,
+        seed=params.seed,
+        final_rows=find_final_rows(
+            labels, share=params.final_share, min_rows=params.final_min_rows
+        ),
     )

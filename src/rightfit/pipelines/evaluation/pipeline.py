@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial, update_wrapper
+
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
+from rightfit.pipelines.evaluation.cascade_nodes import build_cascades
 from rightfit.pipelines.evaluation.nodes import (
     collect_profiles,
     compare_tiers,
     describe_environment,
     profile_candidates,
+    profile_cascades,
     profile_imported,
 )
 
@@ -19,6 +23,11 @@ def create_pipeline(grid: Grid) -> Pipeline:
     profiling = [
         *(_profile_node(dataset, model) for dataset, model in grid.searched_cells()),
         *(_imported_node(dataset, model) for dataset, model in grid.imported_cells()),
+        *(
+            _build_node(dataset, model, grid.list_searched(dataset))
+            for dataset, model in grid.cascade_cells()
+        ),
+        *(_cascade_node(dataset, model) for dataset, model in grid.cascade_cells()),
     ]
     collecting = [_collect_node(dataset, grid.list_models(dataset)) for dataset in grid.datasets]
     joining = Node(
@@ -80,6 +89,44 @@ def _imported_node(dataset: str, model: str) -> Node:
         },
         outputs=f"{cell}.profiles",
         name="profile_imported",
+        namespace=cell,
+    )
+
+
+def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
+    cell = f"{dataset}.{model}"
+    func = update_wrapper(partial(build_cascades, cell_name=cell), build_cascades)
+    of_members = ("candidates", "profiles")
+    return Node(
+        func,
+        inputs=[
+            f"{dataset}.validation",
+            f"{dataset}.data_card",
+            f"params:models.{model}",
+            *(f"{dataset}.{one}.{kind}" for kind in of_members for one in searched),
+        ],
+        outputs=f"{cell}.candidates",
+        name="build_cascades",
+        namespace=cell,
+    )
+
+
+def _cascade_node(dataset: str, model: str) -> Node:
+    cell = f"{dataset}.{model}"
+    return Node(
+        profile_cascades,
+        inputs={
+            "candidates": f"{cell}.candidates",
+            "test": f"{dataset}.test",
+            "rows": f"{dataset}.rows",
+            "encoder": f"{dataset}.encoder",
+            "data_card": f"{dataset}.data_card",
+            "measurements": "measurements",
+            "params": "params:evaluation",
+            "applications": "params:applications",
+        },
+        outputs=f"{cell}.profiles",
+        name="profile_cascades",
         namespace=cell,
     )
 

@@ -103,12 +103,8 @@ def tune_model(
         family=cell.family,
     )
     trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
-    logger.info(
-        "%s: %s, candidates %s",
-        cell_name,
-        ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().rows()),
-        list(candidates),
-    )
+    states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
+    logger.info("%s: %s, %d candidates", cell_name, states, len(candidates))
     return trials, tabulate_curves(study, cell.quality), account, candidates
 
 
@@ -206,9 +202,12 @@ def _make_folder() -> Path:
 
 def _tell(cell_name: str, account: pl.DataFrame) -> None:
     """Say what a search could not do, and what would help."""
-    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+    missed = account.filter(pl.col("nearest_miss").is_not_null())
+    for row in missed.to_dicts():
         miss = row["nearest_miss"]
-        logger.warning("%s: no trial satisfies %s; %s", cell_name, row["application"], miss)
+        logger.debug("%s: no trial satisfies %s; %s", cell_name, row["application"], miss)
+    if missed.height:
+        logger.info("%s: no trial satisfies %s", cell_name, ", ".join(missed["application"]))
     advice = account["advice"].drop_nulls()
     if len(advice):
         logger.warning("%s: the search %s", cell_name, advice[0])

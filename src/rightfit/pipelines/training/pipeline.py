@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training.nodes import collect_trials, import_model, tune_model
+from rightfit.reuse.unchanged import mark_hints
 
 TABLES = ("trials", "learning_curves", "search_audit")
 
@@ -47,6 +48,7 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
     siblings = {name: f"params:models.{name}" for name in models if name != model}
     func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
+    mark_hints(func, siblings.values())  # what the dataset's other families are known to reach
     return Node(
         func,
         inputs={

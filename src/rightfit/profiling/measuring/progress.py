@@ -30,7 +30,7 @@ def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, c
         return
     rounds = usable_rounds(state.rounds, settings)
     p50 = estimate_median(per_process(rounds, 0.5))
-    logger.info(
+    logger.debug(
         "%s %s %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
         job.cell,
         count,
@@ -43,11 +43,29 @@ def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, c
     )
 
 
-def log_savings(cell: str, states: Sequence[MeasurementState]) -> None:
+def log_cell(
+    cell: str, states: Sequence[MeasurementState], settings: MeasuringSettings, *, total_s: float
+) -> None:
+    """Log that a cell's jobs are over, in one line; details at debug level.
+
+    Args:
+        cell: ``{dataset}.{model}``.
+        states: States of all jobs, settled.
+        settings: How they were measured.
+        total_s: Wall time of it.
+    """
+    timed = [state for state in states if state.rounds]
+    disturbed = [s for s in timed if any(is_disturbed(r, s.rounds, settings) for r in s.rounds)]
+    more = f", {len(disturbed)} disturbed" if disturbed else ""
+    logger.info("%s: %d profiles in %.0f s%s", cell, len(states), total_s, more)
+    _log_savings(cell, states)
+
+
+def _log_savings(cell: str, states: Sequence[MeasurementState]) -> None:
     """Log how many jobs were screened out, and what that saved."""
     n_screened = sum(state.settled == "screened" for state in states)
     if n_screened:
-        logger.info(
+        logger.debug(
             "%s: no application could choose %d of %d profiles after a short screening; skipping "
             "them saved about %.0f s of measuring.",
             cell,

@@ -17,7 +17,7 @@ from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
-from rightfit.profiling.measuring.progress import describe_cost, log_end, log_savings
+from rightfit.profiling.measuring.progress import describe_cost, log_cell, log_end
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.stopping import why_settled
 
@@ -96,7 +96,7 @@ def measure_jobs(
     cell = jobs[0].cell
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
-        logger.info("%s: %d of %d profiles were kept from before.", cell, n_kept, len(jobs))
+        logger.info("%s: %d of %d profiles kept", cell, n_kept, len(jobs))
     for one in all_jobs:
         if not one.is_over or _wants_load(one.state, bench):
             _prepare(one)
@@ -113,9 +113,9 @@ def measure_jobs(
     states = [one.state for one in all_jobs]
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
-        log_savings(cell, states)
-        cost = describe_cost(made, total_s=time.perf_counter() - start_s)
-        logger.info("%s: %s", cell, cost)
+        total_s = time.perf_counter() - start_s
+        log_cell(cell, states, bench.settings, total_s=total_s)
+        logger.debug("%s: %s", cell, describe_cost(made, total_s=total_s))
     return states
 
 

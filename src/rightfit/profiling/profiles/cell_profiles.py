@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.answers import check_answers
@@ -18,6 +19,7 @@ from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN, columns_from
@@ -25,6 +27,7 @@ from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.profiles.quality_interval import quality_interval
+from rightfit.quality.deviations import find_deviations, pack_deviations
 from rightfit.quality.metric import QualityMetric
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class ProfiledCell:
         devices: Devices this machine has.
         seed: Seed of quality intervals.
         requests: Raw rows and encoder; ``None``: only encoded rows are answered.
+        final_rows: Test rows that nothing is chosen by, from :func:`find_final_rows`; ``None``: all
+            of them choose.
     """
 
     dataset: str
@@ -60,6 +65,7 @@ class ProfiledCell:
     devices: tuple[str, ...]
     seed: int
     requests: RawRequests | None = None
+    final_rows: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,16 @@ class AnswerQuality:
         raw: In the dataset's own metric.
         raw_low: Lower end.
         raw_high: Upper end.
+        deviations: Of that quality, from :func:`pack_deviations`.
+        final: Quality on the rows that nothing was chosen by, with its interval; ``None`` where the
+            test split was not divided.
     """
 
     raw: float
     raw_low: float
     raw_high: float
+    deviations: str
+    final: tuple[float, float, float] | None
 
 
 def profile_cell(
@@ -102,16 +113,15 @@ def profile_cell(
         One row per candidate and serving configuration.
     """
     jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests)
-    settings = bench.settings.key
 
-    def make_key(job: Job) -> str:
+    def make_key(job: Job, settings: MeasuringSettings) -> str:
         return job.key(
-            settings=settings,
+            settings=settings.key,
             environment_id=cell.environment_id,
             data_version=cell.data_version,
         )
 
-    keys = [make_key(job) for job in jobs]
+    keys = [make_key(job, bench.settings) for job in jobs]
 
     failures: dict[str, str] = {}  # of answers, which are asked for once in a run
 
@@ -148,7 +158,14 @@ def profile_cell(
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
     profiles = profile_all(states)
-    encoding_ms = measure_encoding_ms(jobs, states, bench, store, make_key=make_key)
+    encoding_ms = measure_encoding_ms(
+        jobs,
+        states,
+        bench,
+        store,
+        is_wanted=choose(tabulate_profiles(profiles)),
+        make_key=make_key,
+    )
     for (_, profile), found_ms in zip(profiles, encoding_ms, strict=True):
         profile.encoding_ms = found_ms
     refused = [
@@ -210,7 +227,12 @@ def measure_quality(
         The quality, or why there is none.
     """
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    asked = (cell.quality.name, sorted(cell.quality.options.items()), cell.quality.sign)
+    asked = (
+        cell.quality.name,
+        sorted(cell.quality.options.items()),
+        cell.quality.sign,
+        0 if cell.final_rows is None else int(cell.final_rows.sum()),
+    )
     key = answering.key(quality=asked, data_version=cell.data_version, seed=cell.seed)
     kept = load_record(store, key, AnswerQuality)
     if kept is not None:
@@ -222,10 +244,29 @@ def measure_quality(
         )
     except (RuntimeError, ValueError) as err:
         return str(err)
-    low, high = quality_interval(cell.quality, cell.labels, answers, seed=cell.seed)
-    result = AnswerQuality(cell.quality.score(cell.labels, answers), low, high)
+    result = _judge(cell, answers)
     save_record(store, key, result)
     return result
+
+
+def _judge(cell: ProfiledCell, answers: npt.NDArray[Any]) -> AnswerQuality:
+    labels, final = cell.labels, None
+    if cell.final_rows is not None and cell.final_rows.any():
+        final = _score(cell, labels[cell.final_rows], answers[cell.final_rows])
+        labels, answers = labels[~cell.final_rows], answers[~cell.final_rows]
+    return AnswerQuality(
+        *_score(cell, labels, answers),
+        deviations=pack_deviations(find_deviations(cell.quality, labels, answers)),
+        final=final,
+    )
+
+
+def _score(
+    cell: ProfiledCell, labels: npt.NDArray[Any], answers: npt.NDArray[Any]
+) -> tuple[float, float, float]:
+    """Return a raw quality and the ends of its interval."""
+    low, high = quality_interval(cell.quality, labels, answers, seed=cell.seed)
+    return cell.quality.score(labels, answers), low, high
 
 
 def set_costs(
@@ -296,6 +337,8 @@ def _set_quality(profile: Profile, quality: AnswerQuality | str, metric: Quality
     for end, raw in (("", quality.raw), ("_low", quality.raw_low), ("_high", quality.raw_high)):
         profile.values[f"quality_raw{end}"] = raw
         profile.values[f"quality{end}"] = metric.scale(raw)
+    profile.quality_deviations = quality.deviations
+    profile.final_quality_raw = quality.final
 
 
 def _set_fit(profile: Profile, job: Job, cell: ProfiledCell) -> None:

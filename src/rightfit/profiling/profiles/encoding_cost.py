@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, Serving
+from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store
 from rightfit.profiling.measuring.stopping import per_process, usable_rounds
@@ -16,7 +16,6 @@ from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path.paths import MODEL
 
 CHOOSERS = "encoding"
-Twin = tuple[str, Serving]
 
 
 def measure_encoding_ms(
@@ -25,46 +24,77 @@ def measure_encoding_ms(
     bench: Bench,
     store: Store,
     *,
-    make_key: Callable[[Job], str],
+    is_wanted: Sequence[bool],
+    make_key: Callable[[Job, MeasuringSettings], str],
 ) -> list[float | None]:
     """Measure what encoding takes of each job's median latency.
 
-    Only those that could be chosen are compared. Their models are measured on encoded rows as
-    shortly as the screening is, unless the jobs hold them anyway.
+    For each candidate and runtime, the wanted job of the fewest threads is compared: encoding uses
+    one, however many the model does. Its model is measured on encoded rows, in half as many
+    processes as the screening takes and without larger batches, unless the jobs hold it anyway.
 
     Args:
         jobs: What was measured.
         states: Their measurements.
         bench: Where and how.
         store: Keeps the measurements.
+        is_wanted: Which jobs are worth it.
         make_key: Returns the key that a job's measurement is stored under.
 
     Returns:
         Milliseconds, ``None`` where nothing is encoded or nothing was compared.
     """
-    known = {(job.candidate, job.serving): state for job, state in zip(jobs, states, strict=True)}
-    compared = [
-        _without_encoder(job)
-        for job, state in zip(jobs, states, strict=True)
-        if job.requests is not None and not state.wants_no_more
+    wanted = [
+        job.requests is not None and is_one and state.error is None
+        for job, state, is_one in zip(jobs, states, is_wanted, strict=True)
     ]
-    missing = [job for job in compared if (job.candidate, job.serving) not in known]
+    known = {_identify(job): state for job, state in zip(jobs, states, strict=True)}
+    compared: dict[tuple[str, ...], Job] = {}
+    for job, is_one in zip(jobs, wanted, strict=True):
+        group = _group(job)
+        if is_one and job.serving.n_threads <= compared.get(group, job).serving.n_threads:
+            compared[group] = job
+    twins = {group: _without_encoder(job) for group, job in compared.items()}
+    missing = [twin for twin in twins.values() if _identify(twin) not in known]
     if missing:
-        measured = measure_jobs(
-            missing,
-            [make_key(job) for job in missing],
-            bench,
-            store,
-            choose=lambda found: [False] * len(found),
-            choosers=CHOOSERS,
-        )
-        known |= {
-            (job.candidate, job.serving): state
-            for job, state in zip(missing, measured, strict=True)
-        }
+        found = _measure_shortly(missing, bench, store, make_key)
+        known |= {_identify(twin): state for twin, state in zip(missing, found, strict=True)}
+    found_ms = {
+        group: _compare(known[_identify(job)], known[_identify(twins[group])], bench.settings)
+        for group, job in compared.items()
+    }
     return [
-        _compare(job, state, known, bench.settings) for job, state in zip(jobs, states, strict=True)
+        found_ms[_group(job)] if is_one else None for job, is_one in zip(jobs, wanted, strict=True)
     ]
+
+
+def _measure_shortly(
+    jobs: Sequence[Job],
+    bench: Bench,
+    store: Store,
+    make_key: Callable[[Job, MeasuringSettings], str],
+) -> list[MeasurementState]:
+    changes = {
+        "screening_processes": (bench.settings.screening_processes + 1) // 2,
+        "batch_sizes": bench.settings.batch_sizes[:1],
+    }
+    short = replace(bench, settings=bench.settings.model_copy(update=changes))
+    return measure_jobs(
+        jobs,
+        [make_key(job, short.settings) for job in jobs],
+        short,
+        store,
+        choose=lambda states: [False] * len(states),
+        choosers=CHOOSERS,
+    )
+
+
+def _identify(job: Job) -> tuple[str, object]:
+    return job.candidate, job.serving
+
+
+def _group(job: Job) -> tuple[str, ...]:
+    return job.candidate, job.serving.runtime, job.serving.device
 
 
 def _without_encoder(job: Job) -> Job:
@@ -72,18 +102,12 @@ def _without_encoder(job: Job) -> Job:
 
 
 def _compare(
-    job: Job,
-    state: MeasurementState,
-    known: Mapping[Twin, MeasurementState],
-    settings: MeasuringSettings,
+    whole: MeasurementState, model: MeasurementState, settings: MeasuringSettings
 ) -> float | None:
-    twin = _without_encoder(job)
-    without = known.get((twin.candidate, twin.serving))
-    if job.requests is None or without is None or not (state.rounds and without.rounds):
+    if not (whole.rounds and model.rounds):
         return None
-    whole_ns, model_ns = (_median_ns(one, settings) for one in (state, without))
+    whole_ns, model_ns = (
+        statistics.median(per_process(usable_rounds(one.rounds, settings), 0.5))
+        for one in (whole, model)
+    )
     return max(0.0, whole_ns - model_ns) / NS_PER_MS
-
-
-def _median_ns(state: MeasurementState, settings: MeasuringSettings) -> float:
-    return statistics.median(per_process(usable_rounds(state.rounds, settings), 0.5))

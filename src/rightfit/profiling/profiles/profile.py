@@ -14,6 +14,8 @@ from rightfit.request_path.paths import MODEL, RequestPath
 if TYPE_CHECKING:
     import polars as pl
 
+FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
+
 Row = dict[str, float | str | bool | None]
 
 
@@ -44,6 +46,9 @@ class Profile:
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while timing.
         encoding_ms: Part of the median latency that encoding takes; ``None``: not known.
+        final_quality_raw: On test rows that nothing was chosen by, with the ends of its interval;
+            ``None`` where there are no such rows. No application may ask for it.
+        quality_deviations: How the quality deviates row by row, for comparisons in pairs.
     """
 
     values: dict[str, float | None] = field(default_factory=dict)
@@ -53,6 +58,8 @@ class Profile:
     n_latency_samples: int | None = None
     disturbed: bool | None = None
     encoding_ms: float | None = None
+    final_quality_raw: tuple[float, float, float] | None = None
+    quality_deviations: str | None = None
 
     def set(self, column: str, value: float) -> None:
         """Set a value of which no interval is known."""
@@ -95,6 +102,8 @@ def profile_row(keys: ProfileKeys, profile: Profile) -> Row:
         "n_latency_samples": profile.n_latency_samples,
         "disturbed": profile.disturbed,
         "encoding_ms": profile.encoding_ms,
+        **dict(zip(FINAL_COLUMNS, profile.final_quality_raw or (None,) * 3, strict=True)),
+        "quality_deviations": profile.quality_deviations,
         "null_reasons": json.dumps(profile.reasons, sort_keys=True),
         "measured_how": json.dumps(profile.how, sort_keys=True),
     }
@@ -115,6 +124,8 @@ def tabulate_profiles(profiles: Iterable[tuple[ProfileKeys, Profile]]) -> pl.Dat
         "n_latency_samples": pl.Int64,
         "disturbed": pl.Boolean,
         "encoding_ms": pl.Float64,
+        **dict.fromkeys(FINAL_COLUMNS, pl.Float64),
+        "quality_deviations": pl.String,
         "environment_id": pl.String,
         **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),
         "null_reasons": pl.String,

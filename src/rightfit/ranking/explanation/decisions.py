@@ -132,12 +132,31 @@ class Replacement(_Part):
     sentence: str
 
 
+class FinalQuality(_Part):
+    """A winner's raw quality where nothing was chosen, beside the one that it was chosen by.
+
+    ``chosen_by`` is the best of several, so it flatters; ``optimism`` is by how much it lies above
+    ``raw``, negative where it does not.
+    """
+
+    raw: float
+    raw_low: float | None
+    raw_high: float | None
+    chosen_by: float
+
+    @property
+    def optimism(self) -> float:
+        """By how much the figure that chose is above the one that did not."""
+        return self.chosen_by - self.raw
+
+
 class Decision(_Part):
     """What is recommended to one application on one dataset.
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
     every measurement the application needs. ``tied_with`` names the candidates that the
-    measurements cannot distinguish from the winner. ``flips`` start with the smallest change;
+    measurements cannot distinguish from the winner. ``final_quality`` is the winner's on test rows
+    that chose nothing, ``None`` where there are none. ``flips`` start with the smallest change;
     ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
     """
 
@@ -146,6 +165,7 @@ class Decision(_Part):
     winner: RankedCandidate | None
     runner_up: RankedCandidate | None
     tied_with: list[str]
+    final_quality: FinalQuality | None = None
     nearest_miss: NearestMiss | None
     relax: NearestProfile | None
     flips: list[Flip]

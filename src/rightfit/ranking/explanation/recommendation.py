@@ -17,6 +17,7 @@ from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     BrokenLimit,
     Decision,
+    FinalQuality,
     NearestMiss,
     NearestProfile,
     RankedCandidate,
@@ -33,6 +34,8 @@ from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 from rightfit.ranking.tables import read_rows
+
+FINAL = "final_quality_raw"
 
 _VIOLATIONS = TypeAdapter(list[BrokenLimit])
 
@@ -99,8 +102,23 @@ class _RankedRows:
     def metrics(self) -> pl.DataFrame:
         """All that was measured of the candidates, without the intervals."""
         frame = self.ranked.contest.table.frame
-        others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", require_all=False)
+        others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL, require_all=False)
         return frame.select(cs.by_dtype(pl.Float64) - others)
+
+    def final_quality(self, number: int) -> FinalQuality | None:
+        """Return a candidate's quality on the rows that chose nothing."""
+        frame = self.ranked.contest.table.frame
+        if FINAL not in frame.columns:
+            return None
+        row = frame.row(int(self.ranked.contest.chosen[number]), named=True)
+        if row[FINAL] is None or row["quality_raw"] is None:
+            return None
+        return FinalQuality(
+            raw=row[FINAL],
+            raw_low=row[f"{FINAL}_low"],
+            raw_high=row[f"{FINAL}_high"],
+            chosen_by=row["quality_raw"],
+        )
 
     def places(self, dataset: int) -> list[int]:
         """Return a dataset's candidates, best first."""
@@ -137,6 +155,7 @@ def _decide(
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
+        final_quality=rows.final_quality(feasible[0]) if feasible else None,
         nearest_miss=miss,
         relax=None if winner else _suggest_relaxing(rows.ranked, dataset),
         flips=flips,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from rightfit.quality.deviations import unpack_deviations
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.profile_table import ProfileTable
 
@@ -37,14 +38,15 @@ def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     """
     if DEVIATIONS not in table.frame.columns or table.frame.schema[DEVIATIONS] == pl.Null:
         return None
-    lists = table.frame[DEVIATIONS].gather(rows).cast(pl.List(pl.Float64))
-    lengths = lists.list.len().fill_null(0).to_numpy()
+    texts = table.frame[DEVIATIONS].gather(rows)
+    found = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
+    lengths = np.array([len(deviations) for deviations in found], dtype=np.int64)
     longest = int(lengths.max(initial=0))
     if longest == 0:
         return None
     scaled: Floats = np.zeros((len(rows), longest))
     for row in np.flatnonzero(lengths == longest):
-        deviations = lists[int(row)].to_numpy()
+        deviations = found[row]
         centred = deviations - deviations.mean()
         size = np.sqrt(centred @ centred)
         if size > 0:

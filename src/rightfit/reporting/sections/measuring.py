@@ -10,6 +10,7 @@ import polars as pl
 from rightfit.naming import (
     count,
     format_number,
+    format_quality,
     listing,
     metric_name,
     sentence_case,
@@ -17,6 +18,7 @@ from rightfit.naming import (
 )
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.worker.codec import to_plain
+from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Cells,
@@ -48,9 +50,11 @@ def build_measuring(results: Results) -> Section:
             describe_environment(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
             describe_disturbance(results.profiles),
+            *describe_final(results),
         ),
         tables=(_tabulate_cells(results.profiles),),
         folds=(
+            *_fold_final(results),
             Fold("What was not measured, and why", (_tabulate_missing(results.profiles),)),
             Fold("Data", (_tabulate_data(results),)),
             Fold("Environment", (_tabulate_environment(results.environment),)),
@@ -102,6 +106,46 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
         f"while {it_was} timed ({listing(names[:6])}"
         f"{' and others' if len(names) > 6 else ''}): treat {its} latencies with caution."
     )
+
+
+def describe_final(results: Results) -> list[str]:
+    """Say how many winners are worse where nothing was chosen; nothing if that is not known."""
+    found = [final for _, _, final in _list_final(results)]
+    if not found:
+        return []
+    n_worse = sum(final.optimism > 0 for final in found)
+    return [
+        "Part of the test rows chose the winners; on the others, which chose nothing, "
+        f"{n_worse} of {count(len(found), 'winner')} {'is' if n_worse == 1 else 'are'} worse."
+    ]
+
+
+def _list_final(results: Results) -> list[tuple[str, str, FinalQuality]]:
+    """Return dataset, candidate and final quality of every winner, each once."""
+    found = {
+        (dataset, decision.winner.candidate): decision.final_quality
+        for recommendation in results.recommendations.values()
+        for dataset, decision in recommendation.datasets.items()
+        if decision.winner and decision.final_quality
+    }
+    return [(dataset, candidate, final) for (dataset, candidate), final in found.items()]
+
+
+def _fold_final(results: Results) -> list[Fold]:
+    rows = _list_final(results)
+    if not rows:
+        return []
+    table = tabulate(
+        "Raw quality of the winners",
+        rows,
+        text("Dataset", lambda row: words(row[0])),
+        text("Winner", lambda row: row[1]),
+        number("On rows that chose", lambda row: format_quality(row[2].chosen_by)),
+        number("On rows that chose nothing", lambda row: format_quality(row[2].raw)),
+        number("from", lambda row: format_quality(row[2].raw_low)),
+        number("to", lambda row: format_quality(row[2].raw_high)),
+    )
+    return [Fold("The winners on rows that chose nothing", (table,))]
 
 
 def _tabulate_cells(profiles: pl.DataFrame) -> Table:

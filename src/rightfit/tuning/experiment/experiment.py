@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -15,7 +15,13 @@ import optuna
 import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.tuning.experiment.peers import Policy, standard_policies, train_peer
+from rightfit.tuning.experiment.peers import (
+    KEEPS,
+    Policy,
+    keep_fixed,
+    standard_policies,
+    train_peer,
+)
 from rightfit.tuning.experiment.recorded import RecordedCell, learn_elsewhere, read_cells
 from rightfit.tuning.experiment.replay import (
     RecordedSearch,
@@ -76,6 +82,7 @@ class Experiment:
         n_orders: Orders of the trials, and of the families.
         seed: Seed of the orders.
         datasets: Those that are replayed.
+        kinds: Kinds of policies; ``None`` for all.
     """
 
     cells: Sequence[RecordedCell]
@@ -84,6 +91,7 @@ class Experiment:
     n_orders: int
     seed: int
     datasets: Sequence[str]
+    kinds: Collection[str] | None = None
 
     def tasks(self) -> list[ReplayTask]:
         """Return every part. A pausing search of all trials does not depend on their order."""
@@ -92,7 +100,9 @@ class Experiment:
             n_families = sum(cell.dataset == dataset for cell in self.cells)
             n_sequences = len(list(itertools.permutations(range(n_families))))
             for policy in standard_policies(self.params.min_gain):
-                is_batch = policy.kind == "pausing" and policy.n_trials is None
+                if self.kinds is not None and policy.kind not in self.kinds:
+                    continue
+                is_batch = policy.kind in ("pausing", "keeps") and policy.n_trials is None
                 n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
                 found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]
             ours = Policy("pausing", self.params.min_gain, "rule")
@@ -115,6 +125,7 @@ class ExperimentFiles:
         n_orders: Orders of the trials.
         seed: Seed of the orders.
         datasets: Those to replay; priors are learnt from all others too. ``None`` for all.
+        kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
     """
 
     curves: Path
@@ -125,6 +136,7 @@ class ExperimentFiles:
     n_orders: int
     seed: int
     datasets: Sequence[str] | None = None
+    kinds: Collection[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +171,7 @@ def make_experiment(files: ExperimentFiles) -> Experiment:
     cells = read_cells(curves, profiles, files.growth)
     names = tuple(files.datasets or dict.fromkeys(cell.dataset for cell in cells))
     known = dict(files.applications.items())
-    return Experiment(cells, known, files.params, files.n_orders, files.seed, names)
+    return Experiment(cells, known, files.params, files.n_orders, files.seed, names, files.kinds)
 
 
 def run_experiment(
@@ -240,7 +252,10 @@ def _search(
     if policy.kind == "pausing":
         follow_rule(search, rule)
         return
-    train_peer(search, policy)
+    if policy.kind == "keeps":
+        keep_fixed(search, rule, KEEPS[int(policy.setting)])
+    else:
+        train_peer(search, policy)
     if policy.measuring == "all":
         search.measure_all()
     else:

@@ -29,7 +29,7 @@ from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.short_measuring import open_short_bench
 from rightfit.tuning.studies.live_pool import read_finished
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.study_store import StudyStore, fingerprint
 from rightfit.tuning.studies.trial_attributes import MEASURING_S
 
 PEERS = ("none", "median")
@@ -88,25 +88,28 @@ def compare_live(
         test: Rows that no search sees.
         settings: Budget and sampler of the pausing search, without a demand.
         demand: What the applications ask for.
-        store: Where the studies are kept; what is there is not searched again.
+        store: Where the studies are kept, in files; what is there is neither searched nor judged
+            again.
         seeds: Of sampling and training.
 
     Returns:
         One row per seed, method and application. ``utility_test`` is that of the winner by
         validation on the test rows, 0 where none is feasible there.
     """
-    rows: list[JudgedWinner] = []
+    found = []
     for seed in seeds:
         own = replace(settings, seed=seed)
-        study = _search(cell, replace(own, demand=demand), store, OURS)
+        kept = _store_of(store, settings, OURS)
+        study = _search(cell, replace(own, demand=demand), kept)
         trials = study.get_trials(deepcopy=False)
         training_s = spent_cpu_s(trials) - sum(t.user_attrs.get(MEASURING_S, 0.0) for t in trials)
-        rows += _judge(cell, test, own, demand, store, study, method=OURS)
+        found.append(_judge(cell, test, own, demand, kept, study, method=OURS))
         for method in PEERS:
             budget = {"n_trials": None, "budget_cpu_s": training_s, "early_stopping": method}
-            study = _search(cell, replace(own, **budget), store, method)
-            rows += _judge(cell, test, own, demand, store, study, method=method)
-    return pl.DataFrame(rows, schema=SCHEMA)
+            kept = _store_of(store, settings, method)
+            study = _search(cell, replace(own, **budget), kept)
+            found.append(_judge(cell, test, own, demand, kept, study, method=method))
+    return pl.concat(found)
 
 
 def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
@@ -146,9 +149,14 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _search(cell: Cell, settings: SearchSettings, store: StudyStore, name: str) -> optuna.Study:
-    own = replace(store, folder=store.folder / f"live-{name}")
-    return run_search(cell, settings, own, on_trial=lambda n, m: None)  # noqa: ARG005
+def _store_of(store: StudyStore, settings: SearchSettings, method: str) -> StudyStore:
+    """Return where one method's searches are kept: a study's name tells neither it nor a budget."""
+    folder = store.folder / f"live-{method}-{settings.budget_cpu_s:g}s"
+    return replace(store, folder=folder, storage=None)
+
+
+def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
+    return run_search(cell, settings, store, on_trial=lambda n, m: None)  # noqa: ARG005
 
 
 def _judge(
@@ -160,15 +168,18 @@ def _judge(
     study: optuna.Study,
     *,
     method: str,
-) -> list[JudgedWinner]:
+) -> pl.DataFrame:
     """Measure what is worth it, let each application choose, and judge on the test rows."""
-    own = replace(store, folder=store.folder / f"live-{method}")
+    asked = {"applications": demand.applications.model_dump(), "servings": repr(demand.servings)}
+    kept = store.folder / f"{study.study_name}.{fingerprint(cell.family, asked)}.parquet"
+    if kept.exists():
+        return pl.read_parquet(kept)
     trials = study.get_trials(deepcopy=False)
     pool = read_finished(trials, cell, n_checkpoints=settings.n_checkpoints)
     pool = Pool(
         [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
     )
-    pool = _measure(cell, demand, own, study, pool)
+    pool = _measure(cell, demand, store, study, pool)
     shared: dict[str, Any] = {
         "seed": settings.seed,
         "method": method,
@@ -180,12 +191,16 @@ def _judge(
     for name, winner in _choose(demand, pool).items():
         utility, quality = 0.0, None
         if winner is not None:
-            quality = _test_quality(cell, test, own, study, winner.trial.number)
+            quality = _test_quality(cell, test, store, study, winner.trial.number)
             utility = _utility(demand, name, winner, quality)
         rows.append(
             JudgedWinner(**shared, application=name, utility_test=utility, quality_test=quality)
         )
-    return rows
+    judged = pl.DataFrame(rows, schema=SCHEMA)
+    partial = kept.with_suffix(".partial")
+    judged.write_parquet(partial)
+    partial.rename(kept)
+    return judged
 
 
 def _measure(

@@ -1,7 +1,8 @@
-"""Other ways to spend less on a search, replayed: fewer trials, and Optuna's pruners."""
+"""Other ways to spend less on a search, replayed: fewer trials, Optuna's pruners, fixed keeps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +10,14 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.tuning.experiment.replay import RecordedSearch
+from rightfit.tuning.pausing.next_step import PausingRule
 from rightfit.tuning.search.trial import resource_at
 
-Kind = Literal["none", "fewer", "median", "percentile", "halving", "hyperband", "pausing"]
+Kind = Literal["none", "fewer", "median", "percentile", "halving", "hyperband", "keeps", "pausing"]
 Measuring = Literal["all", "rule"]
+
+# Trials that each application keeps after looks 1, 2 and so on, by how many it keeps first.
+KEEPS = {24: (24, 12, 6, 3, 2), 30: (30, 20, 12, 8, 5)}
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,9 @@ class Policy:
     Args:
         kind: Which way.
         setting: Trials for ``fewer``, start-up trials for ``median``, the percentile for
-            ``percentile``, the reduction factor for ``halving`` and ``hyperband``, the least gain
-            for ``pausing``; 0 for ``none``.
+            ``percentile``, the reduction factor for ``halving`` and ``hyperband``, trials that
+            each application keeps after the first look for ``keeps``, the least gain for
+            ``pausing``; 0 for ``none``.
         measuring: Whether everything trained is measured, or what the pausing rule would measure.
         n_trials: Configurations; ``None`` for all that were recorded.
     """
@@ -75,6 +81,33 @@ def train_peer(search: RecordedSearch, policy: Policy) -> None:
             study.tell(running, quality)
 
 
+def keep_fixed(search: RecordedSearch, rule: PausingRule, keeps: Sequence[int]) -> None:
+    """Train breadth first; after each look every application keeps a fixed number of trials.
+
+    The simplest rule of this kind, and so the one to beat. What one application keeps goes on for
+    all of them.
+
+    Args:
+        search: Its trials get a first look each.
+        rule: Says how much applications expect of a trial.
+        keeps: Trials that each application keeps after looks 1, 2 and so on.
+    """
+    alive = list(range(len(search.order)))
+    for number in alive:
+        search.train(number)
+    for n_kept in keeps[: search.cell.n_checkpoints - 1]:
+        outlook = rule.survey(search.pool())
+        assert outlook is not None  # noqa: S101 - every trial was looked at
+        kept = {
+            number
+            for name in outlook.standings
+            for number in sorted(alive, key=lambda n: -outlook.appraise(n, name))[:n_kept]
+        }
+        alive = sorted(kept)
+        for number in alive:
+            search.train(number)
+
+
 def standard_policies(min_gain: float) -> list[Policy]:
     """Return what is compared; the pausing rule as configured comes first."""
     ours = [Policy("pausing", gain, "rule") for gain in (min_gain, min_gain * 3, min_gain / 3)]
@@ -86,6 +119,7 @@ def standard_policies(min_gain: float) -> list[Policy]:
         "percentile": (25, 10),
         "halving": (4, 3, 2),
         "hyperband": (3, 4, 2),
+        "keeps": tuple(KEEPS),
     }
     measurings: tuple[Measuring, ...] = ("all", "rule")
     peers = [

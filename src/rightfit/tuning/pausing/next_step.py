@@ -84,6 +84,17 @@ class PausingRule:
             return best
         return next(outlook.finishing(affordable_s), None)
 
+    def finish(self, pool: Pool, number: int, *, affordable_s: float) -> Step | None:
+        """Return the next step of a trial's training; ``None`` where it is over or too dear.
+
+        Args:
+            pool: All trials.
+            number: Of a trial that was looked at.
+            affordable_s: What the rest of its training may take at most.
+        """
+        outlook = self.survey(pool)
+        return None if outlook is None else outlook.finish(number, affordable_s)
+
     def survey(self, pool: Pool) -> Outlook | None:
         """Return how all trials stand; ``None`` before any has been looked at."""
         seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)

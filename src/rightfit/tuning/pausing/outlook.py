@@ -145,6 +145,13 @@ class Outlook:
             )
             yield from (self._step(row, None, "", 0.0) for row in order)
 
+    def finish(self, number: int, affordable_s: float) -> Step | None:
+        """Return a trial's next step if the whole rest of its training may be afforded."""
+        row = self._row(number)
+        if self._is_trained[row] or self._rest_s[row] > affordable_s:
+            return None
+        return self._step(row, None, "", 0.0)
+
     def appraise(self, number: int, application: str) -> float:
         """Return a trial's expected utility to an application, or how far it is from feasible.
 

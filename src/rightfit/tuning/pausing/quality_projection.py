@@ -23,6 +23,7 @@ TREND = 0.4  # of what a trial was above its line at its last look, it will be a
 RISE_WEIGHT = 0.5  # of the earlier searches' rise, in trials
 SLOPE_WEIGHT = 5.0  # of their slope
 SPREAD_WEIGHT = 3.0  # of their spread
+NEAR = 1.0  # standard deviations behind the best third at which a trial counts for exp(-1/2)
 
 
 @dataclass(frozen=True)
@@ -116,20 +117,23 @@ def _fit_line(quality: Floats, above: Floats, step: int, earlier: StepPrior) -> 
         return _Line(earlier.rise, 1.0, earlier.spread**2)
     gone_on = np.isfinite(quality[:, step + 1])
     x, y = quality[gone_on, step], quality[gone_on, step + 1]
-    n_seen = len(x)
+    top = float(np.sort(reached)[-max(len(reached) // 3, 1) :].mean())
+    behind = np.maximum(top - x, 0.0) / (float(np.std(reached)) + 1e-9)
+    count = np.exp(-(behind**2) / (2 * NEAR**2))
+    n_seen = float(count.sum())
     weight = SLOPE_WEIGHT * float(np.var(reached)) + 1e-9
     products, squares = 0.0, 0.0
-    if n_seen:
-        products = float((x - x.mean()) @ (y - y.mean()))
-        squares = float((x - x.mean()) @ (x - x.mean()))
+    if len(x):
+        away = x - np.average(x, weights=count)
+        products = float(count @ (away * (y - np.average(y, weights=count))))
+        squares = float(count @ away**2)
     slope = (weight * earlier.slope + products) / (weight + squares)
-    top = float(np.sort(reached)[-max(len(reached) // 3, 1) :].mean())
     expected = top + earlier.rise - slope * top
-    seen = float((y - slope * x).sum())
+    seen = float(count @ (y - slope * x))
     intercept = (RISE_WEIGHT * expected + seen) / (RISE_WEIGHT + n_seen)
     missed = y - intercept - slope * x
     above[gone_on, step] = missed
     if step:
         missed = missed - TREND * above[gone_on, step - 1]
-    total = SPREAD_WEIGHT * earlier.spread**2 + float(missed @ missed)
+    total = SPREAD_WEIGHT * earlier.spread**2 + float(count @ missed**2)
     return _Line(intercept, slope, total / (SPREAD_WEIGHT + n_seen))

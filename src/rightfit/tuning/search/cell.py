@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import Configuration, TrainingData
+from rightfit.families.registry import get_family, list_defaults
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.samplers import SamplerName
 from rightfit.tuning.search.space import ModelParams
@@ -82,6 +83,10 @@ class Cell:
     def model(self) -> str:
         """The model's name in the configuration."""
         return self.name.rpartition(".")[2]
+
+    def default(self) -> Configuration | None:
+        """Return the searched settings that need no search; ``None`` without a default."""
+        return self.params.first(list_defaults(get_family(self.family)))
 
 
 def study_name(cell: Cell, settings: SearchSettings) -> str:

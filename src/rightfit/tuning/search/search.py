@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.families.family import Configuration
-from rightfit.families.registry import get_family, list_defaults
+from rightfit.families.registry import get_family
 from rightfit.tuning.search.budget import Budget
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.claims import TrialPool
@@ -163,8 +163,7 @@ def _ask(
     if params is None and settings.sampler == "grid":
         params = _grid(cell, settings)[draw]
     if params is None and draw == 0:
-        library = list_defaults(get_family(cell.family))
-        params = cell.params.first(library)  # a search never ends below what needs no search
+        params = cell.default()  # a search never ends below what needs no search
     proposal = None
     if params is None and steering is not None:
         proposal = steering.propose(study, draw)

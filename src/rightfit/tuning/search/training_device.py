@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rightfit.profiling.worker.meters.gpu import list_devices
+
 
 def pick_device(wanted: str, usable: tuple[str, ...]) -> str:
     """Choose the device of a training.
@@ -18,6 +20,8 @@ def pick_device(wanted: str, usable: tuple[str, ...]) -> str:
     """
     if wanted == "cpu" or "cuda" not in usable:
         return "cpu"
+    if wanted == "auto" and "cuda" not in list_devices():
+        return "cpu"  # importing torch, only to hear the same from it, takes more than a second
     import torch
 
     if torch.cuda.is_available():

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,18 +20,17 @@ from statistics import fmean
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.observed import Pool
-from rightfit.tuning.pausing.outlook import Outlook, Step
+from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, is_finished, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.claims import PAUSED, is_paused
+from rightfit.tuning.search.claims import PAUSED, draw_of, is_paused
 from rightfit.tuning.search.learning_curve import Look, follow_training
-from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.search.trial import (
     SEARCH_FAULTS,
     describe_fault,
@@ -41,6 +39,8 @@ from rightfit.tuning.search.trial import (
     warn_taken,
 )
 from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.steering.paused_trainings import PausedTrainings
+from rightfit.tuning.steering.scoring import score_trials
 from rightfit.tuning.steering.short_measuring import ShortBench, open_short_bench
 from rightfit.tuning.studies.live_pool import dump_served, observe_trial, read_pool
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
@@ -59,8 +59,6 @@ from rightfit.tuning.studies.trial_attributes import (
 )
 
 logger = logging.getLogger(__name__)
-
-MAX_WAITING = 100  # paused trainings in memory, however small they are
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class PausingSteering:
         self._store = store
         self._bench = bench
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
-        self._trainings: OrderedDict[int, tuple[Iterator[Look], float]] = OrderedDict()
+        self._trainings = PausedTrainings(demand.paused_memory_mib)
         self._deciding_s = 0.0
 
     def propose(self, study: optuna.Study, draw: int) -> Proposal | None:
@@ -121,19 +119,22 @@ class PausingSteering:
         names = [n for n in self.demand.applications.root if n not in outlook.hopeless()]
         names = names or list(self.demand.applications.root)
         name = names[draw % len(names)]
-        asked = self._score(trials, outlook, name, draw).ask()
+        asked = score_trials(trials, outlook, name, self.settings, draw=draw).ask()
         self.cell.params.suggest(asked)
         return Proposal(asked.params, asked_by=name)
 
     def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
         """See :class:`rightfit.tuning.search.claims.Plan`.
 
-        First looks get a share of the budget; one that would overrun it is not begun.
+        The default is trained to its end before others begin. First looks get a share of the
+        budget, so that most of it is left to go on; one that would overrun it is not begun.
         """
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
         firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
         if not firsts:
             return True
+        if self._finish_default(trials) is not None:
+            return False
         first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
         if self.settings.budget_cpu_s is not None:
             allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
@@ -141,17 +142,35 @@ class PausingSteering:
                 return False
         return first_s <= self._budget.left_s(begun, now=datetime.now())
 
+    def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
+        """Return what a further step may take; without timing nothing is too dear."""
+        is_timed = self.demand.is_timed
+        return self._budget.left_s(begun, now=datetime.now()) if is_timed else math.inf
+
+    def _finish_default(self, trials: Sequence[FrozenTrial]) -> Step | None:
+        """Return the next step of the family's default, if the rest of its training is affordable.
+
+        So no search ends below what needs no search, and what a whole training costs is known
+        before others are begun.
+        """
+        begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
+        paused = [t for t in begun if t.state == TrialState.RUNNING and is_paused(t)]
+        number = next((trial.number for trial in paused if draw_of(trial) == 0), None)
+        if number is None or self.settings.sampler == "grid" or self.cell.default() is None:
+            return None
+        return self.rule.finish(self._read(trials), number, affordable_s=self._left_s(begun))
+
     def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
         """See :class:`rightfit.tuning.search.claims.Plan`."""
         started_ns = time.process_time_ns()
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
-        left_s = self._budget.left_s(begun, now=datetime.now())
+        left_s = self._left_s(begun)
         measuring_s = sum(t.user_attrs.get(MEASURING_S, 0.0) for t in begun)
         share = self.demand.measuring_share
         spent_s = self.settings.budget_cpu_s or spent_cpu_s(begun)
-        step = self.rule.choose(
+        step = self._finish_default(trials) or self.rule.choose(
             self._read(trials),
-            affordable_s=left_s if self.demand.is_timed else math.inf,
+            affordable_s=left_s,
             measurable_s=share * spent_s - measuring_s if self.demand.is_timed else math.inf,
         )
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
@@ -194,7 +213,7 @@ class PausingSteering:
             except SEARCH_FAULTS:
                 raise
             except Exception as err:  # a family may raise anything
-                self._trainings.pop(trial.number, None)
+                self._trainings.take(trial.number)
                 logger.warning("%s: trial %d failed: %s", self.cell.name, trial.number, err)
                 logger.debug("The failed trial's traceback:", exc_info=True)
                 notes[STOP_REASON] = describe_fault(err)
@@ -229,7 +248,7 @@ class PausingSteering:
         curve = attributes.get(CURVE, [])
         if not curve:
             self._describe_untrained(configuration, notes)
-        training, _ = self._trainings.pop(trial.number, (None, 0.0))
+        training = self._trainings.take(trial.number)
         n_missing = 1 if training is not None else len(curve) + 1
         if training is None:
             training = follow_training(
@@ -248,21 +267,8 @@ class PausingSteering:
             keep_model(trial, look.model, configuration, self.cell, self._store)
             notes[EXPORT_S] = (time.process_time_ns() - started_ns) / 1e9
         else:
-            self._keep(trial.number, training, look.kept_mib)
+            self._trainings.keep(trial.number, training, look.kept_mib)
         return look
-
-    def _keep(self, number: int, training: Iterator[Look], kept_mib: float) -> None:
-        """Keep a paused training, and drop those that waited longest where memory ends.
-
-        Each takes some memory beside its model, which is too little to be measured.
-        """
-        self._trainings[number] = (training, kept_mib)
-        cap_mib = self.demand.paused_memory_mib
-        while self._trainings and (
-            len(self._trainings) > MAX_WAITING
-            or sum(mib for _, mib in self._trainings.values()) > cap_mib
-        ):
-            self._trainings.popitem(last=False)
 
     def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
         """Measure a trained model in one serving configuration; return the seconds it took."""
@@ -293,31 +299,11 @@ class PausingSteering:
             trials,
             self.cell,
             n_checkpoints=self.settings.n_checkpoints,
-            in_memory=self._trainings.keys()
+            in_memory=self._trainings.numbers()
             if self.demand.is_timed
             else [t.number for t in trials],
             is_timed=self.demand.is_timed,
         )
-
-    def _score(
-        self, trials: Sequence[FrozenTrial], outlook: Outlook, name: str, draw: int
-    ) -> optuna.Study:
-        """Make a study of all trials as one application sees them."""
-        sampler = make_sampler(
-            "tpe",
-            seed=self.settings.seed,
-            draw=draw,
-            n_startup_trials=self.settings.n_startup_trials,
-        )
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        seen = {trial.number for trial in outlook.pool.trials}
-        for trial in trials:
-            if trial.number in seen:
-                value = outlook.appraise(trial.number, name)
-                study.add_trial(_rescore(trial, TrialState.COMPLETE, value))
-            elif trial.state == TrialState.RUNNING and trial.params:
-                study.add_trial(_rescore(trial, TrialState.RUNNING, None))
-        return study
 
 
 @contextmanager
@@ -327,9 +313,3 @@ def open_pausing_steering(
     """Make the steering of a search, with a bench to measure on while the block runs."""
     with open_short_bench(cell, demand) as bench:
         yield PausingSteering(cell, settings, demand, store, bench)
-
-
-def _rescore(trial: FrozenTrial, state: TrialState, value: float | None) -> FrozenTrial:
-    return create_trial(
-        state=state, value=value, params=trial.params, distributions=trial.distributions
-    )

@@ -16,10 +16,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from rightfit.families.registry import split_reference
 from rightfit.families.sources import read_family_sources
 from rightfit.processes.file_locks import is_file_left
+from rightfit.tuning.studies.damaged import set_aside_if_damaged
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rightfit.tuning.studies.study_storage import StudyStorage
 
 STOP_REASON = "stop_reason"
+STUDIES_FILE = "studies.db"
 
 _DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder
 _BUSY_TIMEOUT_S = 60  # SQLite lets one writer in at a time
@@ -76,12 +79,12 @@ class StudyStore:
     @property
     def url(self) -> str:
         """The studies' database."""
-        return self.storage or f"sqlite:///{self.folder / 'studies.db'}"
+        return self.storage or _locate(self.folder / STUDIES_FILE)
 
     @property
     def is_empty(self) -> bool:
         """Whether no search was ever kept in this cell's file; a shared database is never empty."""
-        return self.storage is None and not (self.folder / "studies.db").exists()
+        return self.storage is None and not (self.folder / STUDIES_FILE).exists()
 
     def open(self, *, with_heartbeat: bool = False) -> StudyStorage:
         """Open the studies' database, creating it when needed.
@@ -97,6 +100,9 @@ class StudyStore:
         key = (self.url, self._file_identity(), *heartbeat)
         if key not in _opened:
             with self.locked("studies"):  # two can't create the tables at once
+                if self.storage is None:
+                    set_aside_if_damaged(self.folder / STUDIES_FILE)
+                key = (self.url, self._file_identity(), *heartbeat)
                 if key not in _opened:
                     _opened[key] = _open_storage(self.url, *heartbeat)
         return _opened[key]
@@ -178,7 +184,7 @@ class StudyStore:
         """Tell the studies' file from an earlier one in its place; empty for another database."""
         if self.storage is not None:
             return ()
-        file = self.folder / "studies.db"
+        file = self.folder / STUDIES_FILE
         if not file.exists():
             file.touch()
         status = file.stat()
@@ -230,6 +236,11 @@ def _explain_lock(path: Path) -> str:
 
 
 _opened: dict[tuple[Any, ...], StudyStorage] = {}
+
+
+def _locate(file: Path) -> str:
+    """Return the URL of an SQLite file; what means something in a URL is written as %XX."""
+    return f"sqlite:///{quote(str(file), safe='/ :')}"
 
 
 def _open_storage(url: str, heartbeat_s: int | None, grace_s: int | None) -> StudyStorage:

@@ -1,8 +1,10 @@
 """Kedro's project settings."""
 
+from rightfit.conf_files import ExplainingConfigLoader
 from rightfit.configuration import CONFIG_LOADER_ARGS
 from rightfit.hooks import rightfit_hooks
 
+CONFIG_LOADER_CLASS = ExplainingConfigLoader
 HOOKS = (*rightfit_hooks(),)  # your own beside them
 
-__all__ = ["CONFIG_LOADER_ARGS", "HOOKS"]
+__all__ = ["CONFIG_LOADER_ARGS", "CONFIG_LOADER_CLASS", "HOOKS"]

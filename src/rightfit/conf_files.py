@@ -1,0 +1,226 @@
+"""Load the configuration; say of a broken file which one it is, and in which line."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click import ClickException
+from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import settings
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rightfit.printable import clean_text
+
+PLACEHOLDER = "${"
+
+
+GLOBALS = ("globals*", "globals*/**", "**/globals*")
+DATA_ROOT = "data_root"
+DEFAULT_DATA_ROOT = "data"
+
+
+class BrokenFileError(ValueError):
+    """Files of the configuration that cannot be read: one line each, with its place."""
+
+
+def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]:
+    """Load one kind of configuration, such as ``parameters``; empty if there is none.
+
+    Raises:
+        BrokenFileError: If a file of that kind cannot be read.
+    """
+    try:
+        found: dict[str, Any] = loader[key]
+    except (MissingConfigException, KeyError):
+        # a key is missing where the loader knows no files of that kind
+        faults = list(_find_faults(loader, key))
+        if faults:
+            raise BrokenFileError("\n".join(faults)) from None
+        return {}
+    except Exception as err:
+        faults = list(_find_faults(loader, key)) or _find_placeholder(loader, key, err)
+        if faults:
+            raise BrokenFileError("\n".join(faults)) from err
+        if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
+            raise BrokenFileError(f"{key}: {_first_line(err)}") from err
+        if isinstance(err, ValueError | TypeError):  # such as keys that two files have
+            raise BrokenFileError(f"{key}: {' '.join(str(err).split())}") from err
+        raise
+    return found
+
+
+def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
+    """Return a project's parameters, ``None`` if it has no grid of Rightfit's among them.
+
+    Raises:
+        BrokenFileError: If a file of parameters cannot be read.
+    """
+    parameters = load_configuration(loader, "parameters")
+    grid = parameters.get("grid")
+    return parameters if isinstance(grid, dict) and {"datasets", "models"} & set(grid) else None
+
+
+def find_data_root(loader: AbstractConfigLoader) -> str:
+    """Return the root of all data: the run's parameter, the project's global, or ``data``.
+
+    Raises:
+        ValueError: If it can be no root, or the globals cannot be read.
+    """
+    return check_data_root((loader.runtime_params or {}).get(DATA_ROOT, _read_data_root(loader)))
+
+
+def _read_data_root(loader: AbstractConfigLoader) -> Any:
+    return load_configuration(loader, "globals").get(DATA_ROOT, DEFAULT_DATA_ROOT)
+
+
+def check_data_root(given: Any) -> str:
+    """Return the root of all data if it can be one.
+
+    Raises:
+        ValueError: If it is empty or no text, or holds what no path or pattern can.
+    """
+    strange = sorted({char for char in str(given) if char in "*[]{}\n\0"})
+    if not isinstance(given, str) or not given.strip() or strange or given.startswith("~"):
+        raise ValueError(
+            f"data_root must be a folder or a URL, written in full and without * [ ] {{ }}, but "
+            f"got {given!r}. Correct --params data_root=... or conf/base/globals.yml."
+        )
+    return given
+
+
+def make_loader(
+    conf_source: Path, *, env: str | None, runtime_params: dict[str, Any] | None = None
+) -> AbstractConfigLoader:
+    """Return a loader of the project's kind, for what opens no session.
+
+    Args:
+        conf_source: Folder or archive of the configuration.
+        env: Environment; ``None`` for the default one.
+        runtime_params: Parameters of the command.
+    """
+    loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(conf_source),
+        env=env,
+        runtime_params=runtime_params,
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return loader
+
+
+def read_catalog(loader: AbstractConfigLoader) -> dict[str, Any]:
+    """Return a project's catalog, empty if it has none."""
+    return load_configuration(loader, "catalog")
+
+
+def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
+    """Yield the texts of all files of the configuration that can be read."""
+    for key in getattr(loader, "config_patterns", {}):
+        for path in _list_files(loader, key):
+            yield path.read_text(encoding="utf-8", errors="replace")
+
+
+def _find_faults(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
+    for path in _list_files(loader, key):
+        fault = explain_file(path)
+        if fault:
+            yield fault
+
+
+class ExplainingConfigLoader(OmegaConfigLoader):
+    """Kedro's loader; it reads ``globals.yml`` at once, and says what is wrong with it."""
+
+    def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(conf_source, *args, **kwargs)
+        except Exception as err:
+            names = {"base_env": kwargs.get("base_env"), "env": kwargs.get("env")}
+            names["default_run_env"] = kwargs.get("default_run_env")
+            faults = list(map(explain_file, _find_files(conf_source, GLOBALS, names.values())))
+            if not any(faults):
+                raise
+            text = "\n".join(fault for fault in faults if fault)
+            raise ClickException(clean_text(text)) from err
+
+
+def _list_files(loader: AbstractConfigLoader, key: str) -> list[Path]:
+    """Return the files of a kind in the environments in use; none of an archive."""
+    patterns = getattr(loader, "config_patterns", {}).get(key, ())
+    names = (getattr(loader, "base_env", ""), loader.env or getattr(loader, "default_run_env", ""))
+    return _find_files(str(loader.conf_source), patterns, names)
+
+
+def _find_files(
+    conf_source: str, patterns: Iterable[str], environments: Iterable[str | None]
+) -> list[Path]:
+    names = [name for name in dict.fromkeys(environments) if name]
+    folders = [Path(conf_source) / name for name in names]
+    found = [path for folder in folders for pattern in patterns for path in folder.glob(pattern)]
+    return [path for path in dict.fromkeys(found) if path.suffix in (".yml", ".yaml", ".json")]
+
+
+def explain_file(path: Path) -> str | None:
+    """Say what is wrong with a YAML file, in one line that names the file and the line.
+
+    Args:
+        path: The file.
+
+    Returns:
+        ``None`` if it can be read.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8")
+        loaded = OmegaConf.load(io.StringIO(text))
+    except UnicodeDecodeError as err:
+        line = content[: err.start].count(b"\n") + 1
+        return f"{path}, line {line}: byte {content[err.start]:#x} is not UTF-8. Save it as UTF-8."
+    except yaml.MarkedYAMLError as err:
+        mark = err.problem_mark or err.context_mark
+        line = mark.line + 1 if mark else 1
+        what = " ".join(str(err.problem or err.context or "not YAML").split())
+        context = f" ({' '.join(err.context.split())})" if err.context and err.problem else ""
+        return f"{path}, line {line}: {what}{context}. Correct it."
+    except yaml.reader.ReaderError as err:
+        line = text[: err.position].count("\n") + 1
+        return f"{path}, line {line}: {err.reason}. Correct it."
+    except RecursionError:
+        return f"{path}: an anchor (&) holds itself, or the file is nested too deeply. Correct it."
+    except OmegaConfBaseException as err:
+        named = re.search(r"\$\{[^']*", str(err))
+        place = text.find(named[0]) if named else -1
+        line = text[: max(place, 0)].count("\n") + 1
+        return f"{path}, line {line}: {_first_line(err)}. Correct it."
+    except (OSError, yaml.YAMLError, ValueError, TypeError) as err:
+        return f"{path}, line 1: {_first_line(err)}. Correct it."
+    if not OmegaConf.is_dict(loaded):
+        return f"{path}, line 1: it must hold keys with values, but holds a list. Correct it."
+    return None
+
+
+def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseException) -> list[str]:
+    """Find the line with the ``${...}`` that could not be resolved."""
+    if not isinstance(error, OmegaConfBaseException):
+        return []
+    named = re.findall(r"\w+", str(getattr(error, "full_key", "") or ""))
+    candidates = [
+        (path, number, line)
+        for path in _list_files(loader, key)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if PLACEHOLDER in line and not line.lstrip().startswith("#")
+    ]
+    fitting = [one for one in candidates if named and re.search(rf"\b{named[-1]}\b", one[2])]
+    return [
+        f"{path}, line {number}: {_first_line(error)}. Correct it."
+        for path, number, _ in [*fitting, *candidates][:1]
+    ]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

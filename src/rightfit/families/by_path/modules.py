@@ -1,0 +1,240 @@
+"""Any torch module by import path, with its own layers and its own loss.
+
+``family: torch`` with ``module: my_study.nets.Net`` in ``parameters_models.yml``. The module is
+made with ``n_features`` and ``n_outputs``, with ``image_shape`` if it takes it, and with the
+block's settings other than those of the training. It maps rows, shape (n_rows, n_features), to
+scores, shape (n_rows, n_outputs), or in regression to values, of which those of a target with mean
+0 and standard deviation 1 are learnt best: they are rescaled. A method ``loss(outputs, labels)``
+replaces the cross-entropy or squared error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.families.by_path.imports import import_by_path
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    TrainingData,
+    split_training,
+)
+from rightfit.families.net import NetFamily, read_target, shuffle_batches
+from rightfit.families.schema import InputSchema
+
+_TRAINING = ("n_epochs", "batch_size", "learning_rate", "weight_decay")
+_GIVEN = ("n_features", "n_outputs", "image_shape")
+
+
+class ModuleFamily(NetFamily):
+    """A family made of a module's import path; see :class:`rightfit.families.family.Family`.
+
+    Args:
+        module: Import path of a class of module, or of a function that returns one.
+    """
+
+    has_int8: bool = False  # nothing is known of its layers
+
+    def __init__(self, module: str) -> None:
+        self._path = module
+        self.native_imports: tuple[str, ...] = (
+            module.rpartition(".")[0], "torch", "safetensors.torch",
+        )  # fmt: skip
+
+    def check_configuration(self, configuration: Configuration) -> None:
+        """Check the settings' names against the module's arguments.
+
+        Raises:
+            ValueError: If the path leads nowhere, or a setting is missing or unknown.
+        """
+        parameters = self._read_arguments()
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        own = {
+            n: p for n, p in parameters.items() if n not in _GIVEN and p.kind is not p.VAR_KEYWORD
+        }
+        needed = {*_TRAINING, *(name for name, p in own.items() if p.default is p.empty)}
+        missing = sorted(needed - set(configuration))
+        unknown = sorted(set(configuration) - {*_TRAINING, *own})
+        if missing or (unknown and not takes_any):
+            raise ValueError(
+                f"{self._path}: {missing=}, {unknown=}; the settings of the training are "
+                f"{list(_TRAINING)}, those of the module {sorted(own)}. Correct "
+                "parameters_models.yml."
+            )
+
+    def check_values(self, configuration: Configuration) -> None:
+        """Check the settings of the training.
+
+        Raises:
+            ValueError: If one is no positive number.
+        """
+        for name in ("n_epochs", "batch_size", "learning_rate"):
+            if not configuration[name] > 0:
+                raise ValueError(f"{name} must be above 0, but got {configuration[name]!r}.")
+
+    def build_untrained(
+        self, configuration: Configuration, schema: InputSchema, *, seed: int
+    ) -> Any:
+        """Return the network with its initial random weights, on the CPU."""
+        import torch
+
+        torch.manual_seed(seed)
+        return self._build(configuration, schema).eval()
+
+    def describe_structure(self, model: Any) -> dict[str, float]:
+        """Count weights, and multiplications a row: a row is sent through the network once."""
+        import torch
+
+        n_operations = 0.0
+
+        def count(layer: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001 -- torch's signature
+            nonlocal n_operations
+            weight = getattr(layer, "weight", None)
+            if weight is not None and not list(layer.children()):
+                shape = tuple(output.shape) if hasattr(output, "shape") else ()
+                n_places = math.prod(shape[2:]) if weight.ndim > 2 else 1
+                n_operations += weight.numel() * n_places
+
+        hooks = [layer.register_forward_hook(count) for layer in model.modules()]
+        try:
+            with torch.inference_mode():
+                device = next(model.parameters()).device
+                model(torch.zeros(1, model.n_features, device=device))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        n_parameters = float(sum(parameter.numel() for parameter in model.parameters()))
+        return {
+            "n_parameters": max(n_parameters, 1.0),
+            "n_operations": n_operations or max(n_parameters, 1.0),
+        }
+
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,  # noqa: ARG002 -- one is best, see NetFamily
+        device: str,
+    ) -> Iterator[Checkpoint]:
+        """Train by AdamW at a constant rate; a step is a mini-batch."""
+        import torch
+
+        torch.manual_seed(seed)
+        network = self._build(configuration, data.schema, target=read_target(data)).to(device)
+        step = _make_step(network, configuration, data, device=device)
+        size, n_epochs = configuration["batch_size"], configuration["n_epochs"]
+        batches = shuffle_batches(
+            torch.Generator().manual_seed(seed), len(data.labels), size, n_epochs=n_epochs
+        )
+        n_batches = -(-len(data.labels) // size) * n_epochs
+        n_threads_before = torch.get_num_threads()
+        done = 0
+        try:
+            for n_steps in split_training(n_batches, n_checkpoints):
+                torch.set_num_threads(1)
+                network.train()
+                for batch in itertools.islice(batches, n_steps - done):
+                    step(batch.to(device))
+                done = n_steps
+                yield Checkpoint(network.eval(), n_steps=done)
+        finally:
+            torch.set_num_threads(n_threads_before)
+
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
+        """See :class:`rightfit.families.family.Family`."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            network = self._build(configuration, schema)
+            network.load_state_dict(load_file(path), assign=True)
+        except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
+            raise ValueError(f"{path} does not hold the weights of {self._path}: {err}") from err
+        return network.eval()
+
+    def _read_arguments(self) -> Mapping[str, inspect.Parameter]:
+        make = import_by_path(self._path, key="module")
+        if not callable(make):
+            raise ValueError(
+                f"{self._path} is no class of module and no function. Correct module in "
+                "parameters_models.yml."
+            )
+        parameters = inspect.signature(make).parameters
+        lacks = [name for name in ("n_features", "n_outputs") if name not in parameters]
+        if lacks and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            raise ValueError(
+                f"{self._path} must take the arguments n_features and n_outputs, but lacks {lacks}."
+            )
+        return parameters
+
+    def _build(
+        self,
+        configuration: Configuration,
+        schema: InputSchema,
+        *,
+        target: tuple[float, float] = (0.0, 1.0),
+    ) -> Any:
+        """Make the module; it is the first of a sequence, followed by the scale of a regression."""
+        from torch import nn
+
+        from rightfit.families.networks import Rescale
+
+        parameters = self._read_arguments()
+        given: dict[str, object] = {"n_features": schema.n_features, "n_outputs": schema.n_outputs}
+        if "image_shape" in parameters:
+            given["image_shape"] = schema.image_shape
+        own = {name: value for name, value in configuration.items() if name not in _TRAINING}
+        module = import_by_path(self._path, key="module")(**given, **own)
+        if not isinstance(module, nn.Module):
+            raise ValueError(f"{self._path} made a {type(module).__name__}, which is no nn.Module.")
+        head = [Rescale(*target)] if schema.task == "regression" else []
+        network: Any = nn.Sequential(module, *head)
+        network.n_features = schema.n_features
+        return network
+
+
+def make_family(module: str) -> ModuleFamily:
+    """Return the family of a module; see :class:`ModuleFamily`."""
+    return ModuleFamily(module)
+
+
+def _make_step(
+    network: Any, configuration: Configuration, data: TrainingData, *, device: str
+) -> Callable[[Any], None]:
+    """Return what takes one step of AdamW on the rows that an index names."""
+    import torch
+
+    is_regression = data.schema.task == "regression"
+    learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
+    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=configuration["learning_rate"],
+        weight_decay=configuration["weight_decay"],
+    )
+    scale = read_target(data)[1]
+
+    def usual_loss(outputs: Any, labels: Any) -> Any:
+        if is_regression:
+            return (((outputs - labels) / scale) ** 2).mean()
+        return torch.nn.functional.cross_entropy(outputs, labels)
+
+    measure_loss = getattr(network[0], "loss", usual_loss)
+
+    def step(index: Any) -> None:
+        loss = measure_loss(network(rows[index]), labels[index])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step

@@ -1,0 +1,1 @@
+"""Linear models that are fitted exactly, for the family ``linear``."""

@@ -1,0 +1,73 @@
+"""Parameters that a run is given beside the files: ``--params`` must set something that is read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.config import AbstractConfigLoader
+
+from rightfit.conf_files import DATA_ROOT, list_texts, load_configuration, make_loader
+from rightfit.parameters.defaults import BLOCKS, PROJECT_BLOCKS, find_misspelt_blocks
+
+logger = logging.getLogger(__name__)
+
+
+def find_misspelt(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """Describe misspelt blocks of a run's parameters; warn of those in files.
+
+    Args:
+        given: Parameters of the run.
+        own: All parameters, those of the run among them.
+    """
+    faults = []
+    for name, meant in find_misspelt_blocks(own).items():
+        if name in given:
+            faults.append(f"--params sets {name!r}, which nothing reads; did you mean {meant!r}?")
+        else:
+            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, meant)
+    return faults
+
+
+def find_unread(
+    loader: AbstractConfigLoader, parameters: Mapping[str, Any], inputs: Collection[str]
+) -> list[str]:
+    """Describe parameters of a run that no node, file or block has.
+
+    Args:
+        loader: Knows the run's parameters and the project's files.
+        parameters: All parameters, the library's values included.
+        inputs: Names that the project's pipelines read.
+
+    Returns:
+        One line per parameter.
+    """
+    known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT}
+    names = [str(name) for name in loader.runtime_params or {} if name not in known]
+    if not names:
+        return []
+    files = make_loader(Path(str(loader.conf_source)), env=loader.env)
+    in_files = load_configuration(files, "parameters")
+    texts = list(list_texts(loader))
+    return [
+        f"--params sets {name!r}, which nothing reads{_hint(name, parameters)}"
+        for name in names
+        if name not in in_files and not any(f"params:{name}" in text for text in (*texts, *inputs))
+    ]
+
+
+def _hint(name: str, parameters: Mapping[str, Any]) -> str:
+    places = [f"{block}.{key}" for block in BLOCKS for key in _find_key(name, parameters[block])]
+    return f"; did you mean {' or '.join(places[:3])}?" if places else "."
+
+
+def _find_key(name: str, block: Any) -> Iterator[str]:
+    if not isinstance(block, Mapping):
+        return
+    if name in block:
+        yield name
+    for key, inner in block.items():
+        for place in _find_key(name, inner):
+            yield f"{key}.{place}"

@@ -1,0 +1,118 @@
+"""Errors that a person can mend, in one message; all others keep their traceback."""
+
+from __future__ import annotations
+
+import dis
+import errno
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import polars as pl
+from kedro.io import DatasetError
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = Path(__file__).parents[1]
+ANEW = "make it anew: kedro run --pipelines perf"
+AGAIN = "Then run the command again: what is finished is not repeated."
+
+OF_THE_SYSTEM = {
+    errno.ENOSPC: "the disk is full. Free some space.",
+    errno.EDQUOT: "the disk quota is used up. Free some space.",
+    errno.EROFS: "the file system is read-only. Choose another data_root.",
+    errno.EACCES: "access is denied. Correct the permissions, or choose another data_root.",
+    errno.EPERM: "access is denied. Correct the permissions, or choose another data_root.",
+    errno.ENAMETOOLONG: "the name is too long. Shorten data_root or the name.",
+    errno.ENOTDIR: "a file stands where a folder is needed. Move it away.",
+    errno.EISDIR: "a folder stands where a file is needed. Move it away.",
+    errno.EMFILE: "too many files are open. Raise the limit: ulimit -n.",
+    errno.EIO: "the disk cannot be read or written. Look at the system's log.",
+}
+OF_A_DATABASE = {
+    "database is locked": "another program holds it. End that program, or wait for it.",
+    "database or disk is full": "the disk is full. Free some space.",
+    "readonly database": "it may not be written. Correct its permissions.",
+    "unable to open": "it cannot be opened. Correct the permissions of its folder.",
+    "disk i/o error": "the disk cannot be read or written. Look at the system's log.",
+    "malformed": "it is damaged. Move it away; its searches start anew.",
+    "not a database": "it is damaged. Move it away; its searches start anew.",
+    "could not connect": "the server does not answer. Start it, or correct the credentials.",
+    "connection refused": "the server does not answer. Start it, or correct the credentials.",
+    "password authentication failed": "the password is wrong. Correct the credentials.",
+    "server closed the connection": "the server ended the connection. Start it again.",
+    "could not translate host name": "its host is unknown. Correct the credentials.",
+}
+
+
+def explain_error(error: BaseException) -> str | None:
+    """Say in one message what a person can do about an error.
+
+    Args:
+        error: What ended a run.
+
+    Returns:
+        ``None`` for an error of foreign code, or of a kind that nobody has a cure for.
+    """
+    for one in _follow(error):
+        told = _explain_system(one) or _explain_database(one)
+        if told:
+            return f"{told} {AGAIN}"
+    if isinstance(error, ValueError) and is_raised_here(error):
+        return str(error)
+    return None
+
+
+def explain_content(error: BaseException) -> str | None:
+    """Say of an error that a stored file causes what to do about the file.
+
+    Args:
+        error: What ended a run of Rightfit's nodes alone.
+    """
+    if isinstance(error, DatasetError):
+        return f"{error}\nIf the file is damaged, restore it, or delete it and {ANEW}"
+    if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):
+        logger.debug("A stored table has other columns.", exc_info=error)
+        return (
+            f"A stored table has other columns than expected ({' '.join(str(error).split())}): it "
+            f"is damaged, or was written by another version. Delete it and {ANEW}"
+        )
+    return None
+
+
+def is_raised_here(error: BaseException) -> bool:
+    """Tell whether a statement ``raise`` of Rightfit made the error, and no slip in its code."""
+    last: TracebackType | None = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code = last.tb_frame.f_code
+    is_raise = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return is_raise and PACKAGE in Path(code.co_filename).parents
+
+
+def _follow(error: BaseException | None) -> Iterator[BaseException]:
+    seen = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _explain_system(error: BaseException) -> str | None:
+    if not isinstance(error, OSError) or error.errno not in OF_THE_SYSTEM:
+        return None
+    place = error.filename if error.filename is not None else "A file"
+    return f"{place}: {OF_THE_SYSTEM[error.errno]}"
+
+
+def _explain_database(error: BaseException) -> str | None:
+    sqlalchemy = sys.modules.get("sqlalchemy.exc")
+    if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
+        return None
+    text = str(error.orig).lower()
+    cures = [cure for words, cure in OF_A_DATABASE.items() if words in text]
+    return f"The database of the searches: {cures[0]}" if cures else None

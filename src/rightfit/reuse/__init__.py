@@ -1,0 +1,1 @@
+"""Unchanged steps are left out of a run: their results are stored already."""

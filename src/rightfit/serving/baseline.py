@@ -1,0 +1,251 @@
+"""A baseline: what each application's winner was and cost, kept to compare later runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rightfit.naming import format_metric, format_quality, metric_name
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.serving.answer import Answer, StoredProfile
+
+FORMAT_VERSION = 1
+UTILITY = "utility"
+OF_A_BATCH = (
+    "peak_memory_mib",
+    "model_memory_mib",
+    "min_hardware_tier",
+    "cpu_cores",
+    "cpu_util_pct",
+)
+"""Metrics that belong to the batch size of the best throughput, which may differ between runs."""
+QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Figure(_Part):
+    """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class KeptWinner(_Part):
+    """The winner of an application and dataset, with what the application asks for."""
+
+    candidate: str
+    model: str
+    runtime: str
+    n_threads: int
+    device: str
+    batch_size: int | None
+    utility: Figure | None
+    metrics: dict[str, Figure]
+
+    @property
+    def key(self) -> tuple[str, str, str, int, str]:
+        """What was recommended."""
+        return (self.candidate, self.model, self.runtime, self.n_threads, self.device)
+
+
+class Machine(_Part):
+    """The hardware that timings depend on."""
+
+    cpu: str
+    n_cores: int
+    memory_mib: int
+
+
+class Baseline(_Part):
+    """The winners of a run, by application and dataset; ``None`` where none qualified."""
+
+    format_version: Literal[1]
+    ranked_in: str
+    machine: Machine | None
+    winners: dict[str, dict[str, KeptWinner | None]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What comparing one application and dataset with the baseline has found.
+
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        faults: Why the check fails; empty if it does not.
+        notes: What else has changed.
+    """
+
+    application: str
+    dataset: str
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]]) -> Baseline:
+    """Keep the winners of a run.
+
+    Args:
+        answers: The answers of all applications and datasets.
+        asked: Metrics that each application asks for.
+    """
+    listed = list(answers)
+    winners: dict[str, dict[str, KeptWinner | None]] = {}
+    for answer in listed:
+        kept = _keep_winner(answer, asked[answer.application])
+        winners.setdefault(answer.application, {})[answer.dataset] = kept
+    environment = listed[0].origin.environment if listed else None
+    return Baseline(
+        format_version=FORMAT_VERSION,
+        ranked_in=listed[0].origin.ranked_in if listed else "",
+        machine=environment and _describe(environment),
+        winners=winners,
+    )
+
+
+def compare_baselines(before: Baseline, now: Baseline, *, margin_pct: float) -> Iterator[Finding]:
+    """Compare the winners of two runs.
+
+    A metric is worse if both intervals lie apart the wrong way and, where it is no quality, the
+    values differ by more than the margin. Another candidate that is worth no less to the
+    application may trade one metric for another: that is noted, and is no fault. So is memory of
+    batches whose size differs, because another size had the best throughput.
+
+    Args:
+        before: The baseline.
+        now: The run to check.
+        margin_pct: Change that counts, in percent of the baseline's value.
+    """
+    for application, datasets in before.winners.items():
+        for dataset, kept in datasets.items():
+            present = now.winners.get(application, {})
+            if dataset not in present:
+                faults: tuple[str, ...] = ("it is not ranked any more",)
+                yield Finding(application, dataset, faults, ())
+            elif kept is None:
+                found = present[dataset]
+                notes = () if found is None else (f"{found.candidate} qualifies now, none did",)
+                yield Finding(application, dataset, (), notes)
+            else:
+                yield _compare(application, dataset, kept, present[dataset], margin_pct)
+
+
+def find_other_machine(before: Baseline, now: Baseline) -> str | None:
+    """Say how the machines differ; ``None`` if they are alike, or one is not known."""
+    if before.machine is None or now.machine is None or before.machine == now.machine:
+        return None
+    old, new = (f"{one.cpu}, {one.n_cores} cores" for one in (before.machine, now.machine))
+    return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
+
+
+def _read_batch_size(profile: StoredProfile) -> int | None:
+    found = profile.columns.get("best_batch_size")
+    return found if isinstance(found, int) else None
+
+
+def read_figures(profile: StoredProfile, asked: Collection[str]) -> dict[str, Figure]:
+    """Return the metrics of a profile that were measured, with their intervals.
+
+    Args:
+        profile: The profile.
+        asked: Names of the metrics wanted; what is no metric is left out.
+    """
+    figures = {}
+    for metric in asked:
+        value = profile.read_metric(metric)
+        if metric in METRICS_BY_COLUMN and value is not None:
+            low, high = (profile.read_metric(f"{metric}_{end}") for end in ("low", "high"))
+            figures[metric] = Figure(value=value, low=low, high=high)
+    return figures
+
+
+def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
+    winner, profile = answer.decision.winner, answer.profile
+    if winner is None:
+        return None
+    utility = (
+        None
+        if winner.utility is None
+        else Figure(value=winner.utility, low=winner.utility_low, high=winner.utility_high)
+    )
+    return KeptWinner(
+        candidate=winner.candidate,
+        model=winner.model,
+        runtime=winner.runtime,
+        n_threads=winner.n_threads,
+        device=winner.device,
+        batch_size=_read_batch_size(profile) if profile else None,
+        utility=utility,
+        metrics=read_figures(profile, asked) if profile else {},
+    )
+
+
+def _describe(environment: Environment) -> Machine:
+    return Machine(
+        cpu=environment.cpu, n_cores=environment.n_cores, memory_mib=environment.memory_mib
+    )
+
+
+def _compare(
+    application: str, dataset: str, before: KeptWinner, now: KeptWinner | None, margin_pct: float
+) -> Finding:
+    if now is None:
+        fault = f"no candidate keeps its limits any more; {before.candidate} did"
+        return Finding(application, dataset, (fault,), ())
+    is_same = before.key == now.key
+    worse = {
+        metric: line
+        for metric, old in before.metrics.items()
+        if (line := _describe_loss(metric, old, now.metrics.get(metric), margin_pct))
+    }
+    lost = (
+        _describe_loss(UTILITY, before.utility, now.utility, margin_pct) if before.utility else None
+    )
+    notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
+    if is_same and before.batch_size != now.batch_size:
+        sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
+        notes += [f"{sizes}, {worse.pop(metric)}" for metric in OF_A_BATCH if metric in worse]
+    if not is_same and not lost:
+        notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
+        worse = {}
+    faults = (*([lost] if lost else []), *worse.values())
+    return Finding(application, dataset, faults, tuple(notes))
+
+
+def _describe_loss(
+    metric: str, before: Figure, now: Figure | None, margin_pct: float
+) -> str | None:
+    """Describe by how much a metric is worse; ``None`` if it is not, within the errors."""
+    name = UTILITY if metric == UTILITY else metric_name(metric)
+    if now is None:
+        return f"{name} was not measured"
+    sign = 1 if metric == UTILITY or METRICS_BY_COLUMN[metric].better == "higher" else -1
+    best_now = _end(now, favourable=sign)
+    worst_before = _end(before, favourable=-sign)
+    change = sign * (now.value - before.value)
+    margin = 0.0 if metric in QUALITIES else abs(before.value) * margin_pct / 100
+    if not (sign * (best_now - worst_before) < 0 and change < -margin):
+        return None
+    return f"{name} is worse: {_write(metric, before)} before, {_write(metric, now)} now"
+
+
+def _end(figure: Figure, *, favourable: int) -> float:
+    end = figure.high if favourable > 0 else figure.low
+    return figure.value if end is None else end
+
+
+def _write(metric: str, figure: Figure) -> str:
+    def show(value: float) -> str:
+        return format_quality(value) if metric == UTILITY else format_metric(metric, value)
+
+    if figure.low is None or figure.high is None:
+        return show(figure.value)
+    return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"

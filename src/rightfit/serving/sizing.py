@@ -1,0 +1,225 @@
+"""Size a deployment of a winner: resources, threads and replicas, each from a measurement."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+
+from rightfit.naming import format_number
+from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.serving.answer_text import describe_disturbance, describe_origin
+from rightfit.serving.export import require_winner
+
+OFFLINE = "offline"
+
+
+@dataclass(frozen=True)
+class ServedFigures:
+    """What loading a server of the model has found.
+
+    Args:
+        highest_rate_per_s: Highest rate of requests whose p99 met the limit.
+        limit_ms: That limit.
+        server_cores: Cores in use at that rate.
+        peak_memory_mib: Highest resident memory of the server, under any load.
+    """
+
+    highest_rate_per_s: float
+    limit_ms: float
+    server_cores: float
+    peak_memory_mib: float
+
+
+@dataclass(frozen=True)
+class _Sourced:
+    """A figure and the measurement that it comes from, in words."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """All figures of a deployment."""
+
+    replicas: _Sourced
+    cores_requested: _Sourced
+    cores_limit: _Sourced
+    memory_requested_mib: _Sourced
+    memory_limit_mib: _Sourced
+
+
+def size_deployment(
+    answer: Answer,
+    scenario: str,
+    *,
+    rate_per_s: float,
+    headroom_pct: float,
+    served: ServedFigures | None,
+) -> str:
+    """Write a patch of a Kubernetes deployment for an application's winner.
+
+    Args:
+        answer: The winner and its profile.
+        scenario: The application's scenario; ``offline`` counts rows, the others requests.
+        rate_per_s: Requests, or rows, a second of all replicas together.
+        headroom_pct: Further rate and memory that they must bear.
+        served: What loading its server has found; ``None``: the profile of the bare model counts.
+
+    Returns:
+        YAML with a comment at each figure.
+
+    Raises:
+        ValueError: If none qualifies, or a figure was not measured.
+    """
+    winner, profile = require_winner(answer), answer.profile
+    if profile is None:
+        raise ValueError("The profile that decided is no longer stored. Run: kedro run")
+    share = 1 + headroom_pct / 100
+    replicas = _count_replicas(profile, scenario, served, rate_per_s, headroom_pct)
+    memory = _find_memory(profile, scenario, served)
+    sizes = _Sizes(
+        replicas=replicas,
+        cores_requested=_find_cores(winner, served),
+        cores_limit=_limit_cores(winner, served),
+        memory_requested_mib=memory,
+        memory_limit_mib=_limit_memory(profile, memory, share, headroom_pct, served),
+    )
+    return "\n".join(_write(answer, winner, profile, sizes, rate_per_s, scenario)) + "\n"
+
+
+def _count_replicas(
+    profile: StoredProfile,
+    scenario: str,
+    served: ServedFigures | None,
+    rate_per_s: float,
+    headroom_pct: float,
+) -> _Sourced:
+    capacity = _find_capacity(profile, scenario, served)
+    n_replicas = max(1, math.ceil(rate_per_s * (1 + headroom_pct / 100) / capacity.value))
+    return _Sourced(
+        n_replicas,
+        f"{format_number(rate_per_s)}/s and {headroom_pct:g} % head-room over {capacity.source}",
+    )
+
+
+def _find_capacity(profile: StoredProfile, scenario: str, served: ServedFigures | None) -> _Sourced:
+    """Return what one replica bears a second."""
+    if served is not None:
+        rate = served.highest_rate_per_s
+        return _Sourced(
+            rate,
+            f"{format_number(rate)} requests/s of one server within a p99 of "
+            f"{served.limit_ms:g} ms (rightfit load)",
+        )
+    column = "throughput_rows_per_s" if scenario == OFFLINE else "max_rate_per_s"
+    unit = "rows/s" if scenario == OFFLINE else "requests/s"
+    value = profile.read_metric(column)
+    if value is None:
+        reason = json.loads(str(profile.columns["null_reasons"])).get(column, "it is not known")
+        raise ValueError(
+            f"{column} was not measured: {reason}. Measure it with evaluation.preset: standard, "
+            "or load the exported model and give what that prints: rightfit load --json … > "
+            "load.json, then rightfit size --load load.json"
+        )
+    low = profile.read_metric(f"{column}_low")
+    rate = value if low is None else low
+    end = "" if low is None else ", the lower end of its interval"
+    return _Sourced(
+        rate, f"{format_number(rate)} {unit} of one process ({column}{end}; without a server)"
+    )
+
+
+def _find_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sourced:
+    if served is not None:
+        cores = math.ceil(served.server_cores * 10) / 10
+        return _Sourced(cores, "in use by the server at that rate (rightfit load)")
+    return _Sourced(winner.n_threads, "it was measured confined to so many cores")
+
+
+def _limit_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sourced:
+    if served is not None:
+        cores = max(winner.n_threads, math.ceil(served.server_cores))
+        return _Sourced(cores, "whole cores of that: less would throttle single requests")
+    return _Sourced(winner.n_threads, "the same: less would throttle it, more it cannot use")
+
+
+def _find_memory(profile: StoredProfile, scenario: str, served: ServedFigures | None) -> _Sourced:
+    if served is not None:
+        return _Sourced(
+            served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
+        )
+    one_row = profile.read_metric("peak_memory_one_row_mib_high") or profile.read_metric(
+        "peak_memory_one_row_mib"
+    )
+    if scenario != OFFLINE and one_row is not None:
+        return _Sourced(one_row, "peak with one row a call (peak_memory_one_row_mib)")
+    peak = profile.read_metric("peak_memory_mib_high") or profile.read_metric("peak_memory_mib")
+    if peak is None:
+        raise ValueError("peak_memory_mib was not measured. Run: kedro run --pipelines perf")
+    rows = profile.columns["best_batch_size"]
+    return _Sourced(peak, f"peak with {rows} rows a call (peak_memory_mib)")
+
+
+def _limit_memory(
+    profile: StoredProfile,
+    memory: _Sourced,
+    share: float,
+    headroom_pct: float,
+    served: ServedFigures | None,
+) -> _Sourced:
+    """Return a limit that the model ran under, else one that leaves head-room."""
+    limits = json.loads(str(profile.columns["measured_how"])).get("limits", {})
+    tried = sorted(float(mib) for mib, trial in limits.items() if trial["ok"])
+    enough = [mib for mib in tried if mib >= memory.value]
+    if enough and served is None:
+        return _Sourced(enough[0], "it ran under this limit when it was measured (RLIMIT_DATA)")
+    return _Sourced(memory.value * share, f"that and {headroom_pct:g} % head-room; not tried")
+
+
+def _write(
+    answer: Answer,
+    winner: RankedCandidate,
+    profile: StoredProfile,
+    sizes: _Sizes,
+    rate_per_s: float,
+    scenario: str,
+) -> list[str]:
+    name = re.sub(r"[^a-z0-9]+", "-", f"{answer.application}-{answer.dataset}".lower()).strip("-")
+    unit = "rows" if scenario == OFFLINE else "requests"
+    threads = [
+        f'            - {{name: {variable}, value: "{winner.n_threads}"}}'
+        for variable in THREAD_VARIABLES
+    ]
+    threads[0] += f"  # it was measured with {winner.n_threads}"
+    return [
+        f"# {answer.application} on {answer.dataset}: {winner.label}",
+        f"# for {format_number(rate_per_s)} {unit} a second; "
+        f"measured {describe_disturbance(profile)}",
+        f"# {describe_origin(answer.origin)}",
+        "# A patch: kubectl patch deployment NAME --patch-file THIS, after setting the names.",
+        "apiVersion: apps/v1",
+        "kind: Deployment",
+        f"metadata: {{name: {name}}}",
+        "spec:",
+        f"  replicas: {sizes.replicas.value:g}  # {sizes.replicas.source}",
+        "  template:",
+        "    spec:",
+        "      containers:",
+        "        - name: model",
+        "          env:",
+        *threads,
+        "          resources:",
+        "            requests:",
+        f'              cpu: "{sizes.cores_requested.value:g}"  # {sizes.cores_requested.source}',
+        f"              memory: {math.ceil(sizes.memory_requested_mib.value)}Mi"
+        f"  # {sizes.memory_requested_mib.source}",
+        "            limits:",
+        f'              cpu: "{sizes.cores_limit.value:g}"  # {sizes.cores_limit.source}',
+        f"              memory: {math.ceil(sizes.memory_limit_mib.value)}Mi"
+        f"  # {sizes.memory_limit_mib.source}",
+    ]

@@ -1,0 +1,165 @@
+"""The verbs that measure one file, check a ranking, and size a deployment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rightfit.printable import clean_text
+from rightfit.verbs.project_options import open_place, read_project_parameters, where
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--rows", type=click.Path(path_type=Path), help="Table of rows: .parquet, .csv, .npy."
+)
+@click.option("--columns", help="Columns that the model reads, in order: a,b,c; all if not given.")
+@click.option(
+    "--threads", default="1", show_default=True, help="Threads of a call: 1, 2, … or all."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "standard", "publish"]),
+    default="quick",
+    show_default=True,
+    help="How thoroughly to measure.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+def measure(
+    file: Path, rows: Path | None, columns: str | None, threads: str, preset: str, *, as_json: bool
+) -> None:
+    """Measure what serving an ONNX FILE costs, in any folder, without a project."""
+    from rightfit.verbs.measured_text import describe_measured, measured_to_json
+    from rightfit.verbs.measuring import measure_file
+
+    try:
+        measured = measure_file(
+            file,
+            rows=rows,
+            columns=columns.split(",") if columns else None,
+            n_threads=_read_threads(threads),
+            preset=preset,
+        )
+    except (OSError, RuntimeError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    if as_json:
+        click.echo(json.dumps(measured_to_json(measured), indent=2))
+        return
+    click.echo("\n".join(clean_text(line) for line in describe_measured(measured)))
+
+
+@click.command()
+@click.option(
+    "--against",
+    "baseline",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the baseline.",
+)
+@click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
+@click.option(
+    "--margin-pct",
+    type=click.FloatRange(0, 1_000),
+    default=5.0,
+    show_default=True,
+    help="Change of a metric that counts, in percent; qualities go by their intervals alone.",
+)
+@click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@where
+def check(
+    baseline: Path,
+    *,
+    write: bool,
+    margin_pct: float,
+    any_machine: bool,
+    as_json: bool,
+    **place: Any,
+) -> None:
+    """Fail if a winner breaks its limits or is worse than a stored baseline."""
+    from rightfit.verbs.checking import (
+        check_against,
+        describe_findings,
+        read_present,
+        write_baseline,
+    )
+
+    try:
+        parameters = read_project_parameters({}, place["env"], place["conf_source"])
+        present = read_present(open_place(**place), parameters)
+        if write:
+            write_baseline(present, baseline)
+            click.echo(f"Wrote the winners of {present.ranked_in} to {baseline}")
+            return
+        findings = check_against(baseline, present, margin_pct=margin_pct, any_machine=any_machine)
+    except (OSError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        click.echo("\n".join(clean_text(line) for line in describe_findings(findings)))
+    if any(finding.faults for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
+@click.option("--dataset", "-d", required=True, help="Name of a dataset.")
+@click.option(
+    "--rate",
+    "rate_per_s",
+    required=True,
+    type=click.FloatRange(0, 1e12, min_open=True),
+    help="Requests a second of all replicas; rows a second where the scenario is offline.",
+)
+@click.option(
+    "--headroom-pct",
+    type=click.FloatRange(0, 1_000),
+    default=30.0,
+    show_default=True,
+    help="Further rate and memory to bear, in percent.",
+)
+@click.option(
+    "--load",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What rightfit load --json printed for the exported winner.",
+)
+@where
+def size(
+    application: str,
+    dataset: str,
+    *,
+    rate_per_s: float,
+    headroom_pct: float,
+    load: Path | None,
+    **place: Any,
+) -> None:
+    """Write Kubernetes resources, threads and replicas for a winner, as YAML."""
+    from rightfit.verbs.sizing import size_winner
+
+    try:
+        text = size_winner(
+            open_place(**place),
+            application,
+            dataset,
+            rate_per_s=rate_per_s,
+            headroom_pct=headroom_pct,
+            load=load,
+        )
+    except (OSError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(text, nl=False)
+
+
+def _read_threads(text: str) -> int | None:
+    """Return a number of threads, ``None`` for all."""
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"--threads must be 1 or more, or all, but got {text!r}.")
+    return int(text)

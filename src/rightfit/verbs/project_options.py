@@ -1,0 +1,78 @@
+"""Where a verb finds the project's configuration and its stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def where(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that locate the stored results."""
+    for option in (
+        click.option("--data-root", help="Root of all data instead of the configured one."),
+        click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
+        click.option(
+            "--conf-source",
+            type=click.Path(exists=True, path_type=Path),
+            help="Folder or archive of the configuration; conf in the project if not given.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_project_parameters(
+    params: dict[str, Any], env: str | None, conf_source: Path | None
+) -> dict[str, Any]:
+    """Return all parameters of the project in the working directory, the library's included.
+
+    Args:
+        params: Parameters of the command.
+        env: Environment; ``None`` for the default one.
+        conf_source: Folder or archive of the configuration; ``None``: the project's.
+
+    Raises:
+        ValueError: If there is no grid among them.
+    """
+    from kedro.framework.project import settings
+
+    from rightfit.conf_files import make_loader, read_parameters
+    from rightfit.parameters.defaults import complete_parameters
+    from rightfit.verbs.place import find_project
+
+    project = find_project(Path.cwd())
+    loader = make_loader(
+        conf_source or project / settings.CONF_SOURCE,
+        env=env,
+        runtime_params=params,
+    )
+    own = read_parameters(loader)
+    if own is None:
+        raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
+    return complete_parameters(own)
+
+
+def open_place(
+    data_root: str | None,
+    env: str | None,
+    conf_source: Path | None,
+    raw_table: str | None = None,
+) -> Any:
+    """Return the stored results; see :func:`rightfit.verbs.stored.open_results`."""
+    from kedro.framework.project import settings
+
+    from rightfit.verbs.place import find_project
+    from rightfit.verbs.stored import open_results
+
+    here = Path.cwd()
+    project = find_project(here)
+    return open_results(
+        project,
+        conf_source or project / settings.CONF_SOURCE,
+        env=env,
+        data_root=str(here / data_root) if data_root and "://" not in data_root else data_root,
+        raw_table=raw_table,
+    )

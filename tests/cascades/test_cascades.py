@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from stored import make_bundle
+
+from rightfit.cascades.building import build_cascade
+from rightfit.cascades.choosing import Cascade, Member, choose_cascades, predict_cascades
+from rightfit.cascades.graph import join_cascade
+from rightfit.families.bundle import Bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.schema import InputSchema
+
+CLASSES = ("low", "middle", "high")
+FEATURES = ("a", "b", "c")
+
+
+def make_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, len(FEATURES))).astype(np.float32)
+    return rows, (np.digitize(rows[:, 0] + rng.normal(size=n), [-0.5, 0.5])).astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
+    folder = tmp_path_factory.mktemp("bundles")
+    schema = InputSchema(FEATURES, CLASSES, None)
+    return {
+        name: make_bundle(folder / name, TrainingData(*make_rows(300, seed), schema))
+        for seed, name in enumerate(("cheap", "dear"))
+    }
+
+
+def answer(bundle: Bundle, rows: np.ndarray) -> np.ndarray:
+    return open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
+
+
+@pytest.mark.parametrize("passed_on", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("n_rows", [1, 500])
+def test_unsure_rows_are_answered_by_the_dear_model(
+    passed_on: float, n_rows: int, bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    rows, _ = make_rows(n_rows, 7)
+    cheap, dear = (answer(bundle, rows) for bundle in bundles.values())
+    threshold = float(np.quantile(cheap.max(axis=1), passed_on))
+    threshold += 1e-6 if passed_on == 1 else 0
+    cascade = Cascade("cheap", "dear", threshold, passed_on, 0.9, 1.0)
+
+    bundle = build_cascade(cascade, bundles, tmp_path / "cascade-000", model="cascade")
+
+    unsure = cheap.max(axis=1) < np.float32(threshold)
+    np.testing.assert_array_equal(answer(bundle, rows), np.where(unsure[:, None], dear, cheap))
+    assert available_runtimes(bundle) == ("onnx",)
+    assert bundle.configuration["dear"] == "dear"
+
+
+def test_the_dear_model_does_not_run_where_the_cheap_one_is_sure(
+    bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    rows, _ = make_rows(1, 7)
+    files = [bundle.path / "model.onnx" for bundle in bundles.values()]
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "ran")
+    session = onnxruntime.InferenceSession(join_cascade(*files, 0.0), options)
+
+    session.run(None, {"rows": rows})
+
+    ran = Path(session.end_profiling()).read_text()
+    assert "cheap/" in ran
+    assert "dear/" not in ran
+
+
+def test_models_of_other_columns_are_not_joined(bundles: dict[str, Bundle], tmp_path: Path) -> None:
+    rows, labels = make_rows(300, 1)
+    schema = InputSchema(FEATURES[:2], CLASSES, None)
+    narrow = make_bundle(
+        tmp_path / "narrow", TrainingData(np.ascontiguousarray(rows[:, :2]), labels, schema)
+    )
+
+    with pytest.raises(ValueError, match=r"cannot be joined: their inputs are"):
+        join_cascade(bundles["cheap"].path / "model.onnx", narrow.path / "model.onnx", 0.5)
+
+
+def sure_of(labels: np.ndarray, wrong: np.ndarray, sureness: np.ndarray) -> np.ndarray:
+    """Answers of two classes: right but for some rows, with a given sureness."""
+    said = np.where(wrong, 1 - labels, labels)
+    answers = np.empty((len(labels), 2), dtype=np.float32)
+    answers[np.arange(len(labels)), said] = sureness
+    answers[np.arange(len(labels)), 1 - said] = 1 - sureness
+    return answers
+
+
+@pytest.fixture
+def members() -> tuple[list[Member], np.ndarray]:
+    labels = np.arange(1_000) % 2
+    hard = np.arange(1_000) < 200
+    cheap = sure_of(labels, hard, np.where(hard, 0.6, 0.95))
+    dear = sure_of(labels, np.arange(1_000) < 10, np.full(1_000, 0.99))
+    return [Member("cheap", cheap, 1e6), Member("dear", dear, 1e3)], labels
+
+
+def test_a_cascade_with_the_quality_of_the_dear_and_most_of_the_speed_is_chosen(
+    members: tuple[list[Member], np.ndarray],
+) -> None:
+    found, labels = members
+
+    def score(answers: np.ndarray) -> float:
+        return float((answers.argmax(axis=1) == labels).mean())
+
+    (first, *_) = choose_cascades(found, score, n_cascades=1)
+
+    assert (first.cheap, first.dear) == ("cheap", "dear")
+    assert first.passed_on == pytest.approx(0.2, abs=0.01)
+    assert first.quality == pytest.approx(0.99)
+    assert first.rows_per_s == pytest.approx(1 / (1e-6 + first.passed_on * 1e-3))
+
+
+def test_no_cascade_is_made_where_none_gains(members: tuple[list[Member], np.ndarray]) -> None:
+    (cheap, dear), labels = members
+
+    def score(answers: np.ndarray) -> float:
+        return float((answers.argmax(axis=1) == labels).mean())
+
+    slow_and_worse = Member("slow", cheap.answers, 1e2)
+    nearly_as_fast = Member("dear", dear.answers, 9e5)
+
+    assert list(predict_cascades([dear, slow_and_worse], score)) == []
+    assert choose_cascades([cheap, nearly_as_fast], score, n_cascades=3) == []
+    assert choose_cascades([cheap], score, n_cascades=3) == []

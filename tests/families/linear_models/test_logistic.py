@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from rightfit.families.bundle import add_onnx, read_bundle, write_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.linear import FAMILY
+from rightfit.families.runtimes import open_model
+
+EXACT = {
+    "n_epochs": 2,
+    "alpha": 1e-3,
+    "penalty": "l2",
+    "learning_rate": "optimal",
+    "eta0": 0.01,
+    "solver": "lbfgs",
+}
+
+
+def test_last_look_is_the_minimum_that_scikit_learn_finds(blobs: TrainingData) -> None:
+    looks = [
+        (look.n_steps, look.model)
+        for look in FAMILY.train(EXACT, blobs, n_checkpoints=6, seed=0, n_threads=1, device="cpu")
+    ]
+
+    theirs = LogisticRegression(C=1 / (1e-3 * 60)).fit(blobs.rows, blobs.labels)
+    assert [n for n, _ in looks] == [3, 4, 8, 15, 30, 60]  # three classes are the least
+    np.testing.assert_allclose(
+        FAMILY.predict(looks[-1][1], blobs.rows), theirs.predict_proba(blobs.rows), atol=0.01
+    )
+
+
+def test_solver_changes_nothing_in_how_a_model_is_served(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    *_, last = FAMILY.train(EXACT, blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
+    untrained = FAMILY.build_untrained(EXACT, blobs.schema, seed=0)
+    written = write_bundle(
+        tmp_path / "bundle",
+        last.model,
+        model="linear",
+        family="linear",
+        configuration=EXACT,
+        schema=blobs.schema,
+        data_version="v1",
+    )
+
+    bundle = read_bundle(add_onnx(written, blobs.rows).path, family="linear")
+    native = open_model(bundle, runtime="native", n_threads=1, device="cpu")
+
+    np.testing.assert_array_equal(native(blobs.rows), FAMILY.predict(last.model, blobs.rows))
+    assert FAMILY.describe_structure(untrained) == FAMILY.describe_structure(last.model)
+
+
+def test_unknown_solver_is_named() -> None:
+    with pytest.raises(ValueError, match=r"solver must be one of \('sgd', 'lbfgs'\), not 'newton'"):
+        FAMILY.check_values({**EXACT, "solver": "newton"})

@@ -1,0 +1,77 @@
+"""Which errors end in one message, and which keep their traceback."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+import sqlalchemy.exc
+from kedro.io import DatasetError
+
+from rightfit.conf_files import check_data_root
+from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
+
+
+def catch(function: Callable[[], object]) -> BaseException:
+    try:
+        function()
+    except BaseException as err:
+        return err
+    raise AssertionError("nothing was raised")
+
+
+def raise_error(error: BaseException) -> BaseException:
+    def fail() -> None:
+        raise error
+
+    return catch(fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "", "/x/y"), "/x/y: the disk is full"),
+        (PermissionError(errno.EACCES, "", "/x"), "/x: access is denied"),
+        (OSError(errno.ENAMETOOLONG, "", "/x"), "/x: the name is too long"),
+        (
+            sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("database is locked")),
+            "another program holds it",
+        ),
+        (
+            sqlalchemy.exc.DatabaseError("", {}, sqlite3.DatabaseError("file is not a database")),
+            "it is damaged",
+        ),
+    ],
+)
+def test_error_of_the_system_is_told_with_its_cure(error: Exception, told: str) -> None:
+    wrapped = RuntimeError("around it")
+    wrapped.__cause__ = error
+
+    assert told in str(explain_error(raise_error(error)))
+    assert told in str(explain_error(raise_error(wrapped)))
+
+
+def test_own_check_is_told_in_its_words() -> None:
+    error = catch(lambda: check_data_root(""))
+
+    assert is_raised_here(error)
+    assert explain_error(error) == str(error)
+
+
+def test_slips_and_foreign_errors_keep_their_traceback() -> None:
+    slip = catch(lambda: int("x"))
+    foreign = raise_error(ValueError("theirs"))
+    deep = catch(lambda: pl.DataFrame({"a": [1]}).select("b"))
+
+    assert [explain_error(error) for error in (slip, foreign, deep)] == [None] * 3
+
+
+def test_damaged_content_is_told_with_its_cure() -> None:
+    missing = catch(lambda: pl.DataFrame({"a": [1]}).select("b"))
+
+    assert "make it anew" in str(explain_content(missing))
+    assert "make it anew" in str(explain_content(DatasetError("no parquet")))
+    assert explain_content(KeyError("x")) is None

@@ -1,0 +1,89 @@
+"""Each figure of a deployment follows from the measurement that its comment names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from exports import choose
+
+from rightfit.serving.model_call import Model
+from rightfit.serving.sizing import ServedFigures, size_deployment
+
+FIGURES: dict[str, Any] = {
+    "max_rate_per_s": 1_000.0,
+    "max_rate_per_s_low": 900.0,
+    "throughput_rows_per_s": 50_000.0,
+    "throughput_rows_per_s_low": 40_000.0,
+    "peak_memory_mib": 150.0,
+    "peak_memory_mib_high": 151.2,
+    "peak_memory_one_row_mib": 100.0,
+    "peak_memory_one_row_mib_high": 101.5,
+    "best_batch_size": 256,
+    "measured_how": json.dumps({"limits": {}}),
+    "null_reasons": json.dumps({"max_rate_per_s": "the preset has no load tests"}),
+}
+
+
+def size(
+    model: Model, scenario: str = "server", served: ServedFigures | None = None, **figures: Any
+) -> tuple[dict[str, Any], str]:
+    answer = choose(model, **FIGURES | figures)
+    text = size_deployment(answer, scenario, rate_per_s=2_000, headroom_pct=50, served=served)
+    return yaml.safe_load(text)["spec"], text
+
+
+def read_resources(spec: dict[str, Any]) -> dict[str, dict[str, str]]:
+    (container,) = spec["template"]["spec"]["containers"]
+    resources: dict[str, dict[str, str]] = container["resources"]
+    return resources
+
+
+def test_replicas_follow_from_the_lower_end_of_the_measured_rate(model: Model) -> None:
+    spec, text = size(model)
+
+    assert spec["replicas"] == 4  # 2,000 × 1.5 / 900 = 3.3
+    assert "max_rate_per_s, the lower end of its interval; without a server" in text
+    assert read_resources(spec) == {
+        "requests": {"cpu": "1", "memory": "102Mi"},
+        "limits": {"cpu": "1", "memory": "153Mi"},  # 101.5 × 1.5
+    }
+    (container,) = spec["template"]["spec"]["containers"]
+    assert {"name": "OMP_NUM_THREADS", "value": "1"} in container["env"]
+
+
+def test_offline_counts_rows_and_the_memory_of_a_batch(model: Model) -> None:
+    spec, text = size(model, "offline")
+
+    assert spec["replicas"] == 1
+    assert read_resources(spec)["requests"]["memory"] == "152Mi"
+    assert "peak with 256 rows a call" in text
+
+
+def test_memory_limit_that_was_tried_is_preferred(model: Model) -> None:
+    how = json.dumps({"limits": {"192": {"ok": True}, "96": {"ok": False}}})
+    spec, text = size(model, measured_how=how)
+
+    assert read_resources(spec)["limits"]["memory"] == "192Mi"
+    assert "it ran under this limit" in text
+
+
+def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
+    served = ServedFigures(
+        highest_rate_per_s=500, limit_ms=20, server_cores=1.32, peak_memory_mib=180.5
+    )
+    spec, text = size(model, served=served)
+
+    assert spec["replicas"] == 6
+    assert read_resources(spec) == {
+        "requests": {"cpu": "1.4", "memory": "181Mi"},
+        "limits": {"cpu": "2", "memory": "271Mi"},
+    }
+    assert "within a p99 of 20 ms (rightfit load)" in text
+
+
+def test_rate_that_was_not_measured_is_refused_with_its_reason(model: Model) -> None:
+    with pytest.raises(ValueError, match="not measured: the preset has no load tests"):
+        size(model, max_rate_per_s=None)

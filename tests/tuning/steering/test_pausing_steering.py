@@ -1,0 +1,71 @@
+"""New configurations are begun as long as their first looks leave most of the budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cells
+import pytest
+from demands import FakeBench, make_demand, make_point
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.families.family import TrainingData
+from rightfit.tuning.search.claims import CLAIM, PAUSED
+from rightfit.tuning.steering.pausing_steering import PausingSteering
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import COMPUTE_S, CONFIGURATION, CURVE
+
+DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
+
+
+def make_steering(blobs: TrainingData, folder: Path, **settings: Any) -> PausingSteering:
+    params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT})
+    return PausingSteering(
+        cells.make_cell(blobs, params=params),
+        cells.make_settings(early_stopping="pausing", sampler="tpe", **settings),
+        make_demand(breadth_share=0.25, is_timed=True),
+        StudyStore(folder, storage=None),
+        FakeBench(),  # type: ignore[arg-type]
+    )
+
+
+def looked_at(draw: int, *, state: TrialState) -> FrozenTrial:
+    """A trial whose first look took one CPU second."""
+    trial = create_trial(
+        state=state,
+        user_attrs={
+            CLAIM: {"draw": draw},
+            PAUSED: True,
+            CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, **DEFAULT},
+            CURVE: [make_point(1, 0.5)],
+            COMPUTE_S: 1.0,
+        },
+    )
+    trial.number = draw
+    return trial
+
+
+@pytest.mark.parametrize(("n_begun", "wants"), [(0, True), (4, True), (5, False)])
+def test_first_looks_take_their_share_of_the_budget(
+    blobs: TrainingData, tmp_path: Path, n_begun: int, wants: bool
+) -> None:
+    steering = make_steering(blobs, tmp_path, budget_cpu_s=20.0)
+    begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
+
+    assert steering.wants_new(begun) is wants
+
+
+@pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
+def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_allows(
+    blobs: TrainingData, tmp_path: Path, budget_cpu_s: float, is_finished_first: bool
+) -> None:
+    steering = make_steering(blobs, tmp_path, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    default = looked_at(0, state=TrialState.RUNNING)
+
+    step = steering.choose([default])
+
+    assert steering.wants_new([default]) is False
+    assert step is not None
+    assert (step.number, step.serving) == (0, None)
+    assert (steering._finish_default([default]) is not None) is is_finished_first

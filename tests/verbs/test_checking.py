@@ -1,0 +1,144 @@
+"""check fails on a worse winner and passes on the same; size writes YAML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from stored import LATER, Study, make_measured, rank
+
+from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.verbs.commands import verbs
+
+Ask = Callable[..., Result]
+
+
+@pytest.fixture
+def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Run a verb in the project, on the study's data."""
+    monkeypatch.chdir(project_path)
+
+    def run(*arguments: str | Path) -> Result:
+        place = ("--data-root", str(study.root), "--env", "test")
+        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
+
+    return run
+
+
+@pytest.fixture
+def baseline(ask: Ask, tmp_path: Path) -> Path:
+    path = tmp_path / "baseline.json"
+    assert ask("check", "--against", path, "--write").exit_code == 0
+    return path
+
+
+def store_later(study: Study, open_catalog: Any, *, loss: float) -> None:
+    """Store a later run of so much less quality."""
+    lower = pl.col("quality", "quality_low", "quality_high") - loss
+    profiles = make_measured(study.bundle).with_columns(lower)
+    catalog = open_catalog(study.root, LATER)
+    catalog.save("resource_profiles", profiles)
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
+
+
+def test_same_results_pass(ask: Ask, baseline: Path, study: Study, open_catalog: Any) -> None:
+    store_later(study, open_catalog, loss=0)
+
+    result = ask("check", "--against", baseline)
+
+    assert result.exit_code == 0, result.output
+    assert "passed  web_api on landsat" in result.output
+    assert result.output.endswith("0 of 1 failed\n")
+
+
+def test_worse_winner_fails_and_says_by_how_much(
+    ask: Ask, baseline: Path, study: Study, open_catalog: Any
+) -> None:
+    store_later(study, open_catalog, loss=0.1)
+
+    result = ask("check", "--against", baseline)
+    as_json = ask("check", "--against", baseline, "--json")
+
+    assert result.exit_code == as_json.exit_code == 1
+    assert (
+        "quality is worse: 0.800 (0.780 to 0.825) before, 0.700 (0.680 to 0.725) now"
+        in result.output
+    )
+    (finding,) = json.loads(as_json.output)
+    assert finding["application"] == "web_api"
+
+
+def test_baseline_of_another_machine_is_refused_unless_told(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    content["machine"]["cpu"] = "Faster CPU"
+    baseline.write_text(json.dumps(content))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert "measured on Faster CPU, 2 cores" in refused.output
+    assert ask("check", "--against", baseline, "--any-machine").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "Write one from the last ranking: rightfit check"), ("{}", "is no baseline")],
+)
+def test_file_that_is_no_baseline_is_refused(
+    ask: Ask, tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / "baseline.json"
+    if content is not None:
+        path.write_text(content)
+
+    result = ask("check", "--against", path)
+
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
+    command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
+    step = {
+        "loop": "open",
+        "level": 500.0,
+        "latency_ms": {"0.5": None},
+        "throughput_per_s": 500.0,
+        "n_requests": 1500,
+        "errors": {},
+        "keeps_up": True,
+        "server_cores": 0.5,
+        "peak_memory_mib": 120.0,
+        "disk_read_mib": 0.0,
+        "disk_written_mib": 0.0,
+        "sent_mib": 1.0,
+        "received_mib": 1.0,
+        "late_p99_ms": 0.1,
+    }
+    curve = {
+        "closed": [step],
+        "opened": [step],
+        "capacity_per_s": 600.0,
+        "highest_rate_per_s": 500.0,
+        "limit_ms": 50.0,
+        "knee_per_s": 500.0,
+    }
+    (tmp_path / "load.json").write_text(json.dumps(curve))
+    (tmp_path / "other.json").write_text("[]")
+
+    bare = ask(*command)
+    served = ask(*command, "--load", tmp_path / "load.json")
+    other = ask(*command, "--load", tmp_path / "other.json")
+
+    assert bare.exit_code == 1
+    assert "max_rate_per_s was not measured" in bare.output
+    assert served.exit_code == 0, served.output
+    assert yaml.safe_load(served.output)["spec"]["replicas"] == 6  # 2,000 × 1.3 / 500 = 5.2
+    assert other.exit_code == 1
+    assert "is not what rightfit load --json prints" in other.output
