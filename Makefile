@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -23,6 +23,12 @@ perf: .venv/.installed ## run the main job: prepare, search, measure, rank, repo
 
 test: .venv/.installed ## run all tests and doctests
 	$(BIN)/python -m pytest
+
+attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/reliability.md
+	$(BIN)/python tests/attack/attack.py
+
+attack-quick: .venv/.installed ## a sample of make attack, in a few minutes
+	$(BIN)/python tests/attack/attack.py --quick
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

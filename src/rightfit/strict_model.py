@@ -76,12 +76,12 @@ class StrictModel(BaseModel):
         field = cls.model_fields.get(info.field_name or "")
         if field is not None and isinstance(value, tuple) and _is_open_list(field.annotation):
             repeated = [
-                item
+                f"entry {place + 1}" if isinstance(item, BaseModel) else repr(item)
                 for place, item in enumerate(value)
-                if item in value[:place] and not isinstance(item, BaseModel)
+                if item in value[:place]
             ]
             if repeated:
-                raise ValueError(f"must not repeat an entry, but repeats {repeated[0]!r}")
+                raise ValueError(f"must not repeat an entry, but repeats {repeated[0]}")
         return value
 
 

@@ -85,5 +85,7 @@ def list_cases(*patterns: str) -> Iterator[StoreCase]:
     """List every damage of files; those of texts only where the file is one."""
     for pattern in patterns:
         for damage in DAMAGES:
+            if damage == "flipped" and pattern.endswith(".parquet"):
+                continue  # polars compares no checksums
             if damage not in ONLY_TEXT or pattern.endswith(".json"):
                 yield StoreCase(pattern, damage)

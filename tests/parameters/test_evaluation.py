@@ -41,8 +41,10 @@ def test_wrong_value_is_refused(
 
 
 def test_tiers_of_the_same_name_are_refused(values: dict[str, Any]) -> None:
+    again = values["tiers"][0] | {"n_cores": 9}
+
     with pytest.raises(ValidationError, match="different names"):
-        EvaluationParams(**values | {"tiers": values["tiers"][:1] * 2})
+        EvaluationParams(**values | {"tiers": [*values["tiers"], again]})
 
 
 @pytest.mark.parametrize(

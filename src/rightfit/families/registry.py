@@ -103,7 +103,10 @@ def get_family(name: str) -> Family:
         return _make_family(path, "+".join(made_of))
     family: Family | None = getattr(module, ATTRIBUTE, None)
     if family is None:
-        raise ValueError(f"The module {path} holds no family: it must define {ATTRIBUTE}.")
+        raise ValueError(
+            f"The module {path} holds no family: it must define {ATTRIBUTE}. "
+            "Correct parameters_models.yml."
+        )
     return family
 
 

@@ -34,7 +34,7 @@ _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # these unpack in bo
 _LOADERS = frozenset(
     f"{kind}Node"
     for kind in (
-        "Bytes", "Dict", "Json", "List", "Loss", "NdArray", "Object", "RandomGenerator",
+        "Bytes", "DType", "Dict", "Json", "List", "Loss", "NdArray", "Object", "RandomGenerator",
         "RandomState", "Set", "Slice", "Tree", "Tuple", "Type",
     )
 )  # fmt: skip

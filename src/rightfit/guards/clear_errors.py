@@ -12,6 +12,7 @@ from types import TracebackType
 
 import polars as pl
 from kedro.io import DatasetError
+from kedro.io.core import VersionNotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,9 @@ def explain_content(error: BaseException) -> str | None:
     Args:
         error: What ended a run of Rightfit's nodes alone.
     """
+    if isinstance(error, VersionNotFoundError):
+        name, _, where = str(error).partition(": Did not find any versions for ")
+        return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"
     if isinstance(error, DatasetError):
         return f"{error}\nIf the file is damaged, restore it, or delete it and {ANEW}"
     if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):

@@ -26,7 +26,8 @@ class ImportedBlock(StrictModel):
     the grid. ``input`` says which columns it reads: the dataset's ``raw`` ones (``columns``: which
     of them, in its order) or the ``encoded`` ones that searched models read. ``output``,
     ``classes`` and ``logits`` say what its answers are, where the file does not; ``predictions``
-    names a table of answers that it must give. ``trust`` allows a pickle.
+    names a table of answers that it must give. ``trust`` allows a pickle. ``module`` and its
+    ``settings`` are the torch module of a safetensors file.
     """
 
     family: Literal["imported"]
@@ -39,6 +40,8 @@ class ImportedBlock(StrictModel):
     logits: bool = False
     predictions: str | None = None
     trust: bool = False
+    module: str | None = None
+    settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
 
     def give(self, name: str) -> GivenFile:
         """Return the file with what is known of it.
@@ -51,7 +54,15 @@ class ImportedBlock(StrictModel):
         """
         answers = Answers(self.output, self.classes, are_logits=self.logits)
         path = resolve_file(locate(self.file))
-        return GivenFile(name, path, self.input, answers, trust=self.trust)
+        return GivenFile(
+            name,
+            path,
+            self.input,
+            answers,
+            trust=self.trust,
+            module=self.module,
+            settings=self.settings,
+        )
 
 
 def locate(file: str) -> Path:

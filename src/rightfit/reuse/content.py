@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro.io.core import VersionNotFoundError
 from pydantic import BaseModel
 
 from rightfit.reuse.records import FileRecord, RecordStore
@@ -62,7 +63,10 @@ def _find_place(dataset: AbstractDataset[Any, Any] | None) -> Path | None:
     if getattr(dataset, "_protocol", "file") != "file":
         return None
     if getattr(dataset, "_version", None) is not None:
-        return Path(str(dataset._get_load_path()))  # type: ignore[union-attr]
+        try:
+            return Path(str(dataset._get_load_path()))  # type: ignore[union-attr]
+        except VersionNotFoundError:
+            return None  # the node that reads it will say so
     place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
     return Path(str(place)) if place is not None else None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,12 +136,13 @@ def write_catboost(folder: Path) -> Path:
 
 def write_skops(folder: Path) -> Path:
     import skops.io
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     names = np.array(["no", "yes"])[LABELS]
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, names)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(ROWS, names)
     skops.io.dump(model, folder / "model.skops")
     return folder / "model.skops"
 
@@ -237,3 +239,32 @@ def test_regression_takes_one_number(tmp_path: Path) -> None:
 
     answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)
     np.testing.assert_allclose(answers, values, atol=1e-5)
+
+
+def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.from_numpy(WEIGHTS.T.copy()), "bias": torch.zeros(2)}, path)
+    given = dataclasses.replace(
+        give(path),
+        module="torch.nn.Linear",
+        settings={"in_features": 3, "out_features": 2},
+    )
+    bundle = import_file(given, tmp_path / "bundle", schema=SCHEMA, rows=ROWS, predictions=None)
+
+    assert available_runtimes(bundle) == ("native", "onnx")
+    for runtime in ("native", "onnx"):
+        answers = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(ROWS)
+        np.testing.assert_allclose(answers, predict(ROWS), rtol=1e-4)
+    with pytest.raises(ValueError, match="does not hold the weights of torch"):
+        import_file(
+            dataclasses.replace(given, settings={"in_features": 4, "out_features": 2}),
+            tmp_path / "other",
+            schema=SCHEMA,
+            rows=ROWS,
+            predictions=None,
+        )
+    with pytest.raises(ValueError, match=r"module names the torch module of a \.safetensors file"):
+        check_file(give(path))

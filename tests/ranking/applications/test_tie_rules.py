@@ -16,7 +16,7 @@ def test_tie_rule_of_an_application_replaces_the_general_one() -> None:
 
 def test_rules_refuse_a_tie_key_named_twice() -> None:
     with pytest.raises(ValidationError, match=r"names a column twice in \['rule'\]"):
-        make_rules(ties={"rule": QUALITY_FIRST * 2})
+        make_rules(ties={"rule": [*QUALITY_FIRST, {"by": "utility", "prefer": "lower"}]})
 
 
 def test_rules_refuse_too_few_weightings_for_one_point() -> None:

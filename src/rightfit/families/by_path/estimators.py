@@ -46,6 +46,7 @@ SEPARATOR = "+"
 
 # Data that estimators of scikit-learn consist of, beside what skops trusts anyway.
 TRUSTED = (
+    "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ class GivenFile:
         columns: ``raw`` or ``encoded``: which columns it reads.
         answers: What the configuration says of its answers.
         trust: Whether it may run code when a measuring process opens it.
+        module: Import path of the torch module whose weights it holds.
+        settings: Further arguments of that module.
     """
 
     name: str
@@ -45,6 +47,17 @@ class GivenFile:
     columns: str
     answers: Answers
     trust: bool
+    module: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """Reference of the family that serves it.
+
+        Raises:
+            ValueError: If the kind is unknown, or needs trust or a module.
+        """
+        return find_family(self.weights_file, trust=self.trust, module=self.module)
 
     @property
     def weights_file(self) -> str:
@@ -80,6 +93,7 @@ def check_file(given: GivenFile) -> None:
     Raises:
         ValueError: If it is of an unknown kind, or broken, or needs trust.
     """
+    get_family(given.family)
     if given.weights_file == ONNX_FILE:
         beside = {other.name for other in given.path.parent.iterdir()}
         check_onnx_file(given.path, listed=beside)
@@ -125,16 +139,16 @@ def import_file(
     check_file(given)
     folder.mkdir(parents=True)
     _store(given, folder, schema)
-    family = find_family(given.weights_file, trust=given.trust)
     bundle = write_bundle_files(
         folder,
         model=given.name,
-        family=family,
+        family=given.family,
         weights_file=given.weights_file,
         configuration={
             "file": given.path.name,
             "sha256": hash_file(given.path),
             "input": given.columns,
+            **({"settings": dict(given.settings)} if given.module else {}),
         },
         schema=schema,
     )
@@ -157,7 +171,7 @@ def _store(given: GivenFile, folder: Path, schema: InputSchema) -> None:
         return
     if given.answers != Answers(None, None, are_logits=False):
         raise ValueError("output, classes and logits describe ONNX files alone")
-    check_task(get_family(find_family(given.weights_file, trust=given.trust)), schema.task)
+    check_task(get_family(given.family), schema.task)
     native = open_native(given.path, given.weights_file)
     positions = tuple(str(i) for i in range(schema.n_classes))
     if native is not None and native.classes not in ((), schema.classes, positions):

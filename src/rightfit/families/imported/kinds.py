@@ -24,17 +24,20 @@ SUFFIXES: Mapping[str, str] = {
     ".txt": "weights.lightgbm.txt",
     ".cbm": "weights.catboost.json",
     ".skops": "weights.skops",
+    ".safetensors": "weights.safetensors",
     **dict.fromkeys(PICKLES, "weights.pickle"),
 }
 """Name in a bundle, by the suffix of the file."""
 
 PICKLE_FILE = "weights.pickle"
+MODULE_FILE = "weights.safetensors"
 FAMILIES: Mapping[str, str] = {
     "model.onnx": "rightfit.families.imported.onnx_only",
     "weights.xgboost.json": "rightfit.families.libraries.xgboost",
     "weights.lightgbm.txt": "rightfit.families.libraries.lightgbm",
     "weights.catboost.json": "rightfit.families.libraries.catboost",
     "weights.skops": "rightfit.families.imported.skops_model",
+    MODULE_FILE: "rightfit.families.imported.module_weights",
     PICKLE_FILE: "rightfit.families.imported.pickled",
 }
 """Import path of what serves it, by the name in a bundle."""
@@ -64,19 +67,25 @@ def name_weights(path: Path, *, trust: bool) -> str:
     return name
 
 
-def find_family(weights_file: str, *, trust: bool) -> str:
-    """Return the import path of what serves a bundle's model.
+def find_family(weights_file: str, *, trust: bool, module: str | None = None) -> str:
+    """Return the reference of the family that serves a bundle's model.
 
     Args:
         weights_file: Name of its file in the bundle.
         trust: Whether the configuration allows files that run code when they are opened.
+        module: Import path of the torch module that the configuration names.
 
     Raises:
-        ValueError: If nothing does, or it needs trust.
+        ValueError: If nothing does, or it needs trust or a module.
     """
     if weights_file not in FAMILIES or (weights_file == PICKLE_FILE and not trust):
         raise ValueError(f"{weights_file} is no imported model that the configuration allows")
-    return FAMILIES[weights_file]
+    if (weights_file == MODULE_FILE) != (module is not None):
+        raise ValueError(
+            "module names the torch module of a .safetensors file, as in module: my_study.nets.Net"
+        )
+    family = FAMILIES[weights_file]
+    return f"{family}:{module}" if module else family
 
 
 def resolve_file(path: Path) -> Path:

@@ -130,7 +130,10 @@ def profile_imported(
     from rightfit.preparation.model_columns import take_columns
 
     named = {
-        name: replace(bundle, family=find_family(bundle.weights_file, trust=model.trust))
+        name: replace(
+            bundle,
+            family=find_family(bundle.weights_file, trust=model.trust, module=model.module),
+        )
         for name, bundle in candidates.items()
     }
     (schema,) = (bundle.schema for bundle in named.values())

@@ -134,6 +134,7 @@ def import_model(
         UnsuitableModelError: If the file does not fit the dataset.
     """
     from rightfit.families.imported.importing import import_file, read_columns
+    from rightfit.families.runtimes import available_runtimes
     from rightfit.preparation.given_predictions import read_predictions
     from rightfit.preparation.model_columns import describe_columns, take_columns
 
@@ -157,7 +158,12 @@ def import_model(
             f"models.{name}: {model.file} does not fit {dataset}: {err}. Correct "
             "parameters_models.yml; datasets there lists those that the file is for."
         ) from err
-    logger.info("%s: imported %s, sha256 %s", cell_name, model.file, bundle.files)
+    logger.info(
+        "%s: imported %s, served as %s",
+        cell_name,
+        model.file,
+        " and ".join(available_runtimes(bundle)),
+    )
     return {name: bundle}
 
 

@@ -62,6 +62,7 @@ OWN_IMPORTS = (
     "rightfit.profiling.worker.phases",
     "rightfit.profiling.worker.training_steps",
     "rightfit.profiling.worker.under_load",
+    "rightfit.request_path.opening",
 )
 
 

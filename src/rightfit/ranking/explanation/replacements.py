@@ -73,8 +73,10 @@ def _describe(
     *,
     is_tied: bool,
 ) -> str:
-    breaks = sorted({metric_name(one.metric) for one in violations})
+    breaks = sorted({metric_name(one.metric) for one in violations if one.value is not None})
+    unknown = sorted({metric_name(one.metric) for one in violations if one.value is None})
     fault = f" It breaks the application's limit on {listing(breaks)}." if breaks else ""
+    fault += f" It lacks a measurement of {listing(unknown)}." if unknown else ""
     if winner is None:
         return f"{incumbent.label}, imported, is not to be replaced: none qualifies.{fault}"
     if winner.candidate == incumbent.candidate:

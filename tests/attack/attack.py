@@ -1,0 +1,309 @@
+"""Attack the project with bad parameters, files, results and surroundings, and count what happens.
+
+``make attack`` runs the long form, ``make attack-quick`` a sample of it. The last line is JSON; the
+exit status says whether every case ended in a clear way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import combination_cases
+import parameter_cases
+import store_cases
+import yaml_cases
+from outcomes import Command, Tally, try_command
+
+PROJECT = Path(__file__).parents[2]
+sys.path.insert(0, str(PROJECT / "tests" / "support"))
+STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")
+STORED = (
+    "08_reporting/recommendations.json/*/*.json",
+    "07_model_output/resource_profiles.parquet/*/*.parquet",
+    "07_model_output/environment.json/*/*.json",
+    "06_models/landsat/linear/candidates/*/candidates/*/bundle.json",
+    "06_models/landsat/linear/candidates/*/candidates/*/weights.skops",
+    "06_models/landsat/linear/candidates/*/candidates/*/model.onnx",
+    "04_feature/landsat/encoder.json/*/*.json",
+    "05_model_input/landsat/data_card.json/*/*.json",
+)
+ODD_VARIABLES: tuple[dict[str, str], ...] = (
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0"},
+    {"TERM": "dumb"},
+    {"COLUMNS": "1"},
+)
+SUITES = (
+    "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
+    "tests/attack/test_measured_processes.py",
+)  # fmt: skip
+
+
+def main() -> int:
+    """Attack; print the counts; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a sample, within minutes")
+    chosen = parser.parse_args()
+    step = 40 if chosen.quick else 1
+    tally = Tally()
+    parameters = read_parameters("full")
+    attack_parameters(tally, parameters, step=step)
+    attack_combinations(tally, parameters)
+    attack_several_blocks(tally, parameters, n_cases=20 if chosen.quick else 200)
+    with tempfile.TemporaryDirectory(prefix="rightfit-attack-") as folder:
+        place = Path(folder)
+        attack_files(tally, place / "conf")
+        attack_stored(tally, place, step=8 if chosen.quick else 1)
+        attack_commands(tally, place, quick=chosen.quick)
+    if not chosen.quick:
+        for suite in SUITES:
+            attack_by_suite(tally, suite)
+    sys.stdout.write(f"{tally.to_json()}\n")
+    return 0 if tally.is_clean else 1
+
+
+def read_parameters(env: str) -> dict[str, Any]:
+    """Return the project's parameters with the library's values."""
+    from kedro.framework.startup import bootstrap_project
+
+    from rightfit.conf_files import load_configuration, make_loader
+    from rightfit.parameters.defaults import complete_parameters
+
+    bootstrap_project(PROJECT)
+    loader = make_loader(PROJECT / "conf", env=env)
+    return complete_parameters(load_configuration(loader, "parameters"))
+
+
+def attack_parameters(tally: Tally, parameters: Mapping[str, Any], *, step: int) -> None:
+    """Give every parameter every bad value that its model knows of."""
+    for case in list(parameter_cases.list_cases(parameters))[::step]:
+        check(tally, str(case), case.apply(parameters), [str(case.path[0])])
+
+
+def attack_combinations(tally: Tally, parameters: Mapping[str, Any]) -> None:
+    """Give values that are right alone and wrong together."""
+    for name, changes in combination_cases.CASES.items():
+        check(tally, name, combination_cases.apply(parameters, changes), [])
+
+
+def attack_several_blocks(tally: Tally, parameters: Mapping[str, Any], *, n_cases: int) -> None:
+    """Make several blocks wrong at once; each must be named."""
+    by_block: dict[str, list[parameter_cases.ParameterCase]] = {}
+    for case in parameter_cases.list_cases(parameters):
+        if len(case.path) > 2 and case.path[0] != "grid":
+            by_block.setdefault(str(case.path[0]), []).append(case)
+    draw = random.Random(7)  # noqa: S311 -- no secret
+    for number in range(n_cases):
+        blocks = draw.sample(sorted(by_block), draw.randint(2, len(by_block)))
+        changed = dict(parameters)
+        for block in blocks:
+            changed = draw.choice(by_block[block]).apply(changed)
+        check(tally, f"several blocks, {number}: {blocks}", changed, blocks)
+
+
+def check(tally: Tally, name: str, parameters: dict[str, Any], named: list[str]) -> None:
+    """Check parameters as a command does, and judge what it says.
+
+    Args:
+        tally: Counts the outcome.
+        name: Of the case.
+        parameters: What is checked.
+        named: Blocks that the faults must name.
+    """
+    from rightfit.parameters.checking import find_faults
+    from rightfit.parameters.defaults import complete_parameters
+    from rightfit.parameters.machine import Machine
+
+    machine = Machine(n_cores=2, devices=("cpu",))
+    try:
+        faults = find_faults(complete_parameters(parameters), stages=STAGES, machine=machine)
+    except Exception:
+        tally.add(name, "tracebacks", traceback.format_exc())
+        return
+    text = "\n".join(faults)
+    if not faults:
+        tally.add(name, "accepted_wrongly")
+    elif "parameters_" not in text or any(block not in text for block in named):
+        tally.add(name, "tracebacks", f"not named {named}: {text}")
+    else:
+        tally.add(name, "clear")
+
+
+def attack_files(tally: Tally, conf: Path) -> None:
+    """Break files of the configuration."""
+    from click import ClickException
+
+    from rightfit.conf_files import BrokenFileError, load_configuration, make_loader
+
+    shutil.copytree(PROJECT / "conf", conf)
+    for case in yaml_cases.list_cases():
+        shutil.rmtree(conf / "attack", ignore_errors=True)
+        env = case.write(conf)
+        try:
+            load_configuration(
+                make_loader(conf, env=env), case.file.split("_")[0].removesuffix(".yml")
+            )
+            tally.add(case.name, "accepted_wrongly")
+        except (BrokenFileError, ClickException) as err:
+            message = str(getattr(err, "message", err))
+            is_clear = case.file in message and (case.line is None or f"{case.line}:" in message)
+            tally.add(case.name, "clear" if is_clear else "tracebacks", message)
+        except Exception:
+            tally.add(case.name, "tracebacks", traceback.format_exc())
+
+
+def attack_stored(tally: Tally, place: Path, *, step: int) -> None:
+    """Damage stored results, and ask for the winner."""
+    from kedro.io import DataCatalog
+    from stored import VERSION, store_study
+
+    from rightfit.catalog_entries import read_patterns
+
+    good = place / "good"
+    catalog = DataCatalog.from_config(read_patterns(str(good)), save_version=VERSION)
+    store_study(catalog, good, place / "made")
+    for case in list(store_cases.list_cases(*STORED))[::step]:
+        root = place / "data"
+        damaged = case.make(good, root)
+        kept = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for verb in (["which", "-a", "web_api"],
+                     ["export", "-a", "web_api", "-d", "landsat", str(place / "out")]):  # fmt: skip
+            shutil.rmtree(place / "out", ignore_errors=True)
+            kind, detail = ask([*verb, "--data-root", str(root), "--env", "test"])
+            is_read = verb[0] == "export" or "06_" not in case.pattern
+            if kind == "accepted_wrongly" and not (is_read and verb[0] == "export"):
+                kind = "clear"  # the verb does not read this file, or does without it
+            if any(not path.exists() or path.read_bytes() != kept[path] for path in kept):
+                kind, detail = "losses", str(damaged)
+            tally.add(f"{verb[0]}, {case}", kind, detail)
+
+
+def ask(arguments: list[str]) -> tuple[str, str]:
+    """Ask a verb in this process; return the kind of outcome and what it said."""
+    from click.testing import CliRunner
+
+    from rightfit.verbs.commands import verbs
+
+    result = CliRunner().invoke(verbs, arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        return "tracebacks", "".join(traceback.format_exception(*result.exc_info or ()))
+    return ("clear" if result.exit_code else "accepted_wrongly"), result.output
+
+
+def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
+    """Try bad parameters, files and surroundings through the real command line."""
+    data = place / "study"
+    (data / "01_raw").mkdir(parents=True)
+    for table in (PROJECT / "data" / "01_raw").glob("*.parquet"):
+        (data / "01_raw" / table.name).symlink_to(table)
+    commands = list(list_commands(data, place))
+    for command in commands[:: 4 if quick else 1]:
+        tally.add(command.name, *try_command(command, PROJECT))
+
+
+def kedro(pipeline: str, params: str) -> list[str]:
+    """Return the command that runs a pipeline with parameters."""
+    program = str(Path(sys.executable).parent / "kedro")
+    return [program, "run", "--pipelines", pipeline, "--env", "test", "--params", params]
+
+
+def list_commands(data: Path, place: Path) -> Iterator[Command]:
+    """List commands that must be refused, and surroundings in which one must succeed."""
+    root = f"grid.datasets=landsat,grid.models=linear,data_root={data}"
+    refused = {
+        "training.n_trials=-1": "training.n_trials",
+        "training.n_trials=.nan": "training.n_trials",
+        "training.n_trails=3": "n_trails",
+        "trainnig.n_trials=3": "did you mean 'training'",
+        "n_trials=3": "training.n_trials",
+        "unheard_of=3": "unheard_of",
+        "ranking.n_draws=1e15": "ranking.n_draws",
+        "ranking.seed=18446744073709551616": "ranking.seed",
+        "ranking.confidence_level=.inf": "ranking.confidence_level",
+        "evaluation.preset=quik": "evaluation.preset",
+        "evaluation.seed=true": "evaluation.seed",
+        "evaluation.n_threads=all": "evaluation.n_threads",
+        "models.linear.fixed.n_epochs=0": "n_epochs",
+        "models.linear.fixed.learning_rate=fastest": "learning_rate",
+        "applications.web_api.objectives.quality.weight=1e308": "weight",
+        "datasets.landsat.quality.name=roc_auc": "roc_auc",
+        "grid.datsets=landsat": "datsets",
+        "training=": "training",
+        "applications=": "applications",
+        "data_root=": "data_root",
+        "data_root=~/x": "data_root",
+    }
+    for given, told in refused.items():
+        params = given if given.startswith("data_root") else f"{root},{given}"
+        yield Command(f"--params {given}", kedro("perf", params), told=["Error:", told])
+    several = "training.n_trials=-1,ranking.seed=-1,evaluation.seed=-1"
+    yield Command(
+        "three blocks at once", kedro("perf", f"{root},{several}"),
+        told=["training.n_trials", "ranking.seed", "evaluation.seed"],
+    )  # fmt: skip
+    for pipeline in ("ranking", "reporting", "evaluation"):
+        empty = root.replace(str(data), str(place / "nothing"))
+        yield Command(f"{pipeline} without results", kedro(pipeline, empty), told=["Error:"])
+    (place / "file").write_text("a file", encoding="utf-8")
+    for name in (str(place / "file"), "/proc/study", f"{data}/{'x' * 300}", f"{data}[1]", "a*b"):
+        params = f"grid.datasets=landsat,grid.models=linear,data_root={name}"
+        yield Command(f"data_root={name[:60]}", kedro("perf", params), told=["Error:"])
+    yield from list_surroundings(data, root)
+
+
+def list_surroundings(data: Path, root: str) -> Iterator[Command]:
+    """List surroundings in which a run must succeed, or be refused before it starts."""
+    good = " ".join(f"'{word}'" for word in kedro("data_engineering", root))
+    for redirect in (">/dev/full", ">&-", "2>&-", ">/dev/full 2>/dev/full", "| head -c 1"):
+        line = f"set -o pipefail; {good} {redirect}"
+        yield Command(f"output {redirect}", ["bash", "-c", line], must_fail=False)
+    for variables in ODD_VARIABLES:
+        yield Command(
+            f"with {variables}", kedro("data_engineering", root), must_fail=False,
+            environment=variables,
+        )  # fmt: skip
+    for name in ("a b", "q?", "h#", "p%20", "données", "quote'd", "am&p"):
+        odd = data.parent / name
+        shutil.copytree(data, odd, symlinks=True)
+        params = root.replace(str(data), str(odd))
+        yield Command(f"in {name}", kedro("data_engineering", params), must_fail=False)
+    blocked = data.parent / "blocked"
+    shutil.copytree(data, blocked, symlinks=True)
+    (blocked / "08_reporting").write_text("no folder", encoding="utf-8")
+    yield Command(
+        "08_reporting is a file", kedro("perf", root.replace(str(data), str(blocked))),
+        told=["08_reporting", "cannot be written"],
+    )  # fmt: skip
+    for name, content in {"empty": b"", "garbage": b"\0" * 999}.items():
+        bad = data.parent / name
+        (bad / "01_raw").mkdir(parents=True)
+        (bad / "01_raw" / "landsat.parquet").write_bytes(content)
+        params = root.replace(str(data), str(bad))
+        yield Command(f"raw table is {name}", kedro("data_engineering", params), told=["landsat"])
+
+
+def attack_by_suite(tally: Tally, suite: str) -> None:
+    """Run attacks that are tests; each test is a case."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rA", "--tb=line", suite],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        if line.startswith("PASSED"):
+            tally.add(line, "clear")
+        elif line.startswith(("FAILED", "ERROR")):
+            tally.add(line, "hangs" if "process" in suite else "code_executed", line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
