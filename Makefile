@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out clean
+.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -29,6 +29,9 @@ attack: .venv/.installed ## attack it with bad parameters, files, results and su
 
 attack-quick: .venv/.installed ## a sample of make attack, in a few minutes
 	$(BIN)/python tests/attack/attack.py --quick
+
+test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute
+	$(BIN)/python -m pytest -m 'not (slow or whole or browser or airflow)'
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -66,6 +69,9 @@ airflow: package ## build the package and the Airflow DAG of perf into dist/: do
 	touch $@
 
 airflow-env: .venv-airflow/.installed ## create .venv-airflow, where the tests find Airflow
+
+bench-main: .venv/.installed ## time the main job against an earlier version: make bench-main BEFORE=COMMIT; wants a quiet machine
+	$(BIN)/python benchmarks/main_job.py --before $(or $(BEFORE),HEAD^)
 
 bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking.py

@@ -18,6 +18,34 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
+# These run a project, searches or commands as a whole: `make test-quick` leaves them out.
+WHOLE = (
+    "adoption",
+    "attack",
+    "benchmarks",
+    "deploy",
+    "deployment",
+    "guides",
+    "http_load",
+    "template",
+    "test_dashboard.py",
+    "test_documented_commands.py",
+    "test_end_to_end.py",
+    "test_packaging.py",
+    "test_server.py",
+    "tuning/experiment",
+    "tuning/search",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run something as a whole."""
+    folders = [PROJECT / "tests" / name for name in WHOLE]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.whole)
+
+
 @pytest.fixture(scope="session")
 def project_path() -> Path:
     return PROJECT
