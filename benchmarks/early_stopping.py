@@ -18,9 +18,14 @@ import polars as pl
 import yaml
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.experiment.experiment import ExperimentFiles, run_experiment
+from rightfit.tuning.experiment.experiment import (
+    ExperimentFiles,
+    make_experiment,
+    run_experiment,
+)
 from rightfit.tuning.experiment.known_early import tabulate_known_early
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
+from rightfit.tuning.experiment.within_budget import Shares, compare_within
 from rightfit.tuning.pausing.outlook import PausingParams
 
 HERE = Path(__file__).resolve().parent
@@ -38,24 +43,31 @@ def main() -> None:
     parser.add_argument("--n-orders", type=int, default=None)
     parser.add_argument("--n-workers", type=int, default=None)
     parser.add_argument("--min-gain", type=float, default=None)
+    parser.add_argument(
+        "--budget-cpu-s", type=float, default=None, help="pausing and no stopping at this budget"
+    )
     options = parser.parse_args()
     params = _read("early_stopping")["replay"]
     pausing = _read("training")["pausing"]
     if options.min_gain is not None:
         pausing["min_gain"] = options.min_gain
     models = yaml.safe_load((options.recorded / "models.yml").read_text())["models"]
+    files = ExperimentFiles(
+        curves=options.recorded / "curves.parquet",
+        profiles=options.recorded / "profiles.parquet",
+        applications=Applications.model_validate(_read("applications")),
+        growth={name: block["growth"] for name, block in models.items() if "growth" in block},
+        params=PausingParams.model_validate(pausing),
+        datasets=options.datasets,
+        kinds=None if options.kinds is None else ("pausing", *options.kinds),
+        n_orders=options.n_orders or params["n_orders"],
+        seed=params["seed"],
+    )
+    if options.budget_cpu_s is not None:
+        _replay_within(files, options.budget_cpu_s)
+        return
     replays = run_experiment(
-        ExperimentFiles(
-            curves=options.recorded / "curves.parquet",
-            profiles=options.recorded / "profiles.parquet",
-            applications=Applications.model_validate(_read("applications")),
-            growth={name: block["growth"] for name, block in models.items() if "growth" in block},
-            params=PausingParams.model_validate(pausing),
-            datasets=options.datasets,
-            kinds=None if options.kinds is None else ("pausing", *options.kinds),
-            n_orders=options.n_orders or params["n_orders"],
-            seed=params["seed"],
-        ),
+        files,
         n_workers=options.n_workers or params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),
     )
@@ -76,6 +88,18 @@ def main() -> None:
                 print(summarise_savings(half))
     figures = asdict(headline(replays, summary, seed=params["seed"]))
     print(json.dumps({name: _round(value) for name, value in figures.items()}))
+
+
+def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
+    """Print what pausing and no stopping come to within the same budget."""
+    training = _read("training")
+    shares = Shares(budget_s, training["breadth_share"], training["measuring_share"])
+    found = compare_within(make_experiment(files), shares)
+    means = pl.col("n_begun", "n_trained", "cost_s", "regret").mean()
+    with pl.Config(tbl_rows=-1, tbl_width_chars=120, float_precision=4):
+        print(found.group_by("dataset", "model", "method", maintain_order=True).agg(means))
+    regrets = found.group_by("method", maintain_order=True).agg(pl.col("regret").mean())
+    print(json.dumps({name: _round(value) for name, value in regrets.iter_rows()}))
 
 
 def _read(block: str) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from click import ClickException
+from yaml_cases import YamlCase, list_cases
 
 from rightfit.conf_files import (
     BrokenFileError,
@@ -16,9 +16,6 @@ from rightfit.conf_files import (
     load_configuration,
     make_loader,
 )
-
-sys.path.insert(0, str(Path(__file__).parent / "attack"))
-from yaml_cases import YamlCase, list_cases
 
 
 @pytest.fixture(scope="module")

@@ -39,12 +39,12 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         found: dict[str, Any] = loader[key]
     except (MissingConfigException, KeyError):
         # a key is missing where the loader knows no files of that kind
-        faults = list(_find_faults(loader, key))
+        faults = list(find_broken_files(loader, key))
         if faults:
             raise BrokenFileError("\n".join(faults)) from None
         return {}
     except Exception as err:
-        faults = list(_find_faults(loader, key)) or _find_placeholder(loader, key, err)
+        faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
         if faults:
             raise BrokenFileError("\n".join(faults)) from err
         if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
@@ -125,7 +125,16 @@ def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
             yield path.read_text(encoding="utf-8", errors="replace")
 
 
-def _find_faults(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
+def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
+    """Describe files of one kind that are no YAML; what their placeholders mean is not asked.
+
+    Args:
+        loader: Knows where the files are.
+        key: The kind, such as ``credentials``.
+
+    Yields:
+        One line per file, with the place in it.
+    """
     for path in _list_files(loader, key):
         fault = explain_file(path)
         if fault:

@@ -11,11 +11,12 @@ from kedro.config import AbstractConfigLoader
 
 from rightfit.conf_files import DATA_ROOT, list_texts, load_configuration, make_loader
 from rightfit.parameters.defaults import BLOCKS, PROJECT_BLOCKS, find_misspelt_blocks
+from rightfit.parameters.raw import RawParameters
 
 logger = logging.getLogger(__name__)
 
 
-def find_misspelt(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+def find_misspelt(given: RawParameters, own: RawParameters) -> list[str]:
     """Describe misspelt blocks of a run's parameters; warn of those in files.
 
     Args:
@@ -32,7 +33,7 @@ def find_misspelt(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]
 
 
 def find_unread(
-    loader: AbstractConfigLoader, parameters: Mapping[str, Any], inputs: Collection[str]
+    loader: AbstractConfigLoader, parameters: RawParameters, inputs: Collection[str]
 ) -> list[str]:
     """Describe parameters of a run that no node, file or block has.
 
@@ -58,7 +59,7 @@ def find_unread(
     ]
 
 
-def _hint(name: str, parameters: Mapping[str, Any]) -> str:
+def _hint(name: str, parameters: RawParameters) -> str:
     places = [f"{block}.{key}" for block in BLOCKS for key in _find_key(name, parameters[block])]
     return f"; did you mean {' or '.join(places[:3])}?" if places else "."
 

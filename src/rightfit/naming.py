@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import polars as pl
@@ -14,7 +15,12 @@ N_DIGITS = 3  # significant digits of a measured number: none is known to more
 LARGE_QUALITY, SMALL_QUALITY = 10.0, 0.0005
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-OWN_TITLES = {"n_threads": "Number of threads"}  # of columns that are no metrics
+TIME_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # in seconds
+
+OWN_TITLES = {
+    "n_threads": "Number of threads",
+    "encoding_ms": "Encoding (ms)",
+}  # of columns that are no metrics
 
 
 def metric_unit(column: str) -> str:
@@ -88,6 +94,20 @@ def write_numbers(column: str) -> pl.Expr:
         short = pl.format("{} {}", _write_digits((whole / size).round(2)), pl.lit(letter))
         shown = pl.when(whole.abs() >= least).then(short).otherwise(shown)
     return shown.alias(column)
+
+
+def format_duration(hours: float) -> str:
+    """Write a time in the two largest units that matter.
+
+    >>> [format_duration(hours) for hours in (5.2, 0.12, 0.002, 1e-5, 60, 3_000)]
+    ['5 h 12 min', '7 min 12 s', '7.2 s', '0.036 s', '2 d 12 h', '125 d']
+    """
+    seconds = hours * 3_600
+    for (large, size), (small, part) in itertools.pairwise(TIME_UNITS):
+        if seconds >= size:
+            n_large, n_small = divmod(round(seconds / part), size // part)
+            return f"{n_large} {large} {n_small} {small}" if n_small else f"{n_large} {large}"
+    return f"{format_number(seconds)} s"
 
 
 def format_share(share: float) -> str:

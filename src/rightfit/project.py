@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click import ClickException
 from kedro.config import AbstractConfigLoader
@@ -23,6 +23,7 @@ from kedro.utils import find_kedro_project
 
 from rightfit.catalog_entries import complete_catalog
 from rightfit.conf_files import (
+    find_broken_files,
     find_data_root,
     load_configuration,
     make_loader,
@@ -33,6 +34,7 @@ from rightfit.given_parameters import find_misspelt, find_unread
 from rightfit.ownership import PIPELINES, is_own, list_stages
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.parameters.raw import RawParameters
 from rightfit.printable import clean_text
 from rightfit.served_parameters import check_served, is_served
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-READ_FILES = ("globals", "parameters", "catalog", "credentials")
+READ_FILES = ("globals", "parameters", "catalog")
 DEFAULT_PIPELINE = "__default__"
 
 
@@ -114,7 +116,7 @@ class ConfigurationHook:
         pipelines.set_requested(requested)
 
     def _check(
-        self, context: KedroContext, parameters: dict[str, Any], requested: list[str]
+        self, context: KedroContext, parameters: RawParameters, requested: list[str]
     ) -> None:
         from rightfit.parameters.checking import find_faults
 
@@ -134,7 +136,7 @@ class ConfigurationHook:
             raise ConfigurationError("\n".join(faults))
 
 
-def _list_all_faults(grid_fault: ValueError, parameters: dict[str, Any]) -> str:
+def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
     """Return the grid's faults together with those of all other blocks, one a line."""
     from rightfit.parameters.checking import find_faults
 
@@ -161,6 +163,8 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
             load_configuration(loader, key)
         except ValueError as err:
             faults += str(err).splitlines()
+    # What credentials refer to may exist only where the tasks run: their files must be readable.
+    faults += find_broken_files(loader, "credentials")
     if not faults:
         try:
             find_data_root(loader)
@@ -170,7 +174,7 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
 
 
-def _refuse_missing_grid(parameters: dict[str, Any], requested: list[str]) -> None:
+def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> None:
     """Say that there is no grid where only Rightfit's pipelines can be meant.
 
     Raises:
@@ -215,7 +219,7 @@ def _check_foreign_only(context: KedroContext) -> None:
     ]
 
 
-def _refuse_request(given: dict[str, Any]) -> None:
+def _refuse_request(given: RawParameters) -> None:
     if is_served():
         try:
             check_served(given, os.environ)

@@ -68,7 +68,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Limits:
+class VersionLimits:
     """Newest versions that count.
 
     Args:
@@ -143,7 +143,7 @@ def choose_versions(
     newest: dict[Group, str] = {}
     for group in sorted(members, key=lambda group: -group.stage):
         later = [version for made, version in newest.items() if made.is_made_from(group)]
-        limits = Limits(now=limit, made_from_it=max(later, default=None))
+        limits = VersionLimits(now=limit, made_from_it=max(later, default=None))
         counting = {
             name: _list_counting(name, inputs[name], group, grid, notes, limits)
             for name in members[group]
@@ -162,7 +162,7 @@ def _list_counting(
     group: Group,
     grid: Grid,
     notes: JsonStore | None,
-    limits: Limits,
+    limits: VersionLimits,
 ) -> list[str]:
     """Return the versions of an input that count, the newest first."""
     try:

@@ -39,6 +39,7 @@ def _read_thread_count(value: Any) -> Any:
     return value
 
 
+# Not together with bounds of a Field: pydantic keeps those of the alias alone.
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE)]
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]

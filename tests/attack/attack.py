@@ -53,8 +53,10 @@ def main() -> int:
     """Attack; print the counts; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a sample, within minutes")
+    parser.add_argument("--every", type=int, help="take every n-th bad value; 1: all of them")
+    parser.add_argument("--no-suites", action="store_true", help="leave out attacks that are tests")
     chosen = parser.parse_args()
-    step = 40 if chosen.quick else 1
+    step = chosen.every or (40 if chosen.quick else 1)
     tally = Tally()
     parameters = read_parameters("full")
     attack_parameters(tally, parameters, step=step)
@@ -65,7 +67,7 @@ def main() -> int:
         attack_files(tally, place / "conf")
         attack_stored(tally, place, step=8 if chosen.quick else 1)
         attack_commands(tally, place, quick=chosen.quick)
-    if not chosen.quick:
+    if not chosen.quick and not chosen.no_suites:
         for suite in SUITES:
             attack_by_suite(tally, suite)
     sys.stdout.write(f"{tally.to_json()}\n")

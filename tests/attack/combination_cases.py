@@ -35,6 +35,8 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "relative limit of a latency": {
         "applications.web_api.constraints.latency_p95_ms": {"max_degradation": 1}
     },
+    "latency below zero": {"applications.web_api.constraints.latency_p95_ms.max": -5},
+    "quality above one": {"applications.web_api.constraints.quality": {"min": 2}},
     "limit without a number": {"applications.web_api.constraints.cpu_cores": {}},
     "no objectives": {"applications.web_api.objectives": {}},
     "only CUDA without a GPU": {"evaluation.devices": ["cuda"]},

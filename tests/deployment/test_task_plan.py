@@ -136,7 +136,7 @@ def test_plan_of_another_grid_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "n_datasets", "n_searches", "n_cells"), [("test", 2, 6, 6), ("base", 3, 9, 12)]
+    ("env", "n_datasets", "n_searches", "n_cells"), [("test", 2, 6, 6), ("base", 3, 10, 13)]
 )
 def test_main_job_has_one_task_per_dataset_and_cell(
     bootstrapped: object, env: str, n_datasets: int, n_searches: int, n_cells: int

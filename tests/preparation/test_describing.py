@@ -101,3 +101,17 @@ def test_data_version_changes_with_a_test_row(describe: Describe, tables: Tables
     )
 
     assert write_card(describe(), tables)["data_version"] != version
+
+
+def test_version_changes_with_the_code_of_a_metric_of_ones_own(
+    describe: Describe, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = set()
+    for source in ("return 1", "return 2"):
+        monkeypatch.setattr(
+            "rightfit.preparation.describing.read_function_sources",
+            lambda name, source=source: {"my_study.metrics": source},
+        )
+        versions.add(write_card(describe(), tables)["data_version"])
+
+    assert len(versions) == 2

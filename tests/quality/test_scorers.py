@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn import metrics
 
 from rightfit.families.schema import Task
 from rightfit.quality.metric import QualityMetric
-from rightfit.quality.scorers import check_metric, find_score
+from rightfit.quality.scorers import check_metric, find_score, read_function_sources
 
 LABELS = np.array([0, 1, 2, 2, 1, 0])
 PROBABILITIES = np.array(
@@ -136,3 +137,14 @@ def test_metric_that_cannot_judge_is_refused(
 )
 def test_metric_that_fits_passes(name: str, task: Task, n_classes: int | None) -> None:
     check_metric(name, {}, task=task, n_classes=n_classes)
+
+
+def test_code_of_a_function_of_ones_own_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "study_metrics.py").write_text("def cost(y_true, y_answer):\n    return 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    sources = read_function_sources("study_metrics.cost")
+
+    assert sources == {"study_metrics": "def cost(y_true, y_answer):\n    return 1.0\n"}

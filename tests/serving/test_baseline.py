@@ -4,15 +4,15 @@ import pytest
 
 from rightfit.serving.baseline import (
     Baseline,
+    Comparison,
     Figure,
-    Finding,
     KeptWinner,
-    Machine,
+    MeasuredOn,
     compare_baselines,
     find_other_machine,
 )
 
-MACHINE = Machine(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
+MACHINE = MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
 
 
 def figure(value: float, reach: float = 0.0) -> Figure:
@@ -34,19 +34,19 @@ def winner(
     )
 
 
-def keep(found: KeptWinner | None, machine: Machine | None = MACHINE) -> Baseline:
+def keep(found: KeptWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
     return Baseline(
         format_version=1, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
     )
 
 
-def compare(now: KeptWinner | None, before: KeptWinner | None = None) -> Finding:
+def compare(now: KeptWinner | None, before: KeptWinner | None = None) -> Comparison:
     (found,) = compare_baselines(keep(before or winner()), keep(now), margin_pct=5)
     return found
 
 
 def test_same_figures_pass() -> None:
-    assert compare(winner()) == Finding("web_api", "landsat", (), ())
+    assert compare(winner()) == Comparison("web_api", "landsat", (), ())
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_file import check_skops_file
+from rightfit.families.skops_form.file import check_skops_file
 
 logger = logging.getLogger(__name__)
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import ConfigDict, ValidationError, model_validator
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.ranking.applications.applications import Application, Applications, Objective
+from rightfit.ranking.applications.applications import (
+    Application,
+    Applications,
+    Constraint,
+    Objective,
+)
 from rightfit.ranking.contest.profile_table import suggest
 
 SERVING_LIMITS = ("n_threads",)  # part of the serving configuration; can be limited like a metric
+Part = TypeVar("Part", Objective, Constraint)
 KNOWN = {
     "objectives": tuple(METRICS_BY_COLUMN),
     "constraints": (*METRICS_BY_COLUMN, *SERVING_LIMITS),
@@ -33,7 +39,7 @@ class ApplicationsParams(Applications):
 
     @model_validator(mode="after")
     def _check_directions(self) -> Self:
-        faults = find_reversed(self.root)
+        faults = find_contradictions(self.root)
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -71,8 +77,8 @@ def _find_misnamed(raw: Any) -> Iterator[tuple[str, str]]:
                     yield f"applications.{name}.{block}.{metric}", f"is no metric{hint}"
 
 
-def find_reversed(raw: Any) -> list[str]:
-    """Describe objectives whose worst is better than their best.
+def find_contradictions(raw: Any) -> list[str]:
+    """Describe objectives whose worst is better than their best, and limits that nothing can meet.
 
     Args:
         raw: All applications; those that are not right in themselves are left out.
@@ -83,12 +89,30 @@ def find_reversed(raw: Any) -> list[str]:
     return [
         f"applications.{name}.{fault}. Correct parameters_applications.yml."
         for name, application in (raw.items() if isinstance(raw, Mapping) else ())
-        for fault in _find_reversed(application)
+        for fault in (*_find_reversed(application), *_find_unmeetable(application))
     ]
 
 
+def _find_unmeetable(raw: Any) -> Iterator[str]:
+    """Describe limits that no model of the world can meet: no metric but a raw quality is below 0.
+
+    A quality lies between 0 and 1.
+    """
+    limits = (
+        raw.constraints if isinstance(raw, Application) else _read(raw, "constraints", Constraint)
+    )
+    for metric, limit in limits.items():
+        is_quality = metric.startswith("quality")
+        if limit.max is not None and limit.max < 0 and not is_quality:
+            yield f"constraints.{metric}.max is {limit.max:g}, but no value is below 0"
+        if metric == "quality" and limit.min is not None and limit.min > 1:
+            yield f"constraints.{metric}.min is {limit.min:g}, but no quality is above 1"
+
+
 def _find_reversed(raw: Any) -> Iterator[str]:
-    objectives = raw.objectives if isinstance(raw, Application) else _read_objectives(raw)
+    objectives = (
+        raw.objectives if isinstance(raw, Application) else _read(raw, "objectives", Objective)
+    )
     for metric, goal in objectives.items():
         better = METRICS_BY_COLUMN[metric].better if metric in METRICS_BY_COLUMN else None
         if better is not None and (goal.best > goal.worst) != (better == "higher"):
@@ -98,10 +122,11 @@ def _find_reversed(raw: Any) -> Iterator[str]:
             )
 
 
-def _read_objectives(raw: Any) -> dict[str, Objective]:
-    objectives = raw.get("objectives") if isinstance(raw, Mapping) else None
+def _read(raw: Any, key: str, model: type[Part]) -> dict[str, Part]:
+    """Return the parts of an application that are right in themselves, by metric."""
+    parts = raw.get(key) if isinstance(raw, Mapping) else None
     found = {}
-    for metric, goal in objectives.items() if isinstance(objectives, Mapping) else ():
+    for metric, part in parts.items() if isinstance(parts, Mapping) else ():
         with suppress(ValidationError):
-            found[metric] = Objective.model_validate(goal)
+            found[str(metric)] = model.model_validate(part)
     return found

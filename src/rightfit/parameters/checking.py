@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from pydantic import BaseModel
 
-from rightfit.parameters.applications import find_misnamed, find_reversed
+from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -17,6 +16,7 @@ from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
+from rightfit.parameters.raw import RawParameters
 from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
@@ -38,7 +38,7 @@ NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
 
 
 def find_faults(
-    parameters: Mapping[str, Any],
+    parameters: RawParameters,
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
@@ -66,7 +66,7 @@ def find_faults(
     return list(dict.fromkeys(faults))
 
 
-def _find_named_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
+def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:
     blocks = parameters.get(kind)
     if kind == "applications":
         if not isinstance(blocks, Mapping) or not blocks:
@@ -91,12 +91,12 @@ def _find_named_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
     return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
 
 
-def _find_joint_faults(parameters: Mapping[str, Any], stages: Collection[str]) -> list[str]:
+def _find_joint_faults(parameters: RawParameters, stages: Collection[str]) -> list[str]:
     """Describe faults that no single block shows; parts with faults of their own are left out."""
     applications = parameters.get("applications")
     names = list(applications) if isinstance(applications, Mapping) else []
     return [
-        *find_reversed(applications),
+        *find_contradictions(applications),
         *find_tie_faults(parameters.get("ranking"), names),
         *find_model_faults(parameters, stages),
         *find_file_faults(list_named(parameters, "models")),

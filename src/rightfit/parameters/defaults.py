@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rightfit.parameters.raw import RawParameters
 from rightfit.spelling import find_nearest
 
 FOLDER = "defaults"
@@ -24,7 +25,7 @@ PROJECT_BLOCKS = ("applications", "datasets", "grid")
 Block = dict[str, Any]
 
 
-def complete_parameters(parameters: Mapping[str, Any]) -> Block:
+def complete_parameters(parameters: RawParameters) -> Block:
     """Add the library's values to a project's parameters.
 
     Args:
@@ -55,7 +56,7 @@ def read_default(block: str) -> Block:
     return values
 
 
-def merge(default: Mapping[str, Any], own: Mapping[str, Any]) -> Block:
+def merge(default: Mapping[str, Any], own: RawParameters) -> Block:
     """Merge two blocks key by key; lists are replaced.
 
     >>> merge({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2, 3]}})
@@ -104,7 +105,7 @@ def _drop_exceptions(ranking: Block, applications: Any) -> None:
             del exceptions[name]
 
 
-def _complete_models(default: Mapping[str, Any], own: Mapping[str, Any]) -> Block:
+def _complete_models(default: Mapping[str, Any], own: RawParameters) -> Block:
     models = dict(default)
     for name, block in own.items():
         stands_alone = not isinstance(block, Mapping) or "family" in block

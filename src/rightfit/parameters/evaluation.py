@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.request_path.paths import RequestPath
-from rightfit.strict_model import Number, Seed, StrictModel, ThreadCount, WholeNumber
+from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
 
 class Presets(StrictModel):
@@ -29,8 +29,8 @@ class EvaluationParams(StrictModel):
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
     request_path: RequestPath  # of applications that name none
-    final_share: Number = Field(ge=0, le=0.9)  # of the test rows, that nothing is chosen by
-    final_min_rows: WholeNumber = Field(ge=1, le=10**9)  # fewer test rows are not divided
+    final_share: float = Field(ge=0, le=0.9)  # of the test rows, that nothing is chosen by
+    final_min_rows: int = Field(ge=1, le=10**9)  # fewer test rows are not divided
     mixed_environments: Literal["refuse", "label"]
     tiers: tuple[Tier, ...] = Field(min_length=1)
     seed: Seed

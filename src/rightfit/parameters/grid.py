@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 
 from rightfit.families.registry import refer_to_family
 from rightfit.parameters.faults import explain_faults
+from rightfit.parameters.raw import RawParameters
 from rightfit.strict_model import StrictModel
 
 NAME = re.compile(r"\w[\w-]*")
@@ -98,7 +99,7 @@ class GridParams(StrictModel):
         return split_names(names)
 
 
-def read_grid(parameters: Mapping[str, Any]) -> Grid:
+def read_grid(parameters: RawParameters) -> Grid:
     """Build the grid from a project's parameters.
 
     Args:
@@ -144,7 +145,7 @@ def is_searched(block: object) -> bool:
     return not is_imported(block) and not is_cascade(block)
 
 
-def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
+def find_grid_faults(parameters: RawParameters) -> list[str]:
     """Describe what is wrong with the grid and with what it names.
 
     Args:
@@ -179,7 +180,7 @@ def find_grid_faults(parameters: Mapping[str, Any]) -> list[str]:
     return [*where, *_find_unmatched(parameters)]
 
 
-def list_named(parameters: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def list_named(parameters: RawParameters, kind: str) -> dict[str, Any]:
     """Return the blocks of a kind that the grid names, by name, as far as they exist.
 
     Args:
@@ -191,13 +192,13 @@ def list_named(parameters: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {name: known[name] for name in _list_names(parameters, kind) if name in known}
 
 
-def _list_names(parameters: Mapping[str, Any], kind: str) -> list[str]:
+def _list_names(parameters: RawParameters, kind: str) -> list[str]:
     grid = parameters.get("grid")
     names = split_names(grid.get(kind)) if isinstance(grid, Mapping) else None
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _find_unknown(kind: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+def _find_unknown(kind: str, parameters: RawParameters) -> Iterator[str]:
     described = parameters[kind] if isinstance(parameters[kind], Mapping) else {}
     unknown = sorted(set(_list_names(parameters, kind)) - set(described))
     if unknown and described:
@@ -207,15 +208,18 @@ def _find_unknown(kind: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
+def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
     """Describe models for unknown datasets, and datasets that no model is for."""
     models, described = list_named(parameters, "models"), parameters["datasets"]
+    if not isinstance(described, Mapping):
+        return  # told already
     blocks = {name: one for name, one in models.items() if isinstance(one, Mapping)}
     of_model = {name: one.get("datasets") for name, one in blocks.items()}
     wrong = {
         name: named
         for name, named in of_model.items()
-        if named is not None and not (isinstance(named, list) and set(named) <= set(described))
+        if named is not None
+        and not (isinstance(named, list) and all(_is_key(one, described) for one in named))
     }
     for name, named in wrong.items():
         yield (
@@ -231,6 +235,10 @@ def _find_unmatched(parameters: Mapping[str, Any]) -> Iterator[str]:
             f"The grid has no model for {empty}: those it names are for other datasets. Correct "
             "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
         )
+
+
+def _is_key(name: Any, described: Mapping[str, Any]) -> bool:
+    return isinstance(name, str) and name in described
 
 
 def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:

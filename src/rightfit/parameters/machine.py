@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rightfit.parameters.raw import RawParameters
+
 MAX_PER_CORE = 16  # threads or processes; beyond it a machine does little but switch between them
 COUNTS = {
     "training": ("training.n_threads", "training.n_workers"),
@@ -29,7 +31,7 @@ class Machine:
 
 
 def find_machine_faults(
-    parameters: Mapping[str, Any], stages: Collection[str], machine: Machine
+    parameters: RawParameters, stages: Collection[str], machine: Machine
 ) -> Iterator[str]:
     """Describe what the parameters ask of a machine that it does not have.
 
@@ -61,7 +63,7 @@ def find_machine_faults(
             )
 
 
-def _find_serving_faults(parameters: Mapping[str, Any], machine: Machine) -> Iterator[str]:
+def _find_serving_faults(parameters: RawParameters, machine: Machine) -> Iterator[str]:
     devices = _look_up(parameters, "evaluation.devices")
     if _is_filled(devices) and not set(map(str, devices)) & set(machine.devices):
         yield (
@@ -80,7 +82,7 @@ def _is_filled(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value)
 
 
-def _look_up(parameters: Mapping[str, Any], key: str) -> Any:
+def _look_up(parameters: RawParameters, key: str) -> Any:
     found: Any = parameters
     for step in key.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None

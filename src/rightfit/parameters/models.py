@@ -13,6 +13,7 @@ from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import list_named
+from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.block import DatasetBlock
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 
@@ -22,7 +23,7 @@ CHECKPOINTS = {"training": ("training",), "early_stopping": ("early_stopping", "
 """Where each stage that trains finds its ``n_checkpoints``."""
 
 
-def find_model_faults(parameters: Mapping[str, Any], stages: Collection[str]) -> Iterator[str]:
+def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Iterator[str]:
     """Describe what no single block shows: families, their settings, checkpoints and runtimes.
 
     Args:
@@ -45,7 +46,7 @@ def find_model_faults(parameters: Mapping[str, Any], stages: Collection[str]) ->
 
 
 def _find_faults(
-    block: ModelBlock, parameters: Mapping[str, Any], stages: Collection[str]
+    block: ModelBlock, parameters: RawParameters, stages: Collection[str]
 ) -> Iterator[str]:
     params = block.params
     try:
@@ -67,7 +68,7 @@ def _find_faults(
         yield from _find_unservable(family, parameters)
 
 
-def _find_task_faults(name: str, block: ModelBlock, parameters: Mapping[str, Any]) -> Iterator[str]:
+def _find_task_faults(name: str, block: ModelBlock, parameters: RawParameters) -> Iterator[str]:
     """Describe datasets whose task the family cannot learn, as far as their blocks say the task."""
     try:
         family = get_family(block.family)
@@ -109,7 +110,7 @@ def _find_value_faults(params: ModelParams, family: Family) -> Iterator[str]:
         yield f"{fault.rstrip('.')}. Correct parameters_models.yml."
 
 
-def _find_grid_size(params: ModelParams, parameters: Mapping[str, Any]) -> Iterator[str]:
+def _find_grid_size(params: ModelParams, parameters: RawParameters) -> Iterator[str]:
     n_points = _look_up(parameters, "training", "n_grid_points")
     is_grid = _look_up(parameters, "training", "sampler") == "grid"
     if not is_grid or not isinstance(n_points, int) or not 1 < n_points <= MAX_GRID_POINTS:
@@ -122,7 +123,7 @@ def _find_grid_size(params: ModelParams, parameters: Mapping[str, Any]) -> Itera
         )
 
 
-def _find_unservable(family: Family, parameters: Mapping[str, Any]) -> Iterator[str]:
+def _find_unservable(family: Family, parameters: RawParameters) -> Iterator[str]:
     try:
         wanted = EvaluationParams.model_validate(parameters.get("evaluation"))
     except ValidationError:
@@ -136,7 +137,7 @@ def _find_unservable(family: Family, parameters: Mapping[str, Any]) -> Iterator[
         )
 
 
-def _look_up(parameters: Mapping[str, Any], *steps: str) -> Any:
+def _look_up(parameters: RawParameters, *steps: str) -> Any:
     found: Any = parameters
     for step in steps:
         found = found.get(step) if isinstance(found, Mapping) else None

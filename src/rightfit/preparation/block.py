@@ -22,14 +22,14 @@ from rightfit.preparation.coherence import (
     leaking_columns,
     list_columns,
 )
-from rightfit.preparation.feature_inference import (
+from rightfit.preparation.fingerprint import hash_json
+from rightfit.preparation.frames import cast_without_loss
+from rightfit.preparation.inferring.features import (
     ALL_FEATURES,
     InferredFeatures,
     infer_features,
 )
-from rightfit.preparation.fingerprint import hash_json
-from rightfit.preparation.frames import cast_without_loss
-from rightfit.preparation.inference import (
+from rightfit.preparation.inferring.inference import (
     draw_share,
     infer_classes,
     infer_schema,
@@ -37,8 +37,8 @@ from rightfit.preparation.inference import (
     infer_task,
     remark_task,
 )
+from rightfit.preparation.inferring.quality import QualityBlock, complete_quality
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
-from rightfit.preparation.quality_inference import QualityBlock, complete_quality
 from rightfit.preparation.spec import (
     DatasetFields,
     DatasetSpec,

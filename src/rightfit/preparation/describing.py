@@ -23,6 +23,7 @@ from rightfit.preparation.spec import (
 )
 from rightfit.preparation.splitting import PARTS
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.scorers import read_function_sources
 
 N_VERSION_DIGITS = 16  # of the sha256
 
@@ -157,6 +158,8 @@ def _compute_version(
         hash_json(schema.to_dict()),
         hash_json(quality.model_dump(mode="json", exclude_defaults=True)),
     ]
+    if sources := read_function_sources(quality.name):
+        content.append(hash_json(sources))
     return hash_json(content)[:N_VERSION_DIGITS]
 
 

@@ -28,14 +28,12 @@ def standard_error(
     """Return the standard error of a raw quality, roughly where no closed form is known.
 
     Args:
-        name: The metric.
+        name: The metric, none of :data:`SHARES`.
         options: Its options.
         score: Computes it.
         labels: True class positions or values, shape (n_rows,).
         answers: The answers, shape (n_rows, n_outputs).
     """
-    if name in SHARES:
-        return share_error(name, score(labels, answers), np.bincount(labels))
     effects = row_effects(name, options, labels, answers)
     if effects is not None:
         return float(effects.std() / math.sqrt(len(effects)))

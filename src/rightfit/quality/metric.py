@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.quality.errors import standard_error
+from rightfit.quality.errors import SHARES, share_error, standard_error
 from rightfit.quality.scorers import Option, find_score, is_function
 
 Array = npt.NDArray[Any]
@@ -69,8 +69,10 @@ class QualityMetric:
         value = float(find_score(self.name, self.options)(labels, answers))
         return self.sign * value if is_function(self.name) else value
 
-    def error(self, labels: Array, answers: Array) -> float:
-        """Return the raw value's standard error over samples of rows of this size."""
+    def error(self, labels: Array, answers: Array, *, raw: float) -> float:
+        """Return the standard error of a raw value over samples of rows of this size."""
+        if self.name in SHARES:
+            return share_error(self.name, raw, np.bincount(labels))
         return standard_error(self.name, self.options, self.score, labels, answers)
 
     def scale(self, raw: float) -> float:

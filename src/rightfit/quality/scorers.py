@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.schema import Task
+from rightfit.families.sources import read_own_sources
 from rightfit.spelling import find_nearest
 
 Array = npt.NDArray[Any]
@@ -24,6 +25,15 @@ _N_TRIED_ROWS = 4  # of each class, or of a regression
 def is_function(name: str) -> bool:
     """Tell whether a metric is a function by import path."""
     return "." in name
+
+
+def read_function_sources(name: str) -> dict[str, str]:
+    """Read the project's own code that a metric is made of, by module; of any other metric nothing.
+
+    >>> read_function_sources("sklearn.metrics.log_loss"), read_function_sources("r2")
+    ({}, {})
+    """
+    return read_own_sources(name.rpartition(".")[0]) if is_function(name) else {}
 
 
 def find_score(name: str, options: Mapping[str, Option]) -> Score:

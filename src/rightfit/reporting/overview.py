@@ -40,6 +40,7 @@ class Card:
         facts: Its quality and the metrics that count for the application.
         tie: Number of candidates tied with it.
         utility: Its utility with its interval.
+        deadline: How long the application's workload takes with it and with another.
     """
 
     dataset: str
@@ -49,6 +50,7 @@ class Card:
     facts: str = ""
     tie: str = ""
     utility: str = ""
+    deadline: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _make_card(
         facts=" · ".join([quality, *facts]),
         tie=f"tied with {n_tied}" if n_tied else "",
         utility=_utility_text(winner),
+        deadline=decision.deadline,
     )
 
 

@@ -27,14 +27,14 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
 
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
-        so and the caption names the nearest miss.
+        so and the caption names the nearest miss. What deadlines mean stands there too.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(
         title="Which model fits",
-        caption="\n".join(_misses(recommendations)) or None,
+        caption="\n".join([*_misses(recommendations), *_deadlines(recommendations)]) or None,
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
@@ -59,6 +59,15 @@ def _misses(recommendations: Recommendations) -> list[str]:
         for application, recommendation in recommendations.items()
         for dataset, decision in recommendation.datasets.items()
         if decision.winner is None
+    ]
+
+
+def _deadlines(recommendations: Recommendations) -> list[str]:
+    return [
+        _show(f"{application}, {dataset}: {decision.deadline}")
+        for application, recommendation in recommendations.items()
+        for dataset, decision in recommendation.datasets.items()
+        if decision.deadline
     ]
 
 

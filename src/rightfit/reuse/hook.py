@@ -144,12 +144,16 @@ def _describe_constants() -> object:
 def _hash_parameter(value: object, records: RecordStore) -> str:
     """Hash a parameter block, with the code or the files that it names."""
     from rightfit.parameters.imported import ImportedBlock, locate
+    from rightfit.preparation.block import DatasetBlock
+    from rightfit.quality.scorers import read_function_sources
     from rightfit.tuning.search.space import ModelBlock
     from rightfit.tuning.studies.study_store import fingerprint
 
     named: list[str] = []
     if isinstance(value, ModelBlock):
         named = [fingerprint(value.family, {})]
+    elif isinstance(value, DatasetBlock) and value.quality is not None:
+        named = [hash_content(read_function_sources(value.quality.name or ""))]
     elif isinstance(value, ImportedBlock):
         files = [locate(file) for file in (value.file, value.predictions) if file is not None]
         named = [hash_file(path, records) for path in files if path.is_file()]

@@ -41,6 +41,8 @@ def describe_answer(answer: Answer) -> list[str]:
     if decision.final_quality:
         lines.append(f"  quality        {describe_final_quality(decision.final_quality)}")
     lines += [f"  in use         {one.sentence}" for one in decision.replacements]
+    if decision.deadline:
+        lines.append(f"  deadline       {decision.deadline}")
     if decision.flip:
         lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:

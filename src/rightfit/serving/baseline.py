@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from rightfit.naming import format_metric, format_quality, metric_name
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.strict_model import StrictModel
 
 FORMAT_VERSION = 1
 UTILITY = "utility"
@@ -26,11 +25,7 @@ OF_A_BATCH = (
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Figure(_Part):
+class Figure(StrictModel):
     """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
 
     value: float
@@ -38,7 +33,7 @@ class Figure(_Part):
     high: float | None
 
 
-class KeptWinner(_Part):
+class KeptWinner(StrictModel):
     """The winner of an application and dataset, with what the application asks for."""
 
     candidate: str
@@ -56,7 +51,7 @@ class KeptWinner(_Part):
         return (self.candidate, self.model, self.runtime, self.n_threads, self.device)
 
 
-class Machine(_Part):
+class MeasuredOn(StrictModel):
     """The hardware that timings depend on."""
 
     cpu: str
@@ -64,17 +59,17 @@ class Machine(_Part):
     memory_mib: int
 
 
-class Baseline(_Part):
+class Baseline(StrictModel):
     """The winners of a run, by application and dataset; ``None`` where none qualified."""
 
     format_version: Literal[1]
     ranked_in: str
-    machine: Machine | None
+    machine: MeasuredOn | None
     winners: dict[str, dict[str, KeptWinner | None]]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Comparison:
     """What comparing one application and dataset with the baseline has found.
 
     Args:
@@ -111,7 +106,9 @@ def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]
     )
 
 
-def compare_baselines(before: Baseline, now: Baseline, *, margin_pct: float) -> Iterator[Finding]:
+def compare_baselines(
+    before: Baseline, now: Baseline, *, margin_pct: float
+) -> Iterator[Comparison]:
     """Compare the winners of two runs.
 
     A metric is worse if both intervals lie apart the wrong way and, where it is no quality, the
@@ -129,11 +126,11 @@ def compare_baselines(before: Baseline, now: Baseline, *, margin_pct: float) -> 
             present = now.winners.get(application, {})
             if dataset not in present:
                 faults: tuple[str, ...] = ("it is not ranked any more",)
-                yield Finding(application, dataset, faults, ())
+                yield Comparison(application, dataset, faults, ())
             elif kept is None:
                 found = present[dataset]
                 notes = () if found is None else (f"{found.candidate} qualifies now, none did",)
-                yield Finding(application, dataset, (), notes)
+                yield Comparison(application, dataset, (), notes)
             else:
                 yield _compare(application, dataset, kept, present[dataset], margin_pct)
 
@@ -188,18 +185,18 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     )
 
 
-def _describe(environment: Environment) -> Machine:
-    return Machine(
+def _describe(environment: Environment) -> MeasuredOn:
+    return MeasuredOn(
         cpu=environment.cpu, n_cores=environment.n_cores, memory_mib=environment.memory_mib
     )
 
 
 def _compare(
     application: str, dataset: str, before: KeptWinner, now: KeptWinner | None, margin_pct: float
-) -> Finding:
+) -> Comparison:
     if now is None:
         fault = f"no candidate keeps its limits any more; {before.candidate} did"
-        return Finding(application, dataset, (fault,), ())
+        return Comparison(application, dataset, (fault,), ())
     is_same = before.key == now.key
     worse = {
         metric: line
@@ -217,7 +214,7 @@ def _compare(
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
         worse = {}
     faults = (*([lost] if lost else []), *worse.values())
-    return Finding(application, dataset, faults, tuple(notes))
+    return Comparison(application, dataset, faults, tuple(notes))
 
 
 def _describe_loss(

@@ -11,7 +11,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.serving.baseline import (
     Baseline,
-    Finding,
+    Comparison,
     compare_baselines,
     find_other_machine,
     make_baseline,
@@ -52,7 +52,7 @@ def write_baseline(present: Baseline, path: Path) -> None:
 
 def check_against(
     path: Path, present: Baseline, *, margin_pct: float, any_machine: bool
-) -> list[Finding]:
+) -> list[Comparison]:
     """Compare the last ranking with a baseline.
 
     Args:
@@ -82,7 +82,7 @@ def check_against(
     return list(compare_baselines(before, present, margin_pct=margin_pct))
 
 
-def describe_findings(findings: list[Finding]) -> list[str]:
+def describe_findings(findings: list[Comparison]) -> list[str]:
     """Write the findings as lines for the terminal."""
     lines = []
     for one in findings:

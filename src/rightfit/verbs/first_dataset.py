@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.io import DatasetError
 
 from rightfit.preparation.frames import read_frame
-from rightfit.preparation.proposal import describe_dataset, write_block
+from rightfit.preparation.inferring.proposal import describe_dataset, write_block
 from rightfit.preparation.spec import Target
 from rightfit.spelling import find_nearest
 from rightfit.verbs.stored import StoredResults

@@ -19,6 +19,11 @@ NAME = "study_of_tests.family"
 FAMILIES: dict[str, dict[str, Any]] = {
     "sklearn:sklearn.neighbors.KNeighborsClassifier": {},
     "sklearn:sklearn.preprocessing.StandardScaler+sklearn.svm.SVC": {"svc__C": 100.0},
+    "sklearn:rightfit.families.by_path.stacks.make_classifier": {
+        "cv": 2,
+        "forest__n_estimators": 4,
+        "boosting__max_iter": 4,
+    },
     "lightgbm": {"n_estimators": 16},
     "xgboost": {"n_estimators": 16},
     "catboost": {"iterations": 32},

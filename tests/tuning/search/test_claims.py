@@ -21,6 +21,7 @@ from searching import make_gate, outcomes_by_draw, search, start_deadly_search, 
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.budget import Budget, finished_trials
 from rightfit.tuning.search.claims import CLAIM, TrialPool
 from rightfit.tuning.search.search import open_study, run_search
@@ -321,7 +322,7 @@ def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
         raise KeyboardInterrupt("while scoring")
 
     with monkeypatch.context() as patch:
-        patch.setattr("rightfit.tuning.search.learning_curve.score", interrupt)
+        patch.setattr(QualityMetric, "score", interrupt)
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt, match="while scoring"):
                 search(blobs, store, n_retries=0)
@@ -334,9 +335,7 @@ def test_search_that_lost_its_trial_goes_on_with_others(
     blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a long silence: another worker has set the running trial aside."""
-    from rightfit.tuning.search import learning_curve
-
-    real_score = learning_curve.score
+    real_score = QualityMetric.score
     calls = iter(range(99))
 
     def lose_first(*args: Any) -> float:
@@ -345,7 +344,7 @@ def test_search_that_lost_its_trial_goes_on_with_others(
             study.tell(0, state=TrialState.FAIL)
         return real_score(*args)
 
-    monkeypatch.setattr(learning_curve, "score", lose_first)
+    monkeypatch.setattr(QualityMetric, "score", lose_first)
     study = searching.search(blobs, store)
 
     assert study.trials[0].state == TrialState.FAIL

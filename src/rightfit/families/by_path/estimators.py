@@ -57,7 +57,9 @@ TRUSTED = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
 )
+_REGRESSORS = (("Classifier", "Regressor"), ("classifier", "regressor"), ("SVC", "SVR"))
 _STORES_ROWS = ("sklearn.gaussian_process", "sklearn.neighbors", "sklearn.semi_supervised")
 
 
@@ -309,7 +311,7 @@ def _make(path: str) -> Any:
 
 def _find_regressor(path: str) -> str:
     """Return the import path of the regressor of a classifier's name; the same if there is none."""
-    for suffix, other in (("Classifier", "Regressor"), ("SVC", "SVR")):
+    for suffix, other in _REGRESSORS:
         library, _, name = (path.removesuffix(suffix) + other).rpartition(".")
         if path.endswith(suffix) and hasattr(importlib.import_module(library), name):
             return f"{library}.{name}"

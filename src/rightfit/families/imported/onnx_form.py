@@ -43,7 +43,7 @@ class Answers:
 
 
 @dataclass
-class _Nodes:
+class _AddedNodes:
     """Nodes and constants that are added."""
 
     before: list[Any] = field(default_factory=list)
@@ -87,7 +87,7 @@ def adapt_onnx(path: Path, session: Any, schema: InputSchema, answers: Answers) 
     source = _find_source(original, output)
     order = _order_classes(original, schema, answers)
     model = compose.add_prefix(original, GIVEN)
-    nodes = _Nodes()
+    nodes = _AddedNodes()
     _feed(nodes, list_inputs(session), schema)
     name = VALUES if not schema.classes else PROBABILITIES
     result = _finish(nodes, GIVEN + source, output, schema, answers, order)
@@ -222,7 +222,7 @@ def _read_classes(model: Any) -> tuple[str, ...]:
     return ()
 
 
-def _feed(nodes: _Nodes, inputs: Sequence[Tensor], schema: InputSchema) -> None:
+def _feed(nodes: _AddedNodes, inputs: Sequence[Tensor], schema: InputSchema) -> None:
     """Add the nodes that fill the file's inputs from ``rows``."""
     from onnx import helper
 
@@ -245,7 +245,7 @@ def _feed(nodes: _Nodes, inputs: Sequence[Tensor], schema: InputSchema) -> None:
 
 
 def _finish(
-    nodes: _Nodes,
+    nodes: _AddedNodes,
     source: str,
     output: Tensor,
     schema: InputSchema,

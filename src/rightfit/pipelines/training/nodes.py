@@ -135,8 +135,11 @@ def import_model(
     """
     from rightfit.families.imported.importing import import_file, read_columns
     from rightfit.families.runtimes import available_runtimes
-    from rightfit.preparation.given_predictions import read_predictions
-    from rightfit.preparation.model_columns import describe_columns, take_columns
+    from rightfit.preparation.model_columns import (
+        describe_columns,
+        read_predictions,
+        take_columns,
+    )
 
     dataset, _, name = cell_name.partition(".")
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)

@@ -98,7 +98,8 @@ def _group(job: Job) -> tuple[str, ...]:
 
 
 def _without_encoder(job: Job) -> Job:
-    return replace(job, serving=replace(job.serving, request_path=MODEL), requests=None)
+    serving = replace(job.serving, request_path=MODEL)
+    return replace(job, cell=f"{job.cell} on encoded rows", serving=serving, requests=None)
 
 
 def _compare(

@@ -18,6 +18,8 @@ from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Number, StrictModel
 
 MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to rounding
+S_PER_HOUR = 3_600
+THROUGHPUT = "throughput_rows_per_s"
 WHERE = "Correct conf/base/parameters_applications.yml."
 # max_degradation is a loss of one of these
 RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
@@ -77,8 +79,27 @@ class Constraint(StrictModel):
         return {kind: value for kind, value in found.items() if value is not None}
 
 
+class Workload(StrictModel):
+    """Rows that must be answered within so many hours: a limit on throughput, as people say it."""
+
+    n_rows: float = Field(gt=0, le=1e18)
+    hours: float = Field(gt=0, le=1e6)
+
+    @property
+    def min_rows_per_s(self) -> float:
+        """The throughput that keeps the deadline."""
+        return self.n_rows / (self.hours * S_PER_HOUR)
+
+    def hours_at(self, rows_per_s: float) -> float:
+        """Return how many hours the rows take at a throughput."""
+        return self.n_rows / rows_per_s / S_PER_HOUR
+
+
 class Application(StrictModel):
-    """One application: its scenario, its objectives and its constraints."""
+    """One application: its scenario, its objectives and its constraints.
+
+    A ``workload`` is a constraint on the throughput: it becomes one of ``constraints``.
+    """
 
     description: str = Field(min_length=1)
     scenario: Scenario
@@ -86,6 +107,22 @@ class Application(StrictModel):
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
+    workload: Workload | None = None  # absent: no deadline
+
+    @model_validator(mode="after")
+    def _limit_by_workload(self) -> Self:
+        if self.workload is None:
+            return self
+        least = self.workload.min_rows_per_s
+        given = self.constraints.get(THROUGHPUT)
+        if given is not None and given.min not in (None, least):
+            raise ValueError(
+                f"workload asks for {least:.6g} rows/s and constraints.{THROUGHPUT}.min for "
+                f"{given.min:.6g}: leave one of them out. {WHERE}"
+            )
+        kept = given.limits() if given is not None else {}
+        self.constraints[THROUGHPUT] = Constraint(**kept | {"min": least})
+        return self
 
     @model_validator(mode="after")
     def _check_metrics(self) -> Self:
@@ -124,20 +161,6 @@ class Applications(RootModel[dict[str, Application]]):
         if not self.root:
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
-
-    def of_path(self, path: RequestPath, *, otherwise: RequestPath) -> Applications:
-        """Return the applications whose requests pass a path.
-
-        Args:
-            path: The path.
-            otherwise: Path of applications that name none.
-        """
-        found = {
-            name: application
-            for name, application in self.root.items()
-            if (application.request_path or otherwise) == path
-        }
-        return Applications.model_construct(root=found)
 
     def items(self) -> Iterator[tuple[str, Application]]:
         """Yield (name, application) in the YAML's order."""

@@ -171,6 +171,7 @@ class Decision(_Part):
     flips: list[Flip]
     flip: str
     replacements: list[Replacement] = []
+    deadline: str = ""
 
     @property
     def subject(self) -> RankedCandidate | None:

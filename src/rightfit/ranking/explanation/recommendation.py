@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from rightfit.naming import count
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
+from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     BrokenLimit,
@@ -160,6 +161,7 @@ def _decide(
         relax=None if winner else _suggest_relaxing(rows.ranked, dataset),
         flips=flips,
         flip=summarise_flips(flips, contest.rules.limit_change_pct),
+        deadline=describe_deadline(contest, np.array(rows.places(dataset))),
         replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
     )
 

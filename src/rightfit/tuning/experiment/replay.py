@@ -103,7 +103,7 @@ def follow_rule(search: RecordedSearch, rule: PausingRule) -> None:
         search.train(number)
     start_ns = time.process_time_ns()
     while (step := rule.choose(search.pool())) is not None:
-        _do(search, step)
+        do_step(search, step)
     search.overhead_s += (time.process_time_ns() - start_ns) / 1e9
 
 
@@ -116,10 +116,11 @@ def measure_by_rule(search: RecordedSearch, rule: PausingRule) -> None:
         step = rule.choose(Pool([trials[number] for number in numbers], pool.n_checkpoints))
         if step is None:
             return
-        _do(search, step)
+        do_step(search, step)
 
 
-def _do(search: RecordedSearch, step: Step) -> None:
+def do_step(search: RecordedSearch, step: Step) -> None:
+    """Train or measure as a step says."""
     if step.serving is None:
         search.train(step.number)
     else:

@@ -98,4 +98,5 @@ def _validate(model: Any, cell: Cell) -> tuple[float, float]:
     known = cell.validation
     answers = get_family(cell.family).predict(model, known.rows)
     checked = check_answers(answers, n_rows=len(known.labels), schema=known.schema)
-    return cell.quality.score(known.labels, checked), cell.quality.error(known.labels, checked)
+    raw = cell.quality.score(known.labels, checked)
+    return raw, cell.quality.error(known.labels, checked, raw=raw)

@@ -14,14 +14,14 @@ from typing import Any
 
 from rightfit.families.bundle_files import open_regular
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_estimators import (
+from rightfit.families.skops_form.estimators import (
     check_estimator,
     check_model,
     check_owner,
     check_predictor,
     check_tree,
 )
-from rightfit.families.skops_states import Arrays, State, are_alike, attributes, walk
+from rightfit.families.skops_form.states import Arrays, State, are_alike, attributes, walk
 
 MAX_SCHEMA_BYTES = 128 * 2**20  # several thousand trees
 MAX_EXPANSION = 50  # times the file's size; forests unpack to four to ten times theirs

@@ -6,7 +6,7 @@ scikit-learn takes the widths that its own training left behind for granted.
 from __future__ import annotations
 
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_states import (
+from rightfit.families.skops_form.states import (
     Arrays,
     State,
     attributes,
@@ -15,7 +15,7 @@ from rightfit.families.skops_states import (
     read_json,
     walk,
 )
-from rightfit.families.tree_arrays import check_histogram_tree, check_sklearn_tree
+from rightfit.families.skops_form.tree_arrays import check_histogram_tree, check_sklearn_tree
 
 
 def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
@@ -97,7 +97,7 @@ def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: 
     if "_predictors" in known:
         _check_histogram_model(known, arrays, n_stages=n_stages)
     elif "n_trees_per_iteration_" in known:
-        _check_gradient_model(known, arrays, schema, n_stages=n_stages)
+        _check_gradient_model(known, arrays, n_classes=schema.n_classes)
 
 
 def check_estimator(state: State, arrays: Arrays) -> None:
@@ -113,6 +113,9 @@ def check_estimator(state: State, arrays: Arrays) -> None:
     known = attributes(state)
     if "estimators_" in known and "estimators_features_" not in known:
         _check_members(known)
+    if "n_trees_per_iteration_" in known and "_predictors" not in known:
+        n_classes = len(arrays.read(known["classes_"])) if "classes_" in known else 0
+        _check_gradient_model(known, arrays, n_classes=n_classes)
     if "_n_support" in known:
         _check_support_vectors(known, arrays)
     if "_fit_X" in known:
@@ -191,11 +194,16 @@ def _check_histogram_model(known: State, arrays: Arrays, *, n_stages: int) -> No
         raise ValueError("native categories are not supported")
 
 
-def _check_gradient_model(
-    known: State, arrays: Arrays, schema: InputSchema, *, n_stages: int
-) -> None:
-    """Check the rounds: each tree writes a column of what the first guess has prepared."""
-    is_regression = schema.task == "regression"
+def _check_gradient_model(known: State, arrays: Arrays, *, n_classes: int) -> None:
+    """Check the rounds: each tree writes a column of what the first guess has prepared.
+
+    Args:
+        known: The estimator's attributes.
+        arrays: The file's arrays.
+        n_classes: Its classes; 0 in regression.
+    """
+    is_regression = n_classes == 0
+    n_stages = n_classes if n_classes > 2 else 1
     loss = "HalfMultinomialLoss" if n_stages > 1 else "HalfBinomialLoss"
     loss = "HalfSquaredError" if is_regression else loss
     widths = [
@@ -210,5 +218,5 @@ def _check_gradient_model(
             raise ValueError("boosting starts from another guess than a constant")
     elif first["__class__"] != "DummyClassifier" or arrays.read(
         attributes(first)["classes_"]
-    ).shape != (schema.n_classes,):
+    ).shape != (n_classes,):
         raise ValueError("boosting starts from another guess than the classes' shares")

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_file import check_skops_file
+from rightfit.families.skops_form.file import check_skops_file
 
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "forest": lambda: RandomForestClassifier(3, random_state=0),
@@ -131,4 +131,14 @@ def test_forest_in_a_pipeline_must_read_what_its_trees_read(tmp_path: Path) -> N
 
     del model[-1].n_features_in_
     with pytest.raises(ValueError, match="does not say how many features"):
+        damage_and_check(model, tmp_path / "weights.skops")
+
+
+def test_gradient_boosting_in_a_pipeline_must_write_what_its_guess_prepared(tmp_path: Path) -> None:
+    boosting = GradientBoostingClassifier(n_estimators=2, random_state=0)
+    model = make_pipeline(PCA(2), boosting).fit(*make_rows(3))
+    damage_and_check(model, tmp_path / "weights.skops")  # as it was trained
+
+    model[-1].init_.classes_ = np.arange(2)
+    with pytest.raises(ValueError, match="starts from another guess"):
         damage_and_check(model, tmp_path / "weights.skops")

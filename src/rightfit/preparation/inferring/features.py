@@ -10,8 +10,8 @@ import polars as pl
 
 from rightfit.families.schema import Task
 from rightfit.preparation.coherence import RESERVED_COLUMNS
-from rightfit.preparation.column_kinds import Kind, KindName, find_kind
-from rightfit.preparation.inference import find_length
+from rightfit.preparation.inferring.column_kinds import Kind, KindName, find_kind
+from rightfit.preparation.inferring.inference import find_length
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
 from rightfit.preparation.spec import ClockMinutes, Derived, Features, Image, Weekday
 

@@ -1,0 +1,1 @@
+"""What a block leaves out, inferred from its tables."""

@@ -1,0 +1,110 @@
+"""A sample of ``make attack``, and what lets it cover parameters that are yet to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import combination_cases
+import parameter_cases
+import pytest
+from annotated_types import Ge, Gt, Le, Lt
+from attack import STAGES, read_parameters
+from pydantic import BaseModel, RootModel
+
+from rightfit.parameters.checking import NAMED_BLOCKS, WHOLE_BLOCKS, find_faults
+from rightfit.parameters.defaults import complete_parameters
+from rightfit.parameters.grid import GridParams
+from rightfit.parameters.machine import Machine
+from rightfit.strict_model import StrictModel
+
+MACHINE = Machine(n_cores=2, devices=("cpu",))
+ROOTS = (GridParams, *WHOLE_BLOCKS.values(), *NAMED_BLOCKS.values())
+
+
+@pytest.fixture(scope="module")
+def parameters(bootstrapped: Path) -> dict[str, Any]:
+    return read_parameters("full")
+
+
+def list_faults(parameters: dict[str, Any]) -> list[str]:
+    return find_faults(complete_parameters(parameters), stages=STAGES, machine=MACHINE)
+
+
+def list_models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from list_models(field.annotation)
+    for argument in get_args(annotation):
+        yield from list_models(argument)
+
+
+MODELS = list(dict.fromkeys(model for root in ROOTS for model in list_models(root)))
+
+
+def test_shipped_parameters_are_right(parameters: dict[str, Any]) -> None:
+    assert list_faults(parameters) == []
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_number_has_both_bounds(model: type[BaseModel]) -> None:
+    unbounded = []
+    for name, field in model.model_fields.items():
+        options = set(parameter_cases._list_options(field.annotation))
+        takes_word = any(get_origin(option) is Literal for option in options)
+        if not options & {int, float} or str in options or takes_word:
+            continue  # a number or a word is checked by a function
+        kinds = {
+            type(b) for b in (*field.metadata, *parameter_cases._list_metadata(field.annotation))
+        }
+        own = [type(bound) for bound in field.metadata]
+        assert len(own) == len(set(own)), f"{name} has bounds twice; pydantic keeps one of them"
+        if not kinds & {Ge, Gt} or not kinds & {Le, Lt}:
+            unbounded.append(name)
+
+    assert unbounded == []
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_parameter_model_is_strict(model: type[BaseModel]) -> None:
+    assert issubclass(model, StrictModel | RootModel)
+    assert issubclass(model, RootModel) or model.model_config["extra"] == "forbid"
+
+
+@pytest.mark.parametrize("name", list(combination_cases.CASES)[::5])  # make attack: all
+def test_wrong_combination_is_refused(name: str, parameters: dict[str, Any]) -> None:
+    changes: Mapping[str, Any] = combination_cases.CASES[name]
+
+    faults = list_faults(combination_cases.apply(parameters, changes))
+
+    assert faults != []
+    assert "parameters_" in "\n".join(faults)
+
+
+def test_sample_of_all_bad_values_is_refused(parameters: dict[str, Any]) -> None:
+    cases = list(parameter_cases.list_cases(parameters))
+
+    accepted = [str(case) for case in cases[::300] if not list_faults(case.apply(parameters))]
+
+    assert len(cases) > 5_000
+    assert accepted == []
+
+
+def test_all_blocks_are_named_at_once(parameters: dict[str, Any]) -> None:
+    wrong = {
+        "grid.datasets": ["landsat", "landsat"],
+        "datasets.landsat.seed": -1,
+        "models.net.fixed": 5,
+        "applications.web_api.scenario": "dream",
+        "evaluation.preset": "quik",
+        "ranking.n_draws": 10**15,
+        "training.n_trials": 0,
+        "early_stopping.replay.seed": 2**64,
+        "training_costs.batch_sizes": [0],
+    }
+
+    text = "\n".join(list_faults(combination_cases.apply(parameters, wrong)))
+
+    assert [block for block in wrong if f"\n{block}" not in f"\n{text}"] == []

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contests import make_application, make_profile, rank
+from pydantic import ValidationError
+
+from rightfit.ranking.explanation.deadlines import describe_deadline
+
+WORKLOAD = {"n_rows": 3.6e6, "hours": 2}  # 500 rows a second
+
+
+def archive(**values: object) -> object:
+    return make_application(
+        objectives={"quality": {"weight": 1, "worst": 0, "best": 1}}, workload=WORKLOAD, **values
+    )
+
+
+def test_a_workload_is_a_limit_on_the_throughput() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=200.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+        application=archive(),
+    )
+
+    assert ranked.contest.feasible.tolist() == [False, True]
+    assert describe_deadline(ranked.contest, np.array([1, 0])) == (
+        "3.6 M rows in 2 h at most: b-1 needs 6 min; a-1, the best by quality (0.950 against "
+        "0.900), 5 h and misses the deadline."
+    )
+
+
+def test_the_best_by_quality_may_win() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=2_000.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+        application=archive(),
+    )
+
+    assert describe_deadline(ranked.contest, np.array([0, 1])) == (
+        "3.6 M rows in 2 h at most: a-1 needs 30 min and has the best quality."
+    )
+
+
+def test_nothing_is_said_without_a_workload_or_a_throughput() -> None:
+    rows = [make_profile("a-1", quality=0.9, quality_raw=0.9)]
+
+    for application in (make_application(), archive()):
+        contest = rank(*rows, application=application).contest
+        assert describe_deadline(contest, np.array([0])) == ""
+
+
+def test_a_workload_and_a_limit_may_not_contradict_each_other() -> None:
+    kept = archive(constraints={"throughput_rows_per_s": {"max": 1e9}})
+    assert kept.constraints["throughput_rows_per_s"].limits() == {"min": 500.0, "max": 1e9}
+    assert type(kept).model_validate(kept.model_dump()) == kept
+
+    with pytest.raises(ValidationError, match=r"workload asks for 500 rows/s .* for 20000"):
+        archive(constraints={"throughput_rows_per_s": {"min": 2e4}})
