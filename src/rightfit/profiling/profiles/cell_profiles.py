@@ -198,6 +198,7 @@ def _describe_refused(
     profile = Profile()
     missing = [metric.column for metric in METRICS]
     profile.miss(missing, f"its ONNX export was refused: {bundle.onnx_refused}")
+    profile.set_encoding(None)
     keys = ProfileKeys(
         dataset=cell.dataset,
         model=bundle.model,
