@@ -36,7 +36,7 @@ from rightfit.run_versions import VersionHook
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
 RAW_READER = "check_raw_tables"
-COMMANDS = ("kedro", "rightfit", "__main__.py")
+COMMANDS = ("kedro", "rightfit")
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
 HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 
@@ -47,7 +47,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
     In a command of Kedro, output that cannot be written is lost from now on and fails nothing:
     Kedro reads a project's settings before it writes its first line.
     """
-    if Path(sys.argv[0]).name in COMMANDS:
+    if _is_command(Path(sys.argv[0])):
         tolerate_lost_output()
     return (
         ConfigurationHook(),
@@ -59,6 +59,12 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ReuseHook(),
         FailureHook(),
     )
+
+
+def _is_command(program: Path) -> bool:
+    """Tell Kedro's commands, and a packaged project run as a module, from other programs."""
+    is_project = program.name == "__main__.py" and program.with_name("settings.py").exists()
+    return program.name in COMMANDS or is_project
 
 
 class ErrorHook:

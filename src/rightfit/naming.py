@@ -17,7 +17,10 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 TIME_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # in seconds
 
-OWN_TITLES = {"n_threads": "Number of threads"}  # of columns that are no metrics
+OWN_TITLES = {
+    "n_threads": "Number of threads",
+    "encoding_ms": "Encoding (ms)",
+}  # of columns that are no metrics
 
 
 def metric_unit(column: str) -> str:

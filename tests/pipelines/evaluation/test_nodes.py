@@ -7,11 +7,12 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from contests import make_application, make_applications
 
 from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.nodes import collect_profiles, list_servings
+from rightfit.pipelines.evaluation.nodes import collect_profiles, list_paths, list_servings
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription
@@ -95,3 +96,24 @@ def test_environment_that_nobody_stored_is_this_machine(tmp_path: Path) -> None:
     here = nodes.describe_environment(profiles("a"), JsonStore(tmp_path))
 
     assert here.environment_id == describe_environment().environment_id
+
+
+@pytest.mark.parametrize(
+    ("named", "otherwise", "expected"),
+    [
+        ([None, None], "request", ["request"]),
+        ([None, None], "model", ["model"]),
+        (["model", None], "request", ["model", "request"]),
+        (["request", None], "model", ["request"]),  # as the ranking chooses
+        (["request", "model"], "model", ["model", "request"]),
+    ],
+)
+def test_request_paths_are_those_that_applications_choose_among(
+    named: list[str | None], otherwise: str, expected: list[str], values: dict[str, Any]
+) -> None:
+    params = EvaluationParams(**values | {"request_path": otherwise})
+    applications = make_applications(
+        **{f"a{i}": make_application(request_path=path) for i, path in enumerate(named)}
+    )
+
+    assert list_paths(applications, params) == expected

@@ -229,7 +229,7 @@ def _profile(
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     features = next(bundle.schema.features for bundle in candidates.values())
-    paths = list_paths(choosers, params)
+    paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, trials, test, data_card, here, params)
         if REQUEST in paths:
@@ -240,9 +240,9 @@ def _profile(
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, choosers, params.request_path),
+            choose=lambda profiles: could_be_chosen(profiles, choosers, default_path),
             choosers=environment.fingerprint(
-                choosers.model_dump(mode="json") | {"request_path": params.request_path}
+                choosers.model_dump(mode="json") | {"request_path": default_path}
             ),
         )
 
@@ -310,8 +310,19 @@ def list_paths(applications: Applications, params: EvaluationParams) -> list[Req
         applications: Who will choose.
         params: Says the path of those that name none.
     """
-    named = {one.request_path or params.request_path for one in applications.root.values()}
+    otherwise = find_default_path(applications, params)
+    named = {one.request_path or otherwise for one in applications.root.values()}
     return [path for path in (MODEL, REQUEST) if path in named]
+
+
+def find_default_path(applications: Applications, params: EvaluationParams) -> RequestPath:
+    """Return the path of applications that name none.
+
+    The ranking gives them whole requests wherever those are measured, so where one application
+    names them, they hold for all that name none.
+    """
+    named = {one.request_path for one in applications.root.values()}
+    return REQUEST if REQUEST in named else params.request_path
 
 
 def _make_requests(raw: _RawTest, folder: Path) -> RawRequests:

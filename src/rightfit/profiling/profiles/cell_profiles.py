@@ -167,7 +167,7 @@ def profile_cell(
         make_key=make_key,
     )
     for (_, profile), found_ms in zip(profiles, encoding_ms, strict=True):
-        profile.encoding_ms = found_ms
+        profile.set_encoding(found_ms)
     refused = [
         _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
     ]
@@ -198,6 +198,7 @@ def _describe_refused(
     profile = Profile()
     missing = [metric.column for metric in METRICS]
     profile.miss(missing, f"its ONNX export was refused: {bundle.onnx_refused}")
+    profile.set_encoding(None)
     keys = ProfileKeys(
         dataset=cell.dataset,
         model=bundle.model,

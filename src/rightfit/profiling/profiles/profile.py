@@ -14,6 +14,7 @@ from rightfit.request_path.paths import MODEL, RequestPath
 if TYPE_CHECKING:
     import polars as pl
 
+NOT_COMPARED = "requests are encoded rows, or no application could choose it"
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
 
 Row = dict[str, float | str | bool | None]
@@ -70,6 +71,12 @@ class Profile:
         self.values[column] = interval.value
         self.values[f"{column}_low"] = interval.low
         self.values[f"{column}_high"] = interval.high
+
+    def set_encoding(self, encoding_ms: float | None) -> None:
+        """Set what encoding takes of the median latency, or note that it was not compared."""
+        self.encoding_ms = encoding_ms
+        if encoding_ms is None:
+            self.reasons["encoding_ms"] = NOT_COMPARED
 
     def miss(self, columns: Sequence[str], reason: str) -> None:
         """Leave columns null and say why."""

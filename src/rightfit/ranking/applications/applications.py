@@ -162,20 +162,6 @@ class Applications(RootModel[dict[str, Application]]):
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
 
-    def of_path(self, path: RequestPath, *, otherwise: RequestPath) -> Applications:
-        """Return the applications whose requests pass a path.
-
-        Args:
-            path: The path.
-            otherwise: Path of applications that name none.
-        """
-        found = {
-            name: application
-            for name, application in self.root.items()
-            if (application.request_path or otherwise) == path
-        }
-        return Applications.model_construct(root=found)
-
     def items(self) -> Iterator[tuple[str, Application]]:
         """Yield (name, application) in the YAML's order."""
         yield from self.root.items()

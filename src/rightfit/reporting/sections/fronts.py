@@ -111,6 +111,7 @@ def _tabulate(results: Results, dataset: str) -> Table:
         ordered.to_dicts(),
         text("Candidate", lambda row: row["candidate"]),
         text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Request path", lambda row: row["request_path"]),
         number(quality, lambda row: format_quality(row["quality_raw"])),
         *(_list_metric(name) for name in COSTS if name in profiles),
     )
