@@ -12,7 +12,7 @@ from rightfit.datasets.model_bundles import ModelBundlesDataset
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
-from rightfit.processes import leftovers
+from rightfit.processes import file_locks, leftovers
 
 LINEAR = {
     "n_epochs": 2,
@@ -148,7 +148,7 @@ def test_list_with_names_elsewhere_is_no_version(bundle: Bundle, tmp_path: Path)
 def test_version_that_a_killed_run_left_is_swept_by_the_next_save(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "MIN_AGE_S", 0.0)
+    monkeypatch.setattr(file_locks, "MIN_AGE_S", 0.0)
     folder = tmp_path / "candidates"
     half = folder / "2026-01-01" / "candidates" / "linear-001"
     half.mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.processes import leftovers
+from rightfit.processes import file_locks, leftovers
 from rightfit.processes.leftovers import in_use, sweep_temporary_folders, temporary_folder
 
 KILLED = """
@@ -25,7 +25,7 @@ with temporary_folder("test") as folder:
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(leftovers, "MIN_AGE_S", 0.0)
+    monkeypatch.setattr(file_locks, "MIN_AGE_S", 0.0)
     return tmp_path
 
 
@@ -70,7 +70,7 @@ def test_folder_is_no_longer_marked_once_its_use_has_ended(root: Path) -> None:
 def test_mark_that_was_just_made_counts_as_held(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "MIN_AGE_S", 60.0)
+    monkeypatch.setattr(file_locks, "MIN_AGE_S", 60.0)
     (root / "rightfit-new").mkdir()
     (root / "rightfit-new" / leftovers.MARK).touch()
 

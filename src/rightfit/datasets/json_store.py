@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from rightfit.processes.leftovers import is_file_left
+from rightfit.processes.file_locks import hold, is_file_left
 
 Document = dict[str, Any]
 
@@ -57,7 +56,7 @@ class JsonStore:
         handle, partial = tempfile.mkstemp(dir=self._folder, prefix=f".{key}.", suffix=".partial")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # so that nobody takes it for a leftover
+                hold(file)
                 json.dump(document, file, allow_nan=False)
                 file.flush()
                 Path(partial).replace(path)  # readers and interrupted writers never see half of it

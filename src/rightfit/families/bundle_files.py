@@ -15,6 +15,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from rightfit.processes.file_locks import hold
+
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 16 * 2**20  # names of some hundred thousand columns
 
@@ -70,8 +72,10 @@ def write_replacing(path: Path, content: bytes) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)
     with partial.open("xb") as file:
+        hold(file)
         file.write(content)
-    partial.replace(path)
+        file.flush()
+        partial.replace(path)
 
 
 def copy_replacing(source: Path, target: Path) -> None:
@@ -79,9 +83,11 @@ def copy_replacing(source: Path, target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)
     with open_regular(source) as reading, partial.open("xb") as writing:
+        hold(writing)
         while block := reading.read(2**20):
             writing.write(block)
-    partial.replace(target)
+        writing.flush()
+        partial.replace(target)
 
 
 def read_manifest(folder: Path) -> bytes:

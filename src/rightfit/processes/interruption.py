@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from rightfit.processes.lifeline import list_descendants
 
-GRACE_S = 2.0  # from the first Ctrl-C to the end of all processes
+GRACE_S = 1.0  # from the first Ctrl-C to the end of all processes
 EXIT_STATUS = 128 + signal.SIGINT
 MS_PER_S = 1_000
 

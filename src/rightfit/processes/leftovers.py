@@ -7,20 +7,19 @@ the process ends. What has no mark is never removed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from rightfit.processes.file_locks import hold, is_file_left
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "rightfit-"
 MARK = ".rightfit-in-use"
-MIN_AGE_S = 1.0  # between the making of a mark and its lock
 
 
 @contextlib.contextmanager
@@ -39,7 +38,7 @@ def in_use(folder: Path) -> Iterator[None]:
     """Mark a folder while the block runs; without its end the folder is one to sweep."""
     mark = folder / MARK
     with mark.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        hold(file)
         yield
         mark.unlink(missing_ok=True)
 
@@ -56,22 +55,6 @@ def sweep_folders(folders: Iterable[Path]) -> None:
             if _is_left(folder):
                 shutil.rmtree(folder)
                 logger.info("Removed %s, which a killed process had left.", folder)
-
-
-def is_file_left(path: Path) -> bool:
-    """Tell whether nobody holds the lock of a file that its writer locks."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return time.time() - os.fstat(descriptor).st_mtime >= MIN_AGE_S
-    finally:
-        os.close(descriptor)
 
 
 def _is_left(folder: Path) -> bool:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
+from rightfit.processes import file_locks
 from rightfit.tuning.studies.study_store import StudyStore
 
 
@@ -99,3 +101,27 @@ def test_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
     url = "postgresql+psycopg2://me:s3cret@host/db"
 
     assert "s3cret" not in repr(StudyStore(tmp_path, url, heartbeat_s=1, grace_s=2))
+
+
+def test_what_killed_processes_left_half_written_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_locks, "MIN_AGE_S", 0.0)
+    store = StudyStore(tmp_path, None)
+    for number in (1, 2):
+        (store.bundle_folder("study", number).with_suffix(".partial")).mkdir(parents=True)
+    whole = store.bundle_folder("study", 3)
+    whole.mkdir()
+    for name in ("model.onnx", "model.onnx.partial", "held.partial"):
+        (whole / name).touch()
+
+    with (whole / "held.partial").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # another process writes it
+        store.sweep_partial_bundles("study", running={2})
+        store.sweep_partial_files("study")
+
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == [
+        "00002.partial",
+        "00003",
+    ]
+    assert sorted(path.name for path in whole.iterdir()) == ["held.partial", "model.onnx"]

@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterator
 
 from rightfit.tuning.search.learning_curve import Look
 
+# Each takes memory beside its model, too little to be measured and too much for a thousand trials.
+MAX_KEPT = 100
+
 
 class PausedTrainings:
     """The paused trainings of one worker.
@@ -23,7 +26,9 @@ class PausedTrainings:
     def keep(self, number: int, training: Iterator[Look], kept_mib: float) -> None:
         """Keep a trial's training, which takes so much memory."""
         self._kept[number] = (training, kept_mib)
-        while self._kept and sum(mib for _, mib in self._kept.values()) > self._cap_mib:
+        while self._kept and (
+            len(self._kept) > MAX_KEPT or sum(mib for _, mib in self._kept.values()) > self._cap_mib
+        ):
             self._kept.popitem(last=False)
 
     def take(self, number: int) -> Iterator[Look] | None:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from rightfit.families.registry import split_reference
 from rightfit.families.sources import read_family_sources
+from rightfit.processes.file_locks import is_file_left
 from rightfit.tuning.studies.damaged import set_aside_if_damaged
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class StudyStore:
     def sweep_partial_files(self, study_name: str) -> None:
         """Delete the files of bundles that killed exports left half written."""
         for partial in self.bundle_folder(study_name, 0).parent.glob("*/*.partial"):
-            partial.unlink(missing_ok=True)
+            if is_file_left(partial):
+                partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:

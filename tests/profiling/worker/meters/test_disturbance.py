@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+from rightfit.profiling.worker.meters import disturbance
 from rightfit.profiling.worker.meters.disturbance import (
     TICKS_PER_S,
     CoreTimes,
@@ -72,3 +74,33 @@ def test_wait_takes_an_unreadable_machine_as_quiet() -> None:
     )
 
     assert outcome == Quiet(None, 0.0, is_quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("groups", "file", "line"),
+    [
+        ("0::/user/job\n", "user/job/cpu.stat", "throttled_usec 1500"),  # version 2
+        ("4:cpu,cpuacct:/job\n", "cpu/job/cpu.stat", "throttled_time 1500000"),  # version 1
+        ("0::/elsewhere\n", None, None),
+    ],
+)
+def test_throttled_time_is_that_of_the_own_control_group(
+    groups: str,
+    file: str | None,
+    line: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text(groups)
+    if file is not None:
+        (tmp_path / "cgroup" / file).parent.mkdir(parents=True)
+        (tmp_path / "cgroup" / file).write_text(f"nr_periods 3\n{line}\n")
+    monkeypatch.setattr(disturbance, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(disturbance, "CGROUPS", tmp_path / "cgroup")
+    disturbance._throttling_counter.cache_clear()
+
+    throttled_ns = disturbance.read_throttled_ns()
+    disturbance._throttling_counter.cache_clear()
+
+    assert throttled_ns == (0 if file is None else 1_500_000)
