@@ -18,7 +18,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_model
 from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.serving.export import check_folder, export_model
-from rightfit.serving.model_call import Model
+from rightfit.serving.model_call import Model, locate_onnx
 
 SNIPPET = """
 import json, sys
@@ -139,6 +139,20 @@ def test_a_model_that_was_not_measured_is_refused(model: Model, tmp_path: Path) 
     with pytest.raises(ValueError, match=r"data version v1, the stored encoder belongs to v2"):
         export_model(choose(model), other, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_winner_without_an_onnx_file_says_why_it_has_none(model: Model) -> None:
+    files = {name: sha for name, sha in model.bundle.files.items() if name != "model.onnx"}
+    bundle = dataclasses.replace(
+        model.bundle, files=files, onnx=None, onnx_refused="ValueError: no operator for it"
+    )
+    winner = choose(model).decision.winner
+    assert winner is not None
+
+    with pytest.raises(
+        ValueError, match=r"served natively only, .* refused: .* no operator for it"
+    ):
+        locate_onnx(winner.model_copy(update={"runtime": "native"}), bundle)
 
 
 def test_imported_winner_is_not_exported(model: Model, tmp_path: Path) -> None:

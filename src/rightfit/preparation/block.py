@@ -13,12 +13,9 @@ from pydantic import Field, model_validator
 
 from rightfit.families.schema import Task
 from rightfit.preparation.coherence import (
-    describe_no_number,
     find_incoherences,
     find_naming_faults,
-    find_quality_faults,
     find_structure_faults,
-    find_task_faults,
     leaking_columns,
     list_columns,
 )
@@ -38,6 +35,11 @@ from rightfit.preparation.inferring.inference import (
     remark_task,
 )
 from rightfit.preparation.inferring.quality import QualityBlock, complete_quality
+from rightfit.preparation.outcome_coherence import (
+    describe_no_number,
+    find_quality_faults,
+    find_task_faults,
+)
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
     DatasetFields,

@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from rightfit.families.schema import Task
+from rightfit.preparation.outcome_coherence import find_metric_faults, find_number_faults
 from rightfit.preparation.spec import (
     ColumnSplit,
     DatasetFields,
     DatasetSpec,
     Join,
     Split,
-    Target,
 )
-from rightfit.preparation.table_schema import NUMERIC_DTYPES, TableSchema
-from rightfit.quality.errors import SHARES
-from rightfit.quality.scorers import Option, check_metric
+from rightfit.preparation.table_schema import TableSchema
 from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
-WITHOUT_THRESHOLD = (*SHARES, "neg_log_loss")  # accuracy, ROC AUC and what looks at no class
 MAX_SHOWN = 9  # columns named in a message
 
 
@@ -43,7 +39,7 @@ def find_incoherences(spec: DatasetSpec) -> list[str]:
     faults += _derived_faults(spec, known)
     known |= {derived.name for derived in spec.derived}
     faults += _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
-    return faults + _quality_faults(spec)
+    return faults + find_metric_faults(spec)
 
 
 def find_structure_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
@@ -132,7 +128,7 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
         return []
     dtype = main[column].dtype
     if spec.task == "regression":
-        return _number_faults(spec, dtype)
+        return find_number_faults(spec, dtype)
     is_number = dtype.startswith(("Int", "UInt", "Float"))
     if spec.target.at_least is not None and not is_number:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
@@ -141,61 +137,6 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     if spec.target.at_least is None and dtype.startswith(("Float", "Binary", "Date")):
         return [f"target.column {column!r} is {dtype}; classes need texts, integers or at_least"]
     return []
-
-
-def _number_faults(spec: DatasetSpec, dtype: str) -> list[str]:
-    faults = find_task_faults(spec.target, spec.task)
-    if dtype not in NUMERIC_DTYPES:
-        faults.append(describe_no_number(spec.target.column, dtype))
-    return faults
-
-
-def describe_no_number(column: str, dtype: str) -> str:
-    """Say that a regression's target is no number."""
-    return f"task regression needs a numeric target, but {column!r} is {dtype}"
-
-
-def find_task_faults(target: Target, task: Task | None) -> list[str]:
-    """List what a target says that its task has no use for."""
-    if task == "regression" and (target.classes or target.at_least is not None):
-        return [
-            "task regression predicts the number itself, so target takes neither classes nor "
-            "at_least; leave them out, or write task: classification"
-        ]
-    return []
-
-
-def find_quality_faults(
-    name: str, options: Mapping[str, Option], *, task: Task, n_classes: int | None
-) -> list[str]:
-    """List why a metric cannot judge a task; it is tried on made-up answers.
-
-    Args:
-        name: The metric.
-        options: Its options.
-        task: What is predicted.
-        n_classes: Number of classes; ``None`` where it is not known yet.
-    """
-    try:
-        check_metric(name, options, task=task, n_classes=n_classes)
-    except ValueError as err:
-        return [f"quality.name: {err}"]
-    return []
-
-
-def _quality_faults(spec: DatasetSpec) -> list[str]:
-    n_classes = len(spec.target.classes)
-    if spec.task == "classification" and n_classes < 2:
-        return []  # a fault of the target, told there
-    quality = spec.quality
-    if quality.threshold is not None and (
-        spec.task == "regression" or n_classes != 2 or quality.name in WITHOUT_THRESHOLD
-    ):
-        return [
-            "quality.threshold goes with two classes and a metric of the predicted class, such as "
-            f"f1, precision or recall, not with {quality.name} of {n_classes or 'no'} classes"
-        ]
-    return find_quality_faults(quality.name, quality.options, task=spec.task, n_classes=n_classes)
 
 
 def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:

@@ -57,6 +57,11 @@ def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
     file = ONNX_FILE
     if winner.runtime != "native":
         file = runtime_files(bundle, winner.runtime)[0].name
+    if file not in bundle.files and bundle.onnx_refused is not None:
+        raise ValueError(
+            f"{winner.candidate} is served natively only, so it has no {file}; its export was "
+            f"refused: {bundle.onnx_refused}. Open its bundle with rightfit: {bundle.path}"
+        )
     if file not in bundle.files:
         raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
     return bundle.path / file

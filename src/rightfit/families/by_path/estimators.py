@@ -24,7 +24,12 @@ from rightfit.families.by_path.growth import (
     grow_passes,
     grow_rows,
 )
-from rightfit.families.by_path.imports import import_by_path
+from rightfit.families.by_path.prototypes import (
+    find_regressor,
+    keep_rows_only,
+    list_steps,
+    make_estimator,
+)
 from rightfit.families.by_path.score_export import export_scores
 from rightfit.families.by_path.structure import count_structure
 from rightfit.families.family import (
@@ -59,7 +64,6 @@ TRUSTED = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 )
-_REGRESSORS = (("Classifier", "Regressor"), ("classifier", "regressor"), ("SVC", "SVR"))
 _STORES_ROWS = ("sklearn.gaussian_process", "sklearn.neighbors", "sklearn.semi_supervised")
 
 
@@ -234,7 +238,7 @@ class EstimatorFamily:
 
     @cached_property
     def _prototype(self) -> Any:
-        steps = [_make(path) for path in self._paths]
+        steps = [make_estimator(path) for path in self._paths]
         if len(steps) == 1:
             return steps[0]
         from sklearn.pipeline import make_pipeline
@@ -252,10 +256,10 @@ class EstimatorFamily:
         learns = {"classification": is_classifier, "regression": is_regressor}[task]
         if learns(self._prototype):
             return self._prototype
-        paths = [_find_regressor(path) for path in self._paths]
+        paths = [find_regressor(path) for path in self._paths]
         if task == "classification" or paths == self._paths:
             raise ValueError(f"{self._named} can't learn {task}")
-        made = [_make(path) for path in paths]
+        made = [make_estimator(path) for path in paths]
         if len(made) == 1:
             return made[0]
         from sklearn.pipeline import Pipeline
@@ -283,55 +287,13 @@ class EstimatorFamily:
         model.set_params(**configuration)
         for step in list_steps(model):
             if type(step).__module__.startswith("sklearn.neighbors"):
-                _keep_rows_only(step)
+                keep_rows_only(step)
         return model
 
 
 def make_family(estimator: str) -> EstimatorFamily:
     """Return the family of an estimator; see :class:`EstimatorFamily`."""
     return EstimatorFamily(estimator)
-
-
-def _make(path: str) -> Any:
-    make = import_by_path(path, key="estimator")
-    try:
-        made = make()
-    except TypeError as err:
-        raise ValueError(
-            f"{path} can't be made without arguments: {err}. Name a function of your own that "
-            "returns the estimator. Correct estimator in parameters_models.yml."
-        ) from err
-    if not (hasattr(made, "fit") and hasattr(made, "get_params")):
-        raise ValueError(
-            f"{path} is no estimator of scikit-learn: it has no fit or no get_params. Correct "
-            "estimator in parameters_models.yml."
-        )
-    return made
-
-
-def _find_regressor(path: str) -> str:
-    """Return the import path of the regressor of a classifier's name; the same if there is none."""
-    for suffix, other in _REGRESSORS:
-        library, _, name = (path.removesuffix(suffix) + other).rpartition(".")
-        if path.endswith(suffix) and hasattr(importlib.import_module(library), name):
-            return f"{library}.{name}"
-    return path
-
-
-def list_steps(model: Any) -> list[Any]:
-    """Return an estimator, or the pipeline's steps and the pipeline."""
-    return [model, *(step for _, step in getattr(model, "steps", ()))]
-
-
-def _keep_rows_only(neighbours: Any) -> None:
-    """Search neighbours without a tree: its nodes can't be stored in a form that is checked."""
-    if neighbours.get_params().get("algorithm") == "auto":
-        neighbours.set_params(algorithm="brute")
-    elif neighbours.get_params().get("algorithm") in ("ball_tree", "kd_tree"):
-        raise ValueError(
-            "algorithm must be brute or auto, since a tree of neighbours can't be stored without "
-            f"pickle, but got {neighbours.algorithm!r}."
-        )
 
 
 def _squash(scores: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.by_path.estimators import TRUSTED, EstimatorFamily, list_steps
+from rightfit.families.by_path.estimators import TRUSTED, EstimatorFamily
+from rightfit.families.by_path.prototypes import list_steps
 from rightfit.families.family import Configuration
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import load_skops

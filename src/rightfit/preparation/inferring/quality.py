@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from rightfit.families.schema import Task
-from rightfit.preparation.coherence import find_quality_faults
+from rightfit.preparation.outcome_coherence import find_quality_faults
 from rightfit.preparation.spec import Quality, Threshold
 from rightfit.preparation.table_schema import Described
 from rightfit.quality.metric import Array, QualityMetric
