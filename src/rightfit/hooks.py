@@ -70,7 +70,7 @@ def _is_command(program: Path) -> bool:
 class ErrorHook:
     """Turns faults of Rightfit's input into one clear message."""
 
-    @hook_impl
+    @hook_impl(tryfirst=True)  # the other hooks write already
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Look for the raw tables before the first node.
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import combination_cases
 import parameter_cases
 import store_cases
 import yaml_cases
-from outcomes import Command, Tally, try_command
+from command_cases import list_commands
+from outcomes import Tally, try_command
 
 PROJECT = Path(__file__).parents[2]
 sys.path.insert(0, str(PROJECT / "tests" / "support"))
@@ -35,13 +36,6 @@ STORED = (
     "06_models/landsat/linear/candidates/*/candidates/*/model.onnx",
     "04_feature/landsat/encoder.json/*/*.json",
     "05_model_input/landsat/data_card.json/*/*.json",
-)
-ODD_VARIABLES: tuple[dict[str, str], ...] = (
-    {"PYTHONIOENCODING": "ascii"},
-    {"PYTHONIOENCODING": "latin-1"},
-    {"LC_ALL": "C", "PYTHONUTF8": "0"},
-    {"TERM": "dumb"},
-    {"COLUMNS": "1"},
 )
 SUITES = (
     "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
@@ -215,87 +209,6 @@ def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
     commands = list(list_commands(data, place))
     for command in commands[:: 4 if quick else 1]:
         tally.add(command.name, *try_command(command, PROJECT))
-
-
-def kedro(pipeline: str, params: str) -> list[str]:
-    """Return the command that runs a pipeline with parameters."""
-    program = str(Path(sys.executable).parent / "kedro")
-    return [program, "run", "--pipelines", pipeline, "--env", "test", "--params", params]
-
-
-def list_commands(data: Path, place: Path) -> Iterator[Command]:
-    """List commands that must be refused, and surroundings in which one must succeed."""
-    root = f"grid.datasets=landsat,grid.models=linear,data_root={data}"
-    refused = {
-        "training.n_trials=-1": "training.n_trials",
-        "training.n_trials=.nan": "training.n_trials",
-        "training.n_trails=3": "n_trails",
-        "trainnig.n_trials=3": "did you mean 'training'",
-        "n_trials=3": "training.n_trials",
-        "unheard_of=3": "unheard_of",
-        "ranking.n_draws=1e15": "ranking.n_draws",
-        "ranking.seed=18446744073709551616": "ranking.seed",
-        "ranking.confidence_level=.inf": "ranking.confidence_level",
-        "evaluation.preset=quik": "evaluation.preset",
-        "evaluation.seed=true": "evaluation.seed",
-        "evaluation.n_threads=all": "evaluation.n_threads",
-        "models.linear.fixed.n_epochs=0": "n_epochs",
-        "models.linear.fixed.learning_rate=fastest": "learning_rate",
-        "applications.web_api.objectives.quality.weight=1e308": "weight",
-        "datasets.landsat.quality.name=roc_auc": "roc_auc",
-        "grid.datsets=landsat": "datsets",
-        "training=": "training",
-        "applications=": "applications",
-        "data_root=": "data_root",
-        "data_root=~/x": "data_root",
-    }
-    for given, told in refused.items():
-        params = given if given.startswith("data_root") else f"{root},{given}"
-        yield Command(f"--params {given}", kedro("perf", params), told=["Error:", told])
-    several = "training.n_trials=-1,ranking.seed=-1,evaluation.seed=-1"
-    yield Command(
-        "three blocks at once", kedro("perf", f"{root},{several}"),
-        told=["training.n_trials", "ranking.seed", "evaluation.seed"],
-    )  # fmt: skip
-    for pipeline in ("ranking", "reporting", "evaluation"):
-        empty = root.replace(str(data), str(place / "nothing"))
-        yield Command(f"{pipeline} without results", kedro(pipeline, empty), told=["Error:"])
-    (place / "file").write_text("a file", encoding="utf-8")
-    for name in (str(place / "file"), "/proc/study", f"{data}/{'x' * 300}", f"{data}[1]", "a*b"):
-        params = f"grid.datasets=landsat,grid.models=linear,data_root={name}"
-        yield Command(f"data_root={name[:60]}", kedro("perf", params), told=["Error:"])
-    yield from list_surroundings(data, root)
-
-
-def list_surroundings(data: Path, root: str) -> Iterator[Command]:
-    """List surroundings in which a run must succeed, or be refused before it starts."""
-    good = " ".join(f"'{word}'" for word in kedro("data_engineering", root))
-    for redirect in (">/dev/full", ">&-", "2>&-", ">/dev/full 2>/dev/full", "| head -c 1"):
-        line = f"set -o pipefail; {good} {redirect}"
-        yield Command(f"output {redirect}", ["bash", "-c", line], must_fail=False)
-    for variables in ODD_VARIABLES:
-        yield Command(
-            f"with {variables}", kedro("data_engineering", root), must_fail=False,
-            environment=variables,
-        )  # fmt: skip
-    for name in ("a b", "q?", "h#", "p%20", "données", "quote'd", "am&p"):
-        odd = data.parent / name
-        shutil.copytree(data, odd, symlinks=True)
-        params = root.replace(str(data), str(odd))
-        yield Command(f"in {name}", kedro("data_engineering", params), must_fail=False)
-    blocked = data.parent / "blocked"
-    shutil.copytree(data, blocked, symlinks=True)
-    (blocked / "08_reporting").write_text("no folder", encoding="utf-8")
-    yield Command(
-        "08_reporting is a file", kedro("perf", root.replace(str(data), str(blocked))),
-        told=["08_reporting", "cannot be written"],
-    )  # fmt: skip
-    for name, content in {"empty": b"", "garbage": b"\0" * 999}.items():
-        bad = data.parent / name
-        (bad / "01_raw").mkdir(parents=True)
-        (bad / "01_raw" / "landsat.parquet").write_bytes(content)
-        params = root.replace(str(data), str(bad))
-        yield Command(f"raw table is {name}", kedro("data_engineering", params), told=["landsat"])
 
 
 def attack_by_suite(tally: Tally, suite: str) -> None:

@@ -81,6 +81,22 @@ def test_early_stopping_benchmark_replays_a_few_recordings(
         assert f" {peer} " in printed
 
 
+def test_memory_benchmark_runs(project_path: Path) -> None:
+    printed = run_benchmark(
+        project_path,
+        "search_memory.py",
+        "--n-trials",
+        "20",
+        "--n-warm-up",
+        "0",
+        "--searches",
+        "none",
+    )
+
+    figures = read_figures(printed)
+    assert {"growth_mib_per_100", "growth_handles_per_100"} <= set(figures)
+
+
 def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     printed = run_benchmark(
         project_path, "request_path.py", "--datasets", "shuttle", "--turns", "1", "--turn-ms", "10"

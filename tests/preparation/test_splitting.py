@@ -7,7 +7,7 @@ import pytest
 
 from rightfit.preparation.assembling import add_label
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.spec import DatasetSpec, RandomShare, StratifiedShare
 from rightfit.preparation.splitting import assign_parts, latest_rows
 
 Describe = Callable[..., DatasetSpec]
@@ -184,3 +184,45 @@ def test_test_rows_by_time_are_later_than_all_others(describe: Describe) -> None
     rows = assign_parts(describe(split=by_time, validation=STRATIFIED), wide(80, 16)).rows
 
     assert rows.filter(pl.col("part") == "test")["row"].to_list() == list(range(72, 96))
+
+
+def as_regression(spec: DatasetSpec, **changes: object) -> DatasetSpec:
+    """The same dataset with its minutes of delay as numbers to predict."""
+    target = spec.target.model_copy(update={"at_least": None, "classes": ()})
+    return spec.model_copy(update={"task": "regression", "target": target, **changes})
+
+
+def numbered(n: int) -> pl.DataFrame:
+    return wide(0, n).with_columns(label=pl.Series([float(i * 7 % n) for i in range(n)]))
+
+
+@pytest.mark.parametrize("kind", [RandomShare, StratifiedShare])
+def test_share_of_numbers_is_drawn(kind: type, describe: Describe) -> None:
+    method = "random" if kind is RandomShare else "stratified"
+    share = kind(method=method, share=0.2)
+    spec = as_regression(describe(), split=share, validation=share)
+
+    rows = assign_parts(spec, numbered(200)).rows
+
+    assert count(rows) == {"test": 40, "validation": 32, "train": 128}
+
+
+def test_stratified_share_has_its_part_of_every_tenth_of_the_numbers(describe: Describe) -> None:
+    share = StratifiedShare(method="stratified", share=0.2)
+    spec = as_regression(describe(), split=share, validation=share)
+
+    rows = assign_parts(spec, numbered(200)).rows
+    tenths = rows.filter(pl.col("part") == "test")["label"] // 20
+
+    assert tenths.value_counts()["count"].to_list() == [4] * 10
+
+
+def test_part_with_one_number_only_is_refused(describe: Describe) -> None:
+    share = RandomShare(method="random", share=0.2)
+    spec = as_regression(describe(), split=share, validation=share)
+    rows = numbered(50).with_columns(label=pl.lit(3.0))
+
+    with pytest.raises(
+        RawTableError, match=r"at least two different values .*1 in train, 1 in val"
+    ):
+        assign_parts(spec, rows)

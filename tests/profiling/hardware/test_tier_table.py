@@ -21,6 +21,7 @@ PROFILE: dict[str, Any] = {
     "runtime": "onnx",
     "n_threads": 1,
     "device": "cpu",
+    "request_path": "model",
     "peak_memory_mib": 60.0,
     "throughput_rows_per_s": 1_000.0,
     "measured_how": json.dumps({"limits": {}, "devices": ["cpu"]}),

@@ -197,8 +197,9 @@ def _describe_refused(
     bundle = cell.candidates[name]
     profile = Profile()
     missing = [metric.column for metric in METRICS]
-    profile.miss(missing, f"its ONNX export was refused: {bundle.onnx_refused}")
-    profile.set_encoding(None)
+    reason = f"its ONNX export was refused: {bundle.onnx_refused}"
+    profile.miss(missing, reason)
+    profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
     keys = ProfileKeys(
         dataset=cell.dataset,
         model=bundle.model,
@@ -340,6 +341,8 @@ def _set_quality(profile: Profile, quality: AnswerQuality | str, metric: Quality
         profile.values[f"quality{end}"] = metric.scale(raw)
     profile.quality_deviations = quality.deviations
     profile.final_quality_raw = quality.final
+    if quality.final is None:
+        profile.reasons["final_quality_raw"] = "all test rows were needed to choose"
 
 
 def _set_fit(profile: Profile, job: Job, cell: ProfiledCell) -> None:
