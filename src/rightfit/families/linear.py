@@ -39,7 +39,6 @@ from rightfit.families.sklearn_io import (
 _ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 _SOLVERS = ("sgd", "lbfgs")
-_CLASSIFIERS = ("SGDClassifier", "LogisticRegression")
 
 
 class LinearFamily:
@@ -135,9 +134,10 @@ class LinearFamily:
         """See :class:`rightfit.families.family.Family`."""
         save_skops(model, path)
 
-    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
-        estimator = REGRESSORS if schema.task == "regression" else _CLASSIFIERS
+        classifier = "LogisticRegression" if _is_exact(configuration) else "SGDClassifier"
+        estimator = REGRESSORS if schema.task == "regression" else classifier
         return load_skops(path, trusted=(), estimator=estimator)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:

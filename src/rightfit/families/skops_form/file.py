@@ -43,8 +43,8 @@ _PACKAGES_WITH_TREES = tuple(
     f"sklearn.{name}"
     for name in (
         "_loss", "calibration", "decomposition", "discriminant_analysis", "dummy", "ensemble",
-        "feature_selection", "impute", "linear_model", "multiclass", "naive_bayes", "neighbors",
-        "neural_network", "pipeline", "preprocessing", "svm", "tree", "utils",
+        "feature_selection", "impute", "linear_model", "multiclass", "naive_bayes",
+        "neural_network", "pipeline", "preprocessing", "tree", "utils",
     )
 )  # fmt: skip
 
