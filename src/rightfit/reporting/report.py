@@ -15,7 +15,6 @@ from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across
 from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
-from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import build_measuring
 from rightfit.reporting.sections.replacements import build_replacements
 from rightfit.reporting.sections.requests import build_requests
@@ -23,6 +22,7 @@ from rightfit.reporting.sections.section import Chart, Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 from rightfit.reporting.sections.utilities import build_utilities
+from rightfit.reporting.sections.why_not import build_why_not
 from rightfit.reporting.what_if import collect_what_if
 
 WHAT_IF = "what-if"

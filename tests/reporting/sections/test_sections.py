@@ -13,7 +13,6 @@ from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.fronts import build_fronts, describe_front
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
-from rightfit.reporting.sections.losers import build_why_not
 from rightfit.reporting.sections.measuring import (
     build_measuring,
     describe_disturbance,
@@ -27,6 +26,7 @@ from rightfit.reporting.sections.sensitivity import (
 )
 from rightfit.reporting.sections.stops import build_stops, describe_stops
 from rightfit.reporting.sections.utilities import build_utilities
+from rightfit.reporting.sections.why_not import build_why_not
 
 
 def test_fronts_caption_tells_what_the_best_quality_costs(results: Results) -> None:

@@ -12,7 +12,7 @@ from rightfit.tuning.experiment.experiment import Experiment, ReplayTask, replay
 from rightfit.tuning.experiment.peers import Policy, keep_fixed, train_peer
 from rightfit.tuning.experiment.recorded import learn_elsewhere
 from rightfit.tuning.experiment.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
-from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.studies.growth import project_structure
 

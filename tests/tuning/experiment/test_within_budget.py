@@ -14,7 +14,7 @@ from rightfit.tuning.experiment.within_budget import (
     follow_within,
     train_within,
 )
-from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 
 CELL = recorded_cell([0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61], [100.0] * 10)

@@ -154,7 +154,7 @@ def replay_rules(
         All replays, the savings of each policy, the same by cell and application, how early each
         metric's final value is known, and the chart of savings against losses.
     """
-    from rightfit.reporting.charts.stopping import draw_stopping
+    from rightfit.reporting.charts.policy_comparison import draw_stopping
     from rightfit.tuning.experiment.experiment import ExperimentFiles, run_experiment
     from rightfit.tuning.experiment.known_early import tabulate_known_early
     from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings

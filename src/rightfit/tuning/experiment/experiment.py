@@ -29,8 +29,8 @@ from rightfit.tuning.experiment.replay import (
     follow_rule,
     measure_by_rule,
 )
-from rightfit.tuning.pausing.next_step import PausingRule
 from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 
 # Two applications that nothing recorded satisfies: one by its costs, one by its quality.

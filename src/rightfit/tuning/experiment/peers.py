@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.tuning.experiment.replay import RecordedSearch
-from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.search.trial import resource_at
 
 Kind = Literal["none", "fewer", "median", "percentile", "halving", "hyperband", "keeps", "pausing"]

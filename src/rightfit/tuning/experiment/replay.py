@@ -17,9 +17,9 @@ from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.experiment.recorded import RecordedCell
-from rightfit.tuning.pausing.next_step import PausingRule
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Step
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 
 Floats = npt.NDArray[np.float64]
 Winner = tuple[int, Serving]

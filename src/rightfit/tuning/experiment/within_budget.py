@@ -12,7 +12,7 @@ import polars as pl
 from rightfit.tuning.experiment.experiment import Experiment
 from rightfit.tuning.experiment.recorded import RecordedCell, learn_elsewhere
 from rightfit.tuning.experiment.replay import RecordedSearch, Truth, do_step
-from rightfit.tuning.pausing.next_step import PausingRule
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 
 
 @dataclass(frozen=True)

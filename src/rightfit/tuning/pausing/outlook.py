@@ -163,7 +163,7 @@ class Outlook:
         expected = float(standing.draws[row].mean(axis=1).max())
         return expected if expected > 0 else -min(float(standing.excess[row].min()), 1e9)
 
-    def explain(self, number: int) -> tuple[str, str]:
+    def explain_stop(self, number: int) -> tuple[str, str]:
         """Return which application would let a paused trial go last, and why it does not go on."""
         row = self._row(number)
         step = next((s for s in self.steps() if s.number == number), None)

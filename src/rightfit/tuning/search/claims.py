@@ -54,7 +54,7 @@ class Plan(Protocol):
     def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
         """Return what to do next with a paused trial; ``None`` for nothing."""
 
-    def settle(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+    def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """Tell the study how each paused trial ended."""
 
 
@@ -165,7 +165,7 @@ class TrialPool:
             self._hold(trial, draw_of(trial) or 0, held)
             return Turn(trial, step, is_over=False, n_begun=n_begun)
         if not busy and running and plan is not None:
-            plan.settle(self.study, trials)
+            plan.stop_paused_trials(self.study, trials)
         return Turn(None, None, is_over=not busy, n_begun=n_begun)
 
     def _start(

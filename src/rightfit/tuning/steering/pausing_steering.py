@@ -176,7 +176,7 @@ class PausingSteering:
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return step
 
-    def settle(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+    def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """See :class:`rightfit.tuning.search.claims.Plan`."""
         outlook = self.rule.survey(self._read(trials))
         for trial in trials:
@@ -187,7 +187,7 @@ class PausingSteering:
             if len(curve) == self.settings.n_checkpoints:
                 study.tell(ended, curve[-1]["quality_raw"])
                 continue
-            name, reason = outlook.explain(trial.number)
+            name, reason = outlook.explain_stop(trial.number)
             ended.set_user_attr(STOP_REASON, f"pausing: {reason}")
             ended.set_user_attr(STOPPED_BY, name)
             ended.set_user_attr(STOP_CHECKPOINT, len(curve))

@@ -8,8 +8,8 @@ import numpy as np
 from recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.ranking.applications.applications import Application
-from rightfit.tuning.pausing.next_step import PausingRule
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 
 # Large models are good, small ones are not.
@@ -120,6 +120,6 @@ def test_every_paused_trial_has_a_reason() -> None:
     outlook = rule.survey(Pool([seen(1, 1), seen(4, 3, is_measured=True)], 3))
 
     assert outlook is not None
-    name, reason = outlook.explain(1)
+    name, reason = outlook.explain_stop(1)
     assert name == "accuracy"
     assert reason.startswith("after look 1 accuracy expected to gain")
