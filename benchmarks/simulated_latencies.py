@@ -20,7 +20,7 @@ PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.y
 WIDTHS = {
     "min_processes": 6,
     "max_processes": 30,
-    "max_s": 1e9,
+    "max_s": 86_400,
     "p50_width_pct": 2,
     "p95_width_pct": 4,
 }
