@@ -95,9 +95,9 @@ def load(project: Path, conf: Path) -> None:
         (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
         (
             MODELS,
-            "learning_rate: {type: float, low: 0.03, high: 0.3, log: true}",
-            "learning_rate: {type: float, low: 0.03, high: 0.3}",
-            r"models\.boosting\.space\.learning_rate\.float\.log is missing",
+            "max_leaf_nodes: {type: int, low: 7, high: 63, log: true}",
+            "max_leaf_nodes: {type: int, low: 7, log: true}",
+            r"models\.boosting\.space\.max_leaf_nodes\.int\.high is missing",
         ),
         (
             APPLICATIONS,
@@ -184,7 +184,7 @@ def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Pa
         ("fil: models/apples.onnx", r"models\.incumbent\.fil is unknown; did you mean 'file'\?"),
         (
             "file: models/apples.exe",
-            r"models\.incumbent: the file must end in one of .*, but got 'apples\.exe'",
+            r"models\.incumbent: there is no file .*apples\.exe\. Correct parameters_models\.yml",
         ),
         (
             "file: models/pears.onnx",
