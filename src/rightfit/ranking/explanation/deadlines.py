@@ -18,12 +18,15 @@ def describe_deadline(contest: Contest, candidates: Ints) -> str:
         candidates: Numbers of those of a dataset, best for the application first.
 
     Returns:
-        A sentence; empty if there is no workload, or the first one's throughput is not known.
+        A sentence; empty if there is no workload, or no throughput of the first one or no quality
+        is known.
     """
     workload = contest.application.workload
     rows = contest.chosen[candidates]
+    if workload is None or "quality_raw" not in contest.table.frame.columns:
+        return ""
     rows_per_s = contest.table.values(THROUGHPUT)[rows]
-    if workload is None or np.isnan(rows_per_s[0]):
+    if np.isnan(rows_per_s[0]):
         return ""
     quality = contest.table.values("quality_raw")[rows]
     names = contest.table.frame["candidate"].gather(rows).to_list()
