@@ -48,6 +48,9 @@ ELSEWHERE = {
     "curl http://127.0.0.1:8000/predict *": (
         "tests/serving/test_server.py::test_answers_are_those_of_the_bundle"
     ),
+    "kedro rightfit check-family *": (
+        "tests/verbs/test_family_check.py::test_family_is_tried_by_its_import_path_with_settings_of_a_model"
+    ),
     "rightfit load *": "tests/http_load/test_http_load.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (
         "tests/verbs/test_checking.py::test_worse_winner_fails_and_says_by_how_much"

@@ -22,6 +22,7 @@ PLACEHOLDER = "${"
 
 GLOBALS = ("globals*", "globals*/**", "**/globals*")
 DATA_ROOT = "data_root"
+REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew; given to a run, in no file
 DEFAULT_DATA_ROOT = "data"
 
 

@@ -9,7 +9,13 @@ from typing import Any
 
 from kedro.config import AbstractConfigLoader
 
-from rightfit.conf_files import DATA_ROOT, list_texts, load_configuration, make_loader
+from rightfit.conf_files import (
+    DATA_ROOT,
+    REUSE_RESULTS,
+    list_texts,
+    load_configuration,
+    make_loader,
+)
 from rightfit.parameters.defaults import BLOCKS, PROJECT_BLOCKS, find_misspelt_blocks
 from rightfit.parameters.raw import RawParameters
 
@@ -45,7 +51,7 @@ def find_unread(
     Returns:
         One line per parameter.
     """
-    known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT}
+    known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS}
     names = [str(name) for name in loader.runtime_params or {} if name not in known]
     if not names:
         return []

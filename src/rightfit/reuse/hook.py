@@ -13,6 +13,7 @@ from kedro.io.core import Version, VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from rightfit.conf_files import REUSE_RESULTS
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
@@ -25,7 +26,6 @@ from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
 logger = logging.getLogger(__name__)
 
 RECORDS = "result_records"
-PARAMETER = "reuse_results"
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
 _CHOSEN_BY_HAND = (
     "node_names",
@@ -131,7 +131,7 @@ class _Looker:
 
 
 def _may_reuse(run_params: dict[str, Any]) -> bool:
-    given = (run_params.get("runtime_params") or {}).get(PARAMETER, True)
+    given = (run_params.get("runtime_params") or {}).get(REUSE_RESULTS, True)
     return given in (True, None) and not any(run_params.get(name) for name in _CHOSEN_BY_HAND)
 
 
