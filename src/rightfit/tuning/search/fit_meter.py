@@ -36,7 +36,8 @@ class FitMeter:
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
         """Measure a stretch of training; validation in between is left out."""
-        return_free_memory()
+        if not self._wall_ns:  # of other trials; what this one frees it may use again
+            return_free_memory()
         measures_memory = reset_peak()
         start_mib = read_memory().resident_mib if measures_memory else 0.0
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()

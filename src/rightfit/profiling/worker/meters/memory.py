@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import os
 import resource
 import sys
@@ -79,7 +78,6 @@ def return_free_memory() -> None:
 
     Does nothing where the C library has no ``malloc_trim`` (only glibc has it).
     """
-    gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
