@@ -21,6 +21,7 @@ from rightfit.http_load.generator import LoadOrder, LoadResult, Loop
 from rightfit.http_load.served import Served, Usage
 from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
 
 SHARES = (0.5, 0.95, 0.99)
 N_WINDOWS = 6  # stretches of a step, one figure each: the fewest that give an interval
@@ -35,7 +36,6 @@ MAX_LATE_SHARE = 0.2  # of the p50, by which the generator may be late without b
 N_REFINEMENTS = 3
 MAX_LOST = 0.001  # share of requests without an answer that still counts as keeping up
 MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the load ends
-MS_PER_NS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,8 @@ def _summarise(
         peak_memory_mib=peak_mib,
         disk_read_mib=after.read_mib - before.read_mib,
         disk_written_mib=after.written_mib - before.written_mib,
-        sent_mib=result.bytes_sent / 2**20,
-        received_mib=result.bytes_received / 2**20,
+        sent_mib=result.bytes_sent / BYTES_PER_MIB,
+        received_mib=result.bytes_received / BYTES_PER_MIB,
         late_p99_ms=result.late_p99_ms,
     )
 
@@ -212,16 +212,16 @@ def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Inte
     value = percentile_ns(latencies_ns, share)
     if value is None:
         return None
-    width_ns = order.measured_s * 1e9 / N_WINDOWS
-    since_ns = np.array(result.due_ns) - order.warm_up_s * 1e9
+    width_ns = order.measured_s * NS_PER_S / N_WINDOWS
+    since_ns = np.array(result.due_ns) - order.warm_up_s * NS_PER_S
     window = np.minimum(since_ns // width_ns, N_WINDOWS - 1)
     parts = [latencies_ns[window == number] for number in range(N_WINDOWS)]
     if min(len(part) for part in parts) < calls_to_hold(share):
-        return Interval(value * MS_PER_NS, None, None, is_distribution_free=False)
+        return Interval(value / NS_PER_MS, None, None, is_distribution_free=False)
     found = [percentile_ns(part, share) for part in parts]
-    interval = estimate_median([one * MS_PER_NS for one in found if one is not None])
+    interval = estimate_median([one / NS_PER_MS for one in found if one is not None])
     low, high = (interval.low, interval.high)
-    value *= MS_PER_NS
+    value /= NS_PER_MS
     return replace(
         interval,
         value=value,

@@ -23,9 +23,10 @@ from typing import Literal, cast
 
 import numpy as np
 
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
+
 Loop = Literal["open", "closed"]
 
-NS_PER_S = 1_000_000_000
 SPIN_NS = 2_000_000  # before a request is due: the event loop's own timer is right to a millisecond
 MAX_CONNECTIONS = 512  # open at a time; a request due when all are busy waits, and its time runs
 
@@ -245,7 +246,7 @@ async def run_load(order: LoadOrder) -> LoadResult:
         n_answered_in_time=load.n_in_time,
         bytes_sent=load.bytes_sent,
         bytes_received=sum(connection.n_received for connection in load.opened),
-        late_p99_ms=float(np.quantile(load.late_ns, 0.99)) / 1e6 if load.late_ns else 0.0,
+        late_p99_ms=float(np.quantile(load.late_ns, 0.99)) / NS_PER_MS if load.late_ns else 0.0,
     )
 
 

@@ -7,14 +7,19 @@ import http.client
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
-BYTES_PER_MIB = 2**20
+from rightfit.processes.lifeline import end_with_parent
+from rightfit.profiling.worker.meters.memory import parse_status
+from rightfit.profiling.worker.units import BYTES_PER_MIB
+
 POLL_S = 0.05
 STOP_S = 15
 
@@ -109,24 +114,28 @@ def start_server(
     Raises:
         RuntimeError: If it ends or is not ready in time; with the end of what it wrote.
     """
-    with _run_in_group(command, place) as process:
+    # A file and no pipe: nobody reads what the server writes while it is loaded.
+    with tempfile.TemporaryFile() as log, _run_in_group(command, place, log) as process:
         deadline_s = time.monotonic() + start_s
         while not _answers(port, path):
             if process.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError(f"The server did not start: {_read_end(process)}")
+                raise RuntimeError(f"The server did not start: {_read_end(process, log)}")
             time.sleep(POLL_S)
         yield Served(process, port)
 
 
 @contextlib.contextmanager
-def _run_in_group(command: Sequence[str], place: Place) -> Iterator[subprocess.Popen[bytes]]:
+def _run_in_group(
+    command: Sequence[str], place: Place, log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    parent = os.getpid()
     process = subprocess.Popen(  # noqa: S603 - the caller's command
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=log,
         start_new_session=True,
-        preexec_fn=lambda: _settle(place),
+        preexec_fn=lambda: _settle(place, parent),
     )
     try:
         yield process
@@ -137,13 +146,12 @@ def _run_in_group(command: Sequence[str], place: Place) -> Iterator[subprocess.P
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_S)
                 break
-        if process.stderr is not None:
-            process.stderr.close()
 
 
-def _settle(place: Place) -> None:
+def _settle(place: Place, parent: int) -> None:
     import resource
 
+    end_with_parent(parent)
     if place.cores is not None:
         os.sched_setaffinity(0, place.cores)
     if place.memory_mib is not None:
@@ -162,16 +170,15 @@ def _answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def _read_end(process: subprocess.Popen[bytes]) -> str:
+def _read_end(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     if process.poll() is None:
         return "it does not answer"
-    written = process.stderr.read() if process.stderr is not None else b""
-    return written.decode(errors="replace").strip()[-500:] or f"exit status {process.returncode}"
+    log.seek(0)
+    written = log.read().decode(errors="replace").strip()
+    return written[-500:] or f"exit status {process.returncode}"
 
 
 def _read_peak_mib(pid: int) -> float:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+    with contextlib.suppress(OSError, KeyError):  # it has ended
+        return parse_status(Path(f"/proc/{pid}/status").read_text(encoding="utf-8")).peak_mib
     return 0.0

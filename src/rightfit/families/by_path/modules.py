@@ -11,7 +11,6 @@ replaces the cross-entropy or squared error.
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,9 +23,8 @@ from rightfit.families.family import (
     Checkpoint,
     Configuration,
     TrainingData,
-    split_training,
 )
-from rightfit.families.net import NetFamily, read_target, shuffle_batches
+from rightfit.families.net import NetFamily, read_target, train_on_batches
 from rightfit.families.schema import InputSchema
 
 _TRAINING = ("n_epochs", "batch_size", "learning_rate", "weight_decay")
@@ -132,23 +130,15 @@ class ModuleFamily(NetFamily):
         torch.manual_seed(seed)
         network = self._build(configuration, data.schema, target=read_target(data)).to(device)
         step = _make_step(network, configuration, data, device=device)
-        size, n_epochs = configuration["batch_size"], configuration["n_epochs"]
-        batches = shuffle_batches(
-            torch.Generator().manual_seed(seed), len(data.labels), size, n_epochs=n_epochs
+        yield from train_on_batches(
+            network,
+            step,
+            n_rows=len(data.labels),
+            batch_size=configuration["batch_size"],
+            n_epochs=configuration["n_epochs"],
+            n_checkpoints=n_checkpoints,
+            seed=seed,
         )
-        n_batches = -(-len(data.labels) // size) * n_epochs
-        n_threads_before = torch.get_num_threads()
-        done = 0
-        try:
-            for n_steps in split_training(n_batches, n_checkpoints):
-                torch.set_num_threads(1)
-                network.train()
-                for batch in itertools.islice(batches, n_steps - done):
-                    step(batch.to(device))
-                done = n_steps
-                yield Checkpoint(network.eval(), n_steps=done)
-        finally:
-            torch.set_num_threads(n_threads_before)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""

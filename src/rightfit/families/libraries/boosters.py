@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Configuration, Rows, Scaling
+from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, split_training
 from rightfit.families.schema import InputSchema, Task
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
@@ -102,6 +102,25 @@ class BoosterFamily:
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
         model.n_threads = n_threads
+
+
+def add_rounds(
+    model: Booster, add_round: Callable[[int], object], n_rounds: int, *, n_checkpoints: int
+) -> Iterator[Checkpoint]:
+    """Train a booster round by round; a step is a round.
+
+    Args:
+        model: A model without trees, which a round adds to.
+        add_round: Adds the round of a number, from 0.
+        n_rounds: Rounds of the whole training.
+        n_checkpoints: Checkpoints to yield.
+    """
+    done = 0
+    for n_steps in split_training(n_rounds, n_checkpoints):
+        for number in range(done, n_steps):
+            add_round(number)
+        done = n_steps
+        yield Checkpoint(model, n_steps=n_steps)
 
 
 def shape_answers(answers: Any, task: Task) -> Rows:

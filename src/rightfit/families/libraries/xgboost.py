@@ -7,16 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rightfit.families.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    TrainingData,
-    split_training,
-)
+from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingData
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
+    add_rounds,
     describe_trees,
     finish_onnx,
     shape_answers,
@@ -60,12 +55,12 @@ class XgboostFamily(BoosterFamily):
         n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
         table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
-        done = 0
-        for n in split_training(n_rounds, n_checkpoints):
-            for number in range(done, n):
-                model.trees.update(table, number)
-            done = n
-            yield Checkpoint(model, n_steps=n)
+        yield from add_rounds(
+            model,
+            lambda number: model.trees.update(table, number),
+            n_rounds,
+            n_checkpoints=n_checkpoints,
+        )
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
