@@ -7,7 +7,7 @@ from typing import Any
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.pipelines.evaluation.nodes import list_paths, list_servings
+from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.plan import describe_plan

@@ -12,7 +12,8 @@ from contests import make_application, make_applications
 from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.nodes import collect_profiles, list_paths, list_servings
+from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
+from rightfit.pipelines.evaluation.nodes import collect_profiles
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial, update_wrapper
 
+import polars as pl
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
@@ -21,13 +23,16 @@ from rightfit.pipelines.evaluation.nodes import (
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the evaluation pipeline for the cells of the grid in use."""
     profiling = [
-        *(_profile_node(dataset, model) for dataset, model in grid.searched_cells()),
-        *(_imported_node(dataset, model) for dataset, model in grid.imported_cells()),
+        *(
+            _profile_node(profile_candidates, *cell, "trials", "test", "model")
+            for cell in grid.searched_cells()
+        ),
+        *(_profile_node(profile_imported, *cell, "model") for cell in grid.imported_cells()),
+        *(_profile_node(profile_cascades, *cell, "test") for cell in grid.cascade_cells()),
         *(
             _build_node(dataset, model, grid.list_searched(dataset))
             for dataset, model in grid.cascade_cells()
         ),
-        *(_cascade_node(dataset, model) for dataset, model in grid.cascade_cells()),
     ]
     collecting = [_collect_node(dataset, grid.list_models(dataset)) for dataset in grid.datasets]
     joining = Node(
@@ -51,32 +56,25 @@ def create_pipeline(grid: Grid) -> Pipeline:
     return Pipeline([describing, *profiling, *collecting, joining, comparing])
 
 
-def _profile_node(dataset: str, model: str) -> Node:
-    cell = f"{dataset}.{model}"
-    return Node(
-        profile_candidates,
-        inputs={
-            "candidates": f"{cell}.candidates",
-            "trials": f"{cell}.trials",
-            "test": f"{dataset}.test",
-            "rows": f"{dataset}.rows",
-            "encoder": f"{dataset}.encoder",
-            "data_card": f"{dataset}.data_card",
-            "measurements": "measurements",
-            "params": "params:evaluation",
-            "applications": "params:applications",
-            "model": f"params:models.{model}",
-        },
-        outputs=f"{cell}.profiles",
-        name="profile_candidates",
-        namespace=cell,
-    )
+def _profile_node(
+    func: Callable[..., pl.DataFrame], dataset: str, model: str, *others: str
+) -> Node:
+    """Build the node that measures a cell.
 
-
-def _imported_node(dataset: str, model: str) -> Node:
+    Args:
+        func: Measures it.
+        dataset: Name of the dataset.
+        model: Name of the model.
+        *others: What it reads beside that which every such node reads.
+    """
     cell = f"{dataset}.{model}"
+    where = {
+        "trials": f"{cell}.trials",
+        "test": f"{dataset}.test",
+        "model": f"params:models.{model}",
+    }
     return Node(
-        profile_imported,
+        func,
         inputs={
             "candidates": f"{cell}.candidates",
             "rows": f"{dataset}.rows",
@@ -85,10 +83,10 @@ def _imported_node(dataset: str, model: str) -> Node:
             "measurements": "measurements",
             "params": "params:evaluation",
             "applications": "params:applications",
-            "model": f"params:models.{model}",
+            **{name: where[name] for name in others},
         },
         outputs=f"{cell}.profiles",
-        name="profile_imported",
+        name=func.__name__,
         namespace=cell,
     )
 
@@ -107,26 +105,6 @@ def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
         ],
         outputs=f"{cell}.candidates",
         name="build_cascades",
-        namespace=cell,
-    )
-
-
-def _cascade_node(dataset: str, model: str) -> Node:
-    cell = f"{dataset}.{model}"
-    return Node(
-        profile_cascades,
-        inputs={
-            "candidates": f"{cell}.candidates",
-            "test": f"{dataset}.test",
-            "rows": f"{dataset}.rows",
-            "encoder": f"{dataset}.encoder",
-            "data_card": f"{dataset}.data_card",
-            "measurements": "measurements",
-            "params": "params:evaluation",
-            "applications": "params:applications",
-        },
-        outputs=f"{cell}.profiles",
-        name="profile_cascades",
         namespace=cell,
     )
 

@@ -1,0 +1,195 @@
+"""How a node measures a cell: its rows written down, its serving configurations, its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import polars as pl
+
+from rightfit.datasets.json_store import JsonStore
+from rightfit.families.bundle import Bundle
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.preparation.describing import DataCard
+from rightfit.preparation.encoding import Encoder
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.ranking.applications.applications import Applications
+from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+
+if TYPE_CHECKING:
+    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.measuring.jobs import Serving
+    from rightfit.profiling.measuring.raw_requests import RawRequests
+    from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+
+ENVIRONMENT_KEY = "environment-{id}"
+
+
+@dataclass(frozen=True)
+class RawTest:
+    """Raw rows of the test split, in the order of the encoded ones, and how they are encoded."""
+
+    rows: pl.DataFrame
+    encoder: EncoderJson
+
+
+def to_json(encoder: Encoder) -> EncoderJson:
+    """Return an encoder as a measured process reads it."""
+    return cast("EncoderJson", encoder.model_dump(mode="json"))
+
+
+def measure_cell(
+    candidates: dict[str, Bundle],
+    trials: pl.DataFrame | None,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    raw: RawTest,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    choosers: ApplicationsParams,
+) -> pl.DataFrame:
+    """Measure the candidates of a cell under all serving configurations.
+
+    Args:
+        candidates: Bundles by candidate name, their families named; none gives a table without
+            rows.
+        trials: The cell's trials, for what training cost; ``None``: there was no search.
+        test: Test rows as the candidates read them, with the column ``label``.
+        data_card: The dataset's card.
+        raw: The same rows as a request brings them.
+        measurements: Keeps each result as soon as it is known.
+        params: What to measure and how.
+        choosers: What none of them could choose is measured only shortly.
+
+    Returns:
+        One row per candidate, serving configuration and request path that an application names.
+    """
+    from rightfit.pipelines.evaluation.screening import could_be_chosen
+    from rightfit.profiling.hardware import environment
+    from rightfit.profiling.measuring.jobs import with_paths
+    from rightfit.profiling.profiles.cell_profiles import profile_cell
+    from rightfit.profiling.profiles.profile import tabulate_profiles
+
+    if not candidates:  # its search has failed
+        return tabulate_profiles([])
+    here = environment.describe_environment()
+    measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
+    features = next(bundle.schema.features for bundle in candidates.values())
+    paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
+    with _open_bench(test, features, params) as bench:
+        cell = _make_cell(candidates, trials, test, data_card, here, params)
+        if REQUEST in paths:
+            cell = replace(cell, requests=_make_requests(raw, bench.folder))
+        return profile_cell(
+            cell,
+            with_paths(list_servings(params, here), paths),
+            bench,
+            measurements,
+            tiers=params.tiers,
+            choose=lambda profiles: could_be_chosen(profiles, choosers, default_path),
+            choosers=environment.fingerprint(
+                choosers.model_dump(mode="json") | {"request_path": default_path}
+            ),
+        )
+
+
+def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
+    """Return the serving configurations that a machine can run.
+
+    Args:
+        params: Wanted runtimes, threads and devices.
+        environment: The machine.
+    """
+    from rightfit.profiling.measuring.jobs import plan_servings
+
+    return plan_servings(
+        params.runtimes,
+        params.n_threads,
+        params.devices,
+        n_cores=environment.n_cores,
+        present=environment.devices,
+    )
+
+
+def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
+    """Return the request paths that applications name, in a fixed order.
+
+    Args:
+        applications: Who will choose.
+        params: Says the path of those that name none.
+    """
+    otherwise = find_default_path(applications, params)
+    named = {one.request_path or otherwise for one in applications.root.values()}
+    return [path for path in (MODEL, REQUEST) if path in named]
+
+
+def find_default_path(applications: Applications, params: EvaluationParams) -> RequestPath:
+    """Return the path of applications that name none.
+
+    The ranking gives them whole requests wherever those are measured, so where one application
+    names them, they hold for all that name none.
+    """
+    named = {one.request_path for one in applications.root.values()}
+    return REQUEST if REQUEST in named else params.request_path
+
+
+def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
+    """Write the raw test rows."""
+    from rightfit.preparation.raw_rows import make_raw_rows
+    from rightfit.profiling.measuring.raw_requests import RawRequests
+
+    file = folder / "raw_rows.npy"
+    np.save(file, make_raw_rows(raw.rows, list_inputs(raw.encoder)))
+    return RawRequests(file, raw.encoder, folder)
+
+
+@contextmanager
+def _open_bench(
+    test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
+) -> Iterator[Bench]:
+    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.measuring.worker_pool import shared_pool
+    from rightfit.profiling.worker.meters.speed import SpeedProbe
+
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
+        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
+
+
+def _make_cell(
+    candidates: dict[str, Bundle],
+    trials: pl.DataFrame | None,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    environment: Environment,
+    params: EvaluationParams,
+) -> ProfiledCell:
+    from rightfit.profiling.metrics import FIT_COLUMNS
+    from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+    from rightfit.profiling.profiles.final_rows import find_final_rows
+
+    labels = data_card.input_schema.cast_labels(test["label"].to_numpy())
+    costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
+    return ProfiledCell(
+        dataset=data_card.dataset,
+        data_version=data_card.data_version,
+        candidates=candidates,
+        labels=labels,
+        quality=data_card.quality_metric,
+        fit_metrics={row.pop("number"): row for row in costs},
+        environment_id=environment.environment_id,
+        devices=environment.devices,
+        seed=params.seed,
+        final_rows=find_final_rows(
+            labels, share=params.final_share, min_rows=params.final_min_rows
+        ),
+    )
