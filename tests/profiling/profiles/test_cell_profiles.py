@@ -22,8 +22,10 @@ from rightfit.profiling.measuring.jobs import Job, Serving, with_paths
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles import cell_profiles
-from rightfit.profiling.profiles.cell_profiles import ProfiledCell, measure_quality, profile_cell
+from rightfit.profiling.profiles import answer_quality
+from rightfit.profiling.profiles.answer_quality import measure_quality
+from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.request_path.raw_inputs import EncoderJson, StepJson
@@ -335,7 +337,7 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
-    monkeypatch.setattr(cell_profiles, "predict", lambda subject, bench: change(good))
+    monkeypatch.setattr(answer_quality, "predict", lambda subject, bench: change(good))
     bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rightfit.profiling.measuring.bench import Bench
     from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.measuring.raw_requests import RawRequests
-    from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+    from rightfit.profiling.profiles.cell import ProfiledCell
 
 ENVIRONMENT_KEY = "environment-{id}"
 
@@ -174,7 +174,7 @@ def _make_cell(
     params: EvaluationParams,
 ) -> ProfiledCell:
     from rightfit.profiling.metrics import FIT_COLUMNS
-    from rightfit.profiling.profiles.cell_profiles import ProfiledCell
+    from rightfit.profiling.profiles.cell import ProfiledCell
     from rightfit.profiling.profiles.final_rows import find_final_rows
 
     labels = data_card.input_schema.cast_labels(test["label"].to_numpy())

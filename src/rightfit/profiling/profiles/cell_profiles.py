@@ -3,89 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from rightfit.families.answers import check_answers
-from rightfit.families.bundle import Bundle
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
-from rightfit.profiling.measuring.measurement import predict
-from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
+from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
-from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN, columns_from
+from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
+from rightfit.profiling.profiles.answer_quality import (
+    AnswerQuality,
+    measure_quality,
+    set_quality,
+)
+from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
-from rightfit.profiling.profiles.quality_interval import quality_interval
-from rightfit.quality.deviations import find_deviations, pack_deviations
-from rightfit.quality.metric import QualityMetric
 
 if TYPE_CHECKING:
     import polars as pl
 
 TRIAL_NUMBER = re.compile(r"-(\d+)$")
-
-
-@dataclass(frozen=True)
-class ProfiledCell:
-    """What is evaluated together.
-
-    Args:
-        dataset: Name of the dataset.
-        data_version: Version of its prepared content.
-        candidates: Bundles by candidate name, ``{model}-{trial number}``.
-        labels: True class positions, or values, of the test split, shape (n_rows,).
-        quality: The dataset's quality metric.
-        fit_metrics: What training cost, by trial number and column.
-        environment_id: Fingerprint of machine and libraries.
-        devices: Devices this machine has.
-        seed: Seed of quality intervals.
-        requests: Raw rows and encoder; ``None``: only encoded rows are answered.
-        final_rows: Test rows that nothing is chosen by, from :func:`find_final_rows`; ``None``: all
-            of them choose.
-    """
-
-    dataset: str
-    data_version: str
-    candidates: Mapping[str, Bundle]
-    labels: npt.NDArray[Any]
-    quality: QualityMetric
-    fit_metrics: Mapping[int, Mapping[str, float | None]]
-    environment_id: str
-    devices: tuple[str, ...]
-    seed: int
-    requests: RawRequests | None = None
-    final_rows: npt.NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True)
-class AnswerQuality:
-    """Quality of a candidate's answers in a serving runtime, with its 95 % interval.
-
-    Args:
-        raw: In the dataset's own metric.
-        raw_low: Lower end.
-        raw_high: Upper end.
-        deviations: Of that quality, from :func:`pack_deviations`.
-        final: Quality on the rows that nothing was chosen by, with its interval; ``None`` where the
-            test split was not divided.
-    """
-
-    raw: float
-    raw_low: float
-    raw_high: float
-    deviations: str
-    final: tuple[float, float, float] | None
 
 
 def profile_cell(
@@ -214,63 +157,6 @@ def _describe_refused(
     return keys, profile
 
 
-def measure_quality(
-    cell: ProfiledCell, job: Job, bench: Bench, store: Store
-) -> AnswerQuality | str:
-    """Judge a candidate's answers to the test split in a serving runtime.
-
-    Args:
-        cell: Holds the labels and the metric.
-        job: Candidate and serving configuration.
-        bench: Where and how; its rows are the test split's.
-        store: Keeps the result, for any number of threads: they do not change the answers.
-
-    Returns:
-        The quality, or why there is none.
-    """
-    answering = replace(job, serving=replace(job.serving, n_threads=0))
-    asked = (
-        cell.quality.name,
-        sorted(cell.quality.options.items()),
-        cell.quality.sign,
-        0 if cell.final_rows is None else int(cell.final_rows.sum()),
-    )
-    key = answering.key(quality=asked, data_version=cell.data_version, seed=cell.seed)
-    kept = load_record(store, key, AnswerQuality)
-    if kept is not None:
-        return kept
-    try:
-        job.prepare()
-        answers = check_answers(
-            predict(job.subject, bench), n_rows=len(cell.labels), schema=job.bundle.schema
-        )
-    except (RuntimeError, ValueError) as err:
-        return str(err)
-    result = _judge(cell, answers)
-    save_record(store, key, result)
-    return result
-
-
-def _judge(cell: ProfiledCell, answers: npt.NDArray[Any]) -> AnswerQuality:
-    labels, final = cell.labels, None
-    if cell.final_rows is not None and cell.final_rows.any():
-        final = _score(cell, labels[cell.final_rows], answers[cell.final_rows])
-        labels, answers = labels[~cell.final_rows], answers[~cell.final_rows]
-    return AnswerQuality(
-        *_score(cell, labels, answers),
-        deviations=pack_deviations(find_deviations(cell.quality, labels, answers)),
-        final=final,
-    )
-
-
-def _score(
-    cell: ProfiledCell, labels: npt.NDArray[Any], answers: npt.NDArray[Any]
-) -> tuple[float, float, float]:
-    """Return a raw quality and the ends of its interval."""
-    low, high = quality_interval(cell.quality, labels, answers, seed=cell.seed)
-    return cell.quality.score(labels, answers), low, high
-
-
 def set_costs(
     profile: Profile,
     job: Job,
@@ -315,7 +201,7 @@ def _assemble(
     tiers: Sequence[Tier],
 ) -> tuple[ProfileKeys, Profile]:
     profile = Profile(how={"preset": bench.preset, "devices": list(cell.devices)})
-    _set_quality(profile, quality, cell.quality)
+    set_quality(profile, quality, cell.quality)
     _set_fit(profile, job, cell)
     tier = set_costs(profile, job, state, bench, tiers=tiers, devices=cell.devices)
     keys = ProfileKeys(
@@ -330,19 +216,6 @@ def _assemble(
         request_path=job.serving.request_path,
     )
     return keys, profile
-
-
-def _set_quality(profile: Profile, quality: AnswerQuality | str, metric: QualityMetric) -> None:
-    if isinstance(quality, str):
-        profile.miss(columns_from("answers"), quality)
-        return
-    for end, raw in (("", quality.raw), ("_low", quality.raw_low), ("_high", quality.raw_high)):
-        profile.values[f"quality_raw{end}"] = raw
-        profile.values[f"quality{end}"] = metric.scale(raw)
-    profile.quality_deviations = quality.deviations
-    profile.final_quality_raw = quality.final
-    if quality.final is None:
-        profile.reasons["final_quality_raw"] = "all test rows were needed to choose"
 
 
 def _set_fit(profile: Profile, job: Job, cell: ProfiledCell) -> None:

@@ -16,7 +16,8 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.state import Store
-from rightfit.profiling.profiles.cell_profiles import ProfiledCell, profile_cell
+from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.experiment.recording import FINAL
 
