@@ -1,0 +1,84 @@
+"""The verbs that serve an exported model and put load on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rightfit.printable import clean_text
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port."
+)
+@click.option(
+    "--max-body-mib", type=click.FloatRange(0, min_open=True), default=16.0, show_default=True
+)
+@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--max-requests", type=click.IntRange(1), default=64, show_default=True)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
+    """Serve the exported model in FOLDER over HTTP, to this machine alone unless told."""
+    from rightfit.serving import server
+    from rightfit.serving.exported import check_export
+
+    try:
+        check_export(folder)
+        click.echo(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.", err=True)
+        server.serve(folder, host=host, port=port, limits=server.Limits(**limits))
+    except ModuleNotFoundError as err:
+        raise click.ClickException(
+            f"Serving needs {err.name}. Install it: pip install 'rightfit[serve]'"
+        ) from err
+    except (OSError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+
+
+@click.command()
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Rows a request."
+)
+@click.option(
+    "--limit-ms",
+    type=click.FloatRange(0, min_open=True),
+    default=50.0,
+    show_default=True,
+    help="Limit of the p99.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds of each load.",
+)
+@click.option(
+    "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
+)
+@click.option("--memory-mib", type=click.FloatRange(1), help="Private memory of the server.")
+@click.option("--json", "as_json", is_flag=True, help="The curve with all its fields, as JSON.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def load(folder: Path, *, as_json: bool, **options: Any) -> None:
+    """Serve the exported model in FOLDER and raise the load until it no longer keeps up."""
+    from rightfit.http_load.export import load_export
+    from rightfit.http_load.text import describe_curve
+    from rightfit.profiling.worker.codec import to_plain
+
+    try:
+        curve = load_export(folder, **options)
+    except (OSError, ValueError, RuntimeError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    click.echo(
+        json.dumps(to_plain(curve), indent=2) if as_json else "\n".join(describe_curve(curve))
+    )
