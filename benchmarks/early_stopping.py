@@ -38,6 +38,7 @@ def main() -> None:
     """Replay, print the tables, end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, default=HERE / "recorded")
+    parser.add_argument("--applications", type=Path, default=HERE / "applications.yml")
     parser.add_argument("--datasets", nargs="+", default=None, help="only these")
     parser.add_argument("--kinds", nargs="+", default=None, help="beside pausing, only these peers")
     parser.add_argument("--n-orders", type=int, default=None)
@@ -51,11 +52,11 @@ def main() -> None:
     pausing = _read("training")["pausing"]
     if options.min_gain is not None:
         pausing["min_gain"] = options.min_gain
-    models = yaml.safe_load((options.recorded / "models.yml").read_text())["models"]
+    models = _read_file(options.recorded / "models.yml")["models"]
     files = ExperimentFiles(
         curves=options.recorded / "curves.parquet",
         profiles=options.recorded / "profiles.parquet",
-        applications=Applications.model_validate(_read("applications")),
+        applications=Applications.model_validate(_read_file(options.applications)["applications"]),
         growth={name: block["growth"] for name, block in models.items() if "growth" in block},
         params=PausingParams.model_validate(pausing),
         datasets=options.datasets,
@@ -103,7 +104,12 @@ def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
 
 
 def _read(block: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((CONF / f"parameters_{block}.yml").read_text())[block]
+    content: dict[str, Any] = _read_file(CONF / f"parameters_{block}.yml")[block]
+    return content
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
 
 

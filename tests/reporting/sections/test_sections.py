@@ -102,8 +102,8 @@ def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) ->
         "36 trials took 207 CPU seconds. Stopped early: 9 by median; that saved an "
         "estimated 54 CPU seconds, 21 % of what all would have taken.",
         "Measuring took 13 % of it.",
-        "No linear on landsat satisfies edge device: trial 1 comes nearest: model size (MiB) of "
-        "20, limit 16.",
+        "No trial of landsat, linear satisfies edge device: trial 1 comes nearest, with a model "
+        "size of 20 MiB where the limit is 16 MiB.",
     )
     account, stoppers, stopped = section.folds
     assert [len(table.rows) for table in account.tables] == [9, 18]

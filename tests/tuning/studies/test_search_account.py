@@ -48,7 +48,7 @@ def test_the_account_names_the_winner_or_the_nearest_miss(blobs: TrainingData) -
     )
 
     assert account["winner"].to_list() == [0, None]
-    assert account["nearest_miss"][1].startswith("trial 0 comes nearest: model size (MiB) of 1")
+    assert account["nearest_miss"][1].startswith("trial 0 comes nearest, with a model size of 1")
     whole = account.row(0, named=True)
     assert (whole["n_trials"], whole["n_complete"], whole["n_stopped"]) == (2, 1, 1)
     assert (whole["spent_s"], whole["measuring_s"]) == (3.0, 0.5)

@@ -65,7 +65,7 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
     if not accounts.height:
         return ()
     misses = [
-        f"No {words(row['model'])} on {words(row['dataset'])} satisfies "
+        f"No trial of {_cell_name(row['dataset'], row['model'])} satisfies "
         f"{words(row['application'])}: {row['nearest_miss']}."
         for row in accounts.filter(pl.col("nearest_miss").is_not_null()).to_dicts()
     ]

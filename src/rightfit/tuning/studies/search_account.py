@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.naming import format_metric, metric_name
 from rightfit.tuning.pausing.outlook import Outlook
 from rightfit.tuning.pausing.standing import Miss
 from rightfit.tuning.search.budget import is_finished, spent_cpu_s
@@ -72,11 +72,13 @@ def describe_miss(number: int, miss: Miss) -> str:
     """Say what the trial nearest to an application's limits misses.
 
     >>> describe_miss(7, Miss(0, "latency_p95_ms", 12.5, 10.0))
-    'trial 7 comes nearest: latency p95 (ms) of 12.5, limit 10'
+    'trial 7 comes nearest, with a latency p95 of 12.5 ms where the limit is 10 ms'
     """
-    metric = METRICS_BY_COLUMN.get(miss.metric)
-    title = miss.metric if metric is None else metric.title[:1].lower() + metric.title[1:]
-    return f"trial {number} comes nearest: {title} of {miss.value:.4g}, limit {miss.bound:.4g}"
+    value, limit = (format_metric(miss.metric, one) for one in (miss.value, miss.bound))
+    return (
+        f"trial {number} comes nearest, with a {metric_name(miss.metric)} of {value} where the "
+        f"limit is {limit}"
+    )
 
 
 def _find_winner(outlook: Outlook, application: str) -> tuple[int | None, float | None]:
