@@ -248,8 +248,8 @@ def make_audit() -> pl.DataFrame:
                 "application": "edge_device",
                 "winner": None,
                 "utility": None,
-                "nearest_miss": "trial 1 comes nearest, with a model size of 20 MiB where the limit "
-                "is 16 MiB",
+                "nearest_miss": "trial 1 comes nearest, with a model size of 20 MiB where the "
+                "limit is 16 MiB",
             }
             | search,
         ],
