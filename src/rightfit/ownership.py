@@ -11,6 +11,7 @@ PIPELINES = frozenset(
         "training",
         "evaluation",
         "ranking",
+        "http_load",
         "reporting",
         "perf",
         "early_stopping",

@@ -32,6 +32,7 @@ from rightfit.project import ConfigurationError, find_grid
 
 logger = logging.getLogger(__name__)
 
+# Not http_load: its curves say which winner they are of, and may be older than the ranking.
 STAGES = ("data_engineering", "training", "evaluation", "ranking", "reporting")
 KEY = "grid-{version}"  # of the store of measurements, for the grid of a run
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")

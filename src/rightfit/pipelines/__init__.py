@@ -20,6 +20,7 @@ from rightfit.pipelines import (
     data_engineering,
     early_stopping,
     evaluation,
+    http_load,
     ranking,
     reporting,
     training,
@@ -34,6 +35,7 @@ _STAGES = {
     "training": training,
     "evaluation": evaluation,
     "ranking": ranking,
+    "http_load": http_load,
     "reporting": reporting,
 }
 _STUDIES = {"early_stopping": early_stopping, "training_costs": training_costs}
