@@ -13,7 +13,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from rightfit.datasets.json_store import JsonStore
+from rightfit.processes.json_store import JsonStore
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock

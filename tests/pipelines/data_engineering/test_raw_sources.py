@@ -15,7 +15,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from rightfit.datasets.json_store import JsonStore
+from rightfit.processes.json_store import JsonStore
 from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from contests import make_application, make_applications
 
-from rightfit.datasets.json_store import JsonStore
+from rightfit.processes.json_store import JsonStore
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
