@@ -1,9 +1,10 @@
-"""Measure what was handed over: on that machine, with numpy, onnxruntime, psutil and Pydantic."""
+"""Measure what was handed over, on that machine: of the libraries, five are needed there."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,9 +119,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if len(sys.argv) != 2:
         sys.exit("usage: python measure.py OUT")
-    out = Path(sys.argv[1])
+    source, out = Path(sys.argv[0]).resolve().parent, Path(sys.argv[1])
+    os.environ["PYTHONPATH"] = str(source)  # where the measured processes find this library
     try:
-        measured = measure_handover(Path(sys.argv[0]).parent, out)
+        measured = measure_handover(source, out)
     except (OSError, ValueError) as err:
         sys.exit(f"Error: {err}")
     print("\n".join(describe_measured(measured, out)))  # noqa: T201 - a program's answer
