@@ -25,9 +25,9 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import Version, VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import Grid
+from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError, find_grid
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ import pytest
 from exports import choose, make_model
 from stored import make_raw
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.http_load import bench
 from rightfit.http_load.bench import Winner, WinnerBench
 from rightfit.http_load.curve import CurvePlan, LatencyLimit
 from rightfit.http_load.winners import LoadSettings, find_latency_limit, write_bodies
+from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 
 LIMIT = LatencyLimit(0.5, 1_000)

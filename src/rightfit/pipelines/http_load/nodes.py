@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.http_load.winners import LoadCurves
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.http_load import HttpLoadParams
+from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
 
@@ -68,6 +68,8 @@ def _refuse(
         return "loading is off (http_load.max_s is 0)"
     if application.scenario not in params.scenarios:
         return f"its scenario, {application.scenario}, is none of http_load.scenarios"
+    if application.environment is not None:
+        return f"it was measured on another machine, {application.environment}"
     return "no candidate qualifies" if winner is None else ""
 
 
