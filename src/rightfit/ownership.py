@@ -11,6 +11,7 @@ PIPELINES = frozenset(
         "training",
         "evaluation",
         "ranking",
+        "refit",
         "reporting",
         "perf",
         "early_stopping",

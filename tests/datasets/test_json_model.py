@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from rightfit.preparation.assembling import DroppedRows, RowCounts
+from rightfit.ranking.explanation.refits import Refits
 
 COUNTS = RowCounts(
     read=9, dropped=(DroppedRows(reason="late", n_rows=1),), kept=8, unmatched={"places": 2}
@@ -43,3 +44,17 @@ def test_file_of_another_form_is_refused(catalog: DataCatalog, tmp_path: Path) -
 
     with pytest.raises(DatasetError, match="read"):
         catalog.load("counts")
+
+
+def test_optional_record_is_empty_until_it_is_written(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {
+        "type": "rightfit.datasets.json_model.JsonModelDataset",
+        "model": "rightfit.ranking.explanation.refits.Refits",
+        "optional": True,
+        "filepath": str(tmp_path / "refits.json"),
+        "versioned": True,
+    }
+    catalog = DataCatalog.from_config({"refits": entry})
+
+    assert catalog.load("refits") == Refits()
+    assert not catalog.exists("refits")

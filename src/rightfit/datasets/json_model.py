@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from kedro.io.core import VersionNotFoundError
 from kedro_datasets.json import JSONDataset
 from pydantic import TypeAdapter
 
@@ -14,12 +15,14 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
 
     Args:
         model: Import path of the record's class.
+        optional: Whether a record that no run has written yet is loaded as one without content.
         **json_args: As for kedro-datasets' ``JSONDataset``: ``filepath``, ``version`` and others.
     """
 
-    def __init__(self, *, model: str, **json_args: Any) -> None:
+    def __init__(self, *, model: str, optional: bool = False, **json_args: Any) -> None:
         super().__init__(**json_args)
         self._model = model
+        self._optional = optional
 
     def load(self) -> object:
         """Return the record.
@@ -27,7 +30,13 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
         Raises:
             DatasetError: If the file cannot be read, or its content is of another form.
         """
-        return self._adapter().validate_python(JSONDataset.load.__wrapped__(self))
+        try:
+            content = JSONDataset.load.__wrapped__(self)
+        except VersionNotFoundError:
+            if not self._optional:
+                raise
+            content = {}
+        return self._adapter().validate_python(content)
 
     def save(self, data: object) -> None:
         """Save the record."""

@@ -21,6 +21,7 @@ from rightfit.pipelines import (
     early_stopping,
     evaluation,
     ranking,
+    refit,
     reporting,
     training,
     training_costs,
@@ -33,6 +34,7 @@ _STAGES = {
     "data_engineering": data_engineering,
     "training": training,
     "evaluation": evaluation,
+    "refit": refit,
     "ranking": ranking,
     "reporting": reporting,
 }
