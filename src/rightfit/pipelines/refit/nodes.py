@@ -137,6 +137,15 @@ def refit_winners(
     return Refits(found=tuple(found)), bundles
 
 
+def remark_nothing(refit: RefitParams) -> None:
+    """Say that no dataset of the grid is one whose winners are refitted."""
+    logger.warning(
+        "Nothing is refitted: refit.when is %s, and no validation rows of this grid's datasets are "
+        "the newest ones (validation: {method: by_time}). See parameters_refit.yml.",
+        refit.when,
+    )
+
+
 def _refit(winner: Winner, chosen: Bundle, family: str, work: _Work) -> tuple[Refit, Bundle | None]:
     try:
         bundle = _train(chosen, family, work)

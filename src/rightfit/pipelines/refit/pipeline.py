@@ -7,7 +7,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
-from rightfit.pipelines.refit.nodes import CANDIDATES_OF, refit_winners
+from rightfit.pipelines.refit.nodes import CANDIDATES_OF, refit_winners, remark_nothing
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
@@ -16,6 +16,11 @@ def create_pipeline(grid: Grid) -> Pipeline:
     It ranks for itself, so that the ranking that follows can say what is shipped.
     """
     return Pipeline([_refit_node(dataset, grid) for dataset in grid.refitted])
+
+
+def create_remark() -> Pipeline:
+    """Build what runs in place of a refit where none is wanted: a line that says so."""
+    return Pipeline([Node(remark_nothing, "params:refit", None, name="remark_nothing")])
 
 
 def _refit_node(dataset: str, grid: Grid) -> Node:
