@@ -10,10 +10,11 @@ from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
 from rightfit import run_versions
-from rightfit.datasets.json_store import JsonStore, JsonStoreDataset
+from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines
 from rightfit.pipelines.ranking.nodes import rank_candidates
+from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError
 from rightfit.run_versions import KEY, REFIT, STAGES, Group, VersionHook, choose_versions
 

@@ -12,6 +12,7 @@ PIPELINES = frozenset(
         "evaluation",
         "ranking",
         "refit",
+        "http_load",
         "reporting",
         "perf",
         "early_stopping",

@@ -25,13 +25,14 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import Version, VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import Grid
+from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError, find_grid
 
 logger = logging.getLogger(__name__)
 
+# Not http_load: its curves say which winner they are of, and may be older than the ranking.
 STAGES = ("data_engineering", "training", "evaluation", "refit", "ranking", "reporting")
 REFIT = STAGES.index("refit")  # what a ranking finds there by content: it belongs to no version
 KEY = "grid-{version}"  # of the store of measurements, for the grid of a run

@@ -8,7 +8,6 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from rightfit.preparation.assembling import DroppedRows, RowCounts
-from rightfit.ranking.explanation.refits import Refits
 
 COUNTS = RowCounts(
     read=9, dropped=(DroppedRows(reason="late", n_rows=1),), kept=8, unmatched={"places": 2}
@@ -46,15 +45,16 @@ def test_file_of_another_form_is_refused(catalog: DataCatalog, tmp_path: Path) -
         catalog.load("counts")
 
 
-def test_optional_record_is_empty_until_it_is_written(tmp_path: Path) -> None:
+def test_what_no_run_has_written_may_have_a_content(tmp_path: Path) -> None:
     entry: dict[str, Any] = {
         "type": "rightfit.datasets.json_model.JsonModelDataset",
-        "model": "rightfit.ranking.explanation.refits.Refits",
-        "optional": True,
-        "filepath": str(tmp_path / "refits.json"),
+        "model": "rightfit.http_load.winners.LoadCurves",
+        "filepath": str(tmp_path / "load_curves.json"),
         "versioned": True,
     }
-    catalog = DataCatalog.from_config({"refits": entry})
+    optional = DataCatalog.from_config({"curves": entry | {"missing": {"loads": []}}})
+    needed = DataCatalog.from_config({"curves": entry})
 
-    assert catalog.load("refits") == Refits()
-    assert not catalog.exists("refits")
+    assert optional.load("curves").loads == ()
+    with pytest.raises(DatasetError, match="Did not find any versions"):
+        needed.load("curves")

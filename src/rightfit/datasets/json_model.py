@@ -15,14 +15,14 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
 
     Args:
         model: Import path of the record's class.
-        optional: Whether a record that no run has written yet is loaded as one without content.
+        missing: Content, as JSON types, of what no run has written; ``None``: that is an error.
         **json_args: As for kedro-datasets' ``JSONDataset``: ``filepath``, ``version`` and others.
     """
 
-    def __init__(self, *, model: str, optional: bool = False, **json_args: Any) -> None:
+    def __init__(self, *, model: str, missing: Any = None, **json_args: Any) -> None:
         super().__init__(**json_args)
         self._model = model
-        self._optional = optional
+        self._missing = missing
 
     def load(self) -> object:
         """Return the record.
@@ -33,9 +33,9 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
         try:
             content = JSONDataset.load.__wrapped__(self)
         except VersionNotFoundError:
-            if not self._optional:
+            if self._missing is None:
                 raise
-            content = {}
+            content = self._missing
         return self._adapter().validate_python(content)
 
     def save(self, data: object) -> None:

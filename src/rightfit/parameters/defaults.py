@@ -19,6 +19,7 @@ FOLDER = "defaults"
 BLOCKS = (
     "early_stopping",
     "evaluation",
+    "http_load",
     "models",
     "ranking",
     "refit",

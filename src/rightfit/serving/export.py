@@ -28,6 +28,7 @@ from rightfit.serving.model_call import (
     BUNDLE,
     GRAPH_FILE,
     Model,
+    ModelCall,
     describe_call,
     locate_onnx,
 )
@@ -110,13 +111,8 @@ def export_model(
     winner = require_winner(answer)
     check_folder(folder, force=True)
     _check_belongs(answer, model)
-    onnx_file = locate_onnx(winner, model.bundle)
-    folder.mkdir(parents=True, exist_ok=True)
+    call = write_call(winner, model, folder)
     _replace_bundle(model.bundle, folder / BUNDLE)
-    write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
-    copy_replacing(Path(usage.__file__), folder / "usage.py")
-    call = describe_call(winner, model)
-    _write_json(folder / "model.json", asdict(call))
     _write_json(folder / "encoder.json", model.encoder)
     _write_json(folder / "profile.json", _describe_measurement(answer))
     has_refit = answer.decision.shipped is not None and answer.decision.shipped.refit is not None
@@ -126,6 +122,26 @@ def export_model(
     if with_server:
         write_server(folder)
     return _write_hashes(folder, model.bundle, SERVER_FILES if with_server else ())
+
+
+def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall:
+    """Write what answers for a winner: the graph, its description, and how it is called.
+
+    Args:
+        winner: The candidate in its serving configuration.
+        model: Its bundle, encoder and data card.
+        folder: Folder to write, created if need be.
+
+    Raises:
+        ValueError: If the candidate has no ONNX file.
+    """
+    onnx_file = locate_onnx(winner, model.bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
+    copy_replacing(Path(usage.__file__), folder / "usage.py")
+    call = describe_call(winner, model)
+    _write_json(folder / "model.json", asdict(call))
+    return call
 
 
 def _check_belongs(answer: Answer, model: Model) -> None:

@@ -10,6 +10,7 @@ import click
 
 from rightfit.printable import clean_text
 from rightfit.verbs.checking_commands import check, measure, size
+from rightfit.verbs.handover_commands import import_profiles, measure_bundles, pack
 from rightfit.verbs.project_options import open_place, read_project_parameters, where
 from rightfit.verbs.serving_commands import load, serve
 
@@ -19,6 +20,9 @@ VERBS = (
     "serve",
     "load",
     "measure",
+    "pack",
+    "measure-bundles",
+    "import-profiles",
     "check",
     "size",
     "check-family",
@@ -41,7 +45,7 @@ def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
 
 
-for _command in (measure, check, size, serve, load):
+for _command in (measure, check, size, serve, load, pack, measure_bundles, import_profiles):
     verbs.add_command(_command)
 
 
