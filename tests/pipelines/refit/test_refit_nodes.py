@@ -10,7 +10,6 @@ import yaml
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle, offer_onnx, write_bundle
 from rightfit.families.registry import get_family
 from rightfit.parameters.applications import ApplicationsParams
@@ -20,6 +19,7 @@ from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.refit import nodes
 from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.preparation.encoding import Encoder
+from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.training_params import TrainingParams

@@ -10,9 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
-# check of the node's parameters.
-from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.family import TrainingData
@@ -25,6 +22,10 @@ from rightfit.pipelines.evaluation.measuring import RawTest, measure_cell, to_js
 from rightfit.pipelines.refit.winners import Winner, find_winners, list_values
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.explanation.refits import (
     RawQuality,
