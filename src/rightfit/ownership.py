@@ -11,6 +11,7 @@ PIPELINES = frozenset(
         "training",
         "evaluation",
         "ranking",
+        "refit",
         "http_load",
         "reporting",
         "perf",

@@ -18,6 +18,7 @@ from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
 from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.refit import RefitParams
 from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
@@ -29,6 +30,7 @@ WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
     "evaluation": EvaluationParams,
     "http_load": HttpLoadParams,
     "ranking": RankingParams,
+    "refit": RefitParams,
     "training": TrainingParams,
     "training_costs": TrainingCostsParams,
 }

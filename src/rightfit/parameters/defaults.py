@@ -22,6 +22,7 @@ BLOCKS = (
     "http_load",
     "models",
     "ranking",
+    "refit",
     "training",
     "training_costs",
 )

@@ -175,6 +175,8 @@ def _list_facts(
             "Quality on rows that chose nothing",
             f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)}",
         )
+    if decision.shipped is not None and decision.shipped.refit:
+        yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
     if decision.runner_up is not None:
         yield Fact("Runner-up", f"{decision.runner_up.label}: {decision.runner_up.reason}.")
     if decision.tied_with:
