@@ -45,7 +45,9 @@ def test_every_method_searches_and_is_judged(
     monkeypatch.setattr(FakeBench, "measure", None)  # what was judged is not measured again
 
     assert compare([1]).equals(found)
-    assert found["method"].to_list() == ["pausing", "none", "median"]
+    assert found["method"].to_list() == ["pausing", "none", "none_late", "median", "median_late"]
+    spent = dict(found.select("method", "spent_s").iter_rows())
+    assert spent["none"] <= spent["none_late"]
     assert found["application"].unique().to_list() == ["accuracy"]
     assert found["utility_test"].min() > 0.5  # type: ignore[operator]
 

@@ -1,21 +1,22 @@
 """Live searches of one cell at equal compute: pausing, no stopping, and Optuna's median.
 
 Replays are exact for random search only. So the same cell is searched live with TPE, the pausing
-search first; the others get the CPU seconds that it took without its measuring, and their complete
-trials are measured afterwards by the pausing rule at no charge. The winners by validation are
-judged on the test rows, which no search has seen.
+search first; the others get the CPU seconds that it took, without measuring and with deciding.
+What a peer trained beyond them counts in rows of its own only (``…_late``): a running training is
+not cut, and a user who waits for it has it. Complete trials are measured by the pausing rule at no
+charge. The winners by validation are judged on the test rows, which no search has seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import optuna
 import polars as pl
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
@@ -30,9 +31,10 @@ from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.short_measuring import open_short_bench
 from rightfit.tuning.studies.live_pool import read_finished
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint
-from rightfit.tuning.studies.trial_attributes import MEASURING_S
+from rightfit.tuning.studies.trial_attributes import DECIDING_S, MEASURING_S
 
 PEERS = ("none", "median")
+LATE = "_late"  # with the training that ran when the budget was spent
 OURS = "pausing"
 N_DRAWS = 2_000
 
@@ -94,21 +96,29 @@ def compare_live(
 
     Returns:
         One row per seed, method and application. ``utility_test`` is that of the winner by
-        validation on the test rows, 0 where none is feasible there.
+        validation on the test rows, 0 where none is feasible there. Limits relative to the best
+        quality count from the best that any of the methods has reached with that seed.
     """
+    kept = _store_of(store, settings, OURS)
     found = []
     for seed in seeds:
         own = replace(settings, seed=seed)
-        kept = _store_of(store, settings, OURS)
         study = _search(cell, replace(own, demand=demand), kept)
-        trials = study.get_trials(deepcopy=False)
-        training_s = spent_cpu_s(trials) - sum(t.user_attrs.get(MEASURING_S, 0.0) for t in trials)
-        found.append(_judge(cell, test, own, demand, kept, study, method=OURS))
+        ours = _Searched(OURS, kept, study, study.get_trials(deepcopy=False))
+        spent_s = sum(
+            trial.user_attrs.get(DECIDING_S, 0.0) - trial.user_attrs.get(MEASURING_S, 0.0)
+            for trial in ours.trials
+        )
+        spent_s += spent_cpu_s(ours.trials)
+        searches = [ours]
         for method in PEERS:
-            budget = {"n_trials": None, "budget_cpu_s": training_s, "early_stopping": method}
-            kept = _store_of(store, settings, method)
-            study = _search(cell, replace(own, **budget), kept)
-            found.append(_judge(cell, test, own, demand, kept, study, method=method))
+            budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
+            folder = _store_of(store, settings, method)
+            study = _search(cell, replace(own, **budget), folder)
+            trials = study.get_trials(deepcopy=False)
+            searches.append(_Searched(method, folder, study, _within(trials, spent_s)))
+            searches.append(_Searched(method + LATE, folder, study, trials))
+        found.append(_judge_all(cell, test, own, demand, searches))
     return pl.concat(found)
 
 
@@ -128,7 +138,9 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
     )
     rng = np.random.default_rng(seed)
     rows = []
-    for peer in PEERS:
+    for peer in searches["method"].unique(maintain_order=True):
+        if peer == OURS:
+            continue
         pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
         gains = pairs.group_by("cell", maintain_order=True).agg(
             (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
@@ -159,48 +171,110 @@ def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.S
     return run_search(cell, settings, store, on_trial=lambda n, m: None)  # noqa: ARG005
 
 
-def _judge(
+@dataclass(frozen=True)
+class _Searched:
+    """A finished search.
+
+    Args:
+        method: How it was searched.
+        store: Where its bundles are.
+        study: The search.
+        trials: Those of its trials that count.
+    """
+
+    method: str
+    store: StudyStore
+    study: optuna.Study
+    trials: Sequence[FrozenTrial]
+
+    def read_trained(self, cell: Cell, n_checkpoints: int) -> Pool:
+        """Return the trials that were trained to the end."""
+        pool = read_finished(self.trials, cell, n_checkpoints=n_checkpoints)
+        trained = [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)]
+        return Pool(trained, n_checkpoints)
+
+    def best_quality(self, cell: Cell) -> float:
+        """Return the best scaled validation quality of a complete trial."""
+        complete = [t for t in self.trials if t.state == TrialState.COMPLETE]
+        return max((cell.quality.scale(t.values[0]) for t in complete), default=-np.inf)
+
+
+def _within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]:
+    """Return the trials that ended within a budget, one after the other; the first always does."""
+    kept: list[FrozenTrial] = []
+    for trial in trials:
+        if kept and spent_cpu_s([*kept, trial]) > budget_s:
+            break
+        kept.append(trial)
+    return kept
+
+
+def _judge_all(
     cell: Cell,
     test: TrainingData,
     settings: SearchSettings,
     demand: Demand,
-    store: StudyStore,
-    study: optuna.Study,
-    *,
-    method: str,
+    searches: Sequence[_Searched],
 ) -> pl.DataFrame:
-    """Measure what is worth it, let each application choose, and judge on the test rows."""
+    """Judge the searches of one seed on the test rows, or read how they were judged before."""
     asked = {"applications": demand.applications.model_dump(), "servings": repr(demand.servings)}
-    kept = store.folder / f"{study.study_name}.{fingerprint(cell.family, asked)}.parquet"
+    ours = searches[0]
+    kept = ours.store.folder / f"{ours.study.study_name}.{fingerprint(cell.family, asked)}.parquet"
     if kept.exists():
         return pl.read_parquet(kept)
-    trials = study.get_trials(deepcopy=False)
-    pool = read_finished(trials, cell, n_checkpoints=settings.n_checkpoints)
-    pool = Pool(
-        [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
-    )
-    pool = _measure(cell, demand, store, study, pool)
-    shared: dict[str, Any] = {
-        "seed": settings.seed,
-        "method": method,
-        "n_trials": len(trials),
-        "n_complete": sum(trial.state == TrialState.COMPLETE for trial in trials),
-        "spent_s": spent_cpu_s(trials),
-    }
-    rows = []
-    for name, winner in _choose(demand, pool).items():
-        utility, quality = 0.0, None
-        if winner is not None:
-            quality = _test_quality(cell, test, store, study, winner.trial.number)
-            utility = _utility(demand, name, winner, quality)
-        rows.append(
-            JudgedWinner(**shared, application=name, utility_test=utility, quality_test=quality)
-        )
+    best = max(search.best_quality(cell) for search in searches)
+    demand = replace(demand, known_quality=best if np.isfinite(best) else None)
+    chosen = [_choose_winners(cell, settings, demand, search) for search in searches]
+    tested: dict[tuple[str, int], float] = {}
+    for search, winners in zip(searches, chosen, strict=True):
+        for number in {winner.trial.number for winner in winners.values() if winner is not None}:
+            quality = _test_quality(cell, test, search.store, search.study, number)
+            tested[search.method, number] = quality
+    best_tested = max(tested.values(), default=-np.inf)
+    rows = [
+        _judge(demand, search, name, winner, tested, best_tested=best_tested, seed=settings.seed)
+        for search, winners in zip(searches, chosen, strict=True)
+        for name, winner in winners.items()
+    ]
     judged = pl.DataFrame(rows, schema=SCHEMA)
     partial = kept.with_suffix(".partial")
     judged.write_parquet(partial)
     partial.rename(kept)
     return judged
+
+
+def _judge(
+    demand: Demand,
+    search: _Searched,
+    name: str,
+    winner: Winner | None,
+    tested: Mapping[tuple[str, int], float],
+    *,
+    best_tested: float,
+    seed: int,
+) -> JudgedWinner:
+    utility, quality = 0.0, None
+    if winner is not None:
+        quality = tested[search.method, winner.trial.number]
+        utility = _utility(demand, name, winner, quality, best_tested=best_tested)
+    return JudgedWinner(
+        seed=seed,
+        method=search.method,
+        application=name,
+        n_trials=len(search.trials),
+        n_complete=sum(trial.state == TrialState.COMPLETE for trial in search.trials),
+        spent_s=spent_cpu_s(search.trials),
+        utility_test=utility,
+        quality_test=quality,
+    )
+
+
+def _choose_winners(
+    cell: Cell, settings: SearchSettings, demand: Demand, search: _Searched
+) -> dict[str, Winner | None]:
+    """Measure what is worth it and let each application choose."""
+    pool = search.read_trained(cell, settings.n_checkpoints)
+    return _choose(demand, _measure(cell, demand, search.store, search.study, pool))
 
 
 def _measure(
@@ -246,7 +320,9 @@ def _test_quality(
     return cell.quality.scale(cell.quality.score(test.labels, answers))
 
 
-def _utility(demand: Demand, name: str, winner: Winner, quality: float) -> float:
+def _utility(
+    demand: Demand, name: str, winner: Winner, quality: float, *, best_tested: float
+) -> float:
     application = demand.applications.root[name]
     metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
     known = {"quality": quality, "n_threads": float(winner.serving.n_threads)}
@@ -254,7 +330,6 @@ def _utility(demand: Demand, name: str, winner: Winner, quality: float) -> float
         metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)
         for metric in application.needed_metrics()
     }
-    best = -np.inf if demand.known_quality is None else demand.known_quality
-    limits = resolve_limits(application, {"quality": np.asarray(best)})
+    limits = resolve_limits(application, {"quality": np.asarray(best_tested)})
     judged = judge_profiles(values, application, limits=limits)
     return float(judged.utility[0]) if judged.feasible[0] else 0.0
