@@ -15,6 +15,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
+from rightfit.serving.watch import Watch
 
 QUALITY_TITLES = {
     "accuracy": "accuracy",
@@ -58,6 +59,7 @@ class Results:
         audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
         tables: Further tables.
+        watch: The latest ``rightfit watch``; ``None``: there was none.
     """
 
     applications: Applications
@@ -70,6 +72,7 @@ class Results:
     audits: pl.DataFrame
     environment: Environment
     tables: RankingTables
+    watch: Watch | None = None
 
     @property
     def datasets(self) -> list[str]:

@@ -26,6 +26,7 @@ REPORT_TABLES = (
     "robust_choices",
     "break_even",
     "environment",
+    "watches",
 )
 
 
