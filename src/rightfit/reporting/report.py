@@ -13,6 +13,7 @@ from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
 from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across
+from rightfit.reporting.sections.changed import build_changed
 from rightfit.reporting.sections.decision_pages import DecisionPage, build_pages, page_id
 from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
@@ -38,6 +39,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         tiers: The hardware ladder, smallest machine first.
     """
     return [
+        *build_changed(results),
         *build_replacements(results),
         build_fronts(results),
         build_utilities(results),

@@ -16,6 +16,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
+from rightfit.serving.watch import Watch
 
 QUALITY_TITLES = {
     "accuracy": "accuracy",
@@ -61,6 +62,7 @@ class Results:
         environment: Where it was measured.
         load_curves: What the winners' servers did under load.
         tables: Further tables.
+        watch: The latest ``rightfit watch``; ``None``: there was none.
     """
 
     applications: Applications
@@ -74,6 +76,7 @@ class Results:
     environment: Environment
     load_curves: LoadCurves
     tables: RankingTables
+    watch: Watch | None = None
 
     @property
     def datasets(self) -> list[str]:

@@ -165,6 +165,7 @@ def write_report(
         tables: Tables and documents by their names in the catalog.
     """
     from rightfit.reporting.report import build_sections, render_report
+    from rightfit.serving.watch import load_watch
 
     results = Results(
         applications=applications,
@@ -178,6 +179,7 @@ def write_report(
         environment=tables["environment"],
         load_curves=tables["load_curves"],
         tables=RankingTables(**{field.name: tables[field.name] for field in fields(RankingTables)}),
+        watch=load_watch(tables["watches"]),
     )
     return render_report(results, build_sections(results, evaluation.tiers))
 

@@ -29,6 +29,7 @@ REPORT_TABLES = (
     "break_even",
     "environment",
     "load_curves",
+    "watches",
 )
 
 
