@@ -141,4 +141,4 @@ def _describe(
 
 
 def _write_limits(limits: ContainerLimits, confinement: Confinement) -> str:
-    return f"{limits.cores:g} cores and {limits.memory_mib:g} MiB, {confinement.words}"
+    return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({confinement.words})"

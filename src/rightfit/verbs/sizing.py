@@ -59,9 +59,18 @@ def read_load(path: Path) -> ServedFigures:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise ValueError(f"{path} is not what rightfit load --json prints: {err}") from err
+    return read_figures(curve)
+
+
+def read_figures(curve: LoadCurve) -> ServedFigures:
+    """Read off a load curve what sizes a deployment.
+
+    Raises:
+        ValueError: If no rate met the limit.
+    """
     rate = curve.highest_rate_per_s
     if rate is None:
-        raise ValueError(f"At no rate of {path} was the p99 within {curve.limit_ms:g} ms.")
+        raise ValueError(f"At no rate of the load was the p99 within {curve.limit_ms:g} ms.")
     steps = [step for step in curve.opened if step.level <= rate]
     peaks = [step.peak_memory_mib for step in (*curve.closed, *curve.opened)]
     return ServedFigures(
