@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -21,14 +20,8 @@ def main(*args: Any, **kwargs: Any) -> Any:
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     arguments = args[0] if args else kwargs.get("args") or sys.argv[1:]
     if arguments and arguments[0] in VERBS:
-        # Kedro's first line tells which configuration of logging it took, on standard output
-        logging.getLogger("kedro.framework.project").addFilter(_is_no_greeting)
         return verbs(*args, **kwargs)
     return _find_run_command()(*args, **kwargs)
-
-
-def _is_no_greeting(record: logging.LogRecord) -> bool:
-    return "as logging configuration" not in record.getMessage()
 
 
 def _make_quiet_option() -> click.Option:

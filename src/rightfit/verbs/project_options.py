@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,6 @@ def read_project_parameters(
     from rightfit.parameters.defaults import complete_parameters
     from rightfit.verbs.place import find_project
 
-    quiet_kedro()
     project = find_project(Path.cwd())
     loader = make_loader(
         conf_source or project / settings.CONF_SOURCE,
@@ -55,11 +53,6 @@ def read_project_parameters(
     if own is None:
         raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
     return complete_parameters(own)
-
-
-def quiet_kedro() -> None:
-    """Keep what Kedro logs of a verb's reading off standard output, where its answer goes."""
-    logging.getLogger("kedro").setLevel(logging.WARNING)
 
 
 def open_place(
@@ -74,7 +67,6 @@ def open_place(
     from rightfit.verbs.place import find_project
     from rightfit.verbs.stored import open_results
 
-    quiet_kedro()
     here = Path.cwd()
     project = find_project(here)
     return open_results(
