@@ -11,6 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.preparation.images import read_file, tabulate_files
+
 _DATETIME = re.compile(r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)")
 
 
@@ -39,7 +41,9 @@ def read_frame(raw: object, *, entry: str) -> pl.DataFrame:
 
     Args:
         raw: A polars or pandas frame, a lazy polars frame, anything with an Arrow stream, or a dict
-            of partitions of these or of functions that load them (``PartitionedDataset``).
+            of partitions of these or of functions that load them (``PartitionedDataset``). Where
+            the partitions are files, as bytes or images of Pillow, each gives a row:
+            :func:`rightfit.preparation.images.tabulate_files`.
         entry: Name of the catalog entry, for messages.
 
     Returns:
@@ -49,10 +53,12 @@ def read_frame(raw: object, *, entry: str) -> pl.DataFrame:
         RawTableError: If it is no table, or a column cannot be converted.
     """
     if isinstance(raw, Mapping) and raw:
-        parts = [
-            read_frame(part() if callable(part) else part, entry=f"{entry}/{name}")
-            for name, part in sorted(raw.items())
-        ]
+        loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
+        files = {name: read_file(part) for name, part in loaded.items()}
+        known = {name: content for name, content in files.items() if content is not None}
+        if len(known) == len(files):
+            return tabulate_files(known)
+        parts = [read_frame(part, entry=f"{entry}/{name}") for name, part in loaded.items()]
         try:
             return pl.concat(parts, how="vertical_relaxed")
         except pl.exceptions.PolarsError as err:
