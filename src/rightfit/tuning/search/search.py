@@ -89,7 +89,10 @@ def run_search(
         SearchFailedError: If no trial could be completed.
     """
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
-    with worker_processes(cell, settings, store, n=settings.n_workers - 1):
+    n_more = settings.n_workers - 1
+    if n_more and is_over(cell, settings, store):
+        n_more = 0
+    with worker_processes(cell, settings, store, n=n_more):
         pool = work_on(cell, settings, store, on_trial=on_trial)
     finished = pool.finished()
     if not any(trial.state == TrialState.COMPLETE for trial in finished):
