@@ -6,8 +6,8 @@ Measure Latency*). Closed loop: a number of clients, each of which asks again as
 answered.
 
 It speaks HTTP/1.1 over connections that stay open, as a reverse proxy in front of the server does.
-Run as a module it reads a :class:`LoadOrder` as JSON from standard input and writes a
-:class:`LoadResult`.
+Run as a module it reads a :class:`LoadOrder` as JSON from each line of standard input and writes a
+:class:`LoadResult` for it.
 """
 
 from __future__ import annotations
@@ -294,12 +294,14 @@ def _write_request(order: LoadOrder, body: str) -> bytes:
 
 
 def main() -> None:
-    """Run the load that standard input orders."""
-    content = json.load(sys.stdin)
-    order = LoadOrder(**content | {"bodies": tuple(content["bodies"])})
-    if order.core is not None:
-        os.sched_setaffinity(0, {order.core})
-    json.dump(asdict(asyncio.run(run_load(order))), sys.stdout)
+    """Run the loads that standard input orders, one a line, and write a line for each."""
+    for line in sys.stdin:
+        content = json.loads(line)
+        order = LoadOrder(**content | {"bodies": tuple(content["bodies"])})
+        if order.core is not None:
+            os.sched_setaffinity(0, {order.core})
+        sys.stdout.write(json.dumps(asdict(asyncio.run(run_load(order)))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

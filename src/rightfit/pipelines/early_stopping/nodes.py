@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
-# check of the node's parameters.
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams

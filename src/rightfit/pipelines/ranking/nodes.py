@@ -14,6 +14,7 @@ from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.explanation.why_not import tabulate_why_not
 from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
@@ -23,6 +24,8 @@ from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_interv
 from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
 
 logger = logging.getLogger(__name__)
+
+REFITS_OF = "refits_of_"  # a dataset's name may be that of another input
 
 
 def rank_candidates(
@@ -102,6 +105,7 @@ def recommend_candidates(
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,
     imported: tuple[str, ...],
+    **refits: Refits,
 ) -> dict[str, object]:
     """Name the winner per application and dataset, and what would change it, as JSON types.
 
@@ -113,10 +117,12 @@ def recommend_candidates(
         limit_shadows: From ``analyse_sensitivity``.
         robust_choices: From ``compare_choices``.
         imported: Models that somebody has already; the winners are compared with them.
+        **refits: The winners' refits, as ``refits_of_{dataset}``.
     """
+    refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
     ranked = _rank(resource_profiles, applications, ranking)
     sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
-    return write_recommendations(recommend(ranked, sensitivities, imported=imported))
+    return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
 
 
 def _warn_of_unmeasured(ranked: list[Ranked]) -> None:
