@@ -47,7 +47,7 @@ from rightfit.tuning.parallel.messages import (
 )
 from rightfit.tuning.search.start_workers import describe_job, map_rows, write_rows
 from rightfit.tuning.search.training_clock import note_stops
-from rightfit.tuning.steering.short_measuring import ShortBench, open_short_bench
+from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Crew:
         self._on_trial = on_trial
         self._members: list[Member] = []
         self._n_begun = 0
-        self._benches: dict[str, ShortBench] = {}
+        self._benches: dict[str, ServingBench] = {}
 
     def run(self) -> None:
         """Work until every search is over."""

@@ -34,7 +34,7 @@ from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.start_workers import read_job
 from rightfit.tuning.search.training_clock import follow_stops
 from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.steering.short_measuring import MeasuresShortly, offer_serving
+from rightfit.tuning.steering.short_measuring import ServingBench, offer_serving
 
 REST_S = 0.2
 
@@ -89,7 +89,7 @@ class SharedMachine:
         time.sleep(REST_S)
 
     @contextlib.contextmanager
-    def open_bench(self, cell: Cell, demand: Demand) -> Iterator[MeasuresShortly]:
+    def open_bench(self, cell: Cell, demand: Demand) -> Iterator[ServingBench]:
         """Give a bench that is the run's: it measures while nothing trains."""
         del demand  # the run knows it
         yield RunsBench(self.channel, cell.validation.rows)
@@ -108,7 +108,7 @@ class RunsBench:
     rows: Rows
 
     def measure(self, bundle: Bundle, serving: Serving) -> tuple[dict[str, float], float]:
-        """See :class:`rightfit.tuning.steering.short_measuring.MeasuresShortly`."""
+        """See :class:`rightfit.tuning.steering.short_measuring.ServingBench`."""
         servable = offer_serving(bundle, serving, self.rows)
         if servable is None:
             return {}, 0.0

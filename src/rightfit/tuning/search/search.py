@@ -23,7 +23,7 @@ from rightfit.tuning.search.start_workers import worker_processes
 from rightfit.tuning.search.trial import resource_at, run_trial
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.steering.short_measuring import MeasuresShortly, open_short_bench
+from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import ASKED_BY, CONFIGURATION
 
@@ -44,7 +44,7 @@ class Machine(Protocol):
     def rest(self) -> None:
         """Wait a little, as there is nothing to do now."""
 
-    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[MeasuresShortly]:
+    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
         """Give the bench that trained models are measured on while the block runs."""
 
 
@@ -58,7 +58,7 @@ class OwnMachine:
         """See :class:`Machine`."""
         time.sleep(_POLL_S)
 
-    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[MeasuresShortly]:
+    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
         """See :class:`Machine`."""
         return open_short_bench(cell, demand)
 
