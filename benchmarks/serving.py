@@ -30,10 +30,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rightfit.http_load.curve import LatencyLimit, measure_curve
+from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
-from rightfit.http_load.step import LoadStep, measure_step, start_generator
+from rightfit.http_load.step import measure_step, start_generator
 from rightfit.profiling.measuring.lock import machine_lock
 
 SLEEP_MS = 5.0

@@ -14,8 +14,9 @@ from stored import make_raw
 
 from rightfit.http_load import bench
 from rightfit.http_load.bench import Winner, WinnerBench
-from rightfit.http_load.curve import CurvePlan, LatencyLimit
-from rightfit.http_load.winners import LoadSettings, find_latency_limit, write_bodies
+from rightfit.http_load.curve import CurvePlan
+from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
+from rightfit.http_load.winners import LoadSettings, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 

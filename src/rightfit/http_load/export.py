@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rightfit.http_load.curve import LatencyLimit, LoadCurve, measure_curve
+from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import Place, start_server
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.exported import check_export

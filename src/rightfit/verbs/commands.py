@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.checking_commands import check, measure, size
+from rightfit.verbs.checking_commands import check, measure, size, watch
 from rightfit.verbs.handover_commands import import_profiles, measure_bundles, pack
 from rightfit.verbs.project_options import open_place, read_project_parameters, where
 from rightfit.verbs.serving_commands import load, serve
@@ -24,6 +24,7 @@ VERBS = (
     "measure-bundles",
     "import-profiles",
     "check",
+    "watch",
     "size",
     "check-family",
     "plan",
@@ -45,7 +46,7 @@ def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
 
 
-for _command in (measure, check, size, serve, load, pack, measure_bundles, import_profiles):
+for _command in (measure, check, watch, size, serve, load, pack, measure_bundles, import_profiles):
     verbs.add_command(_command)
 
 
