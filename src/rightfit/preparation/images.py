@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.preparation.tables import Table
 from rightfit.request_path.usage import FORMATS, decode_image
 
 MAX_SIDE = 32  # of an inferred shape, in pixels: each pixel is a column of the encoded table
@@ -57,12 +58,13 @@ def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
     return pl.DataFrame({**columns, "image": [*files.values()]})
 
 
-def find_image_faults(table: pl.DataFrame, column: str) -> list[str]:
+def find_image_faults(table: Table, column: str) -> list[str]:
     """Name the rows whose image is no PNG or JPEG file, judged by its first bytes."""
-    if column not in table.columns or table[column].dtype != pl.Binary:
-        return []
+    images = table[column] if column in table.columns else pl.Series()
+    if images.dtype != pl.Binary:
+        return []  # said already
     names = table["path"] if "path" in table.columns else pl.Series(range(table.height))
-    pairs = zip(names, table[column], strict=True)
+    pairs = zip(names, images, strict=True)
     wrong = [name for name, content in pairs if not (content or b"").startswith(BEGINNINGS)]
     if not wrong:
         return []

@@ -34,13 +34,14 @@ HOW_ENCODED = {
 }
 
 
-def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
+def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str = "") -> str:
     """Write the README of an export.
 
     Args:
         answer: What was chosen, and why.
         model: The winner.
         call: How it is called.
+        shipped: Whether it is the model that was chosen, or its refit; empty: nothing was refitted.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -58,6 +59,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         answer=answer,
         bundle=model.bundle,
         call=call,
+        shipped=shipped,
         data_card=model.data_card,
         name_some=_name_some,
         libraries=" ".join(list_libraries(call.inputs)),
