@@ -96,6 +96,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="factor of all window lengths")
     parser.add_argument("--n-runs", type=int, default=5, help="runs of our rule per model")
     parser.add_argument("--n-processes", type=int, default=5, help="processes of a reference")
+    parser.add_argument(
+        "--one-visit", action="store_true", help="also run standard with one visit to each process"
+    )
     parser.add_argument("--models", nargs="*", default=["fast", "middle", "slow"])
     parser.add_argument("--n-simulated", type=int, default=200, help="simulated measurements")
     parser.add_argument("--n-queues", type=int, default=5, help="runs on each simulated queue")
@@ -130,7 +133,9 @@ def measure_rules(options: argparse.Namespace) -> Figures:
             models = make_models(Path(folder))
             chosen = {name: models[name] for name in options.models}
             print_header()
-            scope = Scope(options.scale, options.n_runs, options.n_processes)
+            scope = Scope(
+                options.scale, options.n_runs, options.n_processes, one_visit=options.one_visit
+            )
             return compare_rules(bench, chosen, scope)
     finally:
         pool.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interval_tally import Judged
 from measured_models import use_preset
@@ -41,11 +41,13 @@ class Scope:
         scale: Factor of all window lengths.
         n_runs: Runs of each of our presets per model.
         n_processes: Processes of a reference, and runs of a model measured alone.
+        one_visit: Whether to run ``standard`` with one visit to each process too.
     """
 
     scale: float
     n_runs: int
     n_processes: int
+    one_visit: bool
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,14 @@ def measure_in_turns(
     """
     window_s = WINDOW_S * scope.scale
     long_s = PERF_ANALYZER_WINDOWS * PERF_ANALYZER_WINDOW_S * scope.scale
-    benches = {preset: use_preset(bench, preset) for preset in PRESETS}
+    benches = {f"ours, {preset}": use_preset(bench, preset) for preset in PRESETS}
+    standard = benches[STANDARD]
+    if scope.one_visit:
+        settings = standard.settings.model_copy(update={"n_visits": 1})
+        benches["ours, one visit"] = replace(standard, settings=settings)
     runs = [
-        Run(f"ours, {preset}", Measurement(model, own))
-        for preset, own in benches.items()
+        Run(rule, Measurement(model, own))
+        for rule, own in benches.items()
         for _ in range(scope.n_runs)
     ]
     recordings: list[Recording] = []
@@ -125,7 +131,7 @@ def measure_in_turns(
         if len(recordings) < scope.n_processes:
             is_long = len(recordings) % PERF_ANALYZER_EVERY == 0
             recordings.append(record(model, bench, long_s if is_long else window_s))
-            alone.append(Run(ALONE, Measurement(model, benches["standard"])))
+            alone.append(Run(ALONE, Measurement(model, standard)))
             alone[-1].finish()
         for visit in range(max(run.n_visits for run in runs)):
             for run in runs:
