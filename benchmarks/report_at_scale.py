@@ -87,7 +87,8 @@ def multiply(stored: DataCatalog, copies: dict[str, str], *, n_applications: int
         n_applications: How many applications rank.
     """
     entries: dict[str, Any] = {
-        name: stored.load(name) for name in ("environment", "params:ranking", "params:evaluation")
+        name: stored.load(name)
+        for name in ("environment", "watches", "params:ranking", "params:evaluation")
     }
     applications = stored.load("params:applications")
     known = list(applications.items())
