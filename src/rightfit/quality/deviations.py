@@ -37,8 +37,9 @@ def find_deviations(
 
     Returns:
         At most ``MAX_DEVIATIONS`` numbers of mean 0, in an order that the labels alone decide; the
-        sum of their squares is the variance of the raw quality. For accuracies hits and misses, for the ROC AUC DeLong's placements (Biometrics 44, 1988), for
-        other metrics their rows' influence, or values of a bootstrap where that is not known.
+        sum of their squares is the variance of the raw quality. For accuracies hits and misses, for
+        the ROC AUC DeLong's placements (Biometrics 44, 1988), for other metrics their rows'
+        influence, or values of a bootstrap where that is not known.
     """
     effects = _find_effects(metric, labels, answers)
     if effects is None:
@@ -87,8 +88,9 @@ def _find_effects(
         return None if by_row is None else by_row / len(labels)
     hits: Floats = (metric.decide(answers).argmax(axis=1) == labels).astype(np.float64)
     if metric.name == "accuracy":
-        return (hits - hits.mean()) / len(labels)
-    effects: Floats = np.zeros(len(labels))
+        effects: Floats = (hits - hits.mean()) / len(labels)
+        return effects
+    effects = np.zeros(len(labels))
     classes = np.unique(labels)
     for label in classes:
         of_class = labels == label

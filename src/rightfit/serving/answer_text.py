@@ -100,7 +100,7 @@ def profile_to_json(profile: StoredProfile) -> dict[str, object]:
 
 
 def describe_final_quality(found: FinalQuality) -> str:
-    """Say a winner's quality free of having been chosen by it, and the one that it was chosen by."""
+    """Say a winner's quality without the luck of having been chosen, and the one that chose it."""
     ends = (format_quality(end) for end in (found.raw_low, found.raw_high))
     return (
         f"{format_quality(found.raw)} ({' to '.join(ends)}) {found.where}; "

@@ -102,8 +102,6 @@ def test_rows_that_were_held_out_come_first() -> None:
 
 
 def test_without_deviations_nothing_is_said() -> None:
-    ranked = rank(
-        make_profile("a-1", quality=0.5, quality_raw=0.5), application=QUALITY_ALONE
-    )
+    ranked = rank(make_profile("a-1", quality=0.5, quality_raw=0.5), application=QUALITY_ALONE)
 
     assert judge_winner(ranked, 0) is None

@@ -15,7 +15,6 @@ from rightfit.naming import serving_label
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.request_path.paths import MODEL, RequestPath
 
-
 WHERE_JUDGED = {
     "held_out": "on test rows that chose nothing",
     "nested": "by nested resampling, for want of test rows",
@@ -139,7 +138,7 @@ class Replacement(_Part):
 
 
 class FinalQuality(_Part):
-    """A winner's raw quality free of having been chosen by it, beside the one that it was chosen by.
+    """A winner's raw quality without the luck of having been chosen, beside the one that chose it.
 
     ``chosen_by`` is the best of several, so it flatters; ``optimism`` is by how much it lies above
     ``raw``, negative where it does not. ``how``: measured on test rows that were ``held_out`` of
@@ -169,9 +168,9 @@ class Decision(_Part):
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
     every measurement the application needs. ``tied_with`` names the candidates that the
-    measurements cannot distinguish from the winner. ``final_quality`` is the winner's, free of having
-    been chosen by it, ``None`` where that is not known. ``flips`` start with the smallest change;
-    ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
+    measurements cannot distinguish from the winner. ``final_quality`` is the winner's without the
+    luck of having been chosen, ``None`` where that is not known. ``flips`` start with the smallest
+    change; ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
     """
 
     outcome: Literal["winner", "none_qualifies"]

@@ -28,9 +28,7 @@ def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
         return None
     if row.get(FINAL) is not None:
         ends = row[f"{FINAL}_low"], row[f"{FINAL}_high"]
-        return FinalQuality(
-            raw=row[FINAL], raw_low=ends[0], raw_high=ends[1], chosen_by=chosen_by
-        )
+        return FinalQuality(raw=row[FINAL], raw_low=ends[0], raw_high=ends[1], chosen_by=chosen_by)
     dataset = int(table.dataset_of_candidate[winner])
     part = table.candidate_slices[dataset]
     raw = judge_outside_bags(
