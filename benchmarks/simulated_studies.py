@@ -19,7 +19,7 @@ from rightfit.parameters.ranking import RankingParams
 from rightfit.quality.deviations import pack_deviations
 from rightfit.ranking.contest.profile_table import ProfileTable, read_profiles
 from rightfit.ranking.explanation.final_quality import FINAL, judge_winner
-from rightfit.ranking.rank_candidates import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import rank_applications
 
 Floats = npt.NDArray[np.float64]
 
@@ -182,17 +182,3 @@ def judge_winners(
     # winners of one study share its rows: their errors count as one
     error = bias.std() / np.sqrt(n_studies)
     return Judged(optimism.mean(), bias.mean(), error, covers.mean(), how)
-
-
-def list_tables(
-    measured: dict[str, Any],
-) -> dict[str, pl.DataFrame]:
-    """Return profiles with and without what pairs their qualities."""
-    profiles = make_profiles(measured)
-    return {"paired": profiles, "unpaired": profiles.drop("quality_deviations")}
-
-
-def is_inside(true: Ranked, one: Ranked) -> npt.NDArray[np.bool_]:
-    """Tell for each candidate whether its rank interval contains its true rank."""
-    inside: npt.NDArray[np.bool_] = (one.rank_low <= true.rank) & (true.rank <= one.rank_high)
-    return inside

@@ -10,6 +10,7 @@ half floats in base64, as short as any other column's.
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ def pack_deviations(deviations: Floats) -> str:
     return f"{largest:.6g}:{base64.b64encode(halves).decode('ascii')}"
 
 
+@lru_cache(maxsize=512)  # one dataset's, read once for each application
 def unpack_deviations(text: str) -> Floats:
-    """Read what :func:`pack_deviations` wrote.
+    """Read what :func:`pack_deviations` wrote; not to be changed in place.
 
     Raises:
         ValueError: If the text is no number and base64 of half floats.

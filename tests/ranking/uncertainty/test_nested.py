@@ -52,7 +52,7 @@ def test_of_many_equal_models_the_winner_is_judged_near_their_common_truth() -> 
         errors.append(found.raw - 0.8)
         optimisms.append(found.optimism)
 
-    assert np.mean(optimisms) == pytest.approx(0.0308, abs=0.006)  # 1.54 standard errors of 0.02
+    assert np.mean(optimisms) == pytest.approx(0.0308, abs=0.01)  # 1.54 standard errors of 0.02
     assert abs(np.mean(errors)) < 0.012  # of means of 20: the standard error is 0.005
 
 

@@ -22,7 +22,7 @@ from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.order import choose_winners
 from rightfit.ranking.uncertainty.pairing import PAIRED_METRICS, read_deviations
 
-N_BAGS = 500  # their luck adds a tenth to the standard error at most
+N_BAGS = 500
 BAG_SIZE = 4  # how often a bag holds a row, on average
 RAW = "quality_raw"
 
@@ -47,7 +47,8 @@ def judge_outside_bags(
     if found is None or RAW not in table.frame.columns:
         return np.nan
     drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, found.shape[1]))
-    inside = (drawn / BAG_SIZE - 1) @ found.T  # (N_BAGS, n_candidates), in raw quality
+    inside = (drawn / BAG_SIZE) @ found.T  # (N_BAGS, n_candidates), in raw quality
+    inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
     values = {
         metric: np.broadcast_to(table.values(metric)[rows], inside.shape)
         + (inside * _slopes(contest, metric, rows) if metric in PAIRED_METRICS else 0.0)
