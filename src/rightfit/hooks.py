@@ -84,6 +84,9 @@ class ErrorHook:
                 f"Raw files are missing: {places}. Put them there, or correct the datasets in "
                 "parameters_grid.yml and their tables in parameters_datasets.yml."
             )
+        unknown = _list_unknown_environments(pipeline, catalog)
+        if unknown:
+            raise ConfigurationError("\n".join(unknown))
         unwritable = find_unwritable(_list_written(pipeline, catalog))
         if unwritable:
             raise ConfigurationError("\n".join(unwritable))
@@ -107,6 +110,23 @@ class ErrorHook:
             told = explain_content(error)
         if told or is_ours:
             raise ConfigurationError(told or str(error)) from error
+
+
+def _list_unknown_environments(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
+    """Explain which machines applications name that nothing was imported of."""
+    if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
+        return []
+    from rightfit.handover.importing import explain_unknown, list_imported
+    from rightfit.ranking.applications.applications import Applications
+
+    store = catalog.load("measurements")
+    applications: Applications = catalog.load("params:applications")
+    known = list_imported(store)
+    return [
+        f"applications.{name}: {explain_unknown(one.environment, store)}"
+        for name, one in applications.items()
+        if one.environment is not None and one.environment not in known
+    ]
 
 
 class ResultHook:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.defaults import read_default
+from rightfit.processes.json_store import JsonStore
 from rightfit.reuse.content import hash_content, hash_source
 from rightfit.reuse.records import RecordStore
 from rightfit.tuning.search.training_params import TrainingParams

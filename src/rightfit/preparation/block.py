@@ -23,6 +23,7 @@ from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inferring.features import (
     ALL_FEATURES,
+    FEATURE_LISTS,
     InferredFeatures,
     infer_features,
 )
@@ -99,7 +100,7 @@ class DatasetBlock(DatasetFields):
         groups = [group for schema in self.schemas.values() for group in schema.columns]
         has_wildcard = any(is_wildcard(name) for group in groups for name in group.names)
         chosen = self.features
-        lists = (chosen.numeric, chosen.categorical, chosen.indicate_missing) if chosen else ()
+        lists = [getattr(chosen, name) for name in FEATURE_LISTS] if chosen else []
         quality = self.quality
         gaps = {
             "schemas": has_wildcard or bool(set(self.tables) - set(self.schemas)),
@@ -289,6 +290,6 @@ def _complete_features(
     known_names = list_columns(fields, schemas)
     lists = {
         name: expand_names(getattr(chosen, name), known_names, excluded=hidden)
-        for name in ("numeric", "indicate_missing", "categorical")
+        for name in FEATURE_LISTS
     }
     return InferredFeatures(chosen.model_copy(update=lists), (), ())

@@ -159,9 +159,14 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
         faults.append(f"features {reserved} have reserved names; rename or derive them")
     dtypes = _column_dtypes(spec)
     faults += [
-        f"features.numeric names {name!r}, which is {dtypes[name]}; categorical columns hold texts"
+        f"features.numeric names {name!r}, which is {dtypes[name]}; texts are categorical or text"
         for name in features.numeric
         if dtypes.get(name) in ("String", "Binary")
+    ]
+    faults += [
+        f"features.text names {name!r}, which is {dtypes[name]}; a text is of the dtype String"
+        for name in features.text
+        if dtypes.get(name, "String") != "String"
     ]
     stray = sorted(set(features.indicate_missing) - set(features.numeric))
     if stray:
@@ -184,8 +189,8 @@ def _image_faults(spec: DatasetSpec) -> list[str]:
     image = spec.features.image
     assert image is not None  # noqa: S101 - for the type checker; the caller asked
     faults = []
-    if spec.features.numeric or spec.features.categorical:
-        faults.append("features.image cannot be mixed with numeric or categorical features")
+    if spec.features.columns != (image.column,):
+        faults.append("features.image cannot be mixed with other features")
     group = spec.schemas[spec.main_table].by_column().get(image.column)
     n_bytes = getattr(group.allowed, "n_bytes", None) if group else None
     if n_bytes != image.n_bytes:

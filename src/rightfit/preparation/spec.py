@@ -100,13 +100,16 @@ class Features(Described):
 
     Numeric columns are filled with the training median and standardised; ``indicate_missing``
     names those that also get a 0/1 column. Categories rarer than ``min_category_share`` of the
-    training rows share one bucket with unknown and missing ones. The lists may hold patterns; ``*``
-    in one of them stands for all other columns of that kind.
+    training rows share one bucket with unknown and missing ones. A ``text`` gives the TF-IDF of its
+    ``max_words`` most frequent words. The lists may hold patterns; ``*`` in one of them stands for
+    all other columns of that kind.
     """
 
     numeric: tuple[str, ...] = ()
     indicate_missing: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    max_words: int = Field(default=500, ge=1, le=10_000)
     min_category_share: float = Field(default=0.01, ge=0, lt=1)
     image: Image | None = None
 
@@ -114,7 +117,7 @@ class Features(Described):
     def columns(self) -> tuple[str, ...]:
         """All columns read, in order."""
         image = (self.image.column,) if self.image else ()
-        return (*self.numeric, *self.categorical, *image)
+        return (*self.numeric, *self.categorical, *self.text, *image)
 
 
 class ColumnSplit(Described):

@@ -18,6 +18,7 @@ INPUT_OF = {
     "standardise": NUMBERS,
     "indicate": NUMBERS,
     "one_hot": TEXTS,
+    "words": TEXTS,
     "pixels": IMAGE,
 }
 DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
@@ -26,12 +27,14 @@ DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
 class StepJson(TypedDict, total=False):
     """A step of ``encoder.json``; which figures it has depends on its kind."""
 
-    kind: str  # number (as it is), standardise, indicate, one_hot or pixels
+    kind: str  # number (as it is), standardise, indicate, one_hot, words or pixels
     column: str
     fill: float
     mean: float
     scale: float
     categories: Sequence[str]
+    words: Sequence[str]
+    weights: Sequence[float]
     shape: Sequence[int]
 
 

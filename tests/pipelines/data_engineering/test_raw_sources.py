@@ -15,12 +15,12 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ColumnSplit, Quality
+from rightfit.processes.json_store import JsonStore
 
 MAX_LINES = 8
 SHUTTLE = """\

@@ -214,9 +214,12 @@ def _tell(cell_name: str, account: pl.DataFrame) -> None:
     missed = account.filter(pl.col("nearest_miss").is_not_null())
     for row in missed.to_dicts():
         miss = row["nearest_miss"]
-        logger.debug("%s: no trial satisfies %s; %s", cell_name, row["application"], miss)
+        logger.debug(
+            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
+        )
     if missed.height:
-        logger.info("%s: no trial satisfies %s", cell_name, ", ".join(missed["application"]))
+        names = ", ".join(missed["application"])
+        logger.info("%s: no trial of this cell satisfies %s; others may", cell_name, names)
     advice = account["advice"].drop_nulls()
     if len(advice):
         logger.warning("%s: the search %s", cell_name, advice[0])

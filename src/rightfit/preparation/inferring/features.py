@@ -19,9 +19,8 @@ MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 N_CHANNELS = (1, 3)
 N_SHOWN = 9  # columns named in a remark
 RESERVED = Kind("unused", "reserved name")
-ALL_FEATURES = Features(
-    numeric=(ALL_OTHERS,), categorical=(ALL_OTHERS,), indicate_missing=(ALL_OTHERS,)
-)
+FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text")
+ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
 
 Columns = Mapping[str, pl.Series]
 Kinds = Mapping[str, Kind]
@@ -61,11 +60,8 @@ def infer_features(
         ValueError: If no column can be used.
     """
     columns = {**main, **joined}
-    lists = {
-        name: [*_expand(getattr(asked, name), columns, hidden)]
-        for name in ("numeric", "categorical", "indicate_missing")
-    }
-    named = {*lists["numeric"], *lists["categorical"]} | hidden
+    lists = {name: [*_expand(getattr(asked, name), columns, hidden)] for name in FEATURE_LISTS}
+    named = {*lists["numeric"], *lists["categorical"], *lists["text"]} | hidden
     kinds = {name: find_kind(main[name], outcome, task) for name in main if name not in named}
     kinds |= {name: find_kind(joined[name], None, task) for name in joined if name not in named}
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
@@ -77,6 +73,7 @@ def infer_features(
         update={
             "numeric": numeric,
             "categorical": _fill(lists["categorical"], _of_kind(kinds, "categorical")),
+            "text": _fill(lists["text"], _of_kind(kinds, "text")),
             "indicate_missing": _fill(lists["indicate_missing"], gaps),
         }
     )

@@ -66,24 +66,7 @@ def profile_cell(
 
     keys = [make_key(job, bench.settings) for job in jobs]
 
-    failures: dict[str, str] = {}  # of answers, which are asked for once in a run
-
-    def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
-        if state.error is not None:
-            return f"it does not run: {state.error}"
-        subject = job.subject.label
-        if subject not in failures:
-            found = measure_quality(cell, job, bench, store)
-            if not isinstance(found, str):
-                return found
-            failures[subject] = found
-        return failures[subject]
-
-    def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
-        return [
-            _assemble(cell, job, state, judge(job, state), bench, tiers)
-            for job, state in zip(jobs, states, strict=True)
-        ]
+    profile_all = _make_assembly(cell, jobs, bench, store, tiers)
 
     states = measure_jobs(
         jobs,
@@ -115,6 +98,53 @@ def profile_cell(
         _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
     ]
     return tabulate_profiles([*profiles, *refused])
+
+
+def profile_measured(
+    cell: ProfiledCell,
+    jobs: Sequence[Job],
+    states: Sequence[MeasurementState],
+    bench: Bench,
+    store: Store,
+    *,
+    tiers: Sequence[Tier],
+) -> pl.DataFrame:
+    """Return the profiles of a cell that was measured elsewhere; its answers are judged here.
+
+    Args:
+        cell: Candidates and what belongs to them; its environment is the measuring machine's.
+        jobs: What was measured.
+        states: What was found, in the order of the jobs.
+        bench: Settings of the measurement, and where answers are made.
+        store: Keeps the quality of the answers.
+        tiers: Hardware ladder, smallest first.
+    """
+    return tabulate_profiles(_make_assembly(cell, jobs, bench, store, tiers)(states))
+
+
+def _make_assembly(
+    cell: ProfiledCell, jobs: Sequence[Job], bench: Bench, store: Store, tiers: Sequence[Tier]
+) -> Callable[[Sequence[MeasurementState]], list[tuple[ProfileKeys, Profile]]]:
+    failures: dict[str, str] = {}  # of answers, which are asked for once in a run
+
+    def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
+        if state.error is not None:
+            return f"it does not run: {state.error}"
+        subject = job.subject.label
+        if subject not in failures:
+            found = measure_quality(cell, job, bench, store)
+            if not isinstance(found, str):
+                return found
+            failures[subject] = found
+        return failures[subject]
+
+    def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
+        return [
+            _assemble(cell, job, state, judge(job, state), bench, tiers)
+            for job, state in zip(jobs, states, strict=True)
+        ]
+
+    return profile_all
 
 
 def _try_tiers(

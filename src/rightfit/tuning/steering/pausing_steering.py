@@ -41,7 +41,7 @@ from rightfit.tuning.search.trial import (
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.paused_trainings import PausedTrainings
 from rightfit.tuning.steering.scoring import score_trials
-from rightfit.tuning.steering.short_measuring import ShortBench, open_short_bench
+from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 from rightfit.tuning.studies.live_pool import dump_served, observe_trial, read_pool
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
@@ -91,7 +91,7 @@ class PausingSteering:
         settings: SearchSettings,
         demand: Demand,
         store: StudyStore,
-        bench: ShortBench,
+        bench: ServingBench,
     ) -> None:
         self.cell = cell
         self.settings = settings
