@@ -112,8 +112,8 @@ def check_coverage(
         "coverage": least["paired"],
         "coverage_unpaired": least["unpaired"],
         "coverage_noise": min(in_noise),
-        "interval_covers_screened": np.mean(covered[True]),
-        "interval_covers": np.mean(covered[False]),
+        "interval_covers_screened": float(np.mean(covered[True])),
+        "interval_covers": float(np.mean(covered[False])),
         "ties_resolved": 1 - by_quality["paired"] / by_quality["unpaired"],
     }
 

@@ -174,8 +174,8 @@ def _list_facts(
         yield Fact(
             "Quality not chosen by",
             f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)}, "
-            f"{final.where}; {format_quality(final.chosen_by)} chose it, which is "
-            f"{format_quality(final.optimism)} more",
+            f"{final.where}; {format_quality(final.chosen_by)} chose it "
+            f"(optimism {format_quality(final.optimism)})",
         )
     if decision.shipped is not None and decision.shipped.refit:
         yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
