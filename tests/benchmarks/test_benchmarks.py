@@ -140,3 +140,14 @@ def test_main_job_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     figures = read_figures(printed)
     assert {"speedup_first", "speedup_second", "which_s", "busy_cores"} <= set(figures)
     assert figures["second_s"] > 0
+
+
+def test_large_table_benchmark_prepares_the_same_rows_either_way(project_path: Path) -> None:
+    few = ("--rows", "3000", "--kept-rows", "400")
+
+    scanned = read_figures(run_benchmark(project_path, "large_table.py", *few))
+    loaded = read_figures(run_benchmark(project_path, "large_table.py", *few, "--in-memory"))
+
+    assert scanned["data_version"] == loaded["data_version"]
+    assert (scanned["rows"], scanned["kept_rows"]) == (3_000, 500)
+    assert {"peak_mib", "seconds"} <= set(scanned)
