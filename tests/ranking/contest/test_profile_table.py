@@ -45,7 +45,10 @@ def test_a_value_without_an_interval_has_the_widest_one_of_the_others() -> None:
     interval = table.interval("quality")
 
     assert interval is not None
-    assert [end.tolist() for end in interval] == [[0.4, pytest.approx(0.48)], [0.7, pytest.approx(0.84)]]
+    assert [end.tolist() for end in interval] == [
+        [0.4, pytest.approx(0.48)],
+        [0.7, pytest.approx(0.84)],
+    ]
     assert table.interval("latency_p50_ms") is None
 
 

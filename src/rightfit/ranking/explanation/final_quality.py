@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import hypot
+
 import numpy as np
 
 from rightfit.ranking.explanation.decisions import FinalQuality
@@ -39,8 +41,9 @@ def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
     )
     if np.isnan(raw):
         return None
-    low, high = (
-        None if end is None else raw + end - chosen_by
-        for end in (row.get("quality_raw_low"), row.get("quality_raw_high"))
-    )
+    low, high = row.get("quality_raw_low"), row.get("quality_raw_high")
+    if low is not None and high is not None:
+        # the correction is uncertain by about its own size
+        low = raw - hypot(chosen_by - low, chosen_by - raw)
+        high = raw + hypot(high - chosen_by, chosen_by - raw)
     return FinalQuality(raw=raw, raw_low=low, raw_high=high, chosen_by=chosen_by, how="nested")
