@@ -76,7 +76,8 @@ bench-main: .venv/.installed ## time the main job against an earlier version: ma
 bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking.py
 
-bench-measuring: .venv/.installed ## compare measuring rules; wants a quiet machine
+bench-measuring: .venv/.installed ## check what docs/measuring.md claims, in 15 minutes; wants a quiet machine
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/measuring.py
 
 bench-server: .venv/.installed ## hold the server scenario against simulated queues and MLPerf LoadGen
