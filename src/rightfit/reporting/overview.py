@@ -165,7 +165,8 @@ def _make_card(
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
     if decision.final_quality is not None:
-        quality += f" ({format_quality(decision.final_quality.raw)} on rows that chose nothing)"
+        final = decision.final_quality
+        quality += f" ({format_quality(final.raw)} {final.where})"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)
     n_tied, shipped = len(decision.tied_with), decision.shipped
     return Card(
