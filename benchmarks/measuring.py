@@ -38,8 +38,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench_history import append_run
-from instrument_checks import check_disturbed, check_known_load, check_repeatability
-from measured_models import make_bench, make_models
+from instrument_checks import check_disturbed, check_known_load, check_memory, check_repeatability
+from measured_models import list_served, make_bench, make_models
 from rule_comparison import Scope, compare_rules, print_header
 from server_scenario import check_max_rate
 from simulated_drift import check_drift
@@ -151,11 +151,12 @@ def measure_instrument(options: argparse.Namespace) -> Figures:
     try:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
-            make_models(Path(folder))
+            models = make_models(Path(folder))
             processes = {"n_processes": 2} if options.smallest else {}
             rounds = {"n_rounds": 2} if options.smallest else {}
             return {
                 **check_repeatability(bench, **processes),
+                **check_memory(bench, list_served(models).values()),
                 **check_disturbed(bench, **rounds),
                 **check_known_load(bench, **rounds),
             }
