@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.frames import RawTableError, cast_without_loss
+from rightfit.preparation.images import find_image_faults
 from rightfit.preparation.spec import ColumnSplit, DatasetSpec, Target
 from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
 from rightfit.preparation.tables import Table
@@ -70,6 +71,8 @@ def check_tables(
             described = spec.schemas[name].by_column()[spec.target.column]
             faults += find_target_faults(tables[name], spec.target, described.dtype)
             faults += _find_split_faults(spec, tables[name])
+        if spec.features.image is not None and spec.features.image.format == "file":
+            faults += find_image_faults(tables[name], spec.features.image.column)
         if faults:
             messages.append(_describe_faults(dataset_name, name, spec.tables[name], faults))
     if messages:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.preparation.images import read_file, tabulate_files
 from rightfit.preparation.tables import Table, list_plain_casts, scan_table
 
 _DATETIME = re.compile(r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)")
@@ -41,7 +42,9 @@ def read_frame(raw: object, *, entry: str) -> Table:
 
     Args:
         raw: A polars or pandas frame, a lazy polars frame, anything with an Arrow stream, or a dict
-            of partitions of these or of functions that load them (``PartitionedDataset``).
+            of partitions of these or of functions that load them (``PartitionedDataset``). Where
+            the partitions are files, as bytes or images of Pillow, each gives a row:
+            :func:`rightfit.preparation.images.tabulate_files`.
         entry: Name of the catalog entry, for messages.
 
     Returns:
@@ -53,6 +56,10 @@ def read_frame(raw: object, *, entry: str) -> Table:
     """
     if isinstance(raw, Mapping) and raw:
         loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
+        files = {name: read_file(part) for name, part in loaded.items()}
+        known = {name: content for name, content in files.items() if content is not None}
+        if len(known) == len(loaded):
+            return tabulate_files(known)
         lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
         try:
             if len(lazy) == len(loaded):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from rightfit.families.schema import Task
-from rightfit.preparation.coherence import RESERVED_COLUMNS
+from rightfit.preparation.coherence import N_CHANNELS, RESERVED_COLUMNS
+from rightfit.preparation.images import infer_shape
 from rightfit.preparation.inferring.column_kinds import Kind, KindName, find_kind
 from rightfit.preparation.inferring.inference import find_length
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
@@ -17,7 +18,6 @@ from rightfit.preparation.spec import ClockMinutes, Derived, Features, Image, We
 from rightfit.preparation.tables import LazyColumns
 
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
-N_CHANNELS = (1, 3)
 N_SHOWN = 9  # columns named in a remark
 RESERVED = Kind("unused", "reserved name")
 FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text")
@@ -128,6 +128,9 @@ def _join_some(names: list[str]) -> str:
 
 def _use_image(features: Features, columns: LazyColumns, of_bytes: list[str]) -> Features:
     if len(of_bytes) == 1:
+        if shape := infer_shape(columns[of_bytes[0]]):
+            image = Image(column=of_bytes[0], shape=shape, format="file")
+            return features.model_copy(update={"image": image})
         n_bytes = find_length(columns[of_bytes[0]]) or 0
         for n_channels in N_CHANNELS:
             side = math.isqrt(n_bytes // n_channels)
