@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.experiment.live_judging import SearchedCell, judge_searches
-from rightfit.tuning.search.budget import spent_cpu_s
+from rightfit.tuning.search.budget import finished_trials, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.demand import Demand
@@ -73,9 +73,11 @@ def compare_live(
             budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
             folder = _store_of(store, settings, method)
             study = _search(cell, replace(own, **budget), folder)
-            trials = study.get_trials(deepcopy=False)
-            searches.append(SearchedCell(method, folder, study, _within(trials, spent_s)))
-            searches.append(SearchedCell(method + LATE, folder, study, trials))
+            trials = finished_trials(study)
+            within = _within(trials, spent_s)
+            searches.append(SearchedCell(method, folder, study, within))
+            late = trials[: len(within) + 1]
+            searches.append(SearchedCell(method + LATE, folder, study, late))
         found.append(judge_searches(cell, test, own, demand, searches))
     return pl.concat(found)
 
