@@ -83,7 +83,9 @@ def compare_live(
 
 
 def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
-    """Sum up live searches: what pausing gains in test utility, with a 95 % interval over cells.
+    """Sum up live searches: what pausing gains in test utility, with a 95 % interval.
+
+    Cells are drawn with replacement, then searches within each.
 
     Args:
         searches: From :func:`compare_live`, with the column ``cell``.
@@ -102,18 +104,21 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
         if peer == OURS:
             continue
         pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
-        gains = pairs.group_by("cell", maintain_order=True).agg(
+        gains = pairs.group_by("cell", "seed", maintain_order=True).agg(
             (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
-        )["gain"]
-        values = gains.to_numpy()
-        draws = rng.choice(values, size=(N_DRAWS, len(values))).mean(axis=1)
+        )
+        cells = [part["gain"].to_numpy() for _, part in gains.group_by("cell", maintain_order=True)]
+        draws = [
+            np.mean([rng.choice(cells[c], len(cells[c])).mean() for c in drawn])
+            for drawn in rng.integers(len(cells), size=(N_DRAWS, len(cells)))
+        ]
         low, high = np.quantile(draws, [0.025, 0.975])
         rows.append(
             {
                 "peer": peer,
-                "n_cells": len(values),
+                "n_cells": len(cells),
                 "n_searches": pairs.unique(["cell", "seed"]).height,
-                "gain": float(values.mean()),
+                "gain": float(np.mean([cell.mean() for cell in cells])),
                 "gain_low": float(low),
                 "gain_high": float(high),
             }
