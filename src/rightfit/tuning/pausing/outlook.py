@@ -17,6 +17,7 @@ from rightfit.tuning.pausing.standing import Standing
 
 Floats = npt.NDArray[np.float64]
 
+FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
 GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
 
 
@@ -84,6 +85,10 @@ class Outlook:
     def worth_to_the_end(self, step: Step) -> float:
         """Return what a step promises for its cost; a look's is that of its training's rest."""
         return self._weigh(step, self.rest_s(step.number) if step.serving is None else step.cost_s)
+
+    def is_short(self, affordable_s: float) -> bool:
+        """Tell whether the budget holds so few trials that what is begun must be finished."""
+        return affordable_s < FEW * self._whole_s
 
     def _weigh(self, step: Step, cost_s: float) -> float:
         share = max(cost_s / self._whole_s, 1e-6)

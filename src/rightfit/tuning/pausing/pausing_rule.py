@@ -5,8 +5,8 @@ application the utility by which its trial may beat everything else that the app
 sight (expected improvement: Mockus 1975; among paused trials: Swersky, Snoek and Adams 2014). The
 step that promises any application the most for its cost comes first; costs count with an exponent
 below 1, since a step's promise is only fulfilled at the end of the training (cost cooling: Lee et
-al. 2020). Where a budget will end the search, a look counts with the cost of all that is left of
-its training: what is begun must also be finished. The search ends when no step promises enough
+al. 2020). Near the end of a budget a look counts with the cost of all that is left of its training:
+what is begun must also be finished. The search ends when no step promises enough
 (cost-aware stopping: Xie et al. 2025); then every application's favourite is trained and measured,
 so that what is chosen was measured.
 """
@@ -86,8 +86,8 @@ class PausingRule:
             if fits(step) and outlook.worth(step) >= self.params.min_gain
         ]
         if worthy:
-            is_bounded = np.isfinite(affordable_s)
-            return max(worthy, key=outlook.worth_to_the_end if is_bounded else outlook.worth)
+            is_short = outlook.is_short(affordable_s)
+            return max(worthy, key=outlook.worth_to_the_end if is_short else outlook.worth)
         return next(outlook.finishing(affordable_s), None)
 
     def finish(self, pool: Pool, number: int, *, affordable_s: float) -> Step | None:
