@@ -56,6 +56,9 @@ ELSEWHERE = {
         "tests/verbs/test_checking.py::test_worse_winner_fails_and_says_by_how_much"
     ),
     "rightfit size *": "tests/verbs/test_checking.py::test_size_needs_a_measured_rate_or_a_load",
+    "rightfit watch": (
+        "tests/verbs/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
+    ),
     "rightfit pack *": (
         "tests/verbs/test_handing_over.py::test_packed_candidates_are_taken_in_again"
     ),

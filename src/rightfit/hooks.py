@@ -32,6 +32,7 @@ from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
+from rightfit.searches_ahead import SearchHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -57,6 +58,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ResultHook(),
         MlflowHook(),
         ReuseHook(),
+        SearchHook(),
         FailureHook(),
     )
 

@@ -11,11 +11,12 @@ import pytest
 from ports import find_free_port
 
 from rightfit.http_load import curve
-from rightfit.http_load.curve import CurvePlan, LatencyLimit, judge_curve, measure_curve
+from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
+from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
-from rightfit.http_load.step import LoadStep, start_generator
 from rightfit.http_load.step import measure_step as measure_step_with
+from rightfit.http_load.step import start_generator
 from rightfit.http_load.text import describe_curve
 from rightfit.profiling.intervals import Interval
 

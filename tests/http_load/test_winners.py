@@ -14,8 +14,9 @@ from stored import make_raw
 
 from rightfit.http_load import bench
 from rightfit.http_load.bench import Winner, WinnerBench
-from rightfit.http_load.curve import CurvePlan, LatencyLimit
-from rightfit.http_load.winners import LoadSettings, find_latency_limit, write_bodies
+from rightfit.http_load.curve import CurvePlan
+from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
+from rightfit.http_load.winners import LoadSettings, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 
@@ -95,8 +96,8 @@ def test_bodies_hold_the_columns_that_the_encoder_reads() -> None:
     bodies = write_bodies(rows, {"version": 1, "steps": steps})  # type: ignore[typeddict-item]
 
     assert [json.loads(body) for body in bodies] == [
-        [{"size": 1.5, "kind": "a", "photo": [0, 255]}],
-        [{"size": None, "kind": None, "photo": [1, 2]}],
+        [{"size": 1.5, "kind": "a", "photo": "AP8="}],
+        [{"size": None, "kind": None, "photo": "AQI="}],
     ]
 
 

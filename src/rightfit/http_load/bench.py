@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
-from rightfit.http_load.curve import LatencyLimit, LoadCurve, judge_curve
+from rightfit.http_load.curve import judge_curve
+from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.winners import LoadSettings, load_winner
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.lock import machine_lock

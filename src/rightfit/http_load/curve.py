@@ -13,27 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
 from rightfit.http_load.served import Served
-from rightfit.http_load.step import Generator, LoadStep, measure_step, start_generator
+from rightfit.http_load.step import Generator, measure_step, start_generator
 from rightfit.profiling.worker.latency import min_calls_to_report
 
 GAIN = 1.05  # of throughput, that more clients must bring
 MAX_CLIENTS = 256
 BEYOND = 1.15  # from one rate to the next, while the server still keeps up with its capacity
 MARGIN = 1.2  # arrivals are random, and a percentile needs a certain number
-
-
-@dataclass(frozen=True)
-class LatencyLimit:
-    """A limit of a percentile under load.
-
-    Args:
-        share: The percentile: 0.99 for the p99.
-        ms: Its limit.
-    """
-
-    share: float
-    ms: float
 
 
 @dataclass(frozen=True)
@@ -62,30 +50,6 @@ THOROUGH = CurvePlan(
     n_refinements=3,
     max_stretch=4,
 )
-
-
-@dataclass(frozen=True)
-class LoadCurve:
-    """A server from idle to overload.
-
-    Args:
-        closed: Steps by rising number of clients.
-        opened: Steps by rising rate.
-        capacity_per_s: Most requests a second that any number of clients got answered.
-        highest_rate_per_s: Highest rate tried that meets the limit and loses nothing; ``None`` if
-            none does.
-        limit_ms: That limit, of the percentile ``limit_share``.
-        knee_per_s: Highest rate tried at which that percentile is at most twice that of the lowest
-            rate.
-    """
-
-    closed: tuple[LoadStep, ...]
-    opened: tuple[LoadStep, ...]
-    capacity_per_s: float
-    highest_rate_per_s: float | None
-    limit_ms: float
-    knee_per_s: float | None
-    limit_share: float = 0.99
 
 
 def measure_curve(

@@ -25,8 +25,6 @@ import numpy as np
 
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
-Loop = Literal["open", "closed"]
-
 SPIN_NS = 2_000_000  # before a request is due: the event loop's own timer is right to a millisecond
 MAX_CONNECTIONS = 512  # open at a time; a request due when all are busy waits, and its time runs
 
@@ -56,7 +54,7 @@ class LoadOrder:
     path: str
     content_type: str
     bodies: tuple[str, ...]
-    loop: Loop
+    loop: Literal["open", "closed"]
     level: float
     is_poisson: bool
     warm_up_s: float

@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import IO, cast
 
 import numpy as np
 
-from rightfit.http_load.generator import LoadOrder, LoadResult, Loop
+from rightfit.http_load.generator import LoadOrder, LoadResult
+from rightfit.http_load.load_records import LoadStep
 from rightfit.http_load.served import Served, Usage
 from rightfit.processes.lifeline import end_with_parent
 from rightfit.profiling.intervals import Interval, estimate_median
@@ -22,52 +23,8 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
 
 SHARES = (0.5, 0.95, 0.99)
 N_WINDOWS = 6  # stretches of a step, one figure each: the fewest that give an interval
-MAX_LATE_SHARE = 0.2  # of the p50, by which the generator may be late without being disturbed
 MAX_LOST = 0.001  # share of requests without an answer that still counts as keeping up
 MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the load ends
-
-
-@dataclass(frozen=True)
-class LoadStep:
-    """What a server did under one load.
-
-    Args:
-        loop: ``closed``: ``level`` clients; ``open``: ``level`` requests a second.
-        level: How much.
-        latency_ms: By percentile (``0.5`` …) the interval; ``None``: too few requests.
-        throughput_per_s: Requests answered a second.
-        n_requests: Requests that count.
-        errors: Requests that failed, by kind.
-        keeps_up: Whether the requests were answered as fast as they came.
-        server_cores: Cores in use by the server on average.
-        peak_memory_mib: Highest resident memory of the server.
-        disk_read_mib: Read from disks.
-        disk_written_mib: Written to disks.
-        sent_mib: Bytes of the requests.
-        received_mib: Bytes of the answers.
-        late_p99_ms: The load generator's own delay.
-    """
-
-    loop: Loop
-    level: float
-    latency_ms: dict[float, Interval | None]
-    throughput_per_s: float
-    n_requests: int
-    errors: dict[str, int]
-    keeps_up: bool
-    server_cores: float
-    peak_memory_mib: float
-    disk_read_mib: float
-    disk_written_mib: float
-    sent_mib: float
-    received_mib: float
-    late_p99_ms: float
-
-    @property
-    def disturbed(self) -> bool:
-        """Whether the generator's delay is more than a fifth of the p50."""
-        p50 = self.latency_ms[0.5]
-        return p50 is not None and self.late_p99_ms > MAX_LATE_SHARE * p50.value
 
 
 class Generator:
@@ -177,7 +134,9 @@ def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Inte
     if min(len(part) for part in parts) < calls_to_hold(share):
         return Interval(value / NS_PER_MS, None, None, is_distribution_free=False)
     found = [percentile_ns(part, share) for part in parts]
-    interval = estimate_median([one / NS_PER_MS for one in found if one is not None])
+    interval = estimate_median(
+        [one / NS_PER_MS for one in found if one is not None], looks_once=True
+    )
     low, high = (interval.low, interval.high)
     value /= NS_PER_MS
     return replace(

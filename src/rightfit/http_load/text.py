@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rightfit.http_load.curve import LoadCurve
-from rightfit.http_load.step import LoadStep
+from rightfit.http_load.load_records import LoadCurve, LoadStep
 from rightfit.naming import NOT_MEASURED
 from rightfit.profiling.intervals import Interval
 

@@ -132,10 +132,11 @@ class _Looker:
 
 
 def _list_imported(store: object) -> object:
-    """Return what other machines have measured: no step's key says that there is more of it."""
+    """Return what verbs have put there: no step's key says that there is more of it."""
     from rightfit.handover.importing import list_imported
+    from rightfit.serving.watch import KEY
 
-    return list_imported(store) if isinstance(store, JsonStore) else {}
+    return [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
 
 
 def _may_reuse(run_params: dict[str, Any]) -> bool:

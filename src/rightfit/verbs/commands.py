@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.checking_commands import check, measure, size
+from rightfit.verbs.checking_commands import check, measure, size, watch
 from rightfit.verbs.handover_commands import import_profiles, measure_bundles, pack
 from rightfit.verbs.project_options import open_place, read_project_parameters, where
 from rightfit.verbs.serving_commands import load, serve
@@ -24,6 +25,7 @@ VERBS = (
     "measure-bundles",
     "import-profiles",
     "check",
+    "watch",
     "size",
     "check-family",
     "plan",
@@ -35,6 +37,14 @@ VERBS = (
 )
 
 
+# Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
+CHATTY = ("kedro.framework.project", "kedro.io.data_catalog")
+
+
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
 @click.group()
 def commands() -> None:
     """Commands that Kedro adds to its own."""
@@ -43,9 +53,11 @@ def commands() -> None:
 @commands.group(name="rightfit")
 def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
+    for name in CHATTY:  # filters outlast Kedro's configuration of logging, levels do not
+        logging.getLogger(name).addFilter(_is_warning)
 
 
-for _command in (measure, check, size, serve, load, pack, measure_bundles, import_profiles):
+for _command in (measure, check, watch, size, serve, load, pack, measure_bundles, import_profiles):
     verbs.add_command(_command)
 
 

@@ -25,7 +25,7 @@ def open_fake_bench(*args: Any) -> Iterator[FakeBench]:
 def test_every_method_searches_and_is_judged(
     blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("steering.pausing_steering", "experiment.live_judging"):
+    for module in ("search.search", "experiment.live_judging"):
         monkeypatch.setattr(f"rightfit.tuning.{module}.open_short_bench", open_fake_bench)
     settings = cells.make_settings(
         n_trials=4, sampler="tpe", early_stopping="pausing", budget_cpu_s=60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,10 @@ def record_curves(
     fields = ("n_configurations", "n_snapshots", "n_checkpoints", "n_workers", "seed")
     settings = RecordingSettings(**{name: getattr(recording, name) for name in fields})
     folder = studies.cell(cell_name).folder / f"recordings-{key}"
-    with show_progress(f"{cell_name} unstopped") as on_recording:
-        recordings = record_cell(cell, settings, folder, on_recording=on_recording)
+    with show_progress() as on_recording:
+        recordings = record_cell(
+            cell, settings, folder, on_recording=partial(on_recording, f"{cell_name} unstopped")
+        )
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
     return tabulate_recordings(
         recordings, dataset=data_card.dataset, model=cell.model, quality=cell.quality
@@ -177,8 +180,10 @@ def replay_rules(
         )
         curves.write_parquet(files.curves)
         profiles.write_parquet(files.profiles)
-        with show_progress("replays") as on_task:
-            replays = run_experiment(files, n_workers=replaying.n_workers, on_task=on_task)
+        with show_progress() as on_task:
+            replays = run_experiment(
+                files, n_workers=replaying.n_workers, on_task=partial(on_task, "replays")
+            )
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -153,6 +153,53 @@ def profile_elsewhere(
         tiers=params.tiers,
     )
     return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
+
+
+def measure_afresh(
+    candidates: dict[str, Bundle],
+    wanted: Mapping[str, Sequence[Serving]],
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    raw: RawTest,
+    measurements: JsonStore,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Measure candidates of a dataset again, whatever is stored of them.
+
+    Args:
+        candidates: Bundles by name, their families named where they are served natively.
+        wanted: Serving configurations of each.
+        test: Test rows as the candidates read them, with the column ``label``.
+        data_card: The dataset's card.
+        raw: The same rows as a request brings them.
+        measurements: Holds the quality of their answers, which does not change.
+        params: How to measure.
+
+    Returns:
+        One row per candidate and wanted serving configuration.
+    """
+    from rightfit.profiling.hardware.environment import describe_environment
+    from rightfit.profiling.measuring.jobs import plan_jobs
+    from rightfit.profiling.measuring.turns import measure_jobs
+    from rightfit.profiling.profiles.cell_profiles import profile_measured
+
+    here = describe_environment()
+    features = next(iter(candidates.values())).schema.features
+    with _open_bench(test, features, params) as bench:
+        cell = _make_cell(candidates, None, test, data_card, here, params)
+        servings = dict.fromkeys(one for listed in wanted.values() for one in listed)
+        jobs = [
+            job
+            for job in plan_jobs(
+                cell.dataset, candidates, servings, _make_requests(raw, bench.folder)
+            )
+            if job.serving in wanted[job.candidate]
+        ]
+        keys = [f"again-{number}" for number in range(len(jobs))]
+        store = JsonStore(bench.folder / "again")
+        states = measure_jobs(jobs, keys, bench, store, choose=lambda found: [True] * len(found))
+        return profile_measured(cell, jobs, states, bench, measurements, tiers=params.tiers)
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:

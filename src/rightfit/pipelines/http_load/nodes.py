@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.http_load.winners import LoadCurves
+from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.processes.json_store import JsonStore
@@ -42,8 +42,6 @@ def load_winners(
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.
     """
-    from rightfit.http_load.winners import WinnerLoad, find_latency_limit
-
     bench = _open_bench(http_load, measurements)
     asked = dict(applications.items())
     loads = []

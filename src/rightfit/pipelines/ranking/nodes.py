@@ -18,6 +18,7 @@ from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.explanation.why_not import tabulate_why_not
 from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
@@ -47,17 +48,19 @@ def rank_candidates(
 
 def analyse_sensitivity(
     resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Analyse how much the winners depend on weights and limits.
 
     Returns:
-        Shares of weight space, intervals of single weights, and what changed limits change.
+        Shares of weight space, intervals of single weights, what changed limits change, and what
+        each limit costs.
     """
     ranked = _rank(resource_profiles, applications, ranking)
     return (
         tabulate_win_shares(ranked),
         tabulate_weight_intervals(ranked),
         tabulate_limit_shadows(ranked),
+        tabulate_limit_prices(ranked),
     )
 
 

@@ -33,7 +33,11 @@ def create_pipeline(grid: Grid) -> Pipeline:
     return Pipeline(
         [
             _node(rank_candidates, INPUTS, ["rankings", "rankings_csv", "utility_breakdown"]),
-            _node(analyse_sensitivity, INPUTS, ["win_shares", "weight_intervals", "limit_shadows"]),
+            _node(
+                analyse_sensitivity,
+                INPUTS,
+                ["win_shares", "weight_intervals", "limit_shadows", "limit_prices"],
+            ),
             _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
             _node(explain_losers, [*INPUTS, *trials], "why_not"),
             _node(recommending, named_inputs, "recommendations"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rightfit.profiling.hardware.tiers import Tier, judge_tiers
+from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 
@@ -20,6 +21,7 @@ def set_serving_costs(
     state: MeasurementState,
     bench: Bench,
     *,
+    shared: SharedError,
     size_bytes: int,
     tiers: Sequence[Tier],
     devices: Iterable[str],
@@ -31,6 +33,7 @@ def set_serving_costs(
         serving: Serving configuration it was measured in.
         state: Its measurement.
         bench: How it was measured.
+        shared: What its processes may share.
         size_bytes: Size of the files that serving needs.
         tiers: Hardware ladder, smallest first.
         devices: Devices this machine has.
@@ -40,22 +43,29 @@ def set_serving_costs(
     """
     profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
     set_serving_metrics(
-        profile, state, bench.settings, n_threads=serving.n_threads, is_final=state.is_over
+        profile,
+        state,
+        bench.settings,
+        shared=shared,
+        n_threads=serving.n_threads,
+        is_final=state.is_over,
     )
-    peak_mib = profile.values["peak_memory_mib"]
-    judged = (
-        []
-        if peak_mib is None
-        else judge_tiers(
+    present = tuple(devices)
+
+    def judge(end: str) -> list[Judged]:
+        peak_mib = profile.values.get(f"peak_memory_mib{end}")
+        if peak_mib is None:
+            return []
+        return judge_tiers(
             tiers,
             n_threads=serving.n_threads,
             device=serving.device,
             peak_memory_mib=peak_mib,
             trials=state.limits,
-            devices=devices,
+            devices=present,
         )
-    )
-    return set_tiers(profile, judged)
+
+    return set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
 
 
 def try_tiers(

@@ -15,7 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
+from rightfit.profiling.intervals import Interval, estimate_median, estimate_pooled, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -32,13 +32,22 @@ from rightfit.profiling.metrics import (
 )
 from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.codec import to_plain
-from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.latency import (
+    MEDIAN,
+    calls_to_hold,
+    min_calls_to_report,
+    percentile_ns,
+)
 from rightfit.profiling.worker.results import BatchPhase
 from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 ROWS_OF_ENERGY = 1_000
+# The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
+# 80 forks (benchmarks/recorded/noise.parquet).
+SHARED_MEMORY_ERROR_PCT = 0.2
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
 
@@ -49,7 +58,7 @@ class MeasuredHow:
     n_processes: int
     n_retries: int  # disturbed processes that were made up for
     settled: Settled | None
-    is_drifting: bool  # whether the medians rise or fall from process to process
+    is_drifting: bool  # the medians rise or fall from process to process, or the machine drifts
     is_warm: bool  # whether every warm-up ended by itself
     n_warm_up_calls: int  # most of a process
     first_call_ms: float  # median
@@ -66,6 +75,8 @@ class MeasuredHow:
     interruptions: list[str]  # why times of rounds were not to be trusted
     measured_s: float  # of all rounds
     n_visits: int
+    shared_error_pct: float  # that the intervals of times hold
+    n_turns_seen: int  # that it was estimated from; 0: it is the preset's constant
 
 
 def set_serving_metrics(
@@ -73,6 +84,7 @@ def set_serving_metrics(
     state: MeasurementState,
     settings: MeasuringSettings,
     *,
+    shared: SharedError,
     n_threads: int,
     is_final: bool,
 ) -> None:
@@ -82,6 +94,7 @@ def set_serving_metrics(
         profile: To fill.
         state: The measurement.
         settings: The preset it was measured with.
+        shared: What its processes may share.
         n_threads: Cores it was given.
         is_final: Whether the metrics are to be published. During measuring, a percentile
             is read from fewer calls than may be published.
@@ -92,15 +105,15 @@ def set_serving_metrics(
     rounds = usable_rounds(state.rounds, settings)
     batch_size = _best_batch(rounds)
     batches = _usable_batches(state, settings, batch_size)
-    _set_latency(profile, rounds, settings, is_final=is_final)
+    _set_latency(profile, rounds, shared, is_final=is_final)
     phases = [batch for _, batch in batches]
-    _set_offline(profile, phases, settings, n_threads)
+    _set_offline(profile, phases, shared, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
-        "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], settings)
+        "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], shared)
     )
     if state.server:
-        set_under_load(profile, state.server, settings)
+        set_under_load(profile, state.server, settings, shared)
     else:
         profile.miss(columns_from("load_test"), _why_not_served(state, settings))
     _set_device(profile, phases, rounds[0].device_reasons)
@@ -108,15 +121,23 @@ def set_serving_metrics(
     profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
     used = [*((r, r.latency) for r in rounds), *batches]
     profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
-    profile.how |= to_plain(_describe(state, rounds, settings))
+    profile.how |= to_plain(_describe(state, rounds, settings, shared))
 
 
-def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
+def set_tiers(
+    profile: Profile,
+    judged: Sequence[Judged],
+    *,
+    low: Sequence[Judged] = (),
+    high: Sequence[Judged] = (),
+) -> str | None:
     """Set the smallest tier a profile runs on and the cost on the cheapest.
 
     Args:
         profile: With its serving metrics set.
         judged: The profile on every tier.
+        low: The same at the lower end of its peak memory; none where that is not known.
+        high: At the upper end.
 
     Returns:
         Name of the smallest tier, ``None`` when it runs on none.
@@ -128,30 +149,32 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
         reason = f"it fits no tier ({reasons})" if judged else profile.reasons["peak_memory_mib"]
         profile.miss(columns_from("tiers"), reason)
         return None
-    profile.set("min_hardware_tier", smallest.position)
+    least, most = (None if fit is None else fit.position for fit in map(smallest_fit, (low, high)))
+    profile.set_interval(
+        "min_hardware_tier", Interval(smallest.position, least, most, is_distribution_free=True)
+    )
     ends = (profile.values[f"throughput_rows_per_s_{end}"] for end in ("high", "low"))
-    low, high = (cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends)
+    cheapest_cost, dearest_cost = (
+        cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends
+    )
     cost = cost_per_1m_rows(cheapest.tier, rows_per_s)
     profile.set_interval(
-        "cost_usd_per_1m_rows", Interval(cost, low, high, is_distribution_free=True)
+        "cost_usd_per_1m_rows",
+        Interval(cost, cheapest_cost, dearest_cost, is_distribution_free=True),
     )
     profile.how["tier"] = smallest.how
     return smallest.tier.name
 
 
-def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> Interval:
-    """Return the interval of a time or a rate, one figure a process.
-
-    The machine's speed wanders over seconds and minutes. How much of that all processes of a
-    measurement share, their figures cannot show.
-    """
-    return estimate_median(values).widened(settings.shared_error_pct)
+def _interval_of_times(values: Sequence[float], shared: SharedError) -> Interval:
+    """Return the interval of a time or a rate, one figure a process."""
+    return estimate_median(values).widened(shared.in_turns_pct)
 
 
 def _set_latency(
     profile: Profile,
     rounds: Sequence[FinishedRound],
-    settings: MeasuringSettings,
+    shared: SharedError,
     *,
     is_final: bool,
 ) -> None:
@@ -162,18 +185,20 @@ def _set_latency(
         if n_calls < needed:
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
         elif len(values_ms) == len(rounds):
-            profile.set_interval(column, _interval_of_times(values_ms, settings))
+            profile.set_interval(column, _interval_of_times(values_ms, shared))
         else:
-            profile.set(column, _pooled_ns(rounds, share) / NS_PER_MS)
+            interval = _pool_calls(rounds, share).widened(shared.in_turns_pct)
+            profile.set_interval(column, interval)
 
 
-def _pooled_ns(rounds: Sequence[FinishedRound], share: float) -> float:
-    """Read a percentile from the calls of all processes, when some have too few alone."""
-    calls_ns = [call for r in rounds for call in r.kept_ns or ()]
-    pooled_ns = percentile_ns(np.array(calls_ns), share)
+def _pool_calls(rounds: Sequence[FinishedRound], share: float) -> Interval:
+    """Read a percentile in ms from the calls of all processes, when some have too few alone."""
+    calls_ns = np.array([call for r in rounds for call in r.kept_ns or ()])
+    pooled_ns = percentile_ns(calls_ns, share)
     if pooled_ns is None:  # a process that keeps no calls has enough of them
-        return statistics.median(per_process(rounds, share))
-    return pooled_ns
+        return estimate_median([value / NS_PER_MS for value in per_process(rounds, share)])
+    medians_ms = [value / NS_PER_MS for value in per_process(rounds, MEDIAN)]
+    return estimate_pooled(pooled_ns / NS_PER_MS, calls_ns / NS_PER_MS, share, medians_ms)
 
 
 def _best_batch(rounds: Sequence[FinishedRound]) -> int:
@@ -224,10 +249,10 @@ def _usable_batches(
 
 
 def _set_offline(
-    profile: Profile, batches: Sequence[BatchPhase], settings: MeasuringSettings, n_threads: int
+    profile: Profile, batches: Sequence[BatchPhase], shared: SharedError, n_threads: int
 ) -> None:
     profile.set_interval(
-        "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], settings)
+        "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], shared)
     )
     cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
     profile.set_interval("cpu_cores", estimate_median(cores))
@@ -242,8 +267,11 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         one_row_mib.append(_absolute_mib(r, small + r.files_mib))
         peak_mib.append(_absolute_mib(r, large + r.files_mib))
         growth_mib.append(large + r.files_mib)
-    profile.set_interval("peak_memory_mib", estimate_median(peak_mib))
-    profile.set_interval("peak_memory_one_row_mib", estimate_median(one_row_mib))
+    for column, found_mib in (
+        ("peak_memory_mib", peak_mib),
+        ("peak_memory_one_row_mib", one_row_mib),
+    ):
+        profile.set_interval(column, estimate_median(found_mib).widened(SHARED_MEMORY_ERROR_PCT))
     profile.set_interval("model_memory_mib", estimate_median(growth_mib))
 
 
@@ -253,7 +281,10 @@ def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:
 
 
 def _describe(
-    state: MeasurementState, rounds: Sequence[FinishedRound], settings: MeasuringSettings
+    state: MeasurementState,
+    rounds: Sequence[FinishedRound],
+    settings: MeasuringSettings,
+    shared: SharedError,
 ) -> MeasuredHow:
     latencies = [r.latency for r in rounds]
     tried = max((r.batches for r in rounds), key=len)
@@ -262,7 +293,7 @@ def _describe(
         n_processes=len(rounds),
         n_retries=state.n_retries,
         settled=state.settled,
-        is_drifting=is_drifting(per_process(rounds, 0.5)),
+        is_drifting=shared.is_drifting or is_drifting(per_process(rounds, 0.5)),
         is_warm=all(r.warm_up.is_steady for r in rounds),
         n_warm_up_calls=max(r.warm_up.n_calls for r in rounds),
         first_call_ms=statistics.median(r.load.first_call_ms for r in rounds),
@@ -279,6 +310,8 @@ def _describe(
         interruptions=sorted({r.interruption for r in state.rounds if r.interruption}),
         measured_s=sum(r.total_ms for r in state.rounds) / MS_PER_S,
         n_visits=settings.n_visits,
+        shared_error_pct=shared.in_turns_pct,
+        n_turns_seen=shared.n_turns,
     )
 
 
