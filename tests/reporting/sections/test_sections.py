@@ -17,6 +17,7 @@ from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.measuring import (
     build_measuring,
     describe_disturbance,
+    describe_drift,
     describe_thoroughness,
 )
 from rightfit.reporting.sections.sensitivity import (
@@ -267,6 +268,26 @@ def test_measuring_shows_winners_without_the_luck_of_having_been_chosen(results:
         ("0.800", "0.810", "0.700", "0.900", "-0.010"),
         ("0.800", "0.780", "0.700", "0.900", "0.020"),
     ]
+
+
+def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
+    assumed = {"shared_error_pct": 1.5, "n_turns_seen": 0, "is_drifting": False}
+    estimated = {"shared_error_pct": 0.84, "n_turns_seen": 96, "is_drifting": True}
+    hows = [assumed, estimated, {"preset": "quick"}]  # the last does not run
+    profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
+    start = (
+        "Intervals of times include what the machine's drift adds to all processes of a "
+        "measurement: "
+    )
+
+    assert describe_drift(profiles) == [
+        f"{start}0.8 %, estimated from 96 turns of measuring. 1 profile drifted more than "
+        "intervals can hold."
+    ]
+    assert describe_drift(profiles.head(1)) == [
+        f"{start}1.5 %, assumed, because too few profiles were measured in turns."
+    ]
+    assert describe_drift(profiles.tail(1)) == []
 
 
 def test_measuring_undisturbed_says_so() -> None:

@@ -50,6 +50,7 @@ def build_measuring(results: Results) -> Section:
             describe_environment(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
             describe_disturbance(results.profiles),
+            *describe_drift(results.profiles),
             *describe_final(results),
         ),
         tables=(_tabulate_cells(results.profiles),),
@@ -106,6 +107,28 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
         f"while {it_was} timed ({listing(names[:6])}"
         f"{' and others' if len(names) > 6 else ''}): treat {its} latencies with caution."
     )
+
+
+def describe_drift(profiles: pl.DataFrame) -> list[str]:
+    """Say what intervals hold of the machine's drift; nothing for profiles that do not know."""
+    hows = [json.loads(text) for text in profiles["measured_how"]]
+    timed = [how for how in hows if "shared_error_pct" in how]
+    if not timed:
+        return []
+    seen = max(timed, key=lambda how: how["n_turns_seen"])
+    source = (
+        f"estimated from {count(seen['n_turns_seen'], 'turn')} of measuring"
+        if seen["n_turns_seen"]
+        else "assumed, because too few profiles were measured in turns"
+    )
+    n_drifting = sum(how["is_drifting"] for how in timed)
+    marked = f" {count(n_drifting, 'profile')} drifted more than intervals can hold." * (
+        n_drifting > 0
+    )
+    return [
+        "Intervals of times include what the machine's drift adds to all processes of a "
+        f"measurement: {seen['shared_error_pct']:.1f} %, {source}.{marked}"
+    ]
 
 
 def describe_final(results: Results) -> list[str]:
