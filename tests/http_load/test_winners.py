@@ -97,7 +97,7 @@ def test_bodies_hold_the_columns_that_the_encoder_reads() -> None:
 
     assert [json.loads(body) for body in bodies] == [
         [{"size": 1.5, "kind": "a", "photo": "AP8="}],
-        [{"size": None, "kind": None, "photo": [1, 2]}],
+        [{"size": None, "kind": None, "photo": "AQI="}],
     ]
 
 

@@ -16,6 +16,7 @@ from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.measuring import (
     build_measuring,
     describe_disturbance,
+    describe_drift,
     describe_thoroughness,
 )
 from rightfit.reporting.sections.sensitivity import (
@@ -237,6 +238,26 @@ def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
         "application could still choose the profile (1)."
     )
     assert describe_thoroughness(profiles.tail(1)) == "No profile was timed."
+
+
+def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
+    assumed = {"shared_error_pct": 1.5, "n_turns_seen": 0, "is_drifting": False}
+    estimated = {"shared_error_pct": 0.84, "n_turns_seen": 96, "is_drifting": True}
+    hows = [assumed, estimated, {"preset": "quick"}]  # the last does not run
+    profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
+    start = (
+        "Intervals of times include what the machine's drift adds to all processes of a "
+        "measurement: "
+    )
+
+    assert describe_drift(profiles) == [
+        f"{start}0.8 %, estimated from 96 turns of measuring. 1 profile drifted more than "
+        "intervals can hold."
+    ]
+    assert describe_drift(profiles.head(1)) == [
+        f"{start}1.5 %, assumed, because too few profiles were measured in turns."
+    ]
+    assert describe_drift(profiles.tail(1)) == []
 
 
 def test_measuring_undisturbed_says_so() -> None:
