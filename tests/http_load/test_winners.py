@@ -96,8 +96,8 @@ def test_bodies_hold_the_columns_that_the_encoder_reads() -> None:
     bodies = write_bodies(rows, {"version": 1, "steps": steps})  # type: ignore[typeddict-item]
 
     assert [json.loads(body) for body in bodies] == [
-        [{"size": 1.5, "kind": "a", "photo": [0, 255]}],
-        [{"size": None, "kind": None, "photo": [1, 2]}],
+        [{"size": 1.5, "kind": "a", "photo": "AP8="}],
+        [{"size": None, "kind": None, "photo": "AQI="}],
     ]
 
 

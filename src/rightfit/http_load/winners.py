@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import sys
@@ -64,8 +65,8 @@ def load_winner(
         ValueError: If the candidate cannot be served.
     """
     with temporary_folder("served") as folder:
-        write_call(winner, model, folder)
-        write_server(folder)
+        call = write_call(winner, model, folder)
+        write_server(folder, call.inputs)
         (folder / "profile.json").write_text("{}", encoding="utf-8")
         bodies = write_bodies(rows.head(settings.n_bodies), model.encoder)
         own, others = split_cores()
@@ -94,7 +95,7 @@ def write_bodies(rows: pl.DataFrame, encoder: EncoderJson) -> tuple[str, ...]:
 
 def _to_json_values(column: pl.Series, kind: str) -> Iterator[object]:
     if kind == IMAGE:
-        yield from (None if image is None else list(image) for image in column)
+        yield from (None if one is None else base64.b64encode(one).decode() for one in column)
     elif kind == TEXTS:
         yield from column.cast(pl.String)
     else:

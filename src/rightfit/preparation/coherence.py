@@ -13,6 +13,7 @@ from rightfit.preparation.spec import (
     ColumnSplit,
     DatasetFields,
     DatasetSpec,
+    Image,
     Join,
     Split,
 )
@@ -20,6 +21,7 @@ from rightfit.preparation.table_schema import TableSchema
 from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
+N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
 
 
@@ -191,12 +193,25 @@ def _image_faults(spec: DatasetSpec) -> list[str]:
     faults = []
     if spec.features.columns != (image.column,):
         faults.append("features.image cannot be mixed with other features")
+    if image.format == "file":
+        return faults + _image_file_faults(image, _column_dtypes(spec).get(image.column, "Binary"))
     group = spec.schemas[spec.main_table].by_column().get(image.column)
     n_bytes = getattr(group.allowed, "n_bytes", None) if group else None
     if n_bytes != image.n_bytes:
         faults.append(
             f"features.image.shape {list(image.shape)} needs {image.n_bytes} bytes, "
             f"but the schema of {image.column!r} allows n_bytes: {n_bytes}"
+        )
+    return faults
+
+
+def _image_file_faults(image: Image, dtype: str) -> list[str]:
+    faults = []
+    if dtype != "Binary":
+        faults.append(f"features.image.column {image.column!r} is {dtype}, but files are Binary")
+    if image.shape[2] not in N_CHANNELS:
+        faults.append(
+            f"features.image.shape {list(image.shape)} must end with 1 (grey) or 3 (colours)"
         )
     return faults
 

@@ -10,10 +10,12 @@ import math
 from collections import Counter
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rightfit.preparation.frames import RawTableError
+from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
 from rightfit.request_path.words import split_words, weigh_words
 
@@ -21,6 +23,7 @@ ENCODER_VERSION = 1
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
 NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
 PIXEL_MAX = 255.0
+PER_PIXEL = np.float32(1) / np.float32(PIXEL_MAX)
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 
@@ -128,7 +131,23 @@ class Pixels(_Step):
         ]
 
 
-Step = Annotated[Standardise | Indicate | OneHot | Words | Pixels, Field(discriminator="kind")]
+class Picture(Pixels):
+    """An image file of any size, decoded and resized; its pixels between 0 and 1."""
+
+    kind: Literal["picture"] = "picture"  # type: ignore[assignment]
+
+    def encode(self, rows: pl.DataFrame) -> list[pl.Expr] | list[pl.Series]:
+        """Return a float32 column per pixel and channel, row by row."""
+        try:
+            pixels = decode_images(rows[self.column], self.shape).T * PER_PIXEL
+        except ValueError as err:
+            raise RawTableError(f"{err}. Mend the file, or remove its row.") from err
+        return [pl.Series(name, pixels[i]) for i, name in enumerate(self.names())]
+
+
+Step = Annotated[
+    Standardise | Indicate | OneHot | Words | Pixels | Picture, Field(discriminator="kind")
+]
 
 
 class Encoder(BaseModel):
@@ -175,7 +194,8 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
     ]
     steps += [_fit_words(train[name], max_words=features.max_words) for name in features.text]
     if features.image is not None:
-        steps.append(Pixels(column=features.image.column, shape=features.image.shape))
+        kind = Picture if features.image.format == "file" else Pixels
+        steps.append(kind(column=features.image.column, shape=features.image.shape))
     encoder = Encoder(steps=tuple(steps))
     _require_distinct_names(encoder)
     return encoder
@@ -192,7 +212,7 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
         Float32 columns named as :func:`name_features` says, without nulls, in the rows' order.
 
     Raises:
-        ValueError: If a column is missing.
+        ValueError: If a column is missing, or an image file is damaged.
     """
     missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
     if missing:

@@ -84,10 +84,15 @@ class Target(Described):
 
 
 class Image(Described):
-    """A binary column that holds one image a row: uint8, row by row, channels last."""
+    """A binary column that holds one image a row.
+
+    With the format ``pixels`` it is uint8, row by row, channels last; with ``file`` a PNG or JPEG
+    file of any size, which is decoded and resized to ``shape``: height, width, channels.
+    """
 
     column: str
     shape: tuple[Side, Side, Side]
+    format: Literal["pixels", "file"] = "pixels"
 
     @property
     def n_bytes(self) -> int:

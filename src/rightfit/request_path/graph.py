@@ -290,4 +290,5 @@ ADDERS: Mapping[str, Any] = {
     "one_hot": _add_one_hot,
     "words": _add_words,
     "pixels": _add_pixels,
+    "picture": _add_pixels,
 }

@@ -154,4 +154,5 @@ PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
     "one_hot": _one_hot,
     "words": _words,
     "pixels": _pixels,
+    "picture": _pixels,
 }

@@ -120,7 +120,7 @@ def export_model(
     readme = write_readme(answer, model, call, shipped=shipped)
     write_replacing(folder / "README.md", readme.encode())
     if with_server:
-        write_server(folder)
+        write_server(folder, call.inputs)
     return _write_hashes(folder, model.bundle, SERVER_FILES if with_server else ())
 
 

@@ -16,6 +16,7 @@ from rightfit.serving.answer_text import (
     describe_request,
     format_version,
 )
+from rightfit.serving.container import list_libraries
 from rightfit.serving.model_call import Model, ModelCall
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
@@ -29,6 +30,7 @@ HOW_ENCODED = {
     "one_hot": "a category; unknown ones and null count as <other>",
     "words": "a text; the TF-IDF of its known words (letters A to Z lower-cased, see encoder.json)",
     "pixels": "an image as bytes, row by row; value / 255",
+    "picture": "a PNG or JPEG file of any size; decoded and resized by usage.py, value / 255",
 }
 
 
@@ -60,6 +62,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str 
         shipped=shipped,
         data_card=model.data_card,
         name_some=_name_some,
+        libraries=" ".join(list_libraries(call.inputs)),
         raw_columns=_describe_columns(model),
         derived=model.data_card.features.derived,
         metrics=_list_metrics(answer.profile),

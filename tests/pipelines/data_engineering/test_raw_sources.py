@@ -119,7 +119,19 @@ def write_lazy(folder: Path) -> dict[str, Any]:
     return {"type": "polars.LazyPolarsDataset", "file_format": "parquet", "filepath": str(path)}
 
 
-@pytest.mark.parametrize("write", [write_csv, write_sql, write_partitions, write_lazy])
+def write_lazy_csv(folder: Path) -> dict[str, Any]:
+    return write_csv(folder) | {"type": "polars.LazyPolarsDataset"}
+
+
+def write_lazy_folder(folder: Path) -> dict[str, Any]:
+    parts = write_partitions(folder)["path"]
+    return {"type": "polars.LazyPolarsDataset", "file_format": "parquet", "filepath": parts}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [write_csv, write_sql, write_partitions, write_lazy, write_lazy_csv, write_lazy_folder],
+)
 def test_entry_of_any_kind_gives_the_same_model_input(
     prepare: Prepare, tmp_path: Path, write: Callable[[Path], dict[str, Any]]
 ) -> None:

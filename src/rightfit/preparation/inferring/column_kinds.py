@@ -22,6 +22,7 @@ N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
 MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
 
+IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 
 KindName = Literal["numeric", "categorical", "text", "time", "bytes", "unused"]
@@ -119,6 +120,8 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     is_category = n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len()
     if is_category:
         return Kind("categorical")
+    if bool(known.str.contains(IMAGE_FILE).all()):
+        return Kind("unused", "names image files")
     if _count_words(known) >= MIN_WORDS:
         return Kind("text")
     if n_distinct == known.len():

@@ -22,6 +22,7 @@ from rightfit.profiling.measuring.measurement import Measurement, measure_under_
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.cell_profiles import set_costs
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 from rightfit.tuning.pausing.serving_costs import Lines, ServingCosts
@@ -98,7 +99,16 @@ class ShortBench:
             logger.warning("%s could not be measured: %s", job.subject.label, state.error)
         profile = Profile()
         devices = {serving.device for serving in self.demand.servings}
-        set_costs(profile, job, state, self.bench, tiers=self.demand.tiers, devices=devices)
+        shared = SharedError.assume(self.demand.measuring.shared_error_pct).alone
+        set_costs(
+            profile,
+            job,
+            state,
+            self.bench,
+            shared=shared,
+            tiers=self.demand.tiers,
+            devices=devices,
+        )
         values = {column: profile.values.get(column) for column in SERVED_COLUMNS}
         seconds = sum(done.cpu_ms for done in state.rounds) / 1e3
         return {column: value for column, value in values.items() if value is not None}, seconds
