@@ -236,7 +236,7 @@ class Crew:
 
     def _start_measuring_process(self, member: Member, wish: AwaitsTiming) -> None:
         """Start what will measure, so that it imports while others still train."""
-        imports = ("onnxruntime",)
+        imports: tuple[str, ...] = ("onnxruntime",)
         if wish.serving.runtime == NATIVE:
             imports = get_family(member.task.search.cell.family).native_imports
         shared_pool().get(WorkerKind(imports, wish.serving.n_threads))
