@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large clean
+.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -88,8 +88,8 @@ bench-server: .venv/.installed ## hold the server scenario against simulated que
 bench-request: .venv/.installed ## time a request of raw columns: one graph against Python encoding and a session call
 	$(BIN)/python benchmarks/request_path.py
 
-bench-serving: .venv/.installed ## hold the load generator against a public one (apt-get install hey)
-	$(BIN)/python benchmarks/serving.py
+bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install hey); ten quiet minutes
+	PYTHONPATH=tests/support $(BIN)/python benchmarks/serving.py
 
 bench-check: .venv/.installed ## does rightfit check notice a winner that got 30 % slower; wants a quiet machine
 	PYTHONPATH=tests/support $(BIN)/python benchmarks/winner_check.py
@@ -102,6 +102,9 @@ bench-memory: .venv/.installed ## what a search of 500 trials holds on to
 
 bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak memory
 	$(BIN)/python benchmarks/large_table.py
+
+bench-defaults: .venv/.installed ## is any family's search worse than its library's default?
+	$(BIN)/python benchmarks/family_defaults.py
 
 bench-scale-out: .venv/.installed ## time 1 to 8 workers on one search in PostgreSQL, and Kedro at 9 to 100 cells
 	$(BIN)/python benchmarks/scale_out.py

@@ -98,3 +98,28 @@ def make_models(folder: Path) -> dict[str, Subject]:
         "middle": Subject("middle", native, OPEN_BUNDLE, forest),
         "slow": Subject("slow", native, "known_load:open_repeated", repeated),
     }
+
+
+def list_served(models: dict[str, Subject]) -> dict[str, Subject]:
+    """Return the linear model and the forest, each in both runtimes.
+
+    Args:
+        models: From :func:`make_models`.
+    """
+    linear, forest = models["fast"], models["middle"]
+    return {
+        "linear, onnx": replace(linear, label="linear, onnx"),
+        "forest, native": replace(forest, label="forest, native"),
+        "linear, native": replace(
+            linear,
+            label="linear, native",
+            kind=forest.kind,
+            arguments=linear.arguments | {"runtime": "native"},
+        ),
+        "forest, onnx": replace(
+            forest,
+            label="forest, onnx",
+            kind=linear.kind,
+            arguments=forest.arguments | {"runtime": "onnx"},
+        ),
+    }
