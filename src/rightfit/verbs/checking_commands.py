@@ -213,6 +213,7 @@ def size(
         raise click.ClickException(clean_text(str(err))) from err
     if tried is not None:
         click.echo(f"# tried for {seconds:g} s with {clean_text(tried.said)}")
+        text = text.replace("; not tried", "; tried, see above")
     click.echo(text, nl=False)
     if tried is not None and not tried.holds:
         raise click.exceptions.Exit(1)
