@@ -90,15 +90,11 @@ def make_models(folder: Path) -> dict[str, Subject]:
         opened = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
         arguments[family] = opened | {"family": family, "sha256": exported.sha256}
     native = WorkerKind(get_family("forest").native_imports, 1)
+    onnx = WorkerKind(("onnxruntime",), 1)
     forest = arguments["forest"] | {"runtime": "native"}
     repeated = {"factory": OPEN_BUNDLE, "arguments": forest, "n_repeats": 16}
     return {
-        "fast": Subject(
-            "fast",
-            WorkerKind(("onnxruntime",), 1),
-            OPEN_BUNDLE,
-            arguments["linear"] | {"runtime": "onnx"},
-        ),
+        "fast": Subject("fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}),
         "middle": Subject("middle", native, OPEN_BUNDLE, forest),
         "slow": Subject("slow", native, "known_load:open_repeated", repeated),
     }

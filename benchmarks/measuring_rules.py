@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from interval_tally import Judged
+from recorded_calls import (
+    Against,
+    Recording,
+    Reference,
+    interval_of_calls,
+    percentile,
+    percentiles,
+    record,
+)
 
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement
+from rightfit.profiling.measuring.stopping import per_process
 from rightfit.profiling.metrics import LATENCY_COLUMNS
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
-from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest
-from rightfit.profiling.worker.meters.speed import SLOW_FACTOR, full_speed_ns
-from rightfit.profiling.worker.units import NS_PER_MS
+from rightfit.profiling.shared_error import SharedError, TurnEffects, find_turn_effects
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
-Samples = npt.NDArray[np.int64]
-
-SHARES = (0.5, 0.95, 0.99)
-MIN_CLEAN_SHARE = 0.1  # of the calls of a process that the reference can use
 PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1
 PERF_ANALYZER_WINDOW_S, PERF_ANALYZER_WINDOWS, PERF_ANALYZER_WITHIN = 5.0, 3, 0.1
 
@@ -36,54 +47,28 @@ class Estimate:
     Args:
         seconds: Time it took.
         percentiles_ns: By share.
-        reference_ns: What it should have found.
-        p95_covers: Whether its interval of the p95 covers the reference; ``None``: has none.
+        reference: What it should have found.
+        p95_ends_ns: Ends of its interval of the p95; ``None``: it has none.
         is_marked: Whether its profile says that it was disturbed.
     """
 
     seconds: float
     percentiles_ns: dict[float, float]
-    reference_ns: dict[float, float]
-    p95_covers: bool | None = None
+    reference: Reference
+    p95_ends_ns: tuple[float, float] | None = None
     is_marked: bool = False
 
-    def error(self, share: float) -> float:
+    def error(self, share: float, against: Against) -> float:
         """Return the relative error of a percentile; NaN when it was not reported."""
-        return abs(self.percentiles_ns.get(share, math.nan) / self.reference_ns[share] - 1)
+        truth_ns = self.reference.of(against)[share]
+        return abs(self.percentiles_ns.get(share, math.nan) / truth_ns - 1)
 
-
-@dataclass(frozen=True)
-class Recording:
-    """All calls of one process.
-
-    Args:
-        samples_ns: Wall time of each call, in call order.
-        probe_ns: Look at the core's speed beside each call.
-    """
-
-    samples_ns: Samples
-    probe_ns: Samples
-
-    def first(self, seconds: float) -> Recording:
-        """Return the calls of the first so many seconds of calls."""
-        is_within = np.cumsum(self.samples_ns) <= seconds * 1e9
-        return Recording(self.samples_ns[is_within], self.probe_ns[is_within])
-
-    def slow_share(self, full_ns: float) -> float:
-        """Return the share of the calls made on a slow core."""
-        return float(self._is_slow(full_ns).mean())
-
-    @property
-    def full_ns(self) -> float:
-        """The look at full speed, as far as this process knows it."""
-        return full_speed_ns(self.probe_ns.tolist())
-
-    def at_full_speed(self, full_ns: float) -> Samples:
-        """Return the calls made on a core at full speed."""
-        return self.samples_ns[~self._is_slow(full_ns)]
-
-    def _is_slow(self, full_ns: float) -> npt.NDArray[np.bool_]:
-        return self.probe_ns > SLOW_FACTOR * full_ns
+    def judge_p95(self, against: Against) -> Judged | None:
+        """Return the interval of the p95 beside what it should hold."""
+        if self.p95_ends_ns is None:
+            return None
+        truth_ns = self.reference.of(against)[0.95]
+        return Judged(*self.p95_ends_ns, truth_ns, self.is_marked)
 
 
 @dataclass
@@ -119,73 +104,52 @@ class Run:
         if self.measurement.state.error is not None:
             raise RuntimeError(self.measurement.state.error)
 
-    def estimate(self, reference: dict[float, float]) -> Estimate:
+    def finish(self) -> None:
+        """Take all turns at once, as a model measured alone does."""
+        while not self.measurement.is_over:
+            self.take_turn()
+
+    def estimate(self, reference: Reference, shared: SharedError) -> Estimate:
         """Return what it found."""
         profile = Profile()
         settings, state = self.measurement.bench.settings, self.measurement.state
-        set_serving_metrics(profile, state, settings, n_threads=1, is_final=True)
+        set_serving_metrics(profile, state, settings, shared=shared, n_threads=1, is_final=True)
         found = {share: profile.values[column] for share, column in LATENCY_COLUMNS.items()}
-        ends = [profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")]
-        known = [end * NS_PER_MS for end in ends if end is not None]
+        low, high = (
+            profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")
+        )
         return Estimate(
             self.seconds,
             {share: ms * NS_PER_MS for share, ms in found.items() if ms is not None},
             reference,
-            known[0] <= reference[0.95] <= known[1] if known else None,
+            None if low is None or high is None else (low * NS_PER_MS, high * NS_PER_MS),
             bool(profile.disturbed),
         )
 
 
-def record(model: Subject, bench: Bench, seconds: float) -> Recording:
-    """Time calls in a fresh process for some seconds."""
-    samples = str(bench.folder / "recorded.npz")
-    request = PredictRequest(
-        factory="call_recorder:open_recorded",
-        arguments={
-            "factory": model.factory,
-            "arguments": model.arguments,
-            "seconds": seconds,
-            "samples": samples,
-        },
-        rows=str(bench.rows),
-        answers=str(bench.folder / "answers.npy"),
+def list_turns(runs: Sequence[Run]) -> list[TurnEffects]:
+    """Return what the runs of each rule had in common, turn by turn."""
+    rules = dict.fromkeys(run.rule for run in runs)
+    found = [
+        find_turn_effects(
+            [per_process(one.measurement.state.rounds, 0.5) for one in runs if one.rule == rule]
+        )
+        for rule in rules
+    ]
+    return [one for one in found if one is not None]
+
+
+def estimate_window(recording: Recording, seconds: float, reference: Reference) -> Estimate:
+    """Take all calls of one process; its interval takes them for independent."""
+    return Estimate(
+        seconds,
+        percentiles(recording.samples_ns),
+        reference,
+        interval_of_calls(recording.samples_ns, 0.95),
     )
-    with machine_lock():
-        answer = bench.pool.get(model.kind).ask(request, Predicted)
-    if isinstance(answer, Failure):
-        raise RuntimeError(answer.error)
-    with np.load(samples) as found:
-        bench.speed.learn(found["looks_ns"].tolist())
-        return Recording(found["samples_ns"], found["probe_ns"])
 
 
-def reference_of(recordings: Sequence[Recording], full_ns: float) -> dict[float, float]:
-    """Return each percentile's median over processes, of the calls at full speed.
-
-    A process that hardly ever ran at full speed is left out.
-
-    Raises:
-        RuntimeError: If none ran at full speed.
-    """
-    used = [r for r in recordings if r.slow_share(full_ns) <= 1 - MIN_CLEAN_SHARE]
-    if not used:
-        raise RuntimeError("No process of the reference ran at full speed; use a quiet machine.")
-    clean = [recording.at_full_speed(full_ns) for recording in used]
-    return {
-        share: statistics.median(percentile(calls, share) for calls in clean) for share in SHARES
-    }
-
-
-def estimate_fixed_window(
-    recording: Recording, seconds: float, reference: dict[float, float]
-) -> Estimate:
-    """Take all calls of one process."""
-    return Estimate(seconds, percentiles(recording.samples_ns), reference)
-
-
-def estimate_perf_analyzer(
-    recording: Recording, reference: dict[float, float], scale: float
-) -> Estimate:
+def estimate_perf_analyzer(recording: Recording, reference: Reference, scale: float) -> Estimate:
     """Take the first three windows of one process, which is the least that its rule takes."""
     seconds = PERF_ANALYZER_WINDOWS * PERF_ANALYZER_WINDOW_S * scale
     return Estimate(seconds, percentiles(recording.first(seconds).samples_ns), reference)
@@ -193,7 +157,7 @@ def estimate_perf_analyzer(
 
 def would_perf_analyzer_stop(recording: Recording, scale: float) -> bool:
     """Tell whether the p95 of the first three windows agree within 10 %, else it would go on."""
-    windows = np.cumsum(recording.samples_ns) // (PERF_ANALYZER_WINDOW_S * scale * 1e9)
+    windows = np.cumsum(recording.samples_ns) // (PERF_ANALYZER_WINDOW_S * scale * NS_PER_S)
     p95 = [
         percentile(recording.samples_ns[windows == i], 0.95) for i in range(PERF_ANALYZER_WINDOWS)
     ]
@@ -201,23 +165,47 @@ def would_perf_analyzer_stop(recording: Recording, scale: float) -> bool:
 
 
 def run_pyperf(
-    model: Subject, bench: Bench, reference: dict[float, float], scale: float
-) -> Estimate:
-    """Take the mean over processes of the mean of three loops; it has no percentiles."""
+    model: Subject, bench: Bench, reference: Reference, scale: float
+) -> tuple[str, Estimate]:
+    """Return what pyperf finds, and its name: an imitation where pyperf is not installed.
+
+    It reports a mean, which stands for the median here: it has no percentiles.
+    """
     start_s = time.perf_counter()
+    if importlib.util.find_spec("pyperf") is None:
+        name, mean_ns = "pyperf imitated", _imitate_pyperf(model, bench, scale)
+    else:
+        name, mean_ns = "pyperf", _ask_pyperf(model, bench, scale)
+    return name, Estimate(time.perf_counter() - start_s, {0.5: mean_ns}, reference)
+
+
+def _imitate_pyperf(model: Subject, bench: Bench, scale: float) -> float:
     seconds = PYPERF_VALUES * PYPERF_VALUE_S * scale
-    means = [
+    return statistics.mean(
         float(record(model, bench, seconds).samples_ns.mean()) for _ in range(PYPERF_PROCESSES)
+    )
+
+
+def _ask_pyperf(model: Subject, bench: Bench, scale: float) -> float:
+    import pyperf
+
+    file = bench.folder / "pyperf.json"
+    file.unlink(missing_ok=True)
+    described = {"factory": model.factory, "arguments": model.arguments, "rows": str(bench.rows)}
+    command = [
+        *(sys.executable, str(Path(__file__).with_name("pyperf_model.py")), "--quiet"),
+        *("--processes", str(max(2, round(PYPERF_PROCESSES * min(1.0, scale))))),
+        *("--values", str(PYPERF_VALUES), "--min-time", str(PYPERF_VALUE_S * scale)),
+        *("--affinity", str(bench.pool.get(model.kind).hello.cores[0])),
+        *("--inherit-environ", "PYTHONPATH,OMP_NUM_THREADS", "--output", str(file)),
+        *("--model", json.dumps(described)),
     ]
-    found = dict.fromkeys(SHARES, statistics.mean(means))
-    return Estimate(time.perf_counter() - start_s, found, reference)
-
-
-def percentiles(samples_ns: Samples) -> dict[float, float]:
-    """Return the percentiles of calls, by share."""
-    return {share: percentile(samples_ns, share) for share in SHARES}
-
-
-def percentile(samples_ns: Samples, share: float) -> float:
-    """Return a percentile of calls."""
-    return float(np.quantile(samples_ns, share, method="median_unbiased"))
+    with machine_lock():
+        subprocess.run(  # noqa: S603 - our own program
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+    suite = pyperf.BenchmarkSuite.load(str(file))
+    return float(suite.get_benchmark("model").mean()) * NS_PER_S

@@ -16,6 +16,7 @@ import argparse
 import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from rightfit.http_load.load_records import LoadCurves
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines, find_grid
@@ -100,6 +102,15 @@ def multiply(stored: DataCatalog, copies: dict[str, str], *, n_applications: int
     for name in TABLES:
         table = stored.load(name)
         entries[name] = pl.concat(_rename(table, of, to) for to, of in copies.items())
+    loads = stored.load("load_curves").loads
+    entries["load_curves"] = LoadCurves(
+        tuple(
+            replace(load, dataset=to)
+            for to, of in copies.items()
+            for load in loads
+            if load.dataset == of
+        )
+    )
     for to, of in copies.items():
         card = stored.load(f"{of}.data_card")
         entries[f"{to}.data_card"] = card.model_copy(update={"dataset": to})

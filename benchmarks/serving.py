@@ -30,9 +30,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rightfit.http_load.curve import LoadStep, measure_curve, measure_step
+from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
+from rightfit.http_load.step import measure_step, start_generator
 from rightfit.profiling.measuring.lock import machine_lock
 
 SLEEP_MS = 5.0
@@ -66,11 +68,13 @@ def main() -> None:
 def compare_latencies(seconds: float, n_turns: int) -> dict[float, list[list[float]]]:
     """Return our percentile / hey's, by percentile, rate and turn."""
     found: dict[float, list[list[float]]] = {0.5: [], 0.99: []}
-    with known_server() as (served, order):
+    with known_server() as (served, order), start_generator() as generator:
         for rate in RATES:
             turns: dict[float, list[float]] = {0.5: [], 0.99: []}
             for _ in range(n_turns):
-                ours = measure_step(served, replace(order, level=rate, measured_s=seconds))
+                ours = measure_step(
+                    served, replace(order, level=rate, measured_s=seconds), generator
+                )
                 theirs_ms, _ = ask_hey(order, rate, seconds)
                 for share, ratios in turns.items():
                     mine = ours.latency_ms[share]
@@ -86,9 +90,12 @@ def compare_latencies(seconds: float, n_turns: int) -> dict[float, list[list[flo
 def compare_errors(seconds: float, n_turns: int) -> float:
     """Return how often both count the same share of failed requests."""
     hits = []
-    with known_server(fail_every=FAIL_EVERY) as (served, order):
+    failing = known_server(fail_every=FAIL_EVERY)
+    with failing as (served, order), start_generator() as generator:
         for _ in range(n_turns):
-            ours = measure_step(served, replace(order, level=RATES[1], measured_s=seconds))
+            ours = measure_step(
+                served, replace(order, level=RATES[1], measured_s=seconds), generator
+            )
             _, theirs = ask_hey(order, RATES[1], seconds)
             mine = sum(ours.errors.values()) / ours.n_requests
             print(f"failed: ours {mine:.4f}, hey {theirs:.4f}")
@@ -99,7 +106,9 @@ def compare_errors(seconds: float, n_turns: int) -> float:
 def find_capacity(seconds: float) -> float:
     """Return the capacity that a load curve finds, in requests a second."""
     with known_server(n_at_a_time=1) as (served, order):
-        curve = measure_curve(served, replace(order, measured_s=seconds), limit_ms=100)
+        curve = measure_curve(
+            served, replace(order, measured_s=seconds), limit=LatencyLimit(0.99, 100)
+        )
     print(f"capacity {curve.capacity_per_s:.1f}/s, highest rate {curve.highest_rate_per_s}")
     return curve.capacity_per_s
 

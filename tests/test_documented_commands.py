@@ -56,6 +56,19 @@ ELSEWHERE = {
         "tests/verbs/test_checking.py::test_worse_winner_fails_and_says_by_how_much"
     ),
     "rightfit size *": "tests/verbs/test_checking.py::test_size_needs_a_measured_rate_or_a_load",
+    "rightfit watch": (
+        "tests/verbs/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
+    ),
+    "rightfit pack *": (
+        "tests/verbs/test_handing_over.py::test_packed_candidates_are_taken_in_again"
+    ),
+    "pip install -r requirements.txt *": BY_HAND + "five libraries by name, see the next",
+    "python measure.py ../measured *": (
+        "tests/handover/test_handover.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
+    ),
+    "rightfit import-profiles *": (
+        "tests/verbs/test_handing_over.py::test_packed_candidates_are_taken_in_again"
+    ),
     "rightfit measure model.onnx *": (
         "tests/verbs/test_measuring.py::test_profile_has_intervals_and_writes_nothing"
     ),

@@ -190,3 +190,44 @@ def test_profiles_of_the_future_and_of_another_grid_do_not_win(study: Study) -> 
     assert newest.exists()
     cells = ranked.select("dataset", "model").unique()
     assert cells.height == measured.select("dataset", "model").unique().height
+
+
+def test_winners_are_loaded_over_http_once(study: Study) -> None:
+    study.run("http_load", http_load={"max_s": 120})
+    curves = study.load("load_curves")
+    study.run("http_load", http_load={"max_s": 120}, reuse_results=False)
+    again = study.load("load_curves")
+
+    loaded = {load.application for load in curves.loads if load.curve is not None}
+    assert loaded == {"web_api"}  # the scenario "server"
+    assert all(load.reason for load in curves.loads if load.curve is None)
+    assert all(
+        step.throughput_per_s > 0
+        for load in curves.loads
+        if load.curve
+        for step in load.curve.closed
+    )
+    assert again == curves
+
+
+def test_winners_are_refitted_and_the_ranking_says_what_is_shipped(study: Study) -> None:
+    always = {"refit": {"when": "always"}}
+
+    study.run("refit", **always)
+    study.run("ranking", **always)
+    recommendations = study.load("recommendations")
+    refitted = {name: study.load(f"{name}.refitted") for name in ("landsat", "fashion_mnist")}
+
+    won = [
+        (dataset, decision)
+        for one in recommendations.values()
+        for dataset, decision in one["datasets"].items()
+        if decision["winner"]
+    ]
+    shipped = {(dataset, decision["winner"]["candidate"]) for dataset, decision in won}
+    assert shipped == {(dataset, name) for dataset in refitted for name in refitted[dataset]}
+    assert any(decision["shipped"]["is_refitted"] for _, decision in won)
+    for dataset, decision in won:
+        refit = decision["shipped"]["refit"]
+        assert refit["n_rows"] > refit["n_rows_chosen"]
+        assert refitted[dataset][refit["candidate"]].sha256 == refit["sha256"]

@@ -10,12 +10,13 @@ from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
 from rightfit import run_versions
-from rightfit.datasets.json_store import JsonStore, JsonStoreDataset
+from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines
 from rightfit.pipelines.ranking.nodes import rank_candidates
+from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError
-from rightfit.run_versions import KEY, Group, VersionHook, choose_versions
+from rightfit.run_versions import KEY, REFIT, STAGES, Group, VersionHook, choose_versions
 
 GRID = Grid({"a": ("raw_a",), "b": ("raw_b",)}, {"net": "net", "forest": "forest"})
 NOW = "2026-03-01T12.00.00.000Z"
@@ -28,7 +29,8 @@ GROUPS = {
     "a.net.candidates": Group(1, ("a", "net")),
     "a.trials": Group(1, ("a",)),
     "resource_profiles": Group(2, ()),
-    "rankings": Group(3, ()),
+    "a.refits": Group(REFIT, ("a",)),
+    "rankings": Group(STAGES.index("ranking"), ()),
 }
 
 
@@ -77,6 +79,16 @@ def test_input_is_no_newer_than_what_was_made_from_it(tmp_path: Path, notes: Jso
     )
 
     assert set(chosen.values()) == {MONDAY}
+
+
+def test_refits_limit_no_profiles_and_may_be_of_another_grid(
+    tmp_path: Path, notes: JsonStore
+) -> None:
+    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+
+    chosen = choose(tmp_path, notes, a__refits=(MONDAY,), resource_profiles=(TUESDAY,))
+
+    assert chosen == {"a.refits": MONDAY, "resource_profiles": TUESDAY}
 
 
 def test_results_of_one_cell_are_of_one_run(tmp_path: Path, notes: JsonStore) -> None:

@@ -32,6 +32,7 @@ from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
+from rightfit.searches_ahead import SearchHook
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -57,6 +58,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ResultHook(),
         MlflowHook(),
         ReuseHook(),
+        SearchHook(),
         FailureHook(),
     )
 
@@ -84,6 +86,9 @@ class ErrorHook:
                 f"Raw files are missing: {places}. Put them there, or correct the datasets in "
                 "parameters_grid.yml and their tables in parameters_datasets.yml."
             )
+        unknown = _list_unknown_environments(pipeline, catalog)
+        if unknown:
+            raise ConfigurationError("\n".join(unknown))
         unwritable = find_unwritable(_list_written(pipeline, catalog))
         if unwritable:
             raise ConfigurationError("\n".join(unwritable))
@@ -107,6 +112,23 @@ class ErrorHook:
             told = explain_content(error)
         if told or is_ours:
             raise ConfigurationError(told or str(error)) from error
+
+
+def _list_unknown_environments(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
+    """Explain which machines applications name that nothing was imported of."""
+    if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
+        return []
+    from rightfit.handover.importing import explain_unknown, list_imported
+    from rightfit.ranking.applications.applications import Applications
+
+    store = catalog.load("measurements")
+    applications: Applications = catalog.load("params:applications")
+    known = list_imported(store)
+    return [
+        f"applications.{name}: {explain_unknown(one.environment, store)}"
+        for name, one in applications.items()
+        if one.environment is not None and one.environment not in known
+    ]
 
 
 class ResultHook:

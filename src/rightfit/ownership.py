@@ -11,6 +11,8 @@ PIPELINES = frozenset(
         "training",
         "evaluation",
         "ranking",
+        "refit",
+        "http_load",
         "reporting",
         "perf",
         "early_stopping",

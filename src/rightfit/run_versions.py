@@ -25,14 +25,16 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import Version, VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.ownership import is_own, list_own_outputs
 from rightfit.parameters.grid import Grid
+from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError, find_grid
 
 logger = logging.getLogger(__name__)
 
-STAGES = ("data_engineering", "training", "evaluation", "ranking", "reporting")
+# Not http_load: its curves say which winner they are of, and may be older than the ranking.
+STAGES = ("data_engineering", "training", "evaluation", "refit", "ranking", "reporting")
+REFIT = STAGES.index("refit")  # what a ranking finds there by content: it belongs to no version
 KEY = "grid-{version}"  # of the store of measurements, for the grid of a run
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")
 
@@ -152,7 +154,8 @@ def choose_versions(
         for name, versions in counting.items():
             if versions:
                 chosen[name] = max(common) if common else versions[0]
-                newest[group] = max(newest.get(group, ""), chosen[name])
+                if group.stage != REFIT:
+                    newest[group] = max(newest.get(group, ""), chosen[name])
     return chosen
 
 
@@ -192,7 +195,7 @@ def _list_counting(
 
 def _fits(version: str, group: Group, grid: Grid, notes: JsonStore | None) -> bool:
     """Tell whether a version was made for the same cells, as far as that is known."""
-    is_collection = len(group.place) < 2 and group.stage > 0  # of several models
+    is_collection = len(group.place) < 2 and group.stage not in (0, REFIT)  # of several models
     note = notes.get(KEY.format(version=version)) if notes is not None and is_collection else None
     if note is None:
         return True

@@ -36,10 +36,44 @@ def test_ranking_benchmark_runs(project_path: Path) -> None:
 
 @pytest.mark.slow
 def test_measuring_benchmark_runs(project_path: Path) -> None:
-    printed = run_benchmark(project_path, "measuring.py", "--smallest")
+    printed = run_benchmark(project_path, "measuring.py", "--smallest", "--parts", "rules", "drift")
 
     figures = read_figures(printed)
-    assert {"p95_interval_covers", "coverage_min", "cv_p50_pct", "disturbed_marked"} <= set(figures)
+    measured = {"p95_interval_covers", "p95_error_pct_all_calls", "alone_p95_covers"}
+    simulated = {"coverage_min", "coverage_drift_min", "interval_score_vs_fixed"}
+    assert all(figures[name] is not None for name in measured | simulated)
+    left_out = {"cv_p50_pct", "disturbed_marked", "max_rate_covers", "loadgen_agrees"}
+    assert [name for name in left_out if figures[name] is not None] == []
+    assert "not among --parts" in printed
+
+
+def test_turns_are_recorded_and_replayed(project_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "turns.parquet"
+
+    run_benchmark(project_path, "record_turns.py", "--n-turns", "8", "--file", str(file))
+    recorded = pl.read_parquet(file)
+
+    assert recorded.filter("is_alone").height == 8
+    assert recorded.filter(~pl.col("is_alone")).height == 4 * 8
+    assert recorded["p50_ns"].null_count() == 0
+
+
+def test_drift_is_simulated(project_path: Path) -> None:
+    printed = run_benchmark(project_path, "simulated_drift.py", "--n-runs", "1")
+
+    assert {"coverage_drift_min", "coverage_recorded"} <= set(read_figures(printed))
+
+
+@pytest.mark.parametrize("name", ["bench_history", "interval_tally"])
+def test_examples_of_a_benchmark_hold(project_path: Path, name: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "doctest", f"{name}.py"],
+        cwd=project_path / "benchmarks",
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 0, ended.stdout
 
 
 @pytest.mark.slow
@@ -137,3 +171,14 @@ def test_main_job_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     figures = read_figures(printed)
     assert {"speedup_first", "speedup_second", "which_s", "busy_cores"} <= set(figures)
     assert figures["second_s"] > 0
+
+
+def test_large_table_benchmark_prepares_the_same_rows_either_way(project_path: Path) -> None:
+    few = ("--rows", "3000", "--kept-rows", "400")
+
+    scanned = read_figures(run_benchmark(project_path, "large_table.py", *few))
+    loaded = read_figures(run_benchmark(project_path, "large_table.py", *few, "--in-memory"))
+
+    assert scanned["data_version"] == loaded["data_version"]
+    assert (scanned["rows"], scanned["kept_rows"]) == (3_000, 500)
+    assert {"peak_mib", "seconds"} <= set(scanned)

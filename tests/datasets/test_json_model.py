@@ -43,3 +43,18 @@ def test_file_of_another_form_is_refused(catalog: DataCatalog, tmp_path: Path) -
 
     with pytest.raises(DatasetError, match="read"):
         catalog.load("counts")
+
+
+def test_what_no_run_has_written_may_have_a_content(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {
+        "type": "rightfit.datasets.json_model.JsonModelDataset",
+        "model": "rightfit.http_load.load_records.LoadCurves",
+        "filepath": str(tmp_path / "load_curves.json"),
+        "versioned": True,
+    }
+    optional = DataCatalog.from_config({"curves": entry | {"missing": {"loads": []}}})
+    needed = DataCatalog.from_config({"curves": entry})
+
+    assert optional.load("curves").loads == ()
+    with pytest.raises(DatasetError, match="Did not find any versions"):
+        needed.load("curves")

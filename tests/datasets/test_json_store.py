@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from rightfit.datasets.json_store import JsonStore, JsonStoreDataset
+from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.processes.json_store import JsonStore
 
 
 def test_store_of_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:

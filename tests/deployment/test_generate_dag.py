@@ -82,7 +82,10 @@ def test_only_measuring_tasks_are_in_the_timing_pool(tasks: dict[str, Any]) -> N
 
     measuring = {name for name in tasks if name.startswith("evaluation.")}
     assert len(measuring) == 13  # ten searched cells, and the cascades of each dataset
-    assert {name for name, pool in pools.items() if pool == "rightfit_timing"} == measuring
+    assert {name for name, pool in pools.items() if pool == "rightfit_timing"} == {
+        *measuring,
+        "http_load",
+    }
 
 
 def test_trainings_wait_for_their_dataset_only(tasks: dict[str, Any]) -> None:

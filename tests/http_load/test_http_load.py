@@ -11,15 +11,23 @@ import pytest
 from ports import find_free_port
 
 from rightfit.http_load import curve
-from rightfit.http_load.curve import LoadStep, measure_curve, measure_step
+from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
+from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
+from rightfit.http_load.step import measure_step as measure_step_with
+from rightfit.http_load.step import start_generator
 from rightfit.http_load.text import describe_curve
 from rightfit.profiling.intervals import Interval
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
 
 Start = Callable[..., tuple[Served, LoadOrder]]
+
+
+def measure_step(served: Served, order: LoadOrder) -> LoadStep:
+    with start_generator() as generator:
+        return measure_step_with(served, order, generator)
 
 
 def make_order(**changes: Any) -> LoadOrder:
@@ -116,18 +124,28 @@ def test_a_server_that_does_not_start_says_why() -> None:
         pass
 
 
-def test_curve_finds_the_capacity(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curve, "OPEN_SHARES", (0.5, 1.5))
-    monkeypatch.setattr(curve, "N_REFINEMENTS", 1)
-    monkeypatch.setattr(curve, "MAX_STRETCH", 1)
+def test_curve_finds_the_capacity(start: Start) -> None:
     served, order = start(sleep_ms=20, n_at_a_time=2, measured_s=1.0, warm_up_s=0.3)
+    plan = CurvePlan(client_factor=2, shares=(0.5, 1.5), n_beyond=0, n_refinements=1, max_stretch=1)
 
-    found = measure_curve(served, order, limit_ms=1_000)
+    found = measure_curve(served, order, limit=LatencyLimit(0.99, 1_000), plan=plan)
 
     assert 50 < found.capacity_per_s <= 100  # two at a time, 20 ms each
     assert [step.level for step in found.closed][:3] == [1, 2, 4]
     assert not found.opened[-1].keeps_up
     assert any("Capacity" in line for line in describe_curve(found))
+
+
+def test_curve_is_judged_again_for_another_limit(start: Start) -> None:
+    served, order = start(sleep_ms=5, measured_s=0.5, warm_up_s=0.1)
+    plan = CurvePlan(client_factor=256, shares=(0.01,), n_beyond=0, n_refinements=0, max_stretch=4)
+
+    found = measure_curve(served, order, limit=LatencyLimit(0.5, 1_000), plan=plan)
+    stricter = judge_curve(found, LatencyLimit(0.5, 1))
+
+    assert found.highest_rate_per_s == found.opened[0].level
+    assert (stricter.highest_rate_per_s, stricter.limit_ms) == (None, 1)
+    assert stricter.opened == found.opened
 
 
 @pytest.mark.parametrize("is_poisson", [True, False])
@@ -164,7 +182,8 @@ def step_at(level: float, p99_ms: float | None, *, keeps_up: bool = True) -> Loa
 def test_highest_rate_is_the_last_before_the_first_that_breaks_the_limit() -> None:
     steps = [step_at(1, None), step_at(10, 5), step_at(20, 60), step_at(30, 40)]
 
-    assert curve._find_highest(steps, 50) == 10
-    assert curve._find_highest([step_at(10, 60)], 50) is None
-    assert curve._find_highest([step_at(10, 5, keeps_up=False)], 50) is None
-    assert curve._find_knee([step_at(10, 5), step_at(20, 9), step_at(30, 11)]) == 20
+    limit = LatencyLimit(0.99, 50)
+    assert curve._find_highest(steps, limit) == 10
+    assert curve._find_highest([step_at(10, 60)], limit) is None
+    assert curve._find_highest([step_at(10, 5, keeps_up=False)], limit) is None
+    assert curve._find_knee([step_at(10, 5), step_at(20, 9), step_at(30, 11)], 0.99) == 20

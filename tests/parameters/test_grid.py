@@ -103,3 +103,20 @@ def test_searched_model_for_an_unknown_dataset_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"models\.svm\.datasets must list datasets of"):
         read_grid(PARAMETERS | {"models": models})
+
+
+@pytest.mark.parametrize(
+    ("when", "refitted"),
+    [("newest_lost", ("flights",)), ("always", ("flights", "landsat")), ("never", ())],
+)
+def test_winners_are_refitted_where_validation_rows_are_the_newest(
+    when: str, refitted: tuple[str, ...]
+) -> None:
+    flights = PARAMETERS["datasets"]["flights"] | {"validation": {"method": "by_time"}}
+    parameters = PARAMETERS | {
+        "grid": {"datasets": ["flights", "landsat"], "models": ["net"]},
+        "datasets": PARAMETERS["datasets"] | {"flights": flights},
+        "refit": {"when": when},
+    }
+
+    assert read_grid(parameters).refitted == refitted

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.defaults import read_default
+from rightfit.processes.json_store import JsonStore
 from rightfit.reuse.content import hash_content, hash_source
 from rightfit.reuse.records import RecordStore
 from rightfit.tuning.search.training_params import TrainingParams
@@ -36,6 +36,22 @@ def test_table_is_told_by_its_content_and_by_how_it_is_read(
     assert hash_table(path, store, sep=";") != first
     path.write_text("a,b\n1,3\n")
     assert hash_table(path, store) != first
+
+
+def test_file_that_moves_to_another_folder_is_a_change(tmp_path: Path, store: RecordStore) -> None:
+    entry = {"type": "partitions.PartitionedDataset", "path": str(tmp_path / "photos"),
+             "dataset": "text.TextDataset"}  # fmt: skip
+    folders = DataCatalog.from_config({"photos": entry}).get("photos")
+    for kind in ("cat", "dog"):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "1.png").write_text("pixels")
+
+    first = hash_source(folders, store)
+    same = hash_source(folders, store)
+    (tmp_path / "photos" / "cat" / "1.png").rename(tmp_path / "photos" / "dog" / "1.png")
+
+    assert first == same
+    assert hash_source(folders, store) != first
 
 
 def test_source_that_is_no_local_file_is_unknown(tmp_path: Path, store: RecordStore) -> None:

@@ -11,17 +11,28 @@ import polars as pl
 from data_cards import make_data_card
 from kedro.framework.session import KedroSession
 
+from rightfit.http_load.load_records import (
+    LatencyLimit,
+    LoadCurve,
+    LoadCurves,
+    LoadStep,
+    Loop,
+    WinnerLoad,
+)
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.intervals import Interval
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
@@ -273,9 +284,73 @@ def make_tables(
         "win_shares": tabulate_win_shares(ranked),
         "weight_intervals": tabulate_weight_intervals(ranked),
         "limit_shadows": tabulate_limit_shadows(ranked),
+        "limit_prices": tabulate_limit_prices(ranked),
         "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
         "break_even": tabulate_break_even(ranked),
     }
+
+
+def make_load_curves(recommendations: Recommendations) -> LoadCurves:
+    """One winner was loaded, for web_api on landsat; the others have a reason."""
+    return LoadCurves(
+        tuple(
+            WinnerLoad.of(name, dataset, decision.winner, LatencyLimit(0.99, 0.08), *what)
+            for name, recommendation in recommendations.items()
+            for dataset, decision in recommendation.datasets.items()
+            for what in [
+                (make_load_curve(), "")
+                if (name, dataset) == ("web_api", "landsat") and decision.winner
+                else (None, "the time was spent on others")
+            ]
+        )
+    )
+
+
+def make_load_curve() -> LoadCurve:
+    """A server that falls behind at 1,200 requests a second; the p99 of 60 is not known."""
+    steps = [
+        make_load_step(60, (0.6, 0.7, None)),
+        make_load_step(600, (0.7, 1.1, 1.9)),
+        make_load_step(900, (0.9, 2.2, 3.1)),
+        make_load_step(1200, (40.0, 80.0, 95.0), n_failed=30, keeps_up=False),
+    ]
+    return LoadCurve(
+        closed=(make_load_step(1, (0.6, 0.8, 1.0), loop="closed"),),
+        opened=tuple(steps),
+        capacity_per_s=1_000.0,
+        highest_rate_per_s=900.0,
+        limit_ms=5.0,
+        knee_per_s=600.0,
+    )
+
+
+def make_load_step(
+    level: float,
+    latencies_ms: tuple[float | None, ...],
+    *,
+    n_failed: int = 0,
+    keeps_up: bool = True,
+    loop: Loop = "open",
+) -> LoadStep:
+    return LoadStep(
+        loop=loop,
+        level=level,
+        latency_ms={
+            share: None if ms is None else Interval(ms, ms * 0.9, ms * 1.2, True)
+            for share, ms in zip((0.5, 0.95, 0.99), latencies_ms, strict=True)
+        },
+        throughput_per_s=min(level, 1_000.0),
+        n_requests=1_000,
+        errors={"timeout": n_failed} if n_failed else {},
+        keeps_up=keeps_up,
+        server_cores=min(level / 1_000, 1.0),
+        peak_memory_mib=120.0,
+        disk_read_mib=0.0,
+        disk_written_mib=0.0,
+        sent_mib=0.1,
+        received_mib=0.1,
+        late_p99_ms=0.05,
+    )
 
 
 def build_results(
@@ -293,16 +368,18 @@ def build_results(
     sensitivities = Sensitivities(
         tables["weight_intervals"], tables["limit_shadows"], tables["robust_choices"]
     )
+    recommendations = recommend(ranked, sensitivities, imported=imported)
     return Results(
         applications=asked,
         rules=rules,
         profiles=profiles,
         rankings=rankings,
-        recommendations=recommend(ranked, sensitivities, imported=imported),
+        recommendations=recommendations,
         data_cards={name: make_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),
         environment=ENVIRONMENT,
+        load_curves=make_load_curves(recommendations),
         tables=RankingTables(hardware_tiers=make_hardware_tiers(), **tables),
     )
 

@@ -37,6 +37,20 @@ def draw_drifting(generator: np.random.Generator, n_calls: int, turn: int) -> np
     return draw_log_normal(generator, n_calls, turn) * (1 + DRIFT * turn)
 
 
+def draw_drift(
+    generator: np.random.Generator, n_turns: int, *, std: float, autocorrelation: float
+) -> npt.NDArray[np.float64]:
+    """Draw what a machine's drift does to turn after turn: a stationary autoregression."""
+    steps = generator.standard_normal(n_turns) * np.sqrt(1 - autocorrelation**2)
+    steps[0] = generator.standard_normal()
+    drift = np.empty(n_turns)
+    level = 0.0
+    for turn, step in enumerate(steps):
+        level = autocorrelation * level + step if turn else step
+        drift[turn] = level
+    return std * drift
+
+
 def simulate(
     draw: Draw, generator: np.random.Generator, settings: MeasuringSettings
 ) -> tuple[FinishedRound, ...]:

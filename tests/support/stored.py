@@ -27,6 +27,7 @@ from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -181,7 +182,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
     )
 
 
-def rank(profiles: pl.DataFrame) -> Recommendations:
+def rank(profiles: pl.DataFrame, **refits: Refits) -> Recommendations:
     ranked = rank_applications(
         read_profiles(profiles),
         Applications.model_validate(APPLICATIONS),
@@ -191,4 +192,13 @@ def rank(profiles: pl.DataFrame) -> Recommendations:
     return recommend(
         ranked,
         Sensitivities(tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked), robust),
+        refits=refits,
     )
+
+
+def refit(study: Study, folder: Path) -> Bundle:
+    """Return ``linear-000`` trained again, on its rows and a quarter of them twice."""
+    raw = pl.concat([study.raw, study.raw[::4]])
+    encoded = apply_encoder(Encoder.model_validate(study.encoder), raw)
+    rows = np.ascontiguousarray(encoded.to_numpy(), dtype=np.float32)
+    return make_bundle(folder, TrainingData(rows, raw["label"].to_numpy(), study.bundle.schema))

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
+from click.testing import CliRunner, Result
 from kedro.io import DataCatalog
 from stored import VERSION, Study, store_study
 
 from rightfit.catalog_entries import read_patterns
+from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.verbs.commands import verbs
 from rightfit.verbs.stored import StoredResults, open_results
 
+Ask = Callable[..., Result]
 OpenCatalog = Callable[[Path, str], DataCatalog]
 
 
@@ -34,3 +39,21 @@ def study(open_catalog: OpenCatalog, tmp_path: Path) -> Study:
 @pytest.fixture
 def results(study: Study, project_path: Path) -> StoredResults:
     return open_results(project_path, project_path / "conf", env="test", data_root=str(study.root))
+
+
+@pytest.fixture
+def ask_with_rows(
+    study: Study, open_catalog: OpenCatalog, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Ask:
+    """Run a verb in the project, on the study's data with its test rows."""
+    monkeypatch.chdir(project_path)
+    catalog = open_catalog(study.root, VERSION)
+    encoded = apply_encoder(Encoder.model_validate(study.encoder), study.raw)
+    catalog.save("landsat.test", encoded.with_columns(study.raw["label"]))
+    catalog.save("landsat.rows", study.raw.with_columns(part=pl.lit("test")))
+
+    def run(*arguments: str | Path) -> Result:
+        place = ("--data-root", str(study.root), "--env", "test")
+        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
+
+    return run

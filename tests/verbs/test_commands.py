@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from stored import LATER, Study, make_measured
+from stored import LATER, Study, make_measured, rank, refit
 
+from rightfit.families.bundle import read_bundle
+from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.ranking.explanation.refits import Refit, Refits
 from rightfit.verbs.commands import verbs
 
 Ask = Callable[..., Result]
@@ -114,6 +118,39 @@ def test_export_writes_a_folder_once(ask: Ask, tmp_path: Path) -> None:
     assert second.exit_code == 1
     assert "--force" in second.output
     assert forced.exit_code == 0
+
+
+def test_export_writes_the_refitted_model_and_says_so(
+    ask: Ask, study: Study, open_catalog: Any, tmp_path: Path
+) -> None:
+    refitted = refit(study, tmp_path / "refitted")
+    made = Refit(
+        candidate="linear-000",
+        model="linear",
+        quality_raw=(0.8,),
+        n_rows_chosen=60,
+        n_rows=75,
+        chosen_sha256=study.bundle.sha256,
+        sha256=refitted.sha256,
+    )
+    profiles = make_measured(study.bundle).with_columns(quality_raw=pl.col("quality"))
+    recommendations = rank(profiles, landsat=Refits(found=(made,)))
+    catalog = open_catalog(study.root, LATER)
+    catalog.save("recommendations", write_recommendations(recommendations))
+    command = ("export", "-a", "web_api", "-d", "landsat", tmp_path / "out", "--force")
+
+    lost = ask(*command)
+    catalog.save("landsat.refitted", {"linear-000": refitted})
+    shipped = ask(*command)
+    shipped_sha256 = read_bundle(tmp_path / "out" / "bundle").sha256
+    as_chosen = ask(*command, "--as-chosen")
+
+    assert "no longer stored" in lost.output
+    assert "Exported: refitted on 75 train and validation rows, chosen on 60" in shipped.output
+    assert shipped_sha256 == refitted.sha256
+    assert "as it was chosen" in as_chosen.output
+    assert read_bundle(tmp_path / "out" / "bundle").sha256 == study.bundle.sha256
+    assert "shipped        refitted on 75" in ask("which", "-a", "web_api").output
 
 
 def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from kedro.io.core import VersionNotFoundError
 from kedro_datasets.json import JSONDataset
 from pydantic import TypeAdapter
 
@@ -14,12 +15,14 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
 
     Args:
         model: Import path of the record's class.
+        missing: Content, as JSON types, of what no run has written; ``None``: that is an error.
         **json_args: As for kedro-datasets' ``JSONDataset``: ``filepath``, ``version`` and others.
     """
 
-    def __init__(self, *, model: str, **json_args: Any) -> None:
+    def __init__(self, *, model: str, missing: Any = None, **json_args: Any) -> None:
         super().__init__(**json_args)
         self._model = model
+        self._missing = missing
 
     def load(self) -> object:
         """Return the record.
@@ -27,7 +30,13 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
         Raises:
             DatasetError: If the file cannot be read, or its content is of another form.
         """
-        return self._adapter().validate_python(JSONDataset.load.__wrapped__(self))
+        try:
+            content = JSONDataset.load.__wrapped__(self)
+        except VersionNotFoundError:
+            if self._missing is None:
+                raise
+            content = self._missing
+        return self._adapter().validate_python(content)
 
     def save(self, data: object) -> None:
         """Save the record."""

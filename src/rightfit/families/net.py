@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,12 +31,16 @@ _SETTINGS: Mapping[str, tuple[type, float, float]] = {
     "n_layers": (int, 0, 100),
     "n_units": (int, 1, 65_536),
     "n_channels": (int, 1, 4_096),
+    "n_blocks": (int, 0, 100),
+    "shift": (int, 0, 1_000),
+    "flip": (bool, 0, 1),
     "dropout": (float, 0, 0.99),
     "learning_rate": (float, 1e-12, 100),
     "weight_decay": (float, 0, 1e6),
     "batch_size": (int, 1, 262_144),
 }
 """Kind, least and largest value of each setting."""
+_OF_IMAGES = ("n_blocks", "shift", "flip")  # may be left out: none
 
 
 class NetFamily:
@@ -51,9 +54,7 @@ class NetFamily:
     scaling: Mapping[str, Scaling] = {}
     growth: Scaling = "constant"
 
-    def load_libraries(
-        self,
-    ) -> None:
+    def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
         import safetensors.torch  # noqa: F401
         import torch
@@ -62,17 +63,25 @@ class NetFamily:
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        require_settings(configuration, tuple(_SETTINGS))
+        named = [name for name in _SETTINGS if name in configuration or name not in _OF_IMAGES]
+        require_settings(configuration, tuple(named))
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
         faults = []
         for name, (kind, least, most) in _SETTINGS.items():
+            if name in _OF_IMAGES and name not in configuration:
+                continue
             value = configuration[name]
-            kinds = (int,) if kind is int else (int, float)
+            kinds = (int, float) if kind is float else (kind,)
             if type(value) not in kinds or not least <= value <= most:
-                noun = "a whole number" if kind is int else "a number"
-                faults.append(f"{name} must be {noun} from {least:g} to {most:g}, not {value!r}")
+                bounds = f"from {least:g} to {most:g}"
+                wanted = {
+                    bool: "true or false",
+                    int: f"a whole number {bounds}",
+                    float: f"a number {bounds}",
+                }[kind]
+                faults.append(f"{name} must be {wanted}, not {value!r}")
         if faults:
             raise ValueError("; ".join(faults))
 
@@ -87,21 +96,11 @@ class NetFamily:
 
         A convolution uses each weight at every place.
         """
-        from torch import nn
+        from rightfit.families.networks import count_operations
 
-        n_operations = 0.0
-        shape: tuple[int, ...] = ()
-        for layer in model:
-            if isinstance(layer, nn.Unflatten):
-                shape = tuple(layer.unflattened_size)[1:]
-            elif isinstance(layer, nn.MaxPool2d):
-                shape = tuple(size // 2 for size in shape)
-            elif isinstance(layer, nn.Conv2d):
-                n_operations += layer.weight.numel() * math.prod(shape)
-            elif isinstance(layer, nn.Linear):
-                n_operations += layer.weight.numel()
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        return {"n_parameters": float(n_parameters), "n_operations": n_operations}
+        n_operations = count_operations(model)
+        return {"n_parameters": float(n_parameters), "n_operations": float(n_operations)}
 
     def train(
         self,
@@ -166,10 +165,9 @@ class NetFamily:
 
         try:
             tensors = load_file(path)
-            if configuration["n_layers"] > len(tensors):  # before that many layers are built
-                raise ValueError(
-                    f"{configuration['n_layers']=}, but {len(tensors)} tensors are stored"
-                )
+            n_layers = configuration["n_layers"] + configuration.get("n_blocks", 0)
+            if n_layers > len(tensors):  # before that many layers are built
+                raise ValueError(f"{n_layers=}, but {len(tensors)} tensors are stored")
             with torch.device("meta"):  # no time is spent on weights that are replaced at once
                 network = build_network(configuration, schema)
             network.load_state_dict(tensors, assign=True)

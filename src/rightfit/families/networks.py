@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
 from rightfit.families.family import Configuration
 from rightfit.families.schema import InputSchema
+
+MIN_SIDE = 4  # of an image, in pixels
+N_STAGES = 3
+SIMPLEST: Mapping[str, int | bool] = {"n_blocks": 0, "shift": 0, "flip": False}
+"""What a configuration means that lacks these settings of images."""
 
 
 class Rescale(nn.Module):
@@ -33,6 +41,66 @@ class Rescale(nn.Module):
         return standardised * self.scale + self.mean
 
 
+class ImageRows(nn.Module):
+    """Turn rows of pixels into images, channels first; in training each is changed at random.
+
+    Args:
+        shape: Height, width and channels.
+        shift: Pixels by which an image is moved at most, in each direction; black moves in.
+        is_mirrored: Mirror every second image, left to right.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], *, shift: int, is_mirrored: bool) -> None:
+        super().__init__()
+        self.shape = shape
+        self.shift = shift
+        self.is_mirrored = is_mirrored
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return images, shape (n_rows, channels, height, width)."""
+        images = rows.reshape(-1, *self.shape)
+        if self.training and (self.shift or self.is_mirrored):
+            images = self._change(images)
+        if self.shape[2] == 1:  # the same memory, read as another shape
+            return images.reshape(-1, 1, *self.shape[:2])
+        return images.permute(0, 3, 1, 2).contiguous()
+
+    def _change(self, images: torch.Tensor) -> torch.Tensor:
+        n, (height, width, _), most = len(images), self.shape, self.shift
+        down, right = torch.randint(-most, most + 1, (2, n, 1), device=images.device)
+        ys = torch.arange(height, device=images.device) + down
+        xs = torch.arange(width, device=images.device) + right
+        if self.is_mirrored:
+            xs = torch.where(torch.rand(n, 1, device=images.device) < 0.5, width - 1 - xs, xs)
+        framed = nn.functional.pad(images, (0, 0, most, most, most, most))
+        which = torch.arange(n, device=images.device)[:, None, None]
+        return framed[which, (ys + most)[:, :, None], (xs + most)[:, None, :]]
+
+
+class Residual(nn.Module):
+    """Two 3 × 3 convolutions whose result is added to what they read.
+
+    Args:
+        n_inputs: Channels that it reads.
+        n_outputs: Channels that it gives.
+        stride: 2 to halve height and width.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, *, stride: int) -> None:
+        super().__init__()
+        self.first = _normalise(n_inputs, n_outputs, 3, stride=stride)
+        self.second = _normalise(n_outputs, n_outputs, 3)
+        is_same = n_inputs == n_outputs and stride == 1
+        self.shortcut = (
+            nn.Identity() if is_same else _normalise(n_inputs, n_outputs, 1, stride=stride)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return images of the same or half the size."""
+        inner = self.second(torch.relu(self.first(images)))
+        return torch.relu(inner + self.shortcut(images))
+
+
 def build_network(
     configuration: Configuration, schema: InputSchema, *, mean: float = 0.0, scale: float = 1.0
 ) -> nn.Sequential:
@@ -45,14 +113,35 @@ def build_network(
         scale: Its standard deviation.
 
     Raises:
-        ValueError: If rows are images that it does not support.
+        ValueError: If rows are images too small for convolutions.
     """
-    layers = _convolve(configuration, schema) if schema.image_shape else []
-    n_inputs = _count_flat(configuration, schema) if schema.image_shape else schema.n_features
+    layers, n_inputs = _convolve(configuration, schema)
     layers += _connect(configuration, n_inputs, schema.n_outputs)
     if schema.task == "regression":
         layers.append(Rescale(mean, scale))
     return nn.Sequential(*layers)
+
+
+def count_operations(network: nn.Sequential) -> int:
+    """Count the multiplications of one row, by letting one pass."""
+    found: list[int] = []
+
+    def count(layer: nn.Module, _inputs: object, outputs: torch.Tensor) -> None:
+        n_places = outputs[0, 0].numel() if isinstance(layer, nn.Conv2d) else 1
+        found.append(next(layer.parameters()).numel() * n_places)
+
+    counted = [one for one in network.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
+    n_inputs = next(one.in_features for one in counted if isinstance(one, nn.Linear))
+    if isinstance(network[0], ImageRows):
+        n_inputs = math.prod(network[0].shape)
+    hooks = [layer.register_forward_hook(count) for layer in counted]
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, n_inputs, device=counted[0].weight.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(found)
 
 
 def _connect(configuration: Configuration, n_inputs: int, n_outputs: int) -> list[nn.Module]:
@@ -64,31 +153,60 @@ def _connect(configuration: Configuration, n_inputs: int, n_outputs: int) -> lis
     return [*layers, nn.Linear(n_inputs, n_outputs)]
 
 
-def _convolve(configuration: Configuration, schema: InputSchema) -> list[nn.Module]:
+def _convolve(configuration: Configuration, schema: InputSchema) -> tuple[list[nn.Module], int]:
+    """Build the part that reads images; return it with the number of its outputs."""
+    if schema.image_shape is None:
+        return [], schema.n_features
+    if min(schema.image_shape[:2]) < MIN_SIDE:
+        raise ValueError(
+            f"Convolutions need images of {MIN_SIDE} by {MIN_SIDE} pixels or more, but got "
+            f"image_shape={list(schema.image_shape)}."
+        )
+    wanted = {**SIMPLEST, **configuration}
+    images = ImageRows(schema.image_shape, shift=wanted["shift"], is_mirrored=wanted["flip"])
+    build = _build_residual if wanted["n_blocks"] else _build_plain
+    layers, n_outputs = build(schema.image_shape, wanted["n_channels"], wanted["n_blocks"])
+    return [images, *layers, nn.Flatten()], n_outputs
+
+
+def _build_plain(
+    shape: tuple[int, int, int], n_channels: int, _n_blocks: int
+) -> tuple[list[nn.Module], int]:
     """Build two 3 × 3 convolutions with pooling."""
-    height, width, n_channels = _read_size(configuration, schema)
-    return [
-        nn.Unflatten(1, (1, height, width)),
-        nn.Conv2d(1, n_channels, 3, padding=1),
+    height, width, n_image_channels = shape
+    layers = [
+        nn.Conv2d(n_image_channels, n_channels, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Conv2d(n_channels, 2 * n_channels, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.Flatten(),
     ]
+    return layers, 2 * n_channels * (height // 4) * (width // 4)
 
 
-def _count_flat(configuration: Configuration, schema: InputSchema) -> int:
-    height, width, n_channels = _read_size(configuration, schema)
-    return 2 * n_channels * (height // 4) * (width // 4)
+def _build_residual(
+    shape: tuple[int, int, int], n_channels: int, n_blocks: int
+) -> tuple[list[nn.Module], int]:
+    """Build stages of residual blocks; each but the first halves the image, doubles the channels.
+
+    He et al. (2016), arXiv:1512.03385, with a pooled first convolution as for large images.
+    """
+    layers = [*_normalise(shape[2], n_channels, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    side, n_inputs = min(shape[:2]) // 2, n_channels
+    for stage in range(N_STAGES):
+        stride = 2 if stage and side >= MIN_SIDE else 1
+        side //= stride
+        n_outputs = n_channels * 2**stage
+        for _ in range(n_blocks):
+            layers.append(Residual(n_inputs, n_outputs, stride=stride))
+            n_inputs, stride = n_outputs, 1
+    return [*layers, nn.AdaptiveAvgPool2d(1)], n_inputs
 
 
-def _read_size(configuration: Configuration, schema: InputSchema) -> tuple[int, int, int]:
-    """Return an image's height and width, and the channels of the first convolution."""
-    if schema.image_shape is None:
-        raise ValueError("Convolutions need image-shaped rows, but got schema.image_shape=None.")
-    height, width, n_image_channels = schema.image_shape
-    if n_image_channels != 1:
-        raise ValueError(f"Rows of {n_image_channels=} are not supported; set image_shape: null.")
-    return height, width, int(configuration["n_channels"])
+def _normalise(n_inputs: int, n_outputs: int, size: int, *, stride: int = 1) -> nn.Sequential:
+    """Build a convolution and the scaling of its channels."""
+    return nn.Sequential(
+        nn.Conv2d(n_inputs, n_outputs, size, stride=stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(n_outputs),
+    )

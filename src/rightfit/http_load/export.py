@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rightfit.http_load.curve import LoadCurve, measure_curve
+from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import Place, start_server
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.exported import check_export
@@ -50,16 +51,43 @@ def load_export(
     """
     check_export(folder)
     bodies = _read_bodies(rows, batch)
-    present = sorted(os.sched_getaffinity(0))
-    own = present[-1] if len(present) > 1 else None
-    others = present[:-1] or present
+    own, others = split_cores()
     if cores is not None and cores > len(others):
         raise ValueError(
-            f"--cores {cores} is too many: this machine has {len(present)}, and the load generator "
-            "needs one of them"
+            f"--cores {cores} is too many: the load generator needs one of the machine's "
+            f"{len(os.sched_getaffinity(0))}"
         )
-    port = _find_free_port()
-    order = LoadOrder(
+    port = find_free_port()
+    order = make_order(port, bodies, core=own, warm_up_s=WARM_UP_S, measured_s=seconds)
+    command = [sys.executable, "-m", "rightfit", "serve", str(folder), "--port", str(port)]
+    command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
+    place = Place(tuple(others[:cores]), memory_mib)
+    with machine_lock(), start_server(command, port, place=place) as served:
+        return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
+
+
+def split_cores() -> tuple[int | None, list[int]]:
+    """Return the core of the load generator and those of the server.
+
+    Where there is one core only, the generator has none of its own.
+    """
+    present = sorted(os.sched_getaffinity(0))
+    return (present[-1], present[:-1]) if len(present) > 1 else (None, present)
+
+
+def make_order(
+    port: int, bodies: tuple[str, ...], *, core: int | None, warm_up_s: float, measured_s: float
+) -> LoadOrder:
+    """Order requests of an exported model's server on this machine.
+
+    Args:
+        port: Port of the server.
+        bodies: Bodies of the requests, as JSON.
+        core: Core of the load generator.
+        warm_up_s: Seconds at the start of each load that do not count.
+        measured_s: Seconds of each load that count.
+    """
+    return LoadOrder(
         host="127.0.0.1",
         port=port,
         path="/predict",
@@ -68,17 +96,12 @@ def load_export(
         loop="closed",
         level=1,
         is_poisson=True,
-        warm_up_s=WARM_UP_S,
-        measured_s=seconds,
+        warm_up_s=warm_up_s,
+        measured_s=measured_s,
         timeout_s=TIMEOUT_S,
         seed=SEED,
-        core=own,
+        core=core,
     )
-    command = [sys.executable, "-m", "rightfit", "serve", str(folder), "--port", str(port)]
-    command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
-    place = Place(tuple(others[:cores]), memory_mib)
-    with machine_lock(), start_server(command, port, place=place) as served:
-        return measure_curve(served, order, limit_ms=limit_ms)
 
 
 def _read_bodies(path: Path, batch: int) -> tuple[str, ...]:
@@ -106,7 +129,8 @@ def _read_rows(path: Path) -> Any:
         raise ValueError(f"{path} cannot be read: {err}") from err
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -6,8 +6,8 @@ Measure Latency*). Closed loop: a number of clients, each of which asks again as
 answered.
 
 It speaks HTTP/1.1 over connections that stay open, as a reverse proxy in front of the server does.
-Run as a module it reads a :class:`LoadOrder` as JSON from standard input and writes a
-:class:`LoadResult`.
+Run as a module it reads a :class:`LoadOrder` as JSON from each line of standard input and writes a
+:class:`LoadResult` for it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from typing import Literal, cast
 import numpy as np
 
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
-
-Loop = Literal["open", "closed"]
 
 SPIN_NS = 2_000_000  # before a request is due: the event loop's own timer is right to a millisecond
 MAX_CONNECTIONS = 512  # open at a time; a request due when all are busy waits, and its time runs
@@ -56,7 +54,7 @@ class LoadOrder:
     path: str
     content_type: str
     bodies: tuple[str, ...]
-    loop: Loop
+    loop: Literal["open", "closed"]
     level: float
     is_poisson: bool
     warm_up_s: float
@@ -294,12 +292,14 @@ def _write_request(order: LoadOrder, body: str) -> bytes:
 
 
 def main() -> None:
-    """Run the load that standard input orders."""
-    content = json.load(sys.stdin)
-    order = LoadOrder(**content | {"bodies": tuple(content["bodies"])})
-    if order.core is not None:
-        os.sched_setaffinity(0, {order.core})
-    json.dump(asdict(asyncio.run(run_load(order))), sys.stdout)
+    """Run the loads that standard input orders, one a line, and write a line for each."""
+    for line in sys.stdin:
+        content = json.loads(line)
+        order = LoadOrder(**content | {"bodies": tuple(content["bodies"])})
+        if order.core is not None:
+            os.sched_setaffinity(0, {order.core})
+        sys.stdout.write(json.dumps(asdict(asyncio.run(run_load(order)))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

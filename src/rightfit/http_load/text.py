@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rightfit.http_load.curve import LoadCurve, LoadStep
+from rightfit.http_load.load_records import LoadCurve, LoadStep
 from rightfit.naming import NOT_MEASURED
 from rightfit.profiling.intervals import Interval
 
@@ -18,15 +18,16 @@ def describe_curve(curve: LoadCurve) -> Iterator[str]:
     yield from _tabulate("requests a second, at random times", curve.opened)
     yield ""
     yield f"Capacity: {curve.capacity_per_s:,.0f} requests/s with any number of clients"
+    limit = f"a p{curve.limit_share * 100:g} of {curve.limit_ms:g} ms"
     if curve.highest_rate_per_s is None:
-        yield f"No rate tried keeps a p99 of {curve.limit_ms:g} ms"
+        yield f"No rate tried keeps {limit}"
     else:
-        yield (
-            f"Highest rate tried that keeps a p99 of {curve.limit_ms:g} ms: "
-            f"{curve.highest_rate_per_s:,.0f} requests/s"
-        )
+        yield (f"Highest rate tried that keeps {limit}: {curve.highest_rate_per_s:,.0f} requests/s")
     if curve.knee_per_s is not None:
-        yield f"Knee (p99 at most twice the first rate's): {curve.knee_per_s:,.0f} requests/s"
+        yield (
+            f"Knee (p{curve.limit_share * 100:g} at most twice the first rate's): "
+            f"{curve.knee_per_s:,.0f} requests/s"
+        )
     late_ms = max(step.late_p99_ms for step in curve.opened)
     yield f"The load generator itself was late by {late_ms:.2f} ms at most (p99 of a step)"
     if any(step.disturbed for step in curve.opened):

@@ -12,11 +12,13 @@ from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import find_grid_faults, is_cascade, is_imported, list_named
+from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
 from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.refit import RefitParams
 from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
@@ -26,7 +28,9 @@ from rightfit.tuning.search.training_params import TrainingParams
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
     "early_stopping": EarlyStoppingParams,
     "evaluation": EvaluationParams,
+    "http_load": HttpLoadParams,
     "ranking": RankingParams,
+    "refit": RefitParams,
     "training": TrainingParams,
     "training_costs": TrainingCostsParams,
 }

@@ -16,7 +16,16 @@ from rightfit.parameters.raw import RawParameters
 from rightfit.spelling import find_nearest
 
 FOLDER = "defaults"
-BLOCKS = ("early_stopping", "evaluation", "models", "ranking", "training", "training_costs")
+BLOCKS = (
+    "early_stopping",
+    "evaluation",
+    "http_load",
+    "models",
+    "ranking",
+    "refit",
+    "training",
+    "training_costs",
+)
 """Blocks that the library has values for."""
 
 PROJECT_BLOCKS = ("applications", "datasets", "grid")

@@ -37,6 +37,7 @@ class Grid:
         imported: Datasets of each model that takes part without a search, by the model's name.
         datasets_of: Datasets of each searched model that is not for all of them.
         cascades: Names of the models that are made of two candidates of the others.
+        refitted: Datasets whose winners are trained again on train and validation rows.
     """
 
     tables: Mapping[str, tuple[str, ...]]
@@ -44,6 +45,7 @@ class Grid:
     imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cascades: tuple[str, ...] = ()
+    refitted: tuple[str, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -127,7 +129,16 @@ def read_grid(parameters: RawParameters) -> Grid:
         {name: datasets_of[name] for name, one in models.items() if is_imported(one)},
         {name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)},
         tuple(name for name, one in models.items() if is_cascade(one)),
+        tuple(name for name, one in datasets.items() if _is_refitted(one, parameters)),
     )
+
+
+def _is_refitted(dataset: object, parameters: RawParameters) -> bool:
+    refit = parameters.get("refit")
+    when = refit.get("when") if isinstance(refit, Mapping) else None
+    validation = dataset.get("validation") if isinstance(dataset, Mapping) else None
+    has_newest = isinstance(validation, Mapping) and validation.get("method") == "by_time"
+    return when == "always" or (when == "newest_lost" and has_newest)
 
 
 def is_imported(block: object) -> bool:

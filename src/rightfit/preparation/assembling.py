@@ -8,8 +8,9 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.checking import clean_table
-from rightfit.preparation.spec import ClockMinutes, DatasetSpec, Derived, Target
+from rightfit.preparation.spec import ClockMinutes, ColumnSplit, DatasetSpec, Derived, Target
 from rightfit.preparation.splitting import assign_parts
+from rightfit.preparation.tables import ROW, Table, take_rows
 
 
 class DroppedRows(BaseModel):
@@ -32,10 +33,11 @@ class RowCounts(BaseModel):
     unmatched: dict[str, int]
 
 
-def assemble(
-    spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]
-) -> tuple[pl.DataFrame, RowCounts]:
+def assemble(spec: DatasetSpec, tables: Mapping[str, Table]) -> tuple[pl.DataFrame, RowCounts]:
     """Build the rows that models learn from and are tested on.
+
+    Of the main table, the columns that decide which rows are kept are read whole, all others for
+    these rows alone.
 
     Args:
         spec: Description of the dataset.
@@ -49,11 +51,17 @@ def assemble(
     Raises:
         RawTableError: If a part lacks rows of a class.
     """
-    clean = {name: clean_table(tables[name], spec.schemas[name]) for name in spec.tables}
-    main = clean[spec.main_table]
-    labelled = add_label(main, spec.target)
+    main, schema = tables[spec.main_table], spec.schemas[spec.main_table]
+    labelled = add_label(
+        clean_table(main, schema, _list_deciding(spec)).with_row_index(ROW), spec.target
+    )
     parted = assign_parts(spec, labelled)
-    rows, unmatched = _join_tables(spec, parted.rows, clean)
+    kept = parted.rows.select(ROW, "label", "part")
+    rows = clean_table(take_rows(main, list(schema.by_column()), kept[ROW]), schema)
+    rows = rows.with_columns(kept["label"], kept["part"])
+    joined = {join.table: tables[join.table] for join in spec.joins}
+    clean = {name: clean_table(table, spec.schemas[name]) for name, table in joined.items()}
+    rows, unmatched = _join_tables(spec, rows, clean)
     for derived in spec.derived:  # one by one: a derived column may read an earlier one
         rows = rows.with_columns(derive(derived).alias(derived.name))
     dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
@@ -90,6 +98,13 @@ def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
         text = pl.col(target.column).cast(pl.String)
         label = text.replace_strict(position, return_dtype=pl.Int64)
     return known.with_columns(label.alias("label"))
+
+
+def _list_deciding(spec: DatasetSpec) -> set[str]:
+    """Name the columns that decide a row's label and part."""
+    times = [getattr(one, "time_columns", ()) for one in (spec.split, spec.validation)]
+    split = (spec.split.column,) if isinstance(spec.split, ColumnSplit) else ()
+    return {spec.target.column, *split, *times[0], *times[1]}
 
 
 def derive(derived: Derived) -> pl.Expr:

@@ -23,6 +23,7 @@ from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inferring.features import (
     ALL_FEATURES,
+    FEATURE_LISTS,
     InferredFeatures,
     infer_features,
 )
@@ -49,6 +50,7 @@ from rightfit.preparation.spec import (
     Validation,
 )
 from rightfit.preparation.table_schema import Described, TableSchema
+from rightfit.preparation.tables import LazyColumns, Table
 
 VALIDATION_SHARE = 0.2
 N_KEY_DIGITS = 16  # of the sha256
@@ -99,7 +101,7 @@ class DatasetBlock(DatasetFields):
         groups = [group for schema in self.schemas.values() for group in schema.columns]
         has_wildcard = any(is_wildcard(name) for group in groups for name in group.names)
         chosen = self.features
-        lists = (chosen.numeric, chosen.categorical, chosen.indicate_missing) if chosen else ()
+        lists = [getattr(chosen, name) for name in FEATURE_LISTS] if chosen else []
         quality = self.quality
         gaps = {
             "schemas": has_wildcard or bool(set(self.tables) - set(self.schemas)),
@@ -143,7 +145,7 @@ class CompleteBlock(Described):
 
 
 def complete_block(
-    block: DatasetBlock, tables: Mapping[str, pl.DataFrame], *, dataset_name: str
+    block: DatasetBlock, tables: Mapping[str, Table], *, dataset_name: str
 ) -> CompleteBlock:
     """Fill a block's gaps from the tables.
 
@@ -195,9 +197,7 @@ def _raise(faults: list[str]) -> None:
         raise ValueError("; ".join(faults))
 
 
-def _complete_schemas(
-    block: DatasetBlock, tables: Mapping[str, pl.DataFrame]
-) -> dict[str, TableSchema]:
+def _complete_schemas(block: DatasetBlock, tables: Mapping[str, Table]) -> dict[str, TableSchema]:
     schemas = {
         name: _expand_groups(schema, tables[name].columns if name in tables else [])
         for name, schema in block.schemas.items()
@@ -243,7 +243,7 @@ def _expand_lists(block: DatasetBlock, schemas: Mapping[str, TableSchema]) -> Da
 
 
 def _find_outcome(
-    block: DatasetBlock, schemas: Mapping[str, TableSchema], tables: Mapping[str, pl.DataFrame]
+    block: DatasetBlock, schemas: Mapping[str, TableSchema], tables: Mapping[str, Table]
 ) -> pl.Series:
     """Return class or value of each row as far as the tables are known; empty without them."""
     if not tables:
@@ -260,7 +260,7 @@ def _complete_features(
     block: DatasetBlock,
     fields: DatasetFields,
     schemas: Mapping[str, TableSchema],
-    tables: Mapping[str, pl.DataFrame],
+    tables: Mapping[str, Table],
     outcome: pl.Series,
     split: Split,
     task: Task,
@@ -271,16 +271,20 @@ def _complete_features(
         return infer_features(
             block.features or ALL_FEATURES,
             fields.derived,
-            main={
-                name: table[name]
-                for name in table.columns
-                if name in known or fields.main_table not in block.schemas
-            },
-            joined={
-                join.prefix + name: tables[join.table][name]
-                for join in fields.joins
-                for name in join.columns
-            },
+            main=LazyColumns(
+                {
+                    name: (table, name)
+                    for name in table.columns
+                    if name in known or fields.main_table not in block.schemas
+                }
+            ),
+            joined=LazyColumns(
+                {
+                    join.prefix + name: (tables[join.table], name)
+                    for join in fields.joins
+                    for name in join.columns
+                }
+            ),
             outcome=outcome,
             task=task,
             hidden=hidden,
@@ -289,6 +293,6 @@ def _complete_features(
     known_names = list_columns(fields, schemas)
     lists = {
         name: expand_names(getattr(chosen, name), known_names, excluded=hidden)
-        for name in ("numeric", "indicate_missing", "categorical")
+        for name in FEATURE_LISTS
     }
     return InferredFeatures(chosen.model_copy(update=lists), (), ())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.frames import RawTableError, cast_without_loss
+from rightfit.preparation.images import find_image_faults
 from rightfit.preparation.spec import ColumnSplit, DatasetSpec, Target
 from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
+from rightfit.preparation.tables import Table
 
 N_EXAMPLES = 5  # offending values shown in a message
 
@@ -47,7 +49,7 @@ class RawCheck(BaseModel):
 
 
 def check_tables(
-    spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], *, dataset_name: str
+    spec: DatasetSpec, tables: Mapping[str, Table], *, dataset_name: str
 ) -> dict[str, TableReport]:
     """Compare raw tables with their schemas.
 
@@ -69,6 +71,8 @@ def check_tables(
             described = spec.schemas[name].by_column()[spec.target.column]
             faults += find_target_faults(tables[name], spec.target, described.dtype)
             faults += _find_split_faults(spec, tables[name])
+        if spec.features.image is not None and spec.features.image.format == "file":
+            faults += find_image_faults(tables[name], spec.features.image.column)
         if faults:
             messages.append(_describe_faults(dataset_name, name, spec.tables[name], faults))
     if messages:
@@ -76,9 +80,7 @@ def check_tables(
     return {name: _describe_table(tables[name], spec.schemas[name]) for name in spec.tables}
 
 
-def find_table_faults(
-    table: pl.DataFrame, schema: TableSchema, join_keys: Sequence[str]
-) -> list[str]:
+def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str]) -> list[str]:
     """List everything in which a raw table departs from its schema.
 
     Args:
@@ -156,18 +158,23 @@ def outlier_mask(column: pl.Series, group: ColumnGroup) -> pl.Series:
     return (~inside).fill_null(False)
 
 
-def clean_table(table: pl.DataFrame, schema: TableSchema) -> pl.DataFrame:
+def clean_table(
+    table: Table, schema: TableSchema, names: Collection[str] | None = None
+) -> pl.DataFrame:
     """Cast columns to their described dtypes and set tolerated outliers to null.
 
     Args:
         table: A raw table that has passed the checks.
         schema: Its schema.
+        names: The columns that are wanted; ``None``: all that are described.
 
     Returns:
         The described columns, in the schema's order.
     """
     columns = []
-    for name, group in schema.by_column().items():
+    groups = schema.by_column()
+    for name in groups if names is None else [name for name in groups if name in names]:
+        group = groups[name]
         column = _cast(table[name], group)
         if group.max_outlier_share > 0:
             mask = outlier_mask(column, group)
@@ -183,7 +190,7 @@ def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
     return cast
 
 
-def find_target_faults(table: pl.DataFrame, target: Target, dtype: str) -> list[str]:
+def find_target_faults(table: Table, target: Target, dtype: str) -> list[str]:
     """List the values of the target's column that no class is named after."""
     if not target.classes or target.at_least is not None or target.column not in table.columns:
         return []
@@ -200,7 +207,7 @@ def find_target_faults(table: pl.DataFrame, target: Target, dtype: str) -> list[
     ]
 
 
-def _find_split_faults(spec: DatasetSpec, table: pl.DataFrame) -> list[str]:
+def _find_split_faults(spec: DatasetSpec, table: Table) -> list[str]:
     split = spec.split
     if not isinstance(split, ColumnSplit) or split.column not in table.columns:
         return []
@@ -214,7 +221,7 @@ def _find_split_faults(spec: DatasetSpec, table: pl.DataFrame) -> list[str]:
     ]
 
 
-def _find_duplicates(table: pl.DataFrame, join_keys: Sequence[str]) -> list[str]:
+def _find_duplicates(table: Table, join_keys: Sequence[str]) -> list[str]:
     keys = table.select(join_keys)
     n_duplicates = int(keys.is_duplicated().sum())
     if not n_duplicates:
@@ -248,12 +255,15 @@ def _describe_faults(dataset_name: str, table: str, entry: str, faults: list[str
     )
 
 
-def _describe_table(table: pl.DataFrame, schema: TableSchema) -> TableReport:
+def _describe_table(table: Table, schema: TableSchema) -> TableReport:
     columns = {
-        name: ColumnReport(
-            null_share=round(table[name].null_count() / table.height, 6),
-            n_outliers=int(outlier_mask(_cast(table[name], group), group).sum()),
-        )
-        for name, group in schema.by_column().items()
+        name: _describe_column(table[name], group) for name, group in schema.by_column().items()
     }
     return TableReport(n_rows=table.height, columns=columns)
+
+
+def _describe_column(column: pl.Series, group: ColumnGroup) -> ColumnReport:
+    return ColumnReport(
+        null_share=round(column.null_count() / column.len(), 6),
+        n_outliers=int(outlier_mask(_cast(column, group), group).sum()),
+    )

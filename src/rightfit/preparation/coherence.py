@@ -13,6 +13,7 @@ from rightfit.preparation.spec import (
     ColumnSplit,
     DatasetFields,
     DatasetSpec,
+    Image,
     Join,
     Split,
 )
@@ -20,6 +21,7 @@ from rightfit.preparation.table_schema import TableSchema
 from rightfit.spelling import find_nearest
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
+N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
 
 
@@ -159,9 +161,14 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
         faults.append(f"features {reserved} have reserved names; rename or derive them")
     dtypes = _column_dtypes(spec)
     faults += [
-        f"features.numeric names {name!r}, which is {dtypes[name]}; categorical columns hold texts"
+        f"features.numeric names {name!r}, which is {dtypes[name]}; texts are categorical or text"
         for name in features.numeric
         if dtypes.get(name) in ("String", "Binary")
+    ]
+    faults += [
+        f"features.text names {name!r}, which is {dtypes[name]}; a text is of the dtype String"
+        for name in features.text
+        if dtypes.get(name, "String") != "String"
     ]
     stray = sorted(set(features.indicate_missing) - set(features.numeric))
     if stray:
@@ -184,14 +191,27 @@ def _image_faults(spec: DatasetSpec) -> list[str]:
     image = spec.features.image
     assert image is not None  # noqa: S101 - for the type checker; the caller asked
     faults = []
-    if spec.features.numeric or spec.features.categorical:
-        faults.append("features.image cannot be mixed with numeric or categorical features")
+    if spec.features.columns != (image.column,):
+        faults.append("features.image cannot be mixed with other features")
+    if image.format == "file":
+        return faults + _image_file_faults(image, _column_dtypes(spec).get(image.column, "Binary"))
     group = spec.schemas[spec.main_table].by_column().get(image.column)
     n_bytes = getattr(group.allowed, "n_bytes", None) if group else None
     if n_bytes != image.n_bytes:
         faults.append(
             f"features.image.shape {list(image.shape)} needs {image.n_bytes} bytes, "
             f"but the schema of {image.column!r} allows n_bytes: {n_bytes}"
+        )
+    return faults
+
+
+def _image_file_faults(image: Image, dtype: str) -> list[str]:
+    faults = []
+    if dtype != "Binary":
+        faults.append(f"features.image.column {image.column!r} is {dtype}, but files are Binary")
+    if image.shape[2] not in N_CHANNELS:
+        faults.append(
+            f"features.image.shape {list(image.shape)} must end with 1 (grey) or 3 (colours)"
         )
     return faults
 

@@ -10,16 +10,21 @@ import math
 from collections import Counter
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rightfit.preparation.frames import RawTableError
+from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
+from rightfit.request_path.words import split_words, weigh_words
 
 ENCODER_VERSION = 1
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
 NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
 PIXEL_MAX = 255.0
+PER_PIXEL = np.float32(1) / np.float32(PIXEL_MAX)
+MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 
 
@@ -28,6 +33,18 @@ class _Step(BaseModel):
 
     kind: str
     column: str
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return a float32 column per feature."""
+        raise NotImplementedError
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features."""
+        return tuple(expression.meta.output_name() for expression in self.expressions())
+
+    def encode(self, rows: pl.DataFrame) -> list[pl.Expr] | list[pl.Series]:  # noqa: ARG002
+        """Return a float32 column per feature, as an expression or computed."""
+        return self.expressions()
 
 
 class Standardise(_Step):
@@ -77,6 +94,24 @@ class OneHot(_Step):
         ]
 
 
+class Words(_Step):
+    """A free text: a column per known word, its TF-IDF; see ``rightfit.request_path.words``."""
+
+    kind: Literal["words"] = "words"
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features: column and word."""
+        return tuple(f"{self.column}:{word}" for word in self.words)
+
+    def encode(self, rows: pl.DataFrame) -> list[pl.Expr] | list[pl.Series]:
+        """Return a float32 column per known word."""
+        texts = rows[self.column].cast(pl.String).fill_null("").to_list()
+        weighed = weigh_words(texts, self.words, self.weights)
+        return [pl.Series(name, weighed[:, i]) for i, name in enumerate(self.names())]
+
+
 class Pixels(_Step):
     """An image of bytes, as pixels between 0 and 1."""
 
@@ -96,7 +131,23 @@ class Pixels(_Step):
         ]
 
 
-Step = Annotated[Standardise | Indicate | OneHot | Pixels, Field(discriminator="kind")]
+class Picture(Pixels):
+    """An image file of any size, decoded and resized; its pixels between 0 and 1."""
+
+    kind: Literal["picture"] = "picture"  # type: ignore[assignment]
+
+    def encode(self, rows: pl.DataFrame) -> list[pl.Expr] | list[pl.Series]:
+        """Return a float32 column per pixel and channel, row by row."""
+        try:
+            pixels = decode_images(rows[self.column], self.shape).T * PER_PIXEL
+        except ValueError as err:
+            raise RawTableError(f"{err}. Mend the file, or remove its row.") from err
+        return [pl.Series(name, pixels[i]) for i, name in enumerate(self.names())]
+
+
+Step = Annotated[
+    Standardise | Indicate | OneHot | Words | Pixels | Picture, Field(discriminator="kind")
+]
 
 
 class Encoder(BaseModel):
@@ -126,8 +177,8 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
         train: Train rows, not encoded; no others, or what is learnt leaks into the measurement.
 
     Raises:
-        RawTableError: If a numeric column has no value in the train rows, or two feature columns
-            would have one name.
+        RawTableError: If a numeric column has no value in the train rows, a text no word, or two
+            feature columns would have one name.
     """
     empty = [name for name in features.numeric if train[name].drop_nulls().is_empty()]
     if empty:
@@ -141,8 +192,10 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
         _fit_one_hot(train[name], min_share=features.min_category_share)
         for name in features.categorical
     ]
+    steps += [_fit_words(train[name], max_words=features.max_words) for name in features.text]
     if features.image is not None:
-        steps.append(Pixels(column=features.image.column, shape=features.image.shape))
+        kind = Picture if features.image.format == "file" else Pixels
+        steps.append(kind(column=features.image.column, shape=features.image.shape))
     encoder = Encoder(steps=tuple(steps))
     _require_distinct_names(encoder)
     return encoder
@@ -159,12 +212,12 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
         Float32 columns named as :func:`name_features` says, without nulls, in the rows' order.
 
     Raises:
-        ValueError: If a column is missing.
+        ValueError: If a column is missing, or an image file is damaged.
     """
     missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
     if missing:
         raise ValueError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
-    return rows.select(expr for step in encoder.steps for expr in step.expressions())
+    return rows.select(column for step in encoder.steps for column in step.encode(rows))
 
 
 def name_features(encoder: Encoder) -> tuple[str, ...]:
@@ -173,7 +226,7 @@ def name_features(encoder: Encoder) -> tuple[str, ...]:
     >>> name_features(Encoder(steps=(Indicate(column="age"),)))
     ('age_missing',)
     """
-    return tuple(expr.meta.output_name() for step in encoder.steps for expr in step.expressions())
+    return tuple(name for step in encoder.steps for name in step.names())
 
 
 def _require_distinct_names(encoder: Encoder) -> None:
@@ -203,6 +256,26 @@ def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
     return OneHot(
         column=column.name,
         categories=tuple(category for category in categories if category not in NOT_CATEGORIES),
+    )
+
+
+def _fit_words(column: pl.Series, *, max_words: int) -> Words:
+    """Choose the words of most texts; weigh them by scikit-learn's smooth inverse frequency."""
+    texts = column.cast(pl.String).fill_null("").to_list()
+    n_texts = Counter(word for text in texts for word in set(split_words(text)))
+    shared = {word: n for word, n in n_texts.items() if n >= MIN_TEXTS} or n_texts
+    if not shared:
+        raise RawTableError(
+            f"The text feature {column.name!r} has no word in the {len(texts)} train rows. "
+            "Remove it from features in parameters_datasets.yml."
+        )
+    words = sorted(sorted(shared, key=lambda word: (-shared[word], word))[:max_words])
+    return Words(
+        column=column.name,
+        words=tuple(words),
+        weights=tuple(
+            _rounded(math.log((1 + len(texts)) / (1 + shared[word])) + 1) for word in words
+        ),
     )
 
 

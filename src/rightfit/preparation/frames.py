@@ -11,6 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.preparation.images import read_file, tabulate_files
+from rightfit.preparation.tables import Table, list_plain_casts, scan_table
+
 _DATETIME = re.compile(r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)")
 
 
@@ -18,7 +21,7 @@ class RawTableError(ValueError):
     """Raw tables that do not fit their description; commands show its message without traceback."""
 
 
-def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, pl.DataFrame]:
+def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:
     """Convert what the catalog loaded for a dataset's tables.
 
     Args:
@@ -34,31 +37,39 @@ def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str
     }
 
 
-def read_frame(raw: object, *, entry: str) -> pl.DataFrame:
+def read_frame(raw: object, *, entry: str) -> Table:
     """Convert one loaded table.
 
     Args:
         raw: A polars or pandas frame, a lazy polars frame, anything with an Arrow stream, or a dict
-            of partitions of these or of functions that load them (``PartitionedDataset``).
+            of partitions of these or of functions that load them (``PartitionedDataset``). Where
+            the partitions are files, as bytes or images of Pillow, each gives a row:
+            :func:`rightfit.preparation.images.tabulate_files`.
         entry: Name of the catalog entry, for messages.
 
     Returns:
-        The table. Categories are texts, decimals are floats; pandas' NaN is null.
+        The table; a lazy frame that scans files stays on disk. Categories are texts, decimals are
+        floats; pandas' NaN is null.
 
     Raises:
         RawTableError: If it is no table, or a column cannot be converted.
     """
     if isinstance(raw, Mapping) and raw:
-        parts = [
-            read_frame(part() if callable(part) else part, entry=f"{entry}/{name}")
-            for name, part in sorted(raw.items())
-        ]
+        loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
+        files = {name: read_file(part) for name, part in loaded.items()}
+        known = {name: content for name, content in files.items() if content is not None}
+        if len(known) == len(loaded):
+            return tabulate_files(known)
+        lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
         try:
+            if len(lazy) == len(loaded):
+                return scan_table(pl.concat(lazy, how="vertical_relaxed"))
+            parts = [_read_part(part, f"{entry}/{name}") for name, part in loaded.items()]
             return pl.concat(parts, how="vertical_relaxed")
         except pl.exceptions.PolarsError as err:
             raise RawTableError(f"The partitions of {entry} do not fit together: {err}") from err
     if isinstance(raw, pl.LazyFrame):
-        raw = raw.collect()
+        return scan_table(raw)
     if isinstance(raw, pl.DataFrame):
         return _normalise(raw)
     if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
@@ -90,11 +101,12 @@ def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
 
 
 def _normalise(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(
-        pl.col(name).cast(pl.Float64 if dtype.is_decimal() else pl.String)
-        for name, dtype in frame.schema.items()
-        if dtype.is_decimal() or dtype in (pl.Categorical, pl.Enum)
-    )
+    return frame.with_columns(list_plain_casts(frame.schema))
+
+
+def _read_part(raw: object, entry: str) -> pl.DataFrame:
+    part = read_frame(raw, entry=entry)
+    return part.select(part.columns)
 
 
 def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:

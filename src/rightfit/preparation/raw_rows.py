@@ -21,13 +21,13 @@ def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDAr
 
     Returns:
         Array of shape (n_rows,) with a field per column: float64 (NaN: missing), text (empty:
-        missing), or the bytes of an image. A column that is read as a text and as a number is a
-        text.
+        missing), the bytes of an image, or an image file. A column that is read as a text and as a
+        number is a text.
     """
     columns: dict[str, npt.NDArray[np.generic]] = {}
     for one in inputs:
         for name in one.columns:
-            columns[name] = _to_array(rows[name], one.name)
+            columns[name] = _to_array(rows[name], one)
     fields = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
     table = np.empty(rows.height, dtype=fields)
     for name, values in columns.items():
@@ -35,11 +35,13 @@ def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDAr
     return table
 
 
-def _to_array(column: pl.Series, kind: str) -> npt.NDArray[np.generic]:
-    if kind == IMAGE:
+def _to_array(column: pl.Series, one: TensorInput) -> npt.NDArray[np.generic]:
+    if one.image_shape is not None:  # numpy cuts zeros off the end, and no PNG or JPEG needs them
+        return np.array(column.to_list(), dtype=np.bytes_)
+    if one.name == IMAGE:
         content = b"".join(column.to_list())
         return np.frombuffer(content, dtype=np.uint8).reshape(len(column), -1)
-    if kind == TEXTS:
+    if one.name == TEXTS:
         texts = np.array(column.cast(pl.String).fill_null("").to_list(), dtype=np.str_)
         return texts if texts.dtype.itemsize else texts.astype("U1")
     return column.cast(pl.Float64).to_numpy()

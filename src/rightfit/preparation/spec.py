@@ -84,10 +84,15 @@ class Target(Described):
 
 
 class Image(Described):
-    """A binary column that holds one image a row: uint8, row by row, channels last."""
+    """A binary column that holds one image a row.
+
+    With the format ``pixels`` it is uint8, row by row, channels last; with ``file`` a PNG or JPEG
+    file of any size, which is decoded and resized to ``shape``: height, width, channels.
+    """
 
     column: str
     shape: tuple[Side, Side, Side]
+    format: Literal["pixels", "file"] = "pixels"
 
     @property
     def n_bytes(self) -> int:
@@ -100,13 +105,16 @@ class Features(Described):
 
     Numeric columns are filled with the training median and standardised; ``indicate_missing``
     names those that also get a 0/1 column. Categories rarer than ``min_category_share`` of the
-    training rows share one bucket with unknown and missing ones. The lists may hold patterns; ``*``
-    in one of them stands for all other columns of that kind.
+    training rows share one bucket with unknown and missing ones. A ``text`` gives the TF-IDF of its
+    ``max_words`` most frequent words. The lists may hold patterns; ``*`` in one of them stands for
+    all other columns of that kind.
     """
 
     numeric: tuple[str, ...] = ()
     indicate_missing: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    max_words: int = Field(default=500, ge=1, le=10_000)
     min_category_share: float = Field(default=0.01, ge=0, lt=1)
     image: Image | None = None
 
@@ -114,7 +122,7 @@ class Features(Described):
     def columns(self) -> tuple[str, ...]:
         """All columns read, in order."""
         image = (self.image.column,) if self.image else ()
-        return (*self.numeric, *self.categorical, *image)
+        return (*self.numeric, *self.categorical, *self.text, *image)
 
 
 class ColumnSplit(Described):

@@ -61,20 +61,25 @@ class Interval:
         return 50.0 * (self.high - self.low) / self.value
 
     def widened(self, by_pct: float) -> Interval:
-        """Return the interval with an error that all figures share added to both ends.
+        """Return the interval with an error that all figures share.
 
-        Such an error is nothing that more figures would show, so it is added, not averaged.
+        Such an error is nothing that more figures would show. It is independent of what they do
+        show, so the two add in quadrature, as standard uncertainties do (JCGM 100:2008, 5.1).
 
         Args:
-            by_pct: Most that it may be, in percent of the ends.
+            by_pct: What it reaches, in percent of the ends.
 
-        >>> Interval(10.0, 8.0, 12.0, is_distribution_free=True).widened(25)
-        Interval(value=10.0, low=6.0, high=15.0, is_distribution_free=True)
+        >>> Interval(10.0, 10.0, 14.0, is_distribution_free=True).widened(25)
+        Interval(value=10.0, low=7.5, high=15.315072906367325, is_distribution_free=True)
         """
         if self.low is None or self.high is None:
             return self
         share = by_pct / 100
-        return replace(self, low=self.low * (1 - share), high=self.high * (1 + share))
+        return replace(
+            self,
+            low=self.value - math.hypot(self.value - self.low, share * self.low),
+            high=self.value + math.hypot(self.high - self.value, share * self.high),
+        )
 
 
 def estimate_median(values: Sequence[float]) -> Interval:

@@ -41,6 +41,7 @@ class Card:
         tie: Number of candidates tied with it.
         utility: Its utility with its interval.
         deadline: How long the application's workload takes with it and with another.
+        shipped: Whether it is shipped refitted; empty where no refit was wanted.
     """
 
     dataset: str
@@ -51,6 +52,7 @@ class Card:
     tie: str = ""
     utility: str = ""
     deadline: str = ""
+    shipped: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _make_card(
     if decision.final_quality is not None:
         quality += f" ({format_quality(decision.final_quality.raw)} on rows that chose nothing)"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)
-    n_tied = len(decision.tied_with)
+    n_tied, shipped = len(decision.tied_with), decision.shipped
     return Card(
         dataset=words(dataset),
         sentence=decision.sentence,
@@ -168,6 +170,7 @@ def _make_card(
         tie=f"tied with {n_tied}" if n_tied else "",
         utility=_utility_text(winner),
         deadline=decision.deadline,
+        shipped=f"Shipped {shipped.sentence}." if shipped and shipped.refit else "",
     )
 
 

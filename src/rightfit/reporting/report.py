@@ -13,8 +13,11 @@ from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
 from rightfit.reporting.overview import describe_applications, write_headline
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across
+from rightfit.reporting.sections.changed import build_changed
+from rightfit.reporting.sections.decision_pages import DecisionPage, build_pages, page_id
 from rightfit.reporting.sections.fronts import build_fronts
 from rightfit.reporting.sections.hardware import build_hardware
+from rightfit.reporting.sections.loads import build_loads
 from rightfit.reporting.sections.measuring import build_measuring
 from rightfit.reporting.sections.replacements import build_replacements
 from rightfit.reporting.sections.requests import build_requests
@@ -36,6 +39,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         tiers: The hardware ladder, smallest machine first.
     """
     return [
+        *build_changed(results),
         *build_replacements(results),
         build_fronts(results),
         build_utilities(results),
@@ -46,6 +50,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         *([build_stops(results)] if results.trials else []),  # none: all models are imported
         build_hardware(results, tiers),
         build_requests(results),
+        build_loads(results),
         build_measuring(results),
     ]
 
@@ -94,6 +99,8 @@ def render_report(results: Results, sections: Sequence[Section]) -> str:
         applications=applications,
         marks=results.marks,
         sections=[_view(section) for section in sections],
+        pages=[_view_page(page) for page in build_pages(results)],
+        page_id=page_id,
         legend=_write_legend(results),
         footer=_write_footer(results),
         themes_json=_embed({name: plotly_template(theme) for name, theme in THEMES.items()}),
@@ -131,6 +138,14 @@ def _write_footer(results: Results) -> str:
 def _view(section: Section) -> dict[str, object]:
     charts = [_view_chart(chart) for chart in section.charts]
     return {**vars(section), "charts": charts}
+
+
+def _view_page(page: DecisionPage) -> dict[str, object]:
+    decisions = [
+        {**vars(one), "load": None if one.load is None else _view_chart(one.load)}
+        for one in page.decisions
+    ]
+    return {**vars(page), "decisions": decisions}
 
 
 def _view_chart(chart: Chart) -> dict[str, object]:

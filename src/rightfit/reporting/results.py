@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.http_load.load_records import LoadCurves
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.quality.metric import QualityMetric
@@ -15,6 +16,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
+from rightfit.serving.watch import Watch
 
 QUALITY_TITLES = {
     "accuracy": "accuracy",
@@ -39,6 +41,7 @@ class RankingTables:
     win_shares: pl.DataFrame
     weight_intervals: pl.DataFrame
     limit_shadows: pl.DataFrame
+    limit_prices: pl.DataFrame
     robust_choices: pl.DataFrame
     break_even: pl.DataFrame
 
@@ -57,7 +60,9 @@ class Results:
         trials: Of each cell ``{dataset}.{model}``, one row per trial.
         audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
+        load_curves: What the winners' servers did under load.
         tables: Further tables.
+        watch: The latest ``rightfit watch``; ``None``: there was none.
     """
 
     applications: Applications
@@ -69,7 +74,9 @@ class Results:
     trials: Mapping[str, pl.DataFrame]
     audits: pl.DataFrame
     environment: Environment
+    load_curves: LoadCurves
     tables: RankingTables
+    watch: Watch | None = None
 
     @property
     def datasets(self) -> list[str]:

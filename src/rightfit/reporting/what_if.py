@@ -8,9 +8,14 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.naming import metric_name, metric_unit, serving_label, words
+from rightfit.profiling.devices import ELSEWHERE, split_device
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.applications.tie_rules import RankingRules, TieKey
-from rightfit.ranking.contest.profile_table import choose_path, read_profiles
+from rightfit.ranking.contest.profile_table import (
+    ProfileTable,
+    choose_path,
+    read_profiles,
+)
 from rightfit.reporting.results import Results
 
 
@@ -79,7 +84,9 @@ def collect_what_if(results: Results) -> WhatIf:
     frame = table.frame
     return WhatIf(
         applications={
-            name: list_parts(name, application, results.rules, path=choose_path(table, application))
+            name: list_parts(
+                name, application, results.rules, path=_name_choice(table, application)
+            )
             for name, application in results.applications.items()
         },
         profiles={
@@ -93,6 +100,12 @@ def collect_what_if(results: Results) -> WhatIf:
         datasets={name: words(name) for name in results.datasets},
         colors={family: mark.color for family, mark in results.marks.items()},
     )
+
+
+def _name_choice(table: ProfileTable, application: Application) -> str:
+    """Name the profiles that an application chooses among, as :func:`_list_profiles` does."""
+    environment = application.environment
+    return f"{choose_path(table.of_environment(environment), application)}{ELSEWHERE}{environment}"
 
 
 def list_parts(
@@ -121,7 +134,7 @@ def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[WhatIfPro
             model=row["model"],
             candidate=row["candidate"],
             serving=serving_label(row["runtime"], row["n_threads"], row["device"]),
-            path=row["request_path"],
+            path=f"{row['request_path']}{ELSEWHERE}{split_device(row['device'])[1]}",
             values={column: _finite(row[column]) for column in columns},
         )
         for row in profiles.to_dicts()

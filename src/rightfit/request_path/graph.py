@@ -25,6 +25,7 @@ from rightfit.request_path.raw_inputs import (
     locate,
 )
 from rightfit.request_path.usage import TensorInput
+from rightfit.request_path.words import IN_ONNX, LEAST_LENGTH
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MODEL_INPUT = "rows"  # of a bundle's ONNX file: encoded rows
 OWN = "encoder/"  # begins the names of the encoder's tensors
 THEIRS = "model/"  # begins the names of the model's tensors
+CONTRIB = "com.microsoft"  # ONNX Runtime's own operators, in every build of it
 ML_DOMAIN, ML_VERSION = "ai.onnx.ml", 3  # of a model that uses nothing of it
 MIN_OPSET = 13
 PER_PIXEL = np.float32(1) / np.float32(255)
@@ -108,6 +110,9 @@ def join_graphs(model: ModelProto, encoder: EncoderJson) -> ModelProto:
     rows = _add_encoder(encoding, encoder, inputs)
     encoding.nodes.append(helper.make_node("Identity", [rows], [THEIRS + MODEL_INPUT]))
     nodes = [*encoding.nodes, *joined.graph.node]
+    known = {opset.domain for opset in joined.opset_import}
+    if CONTRIB not in known and any(node.domain == CONTRIB for node in nodes):
+        joined.opset_import.append(helper.make_opsetid(CONTRIB, 1))
     del joined.graph.node[:], joined.graph.input[:]
     joined.graph.node.extend(nodes)
     joined.graph.initializer.extend(encoding.constants)
@@ -218,13 +223,45 @@ def _add_one_hot(encoding: _Nodes, steps: Sequence[StepJson], at: Sequence[int])
 
 def _add_category(encoding: _Nodes, step: StepJson, position: int, values: str) -> str:
     n_known = len(step["categories"])
-    text = encoding.add("Gather", TEXTS, encoding.keep(np.int64(position)), axis=1)
+    text = _pick_texts(encoding, position)
     names = [*step["categories"], ""]  # never an empty list, which onnxruntime refuses
     table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(n_known + 1)]}
     if encoding.ml_version == 1:
         table = {"classes_strings": names}
     place = encoding.add("LabelEncoder", text, domain=ML_DOMAIN, default_int64=n_known, **table)
     return encoding.add("OneHot", place, encoding.keep(np.int64(n_known + 1)), values, axis=-1)
+
+
+def _add_words(encoding: _Nodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    return [_weigh_words(encoding, *pair) for pair in zip(steps, at, strict=True)]
+
+
+def _weigh_words(encoding: _Nodes, step: StepJson, position: int) -> str:
+    """Do what :func:`rightfit.request_path.words.weigh_words` does."""
+    from onnx import TensorProto
+
+    text = _pick_texts(encoding, position)
+    lower = encoding.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
+    split = encoding.add(
+        "Tokenizer", lower, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", tokenexp=IN_ONNX
+    )
+    weighed = encoding.add(
+        "TfIdfVectorizer",
+        split,
+        mode="TFIDF",
+        min_gram_length=1,
+        max_gram_length=1,
+        max_skip_count=0,
+        ngram_counts=[0],
+        ngram_indexes=[*range(len(step["words"]))],
+        pool_strings=[*step["words"]],
+        weights=[*step["weights"]],
+    )
+    exact = encoding.add("Cast", weighed, to=TensorProto.DOUBLE)
+    axes = encoding.keep(np.array([1], dtype=np.int64))
+    squares = encoding.add("ReduceSum", encoding.add("Mul", exact, exact), axes)
+    length = encoding.add("Max", encoding.add("Sqrt", squares), encoding.keep(LEAST_LENGTH))
+    return encoding.add("Cast", encoding.add("Div", exact, length), to=TensorProto.FLOAT)
 
 
 def _add_pixels(encoding: _Nodes, _steps: Sequence[StepJson], _at: Sequence[int]) -> list[str]:
@@ -241,10 +278,17 @@ def _pick(encoding: _Nodes, at: Sequence[int]) -> str:
     return encoding.add("Gather", NUMBERS, encoding.keep(np.array(at, dtype=np.int64)), axis=1)
 
 
+def _pick_texts(encoding: _Nodes, position: int) -> str:
+    """Return one column of texts, shape (n_rows,)."""
+    return encoding.add("Gather", TEXTS, encoding.keep(np.int64(position)), axis=1)
+
+
 ADDERS: Mapping[str, Any] = {
     "number": _add_number,
     "standardise": _add_standardise,
     "indicate": _add_indicate,
     "one_hot": _add_one_hot,
+    "words": _add_words,
     "pixels": _add_pixels,
+    "picture": _add_pixels,
 }

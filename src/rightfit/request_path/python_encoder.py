@@ -23,6 +23,7 @@ from rightfit.request_path.raw_inputs import (
     locate,
 )
 from rightfit.request_path.usage import Columns, Floats, make_feed
+from rightfit.request_path.words import count_words, scale_counts
 
 PER_PIXEL = np.float32(1) / np.float32(255)
 
@@ -111,6 +112,27 @@ def _one_hot(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     return part
 
 
+def _words(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
+    known = [
+        (
+            position,
+            {word: place for place, word in enumerate(step["words"])},
+            np.array(step["weights"], dtype=np.float32),
+        )
+        for step, position in zip(steps, at, strict=True)
+    ]
+
+    def part(feed: Feed) -> Floats:
+        texts = feed[TEXTS]
+        blocks = [
+            scale_counts(count_words(texts[:, position].tolist(), places), weights)
+            for position, places, weights in known
+        ]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+
+    return part
+
+
 def _pixels(_steps: Sequence[StepJson], _at: Sequence[int]) -> Part:
     def part(feed: Feed) -> Floats:
         pixels: Floats = feed[IMAGE].astype(np.float32) * PER_PIXEL
@@ -130,5 +152,7 @@ PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
     "standardise": _standardise,
     "indicate": _indicate,
     "one_hot": _one_hot,
+    "words": _words,
     "pixels": _pixels,
+    "picture": _pixels,
 }

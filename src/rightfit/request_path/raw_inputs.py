@@ -18,7 +18,9 @@ INPUT_OF = {
     "standardise": NUMBERS,
     "indicate": NUMBERS,
     "one_hot": TEXTS,
+    "words": TEXTS,
     "pixels": IMAGE,
+    "picture": IMAGE,
 }
 DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
 
@@ -26,12 +28,14 @@ DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
 class StepJson(TypedDict, total=False):
     """A step of ``encoder.json``; which figures it has depends on its kind."""
 
-    kind: str  # number (as it is), standardise, indicate, one_hot or pixels
+    kind: str  # number (as it is), standardise, indicate, one_hot, words, pixels or picture
     column: str
     fill: float
     mean: float
     scale: float
     categories: Sequence[str]
+    words: Sequence[str]
+    weights: Sequence[float]
     shape: Sequence[int]
 
 
@@ -56,15 +60,24 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
 
     >>> step = StepJson(kind="indicate", column="age")
     >>> list_inputs(EncoderJson(version=1, steps=[step]))
-    (TensorInput(name='numbers', dtype='float64', columns=('age',)),)
+    (TensorInput(name='numbers', dtype='float64', columns=('age',), image_shape=None),)
     """
     if encoder["version"] != ENCODER_VERSION:
         raise ValueError(f"encoder.json must be of version {ENCODER_VERSION}: {encoder['version']}")
     return tuple(
-        TensorInput(name, dtype, columns)
+        TensorInput(name, dtype, columns, find_shape(encoder) if name == IMAGE else None)
         for name, dtype in DTYPES.items()
         if (columns := _list_columns(encoder, name))
     )
+
+
+def find_shape(encoder: EncoderJson) -> tuple[int, int, int] | None:
+    """Return what image files are resized to; ``None`` if there are none."""
+    for step in encoder["steps"]:
+        if step["kind"] == "picture":
+            height, width, n_channels = step["shape"]
+            return height, width, n_channels
+    return None
 
 
 def group_steps(encoder: EncoderJson) -> list[list[StepJson]]:

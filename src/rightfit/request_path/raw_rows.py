@@ -1,7 +1,7 @@
 """Raw rows as an array on disk, and as what a server gets: a request of Python values.
 
 The array has one dimension and a field per raw column: float64 (NaN: missing), text (empty:
-missing) or the bytes of an image. It needs no pickle and can be mapped into memory.
+missing), the bytes of an image or an image file. It needs no pickle and can be mapped into memory.
 """
 
 from __future__ import annotations
@@ -63,4 +63,4 @@ def _list_values(values: npt.NDArray[Any]) -> list[Any]:
 
 
 def _copy_values(values: npt.NDArray[Any]) -> Values:
-    return _list_values(values) if values.dtype.kind == "U" else np.ascontiguousarray(values)
+    return _list_values(values) if values.dtype.kind in "US" else np.ascontiguousarray(values)

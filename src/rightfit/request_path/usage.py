@@ -1,12 +1,15 @@
 """Answer with this model: ``python usage.py < rows.json``, or ``from usage import open_model``.
 
-Needs numpy and onnxruntime, nothing else. ``rows.json`` is a list with one object per row; its
-keys are the raw columns that ``model.json`` lists, ``null`` stands for a missing value, and an
-image is a list of its bytes. The ONNX file encodes the rows itself.
+Needs numpy and onnxruntime, and Pillow if an image is a PNG or JPEG file; nothing else.
+``rows.json`` is a list with one object per row; its keys are the raw columns that ``model.json``
+lists, ``null`` stands for a missing value, and an image is a base64 text or a list of its bytes.
+The ONNX file encodes the rows itself, but for decoding such a file.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +27,8 @@ Answer = Callable[[Columns], Floats]
 
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+FORMATS = ("PNG", "JPEG")
+MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
 
 
@@ -36,11 +41,14 @@ class TensorInput:
         dtype: ``string``; ``uint8``, the bytes of one image column, shape (n_rows, n_bytes); or a
             float type of numpy, where NaN stands for a missing value.
         columns: Raw columns it holds, in order.
+        image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
+            ``None`` if the bytes are the pixels, or there is no image.
     """
 
     name: str
     dtype: str
     columns: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None = None
 
 
 def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.NDArray[Any]]:
@@ -113,7 +121,8 @@ def open_model(folder: Path = FOLDER) -> Answer:
     """
     model = read_json(folder / "model.json")
     inputs = [
-        TensorInput(one["name"], one["dtype"], tuple(one["columns"])) for one in model["inputs"]
+        TensorInput(one["name"], one["dtype"], tuple(one["columns"]), one.get("image_shape"))
+        for one in model["inputs"]
     ]
     return open_session(
         folder / model["onnx_file"], inputs, n_threads=model["n_threads"], device=model["device"]
@@ -150,11 +159,51 @@ def _make_texts(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
 
 def _make_image(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
     values = columns[one.columns[0]]
+    if one.image_shape is not None:
+        return np.stack([decode_image(read_bytes(value), one.image_shape) for value in values])
     if isinstance(values, np.ndarray):
         return values
-    return np.array(
-        [np.frombuffer(v, np.uint8) if isinstance(v, bytes) else v for v in values], dtype=np.uint8
-    )
+    return np.array([np.frombuffer(read_bytes(value), np.uint8) for value in values])
+
+
+def read_bytes(value: Any) -> bytes:
+    """Return the bytes of a request's image: bytes, a base64 text, or a list of numbers.
+
+    >>> [read_bytes(value) for value in (b"ab", "YWI=", [97, 98])]
+    [b'ab', b'ab', b'ab']
+    """
+    if value is None or isinstance(value, int):
+        raise ValueError("An image is missing; it is a base64 text or a list of its bytes.")
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else bytes(value)
+
+
+def decode_image(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Decode an image file and resize it, upright, without keeping its proportions.
+
+    Args:
+        content: A PNG or JPEG file.
+        shape: Height, width and channels: 1 for grey, 3 for red, green and blue.
+
+    Returns:
+        The pixels row by row, channels last, shape (height * width * channels,).
+
+    Raises:
+        ValueError: If it is no such file, is damaged, or has too many pixels.
+    """
+    from PIL import Image, ImageOps
+
+    height, width, n_channels = shape
+    mode = "L" if n_channels == 1 else "RGB"
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"more than {MAX_PIXELS:,} pixels")
+            image.draft(mode, (width, height))  # a large JPEG is decoded small at once
+            upright = ImageOps.exif_transpose(image.convert(mode))
+            resized = upright.resize((width, height), Image.Resampling.BILINEAR)
+    except Exception as err:  # of damaged files Pillow raises many kinds, struct.error among them
+        raise ValueError(f"An image is no PNG or JPEG file that can be read: {err}") from err
+    return np.asarray(resized, dtype=np.uint8).reshape(-1)
 
 
 def write_text(value: Any) -> str:

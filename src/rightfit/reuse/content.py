@@ -55,8 +55,12 @@ def hash_source(dataset: AbstractDataset[Any, Any] | None, store: RecordStore) -
     place = _find_place(dataset)
     if place is None or not place.exists():
         return None
-    files = [place] if place.is_file() else list(_list_files(place))
-    return hash_content([str(dataset), [hash_file(path, store) for path in files]])
+    if place.is_file():
+        return hash_content([str(dataset), [hash_file(place, store)]])
+    files = {  # a file's folder may be its class
+        path.relative_to(place).as_posix(): hash_file(path, store) for path in _list_files(place)
+    }
+    return hash_content([str(dataset), files])
 
 
 def _find_place(dataset: AbstractDataset[Any, Any] | None) -> Path | None:

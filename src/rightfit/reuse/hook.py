@@ -19,6 +19,7 @@ from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
 from rightfit.ownership import is_own
 from rightfit.printable import clean_text
+from rightfit.processes.json_store import JsonStore
 from rightfit.reuse.content import hash_content, hash_file, hash_library, hash_source
 from rightfit.reuse.records import RecordStore, ResultRecord
 from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
@@ -105,7 +106,7 @@ class _Looker:
             return _hash_parameter(self._catalog.load(name), self._records)
         dataset = self._catalog.get(name)
         if isinstance(dataset, _STORES):
-            return "store"
+            return hash_content(["store", _list_imported(dataset.load())])
         record = self.find_stored(name)
         if record is not None and record.version == _read_version(dataset):
             return identify_result(record)
@@ -128,6 +129,14 @@ class _Looker:
             if record is not None and isinstance(dataset, AbstractVersionedDataset):
                 own = dataset._version
                 dataset._version = Version(record.version, own.save if own else None)
+
+
+def _list_imported(store: object) -> object:
+    """Return what verbs have put there: no step's key says that there is more of it."""
+    from rightfit.handover.importing import list_imported
+    from rightfit.serving.watch import KEY
+
+    return [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
 
 
 def _may_reuse(run_params: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from rightfit.datasets.json_store import JsonStore
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.worker.codec import from_plain, to_plain
 
 Record = TypeVar("Record")

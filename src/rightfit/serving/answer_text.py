@@ -40,6 +40,8 @@ def describe_answer(answer: Answer) -> list[str]:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
     if decision.final_quality:
         lines.append(f"  quality        {describe_final_quality(decision.final_quality)}")
+    if decision.shipped and decision.shipped.refit:
+        lines.append(f"  shipped        {decision.shipped.sentence}")
     lines += [f"  in use         {one.sentence}" for one in decision.replacements]
     if decision.deadline:
         lines.append(f"  deadline       {decision.deadline}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from rightfit.families.bundle_files import copy_replacing, write_replacing
+from rightfit.request_path.usage import TensorInput
 from rightfit.serving import server
 
 SERVER_FILES = ("server.py", "requirements.txt", "Dockerfile")
 
 # What answers is pinned to what was measured; what carries the answer may be newer.
-_MEASURED = ("numpy", "onnxruntime")
 _CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34", "prometheus-client>=0.22")
 
 _DOCKERFILE = """\
@@ -27,10 +28,21 @@ CMD ["python", "server.py", "--host", "0.0.0.0"]
 """
 
 
-def write_server(folder: Path) -> None:
-    """Write ``SERVER_FILES`` into an exported folder."""
+def list_libraries(inputs: Sequence[TensorInput]) -> list[str]:
+    """Name the libraries that an exported model needs."""
+    decodes = any(one.image_shape is not None for one in inputs)
+    return ["numpy", "onnxruntime", *(["pillow"] if decodes else [])]
+
+
+def write_server(folder: Path, inputs: Sequence[TensorInput]) -> None:
+    """Write ``SERVER_FILES`` into an exported folder.
+
+    Args:
+        folder: The folder.
+        inputs: What its model reads.
+    """
     copy_replacing(Path(server.__file__), folder / "server.py")
-    needed = [*(f"{name}=={version(name)}" for name in _MEASURED), *_CARRYING]
+    needed = [*(f"{name}=={version(name)}" for name in list_libraries(inputs)), *_CARRYING]
     write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     write_replacing(folder / "Dockerfile", _DOCKERFILE.format(python=python).encode())

@@ -18,6 +18,7 @@ from rightfit.families.bundle_files import (
 )
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path import usage
 from rightfit.request_path.graph import join_encoder
 from rightfit.serving.answer import Answer
@@ -27,6 +28,7 @@ from rightfit.serving.model_call import (
     BUNDLE,
     GRAPH_FILE,
     Model,
+    ModelCall,
     describe_call,
     locate_onnx,
 )
@@ -48,6 +50,23 @@ def require_winner(answer: Answer) -> RankedCandidate:
         way = f" Would qualify: {describe_relaxation(relax)}." if relax else ""
         raise ValueError(f"Nothing to export for {answer.application}: {decision.sentence}{way}")
     return decision.winner
+
+
+def find_refit(answer: Answer) -> Refit | None:
+    """Return the refit that is shipped for an answer's winner; ``None``: it ships as chosen."""
+    shipped = answer.decision.shipped
+    return shipped.refit if shipped and shipped.is_refitted else None
+
+
+def describe_export(answer: Answer, model: Model) -> str:
+    """Say whether the exported model is the one that was chosen, or its refit."""
+    shipped = answer.decision.shipped
+    if shipped is None:
+        return "as it was chosen"
+    if shipped.refit is not None and shipped.is_refitted:
+        is_refit = model.bundle.sha256 == shipped.refit.sha256
+        return shipped.sentence if is_refit else "as it was chosen, though there is a refit"
+    return shipped.sentence
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
@@ -92,20 +111,37 @@ def export_model(
     winner = require_winner(answer)
     check_folder(folder, force=True)
     _check_belongs(answer, model)
+    call = write_call(winner, model, folder)
+    _replace_bundle(model.bundle, folder / BUNDLE)
+    _write_json(folder / "encoder.json", model.encoder)
+    _write_json(folder / "profile.json", _describe_measurement(answer))
+    has_refit = answer.decision.shipped is not None and answer.decision.shipped.refit is not None
+    shipped = describe_export(answer, model) if has_refit else ""
+    readme = write_readme(answer, model, call, shipped=shipped)
+    write_replacing(folder / "README.md", readme.encode())
+    if with_server:
+        write_server(folder, call.inputs)
+    return _write_hashes(folder, model.bundle, SERVER_FILES if with_server else ())
+
+
+def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall:
+    """Write what answers for a winner: the graph, its description, and how it is called.
+
+    Args:
+        winner: The candidate in its serving configuration.
+        model: Its bundle, encoder and data card.
+        folder: Folder to write, created if need be.
+
+    Raises:
+        ValueError: If the candidate has no ONNX file.
+    """
     onnx_file = locate_onnx(winner, model.bundle)
     folder.mkdir(parents=True, exist_ok=True)
-    _replace_bundle(model.bundle, folder / BUNDLE)
     write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
     copy_replacing(Path(usage.__file__), folder / "usage.py")
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
-    _write_json(folder / "encoder.json", model.encoder)
-    _write_json(folder / "profile.json", _describe_measurement(answer))
-    readme = write_readme(answer, model, call)
-    write_replacing(folder / "README.md", readme.encode())
-    if with_server:
-        write_server(folder)
-    return _write_hashes(folder, model.bundle, SERVER_FILES if with_server else ())
+    return call
 
 
 def _check_belongs(answer: Answer, model: Model) -> None:
@@ -122,9 +158,11 @@ def _check_belongs(answer: Answer, model: Model) -> None:
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"
         )
+    refit = find_refit(answer)
+    is_refit = refit is not None and bundle.sha256 == refit.sha256  # it may have another size
     if profile is None:
         faults.append("the profile that decided is no longer stored")
-    elif (measured_mib := profile.read_metric("model_size_mib")) is not None:
+    elif not is_refit and (measured_mib := profile.read_metric("model_size_mib")) is not None:
         files = runtime_files(bundle, profile.runtime)
         size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
         if size_mib != measured_mib:

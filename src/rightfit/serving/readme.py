@@ -16,6 +16,7 @@ from rightfit.serving.answer_text import (
     describe_request,
     format_version,
 )
+from rightfit.serving.container import list_libraries
 from rightfit.serving.model_call import Model, ModelCall
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
@@ -27,17 +28,20 @@ HOW_ENCODED = {
     "standardise": "a number; null becomes the median, then (value - mean) / scale",
     "indicate": "1 where it is null, else 0",
     "one_hot": "a category; unknown ones and null count as <other>",
+    "words": "a text; the TF-IDF of its known words (letters A to Z lower-cased, see encoder.json)",
     "pixels": "an image as bytes, row by row; value / 255",
+    "picture": "a PNG or JPEG file of any size; decoded and resized by usage.py, value / 255",
 }
 
 
-def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
+def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str = "") -> str:
     """Write the README of an export.
 
     Args:
         answer: What was chosen, and why.
         model: The winner.
         call: How it is called.
+        shipped: Whether it is the model that was chosen, or its refit; empty: nothing was refitted.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -55,8 +59,10 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         answer=answer,
         bundle=model.bundle,
         call=call,
+        shipped=shipped,
         data_card=model.data_card,
         name_some=_name_some,
+        libraries=" ".join(list_libraries(call.inputs)),
         raw_columns=_describe_columns(model),
         derived=model.data_card.features.derived,
         metrics=_list_metrics(answer.profile),

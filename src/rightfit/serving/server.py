@@ -292,8 +292,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve this model over HTTP.")
     parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port (default: %(default)s)")
+    parser.add_argument(
+        "--max-requests",
+        type=int,
+        default=Limits.max_requests,
+        help="requests served at a time; further ones are refused (default: %(default)s)",
+    )
     options = parser.parse_args()
-    serve(Path(__file__).parent, host=options.host, port=options.port, limits=Limits())
+    limits = Limits(max_requests=options.max_requests)
+    serve(Path(__file__).parent, host=options.host, port=options.port, limits=limits)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         decision = found.datasets[name]
         subject = decision.subject
         with results.reading("resource_profiles", measured_in):
-            selected = tuple(_select_profiles(profiles, name, subject) if subject else ())
+            selected = tuple(select_profiles(profiles, name, subject) if subject else ())
         yield Answer(
             application=application,
             dataset=name,
@@ -57,6 +57,20 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
             profiles=selected,
             origin=origin,
         )
+
+
+def read_all_answers(results: StoredResults) -> Iterator[Answer]:
+    """Read the last ranking's answers for all applications.
+
+    Raises:
+        ValueError: If nothing was ranked yet.
+    """
+    ranked_in = results.find_version("recommendations")
+    stored = results.load("recommendations", ranked_in)
+    with results.reading("recommendations", ranked_in):
+        names = list(read_recommendations(stored))
+    for name in names:
+        yield from read_answers(results, name, None)
 
 
 def _read_environment(results: StoredResults, measured_in: str) -> Environment | None:
@@ -68,9 +82,10 @@ def _read_environment(results: StoredResults, measured_in: str) -> Environment |
     return found
 
 
-def _select_profiles(
+def select_profiles(
     profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate
 ) -> Iterator[StoredProfile]:
+    """Yield the profiles of a candidate."""
     for row in profiles.filter(
         dataset=dataset, model=candidate.model, candidate=candidate.candidate
     ).to_dicts():

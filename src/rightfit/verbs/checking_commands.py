@@ -108,6 +108,38 @@ def check(
 
 
 @click.command()
+@click.option(
+    "--margin-pct",
+    type=click.FloatRange(0, 1_000),
+    default=5.0,
+    show_default=True,
+    help="Change of a metric that counts, in percent.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@where
+def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
+    """Measure the winners again; fail if one has left its interval or breaks a limit."""
+    from rightfit.process_state import set_log_level
+    from rightfit.profiling.worker.codec import to_plain
+    from rightfit.serving.watch import describe_watch
+    from rightfit.verbs.watching import watch_winners
+
+    if as_json:
+        set_log_level("WARNING")  # the log goes to standard output, too
+    try:
+        parameters = read_project_parameters({}, place["env"], place["conf_source"])
+        found = watch_winners(open_place(**place), parameters, margin_pct=margin_pct)
+    except (OSError, ValueError) as err:
+        raise click.ClickException(clean_text(str(err))) from err
+    if as_json:
+        click.echo(json.dumps(to_plain(found), indent=2))
+    else:
+        click.echo("\n".join(clean_text(line) for line in describe_watch(found)))
+    if found.changed:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
 @click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
 @click.option("--dataset", "-d", required=True, help="Name of a dataset.")
 @click.option(

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.checking_commands import check, measure, size
+from rightfit.verbs.checking_commands import check, measure, size, watch
+from rightfit.verbs.handover_commands import import_profiles, measure_bundles, pack
 from rightfit.verbs.project_options import open_place, read_project_parameters, where
 from rightfit.verbs.serving_commands import load, serve
 
@@ -19,7 +20,11 @@ VERBS = (
     "serve",
     "load",
     "measure",
+    "pack",
+    "measure-bundles",
+    "import-profiles",
     "check",
+    "watch",
     "size",
     "check-family",
     "plan",
@@ -41,7 +46,7 @@ def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
 
 
-for _command in (measure, check, size, serve, load):
+for _command in (measure, check, watch, size, serve, load, pack, measure_bundles, import_profiles):
     verbs.add_command(_command)
 
 
@@ -76,14 +81,24 @@ def which(application: str, dataset: str | None, *, as_json: bool, **place: Any)
 @click.option(
     "--with-server", is_flag=True, help="Add a program that serves it over HTTP, and a Dockerfile."
 )
+@click.option(
+    "--as-chosen", is_flag=True, help="Export the model that was chosen, also if it was refitted."
+)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @where
 def export(
-    application: str, dataset: str, folder: Path, *, force: bool, with_server: bool, **place: Any
+    application: str,
+    dataset: str,
+    folder: Path,
+    *,
+    force: bool,
+    with_server: bool,
+    as_chosen: bool,
+    **place: Any,
 ) -> None:
     """Write the winning model into FOLDER, with how to use it and what was measured."""
     from rightfit.serving.answer_text import describe_disturbance
-    from rightfit.serving.export import check_folder, export_model
+    from rightfit.serving.export import check_folder, describe_export, export_model
     from rightfit.verbs.answers import read_answers
     from rightfit.verbs.winners import read_model
 
@@ -91,10 +106,13 @@ def export(
         check_folder(folder, force=force)
         results = open_place(**place)
         (answer,) = read_answers(results, application, dataset)
-        written = export_model(answer, read_model(results, answer), folder, with_server=with_server)
+        model = read_model(results, answer, as_chosen=as_chosen)
+        written = export_model(answer, model, folder, with_server=with_server)
     except (OSError, ValueError) as err:
         raise click.ClickException(clean_text(str(err))) from err
     click.echo(clean_text(answer.decision.sentence))
+    if answer.decision.shipped and answer.decision.shipped.refit:
+        click.echo(f"Exported: {clean_text(describe_export(answer, model))}")
     click.echo(f"Measured: {clean_text(describe_disturbance(answer.profile))}")
     click.echo(f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}")
 

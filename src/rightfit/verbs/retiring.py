@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rightfit.catalog_entries import read_patterns
-from rightfit.datasets.json_store import JsonStore
+from rightfit.processes.json_store import JsonStore
 from rightfit.reuse.records import RecordStore
 from rightfit.verbs.stored import StoredResults
 

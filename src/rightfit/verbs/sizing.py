@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rightfit.http_load.curve import LoadCurve
+from rightfit.http_load.load_records import LoadCurve
 from rightfit.profiling.worker.codec import from_plain
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.serving.sizing import ServedFigures, size_deployment

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from rightfit.families.bundle import Bundle
+from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path.raw_inputs import pass_numbers
 from rightfit.serving.answer import Answer
-from rightfit.serving.export import require_winner
+from rightfit.serving.export import find_refit, require_winner
 from rightfit.serving.model_call import Model
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
-def read_model(results: StoredResults, answer: Answer) -> Model:
+def read_model(results: StoredResults, answer: Answer, *, as_chosen: bool = False) -> Model:
     """Read the winner's bundle and what is needed to feed it, as they were when it was measured.
+
+    Args:
+        results: Stored results.
+        answer: Names the winner, and whether it is shipped refitted.
+        as_chosen: Whether to read the model that was chosen, also where it is shipped refitted.
 
     Raises:
         ValueError: If one of them is no longer stored, or damaged.
@@ -19,6 +26,7 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
     cell = f"{answer.dataset}.{winner.model}.candidates"
     version = results.find_version(cell, at_most=answer.origin.measured_in)
     bundles = results.load(cell, version)
+    refit = None if as_chosen else find_refit(answer)
     if winner.candidate not in bundles:
         raise NothingStoredError(
             f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "
@@ -29,7 +37,26 @@ def read_model(results: StoredResults, answer: Answer) -> Model:
         entry = f"{answer.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
     bundle = bundles[winner.candidate]
+    if refit is not None:
+        bundle = _find_refitted(results, answer.dataset, refit)
     encoder = inputs["encoder"].model_dump(mode="json")
     if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
         encoder = pass_numbers(bundle.schema.features)
     return Model(bundle, encoder, inputs["data_card"])
+
+
+def _find_refitted(results: StoredResults, dataset: str, refit: Refit) -> Bundle:
+    """Return the refitted bundle that a recommendation means, whichever run has stored it.
+
+    Raises:
+        NothingStoredError: If it is no longer stored.
+    """
+    entry = f"{dataset}.refitted"
+    for version in reversed(results.list_versions(entry)):
+        found: Bundle | None = results.load(entry, version).get(refit.candidate)
+        if found is not None and found.sha256 == refit.sha256:
+            return found
+    raise NothingStoredError(
+        f"The refitted {refit.candidate} is no longer stored. Run: kedro run --pipelines "
+        "refit,ranking (or export the model as it was chosen: --as-chosen)"
+    )

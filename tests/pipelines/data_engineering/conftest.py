@@ -13,10 +13,10 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.processes.json_store import JsonStore
 
 DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")
 CAPS = {"max_train_rows": 4000, "max_test_rows": 2000}

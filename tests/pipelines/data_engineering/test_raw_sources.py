@@ -15,12 +15,12 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ColumnSplit, Quality
+from rightfit.processes.json_store import JsonStore
 
 MAX_LINES = 8
 SHUTTLE = """\
@@ -119,7 +119,19 @@ def write_lazy(folder: Path) -> dict[str, Any]:
     return {"type": "polars.LazyPolarsDataset", "file_format": "parquet", "filepath": str(path)}
 
 
-@pytest.mark.parametrize("write", [write_csv, write_sql, write_partitions, write_lazy])
+def write_lazy_csv(folder: Path) -> dict[str, Any]:
+    return write_csv(folder) | {"type": "polars.LazyPolarsDataset"}
+
+
+def write_lazy_folder(folder: Path) -> dict[str, Any]:
+    parts = write_partitions(folder)["path"]
+    return {"type": "polars.LazyPolarsDataset", "file_format": "parquet", "filepath": parts}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [write_csv, write_sql, write_partitions, write_lazy, write_lazy_csv, write_lazy_folder],
+)
 def test_entry_of_any_kind_gives_the_same_model_input(
     prepare: Prepare, tmp_path: Path, write: Callable[[Path], dict[str, Any]]
 ) -> None:

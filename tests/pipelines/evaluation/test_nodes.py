@@ -9,11 +9,11 @@ import pytest
 import yaml
 from contests import make_application, make_applications
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
 from rightfit.pipelines.evaluation.nodes import collect_profiles
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription
@@ -27,7 +27,9 @@ def values(project_path: Path) -> dict[str, Any]:
 
 
 def profiles(environment_id: str) -> pl.DataFrame:
-    return pl.DataFrame({"candidate": ["net-001"], "environment_id": [environment_id]})
+    return pl.DataFrame(
+        {"candidate": ["net-001"], "device": ["cpu"], "environment_id": [environment_id]}
+    )
 
 
 @pytest.mark.parametrize(

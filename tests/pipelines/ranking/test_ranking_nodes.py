@@ -56,7 +56,7 @@ def searches(dataset: str) -> pl.DataFrame:
 def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
     rankings, csv, breakdown = rank_candidates(*inputs)
-    win_shares, weight_intervals, limit_shadows = analyse_sensitivity(*inputs)
+    win_shares, weight_intervals, limit_shadows, limit_prices = analyse_sensitivity(*inputs)
     robust_choices, break_even = compare_choices(*inputs)
     why_not = explain_losers(*inputs, searches("landsat"), searches("flights"))
     recommendations = recommend_candidates(
@@ -79,6 +79,7 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
         ("control", "flights", "linear-1"),
     ]
     assert breakdown.height == 4 * 2 + 4
+    assert limit_prices.height == 2  # of one limit on two datasets
     assert win_shares.height == 2 + 4
     assert weight_intervals.height == 2 * 2 + 2
     assert limit_shadows.height == 2 * 2
@@ -98,7 +99,7 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]
     """Run every node; return the recommendations."""
     inputs = (profiles, asked, RULES)
     rank_candidates(*inputs)
-    _, weight_intervals, limit_shadows = analyse_sensitivity(*inputs)
+    _, weight_intervals, limit_shadows, _ = analyse_sensitivity(*inputs)
     robust_choices, _ = compare_choices(*inputs)
     explain_losers(*inputs, searches("landsat"), searches("flights"))
     return recommend_candidates(

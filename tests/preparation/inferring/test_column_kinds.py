@@ -27,6 +27,8 @@ N = OUTCOME.len()
         ("shop_id", [i % 5 for i in range(N)], "numeric", ""),  # so few may mean something
         ("distance", [i * i for i in range(N)], "numeric", ""),  # all differ, but with gaps
         ("name", [f"n{i}" for i in range(N)], "unused", "every text differs"),
+        ("comment", [f"was {i} days late" for i in range(N)], "text", ""),
+        ("choice", ["abc"[i % 3] + " or something else" for i in range(N)], "categorical", ""),
         ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
         ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values; .* only 40%"),
         ("code", [1, 2] * 100, "unused", "repeats the target"),

@@ -17,6 +17,7 @@ from rightfit.profiling.measuring.stopping import (
 )
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.meters.disturbance import Quiet
 
 
@@ -31,7 +32,8 @@ def test_known_load_is_found(bench: Bench) -> None:
     state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
     profile = Profile()
 
-    set_serving_metrics(profile, state, bench.settings, n_threads=1, is_final=True)
+    shared = SharedError.assume(0)
+    set_serving_metrics(profile, state, bench.settings, shared=shared, n_threads=1, is_final=True)
 
     assert state.error is None
     # Not an upper bound: others may use the machine while tests run.

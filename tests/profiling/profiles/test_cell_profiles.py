@@ -203,6 +203,22 @@ def test_measured_profiles_are_not_measured_again(
     assert again.equals(first)
 
 
+def test_turns_of_a_cell_tell_what_its_processes_share(cell: ProfiledCell, bench: Bench) -> None:
+    store = DictStore()
+    servings = [Serving(runtime, n, "cpu") for runtime in ("native", "onnx") for n in (1, 2)]
+    settings = make_settings(shared_error_pct=1.5, min_processes=4, max_processes=4)
+
+    profiles = profile_cell(
+        cell, servings, replace(bench, settings=settings), store, tiers=TIERS, choose=choose_all
+    )
+
+    for row in profiles.to_dicts():
+        how = json.loads(row["measured_how"])
+        assert how["n_turns_seen"] == 4
+        assert how["shared_error_pct"] != 1.5
+    assert sum(key.startswith("turns-here-") for key in store) == 1
+
+
 @pytest.mark.parametrize(
     "change", [{"environment_id": "elsewhere"}, {"data_version": "v2"}, {"settings": {}}]
 )

@@ -6,12 +6,13 @@ from under_load import served
 
 from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.results import ServerResult
 
 
 def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> Profile:
     profile = Profile()
-    set_under_load(profile, processes, make_settings(shared_error_pct=shared_error_pct))
+    set_under_load(profile, processes, make_settings(), SharedError.assume(shared_error_pct))
     return profile
 
 
@@ -25,13 +26,13 @@ def test_columns_are_medians_over_processes_with_intervals() -> None:
     assert values["max_rate_per_s_high"] == pytest.approx(127.8, abs=0.5)
 
 
-def test_error_that_all_processes_share_widens_the_interval() -> None:
+def test_load_tests_follow_each_other_and_share_what_a_single_stretch_does() -> None:
     processes = [served(9.0, 100.0)] * 3
 
     values = summarise(*processes, shared_error_pct=2).values
 
-    assert values["max_rate_per_s_low"] == pytest.approx(98.0)
-    assert values["max_rate_per_s_high"] == pytest.approx(102.0)
+    assert values["max_rate_per_s_low"] == pytest.approx(95.0)
+    assert values["max_rate_per_s_high"] == pytest.approx(105.0)
 
 
 def test_one_process_gives_no_interval() -> None:

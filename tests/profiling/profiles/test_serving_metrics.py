@@ -11,6 +11,7 @@ from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.shared_error import SharedError
 
 
 def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
@@ -41,8 +42,9 @@ def summarise(
     profile = Profile()
     state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
-    settings = make_settings(shared_error_pct=shared_error_pct, server=server)
-    set_serving_metrics(profile, state, settings, n_threads=2, is_final=True)
+    shared = SharedError.assume(shared_error_pct)
+    settings = make_settings(server=server)
+    set_serving_metrics(profile, state, settings, shared=shared, n_threads=2, is_final=True)
     return profile
 
 

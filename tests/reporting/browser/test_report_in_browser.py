@@ -31,7 +31,7 @@ def test_report_opens_offline_without_complaint(
     width = page.evaluate("document.documentElement.scrollWidth")
 
     assert page.complaints == []
-    assert n_drawn == n_charts == 12
+    assert n_drawn == n_charts == 13
     assert width == SIZES[size]["width"]
 
 
@@ -93,3 +93,24 @@ def test_report_is_accessible_in_name_and_structure(
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     assert unnamed == 0
+
+
+@pytest.mark.browser
+def test_decision_record_is_linked_first_and_prints_alone(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri(), viewport=SIZES["desk"])
+    page.evaluate("window.print = () => {}")  # no dialogue
+
+    page.locator("header a", has_text="Decision record").nth(2).click()
+    expect(page.locator("#decision-web_api")).to_be_in_viewport()
+    page.locator("#decision-web_api .print-page").click()
+    page.emulate_media(media="print")
+    shown = page.evaluate(
+        """[...document.querySelectorAll('main > section, body > header')].filter(
+            part => part.checkVisibility()).map(part => part.id)"""
+    )
+
+    assert shown == ["decision-web_api"]
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#fronts")).to_be_visible()

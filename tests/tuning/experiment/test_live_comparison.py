@@ -25,7 +25,7 @@ def open_fake_bench(*args: Any) -> Iterator[FakeBench]:
 def test_every_method_searches_and_is_judged(
     blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("steering.pausing_steering", "experiment.live_comparison"):
+    for module in ("search.search", "experiment.live_judging"):
         monkeypatch.setattr(f"rightfit.tuning.{module}.open_short_bench", open_fake_bench)
     settings = cells.make_settings(
         n_trials=4, sampler="tpe", early_stopping="pausing", budget_cpu_s=60.0
@@ -45,7 +45,9 @@ def test_every_method_searches_and_is_judged(
     monkeypatch.setattr(FakeBench, "measure", None)  # what was judged is not measured again
 
     assert compare([1]).equals(found)
-    assert found["method"].to_list() == ["pausing", "none", "median"]
+    assert found["method"].to_list() == ["pausing", "none", "none_late", "median", "median_late"]
+    spent = dict(found.select("method", "spent_s").iter_rows())
+    assert spent["none"] <= spent["none_late"]
     assert found["application"].unique().to_list() == ["accuracy"]
     assert found["utility_test"].min() > 0.5  # type: ignore[operator]
 

@@ -95,6 +95,28 @@ def test_a_step_that_would_overrun_is_not_begun() -> None:
     assert rule.choose(pool, affordable_s=0.1) is None
 
 
+def test_no_look_is_taken_where_the_budget_does_not_hold_the_rest_of_the_training() -> None:
+    pool = Pool([seen(3, 3, is_measured=True), seen(4, 1), seen(2, 1)], 3)
+    rule = make_rule({"accuracy": application()}, min_gain=0)
+
+    step = rule.choose(pool, affordable_s=3.1)
+
+    assert rule.choose(pool, affordable_s=2.9) is None  # a look takes 1 s, the rest 3 s
+    assert step is not None
+    assert step.number == 4
+
+
+def test_what_is_left_of_the_budget_finishes_what_promises_most() -> None:
+    favourite = seen(4, 3)  # measuring it takes 3 s
+    pool = Pool([seen(1, 3, is_measured=True), favourite, seen(2, 2)], 3)
+    rule = make_rule({"accuracy": application()}, min_gain=0)
+
+    step = rule.choose(pool, affordable_s=2.5)
+
+    assert step is not None
+    assert (step.number, step.serving) == (2, None)
+
+
 def test_a_training_that_is_not_in_memory_costs_more() -> None:
     rule = make_rule({"accuracy": application()})
     away = replace(seen(4, 2), is_in_memory=False)

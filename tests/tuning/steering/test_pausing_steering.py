@@ -68,4 +68,4 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     assert steering.wants_new([default]) is False
     assert step is not None
     assert (step.number, step.serving) == (0, None)
-    assert (steering._finish_default([default]) is not None) is is_finished_first
+    assert (steering.finish_default([default]) is not None) is is_finished_first

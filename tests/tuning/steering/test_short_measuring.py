@@ -10,6 +10,7 @@ from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.measuring.jobs import Serving
+from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.steering.short_measuring import open_short_bench
 
 SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1}
@@ -40,6 +41,20 @@ def test_a_model_is_exported_and_measured_in_what_was_asked_for(
     assert {"latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib"} <= set(metrics)
     assert metrics["min_hardware_tier"] == 1
     assert (bundle.path / "model.onnx").is_file()
+
+
+def test_costs_that_are_known_are_not_measured(bundle: Bundle, blobs: TrainingData) -> None:
+    serving = Serving("onnx", 1, "cpu")
+    line = CostLine(1.0, {"n_parameters": 0.5}, 0.1)
+    demand = make_demand(known_lines={(serving, "model_size_mib"): line})
+
+    with open_short_bench(cells.make_cell(blobs), demand) as bench:
+        metrics, seconds = bench.measure(bundle, serving)
+
+    n_parameters = get_family("linear").describe_structure(bundle.load_native())["n_parameters"]
+    assert metrics == {"model_size_mib": pytest.approx(1 + 0.5 * n_parameters)}
+    assert seconds == 0
+    assert not (bundle.path / "model.onnx").exists()
 
 
 def test_an_export_that_answers_otherwise_is_not_served(

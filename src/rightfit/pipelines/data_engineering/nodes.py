@@ -6,7 +6,6 @@ import logging
 
 import polars as pl
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block
@@ -16,6 +15,8 @@ from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_st
 from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.spec import DatasetSpec
 from rightfit.preparation.splitting import PARTS
+from rightfit.preparation.tables import Table
+from rightfit.processes.json_store import JsonStore
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def check_raw_tables(
 def _complete(
     dataset: DatasetBlock,
     inferred: JsonStore,
-    tables: dict[str, pl.DataFrame],
+    tables: dict[str, Table],
     dataset_name: str,
 ) -> CompleteBlock:
     key = f"{dataset_name}.{dataset.make_key()}"

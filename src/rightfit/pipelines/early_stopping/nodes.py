@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
-# check of the node's parameters.
-from rightfit.datasets.json_store import JsonStore
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.early_stopping import LiveParams, RecordingParams, ReplayParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
@@ -68,8 +72,10 @@ def record_curves(
     fields = ("n_configurations", "n_snapshots", "n_checkpoints", "n_workers", "seed")
     settings = RecordingSettings(**{name: getattr(recording, name) for name in fields})
     folder = studies.cell(cell_name).folder / f"recordings-{key}"
-    with show_progress(f"{cell_name} unstopped") as on_recording:
-        recordings = record_cell(cell, settings, folder, on_recording=on_recording)
+    with show_progress() as on_recording:
+        recordings = record_cell(
+            cell, settings, folder, on_recording=partial(on_recording, f"{cell_name} unstopped")
+        )
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
     return tabulate_recordings(
         recordings, dataset=data_card.dataset, model=cell.model, quality=cell.quality
@@ -174,8 +180,10 @@ def replay_rules(
         )
         curves.write_parquet(files.curves)
         profiles.write_parquet(files.profiles)
-        with show_progress("replays") as on_task:
-            replays = run_experiment(files, n_workers=replaying.n_workers, on_task=on_task)
+        with show_progress() as on_task:
+            replays = run_experiment(
+                files, n_workers=replaying.n_workers, on_task=partial(on_task, "replays")
+            )
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))
@@ -216,6 +224,8 @@ def compare_searches(
         One row per seed and application.
     """
     from rightfit.tuning.experiment.live_comparison import compare_live
+    from rightfit.tuning.experiment.recorded import learn_lesson
+    from rightfit.tuning.pausing.priors import read_shipped_prior
     from rightfit.tuning.search.setting_up import (
         make_cell,
         make_data,
@@ -223,13 +233,22 @@ def compare_searches(
         make_settings,
     )
 
-    alike = training.model_copy(update={"budget_cpu_s": live.budget_cpu_s, "sampler": "tpe"})
+    own = {"budget_cpu_s": live.budget_cpu_s, "n_startup_trials": live.n_startup_trials}
+    alike = training.model_copy(update={**own, "sampler": "tpe"})
     cell = make_cell(cell_name, train, validation, data_card, model)
+    demand = make_demand(alike, applications, evaluation)
+    if live.recordings is None:
+        demand = replace(demand, prior=read_shipped_prior(cell.family))
+    else:
+        lesson = learn_lesson(Path(live.recordings), cell_name)
+        demand = replace(
+            demand, prior=lesson.prior, known_lines=lesson.lines, servings=tuple(lesson.servings)
+        )
     searches = compare_live(
         cell,
         make_data(test, cell.train.schema),
         make_settings(alike, cell.family),
-        make_demand(alike, applications, evaluation),
+        demand,
         studies.cell(cell_name),
         seeds=live.seeds,
     )

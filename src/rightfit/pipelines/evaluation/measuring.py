@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import polars as pl
 
-from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.devices import name_device
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.applications.applications import Applications
 from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.measuring.raw_requests import RawRequests
     from rightfit.profiling.profiles.cell import ProfiledCell
+
+logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
 
@@ -88,7 +92,7 @@ def measure_cell(
         cell = _make_cell(candidates, trials, test, data_card, here, params)
         if REQUEST in paths:
             cell = replace(cell, requests=_make_requests(raw, bench.folder))
-        return profile_cell(
+        here_measured = profile_cell(
             cell,
             with_paths(list_servings(params, here), paths),
             bench,
@@ -99,6 +103,103 @@ def measure_cell(
                 choosers.model_dump(mode="json") | {"request_path": default_path}
             ),
         )
+        named = {one.environment for one in choosers.root.values()} - {None}
+        elsewhere = [
+            profile_elsewhere(cell, name, paths, bench, measurements, params)
+            for name in sorted(filter(None, named))
+        ]
+    return pl.concat([here_measured, *elsewhere])
+
+
+def profile_elsewhere(
+    cell: ProfiledCell,
+    name: str,
+    paths: Sequence[RequestPath],
+    bench: Bench,
+    measurements: JsonStore,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Return the profiles of a cell as another machine has measured them.
+
+    Args:
+        cell: Candidates and what belongs to them.
+        name: The machine's.
+        paths: What requests pass.
+        bench: For the answers, which are made here.
+        measurements: Holds what was imported.
+        params: What was to be measured, and how.
+
+    Raises:
+        ValueError: If nothing was imported under that name.
+    """
+    from rightfit.handover.contents import RUNTIME
+    from rightfit.handover.importing import load_measured, select_measured
+    from rightfit.profiling.measuring.jobs import plan_jobs, with_paths
+    from rightfit.profiling.profiles.cell_profiles import profile_measured
+
+    measured = load_measured(name, measurements)
+    there = measured.environment
+    servings = [one for one in list_servings(params, there) if one.runtime == RUNTIME]
+    jobs = plan_jobs(cell.dataset, cell.candidates, with_paths(servings, paths), cell.requests)
+    found, states = select_measured(measured, jobs, bench.settings, cell.data_version)
+    if len(found) < len(jobs):
+        logger.warning(
+            "%s: %d of %d configurations were not measured on %s; pack them with rightfit pack",
+            *(cell.dataset, len(jobs) - len(found), len(jobs), name),
+        )
+    profiles = profile_measured(
+        replace(cell, environment_id=there.environment_id, devices=there.devices),
+        *(found, states, bench, measurements),
+        tiers=params.tiers,
+    )
+    return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
+
+
+def measure_afresh(
+    candidates: dict[str, Bundle],
+    wanted: Mapping[str, Sequence[Serving]],
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    raw: RawTest,
+    measurements: JsonStore,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Measure candidates of a dataset again, whatever is stored of them.
+
+    Args:
+        candidates: Bundles by name, their families named where they are served natively.
+        wanted: Serving configurations of each.
+        test: Test rows as the candidates read them, with the column ``label``.
+        data_card: The dataset's card.
+        raw: The same rows as a request brings them.
+        measurements: Holds the quality of their answers, which does not change.
+        params: How to measure.
+
+    Returns:
+        One row per candidate and wanted serving configuration.
+    """
+    from rightfit.profiling.hardware.environment import describe_environment
+    from rightfit.profiling.measuring.jobs import plan_jobs
+    from rightfit.profiling.measuring.turns import measure_jobs
+    from rightfit.profiling.profiles.cell_profiles import profile_measured
+
+    here = describe_environment()
+    features = next(iter(candidates.values())).schema.features
+    with _open_bench(test, features, params) as bench:
+        cell = _make_cell(candidates, None, test, data_card, here, params)
+        servings = dict.fromkeys(one for listed in wanted.values() for one in listed)
+        jobs = [
+            job
+            for job in plan_jobs(
+                cell.dataset, candidates, servings, _make_requests(raw, bench.folder)
+            )
+            if job.serving in wanted[job.candidate]
+        ]
+        keys = [f"again-{number}" for number in range(len(jobs))]
+        store = JsonStore(bench.folder / "again")
+        states = measure_jobs(jobs, keys, bench, store, choose=lambda found: [True] * len(found))
+        return profile_measured(cell, jobs, states, bench, measurements, tiers=params.tiers)
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:

@@ -7,9 +7,6 @@ from dataclasses import replace
 
 import polars as pl
 
-# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
-# check of the node's parameters.
-from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -22,6 +19,11 @@ from rightfit.pipelines.evaluation.measuring import (
 )
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.processes.json_store import JsonStore
+from rightfit.profiling.devices import ELSEWHERE
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.request_path.raw_inputs import pass_numbers
@@ -40,7 +42,8 @@ def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStor
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.worker.codec import from_plain
 
-    ids = resource_profiles["environment_id"].drop_nulls()
+    own = resource_profiles.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
+    ids = own["environment_id"].drop_nulls()
     stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
     if stored is None:
         return environment.describe_environment()
@@ -193,7 +196,8 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
         ValueError: If they may not and do.
     """
     collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
-    found = sorted(collected["environment_id"].unique().drop_nulls().to_list())
+    own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
+    found = sorted(own["environment_id"].unique().drop_nulls().to_list())
     if len(found) > 1:
         message = f"The profiles come from {len(found)} different environments: {found}."
         if params.mixed_environments == "refuse":

@@ -14,15 +14,19 @@ from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.explanation.why_not import tabulate_why_not
 from rightfit.ranking.rank_candidates import Ranked, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
 
 logger = logging.getLogger(__name__)
+
+REFITS_OF = "refits_of_"  # a dataset's name may be that of another input
 
 
 def rank_candidates(
@@ -44,17 +48,19 @@ def rank_candidates(
 
 def analyse_sensitivity(
     resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Analyse how much the winners depend on weights and limits.
 
     Returns:
-        Shares of weight space, intervals of single weights, and what changed limits change.
+        Shares of weight space, intervals of single weights, what changed limits change, and what
+        each limit costs.
     """
     ranked = _rank(resource_profiles, applications, ranking)
     return (
         tabulate_win_shares(ranked),
         tabulate_weight_intervals(ranked),
         tabulate_limit_shadows(ranked),
+        tabulate_limit_prices(ranked),
     )
 
 
@@ -102,6 +108,7 @@ def recommend_candidates(
     limit_shadows: pl.DataFrame,
     robust_choices: pl.DataFrame,
     imported: tuple[str, ...],
+    **refits: Refits,
 ) -> dict[str, object]:
     """Name the winner per application and dataset, and what would change it, as JSON types.
 
@@ -113,10 +120,12 @@ def recommend_candidates(
         limit_shadows: From ``analyse_sensitivity``.
         robust_choices: From ``compare_choices``.
         imported: Models that somebody has already; the winners are compared with them.
+        **refits: The winners' refits, as ``refits_of_{dataset}``.
     """
+    refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
     ranked = _rank(resource_profiles, applications, ranking)
     sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
-    return write_recommendations(recommend(ranked, sensitivities, imported=imported))
+    return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
 
 
 def _warn_of_unmeasured(ranked: list[Ranked]) -> None:

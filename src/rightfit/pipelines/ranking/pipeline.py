@@ -10,6 +10,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.ranking.nodes import (
+    REFITS_OF,
     analyse_sensitivity,
     compare_choices,
     explain_losers,
@@ -28,10 +29,15 @@ def create_pipeline(grid: Grid) -> Pipeline:
         partial(recommend_candidates, imported=tuple(grid.imported)), recommend_candidates
     )
     named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
+    named_inputs |= {f"{REFITS_OF}{dataset}": f"{dataset}.refits" for dataset in grid.refitted}
     return Pipeline(
         [
             _node(rank_candidates, INPUTS, ["rankings", "rankings_csv", "utility_breakdown"]),
-            _node(analyse_sensitivity, INPUTS, ["win_shares", "weight_intervals", "limit_shadows"]),
+            _node(
+                analyse_sensitivity,
+                INPUTS,
+                ["win_shares", "weight_intervals", "limit_shadows", "limit_prices"],
+            ),
             _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
             _node(explain_losers, [*INPUTS, *trials], "why_not"),
             _node(recommending, named_inputs, "recommendations"),

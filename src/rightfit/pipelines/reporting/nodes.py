@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from rightfit.naming import words
+from rightfit.http_load.load_records import LoadCurves
+from rightfit.naming import sentence_case, words
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
@@ -129,6 +130,26 @@ def draw_hardware_chart(
     return behind_menu(figures, shown=next(iter(figures)), label="Dataset")
 
 
+def draw_load_chart(load_curves: LoadCurves) -> Figure:
+    """Draw the load curves of the winners' servers, behind a menu."""
+    from rightfit.reporting.charts.load_chart import draw_load, draw_no_load
+    from rightfit.reporting.charts.menus import behind_menu
+
+    figures = {}
+    for load in load_curves.loads:
+        if load.curve is not None:
+            title = f"{words(load.application)} on {words(load.dataset)}"
+            figures[title] = draw_load(
+                load.curve, title=f"{sentence_case(title)}: {load.candidate}"
+            )
+    if not figures:
+        reasons = [load.reason for load in load_curves.loads]
+        return draw_no_load(
+            reasons[0] if reasons else "kedro run --pipelines http_load was not run"
+        )
+    return behind_menu(figures, shown=next(iter(figures)), label="Winner")
+
+
 def write_report(
     applications: ApplicationsParams,
     ranking: RankingParams,
@@ -144,6 +165,7 @@ def write_report(
         tables: Tables and documents by their names in the catalog.
     """
     from rightfit.reporting.report import build_sections, render_report
+    from rightfit.serving.watch import load_watch
 
     results = Results(
         applications=applications,
@@ -155,7 +177,9 @@ def write_report(
         trials=_split_cells(tables, "trials"),
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
+        load_curves=tables["load_curves"],
         tables=RankingTables(**{field.name: tables[field.name] for field in fields(RankingTables)}),
+        watch=load_watch(tables["watches"]),
     )
     return render_report(results, build_sections(results, evaluation.tiers))
 

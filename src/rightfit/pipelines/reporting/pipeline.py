@@ -8,6 +8,7 @@ from rightfit.parameters.grid import Grid
 from rightfit.pipelines.reporting.nodes import (
     draw_fronts,
     draw_hardware_chart,
+    draw_load_chart,
     draw_sensitivity_chart,
     draw_stops_chart,
     draw_utility_chart,
@@ -23,9 +24,12 @@ REPORT_TABLES = (
     "win_shares",
     "weight_intervals",
     "limit_shadows",
+    "limit_prices",
     "robust_choices",
     "break_even",
     "environment",
+    "load_curves",
+    "watches",
 )
 
 
@@ -76,6 +80,7 @@ def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
             "hardware_chart",
             name="draw_hardware_chart",
         ),
+        Node(draw_load_chart, "load_curves", "load_chart", name="draw_load_chart"),
     ]
 
 

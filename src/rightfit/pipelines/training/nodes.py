@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import logging
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -23,11 +26,51 @@ from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
+if TYPE_CHECKING:
+    from rightfit.tuning.parallel.agenda import PlannedSearch
+
 logger = logging.getLogger(__name__)
 
 MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
 _folders = ExitStack()  # of imported bundles: the catalog copies what is in them
 atexit.register(_folders.close)
+
+
+def plan_search(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: DataCard,
+    studies: StudyStore,
+    model: ModelBlock,
+    training: TrainingParams,
+    applications: ApplicationsParams,
+    evaluation: EvaluationParams,
+    *,
+    cell_name: str,
+    n_searches: int,
+    **siblings: ModelBlock,
+) -> PlannedSearch:
+    """Return the search of :func:`tune_model`, which describes the inputs.
+
+    ``n_searches`` is the number of searches that run side by side.
+    """
+    from rightfit.tuning.parallel.agenda import PlannedSearch
+    from rightfit.tuning.pausing.priors import read_shipped_prior
+    from rightfit.tuning.search.setting_up import (
+        make_cell,
+        make_demand,
+        make_settings,
+        share_cores,
+    )
+
+    cell = make_cell(cell_name, train, validation, data_card, model)
+    settings = make_settings(training, cell.family, n_searches=n_searches)
+    if training.early_stopping == "pausing":
+        demand = make_demand(training, applications, evaluation)
+        prior = read_shipped_prior(cell.family)
+        settings = replace(settings, demand=replace(demand, prior=prior))
+    n_at_once, _ = share_cores(training, n_searches)
+    return PlannedSearch(cell, settings, studies, siblings, n_at_once)
 
 
 def tune_model(
@@ -64,25 +107,27 @@ def tune_model(
     from rightfit.tuning.search.failed_search import describe_failed_search
     from rightfit.tuning.search.progress import show_progress
     from rightfit.tuning.search.search import SearchFailedError, run_search
-    from rightfit.tuning.search.setting_up import (
-        let_applications_steer,
-        make_cell,
-        make_demand,
-        make_settings,
-    )
     from rightfit.tuning.steering.favourites import find_favourites
     from rightfit.tuning.studies.search_account import SCHEMA, account_search
     from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
-    store = studies.cell(cell_name)
-    cell = make_cell(cell_name, train, validation, data_card, model)
-    settings = make_settings(training, cell.family)
-    if training.early_stopping == "pausing":
-        demand = make_demand(training, applications, evaluation)
-        settings = let_applications_steer(settings, demand, cell, siblings, studies)
+    search = plan_search(
+        train,
+        validation,
+        data_card,
+        studies,
+        model,
+        training,
+        applications,
+        evaluation,
+        cell_name=cell_name,
+        n_searches=1,
+        **siblings,
+    ).tell_known_quality()
+    cell, settings, store = search.cell, search.settings, search.store
     try:
-        with show_progress(cell_name) as on_trial:
-            study = run_search(cell, settings, store, on_trial=on_trial)
+        with show_progress() as on_trial:
+            study = run_search(cell, settings, store, on_trial=partial(on_trial, cell_name))
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell_name, err)
         return describe_failed_search(cell, settings, store, str(err))
@@ -214,9 +259,12 @@ def _tell(cell_name: str, account: pl.DataFrame) -> None:
     missed = account.filter(pl.col("nearest_miss").is_not_null())
     for row in missed.to_dicts():
         miss = row["nearest_miss"]
-        logger.debug("%s: no trial satisfies %s; %s", cell_name, row["application"], miss)
+        logger.debug(
+            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
+        )
     if missed.height:
-        logger.info("%s: no trial satisfies %s", cell_name, ", ".join(missed["application"]))
+        names = ", ".join(missed["application"])
+        logger.info("%s: no trial of this cell satisfies %s; others may", cell_name, names)
     advice = account["advice"].drop_nulls()
     if len(advice):
         logger.warning("%s: the search %s", cell_name, advice[0])

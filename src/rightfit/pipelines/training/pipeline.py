@@ -7,8 +7,14 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
-from rightfit.pipelines.training.nodes import collect_trials, import_model, tune_model
+from rightfit.pipelines.training.nodes import (
+    collect_trials,
+    import_model,
+    plan_search,
+    tune_model,
+)
 from rightfit.reuse.unchanged import mark_hints
+from rightfit.searches_ahead import mark_search
 
 TABLES = ("trials", "learning_curves", "search_audit")
 
@@ -49,19 +55,21 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     siblings = {name: f"params:models.{name}" for name in models if name != model}
     func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
     mark_hints(func, siblings.values())  # what the dataset's other families are known to reach
+    inputs = {
+        "train": f"{dataset}.train",
+        "validation": f"{dataset}.validation",
+        "data_card": f"{dataset}.data_card",
+        "studies": "studies",
+        "model": f"params:models.{model}",
+        "training": "params:training",
+        "applications": "params:applications",
+        "evaluation": "params:evaluation",
+        **siblings,
+    }
+    mark_search(func, partial(plan_search, cell_name=cell), inputs)
     return Node(
         func,
-        inputs={
-            "train": f"{dataset}.train",
-            "validation": f"{dataset}.validation",
-            "data_card": f"{dataset}.data_card",
-            "studies": "studies",
-            "model": f"params:models.{model}",
-            "training": "params:training",
-            "applications": "params:applications",
-            "evaluation": "params:evaluation",
-            **siblings,
-        },
+        inputs=inputs,
         outputs=[f"{cell}.{name}" for name in (*TABLES, "candidates")],
         name="tune_model",
         namespace=cell,

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-# Kedro reads the hints of node functions at run time.
-from rightfit.datasets.json_store import JsonStore
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.describing import DataCard
+
+# Kedro reads the hints of node functions at run time.
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 

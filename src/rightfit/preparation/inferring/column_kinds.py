@@ -6,21 +6,26 @@ The rules stand in ``docs/your_own.md``; each column that is not used gets its r
 from __future__ import annotations
 
 import re
+import statistics
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
 from rightfit.families.schema import Task
+from rightfit.request_path.words import split_words
 
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
 MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
+MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
+N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
 MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
 
+IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 
-KindName = Literal["numeric", "categorical", "time", "bytes", "unused"]
+KindName = Literal["numeric", "categorical", "text", "time", "bytes", "unused"]
 
 
 @dataclass(frozen=True)
@@ -110,14 +115,25 @@ def _is_identifier(column: pl.Series, n_distinct: int) -> bool:
 
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     known = column.drop_nulls()
-    if n_distinct == known.len():
-        return Kind("unused", "every text differs")
     counts = known.value_counts(name="n_rows")["n_rows"]
     covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
-    if covered < MIN_COVERED_SHARE * known.len():
-        return Kind(
-            "unused",
-            f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
-            f"cover only {covered / known.len():.0%} of them",
-        )
-    return Kind("categorical")
+    is_category = n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len()
+    if is_category:
+        return Kind("categorical")
+    if bool(known.str.contains(IMAGE_FILE).all()):
+        return Kind("unused", "names image files")
+    if _count_words(known) >= MIN_WORDS:
+        return Kind("text")
+    if n_distinct == known.len():
+        return Kind("unused", "every text differs")
+    return Kind(
+        "unused",
+        f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
+        f"cover only {covered / known.len():.0%} of them",
+    )
+
+
+def _count_words(texts: pl.Series) -> float:
+    """Return the median number of words among the first texts."""
+    found = [len(split_words(text)) for text in texts.head(N_TEXTS)]
+    return float(statistics.median(found))

@@ -9,21 +9,20 @@ from dataclasses import dataclass
 import polars as pl
 
 from rightfit.families.schema import Task
-from rightfit.preparation.coherence import RESERVED_COLUMNS
+from rightfit.preparation.coherence import N_CHANNELS, RESERVED_COLUMNS
+from rightfit.preparation.images import infer_shape
 from rightfit.preparation.inferring.column_kinds import Kind, KindName, find_kind
 from rightfit.preparation.inferring.inference import find_length
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
 from rightfit.preparation.spec import ClockMinutes, Derived, Features, Image, Weekday
+from rightfit.preparation.tables import LazyColumns
 
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
-N_CHANNELS = (1, 3)
 N_SHOWN = 9  # columns named in a remark
 RESERVED = Kind("unused", "reserved name")
-ALL_FEATURES = Features(
-    numeric=(ALL_OTHERS,), categorical=(ALL_OTHERS,), indicate_missing=(ALL_OTHERS,)
-)
+FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text")
+ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
 
-Columns = Mapping[str, pl.Series]
 Kinds = Mapping[str, Kind]
 
 
@@ -40,8 +39,8 @@ def infer_features(
     asked: Features,
     derived: tuple[Derived, ...],
     *,
-    main: Columns,
-    joined: Columns,
+    main: LazyColumns,
+    joined: LazyColumns,
     outcome: pl.Series,
     task: Task,
     hidden: set[str],
@@ -60,12 +59,9 @@ def infer_features(
     Raises:
         ValueError: If no column can be used.
     """
-    columns = {**main, **joined}
-    lists = {
-        name: [*_expand(getattr(asked, name), columns, hidden)]
-        for name in ("numeric", "categorical", "indicate_missing")
-    }
-    named = {*lists["numeric"], *lists["categorical"]} | hidden
+    columns = main.join(joined)
+    lists = {name: [*_expand(getattr(asked, name), columns, hidden)] for name in FEATURE_LISTS}
+    named = {*lists["numeric"], *lists["categorical"], *lists["text"]} | hidden
     kinds = {name: find_kind(main[name], outcome, task) for name in main if name not in named}
     kinds |= {name: find_kind(joined[name], None, task) for name in joined if name not in named}
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
@@ -77,6 +73,7 @@ def infer_features(
         update={
             "numeric": numeric,
             "categorical": _fill(lists["categorical"], _of_kind(kinds, "categorical")),
+            "text": _fill(lists["text"], _of_kind(kinds, "text")),
             "indicate_missing": _fill(lists["indicate_missing"], gaps),
         }
     )
@@ -85,7 +82,7 @@ def infer_features(
     return InferredFeatures(filled, added, _list_remarks(kinds, filled))
 
 
-def _expand(names: Iterable[str], columns: Columns, hidden: set[str]) -> Iterable[str]:
+def _expand(names: Iterable[str], columns: LazyColumns, hidden: set[str]) -> Iterable[str]:
     for name in names:
         if name == ALL_OTHERS:
             yield name
@@ -129,8 +126,11 @@ def _join_some(names: list[str]) -> str:
     return shown if len(names) <= N_SHOWN else f"{shown} and {len(names) - N_SHOWN} more"
 
 
-def _use_image(features: Features, columns: Columns, of_bytes: list[str]) -> Features:
+def _use_image(features: Features, columns: LazyColumns, of_bytes: list[str]) -> Features:
     if len(of_bytes) == 1:
+        if shape := infer_shape(columns[of_bytes[0]]):
+            image = Image(column=of_bytes[0], shape=shape, format="file")
+            return features.model_copy(update={"image": image})
         n_bytes = find_length(columns[of_bytes[0]]) or 0
         for n_channels in N_CHANNELS:
             side = math.isqrt(n_bytes // n_channels)

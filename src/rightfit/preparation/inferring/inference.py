@@ -20,6 +20,7 @@ from rightfit.preparation.spec import (
     Target,
 )
 from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGroup, TableSchema
+from rightfit.preparation.tables import Table
 
 SPLIT_COLUMN = "split"
 TRAIN, TEST = "train", "test"
@@ -30,7 +31,7 @@ MAX_CLASSES = 100
 MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
 
 
-def infer_schema(table: pl.DataFrame, columns: Sequence[str], target: str | None) -> TableSchema:
+def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> TableSchema:
     """Describe columns as they are today, with room for more gaps and fewer rows.
 
     Args:
@@ -39,7 +40,7 @@ def infer_schema(table: pl.DataFrame, columns: Sequence[str], target: str | None
         target: Name of the target's column, whose whole numbers are read as integers.
     """
     groups: dict[tuple[str, float, int | None], list[str]] = {}
-    for column in table.select(columns):
+    for column in (table[name] for name in columns):
         dtype = _name_dtype(column, is_target=column.name == target)
         if dtype is not None:
             share = column.null_count() / max(1, column.len())
@@ -120,7 +121,7 @@ def remark_task(
     return ()
 
 
-def infer_split(main: pl.DataFrame, task: Task) -> Split:
+def infer_split(main: Table, task: Task) -> Split:
     """Take the documented split from a column ``split``; else draw a share at random."""
     if SPLIT_COLUMN in main.columns and main[SPLIT_COLUMN].dtype == pl.String:
         found = set(main[SPLIT_COLUMN].unique().to_list())

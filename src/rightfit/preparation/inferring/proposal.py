@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import polars as pl
 import yaml
 
 from rightfit.families.schema import Task
 from rightfit.preparation.block import CompleteBlock, DatasetBlock, complete_block
 from rightfit.preparation.spec import Target
+from rightfit.preparation.tables import Table
 
 LINE_WIDTH = 100
 INDENT = "  "
 
 
 def describe_dataset(
-    frame: pl.DataFrame, *, entry: str, target: Target, task: Task | None = None
+    frame: Table, *, entry: str, target: Target, task: Task | None = None
 ) -> CompleteBlock:
     """Describe a dataset of one table completely.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.profiling.devices import split_device
 from rightfit.profiling.hardware.tiers import (
     Judged,
     LimitTrial,
@@ -41,7 +42,7 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
         judged = judge_tiers(
             tiers,
             n_threads=serving["n_threads"],
-            device=serving["device"],
+            device=split_device(serving["device"])[0],
             peak_memory_mib=peak_mib,
             trials={key: from_plain(LimitTrial, trial) for key, trial in how["limits"].items()},
             devices=how["devices"],

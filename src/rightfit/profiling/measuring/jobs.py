@@ -111,11 +111,18 @@ class Job:
         Args:
             **context: All else that the result depends on, JSON types.
         """
+        return self.portable_key(code=describe_code(self.bundle, self.serving.runtime), **context)
+
+    def portable_key(self, **context: object) -> str:
+        """Return a key that does not depend on this machine and its libraries.
+
+        Args:
+            **context: All else that the result depends on, JSON types.
+        """
         return fingerprint(
             {
                 "version": MEASUREMENT_VERSION,
                 "bundle": self.bundle.sha256,
-                "code": describe_code(self.bundle, self.serving.runtime),
                 "serving": self._serving_key,
                 **context,
             }

@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ LOG_AFTER_S = 5.0
 LOG_EVERY_S = 30.0
 
 _warned: set[Path] = set()
+_held = threading.local()  # paths that this thread holds
 
 
 def lock_path() -> Path:
@@ -43,7 +45,7 @@ def machine_lock(
     """Hold the lock while the block runs; wait for it as long as another process times.
 
     Where the path holds something that cannot be locked, the block runs without the lock, after a
-    warning: disturbed timings are marked anyway.
+    warning: disturbed timings are marked anyway. A thread that holds the lock may take it again.
 
     Args:
         path: Lock file; created when absent and never removed.
@@ -53,6 +55,10 @@ def machine_lock(
     Yields:
         Seconds waited for the lock.
     """
+    held: set[Path] = vars(_held).setdefault("paths", set())
+    if path in held:
+        yield 0.0
+        return
     try:
         descriptor = _open(path)
     except OSError as err:
@@ -60,8 +66,11 @@ def machine_lock(
         yield 0.0
         return
     try:
-        yield _acquire(descriptor, path, clock_s, sleep)
+        waited_s = _acquire(descriptor, path, clock_s, sleep)
+        held.add(path)
+        yield waited_s
     finally:
+        held.discard(path)
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile may hold a copy
         os.close(descriptor)
 

@@ -7,6 +7,7 @@ so that it is continued after an interruption and never measured twice.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -30,6 +31,9 @@ class Store(Protocol):
 
     def put(self, key: str, document: Plain) -> None:
         """Keep a document, replacing the one of the same key."""
+
+    def keys(self) -> Iterable[str]:
+        """Return the keys of all documents."""
 
 
 @dataclass(frozen=True)

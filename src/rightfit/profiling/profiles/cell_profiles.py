@@ -23,7 +23,9 @@ from rightfit.profiling.profiles.answer_quality import (
 from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
+from rightfit.profiling.profiles.host_turns import HostTurns
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
+from rightfit.profiling.shared_error import SharedError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,24 +68,9 @@ def profile_cell(
 
     keys = [make_key(job, bench.settings) for job in jobs]
 
-    failures: dict[str, str] = {}  # of answers, which are asked for once in a run
-
-    def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
-        if state.error is not None:
-            return f"it does not run: {state.error}"
-        subject = job.subject.label
-        if subject not in failures:
-            found = measure_quality(cell, job, bench, store)
-            if not isinstance(found, str):
-                return found
-            failures[subject] = found
-        return failures[subject]
-
-    def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
-        return [
-            _assemble(cell, job, state, judge(job, state), bench, tiers)
-            for job, state in zip(jobs, states, strict=True)
-        ]
+    host = HostTurns(store, cell.environment_id)
+    is_kept = [store.get(key) is not None for key in keys]
+    profile_all = _make_assembly(cell, jobs, bench, store, tiers)
 
     states = measure_jobs(
         jobs,
@@ -93,6 +80,8 @@ def profile_cell(
         choose=lambda states: choose(tabulate_profiles(profile_all(states))),
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
     )
+    begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
+    host.learn({job.cell for job in jobs}, begun_now, bench.settings)
     if bench.settings.tries_tiers:
         states = [
             _try_tiers(job, state, profile, bench, tiers)
@@ -115,6 +104,57 @@ def profile_cell(
         _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
     ]
     return tabulate_profiles([*profiles, *refused])
+
+
+def profile_measured(
+    cell: ProfiledCell,
+    jobs: Sequence[Job],
+    states: Sequence[MeasurementState],
+    bench: Bench,
+    store: Store,
+    *,
+    tiers: Sequence[Tier],
+) -> pl.DataFrame:
+    """Return the profiles of a cell that was measured elsewhere; its answers are judged here.
+
+    Args:
+        cell: Candidates and what belongs to them; its environment is the measuring machine's.
+        jobs: What was measured, in turns.
+        states: What was found, in the order of the jobs.
+        bench: Settings of the measurement, and where answers are made.
+        store: Keeps the quality of the answers, and the turns seen on the machine.
+        tiers: Hardware ladder, smallest first.
+    """
+    HostTurns(store, cell.environment_id).learn({job.cell for job in jobs}, states, bench.settings)
+    return tabulate_profiles(_make_assembly(cell, jobs, bench, store, tiers)(states))
+
+
+def _make_assembly(
+    cell: ProfiledCell, jobs: Sequence[Job], bench: Bench, store: Store, tiers: Sequence[Tier]
+) -> Callable[[Sequence[MeasurementState]], list[tuple[ProfileKeys, Profile]]]:
+    failures: dict[str, str] = {}  # of answers, which are asked for once in a run
+
+    def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
+        if state.error is not None:
+            return f"it does not run: {state.error}"
+        subject = job.subject.label
+        if subject not in failures:
+            found = measure_quality(cell, job, bench, store)
+            if not isinstance(found, str):
+                return found
+            failures[subject] = found
+        return failures[subject]
+
+    host = HostTurns(store, cell.environment_id)
+
+    def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
+        shared = host.estimate(bench.settings, n_profiles=len(jobs))
+        return [
+            _assemble(cell, job, state, judge(job, state), bench, tiers, shared)
+            for job, state in zip(jobs, states, strict=True)
+        ]
+
+    return profile_all
 
 
 def _try_tiers(
@@ -163,6 +203,7 @@ def set_costs(
     state: MeasurementState,
     bench: Bench,
     *,
+    shared: SharedError,
     tiers: Sequence[Tier],
     devices: Iterable[str],
 ) -> str | None:
@@ -173,6 +214,7 @@ def set_costs(
         job: Candidate and serving configuration.
         state: Its measurement.
         bench: How it was measured.
+        shared: What its processes may share.
         tiers: Hardware ladder, smallest first.
         devices: Devices this machine has.
 
@@ -184,6 +226,7 @@ def set_costs(
         job.serving,
         state,
         bench,
+        shared=shared,
         size_bytes=sum(
             path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime)
         ),
@@ -199,11 +242,12 @@ def _assemble(
     quality: AnswerQuality | str,
     bench: Bench,
     tiers: Sequence[Tier],
+    shared: SharedError,
 ) -> tuple[ProfileKeys, Profile]:
     profile = Profile(how={"preset": bench.preset, "devices": list(cell.devices)})
     set_quality(profile, quality, cell.quality)
     _set_fit(profile, job, cell)
-    tier = set_costs(profile, job, state, bench, tiers=tiers, devices=cell.devices)
+    tier = set_costs(profile, job, state, bench, shared=shared, tiers=tiers, devices=cell.devices)
     keys = ProfileKeys(
         dataset=cell.dataset,
         model=job.bundle.model,

@@ -11,6 +11,7 @@ from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 
@@ -20,6 +21,7 @@ def set_serving_costs(
     state: MeasurementState,
     bench: Bench,
     *,
+    shared: SharedError,
     size_bytes: int,
     tiers: Sequence[Tier],
     devices: Iterable[str],
@@ -31,6 +33,7 @@ def set_serving_costs(
         serving: Serving configuration it was measured in.
         state: Its measurement.
         bench: How it was measured.
+        shared: What its processes may share.
         size_bytes: Size of the files that serving needs.
         tiers: Hardware ladder, smallest first.
         devices: Devices this machine has.
@@ -40,7 +43,12 @@ def set_serving_costs(
     """
     profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
     set_serving_metrics(
-        profile, state, bench.settings, n_threads=serving.n_threads, is_final=state.is_over
+        profile,
+        state,
+        bench.settings,
+        shared=shared,
+        n_threads=serving.n_threads,
+        is_final=state.is_over,
     )
     peak_mib = profile.values["peak_memory_mib"]
     judged = (

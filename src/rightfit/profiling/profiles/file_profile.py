@@ -12,6 +12,7 @@ from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys
+from rightfit.profiling.shared_error import SharedError
 
 
 def profile_subject(
@@ -42,12 +43,21 @@ def profile_subject(
     if state.error is not None:
         raise RuntimeError(f"{subject.label} does not run: {state.error}")
 
+    shared = SharedError.assume(bench.settings.shared_error_pct).alone
+
     def assemble() -> tuple[Profile, str | None]:
         profile = Profile(how={"preset": bench.preset, "devices": list(devices)})
         profile.miss(columns_from("answers"), "no labels were given")
         profile.miss(columns_from("training"), "it was not trained here")
         tier = set_serving_costs(
-            profile, serving, state, bench, size_bytes=size_bytes, tiers=tiers, devices=devices
+            profile,
+            serving,
+            state,
+            bench,
+            shared=shared,
+            size_bytes=size_bytes,
+            tiers=tiers,
+            devices=devices,
         )
         return profile, tier
 

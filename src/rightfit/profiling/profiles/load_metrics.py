@@ -9,6 +9,7 @@ from dataclasses import replace
 from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.latency import min_calls_to_report
 from rightfit.profiling.worker.queue_replay import MAX_UTILISATION, SHARE
@@ -19,7 +20,10 @@ MAX_RATE = "max_rate_per_s"
 
 
 def set_under_load(
-    profile: Profile, served: Sequence[ServerResult], settings: MeasuringSettings
+    profile: Profile,
+    served: Sequence[ServerResult],
+    settings: MeasuringSettings,
+    shared: SharedError,
 ) -> None:
     """Set the metrics of the server scenario, and at which load they were measured.
 
@@ -27,9 +31,10 @@ def set_under_load(
         profile: To fill.
         served: What each process found, at least one.
         settings: The preset it was measured with.
+        shared: What the processes may share; they follow each other, without turns.
     """
-    _set_p99(profile, [one.fixed for one in served], settings)
-    _set_max_rate(profile, [one.highest for one in served], settings)
+    _set_p99(profile, [one.fixed for one in served], shared.alone_pct)
+    _set_max_rate(profile, [one.highest for one in served], shared.alone_pct)
     profile.how["server"] = {
         "rate_per_s": settings.server.rate_per_s,
         "utilisation": statistics.median(one.fixed.utilisation for one in served),
@@ -38,7 +43,7 @@ def set_under_load(
     }
 
 
-def _set_p99(profile: Profile, fixed: Sequence[FixedRate], settings: MeasuringSettings) -> None:
+def _set_p99(profile: Profile, fixed: Sequence[FixedRate], shared_pct: float) -> None:
     reasons = [one.reason for one in fixed if one.reason is not None]
     n_requests, n_needed = sum(one.n_requests for one in fixed), min_calls_to_report(SHARE)
     if reasons:
@@ -47,12 +52,10 @@ def _set_p99(profile: Profile, fixed: Sequence[FixedRate], settings: MeasuringSe
         profile.miss([P99], f"needs {n_needed} requests; the time allowed for {n_requests}")
     else:
         interval = estimate_median([one.p99_ms for one in fixed if one.p99_ms is not None])
-        profile.set_interval(P99, interval.widened(settings.shared_error_pct))
+        profile.set_interval(P99, interval.widened(shared_pct))
 
 
-def _set_max_rate(
-    profile: Profile, highest: Sequence[RateFound], settings: MeasuringSettings
-) -> None:
+def _set_max_rate(profile: Profile, highest: Sequence[RateFound], shared_pct: float) -> None:
     reasons = [one.reason for one in highest if one.reason is not None]
     if reasons:
         profile.miss([MAX_RATE], reasons[0])
@@ -61,4 +64,4 @@ def _set_max_rate(
     if interval.high is not None and any(one.is_capped for one in highest):
         # The search ends at this utilisation; the highest rate lies between it and the full one.
         interval = replace(interval, high=interval.high / MAX_UTILISATION)
-    profile.set_interval(MAX_RATE, interval.widened(settings.shared_error_pct))
+    profile.set_interval(MAX_RATE, interval.widened(shared_pct))

@@ -32,6 +32,7 @@ from rightfit.profiling.metrics import (
 )
 from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
 from rightfit.profiling.worker.results import BatchPhase
@@ -49,7 +50,7 @@ class MeasuredHow:
     n_processes: int
     n_retries: int  # disturbed processes that were made up for
     settled: Settled | None
-    is_drifting: bool  # whether the medians rise or fall from process to process
+    is_drifting: bool  # the medians rise or fall from process to process, or the machine drifts
     is_warm: bool  # whether every warm-up ended by itself
     n_warm_up_calls: int  # most of a process
     first_call_ms: float  # median
@@ -66,6 +67,8 @@ class MeasuredHow:
     interruptions: list[str]  # why times of rounds were not to be trusted
     measured_s: float  # of all rounds
     n_visits: int
+    shared_error_pct: float  # that the intervals of times hold
+    n_turns_seen: int  # that it was estimated from; 0: it is the preset's constant
 
 
 def set_serving_metrics(
@@ -73,6 +76,7 @@ def set_serving_metrics(
     state: MeasurementState,
     settings: MeasuringSettings,
     *,
+    shared: SharedError,
     n_threads: int,
     is_final: bool,
 ) -> None:
@@ -82,6 +86,7 @@ def set_serving_metrics(
         profile: To fill.
         state: The measurement.
         settings: The preset it was measured with.
+        shared: What its processes may share.
         n_threads: Cores it was given.
         is_final: Whether the metrics are to be published. During measuring, a percentile
             is read from fewer calls than may be published.
@@ -92,15 +97,15 @@ def set_serving_metrics(
     rounds = usable_rounds(state.rounds, settings)
     batch_size = _best_batch(rounds)
     batches = _usable_batches(state, settings, batch_size)
-    _set_latency(profile, rounds, settings, is_final=is_final)
+    _set_latency(profile, rounds, shared, is_final=is_final)
     phases = [batch for _, batch in batches]
-    _set_offline(profile, phases, settings, n_threads)
+    _set_offline(profile, phases, shared, n_threads)
     _set_memory(profile, rounds, batch_size)
     profile.set_interval(
-        "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], settings)
+        "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], shared)
     )
     if state.server:
-        set_under_load(profile, state.server, settings)
+        set_under_load(profile, state.server, settings, shared)
     else:
         profile.miss(columns_from("load_test"), _why_not_served(state, settings))
     _set_device(profile, phases, rounds[0].device_reasons)
@@ -108,7 +113,7 @@ def set_serving_metrics(
     profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
     used = [*((r, r.latency) for r in rounds), *batches]
     profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
-    profile.how |= to_plain(_describe(state, rounds, settings))
+    profile.how |= to_plain(_describe(state, rounds, settings, shared))
 
 
 def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
@@ -139,19 +144,15 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
     return smallest.tier.name
 
 
-def _interval_of_times(values: Sequence[float], settings: MeasuringSettings) -> Interval:
-    """Return the interval of a time or a rate, one figure a process.
-
-    The machine's speed wanders over seconds and minutes. How much of that all processes of a
-    measurement share, their figures cannot show.
-    """
-    return estimate_median(values).widened(settings.shared_error_pct)
+def _interval_of_times(values: Sequence[float], shared: SharedError) -> Interval:
+    """Return the interval of a time or a rate, one figure a process."""
+    return estimate_median(values).widened(shared.in_turns_pct)
 
 
 def _set_latency(
     profile: Profile,
     rounds: Sequence[FinishedRound],
-    settings: MeasuringSettings,
+    shared: SharedError,
     *,
     is_final: bool,
 ) -> None:
@@ -162,7 +163,7 @@ def _set_latency(
         if n_calls < needed:
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
         elif len(values_ms) == len(rounds):
-            profile.set_interval(column, _interval_of_times(values_ms, settings))
+            profile.set_interval(column, _interval_of_times(values_ms, shared))
         else:
             profile.set(column, _pooled_ns(rounds, share) / NS_PER_MS)
 
@@ -224,10 +225,10 @@ def _usable_batches(
 
 
 def _set_offline(
-    profile: Profile, batches: Sequence[BatchPhase], settings: MeasuringSettings, n_threads: int
+    profile: Profile, batches: Sequence[BatchPhase], shared: SharedError, n_threads: int
 ) -> None:
     profile.set_interval(
-        "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], settings)
+        "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], shared)
     )
     cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
     profile.set_interval("cpu_cores", estimate_median(cores))
@@ -253,7 +254,10 @@ def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:
 
 
 def _describe(
-    state: MeasurementState, rounds: Sequence[FinishedRound], settings: MeasuringSettings
+    state: MeasurementState,
+    rounds: Sequence[FinishedRound],
+    settings: MeasuringSettings,
+    shared: SharedError,
 ) -> MeasuredHow:
     latencies = [r.latency for r in rounds]
     tried = max((r.batches for r in rounds), key=len)
@@ -262,7 +266,7 @@ def _describe(
         n_processes=len(rounds),
         n_retries=state.n_retries,
         settled=state.settled,
-        is_drifting=is_drifting(per_process(rounds, 0.5)),
+        is_drifting=shared.is_drifting or is_drifting(per_process(rounds, 0.5)),
         is_warm=all(r.warm_up.is_steady for r in rounds),
         n_warm_up_calls=max(r.warm_up.n_calls for r in rounds),
         first_call_ms=statistics.median(r.load.first_call_ms for r in rounds),
@@ -279,6 +283,8 @@ def _describe(
         interruptions=sorted({r.interruption for r in state.rounds if r.interruption}),
         measured_s=sum(r.total_ms for r in state.rounds) / MS_PER_S,
         n_visits=settings.n_visits,
+        shared_error_pct=shared.in_turns_pct,
+        n_turns_seen=shared.n_turns,
     )
 
 

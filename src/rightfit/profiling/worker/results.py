@@ -6,7 +6,7 @@ resident memory above the empty worker's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class ProcessResult:
     overhead_ns: float  # that timing adds to a call
     probe_full_ns: float  # the speed probe's work at full speed
     total_ms: float  # wall time of all visits
+    cpu_ms: float = field(default=0.0, kw_only=True)  # CPU time of them, all threads
 
 
 @dataclass(frozen=True, kw_only=True)

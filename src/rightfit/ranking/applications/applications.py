@@ -104,6 +104,8 @@ class Application(StrictModel):
     description: str = Field(min_length=1)
     scenario: Scenario
     request_path: RequestPath | None = None  # absent: raw columns, where they were measured
+    # of imported measurements; absent: this machine
+    environment: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,39}$")
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits

@@ -28,7 +28,7 @@ from rightfit.ranking.contest.profile_table import (
     PATH,
     SERVING_KEYS,
     ProfileTable,
-    choose_path,
+    select_profiles,
 )
 
 OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64}
@@ -77,7 +77,7 @@ def hold_contest(
     table: ProfileTable, name: str, application: Application, rules: RankingRules
 ) -> Contest:
     """Judge the profiles of the application's request path and choose one for each candidate."""
-    table = table.of_path(choose_path(table, application))
+    table = select_profiles(table, application)
     limits = find_limits(table, application)
     judgement = judge_profiles(read_values(table, application), application, limits=limits)
     chosen = choose_configurations(table, judgement, rules.ties.for_application(name))

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from rightfit.profiling.devices import ELSEWHERE
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
@@ -79,6 +80,24 @@ class ProfileTable:
 
     @cached_property
     def _by_path(self) -> dict[str, ProfileTable]:
+        return {}
+
+    @cached_property
+    def environments(self) -> tuple[str | None, ...]:
+        """Names of the machines that were measured; ``None``: the one that runs the pipeline."""
+        return tuple(self.frame.select(_environment().unique().sort()).to_series())
+
+    def of_environment(self, name: str | None) -> ProfileTable:
+        """Return the profiles of one machine; this table where it holds no others."""
+        if self.environments == (name,):
+            return self
+        if name not in self._by_environment:
+            rows = self.frame.filter(_environment().eq_missing(pl.lit(name)))
+            self._by_environment[name] = _number(rows)
+        return self._by_environment[name]
+
+    @cached_property
+    def _by_environment(self) -> dict[str | None, ProfileTable]:
         return {}
 
     def values(self, column: str) -> Floats:
@@ -153,6 +172,12 @@ def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
     return profiles.with_columns(pl.lit(MODEL).alias(PATH))
 
 
+def select_profiles(table: ProfileTable, application: Application) -> ProfileTable:
+    """Return the profiles of the machine and the request path that an application means."""
+    own = table.of_environment(application.environment)
+    return own.of_path(choose_path(own, application))
+
+
 def choose_path(table: ProfileTable, application: Application) -> str:
     """Return the request path whose profiles an application chooses among.
 
@@ -161,6 +186,10 @@ def choose_path(table: ProfileTable, application: Application) -> str:
     if application.request_path is not None:
         return application.request_path
     return REQUEST if REQUEST in table.paths else MODEL
+
+
+def _environment() -> pl.Expr:
+    return pl.col("device").cast(pl.String).str.split(ELSEWHERE).list.get(1, null_on_oob=True)
 
 
 def _number(ordered: pl.DataFrame) -> ProfileTable:
@@ -190,12 +219,19 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
     for rule_name, rule in {"rule": rules.ties.rule, **rules.ties.rule_by_application}.items():
         unknown = [k.by for k in rule if k.by != UTILITY and k.by not in table.frame.columns]
         faults += [f"ranking.ties.{rule_name}: no such column {by!r}" for by in unknown]
-    faults += [
-        f"applications.{name}: request_path is {application.request_path}, but resource_profiles "
-        f"holds {', '.join(table.paths)} only"
-        for name, application in applications.items()
-        if choose_path(table, application) not in table.paths
-    ]
+    for name, application in applications.items():
+        if application.environment not in table.environments:
+            faults.append(
+                f"applications.{name}: none of these candidates was measured on "
+                f"{application.environment or 'this machine'}; pack them again with rightfit pack"
+            )
+            continue
+        own = table.of_environment(application.environment)
+        if choose_path(own, application) not in own.paths:
+            faults.append(
+                f"applications.{name}: request_path is {application.request_path}, but "
+                f"resource_profiles holds {', '.join(own.paths)} only"
+            )
     unknown_names = sorted(set(rules.ties.rule_by_application) - set(applications.root))
     faults += [
         f"ranking.ties.rule_by_application: no such application {name!r}" for name in unknown_names
@@ -214,6 +250,7 @@ def find_unmeasured(table: ProfileTable, application: Application) -> dict[str, 
         Metrics by dataset, those datasets left out that lack none.
     """
     found = {}
+    table = table.of_environment(application.environment)
     for position, dataset in enumerate(table.datasets):
         rows = table.dataset_of_row == position
         metrics = application.needed_metrics()

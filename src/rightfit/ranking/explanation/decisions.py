@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rightfit.naming import serving_label
 from rightfit.ranking.applications.applications import LimitKind
+from rightfit.ranking.explanation.refits import Shipped
 from rightfit.request_path.paths import MODEL, RequestPath
 
 
@@ -158,6 +159,7 @@ class Decision(_Part):
     measurements cannot distinguish from the winner. ``final_quality`` is the winner's on test rows
     that chose nothing, ``None`` where there are none. ``flips`` start with the smallest change;
     ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
+    ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
     """
 
     outcome: Literal["winner", "none_qualifies"]
@@ -172,6 +174,7 @@ class Decision(_Part):
     flip: str
     replacements: list[Replacement] = []
     deadline: str = ""
+    shipped: Shipped | None = None
 
     @property
     def subject(self) -> RankedCandidate | None:

@@ -12,6 +12,7 @@ import polars.selectors as cs
 from pydantic import TypeAdapter
 
 from rightfit.naming import count
+from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
@@ -29,6 +30,7 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.explanation.replacements import compare_with_winner
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
@@ -37,6 +39,7 @@ from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 from rightfit.ranking.tables import read_rows
 
 FINAL = "final_quality_raw"
+NO_REFITS: Mapping[str, Refits] = {}
 
 _VIOLATIONS = TypeAdapter(list[BrokenLimit])
 
@@ -57,7 +60,11 @@ class Sensitivities:
 
 
 def recommend(
-    ranked: list[Ranked], sensitivities: Sensitivities, *, imported: Collection[str] = ()
+    ranked: list[Ranked],
+    sensitivities: Sensitivities,
+    *,
+    imported: Collection[str] = (),
+    refits: Mapping[str, Refits] = NO_REFITS,
 ) -> Recommendations:
     """Recommend a candidate per application and dataset.
 
@@ -65,17 +72,23 @@ def recommend(
         ranked: The candidates as each application ranks them.
         sensitivities: What would change the winners.
         imported: Models that somebody has already, which the winners are compared with.
+        refits: Refits of the winners, of those datasets whose winners are refitted.
     """
-    return {one.contest.name: _recommend_for(one, sensitivities, imported) for one in ranked}
+    return {
+        one.contest.name: _recommend_for(one, sensitivities, imported, refits) for one in ranked
+    }
 
 
 def _recommend_for(
-    ranked: Ranked, sensitivities: Sensitivities, imported: Collection[str]
+    ranked: Ranked,
+    sensitivities: Sensitivities,
+    imported: Collection[str],
+    refits: Mapping[str, Refits],
 ) -> Recommendation:
     contest = ranked.contest
     rows = _RankedRows(ranked)
     decisions = {
-        dataset: _decide(rows, position, sensitivities, imported)
+        dataset: _decide(rows, position, sensitivities, imported, refits.get(dataset))
         for position, dataset in enumerate(contest.table.datasets)
     }
     mine = pl.col("application") == contest.name
@@ -134,7 +147,11 @@ class _RankedRows:
 
 
 def _decide(
-    rows: _RankedRows, dataset: int, sensitivities: Sensitivities, imported: Collection[str]
+    rows: _RankedRows,
+    dataset: int,
+    sensitivities: Sensitivities,
+    imported: Collection[str],
+    refits: Refits | None,
 ) -> Decision:
     contest = rows.ranked.contest
     name = contest.table.datasets[dataset]
@@ -162,8 +179,21 @@ def _decide(
         flips=flips,
         flip=summarise_flips(flips, contest.rules.limit_change_pct),
         deadline=describe_deadline(contest, np.array(rows.places(dataset))),
+        shipped=None if winner is None else _ship(winner, contest.application, refits),
         replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
     )
+
+
+def _ship(winner: RankedCandidate, application: Application, refits: Refits | None) -> Shipped:
+    serving = ChosenServing(
+        candidate=winner.candidate,
+        runtime=winner.runtime,
+        n_threads=winner.n_threads,
+        device=winner.device,
+        request_path=winner.request_path,
+        quality_raw=winner.metrics.get("quality_raw"),
+    )
+    return decide_shipping(serving, application, refits)
 
 
 def _list_replacements(

@@ -70,6 +70,18 @@
     document.querySelectorAll("details").forEach((details) => { details.open = true; });
     drawAll();
   });
-  addEventListener("afterprint", () => { printing = false; drawAll(); });
+  addEventListener("afterprint", () => {
+    printing = false;
+    document.body.classList.remove("one-page");
+    document.querySelector(".chosen")?.classList.remove("chosen");
+    drawAll();
+  });
+  document.querySelectorAll(".print-page").forEach((button) => {
+    button.addEventListener("click", () => {
+      document.body.classList.add("one-page");
+      button.closest("section").classList.add("chosen");
+      print();
+    });
+  });
   drawAll();
 })();

@@ -1,75 +1,35 @@
 """Live searches of one cell at equal compute: pausing, no stopping, and Optuna's median.
 
 Replays are exact for random search only. So the same cell is searched live with TPE, the pausing
-search first; the others get the CPU seconds that it took without its measuring, and their complete
-trials are measured afterwards by the pausing rule at no charge. The winners by validation are
-judged on the test rows, which no search has seen.
+search first; the others get the CPU seconds that it took, without measuring and with deciding.
+What a peer trained beyond them counts in rows of its own only (``…_late``): a running training is
+not cut, and a user who waits for it has it. Complete trials are measured by the pausing rule at no
+charge. The winners by validation are judged on the test rows, which no search has seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import optuna
 import polars as pl
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
 
-from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
-from rightfit.families.registry import get_family
-from rightfit.profiling.measuring.jobs import Serving
-from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.experiment.live_judging import SearchedCell, judge_searches
 from rightfit.tuning.search.budget import spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.steering.short_measuring import open_short_bench
-from rightfit.tuning.studies.live_pool import read_finished
-from rightfit.tuning.studies.study_store import StudyStore, fingerprint
-from rightfit.tuning.studies.trial_attributes import MEASURING_S
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import DECIDING_S, MEASURING_S
 
 PEERS = ("none", "median")
+LATE = "_late"  # with the training that ran when the budget was spent
 OURS = "pausing"
 N_DRAWS = 2_000
-
-SCHEMA: dict[str, Any] = {
-    "seed": pl.Int64,
-    "method": pl.String,
-    "application": pl.String,
-    **dict.fromkeys(("n_trials", "n_complete"), pl.Int64),
-    **dict.fromkeys(("spent_s", "utility_test", "quality_test"), pl.Float64),
-}
-
-
-@dataclass(frozen=True)
-class Winner:
-    """What an application chooses of a search.
-
-    Args:
-        trial: The complete trial, measured.
-        serving: How it is served.
-    """
-
-    trial: ObservedTrial
-    serving: Serving
-
-
-@dataclass(frozen=True)
-class JudgedWinner:
-    """What an application's choice of one search is worth on the test rows: a row of the table."""
-
-    seed: int
-    method: str
-    application: str
-    n_trials: int
-    n_complete: int
-    spent_s: float
-    utility_test: float
-    quality_test: float | None
 
 
 def compare_live(
@@ -94,21 +54,29 @@ def compare_live(
 
     Returns:
         One row per seed, method and application. ``utility_test`` is that of the winner by
-        validation on the test rows, 0 where none is feasible there.
+        validation on the test rows, 0 where none is feasible there. Limits relative to the best
+        quality count from the best that any of the methods has reached with that seed.
     """
+    kept = _store_of(store, settings, OURS)
     found = []
     for seed in seeds:
         own = replace(settings, seed=seed)
-        kept = _store_of(store, settings, OURS)
         study = _search(cell, replace(own, demand=demand), kept)
-        trials = study.get_trials(deepcopy=False)
-        training_s = spent_cpu_s(trials) - sum(t.user_attrs.get(MEASURING_S, 0.0) for t in trials)
-        found.append(_judge(cell, test, own, demand, kept, study, method=OURS))
+        ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
+        spent_s = sum(
+            trial.user_attrs.get(DECIDING_S, 0.0) - trial.user_attrs.get(MEASURING_S, 0.0)
+            for trial in ours.trials
+        )
+        spent_s += spent_cpu_s(ours.trials)
+        searches = [ours]
         for method in PEERS:
-            budget = {"n_trials": None, "budget_cpu_s": training_s, "early_stopping": method}
-            kept = _store_of(store, settings, method)
-            study = _search(cell, replace(own, **budget), kept)
-            found.append(_judge(cell, test, own, demand, kept, study, method=method))
+            budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
+            folder = _store_of(store, settings, method)
+            study = _search(cell, replace(own, **budget), folder)
+            trials = study.get_trials(deepcopy=False)
+            searches.append(SearchedCell(method, folder, study, _within(trials, spent_s)))
+            searches.append(SearchedCell(method + LATE, folder, study, trials))
+        found.append(judge_searches(cell, test, own, demand, searches))
     return pl.concat(found)
 
 
@@ -128,7 +96,9 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
     )
     rng = np.random.default_rng(seed)
     rows = []
-    for peer in PEERS:
+    for peer in searches["method"].unique(maintain_order=True):
+        if peer == OURS:
+            continue
         pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
         gains = pairs.group_by("cell", maintain_order=True).agg(
             (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
@@ -159,102 +129,11 @@ def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.S
     return run_search(cell, settings, store, on_trial=lambda n, m: None)  # noqa: ARG005
 
 
-def _judge(
-    cell: Cell,
-    test: TrainingData,
-    settings: SearchSettings,
-    demand: Demand,
-    store: StudyStore,
-    study: optuna.Study,
-    *,
-    method: str,
-) -> pl.DataFrame:
-    """Measure what is worth it, let each application choose, and judge on the test rows."""
-    asked = {"applications": demand.applications.model_dump(), "servings": repr(demand.servings)}
-    kept = store.folder / f"{study.study_name}.{fingerprint(cell.family, asked)}.parquet"
-    if kept.exists():
-        return pl.read_parquet(kept)
-    trials = study.get_trials(deepcopy=False)
-    pool = read_finished(trials, cell, n_checkpoints=settings.n_checkpoints)
-    pool = Pool(
-        [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)], pool.n_checkpoints
-    )
-    pool = _measure(cell, demand, store, study, pool)
-    shared: dict[str, Any] = {
-        "seed": settings.seed,
-        "method": method,
-        "n_trials": len(trials),
-        "n_complete": sum(trial.state == TrialState.COMPLETE for trial in trials),
-        "spent_s": spent_cpu_s(trials),
-    }
-    rows = []
-    for name, winner in _choose(demand, pool).items():
-        utility, quality = 0.0, None
-        if winner is not None:
-            quality = _test_quality(cell, test, store, study, winner.trial.number)
-            utility = _utility(demand, name, winner, quality)
-        rows.append(
-            JudgedWinner(**shared, application=name, utility_test=utility, quality_test=quality)
-        )
-    judged = pl.DataFrame(rows, schema=SCHEMA)
-    partial = kept.with_suffix(".partial")
-    judged.write_parquet(partial)
-    partial.rename(kept)
-    return judged
-
-
-def _measure(
-    cell: Cell, demand: Demand, store: StudyStore, study: optuna.Study, pool: Pool
-) -> Pool:
-    rule = demand.make_rule()
-    trials = {trial.number: trial for trial in pool.trials}
-    with open_short_bench(cell, demand) as bench:
-        while (step := rule.choose(Pool(list(trials.values()), pool.n_checkpoints))) is not None:
-            assert step.serving is not None  # noqa: S101 - everything is trained
-            bundle = read_bundle(
-                store.bundle_folder(study.study_name, step.number), family=cell.family
-            )
-            metrics, seconds = bench.measure(bundle, step.serving)
-            trial = trials[step.number]
-            trials[step.number] = replace(
-                trial,
-                served={**trial.served, step.serving: metrics},
-                measured_s={**trial.measured_s, step.serving: seconds},
-            )
-    return Pool(list(trials.values()), pool.n_checkpoints)
-
-
-def _choose(demand: Demand, pool: Pool) -> dict[str, Winner | None]:
-    outlook = demand.make_rule().survey(pool)
-    chosen: dict[str, Winner | None] = dict.fromkeys(demand.applications.root)
-    if outlook is None:
-        return chosen
-    for name, standing in outlook.standings.items():
-        worth = np.where(outlook.is_measured, standing.draws.mean(axis=2), 0.0)
-        row, column = np.unravel_index(int(worth.argmax()), worth.shape)
-        if worth[row, column] > 0:
-            chosen[name] = Winner(pool.trials[int(row)], demand.servings[int(column)])
-    return chosen
-
-
-def _test_quality(
-    cell: Cell, test: TrainingData, store: StudyStore, study: optuna.Study, number: int
-) -> float:
-    bundle = read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
-    model = bundle.load_native()
-    answers = get_family(cell.family).predict(model, test.rows)
-    return cell.quality.scale(cell.quality.score(test.labels, answers))
-
-
-def _utility(demand: Demand, name: str, winner: Winner, quality: float) -> float:
-    application = demand.applications.root[name]
-    metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
-    known = {"quality": quality, "n_threads": float(winner.serving.n_threads)}
-    values = {
-        metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)
-        for metric in application.needed_metrics()
-    }
-    best = -np.inf if demand.known_quality is None else demand.known_quality
-    limits = resolve_limits(application, {"quality": np.asarray(best)})
-    judged = judge_profiles(values, application, limits=limits)
-    return float(judged.utility[0]) if judged.feasible[0] else 0.0
+def _within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]:
+    """Return the trials that ended within a budget, one after the other; the first always does."""
+    kept: list[FrozenTrial] = []
+    for trial in trials:
+        if kept and spent_cpu_s([*kept, trial]) > budget_s:
+            break
+        kept.append(trial)
+    return kept

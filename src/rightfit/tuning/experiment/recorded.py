@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
 from rightfit.tuning.pausing.priors import Prior, learn_prior
+from rightfit.tuning.pausing.serving_costs import Lines, learn_lines
 from rightfit.tuning.studies.growth import project_fit, project_structure
 
 
@@ -87,6 +89,40 @@ def learn_elsewhere(cell: RecordedCell, cells: Sequence[RecordedCell]) -> Prior:
             and other.dataset != cell.dataset
             and other.n_checkpoints == cell.n_checkpoints
         ]
+    )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What recordings say of a cell before it is searched.
+
+    Args:
+        prior: What the family's recordings on other datasets teach.
+        lines: What the cell's own models cost, by lines through what was measured.
+        servings: Serving configurations in which it was.
+    """
+
+    prior: Prior
+    lines: Lines
+    servings: Sequence[Serving]
+
+
+def learn_lesson(folder: Path, cell_name: str) -> Lesson:
+    """Read what a folder of recordings says of a cell.
+
+    Raises:
+        ValueError: If the cell is not among the recordings.
+    """
+    curves, profiles = (pl.read_parquet(folder / f"{n}.parquet") for n in ("curves", "profiles"))
+    cells = read_cells(curves, profiles, {})
+    own = next((cell for cell in cells if cell.name == cell_name), None)
+    if own is None:
+        raise ValueError(
+            f"{folder} has no recordings of {cell_name}. Leave the cell out of the grid, or set "
+            "early_stopping.live.recordings to null: then serving costs are measured."
+        )
+    return Lesson(
+        learn_elsewhere(own, cells), learn_lines(own.pool().measured()), tuple(own.servings)
     )
 
 

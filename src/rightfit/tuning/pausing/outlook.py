@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -111,21 +111,38 @@ class Outlook:
                 found[name] = (int(row), int(column))
         return found
 
-    def reserve_s(self) -> float:
-        """Return what it takes to train and measure every application's favourite."""
+    def reserve_s(self, measurable_s: float) -> float:
+        """Return what it takes to train and measure every application's favourite.
+
+        Args:
+            measurable_s: What measuring may take at most.
+        """
         places = set(self.favourites().values())
         training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
-        return float(training_s) + sum(
+        measuring_s = sum(
             self._measuring_s(self.pool.trials[row], self.servings[column])
             for row, column in places
             if not self.is_measured[row, column]
         )
+        return float(training_s + min(measuring_s, max(measurable_s, 0.0)))
+
+    def challengers(self) -> list[Step]:
+        """Return trainings that are worth their whole rest, the most worthy first.
+
+        The cost of each is that of its rest and not only that of its next look.
+        """
+        found = [
+            replace(step, cost_s=self.rest_s(step.number))
+            for step in self.steps()
+            if step.serving is None and self.worth(step) >= self.params.min_gain
+        ]
+        return sorted(found, key=self.worth, reverse=True)
 
     def finishing(self, affordable_s: float) -> Iterator[Step]:
-        """Yield what is left to do for each application's favourite.
+        """Yield what is left to do where nothing more may be explored.
 
-        A training is only gone on with if it can be finished; but one must be, if only as the
-        nearest miss.
+        That is each application's favourite, then what is worth going on with if the budget holds
+        the whole rest of its training. One training must be finished, if only as the nearest miss.
         """
         for name, (row, column) in self.favourites().items():
             trial = self.pool.trials[row]
@@ -137,6 +154,7 @@ class Outlook:
                     yield step
             elif self._rest_s[row] <= affordable_s:
                 yield self._step(row, None, name, 0.0)
+        yield from (step for step in self.challengers() if step.cost_s <= affordable_s)
         if not self._is_trained.any():
             qualities = [trial.qualities[-1] for trial in self.pool.trials]
             order = sorted(
@@ -144,6 +162,10 @@ class Outlook:
                 key=lambda row: (max(self._rest_s[row] - affordable_s, 0.0), -qualities[row]),
             )
             yield from (self._step(row, None, "", 0.0) for row in order)
+
+    def rest_s(self, number: int) -> float:
+        """Return what the rest of a trial's training will take."""
+        return float(self._rest_s[self._row(number)])
 
     def finish(self, number: int, affordable_s: float) -> Step | None:
         """Return a trial's next step if the whole rest of its training may be afforded."""

@@ -71,13 +71,12 @@ class PausingRule:
         outlook = self.survey(pool)
         if outlook is None:
             return None
-        explorable_s = affordable_s - outlook.reserve_s()
+        explorable_s = affordable_s - outlook.reserve_s(measurable_s)
 
         def fits(step: Step) -> bool:
-            is_measuring = step.serving is not None
-            return step.cost_s <= (
-                min(explorable_s, measurable_s) if is_measuring else explorable_s
-            )
+            if step.serving is not None:
+                return step.cost_s <= min(explorable_s, measurable_s)
+            return step.cost_s <= explorable_s and outlook.rest_s(step.number) <= affordable_s
 
         best = max(filter(fits, outlook.steps()), key=outlook.worth, default=None)
         if best is not None and outlook.worth(best) >= self.params.min_gain:

@@ -68,3 +68,27 @@ def read_shipped_prior(family: str) -> Prior:
         (Serving(*serving), str(metric)): CostLine(**line) for serving, metric, line in row["lines"]
     }
     return Prior(tuple(StepPrior(**step) for step in row["quality"]), lines)
+
+
+@dataclass(frozen=True)
+class ListedPrior:
+    """A prior in a form that JSON can hold: keys of its objects are texts.
+
+    Args:
+        quality: As in :class:`Prior`.
+        lines: Serving configuration, metric and line of each.
+    """
+
+    quality: tuple[StepPrior, ...]
+    lines: tuple[tuple[Serving, str, CostLine], ...]
+
+    @classmethod
+    def of(cls, prior: Prior) -> ListedPrior:
+        """List a prior."""
+        lines = [(serving, metric, line) for (serving, metric), line in prior.lines.items()]
+        return cls(prior.quality, tuple(lines))
+
+    def unlist(self) -> Prior:
+        """Return the prior."""
+        lines = {(serving, metric): line for serving, metric, line in self.lines}
+        return Prior(self.quality, lines)

@@ -26,7 +26,7 @@ class CompleteTrial:
         number: The trial's number.
         quality_raw: Validation quality, higher is better.
         size_mib: Size of the native weights.
-        validation_pass_ms: Time of one pass over the validation rows.
+        validation_pass_ms: CPU time of one pass over the validation rows.
     """
 
     number: int

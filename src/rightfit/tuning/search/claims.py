@@ -133,7 +133,7 @@ class TrialPool:
     ) -> Turn:
         while True:
             begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
-            draw = _first_free_draw(begun)
+            draw = first_free_draw(begun)
             is_allowed = self.budget.allows_another(begun, now=datetime.now()) and (
                 plan is None or plan.wants_new(trials)
             )
@@ -292,7 +292,8 @@ def draw_of(trial: FrozenTrial | optuna.Trial) -> int | None:
     return None if claim is None else int(claim["draw"])
 
 
-def _first_free_draw(trials: Sequence[FrozenTrial]) -> int:
+def first_free_draw(trials: Sequence[FrozenTrial]) -> int:
+    """Return the draw that comes next."""
     taken = {draw_of(trial) for trial in trials}
     return next(draw for draw in itertools.count() if draw not in taken)
 

@@ -1,4 +1,4 @@
-"""A search's progress bar."""
+"""The progress bars of searches."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def show_progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a bar while a search runs; without a terminal it stays silent.
+def show_progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show a bar for each search while the block runs; without a terminal they stay silent.
 
     Yields:
-        A function to call with the finished trials and the number at which the search ends, or
-        ``None`` if it ends otherwise.
+        A function to call with a search's name, its finished trials and the number at which it
+        ends, or ``None`` if it ends otherwise.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -26,5 +26,11 @@ def show_progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda n_done, n_all: progress.update(task, completed=n_done, total=n_all)
+        bars = {}
+
+        def on_trial(name: str, n_done: int, n_all: int | None) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=None)
+            progress.update(bars[name], completed=n_done, total=n_all)
+
+        yield on_trial

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
-from rightfit.tuning.search.budget import Budget
+from rightfit.tuning.pausing.outlook import Step
+from rightfit.tuning.search.budget import Budget, is_finished
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
-from rightfit.tuning.search.claims import TrialPool
+from rightfit.tuning.search.claims import TrialPool, first_free_draw
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
 from rightfit.tuning.search.start_workers import worker_processes
 from rightfit.tuning.search.trial import resource_at, run_trial
-from rightfit.tuning.steering.pausing_steering import PausingSteering, open_pausing_steering
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.steering.pausing_steering import PausingSteering
+from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import ASKED_BY, CONFIGURATION
 
@@ -27,6 +33,34 @@ class SearchFailedError(RuntimeError):
 
 
 _POLL_S = 0.2  # of a worker that waits for the others' last trials
+
+
+class Machine(Protocol):
+    """What a worker shares with searches that run beside it."""
+
+    def await_core(self) -> None:
+        """Wait until this worker may train; asked before each step, while it holds no trial."""
+
+    def rest(self) -> None:
+        """Wait a little, as there is nothing to do now."""
+
+    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
+        """Give the bench that trained models are measured on while the block runs."""
+
+
+class OwnMachine:
+    """A machine on which no other search of this run trains."""
+
+    def await_core(self) -> None:
+        """See :class:`Machine`."""
+
+    def rest(self) -> None:
+        """See :class:`Machine`."""
+        time.sleep(_POLL_S)
+
+    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
+        """See :class:`Machine`."""
+        return open_short_bench(cell, demand)
 
 
 def run_search(
@@ -55,7 +89,10 @@ def run_search(
         SearchFailedError: If no trial could be completed.
     """
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
-    with worker_processes(cell, settings, store, n=settings.n_workers - 1):
+    n_more = settings.n_workers - 1
+    if n_more and is_over(cell, settings, store):
+        n_more = 0
+    with worker_processes(cell, settings, store, n=n_more):
         pool = work_on(cell, settings, store, on_trial=on_trial)
     finished = pool.finished()
     if not any(trial.state == TrialState.COMPLETE for trial in finished):
@@ -74,30 +111,36 @@ def work_on(
     store: StudyStore,
     *,
     on_trial: Callable[[int, int | None], None],
+    machine: Machine | None = None,
+    only_default: bool = False,
 ) -> TrialPool:
-    """Be one worker of a search until it is over; see :func:`run_search`."""
+    """Be one worker of a search until it is over; see :func:`run_search`.
+
+    Args:
+        cell: What to search.
+        settings: Budget and rules.
+        store: Where the study and its bundles are kept.
+        on_trial: Called with the trials begun and ``n_trials`` before each step.
+        machine: Shared with other searches; ``None``: it is this one's own.
+        only_default: Train the family's default and nothing else, where applications steer.
+    """
+    machine = machine or OwnMachine()
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
     study = open_study(cell, settings, store)
-    pool = TrialPool(
-        study,
-        store,
-        budget=Budget(
-            settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s, settings.patience
-        ),
-        n_draws=_count_draws(cell, settings),
-        n_retries=settings.n_retries,
-    )
+    pool = _make_pool(study, cell, settings, store)
     with ExitStack() as stack:
         steering = None
         if settings.demand is not None:
-            opening = open_pausing_steering(cell, settings, settings.demand, store)
-            steering = stack.enter_context(opening)
+            bench = stack.enter_context(machine.open_bench(cell, settings.demand))
+            steering = PausingSteering(cell, settings, settings.demand, store, bench)
+        plan = DefaultOnly(steering) if steering and only_default else steering
 
         def ask(draw: int, params: Configuration | None) -> optuna.Trial:
             return _ask(study, cell, settings, steering, draw, params)
 
         while True:
-            with pool.claim(ask, steering) as turn:
+            machine.await_core()
+            with pool.claim(ask, plan) as turn:
                 on_trial(turn.n_begun, settings.n_trials)
                 if turn.is_over:
                     return pool
@@ -108,7 +151,62 @@ def work_on(
                     else:
                         steering.work(turn.trial, turn.step)
             if turn.trial is None:
-                time.sleep(_POLL_S)
+                machine.rest()
+
+
+def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
+    """Tell whether a search was brought to its end before, and its budget allows no more."""
+    if store.is_empty:
+        return False
+    try:
+        study = optuna.load_study(study_name=study_name(cell, settings), storage=store.open())
+    except KeyError:  # it was not searched with these settings
+        return False
+    trials = study.get_trials(deepcopy=False)
+    begun = [trial for trial in trials if is_finished(trial)]
+    if not begun or any(trial.state == TrialState.RUNNING for trial in trials):
+        return False
+    pool = _make_pool(study, cell, settings, store)
+    if pool.n_draws is not None and first_free_draw(begun) >= pool.n_draws:
+        return True
+    if not pool.budget.allows_another(begun, now=datetime.now()):
+        return True
+    if settings.demand is None:
+        return False
+    steering = PausingSteering(cell, settings, settings.demand, store, bench=None)
+    return not steering.wants_new(trials)
+
+
+@dataclass(frozen=True)
+class DefaultOnly:
+    """Trains a family's default to its end; see :class:`rightfit.tuning.search.claims.Plan`."""
+
+    steering: PausingSteering
+
+    def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Want the first trial."""
+        return not any(trial.state == TrialState.RUNNING or is_finished(trial) for trial in trials)
+
+    def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
+        """Go on with it."""
+        return self.steering.finish_default(trials)
+
+    def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        """Leave it to the search, which may measure it."""
+
+
+def _make_pool(
+    study: optuna.Study, cell: Cell, settings: SearchSettings, store: StudyStore
+) -> TrialPool:
+    return TrialPool(
+        study,
+        store,
+        budget=Budget(
+            settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s, settings.patience
+        ),
+        n_draws=_count_draws(cell, settings),
+        n_retries=settings.n_retries,
+    )
 
 
 def _count_draws(cell: Cell, settings: SearchSettings) -> int | None:

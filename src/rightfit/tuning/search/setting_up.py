@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,14 +18,11 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.known_quality import find_known_quality
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_device import pick_device
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.studies.study_store import StudyStore
 
 _SERVED_DIFFERENTLY = ("onnx_int8",)  # other answers than the trained model's
 
@@ -93,16 +90,33 @@ def make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
     return TrainingData(rows, schema.cast_labels(frame["label"].to_numpy()), schema)
 
 
-def make_settings(training: TrainingParams, family: str) -> SearchSettings:
+def share_cores(training: TrainingParams, n_searches: int) -> tuple[int, int]:
+    """Share the machine's cores out.
+
+    Args:
+        training: The stage's parameters.
+        n_searches: Searches that are due.
+
+    Returns:
+        How many processes train at once, and the threads of each.
+    """
+    n_cores = usable_cores()
+    if training.n_threads == "all":
+        n_at_once = min(n_cores, n_searches * training.n_workers)
+        return n_at_once, n_cores // n_at_once
+    return max(1, n_cores // training.n_threads), training.n_threads
+
+
+def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1) -> SearchSettings:
     """Return the settings of a search that quality alone steers.
 
     Args:
         training: The stage's parameters.
         family: Import path of the family that is searched.
+        n_searches: Searches that run side by side.
     """
-    share = max(1, usable_cores() // training.n_workers)
     own: dict[str, Any] = {
-        "n_threads": share if training.n_threads == "all" else training.n_threads,
+        "n_threads": share_cores(training, n_searches)[1],
         "device": pick_device(training.device, get_family(family).devices),
         "demand": None,
     }
@@ -142,24 +156,3 @@ def make_demand(
         tiers=evaluation.tiers,
         known_quality=None,
     )
-
-
-def let_applications_steer(
-    settings: SearchSettings,
-    demand: Demand,
-    cell: Cell,
-    siblings: Mapping[str, ModelBlock],
-    studies: StudyStore,
-) -> SearchSettings:
-    """Add what applications ask for, and what the dataset's other families have reached.
-
-    Args:
-        settings: From :func:`make_settings`.
-        demand: From :func:`make_demand`.
-        cell: What is searched.
-        siblings: The dataset's other models, by name.
-        studies: Where all searches are kept.
-    """
-    known = find_known_quality(cell, siblings, settings, studies)
-    prior = read_shipped_prior(cell.family)
-    return replace(settings, demand=replace(demand, known_quality=known, prior=prior))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,7 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.quality.metric import QualityMetric
+from rightfit.tuning.pausing.priors import ListedPrior, Prior
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -42,6 +43,7 @@ class SearchJob:
         name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version``.
         settings: Budget and rules.
         store: Where the study is kept.
+        prior: What earlier searches taught, which ``settings`` lack; ``None`` if quality steers.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class SearchJob:
     data_version: str
     settings: SearchSettings
     store: StudyStore
+    prior: ListedPrior | None
 
 
 @contextlib.contextmanager
@@ -95,9 +98,23 @@ def write_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudySt
         One line that :func:`read_job` reads; it may hold a database's password, so it does not
         belong into a file or on a command line.
     """
+    write_rows(folder, cell)
+    return describe_job(folder, cell, settings, store)
+
+
+def write_rows(folder: Path, cell: Cell) -> None:
+    """Write a cell's rows and labels into files that other processes map."""
     for name, data in (("train", cell.train), ("validation", cell.validation)):
         np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
         np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
+
+
+def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
+    """Describe a search whose rows were written; see :func:`write_job`."""
+    demand, prior = settings.demand, None
+    if demand is not None:
+        prior = ListedPrior.of(demand.prior)
+        settings = replace(settings, demand=replace(demand, prior=Prior()))
     job = SearchJob(
         folder=folder,
         name=cell.name,
@@ -109,6 +126,7 @@ def write_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudySt
         data_version=cell.data_version,
         settings=settings,
         store=store,
+        prior=prior,
     )
     return TypeAdapter(SearchJob).dump_json(job).decode()
 
@@ -125,13 +143,25 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
         quality=job.quality,
         data_version=job.data_version,
     )
-    return cell, job.settings, job.store
+    settings = job.settings
+    if settings.demand is not None and job.prior is not None:
+        settings = replace(settings, demand=replace(settings.demand, prior=job.prior.unlist()))
+    return cell, settings, job.store
+
+
+def map_rows(folder: Path, cell: Cell) -> Cell:
+    """Return a cell whose rows were written, with rows that are read from the files when needed."""
+    return replace(
+        cell,
+        train=_map_rows(folder, "train", cell.train.schema),
+        validation=_map_rows(folder, "validation", cell.validation.schema),
+    )
 
 
 def _map_rows(folder: Path, name: str, schema: InputSchema) -> TrainingData:
     return TrainingData(
-        np.load(folder / f"{name}_rows.npy", mmap_mode="r", allow_pickle=False),
-        np.load(folder / f"{name}_labels.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / f"{name}_rows.npy", mmap_mode="c", allow_pickle=False),
+        np.load(folder / f"{name}_labels.npy", mmap_mode="c", allow_pickle=False),
         schema,
     )
 

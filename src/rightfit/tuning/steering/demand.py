@@ -12,6 +12,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.outlook import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.pausing.serving_costs import Lines
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Demand:
         known_quality: Best quality that other families have reached on the dataset; ``None`` if
             none is known. Limits relative to the best quality count from it.
         prior: What earlier searches taught.
+        known_lines: What models cost by their structure, where that is known and nothing is to
+            be measured; ``None`` to measure.
     """
 
     applications: Applications
@@ -45,6 +48,7 @@ class Demand:
     tiers: tuple[Tier, ...]
     known_quality: float | None
     prior: Prior = field(default_factory=Prior)
+    known_lines: Lines | None = None
 
     def make_rule(self) -> PausingRule:
         """Make the rule that decides what goes on."""

@@ -12,8 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
@@ -41,7 +40,7 @@ from rightfit.tuning.search.trial import (
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.paused_trainings import PausedTrainings
 from rightfit.tuning.steering.scoring import score_trials
-from rightfit.tuning.steering.short_measuring import ShortBench, open_short_bench
+from rightfit.tuning.steering.short_measuring import ServingBench
 from rightfit.tuning.studies.live_pool import dump_served, observe_trial, read_pool
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
@@ -82,7 +81,7 @@ class PausingSteering:
         settings: Sampler, seeds and checkpoints.
         demand: What the applications ask for.
         store: Where the study and its bundles are kept.
-        bench: Measures trained models.
+        bench: Measures trained models; ``None`` where none will be measured.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class PausingSteering:
         settings: SearchSettings,
         demand: Demand,
         store: StudyStore,
-        bench: ShortBench,
+        bench: ServingBench | None,
     ) -> None:
         self.cell = cell
         self.settings = settings
@@ -133,7 +132,7 @@ class PausingSteering:
         firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
         if not firsts:
             return True
-        if self._finish_default(trials) is not None:
+        if self.finish_default(trials) is not None:
             return False
         first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
         if self.settings.budget_cpu_s is not None:
@@ -147,7 +146,7 @@ class PausingSteering:
         is_timed = self.demand.is_timed
         return self._budget.left_s(begun, now=datetime.now()) if is_timed else math.inf
 
-    def _finish_default(self, trials: Sequence[FrozenTrial]) -> Step | None:
+    def finish_default(self, trials: Sequence[FrozenTrial]) -> Step | None:
         """Return the next step of the family's default, if the rest of its training is affordable.
 
         So no search ends below what needs no search, and what a whole training costs is known
@@ -168,7 +167,7 @@ class PausingSteering:
         measuring_s = sum(t.user_attrs.get(MEASURING_S, 0.0) for t in begun)
         share = self.demand.measuring_share
         spent_s = self.settings.budget_cpu_s or spent_cpu_s(begun)
-        step = self._finish_default(trials) or self.rule.choose(
+        step = self.finish_default(trials) or self.rule.choose(
             self._read(trials),
             affordable_s=left_s,
             measurable_s=share * spent_s - measuring_s if self.demand.is_timed else math.inf,
@@ -273,6 +272,7 @@ class PausingSteering:
     def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
         """Measure a trained model in one serving configuration; return the seconds it took."""
         assert step.serving is not None  # noqa: S101 - the caller asked
+        assert self._bench is not None  # noqa: S101 - only a working search measures
         started_ns = time.process_time_ns()
         folder = self._store.bundle_folder(trial.study.study_name, trial.number)
         bundle = read_bundle(folder, family=self.cell.family)
@@ -304,12 +304,3 @@ class PausingSteering:
             else [t.number for t in trials],
             is_timed=self.demand.is_timed,
         )
-
-
-@contextmanager
-def open_pausing_steering(
-    cell: Cell, settings: SearchSettings, demand: Demand, store: StudyStore
-) -> Iterator[PausingSteering]:
-    """Make the steering of a search, with a bench to measure on while the block runs."""
-    with open_short_bench(cell, demand) as bench:
-        yield PausingSteering(cell, settings, demand, store, bench)

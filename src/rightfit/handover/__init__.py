@@ -1,0 +1,1 @@
+"""Hand candidates to another machine, measure them there, and take the figures in."""

@@ -1,0 +1,137 @@
+"""What is handed to another machine, and what comes back: two JSON documents beside files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.measuring.jobs import Job
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.profiling.worker.codec import from_plain, to_plain
+from rightfit.request_path.paths import RequestPath
+
+FORMAT_VERSION = 1
+HANDOVER_FILE = "handover.json"
+MEASURED_FILE = "measured.json"
+RUNTIME = "onnx"  # it needs no library of the models' families
+
+Document = TypeVar("Document", "Handover", "Measured")
+
+
+@dataclass(frozen=True)
+class HandedCandidate:
+    """A candidate whose bundle lies in the folder.
+
+    Args:
+        name: Its name.
+        folder: Of its bundle, among those of its dataset.
+    """
+
+    name: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class HandedDataset:
+    """Candidates of a dataset, beside the rows they answer.
+
+    Args:
+        name: Its name, and that of its folder.
+        data_version: Version of its rows.
+        candidates: What is measured.
+    """
+
+    name: str
+    data_version: str
+    candidates: tuple[HandedCandidate, ...]
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What the other machine is asked to measure.
+
+    Args:
+        format_version: Of this document.
+        preset: Name of the settings.
+        settings: How thoroughly to measure, as JSON types.
+        n_threads: Wanted threads; ``all``: every core of that machine.
+        devices: Wanted devices.
+        request_paths: What requests pass.
+        datasets: What is measured.
+    """
+
+    format_version: int
+    preset: str
+    settings: dict[str, object]
+    n_threads: tuple[int | str, ...]
+    devices: tuple[str, ...]
+    request_paths: tuple[RequestPath, ...]
+    datasets: tuple[HandedDataset, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What another machine has found.
+
+    Args:
+        format_version: Of this document.
+        environment: The machine and its libraries.
+        states: Measurements by :func:`make_key`.
+    """
+
+    format_version: int
+    environment: Environment
+    states: dict[str, MeasurementState]
+
+
+def portable_settings(settings: MeasuringSettings) -> MeasuringSettings:
+    """Return the settings for another machine: hardware tiers are computed, never tried, there."""
+    return settings.model_copy(update={"tries_tiers": False})
+
+
+def make_key(job: Job, settings: MeasuringSettings, data_version: str) -> str:
+    """Return the key of a measurement, the same on the machine that asks and that measures."""
+    return job.portable_key(settings=settings.key, data_version=data_version)
+
+
+def write_document(document: Handover | Measured, path: Path) -> None:
+    """Write a document."""
+    path.write_text(json.dumps(to_plain(document), indent=1) + "\n", encoding="utf-8")
+
+
+def read_document(kind: type[Document], path: Path) -> Document:
+    """Read a document that another machine may have written.
+
+    Raises:
+        ValueError: If there is none, or it has another form.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ValueError(f"There is no {path}.") from err
+    except (OSError, ValueError, RecursionError) as err:
+        raise ValueError(f"{path} cannot be read: {err}") from err
+    return parse_document(kind, plain, str(path))
+
+
+def parse_document(kind: type[Document], plain: Mapping[str, object], place: str) -> Document:
+    """Read a document from plain JSON types.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    try:
+        document = from_plain(kind, plain)
+    except (ValueError, TypeError, AttributeError) as err:
+        raise ValueError(f"{place} does not hold what it should: {err}") from err
+    if document.format_version != FORMAT_VERSION:
+        raise ValueError(
+            f"{place} has format_version {document.format_version}; this version of rightfit "
+            f"reads {FORMAT_VERSION}. Use the same version on both machines."
+        )
+    return document

@@ -1,0 +1,132 @@
+"""Measure what was handed over, on that machine: of the libraries, five are needed there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rightfit.families.bundle import read_bundle
+from rightfit.handover.contents import (
+    FORMAT_VERSION,
+    HANDOVER_FILE,
+    MEASURED_FILE,
+    RUNTIME,
+    HandedDataset,
+    Handover,
+    Measured,
+    make_key,
+    read_document,
+    write_document,
+)
+from rightfit.handover.places import find_places
+from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import Environment, describe_environment
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import Job, plan_jobs, plan_servings, with_paths
+from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.profiling.measuring.turns import measure_jobs
+from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.request_path.raw_inputs import EncoderJson
+
+logger = logging.getLogger(__name__)
+
+FAMILY = "rightfit.families.imported.onnx_only"  # the models' own families are not needed
+RECORDS = "records"  # of an interrupted measurement, which is continued
+
+
+def measure_handover(source: Path, out: Path) -> Measured:
+    """Measure the candidates of a folder and write what was found.
+
+    Args:
+        source: The folder that was handed over.
+        out: Folder for ``measured.json``; created. What an interrupted call has left in it is not
+            measured again.
+
+    Raises:
+        ValueError: If the folder is damaged.
+    """
+    handover = read_document(Handover, source / HANDOVER_FILE)
+    settings = MeasuringSettings.model_validate(handover.settings)
+    here = describe_environment()
+    store = JsonStore(out / RECORDS / here.environment_id)
+    listed = [(one, plan_dataset(source, one, handover, here)) for one in handover.datasets]
+    found: dict[str, MeasurementState] = {}
+    pool = WorkerPool(max_open=2)
+    try:
+        for dataset, jobs in listed:
+            keys = [make_key(job, settings, dataset.data_version) for job in jobs]
+            rows = find_places(source, dataset.name).rows
+            with temporary_folder("handover") as folder:
+                bench = Bench(pool, rows, folder, settings, handover.preset, SpeedProbe(None))
+                states = measure_jobs(jobs, keys, bench, store, choose=_choose_all)
+            found |= dict(zip(keys, states, strict=True))
+    finally:
+        pool.close()
+    measured = Measured(FORMAT_VERSION, here, found)
+    write_document(measured, out / MEASURED_FILE)
+    return measured
+
+
+def plan_dataset(
+    source: Path, dataset: HandedDataset, handover: Handover, here: Environment
+) -> list[Job]:
+    """Return what is measured of a dataset, its bundles checked.
+
+    Raises:
+        ValueError: If a bundle is damaged.
+    """
+    places = find_places(source, dataset.name)
+    bundles = {
+        one.name: read_bundle(places.bundles / one.folder, family=FAMILY)
+        for one in dataset.candidates
+    }
+    servings = plan_servings(
+        [RUNTIME],
+        [n if isinstance(n, int) else "all" for n in handover.n_threads],
+        handover.devices,
+        n_cores=here.n_cores,
+        present=here.devices,
+    )
+    encoder: EncoderJson = json.loads(
+        (places.requests / "encoder.json").read_text(encoding="utf-8")
+    )
+    requests = RawRequests(places.raw_rows, encoder, places.requests)
+    return plan_jobs(dataset.name, bundles, with_paths(servings, handover.request_paths), requests)
+
+
+def describe_measured(measured: Measured, out: Path) -> list[str]:
+    """Write what was measured as lines for the terminal."""
+    failed = [state.error for state in measured.states.values() if state.error is not None]
+    here = measured.environment
+    return [
+        f"{len(measured.states) - len(failed)} of {len(measured.states)} measured on {here.cpu}, "
+        f"{here.n_cores} cores, {here.memory_mib} MiB (environment {here.environment_id})",
+        *(f"failed: {error}" for error in dict.fromkeys(failed)),
+        f"Take {out / MEASURED_FILE} back: rightfit import-profiles {out} --name NAME",
+    ]
+
+
+def main() -> None:
+    """Measure the folder that this program lies in: ``python measure.py OUT``."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if len(sys.argv) != 2:
+        sys.exit("usage: python measure.py OUT")
+    source, out = Path(sys.argv[0]).resolve().parent, Path(sys.argv[1])
+    os.environ["PYTHONPATH"] = str(source)  # where the measured processes find this library
+    try:
+        measured = measure_handover(source, out)
+    except (OSError, ValueError) as err:
+        sys.exit(f"Error: {err}")
+    print("\n".join(describe_measured(measured, out)))  # noqa: T201 - a program's answer
+
+
+def _choose_all(states: Sequence[MeasurementState]) -> list[bool]:
+    return [True] * len(states)

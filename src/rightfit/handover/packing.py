@@ -1,0 +1,159 @@
+"""Pack candidates for another machine: bundles, rows, and the sources that measure them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from rightfit.families.bundle import ONNX_FILE, Bundle
+from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.sources import read_sources
+from rightfit.handover.contents import (
+    FORMAT_VERSION,
+    HANDOVER_FILE,
+    RUNTIME,
+    HandedCandidate,
+    HandedDataset,
+    Handover,
+    portable_settings,
+    write_document,
+)
+from rightfit.handover.places import find_places
+from rightfit.preparation.describing import DataCard
+from rightfit.preparation.raw_rows import make_raw_rows
+from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.request_path.paths import REQUEST, RequestPath
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+
+ENTRY_POINTS = (  # what the other machine imports, some of it by name
+    "rightfit.handover.measuring",
+    "rightfit.profiling.worker.__main__",
+    "rightfit.request_path.opening",
+    "rightfit.families.imported.onnx_only",
+)
+REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic", "scipy")
+PROGRAM = """\
+\"\"\"Measure this folder: python measure.py OUT\"\"\"
+
+from rightfit.handover.measuring import main
+
+if __name__ == "__main__":
+    main()
+"""
+_PLACE = Path(__file__).parents[1]
+
+
+def pack_dataset(
+    folder: Path,
+    candidates: Mapping[str, Bundle],
+    *,
+    test: pl.DataFrame,
+    raw: pl.DataFrame,
+    encoder: EncoderJson,
+    data_card: DataCard,
+    request_paths: Sequence[RequestPath],
+) -> HandedDataset:
+    """Write a dataset's candidates and the rows that they answer.
+
+    Args:
+        folder: The folder that is handed over.
+        candidates: Bundles by name; those without ONNX are left out.
+        test: Encoded test rows.
+        raw: The same rows, not encoded.
+        encoder: How they are encoded.
+        data_card: The dataset's card.
+        request_paths: What requests pass.
+    """
+    places = find_places(folder, data_card.dataset)
+    places.bundles.mkdir(parents=True)
+    places.requests.mkdir()
+    kept = {name: bundle for name, bundle in candidates.items() if ONNX_FILE in bundle.files}
+    for name, bundle in kept.items():
+        target = places.bundles / name
+        target.mkdir()
+        for file in (MANIFEST, *bundle.files):
+            shutil.copyfile(bundle.path / file, target / file)
+    features = list(next(iter(kept.values())).schema.features) if kept else []
+    np.save(places.rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+    np.save(places.raw_rows, make_raw_rows(raw, list_inputs(encoder)))
+    requests = RawRequests(places.raw_rows, encoder, places.requests)
+    if REQUEST in request_paths:
+        for bundle in kept.values():
+            requests.prepare(bundle, RUNTIME)
+    return HandedDataset(
+        data_card.dataset,
+        data_card.data_version,
+        tuple(HandedCandidate(name, name) for name in kept),
+    )
+
+
+def finish_pack(
+    folder: Path,
+    datasets: Sequence[HandedDataset],
+    *,
+    preset: str,
+    settings: MeasuringSettings,
+    n_threads: Sequence[int | str],
+    devices: Sequence[str],
+    request_paths: Sequence[RequestPath],
+) -> None:
+    """Write what to measure, the program that does it, and what that needs.
+
+    Args:
+        folder: The folder that is handed over.
+        datasets: What :func:`pack_dataset` returned.
+        preset: Name of the settings.
+        settings: How thoroughly to measure.
+        n_threads: Wanted threads.
+        devices: Wanted devices.
+        request_paths: What requests pass.
+    """
+    handover = Handover(
+        FORMAT_VERSION,
+        preset,
+        portable_settings(settings).model_dump(mode="json"),
+        tuple(n_threads),
+        tuple(devices),
+        tuple(request_paths),
+        tuple(datasets),
+    )
+    write_document(handover, folder / HANDOVER_FILE)
+    copy_sources(folder)
+    (folder / "measure.py").write_text(PROGRAM, encoding="utf-8")
+    (folder / "requirements.txt").write_text(_list_requirements(), encoding="utf-8")
+
+
+def copy_sources(folder: Path) -> None:
+    """Copy the modules that measuring imports, and nothing else of this library."""
+    modules = {name for entry in ENTRY_POINTS for name in read_sources(entry)}
+    packages = {parent for name in modules for parent in _list_parents(name)}
+    for name in sorted(modules | packages):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        origin = Path(spec.origin)
+        target = folder / _PLACE.name / origin.relative_to(_PLACE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin, target)
+
+
+def _list_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def _list_requirements() -> str:
+    """Return the required libraries, as this library's metadata bounds them."""
+    declared = importlib.metadata.requires("rightfit") or []
+    bounds = {
+        re.split(r"[^A-Za-z0-9_-]", line)[0].lower(): line for line in declared if ";" not in line
+    }
+    return "".join(f"{bounds.get(name, name)}\n" for name in REQUIREMENTS)

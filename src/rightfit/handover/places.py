@@ -1,0 +1,35 @@
+"""Where the files of a dataset lie in a folder that is handed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Places:
+    """Files of a dataset.
+
+    Args:
+        rows: A .npy of the encoded test rows.
+        raw_rows: A .npy of the raw ones.
+        requests: Folder of ``encoder.json`` and of the graphs of encoder and model.
+        bundles: Folder of the bundles.
+    """
+
+    rows: Path
+    raw_rows: Path
+    requests: Path
+    bundles: Path
+
+
+def find_places(folder: Path, dataset: str) -> Places:
+    """Return the places of a dataset's files.
+
+    Raises:
+        ValueError: If the name is no plain one.
+    """
+    if Path(dataset).name != dataset or dataset.startswith("."):
+        raise ValueError(f"A dataset's name must be a plain one, but got {dataset!r}.")
+    own = folder / "datasets" / dataset
+    return Places(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")

@@ -1,0 +1,177 @@
+"""What is kept of a load: its steps, the curve they make, and those of a ranking's winners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rightfit.profiling.intervals import Interval
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.explanation.decisions import RankedCandidate
+
+Loop = Literal["open", "closed"]
+
+MAX_LATE_SHARE = 0.2  # of the p50, by which the generator may be late without being disturbed
+LIMITED = {
+    "latency_under_load_p99_ms": 0.99,
+    "latency_p99_ms": 0.99,
+    "latency_p95_ms": 0.95,
+    "latency_p50_ms": 0.5,
+}
+"""Metrics whose limit holds under load too, and their percentile; the first that is limited."""
+
+
+@dataclass(frozen=True)
+class LoadStep:
+    """What a server did under one load.
+
+    Args:
+        loop: ``closed``: ``level`` clients; ``open``: ``level`` requests a second.
+        level: How much.
+        latency_ms: By percentile (``0.5`` …) the interval; ``None``: too few requests.
+        throughput_per_s: Requests answered a second.
+        n_requests: Requests that count.
+        errors: Requests that failed, by kind.
+        keeps_up: Whether the requests were answered as fast as they came.
+        server_cores: Cores in use by the server on average.
+        peak_memory_mib: Highest resident memory of the server.
+        disk_read_mib: Read from disks.
+        disk_written_mib: Written to disks.
+        sent_mib: Bytes of the requests.
+        received_mib: Bytes of the answers.
+        late_p99_ms: The load generator's own delay.
+    """
+
+    loop: Loop
+    level: float
+    latency_ms: dict[float, Interval | None]
+    throughput_per_s: float
+    n_requests: int
+    errors: dict[str, int]
+    keeps_up: bool
+    server_cores: float
+    peak_memory_mib: float
+    disk_read_mib: float
+    disk_written_mib: float
+    sent_mib: float
+    received_mib: float
+    late_p99_ms: float
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the generator's delay is more than a fifth of the p50."""
+        p50 = self.latency_ms[0.5]
+        return p50 is not None and self.late_p99_ms > MAX_LATE_SHARE * p50.value
+
+
+@dataclass(frozen=True)
+class LatencyLimit:
+    """A limit of a percentile under load.
+
+    Args:
+        share: The percentile: 0.99 for the p99.
+        ms: Its limit.
+    """
+
+    share: float
+    ms: float
+
+
+@dataclass(frozen=True)
+class LoadCurve:
+    """A server from idle to overload.
+
+    Args:
+        closed: Steps by rising number of clients.
+        opened: Steps by rising rate.
+        capacity_per_s: Most requests a second that any number of clients got answered.
+        highest_rate_per_s: Highest rate tried that meets the limit and loses nothing; ``None`` if
+            none does.
+        limit_ms: That limit, of the percentile ``limit_share``.
+        knee_per_s: Highest rate tried at which that percentile is at most twice that of the lowest
+            rate.
+    """
+
+    closed: tuple[LoadStep, ...]
+    opened: tuple[LoadStep, ...]
+    capacity_per_s: float
+    highest_rate_per_s: float | None
+    limit_ms: float
+    knee_per_s: float | None
+    limit_share: float = 0.99
+
+
+@dataclass(frozen=True)
+class WinnerLoad:
+    """What a winner's server did under load.
+
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        candidate: The winner; ``None``: none qualifies.
+        runtime: Its runtime, with which it won; ``None`` as before.
+        n_threads: Its threads.
+        limit: The application's limit of the latency.
+        curve: What was measured; ``None``: see ``reason``.
+        reason: Why nothing was measured; empty if something was.
+    """
+
+    application: str
+    dataset: str
+    candidate: str | None
+    runtime: str | None
+    n_threads: int | None
+    limit: LatencyLimit
+    curve: LoadCurve | None
+    reason: str
+
+    @classmethod
+    def of(
+        cls,
+        application: str,
+        dataset: str,
+        winner: RankedCandidate | None,
+        limit: LatencyLimit,
+        curve: LoadCurve | None,
+        reason: str,
+    ) -> WinnerLoad:
+        """Describe what became of a decision's winner."""
+        if winner is None:
+            return cls(application, dataset, None, None, None, limit, curve, reason)
+        served = (winner.candidate, winner.runtime, winner.n_threads)
+        return cls(application, dataset, *served, limit, curve, reason)
+
+    def is_of(self, winner: RankedCandidate | None) -> bool:
+        """Tell whether this is about a winner as it serves now."""
+        mine = (self.candidate, self.runtime, self.n_threads)
+        return winner is not None and mine == (winner.candidate, winner.runtime, winner.n_threads)
+
+
+@dataclass(frozen=True)
+class LoadCurves:
+    """The load curves of all winners, one entry per application and dataset."""
+
+    loads: tuple[WinnerLoad, ...]
+
+    def find(
+        self, application: str, dataset: str, winner: RankedCandidate | None
+    ) -> WinnerLoad | None:
+        """Return the entry of a decision; ``None`` if another one won when it was made."""
+        for load in self.loads:
+            if (load.application, load.dataset) == (application, dataset):
+                return load if load.is_of(winner) or winner is None else None
+        return None
+
+
+def find_latency_limit(application: Application, otherwise_ms: float) -> LatencyLimit:
+    """Return the limit that an application sets to the latency.
+
+    Args:
+        application: The application.
+        otherwise_ms: Limit of the p99 where it sets none.
+    """
+    for metric, share in LIMITED.items():
+        constraint = application.constraints.get(metric)
+        if constraint is not None and constraint.max is not None:
+            return LatencyLimit(share, constraint.max)
+    return LatencyLimit(0.99, otherwise_ms)

@@ -1,0 +1,145 @@
+"""A load step: one load on a server, and what it did under it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import IO, cast
+
+import numpy as np
+
+from rightfit.http_load.generator import LoadOrder, LoadResult
+from rightfit.http_load.load_records import LoadStep
+from rightfit.http_load.served import Served, Usage
+from rightfit.processes.lifeline import end_with_parent
+from rightfit.profiling.intervals import Interval, estimate_median
+from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
+
+SHARES = (0.5, 0.95, 0.99)
+N_WINDOWS = 6  # stretches of a step, one figure each: the fewest that give an interval
+MAX_LOST = 0.001  # share of requests without an answer that still counts as keeping up
+MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the load ends
+
+
+class Generator:
+    """The load generator's process, which carries out one order after the other.
+
+    Args:
+        process: It runs :mod:`rightfit.http_load.generator`.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def run(self, order: LoadOrder) -> LoadResult:
+        """Ask a server as ordered.
+
+        Raises:
+            RuntimeError: If the generator has ended.
+        """
+        told, heard = (
+            cast("IO[bytes]", self._process.stdin),
+            cast("IO[bytes]", self._process.stdout),
+        )
+        with contextlib.suppress(BrokenPipeError):
+            told.write(json.dumps(asdict(order)).encode() + b"\n")
+            told.flush()
+        line = heard.readline()
+        if not line:
+            raise RuntimeError(f"The load generator ended with status {self._process.wait()}.")
+        content = json.loads(line)
+        lists = {name: tuple(content[name]) for name in ("latencies_ns", "due_ns")}
+        return LoadResult(**content | lists)
+
+
+@contextlib.contextmanager
+def start_generator() -> Iterator[Generator]:
+    """Start a load generator, and end it at last."""
+    parent = os.getpid()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rightfit.http_load.generator"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: end_with_parent(parent),
+    )
+    try:
+        yield Generator(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def measure_step(served: Served, order: LoadOrder, generator: Generator) -> LoadStep:
+    """Put one load on a server.
+
+    Args:
+        served: The server.
+        order: The load.
+        generator: Asks.
+    """
+    served.reset_peak()
+    before = served.read_usage()
+    result = generator.run(order)
+    after = served.read_usage()
+    return _summarise(order, result, before, after, peak_mib=served.read_peak_mib())
+
+
+def _summarise(
+    order: LoadOrder, result: LoadResult, before: Usage, after: Usage, *, peak_mib: float
+) -> LoadStep:
+    total_s = order.warm_up_s + result.wall_s
+    n_lost = sum(result.errors.values())
+    n_behind = result.n_sent - result.n_answered_in_time - n_lost
+    return LoadStep(
+        loop=order.loop,
+        level=order.level,
+        latency_ms={share: _find_percentile(order, result, share) for share in SHARES},
+        throughput_per_s=result.n_answered_in_time / order.measured_s,
+        n_requests=result.n_sent,
+        errors=result.errors,
+        keeps_up=n_lost <= MAX_LOST * result.n_sent
+        and n_behind <= MAX_BEHIND[0] + MAX_BEHIND[1] * result.n_sent,
+        server_cores=(after.cpu_s - before.cpu_s) / total_s,
+        peak_memory_mib=peak_mib,
+        disk_read_mib=after.read_mib - before.read_mib,
+        disk_written_mib=after.written_mib - before.written_mib,
+        sent_mib=result.bytes_sent / BYTES_PER_MIB,
+        received_mib=result.bytes_received / BYTES_PER_MIB,
+        late_p99_ms=result.late_p99_ms,
+    )
+
+
+def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Interval | None:
+    """Return a percentile of all requests, with the interval of its median over windows.
+
+    Windows are consecutive stretches of equal length. Where one holds too few requests for the
+    percentile, it is given without an interval.
+    """
+    latencies_ns = np.array(result.latencies_ns, dtype=np.int64)
+    if len(latencies_ns) < min_calls_to_report(share):
+        return None
+    value = percentile_ns(latencies_ns, share)
+    if value is None:
+        return None
+    width_ns = order.measured_s * NS_PER_S / N_WINDOWS
+    since_ns = np.array(result.due_ns) - order.warm_up_s * NS_PER_S
+    window = np.minimum(since_ns // width_ns, N_WINDOWS - 1)
+    parts = [latencies_ns[window == number] for number in range(N_WINDOWS)]
+    if min(len(part) for part in parts) < calls_to_hold(share):
+        return Interval(value / NS_PER_MS, None, None, is_distribution_free=False)
+    found = [percentile_ns(part, share) for part in parts]
+    interval = estimate_median([one / NS_PER_MS for one in found if one is not None])
+    low, high = (interval.low, interval.high)
+    value /= NS_PER_MS
+    return replace(
+        interval,
+        value=value,
+        low=None if low is None else min(low, value),
+        high=None if high is None else max(high, value),
+    )

@@ -1,0 +1,107 @@
+"""Node of the HTTP load: each winner is served and loaded once, however often it wins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.http_load import HttpLoadParams
+from rightfit.processes.json_store import JsonStore
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
+
+logger = logging.getLogger(__name__)
+
+NOT_STORED = "the model is no longer stored"
+
+if TYPE_CHECKING:
+    from rightfit.http_load.bench import Winner, WinnerBench
+
+
+def load_winners(
+    recommendations: dict[str, object],
+    applications: ApplicationsParams,
+    http_load: HttpLoadParams,
+    measurements: JsonStore,
+    **stored: Any,
+) -> LoadCurves:
+    """Load the winners' servers, as far as the time goes.
+
+    Args:
+        recommendations: Who won.
+        applications: For the scenario and the limit of the latency.
+        http_load: Which winners, how hard and how long.
+        measurements: Keeps each curve as soon as it is known.
+        stored: ``{dataset}.rows``, ``.encoder`` and ``.data_card``, and the cells' ``.candidates``.
+
+    Returns:
+        An entry per application and dataset, with the reason where nothing was measured.
+    """
+    bench = _open_bench(http_load, measurements)
+    asked = dict(applications.items())
+    loads = []
+    for name, recommendation in read_recommendations(recommendations).items():
+        for dataset, decision in recommendation.datasets.items():
+            limit = find_latency_limit(asked[name], http_load.p99_limit_ms)
+            curve, reason = None, _refuse(decision.winner, asked[name], http_load)
+            if decision.winner is not None and not reason:
+                served = _find_winner(dataset, decision.winner, stored)
+                curve, reason = bench.load(served, limit) if served else (None, NOT_STORED)
+            loads.append(WinnerLoad.of(name, dataset, decision.winner, limit, curve, reason))
+    if bench.spent_s:
+        logger.info("Loaded the winners over HTTP for %.1f s", bench.spent_s)
+    return LoadCurves(tuple(loads))
+
+
+def _refuse(
+    winner: RankedCandidate | None, application: Application, params: HttpLoadParams
+) -> str:
+    """Say why a winner is not loaded; nothing if it is."""
+    if not params.max_s:
+        return "loading is off (http_load.max_s is 0)"
+    if application.scenario not in params.scenarios:
+        return f"its scenario, {application.scenario}, is none of http_load.scenarios"
+    if application.environment is not None:
+        return f"it was measured on another machine, {application.environment}"
+    return "no candidate qualifies" if winner is None else ""
+
+
+def _open_bench(params: HttpLoadParams, measurements: JsonStore) -> WinnerBench:
+    from rightfit.http_load.bench import WinnerBench
+    from rightfit.http_load.curve import CurvePlan
+    from rightfit.http_load.winners import LoadSettings
+    from rightfit.profiling.hardware.environment import describe_environment
+
+    plan = CurvePlan(
+        client_factor=params.client_factor,
+        shares=params.rate_shares,
+        n_beyond=params.n_beyond,
+        n_refinements=params.n_refinements,
+        max_stretch=params.max_stretch,
+    )
+    settings = LoadSettings(plan, params.step_s, params.warm_up_s, params.n_requests)
+    here = describe_environment().environment_id
+    return WinnerBench(settings, params.max_s, measurements, here)
+
+
+def _find_winner(
+    dataset: str, candidate: RankedCandidate, stored: Mapping[str, Any]
+) -> Winner | None:
+    """Return a winner with what is needed to serve it; ``None``: its model is gone."""
+    from rightfit.http_load.bench import Winner
+    from rightfit.request_path.raw_inputs import pass_numbers
+    from rightfit.serving.model_call import Model
+
+    bundle = stored[f"{dataset}.{candidate.model}.candidates"].get(candidate.candidate)
+    if bundle is None:
+        return None
+    encoder = stored[f"{dataset}.encoder"].model_dump(mode="json")
+    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
+        encoder = pass_numbers(bundle.schema.features)
+    rows = stored[f"{dataset}.rows"].filter(pl.col("part") == "test")
+    return Winner(dataset, candidate, Model(bundle, encoder, stored[f"{dataset}.data_card"]), rows)

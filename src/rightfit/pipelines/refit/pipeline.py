@@ -1,0 +1,42 @@
+"""The refit stage: one node per dataset whose winners are refitted."""
+
+from __future__ import annotations
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from rightfit.parameters.grid import Grid
+from rightfit.pipelines.refit.nodes import CANDIDATES_OF, refit_winners, remark_nothing
+
+
+def create_pipeline(grid: Grid) -> Pipeline:
+    """Build ``refit_winners`` per dataset; none where ``refit.when`` wants none.
+
+    It ranks for itself, so that the ranking that follows can say what is shipped.
+    """
+    return Pipeline([_refit_node(dataset, grid) for dataset in grid.refitted])
+
+
+def create_remark() -> Pipeline:
+    """Build what runs in place of a refit where none is wanted: a line that says so."""
+    return Pipeline([Node(remark_nothing, "params:refit", None, name="remark_nothing")])
+
+
+def _refit_node(dataset: str, grid: Grid) -> Node:
+    families = {model: grid.families[model] for model in grid.list_searched(dataset)}
+    func = update_wrapper(partial(refit_winners, families=families), refit_winners)
+    blocks = ("applications", "ranking", "refit", "training", "evaluation")
+    tables = ("data_card", "train", "validation", "test", "rows", "encoder")
+    return Node(
+        func,
+        inputs={
+            "resource_profiles": "resource_profiles",
+            **{block: f"params:{block}" for block in blocks},
+            **{table: f"{dataset}.{table}" for table in tables},
+            **{store: store for store in ("studies", "measurements")},
+            **{f"{CANDIDATES_OF}{model}": f"{dataset}.{model}.candidates" for model in families},
+        },
+        outputs=[f"{dataset}.refits", f"{dataset}.refitted"],
+        name=f"refit_winners_{dataset}",  # no namespace: others' nodes stand between it and theirs
+    )

@@ -1,0 +1,113 @@
+"""Image files: folders of them as a table, their checks, and the size that they are decoded to."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit.preparation.tables import Table
+from rightfit.request_path.usage import FORMATS, decode_image
+
+MAX_SIDE = 32  # of an inferred shape, in pixels: each pixel is a column of the encoded table
+N_LOOKED_AT = 200  # images from which a shape is inferred
+N_EXAMPLES = 5  # images named in a message
+GREY_MODES = ("1", "L", "LA", "I", "I;16")  # Pillow's
+BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff")
+PARTS = {"train", "test"}
+
+
+def read_file(part: object) -> bytes | None:
+    """Return the content of a partition that is a file: bytes, or an image that Pillow opened.
+
+    ``None`` if it is neither. An image becomes a PNG file, which loses nothing.
+    """
+    if isinstance(part, bytes):
+        return part
+    if type(part).__module__.split(".")[0] != "PIL":
+        return None
+    file = io.BytesIO()
+    part.save(file, "PNG")  # type: ignore[attr-defined]
+    return file.getvalue()
+
+
+def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
+    """Put image files into a table, a row each.
+
+    Args:
+        files: Content by path.
+
+    Returns:
+        ``path`` and ``image``; ``folder``, the name of the folder a file lies in, if all lie in
+        one; ``split`` if all lie in folders below the two folders ``train`` and ``test``.
+
+    >>> tabulate_files({"train/cat/1.png": b"", "test/dog/2.png": b""}).drop("image").rows()
+    [('train/cat/1.png', 'cat', 'train'), ('test/dog/2.png', 'dog', 'test')]
+    """
+    folders = [PurePosixPath(path).parent.parts for path in files]
+    columns: dict[str, list[str] | list[bytes]] = {"path": [*files]}
+    if all(folders):
+        columns["folder"] = [parts[-1] for parts in folders]
+    if all(len(parts) > 1 for parts in folders) and {parts[0] for parts in folders} == PARTS:
+        columns["split"] = [parts[0] for parts in folders]
+    return pl.DataFrame({**columns, "image": [*files.values()]})
+
+
+def find_image_faults(table: Table, column: str) -> list[str]:
+    """Name the rows whose image is no PNG or JPEG file, judged by its first bytes."""
+    images = table[column] if column in table.columns else pl.Series()
+    if images.dtype != pl.Binary:
+        return []  # said already
+    names = table["path"] if "path" in table.columns else pl.Series(range(table.height))
+    pairs = zip(names, images, strict=True)
+    wrong = [name for name, content in pairs if not (content or b"").startswith(BEGINNINGS)]
+    if not wrong:
+        return []
+    return [
+        f"column {column!r}: allowed are PNG and JPEG files, but {len(wrong)} of {table.height} "
+        f"rows hold something else, such as {wrong[:N_EXAMPLES]}"
+    ]
+
+
+def decode_images(column: pl.Series, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Decode and resize the images of a column, shape (n_rows, n_pixels).
+
+    Raises:
+        ValueError: If one cannot be decoded; names the row.
+    """
+    pixels = np.empty((len(column), int(np.prod(shape))), dtype=np.uint8)
+    for i, content in enumerate(column):
+        try:
+            pixels[i] = decode_image(content or b"", shape)
+        except ValueError as err:
+            n_bytes = len(content or b"")
+            raise ValueError(
+                f"Row {i} of the column {column.name!r} ({n_bytes:,} bytes): {err}"
+            ) from err
+    return pixels
+
+
+def infer_shape(column: pl.Series) -> tuple[int, int, int] | None:
+    """Return the shape that a column's image files have most often, its longer side limited.
+
+    ``None`` if they are no PNG or JPEG files.
+    """
+    from PIL import Image
+
+    known = column.drop_nulls().head(N_LOOKED_AT)
+    if not all(content.startswith(BEGINNINGS) for content in known):
+        return None
+    sizes, modes = Counter[tuple[int, int]](), set()
+    for content in known:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            sizes[image.size] += 1
+            modes.add(image.mode)
+    ((width, height), _), *_ = sizes.most_common(1)
+    scale = min(1.0, MAX_SIDE / max(width, height))
+    n_channels = 1 if modes <= set(GREY_MODES) else 3
+    return max(1, round(height * scale)), max(1, round(width * scale)), n_channels

@@ -1,0 +1,117 @@
+"""Limit prices: what each limit costs, by who would win without it.
+
+Table ``limit_prices``: one row per application, dataset and limit, and where there are several
+limits one for all of them together, its ``metric``, ``kind`` and ``limit`` null. ``winner`` and
+``winner_without`` are candidates with their serving configuration (null: none qualifies);
+``quality_raw``, ``throughput_rows_per_s`` and ``value`` (of the limited metric) are the winner's,
+the same names with ``_without`` those of the one that would win. ``decides`` tells whether the
+winning candidate is another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from rightfit.naming import serving_label
+from rightfit.ranking.applications.applications import THROUGHPUT, Constraint
+from rightfit.ranking.contest.contest import Contest, hold_contest
+from rightfit.ranking.contest.profile_table import SERVING_KEYS
+from rightfit.ranking.rank_candidates import Ranked, settle_order
+from rightfit.ranking.tables import write_rows
+
+QUALITY = "quality_raw"
+
+
+@dataclass(frozen=True)
+class LimitPrice:
+    """A row of the table ``limit_prices``; see the module."""
+
+    application: str
+    dataset: str
+    metric: str | None
+    kind: str | None
+    limit: float | None
+    winner: str | None
+    winner_without: str | None
+    quality_raw: float | None
+    quality_raw_without: float | None
+    throughput_rows_per_s: float | None
+    throughput_rows_per_s_without: float | None
+    value: float | None
+    value_without: float | None
+    decides: bool
+
+
+def tabulate_limit_prices(ranked: list[Ranked]) -> pl.DataFrame:
+    """Take every limit away by itself, then all of them, and find the winners."""
+    rows = [price for one in ranked for price in _find_prices(one.contest)]
+    return write_rows(rows, LimitPrice)
+
+
+def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
+    before = _find_winners(contest)
+    constraints = contest.application.constraints
+    cases: list[tuple[str | None, str | None, float | None, Mapping[str, Constraint]]] = [
+        (metric, kind, limit, _drop(constraints, metric, kind))
+        for metric, constraint in constraints.items()
+        for kind, limit in constraint.limits().items()
+    ]
+    if len(cases) > 1:
+        cases.append((None, None, None, {}))
+    for metric, kind, limit, left in cases:
+        application = contest.application.model_copy(update={"constraints": dict(left)})
+        after_all = hold_contest(contest.table, contest.name, application, contest.rules)
+        after = _find_winners(after_all)
+        for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
+            yield LimitPrice(
+                application=contest.name,
+                dataset=dataset,
+                metric=metric,
+                kind=kind,
+                limit=limit,
+                winner=_write_label(contest, old),
+                winner_without=_write_label(after_all, new),
+                quality_raw=_read(contest, QUALITY, old),
+                quality_raw_without=_read(after_all, QUALITY, new),
+                throughput_rows_per_s=_read(contest, THROUGHPUT, old),
+                throughput_rows_per_s_without=_read(after_all, THROUGHPUT, new),
+                value=_read(contest, metric, old),
+                value_without=_read(after_all, metric, new),
+                decides=_name(contest, old) != _name(after_all, new),
+            )
+
+
+def _drop(constraints: Mapping[str, Constraint], metric: str, kind: str) -> dict[str, Constraint]:
+    """Return the constraints without one limit."""
+    left = dict(constraints)
+    rest = {other: value for other, value in left.pop(metric).limits().items() if other != kind}
+    return left | ({metric: Constraint(**rest)} if rest else {})
+
+
+def _find_winners(contest: Contest) -> list[int | None]:
+    """Return the row of each dataset's winner; ``None``: none qualifies."""
+    order = settle_order(contest).order
+    firsts = [int(order[part.start]) for part in contest.table.candidate_slices]
+    return [int(contest.chosen[one]) if contest.feasible[one] else None for one in firsts]
+
+
+def _name(contest: Contest, row: int | None) -> str | None:
+    return None if row is None else str(contest.table.frame["candidate"][row])
+
+
+def _write_label(contest: Contest, row: int | None) -> str | None:
+    if row is None:
+        return None
+    runtime, n_threads, device = contest.table.frame.select(SERVING_KEYS).row(row)
+    return f"{_name(contest, row)} ({serving_label(str(runtime), int(n_threads), str(device))})"
+
+
+def _read(contest: Contest, metric: str | None, row: int | None) -> float | None:
+    if metric is None or row is None or metric not in contest.table.frame.columns:
+        return None
+    value = float(contest.table.values(metric)[row])
+    return None if np.isnan(value) else value

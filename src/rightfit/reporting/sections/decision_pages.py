@@ -1,0 +1,326 @@
+"""Decision records: a page per application with all that its decision rests on, to print."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from rightfit.http_load.load_records import WinnerLoad
+from rightfit.naming import (
+    NOT_MEASURED,
+    count,
+    describe_limit,
+    format_metric,
+    format_number,
+    format_quality,
+    listing,
+    metric_name,
+    metric_unit,
+    sentence_case,
+    words,
+)
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.ranking.applications.applications import THROUGHPUT
+from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.sensitivity.limit_prices import LimitPrice
+from rightfit.ranking.tables import read_rows
+from rightfit.reporting.charts.load_chart import draw_load
+from rightfit.reporting.overview import describe_request
+from rightfit.reporting.results import PROFILE_KEYS, Results
+from rightfit.reporting.sections.loads import describe_load
+from rightfit.reporting.sections.section import Chart, Table, number, sentence, tabulate, text
+
+MAX_FLIPS = 5
+SCENARIOS = {
+    "single_stream": "one row after the other",
+    "offline": "large batches",
+    "server": "requests arriving at random",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A term and what is to be said of it."""
+
+    term: str
+    text: str
+
+
+@dataclass(frozen=True)
+class DatasetDecision:
+    """The decision for one dataset.
+
+    Args:
+        dataset: Its name in words.
+        model: The winner's family, for its mark; ``None``: none qualifies.
+        verdict: The winner's name, or that none qualifies.
+        facts: The decision, the figures behind it, the runner-up, the deadline.
+        prices: What each limit costs; ``None`` where none decides.
+        limits: The same in a sentence.
+        load: The load curve; ``None``: see ``load_sentence``.
+        load_sentence: What the curve says, or why there is none.
+        flips: What would change the decision.
+        unmeasured: What is not known.
+    """
+
+    dataset: str
+    model: str | None
+    verdict: str
+    facts: tuple[Fact, ...]
+    prices: Table | None
+    limits: str
+    load: Chart | None
+    load_sentence: str
+    flips: tuple[str, ...]
+    unmeasured: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DecisionPage:
+    """The decision record of an application.
+
+    Args:
+        id: Anchor in the report.
+        title: Its name in words.
+        description: As in the parameters.
+        question: What it asks for, a fact each.
+        decisions: One per dataset.
+    """
+
+    id: str
+    title: str
+    description: str
+    question: tuple[Fact, ...]
+    decisions: tuple[DatasetDecision, ...]
+
+
+def page_id(application: str) -> str:
+    """Return the anchor of an application's page."""
+    return f"decision-{application}"
+
+
+def build_pages(results: Results) -> list[DecisionPage]:
+    """Build a page per application, in the order of the parameters."""
+    prices = _group_prices(results)
+    return [
+        DecisionPage(
+            id=page_id(name),
+            title=sentence_case(words(name)),
+            description=application.description,
+            question=(
+                Fact("Asked", describe_request(application)),
+                Fact("Answers", SCENARIOS[application.scenario]),
+            ),
+            decisions=tuple(
+                _decide(results, name, dataset, decision, prices[(name, dataset)])
+                for dataset, decision in results.recommendations[name].datasets.items()
+            ),
+        )
+        for name, application in results.applications.items()
+    ]
+
+
+def _group_prices(results: Results) -> dict[tuple[str, str], list[LimitPrice]]:
+    found: dict[tuple[str, str], list[LimitPrice]] = defaultdict(list)
+    for price in read_rows(results.tables.limit_prices, LimitPrice):
+        found[(price.application, price.dataset)].append(price)
+    return found
+
+
+def _decide(
+    results: Results, application: str, dataset: str, decision: Decision, prices: list[LimitPrice]
+) -> DatasetDecision:
+    winner = decision.winner
+    load = results.load_curves.find(application, dataset, winner)
+    return DatasetDecision(
+        dataset=sentence_case(words(dataset)),
+        model=None if winner is None else winner.model,
+        verdict="none qualifies" if winner is None else winner.label,
+        facts=tuple(_list_facts(results, application, dataset, decision)),
+        prices=_tabulate_prices(prices) if any(price.decides for price in prices) else None,
+        limits=describe_prices(prices, results.quality_title(dataset)),
+        load=None if load is None else _draw(load),
+        load_sentence=describe_load(load),
+        flips=tuple(flip.sentence for flip in decision.flips[:MAX_FLIPS]) or (decision.flip,),
+        unmeasured=tuple(_list_unmeasured(results, application, dataset, decision)),
+    )
+
+
+def _draw(load: WinnerLoad) -> Chart | None:
+    if load.curve is None:
+        return None
+    title = f"{sentence_case(words(load.application))} on {words(load.dataset)}"
+    said = describe_load(load)
+    return Chart(
+        figure=draw_load(load.curve, title=title),
+        title="Load over HTTP.",
+        caption=said,
+        alt=f"Latency, cores and failed requests over the rate. {said}",
+    )
+
+
+def _list_facts(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[Fact]:
+    yield Fact("Decision", decision.sentence)
+    if decision.winner is not None:
+        yield Fact("Figures", _write_figures(results, application, dataset, decision.winner))
+    if decision.final_quality is not None:
+        final = decision.final_quality
+        yield Fact(
+            "Quality on rows that chose nothing",
+            f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)}",
+        )
+    if decision.shipped is not None and decision.shipped.refit:
+        yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
+    if decision.runner_up is not None:
+        yield Fact("Runner-up", f"{decision.runner_up.label}: {decision.runner_up.reason}.")
+    if decision.tied_with:
+        yield Fact("Tied with", listing(decision.tied_with))
+    if decision.deadline:
+        yield Fact("Deadline", decision.deadline)
+    if decision.relax is not None:
+        needed = [
+            describe_limit(limit.metric, limit.kind, limit.needed)
+            for limit in decision.relax.limits
+        ]
+        yield Fact("Would qualify", f"{decision.relax.candidate} with {listing(needed)}")
+
+
+def _write_figures(
+    results: Results, application: str, dataset: str, winner: RankedCandidate
+) -> str:
+    asked = dict(results.applications.items())[application].needed_metrics()
+    shown = [name for name in asked if name not in ("quality", "quality_raw", "n_threads")]
+    return "; ".join(
+        [
+            f"{results.quality_title(dataset)} {format_quality(winner.metrics.get('quality_raw'))}",
+            *(f"{metric_name(one)} {format_metric(one, winner.metrics.get(one))}" for one in shown),
+            f"hardware tier {winner.hardware_tier or NOT_MEASURED}",
+        ]
+    )
+
+
+def _write_interval(low: float | None, high: float | None) -> str:
+    known = low is not None and high is not None
+    return f" ({format_quality(low)} to {format_quality(high)})" if known else ""
+
+
+def describe_prices(prices: list[LimitPrice], quality_title: str) -> str:
+    """Say what the limits of a decision cost."""
+    if not prices:
+        return "There is no limit."
+    deciding = [price for price in prices if price.decides and price.metric is not None]
+    if not deciding:
+        joint = next((price for price in prices if price.decides), None)
+        if joint is None:
+            return "No limit decides: the same candidate wins without them."
+        return f"No single limit decides; without all of them, {joint.winner_without} would win."
+    return " ".join(_describe_price(price, quality_title) for price in deciding)
+
+
+def _describe_price(price: LimitPrice, quality_title: str) -> str:
+    limit = _name_limit(price)
+    if price.winner is None:
+        return f"Without the limit of {limit}, {price.winner_without} would qualify."
+    lost = _subtract(price.quality_raw_without, price.quality_raw)
+    change = "" if lost is None else f", with {_write_change(lost)} {quality_title}"
+    return f"Without the limit of {limit}, {price.winner_without} would win{change}."
+
+
+def _write_change(difference: float) -> str:
+    """Write a difference as words.
+
+    >>> _write_change(0.017), _write_change(-0.02)
+    ('0.017 more', '0.020 less')
+    """
+    return f"{format_quality(abs(difference))} {'less' if difference < 0 else 'more'}"
+
+
+def _name_limit(price: LimitPrice) -> str:
+    if price.metric is None or price.kind is None or price.limit is None:
+        return "all limits together"
+    return describe_limit(price.metric, price.kind, price.limit)
+
+
+def _tabulate_prices(prices: list[LimitPrice]) -> Table:
+    return tabulate(
+        "The price of each limit",
+        prices,
+        sentence("Limit", _name_limit),
+        number("The winner's", lambda row: _write_value(row, row.value)),
+        text("Without it wins", _write_other),
+        number("At", lambda row: _write_value(row, row.value_without) if row.decides else ""),
+        number("Quality lost", _write_lost),
+        number("Throughput", _write_throughput),
+    )
+
+
+def _write_value(price: LimitPrice, value: float | None) -> str:
+    return "" if price.metric is None else format_metric(price.metric, value)
+
+
+def _write_other(price: LimitPrice) -> str:
+    if price.winner_without is None:
+        return "none either"
+    if price.decides:
+        return price.winner_without
+    if price.winner != price.winner_without:
+        return f"the same, as {price.winner_without}"
+    return "the same"
+
+
+def _write_lost(price: LimitPrice) -> str:
+    lost = _subtract(price.quality_raw_without, price.quality_raw)
+    if lost is None:
+        return NOT_MEASURED
+    return format_quality(lost) if price.decides else "none"
+
+
+def _write_throughput(price: LimitPrice) -> str:
+    if not price.decides:
+        return ""
+    now, then = price.throughput_rows_per_s, price.throughput_rows_per_s_without
+    unit = metric_unit(THROUGHPUT)
+    return f"{format_number(now)} instead of {format_number(then)} {unit}"
+
+
+def _subtract(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _list_unmeasured(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[str]:
+    mine = (pl.col("application") == application) & (pl.col("dataset") == dataset)
+    lacking = results.rankings.filter(mine, pl.col("outcome") == "unmeasured")
+    if lacking.height:
+        yield (
+            f"{count(lacking.height, 'candidate')} could not be ranked: "
+            f"{lacking['candidate'][0]} {lacking['reason'][0]}."
+        )
+    if decision.winner is not None:
+        yield from _list_nulls(results, dataset, decision.winner)
+        if decision.final_quality is None:
+            yield "The winner's quality on rows that nothing was chosen by: there are too few."
+
+
+def _list_nulls(results: Results, dataset: str, winner: RankedCandidate) -> Iterator[str]:
+    keys = {name: getattr(winner, name) for name in PROFILE_KEYS if name != "dataset"}
+    rows = results.profiles.filter(dataset=dataset, **keys)
+    if rows.is_empty():
+        yield "The winner's profile is no longer stored."
+        return
+    row = rows.row(0, named=True)
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for column, reason in json.loads(row["null_reasons"] or "{}").items():
+        if column in METRICS_BY_COLUMN and row.get(column) is None:
+            by_reason[reason].append(metric_name(column))
+    for reason, names in by_reason.items():
+        yield f"{sentence_case(listing(names))}: {reason}."
+    if row["disturbed"]:
+        yield "Another process took the cores while the winner was timed: its times are too long."

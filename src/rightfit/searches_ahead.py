@@ -1,0 +1,108 @@
+"""Searches of a run side by side, before the first node that needs one.
+
+Kedro runs one node after another, and each searches one cell. So when the first of them is due, the
+searches of all of them are carried out at once; the nodes then find theirs finished. A search that
+could not be begun here, or broke, is the node's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+if TYPE_CHECKING:
+    from rightfit.tuning.parallel.agenda import PlannedSearch
+
+logger = logging.getLogger(__name__)
+
+PLAN = "plan_search"  # attributes of a node's function
+INPUTS = "search_inputs"
+
+
+def mark_search(
+    func: Callable[..., object], plan: Callable[..., PlannedSearch], inputs: Mapping[str, str]
+) -> None:
+    """Say what a node's function searches.
+
+    Args:
+        func: The function.
+        plan: Returns the search, given the node's inputs and ``n_searches``, how many there are.
+        inputs: Names of the datasets that the node reads, by parameter of the function.
+    """
+    setattr(func, PLAN, plan)
+    setattr(func, INPUTS, dict(inputs))
+
+
+class SearchHook:
+    """Carries out the searches of a run side by side."""
+
+    def __init__(self) -> None:
+        self._pipeline: Pipeline | None = None
+        self._made: set[str] = set()
+        self._is_done: set[str] = set()
+        self._lock = threading.Lock()
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Note what will run; another hook may still leave nodes out."""
+        self._pipeline, self._made, self._is_done = pipeline, set(), set()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Note what is there."""
+        self._made |= set(node.outputs)
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Search all cells whose inputs are there, if this node needs a search."""
+        if self._pipeline is None or not hasattr(node.func, PLAN):
+            return
+        with self._lock:  # nodes may run in threads
+            if node.name in self._is_done:
+                return
+            to_come = self._pipeline.all_outputs() - self._made
+            due = [
+                one
+                for one in self._pipeline.nodes
+                if hasattr(one.func, PLAN)
+                and one.name not in self._is_done
+                and not to_come & set(one.inputs)
+            ]
+            self._is_done |= {one.name for one in due}
+            if len(due) > 1:
+                _search(_plan(due, catalog))
+
+
+def _plan(nodes: list[Node], catalog: CatalogProtocol[Any, Any]) -> list[PlannedSearch]:
+    """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""
+    from rightfit.tuning.search.search import is_over
+
+    searches: dict[str, list[PlannedSearch]] = {}  # by dataset
+    for node in nodes:
+        plan = cast("Callable[..., PlannedSearch]", getattr(node.func, PLAN))
+        inputs = {key: catalog.load(name) for key, name in getattr(node.func, INPUTS).items()}
+        try:
+            search = plan(**inputs, n_searches=len(nodes))
+            if not is_over(search.cell, search.settings, search.store):
+                others = searches.setdefault(search.dataset, [])
+                others.append(search.with_rows_of(others[0]) if others else search)
+        except Exception as err:  # families and datasets may raise anything; the node will tell
+            logger.debug("%s is left to its node: %s", node.name, err)
+    return [one for of_dataset in searches.values() for one in of_dataset]
+
+
+def _search(searches: list[PlannedSearch]) -> None:
+    from rightfit.tuning.parallel.crew import search_in_parallel
+    from rightfit.tuning.search.progress import show_progress
+
+    if len(searches) < 2:
+        return
+    with show_progress() as on_trial:
+        search_in_parallel(searches, on_trial=on_trial)

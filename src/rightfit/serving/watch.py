@@ -1,0 +1,130 @@
+"""What measuring the winners again has found: which figures have left their intervals since."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from rightfit.naming import format_metric, metric_name
+from rightfit.profiling.measuring.state import Store, load_record
+from rightfit.ranking.applications.applications import Applications
+from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines
+
+DISTURBED = "other processes took the cores meanwhile: watch again on a quiet machine"
+KEY = "latest"
+"""Of the latest watch in its store."""
+
+
+@dataclass(frozen=True)
+class WatchedWinner:
+    """A winner that was measured again.
+
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        candidate: The winner.
+        is_disturbed: Whether other processes took the cores this time.
+        changes: What has got worse, or breaks a limit now; empty: nothing.
+        notes: What else has changed.
+    """
+
+    application: str
+    dataset: str
+    candidate: str
+    is_disturbed: bool
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that is to be said, in words."""
+        warning = (DISTURBED,) if self.is_disturbed and self.changes else ()
+        return (*self.changes, *self.notes, *warning)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """All winners of a ranking, measured again.
+
+    Args:
+        watched_at: When, UTC, ISO 8601.
+        ranked_in: Version of the ranking.
+        winners: What was found of each.
+    """
+
+    watched_at: str
+    ranked_in: str
+    winners: tuple[WatchedWinner, ...]
+
+    @property
+    def changed(self) -> list[WatchedWinner]:
+        """Winners of which something has changed for the worse."""
+        return [one for one in self.winners if one.changes]
+
+
+def load_watch(store: Store) -> Watch | None:
+    """Return the latest watch, ``None`` without one."""
+    return load_record(store, KEY, Watch)
+
+
+def compare_winners(
+    before: Baseline,
+    now: Baseline,
+    applications: Applications,
+    *,
+    margin_pct: float,
+    disturbed: Collection[tuple[str, str]] = (),
+) -> tuple[WatchedWinner, ...]:
+    """Compare the winners' stored figures with those just measured.
+
+    Args:
+        before: Winners as they were ranked.
+        now: The same winners, measured again.
+        applications: Their limits.
+        margin_pct: Change that counts, in percent of the earlier value.
+        disturbed: Applications and datasets whose winner was disturbed while it was measured again.
+    """
+    found = []
+    for one in compare_baselines(before, now, margin_pct=margin_pct):
+        kept = now.winners[one.application][one.dataset]
+        if kept is not None:
+            broken = _list_broken(kept, one.application, applications)
+            found.append(
+                WatchedWinner(
+                    one.application,
+                    one.dataset,
+                    kept.candidate,
+                    is_disturbed=(one.application, one.dataset) in disturbed,
+                    changes=(*one.faults, *broken),
+                    notes=one.notes,
+                )
+            )
+    return tuple(found)
+
+
+def describe_watch(watch: Watch) -> list[str]:
+    """Write what was found as lines for the terminal."""
+    lines = []
+    for one in watch.winners:
+        verdict = "CHANGED  " if one.changes else "unchanged"
+        lines.append(f"{verdict}  {one.candidate}, {one.application} on {one.dataset}")
+        lines += [f"           {text}" for text in one.remarks]
+    return [*lines, f"{len(watch.changed)} of {len(watch.winners)} changed"]
+
+
+def _list_broken(winner: KeptWinner, name: str, applications: Applications) -> Sequence[str]:
+    constraints = applications.root[name].constraints
+    values: Mapping[str, float] = {
+        metric: figure.value for metric, figure in winner.metrics.items()
+    }
+    return [
+        f"{metric_name(metric)} is {format_metric(metric, values[metric])}: the limit is "
+        f"{format_metric(metric, bound)}"
+        for metric, constraint in constraints.items()
+        if metric in values
+        for bound, is_broken in (
+            (constraint.max, constraint.max is not None and values[metric] > constraint.max),
+            (constraint.min, constraint.min is not None and values[metric] < constraint.min),
+        )
+        if is_broken and bound is not None
+    ]

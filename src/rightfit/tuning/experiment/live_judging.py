@@ -1,0 +1,214 @@
+"""Judging live searches: what their winners by validation are worth on rows that none has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import optuna
+import polars as pl
+from optuna.trial import FrozenTrial, TrialState
+
+from rightfit.families.bundle import read_bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.registry import get_family
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.search.budget import spent_cpu_s
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.steering.short_measuring import open_short_bench
+from rightfit.tuning.studies.live_pool import read_finished
+from rightfit.tuning.studies.study_store import StudyStore, fingerprint
+
+SCHEMA: dict[str, Any] = {
+    "seed": pl.Int64,
+    "method": pl.String,
+    "application": pl.String,
+    **dict.fromkeys(("n_trials", "n_complete"), pl.Int64),
+    **dict.fromkeys(("spent_s", "utility_test", "quality_test"), pl.Float64),
+}
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What an application chooses of a search.
+
+    Args:
+        trial: The complete trial, measured.
+        serving: How it is served.
+    """
+
+    trial: ObservedTrial
+    serving: Serving
+
+
+@dataclass(frozen=True)
+class JudgedWinner:
+    """What an application's choice of one search is worth on the test rows: a row of the table."""
+
+    seed: int
+    method: str
+    application: str
+    n_trials: int
+    n_complete: int
+    spent_s: float
+    utility_test: float
+    quality_test: float | None
+
+
+@dataclass(frozen=True)
+class SearchedCell:
+    """A finished search.
+
+    Args:
+        method: How it was searched.
+        store: Where its bundles are.
+        study: The search.
+        trials: Those of its trials that count.
+    """
+
+    method: str
+    store: StudyStore
+    study: optuna.Study
+    trials: Sequence[FrozenTrial]
+
+    def read_trained(self, cell: Cell, n_checkpoints: int) -> Pool:
+        """Return the trials that were trained to the end."""
+        pool = read_finished(self.trials, cell, n_checkpoints=n_checkpoints)
+        trained = [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)]
+        return Pool(trained, n_checkpoints)
+
+    def best_quality(self, cell: Cell) -> float:
+        """Return the best scaled validation quality of a complete trial."""
+        complete = [t for t in self.trials if t.state == TrialState.COMPLETE]
+        return max((cell.quality.scale(t.values[0]) for t in complete), default=-np.inf)
+
+
+def judge_searches(
+    cell: Cell,
+    test: TrainingData,
+    settings: SearchSettings,
+    demand: Demand,
+    searches: Sequence[SearchedCell],
+) -> pl.DataFrame:
+    """Judge the searches of one seed on the test rows, or read how they were judged before."""
+    asked = {"applications": demand.applications.model_dump(), "servings": repr(demand.servings)}
+    ours = searches[0]
+    kept = ours.store.folder / f"{ours.study.study_name}.{fingerprint(cell.family, asked)}.parquet"
+    if kept.exists():
+        return pl.read_parquet(kept)
+    best = max(search.best_quality(cell) for search in searches)
+    demand = replace(demand, known_quality=best if np.isfinite(best) else None)
+    chosen = [_choose_winners(cell, settings, demand, search) for search in searches]
+    tested: dict[tuple[str, int], float] = {}
+    for search, winners in zip(searches, chosen, strict=True):
+        for number in {winner.trial.number for winner in winners.values() if winner is not None}:
+            quality = _test_quality(cell, test, search.store, search.study, number)
+            tested[search.method, number] = quality
+    best_tested = max(tested.values(), default=-np.inf)
+    rows = [
+        _judge(demand, search, name, winner, tested, best_tested=best_tested, seed=settings.seed)
+        for search, winners in zip(searches, chosen, strict=True)
+        for name, winner in winners.items()
+    ]
+    judged = pl.DataFrame(rows, schema=SCHEMA)
+    partial = kept.with_suffix(".partial")
+    judged.write_parquet(partial)
+    partial.rename(kept)
+    return judged
+
+
+def _judge(
+    demand: Demand,
+    search: SearchedCell,
+    name: str,
+    winner: Winner | None,
+    tested: Mapping[tuple[str, int], float],
+    *,
+    best_tested: float,
+    seed: int,
+) -> JudgedWinner:
+    utility, quality = 0.0, None
+    if winner is not None:
+        quality = tested[search.method, winner.trial.number]
+        utility = _utility(demand, name, winner, quality, best_tested=best_tested)
+    return JudgedWinner(
+        seed=seed,
+        method=search.method,
+        application=name,
+        n_trials=len(search.trials),
+        n_complete=sum(trial.state == TrialState.COMPLETE for trial in search.trials),
+        spent_s=spent_cpu_s(search.trials),
+        utility_test=utility,
+        quality_test=quality,
+    )
+
+
+def _choose_winners(
+    cell: Cell, settings: SearchSettings, demand: Demand, search: SearchedCell
+) -> dict[str, Winner | None]:
+    """Measure what is worth it and let each application choose."""
+    pool = search.read_trained(cell, settings.n_checkpoints)
+    return _choose(demand, _measure(cell, demand, search.store, search.study, pool))
+
+
+def _measure(
+    cell: Cell, demand: Demand, store: StudyStore, study: optuna.Study, pool: Pool
+) -> Pool:
+    rule = demand.make_rule()
+    trials = {trial.number: trial for trial in pool.trials}
+    with open_short_bench(cell, demand) as bench:
+        while (step := rule.choose(Pool(list(trials.values()), pool.n_checkpoints))) is not None:
+            assert step.serving is not None  # noqa: S101 - everything is trained
+            bundle = read_bundle(
+                store.bundle_folder(study.study_name, step.number), family=cell.family
+            )
+            metrics, seconds = bench.measure(bundle, step.serving)
+            trial = trials[step.number]
+            trials[step.number] = replace(
+                trial,
+                served={**trial.served, step.serving: metrics},
+                measured_s={**trial.measured_s, step.serving: seconds},
+            )
+    return Pool(list(trials.values()), pool.n_checkpoints)
+
+
+def _choose(demand: Demand, pool: Pool) -> dict[str, Winner | None]:
+    outlook = demand.make_rule().survey(pool)
+    chosen: dict[str, Winner | None] = dict.fromkeys(demand.applications.root)
+    if outlook is None:
+        return chosen
+    for name, standing in outlook.standings.items():
+        worth = np.where(outlook.is_measured, standing.draws.mean(axis=2), 0.0)
+        row, column = np.unravel_index(int(worth.argmax()), worth.shape)
+        if worth[row, column] > 0:
+            chosen[name] = Winner(pool.trials[int(row)], demand.servings[int(column)])
+    return chosen
+
+
+def _test_quality(
+    cell: Cell, test: TrainingData, store: StudyStore, study: optuna.Study, number: int
+) -> float:
+    bundle = read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
+    model = bundle.load_native()
+    answers = get_family(cell.family).predict(model, test.rows)
+    return cell.quality.scale(cell.quality.score(test.labels, answers))
+
+
+def _utility(
+    demand: Demand, name: str, winner: Winner, quality: float, *, best_tested: float
+) -> float:
+    application = demand.applications.root[name]
+    metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
+    known = {"quality": quality, "n_threads": float(winner.serving.n_threads)}
+    values = {
+        metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)
+        for metric in application.needed_metrics()
+    }
+    limits = resolve_limits(application, {"quality": np.asarray(best_tested)})
+    judged = judge_profiles(values, application, limits=limits)
+    return float(judged.utility[0]) if judged.feasible[0] else 0.0

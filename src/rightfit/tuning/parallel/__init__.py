@@ -1,0 +1,1 @@
+"""Several searches at once: their processes, the cores they share, and timings taken alone."""

@@ -1,0 +1,133 @@
+"""Which searches come next: first every family's default, then the searches that cost most."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import optuna
+
+from rightfit.tuning.search.budget import spent_cpu_s
+from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
+from rightfit.tuning.search.known_quality import find_known_quality
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.studies.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """A search that is due.
+
+    Args:
+        cell: What to search.
+        settings: Budget and rules; what other families reach is not known yet.
+        studies: Where all searches are kept.
+        siblings: The dataset's other models, by name.
+        n_at_once: Processes that may train at the same time.
+    """
+
+    cell: Cell
+    settings: SearchSettings
+    studies: StudyStore
+    siblings: Mapping[str, ModelBlock]
+    n_at_once: int
+
+    @property
+    def store(self) -> StudyStore:
+        """Where this search is kept."""
+        return self.studies.cell(self.cell.name)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self.cell.name.rpartition(".")[0]
+
+    @property
+    def has_default_first(self) -> bool:
+        """Whether the family's default comes before all else, so that others may know of it."""
+        is_steered = self.settings.demand is not None and self.settings.sampler != "grid"
+        return is_steered and self.cell.default() is not None
+
+    def with_rows_of(self, other: PlannedSearch) -> PlannedSearch:
+        """Return this search with the rows of another one of its dataset, kept once in memory."""
+        cell = replace(self.cell, train=other.cell.train, validation=other.cell.validation)
+        return replace(self, cell=cell)
+
+    def tell_known_quality(self) -> PlannedSearch:
+        """Return the search as it is once it knows what the other families' defaults reach."""
+        demand = self.settings.demand
+        if demand is None:
+            return self
+        known = find_known_quality(self.cell, self.siblings, self.settings, self.studies)
+        settings = replace(self.settings, demand=replace(demand, known_quality=known))
+        return replace(self, settings=settings)
+
+    def spent_s(self) -> float:
+        """Return the CPU seconds spent so far; infinite where none are known."""
+        try:
+            study = optuna.load_study(
+                study_name=study_name(self.cell, self.settings), storage=self.store.open()
+            )
+        except KeyError:
+            return math.inf
+        return spent_cpu_s(study.get_trials(deepcopy=False)) or math.inf
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search, or the part of it that comes first.
+
+    Args:
+        search: The search.
+        only_default: Whether it ends once the family's default is trained.
+    """
+
+    search: PlannedSearch
+    only_default: bool
+
+
+class Agenda:
+    """Hands out the searches.
+
+    A dataset's searches begin once the defaults of all its families are trained: limits that are
+    relative to the best quality count from them. Those whose defaults took longest begin first, so
+    that no long one is left for the end.
+
+    Args:
+        searches: What is due.
+    """
+
+    def __init__(self, searches: Sequence[PlannedSearch]) -> None:
+        self._waiting = [one for one in searches if not one.has_default_first]
+        first = [one for one in searches if one.has_default_first]
+        self._defaults = [Task(one, only_default=True) for one in first]
+        self._n_open = Counter(one.dataset for one in first)
+        self._ready: list[PlannedSearch] = []
+        self._move_ready()
+
+    @property
+    def has_next(self) -> bool:
+        """Whether anything may begin now."""
+        return bool(self._defaults or self._ready)
+
+    def next(self) -> Task:
+        """Hand out what begins next."""
+        if self._defaults:
+            return self._defaults.pop(0)
+        return Task(self._ready.pop(0), only_default=False)
+
+    def end(self, task: Task) -> None:
+        """Note that a task is over, however it ended."""
+        if task.only_default:
+            self._n_open[task.search.dataset] -= 1
+            self._waiting.append(task.search)
+            self._move_ready()
+
+    def _move_ready(self) -> None:
+        free = [one for one in self._waiting if not self._n_open[one.dataset]]
+        self._waiting = [one for one in self._waiting if self._n_open[one.dataset]]
+        if free:
+            self._ready += [one.tell_known_quality() for one in free]
+            self._ready.sort(key=PlannedSearch.spent_s, reverse=True)

@@ -1,0 +1,321 @@
+"""Searches side by side: one process each, as many training as there are cores, timings alone.
+
+A process asks for a core before each step of its search. Where a step is a short measurement it
+waits; as soon as so many wait that the rest cannot keep all cores busy, the rest is stopped and all
+that wait are measured in a row. So training and timing alternate seldom and never overlap.
+
+What these processes have searched is kept like any search. Should one die, whoever searches the
+cell next goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rightfit.families.bundle import read_bundle
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.lifeline import end_tree
+from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, Task
+from rightfit.tuning.parallel.fork_server import FORK
+from rightfit.tuning.parallel.messages import (
+    AwaitsCore,
+    AwaitsTiming,
+    Channel,
+    Ended,
+    GoOn,
+    Logged,
+    Progress,
+    Rests,
+    Start,
+    Started,
+    Timed,
+)
+from rightfit.tuning.search.start_workers import describe_job, map_rows, write_rows
+from rightfit.tuning.search.training_clock import note_stops
+from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
+
+logger = logging.getLogger(__name__)
+
+OnTrial = Callable[[str, int, int | None], None]
+LIVE_PER_CORE = 2  # searches begun for each core: some train while others wait for a timing
+
+
+@dataclass
+class Member:
+    """A process that works on a search.
+
+    Args:
+        task: What it works on.
+        channel: To it.
+        stops_file: Where it reads for how long it was stopped.
+        pid: Its process id, and that of its process group; ``None`` before it has said so.
+        state: What it does.
+        wish: The measurement it waits for.
+        stopped_ns: For how long it was stopped.
+    """
+
+    task: Task
+    channel: Channel
+    stops_file: Path
+    pid: int | None = None
+    state: Literal["trains", "awaits core", "awaits timing", "rests"] = "trains"
+    wish: AwaitsTiming | None = None
+    stopped_ns: int = 0
+
+    def signal(self, number: int) -> None:
+        """Signal it and all that it has started."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+
+def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+    """Carry out searches, as many at once as there are cores for.
+
+    A search that breaks, or whose process dies, is left as it is, with a warning.
+
+    Args:
+        searches: What to search, at least one; the rows of one dataset are the same.
+        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+    """
+    with temporary_folder("search") as folder:
+        agenda = Agenda(_write_rows(searches, folder))
+        families = dict.fromkeys(one.cell.family for one in searches)
+        n_threads, n_at_once = searches[0].settings.n_threads, searches[0].n_at_once
+        logger.info("Searching %d cells, %d at a time", len(searches), n_at_once)
+        with _started(families, n_threads) as control, contextlib.ExitStack() as stack:
+            crew = Crew(agenda, folder, control, stack, n_at_once, on_trial)
+            try:
+                crew.run()
+            except BrokenPipeError:
+                logger.warning("The process that starts the searches has died, the run goes on")
+            finally:
+                crew.leave()
+
+
+class Crew:
+    """The processes of some searches.
+
+    Args:
+        agenda: What is to be searched.
+        folder: For files that pass between the processes.
+        control: Asks for another process.
+        stack: Closes the benches.
+        n_at_once: Processes that train at the same time.
+        on_trial: See :func:`search_in_parallel`.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        folder: Path,
+        control: socket.socket,
+        stack: contextlib.ExitStack,
+        n_at_once: int,
+        on_trial: OnTrial,
+    ) -> None:
+        self._agenda = agenda
+        self._folder = folder
+        self._control = control
+        self._stack = stack
+        self._n_at_once = n_at_once
+        self._on_trial = on_trial
+        self._members: list[Member] = []
+        self._n_begun = 0
+        self._benches: dict[str, ServingBench] = {}
+
+    def run(self) -> None:
+        """Work until every search is over."""
+        n_timed, n_blocks, timing_s = 0, 0, 0.0
+        while self._members or self._agenda.has_next:
+            while self._may_begin():
+                self._begin(self._agenda.next())
+            self._give_cores()
+            waiting = [one for one in self._members if one.wish is not None]
+            all_known = all(one.pid is not None for one in self._members)
+            if waiting and all_known and self._n_able_to_train() < self._n_at_once:
+                started_s = time.monotonic()
+                self._time(waiting)
+                n_timed, n_blocks = n_timed + len(waiting), n_blocks + 1
+                timing_s += time.monotonic() - started_s
+            else:
+                self._listen()
+        logger.debug("%d short measurements in %d blocks took %.1f s", n_timed, n_blocks, timing_s)
+
+    def leave(self) -> None:
+        """Let go of processes that still work; the end of their server ends them."""
+        for one in self._members:
+            one.channel.close()
+
+    def _may_begin(self) -> bool:
+        has_room = len(self._members) < max(LIVE_PER_CORE * self._n_at_once, 2)
+        return self._agenda.has_next and has_room
+
+    def _begin(self, task: Task) -> None:
+        search = task.search
+        n = 1 if task.only_default else search.settings.n_workers
+        job = describe_job(
+            _rows_folder(self._folder, search), search.cell, search.settings, search.store
+        )
+        for _ in range(n):
+            self._n_begun += 1
+            stops_file = self._folder / f"stops-{self._n_begun}"
+            ours, theirs = socket.socketpair()
+            with theirs:
+                socket.send_fds(self._control, [FORK], [theirs.fileno()])
+            member = Member(task, Channel(ours), stops_file)
+            member.channel.send(
+                Start(job, task.only_default, str(stops_file), logger.getEffectiveLevel())
+            )
+            self._members.append(member)
+
+    def _n_able_to_train(self) -> int:
+        """Return how many train, or could, or are about to begin."""
+        return sum(one.state in ("trains", "awaits core") for one in self._members)
+
+    def _give_cores(self) -> None:
+        """Let those train that began first."""
+        n_free = self._n_at_once - sum(one.state == "trains" for one in self._members)
+        for one in [one for one in self._members if one.state == "awaits core"][: max(0, n_free)]:
+            one.state = "trains"
+            self._answer(one, GoOn())
+
+    def _time(self, waiting: Sequence[Member]) -> None:
+        """Measure what is waited for, while everything else stands still."""
+        with machine_lock(), self._others_stopped():
+            answers = [(one, self._measure(one)) for one in waiting]
+        for one, timed in answers:
+            one.state, one.wish = "trains", None
+            self._answer(one, timed)
+
+    @contextlib.contextmanager
+    def _others_stopped(self) -> Iterator[None]:
+        others = [one for one in self._members if one.wish is None]
+        started_ns = time.perf_counter_ns()
+        for one in others:
+            one.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for one in others:
+                one.stopped_ns += time.perf_counter_ns() - started_ns
+                note_stops(one.stops_file, one.stopped_ns)
+                one.signal(signal.SIGCONT)
+
+    def _measure(self, member: Member) -> Timed:
+        search, wish = member.task.search, member.wish
+        assert wish is not None and search.settings.demand is not None  # noqa: S101, PT018 - they ask
+        name = search.cell.name
+        if name not in self._benches:
+            opening = open_short_bench(search.cell, search.settings.demand)
+            self._benches[name] = self._stack.enter_context(opening)
+        try:
+            bundle = read_bundle(
+                Path(wish.bundle), family=search.cell.family, checked_sha256=wish.sha256
+            )
+            return Timed(*self._benches[name].measure(bundle, wish.serving))
+        except Exception as err:  # it fails the trial, as it does where a search measures itself
+            return Timed({}, 0.0, error=f"{type(err).__name__}: {err}")
+
+    def _answer(self, member: Member, message: GoOn | Timed) -> None:
+        with contextlib.suppress(OSError):  # it has died; its end is read next
+            member.channel.send(message)
+
+    def _listen(self) -> None:
+        """Wait for messages and note what they say."""
+        poll = select.poll()
+        by_descriptor = {one.channel.fileno(): one for one in self._members}
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll():
+            member = by_descriptor[descriptor]
+            while member in self._members:
+                self._hear(member)
+                if member not in self._members or not member.channel.has_more():
+                    break
+
+    def _hear(self, member: Member) -> None:
+        name = member.task.search.cell.name
+        match member.channel.receive():
+            case Started(pid):
+                member.pid = pid
+            case AwaitsCore():
+                member.state = "awaits core"
+            case Rests():
+                member.state = "rests"
+            case AwaitsTiming() as wish:
+                member.state, member.wish = "awaits timing", wish
+            case Progress(n_begun, n_trials):
+                self._on_trial(name, n_begun, n_trials)
+            case Logged(level, source, text):
+                logging.getLogger(source).log(level, "%s", text)
+            case Ended(error):
+                if error:
+                    logger.debug("%s: its process broke, the run goes on with it: %s", name, error)
+                self._remove(member)
+            case None:
+                logger.warning("%s: its process has died, the run goes on with it", name)
+                self._remove(member)
+
+    def _remove(self, member: Member) -> None:
+        member.channel.close()
+        self._members.remove(member)
+        if not any(one.task is member.task for one in self._members):
+            self._agenda.end(member.task)
+
+
+def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:
+    """Write each dataset's rows once; return the searches with rows that are mapped."""
+    mapped = []
+    for search in searches:
+        own = _rows_folder(folder, search)
+        if not own.exists():
+            own.mkdir()
+            write_rows(own, search.cell)
+        mapped.append(replace(search, cell=map_rows(own, search.cell)))
+    return mapped
+
+
+def _rows_folder(folder: Path, search: PlannedSearch) -> Path:
+    return folder / f"rows-{search.dataset}"
+
+
+@contextlib.contextmanager
+def _started(families: Sequence[str] | dict[str, None], n_threads: int) -> Iterator[socket.socket]:
+    """Start the process that forks the others; its end is theirs."""
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
+    ours, theirs = socket.socketpair()
+    with ours, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [
+                *(sys.executable, "-m", "rightfit.tuning.parallel.fork_server"),
+                *(str(os.getpid()), str(theirs.fileno()), *families),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=environment,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the others
+        )
+        theirs.close()
+        try:
+            yield ours
+        finally:
+            end_tree(process.pid)
+            process.wait()

@@ -1,0 +1,57 @@
+"""A process that has imported what searches need, and forks a process for each search.
+
+``python -m rightfit.tuning.parallel.fork_server PARENT DESCRIPTOR FAMILY…``: for each byte that
+arrives at the descriptor, a socket arrives with it, and a forked process talks over that. Imports
+take seconds, a fork some hundredths of one, and forks share the memory of what was imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+from rightfit.families.registry import get_family
+from rightfit.processes.lifeline import end_with_parent
+from rightfit.tuning.parallel.member import work
+
+FORK = b"f"
+
+
+def main() -> None:
+    """Import, then fork until the parent closes its end."""
+    parent, descriptor, *families = sys.argv[1:]
+    end_with_parent(int(parent))
+    os.dup2(2, 1)  # families may print
+    for family in families:
+        with contextlib.suppress(Exception):  # whoever searches it meets the error again
+            get_family(family).load_libraries()
+    control = socket.socket(fileno=int(descriptor))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    while True:
+        asked, descriptors, _, _ = socket.recv_fds(control, len(FORK), 1)
+        if not asked:
+            return
+        server = os.getpid()
+        if os.fork() == 0:
+            _be_member(server, control, descriptors[0])
+        os.close(descriptors[0])
+
+
+def _be_member(server: int, control: socket.socket, descriptor: int) -> None:
+    """Work on a search in a process and a process group of its own."""
+    status = 1
+    try:
+        os.setpgid(0, 0)  # it is stopped and continued with all that it has started
+        end_with_parent(server)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        control.close()
+        status = work(socket.socket(fileno=descriptor))
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""A process that works on one search beside others: it trains, and asks for all else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rightfit.families.bundle import Bundle
+from rightfit.families.family import Rows
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.tuning.parallel.messages import (
+    AwaitsCore,
+    AwaitsTiming,
+    Channel,
+    Ended,
+    GoOn,
+    Logged,
+    Progress,
+    Rests,
+    Start,
+    Started,
+    Timed,
+)
+from rightfit.tuning.search.cell import Cell
+from rightfit.tuning.search.search import work_on
+from rightfit.tuning.search.start_workers import read_job
+from rightfit.tuning.search.training_clock import follow_stops
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.steering.short_measuring import ServingBench, offer_serving
+
+REST_S = 0.2
+
+Expected = TypeVar("Expected")
+
+
+def work(end: socket.socket) -> int:
+    """Work on the search that the other end names; return the exit status."""
+    channel = Channel(end)
+    start = channel.receive()
+    if not isinstance(start, Start):
+        return 1
+    _log_to(channel, start.log_level)
+    follow_stops(Path(start.stops_file))
+    channel.send(Started(os.getpid()))
+    try:
+        cell, settings, store = read_job(start.job)
+        work_on(
+            cell,
+            settings,
+            store,
+            on_trial=lambda n_begun, n_trials: channel.send(Progress(n_begun, n_trials)),
+            machine=SharedMachine(channel),
+            only_default=start.only_default,
+        )
+    except Exception as err:  # the run goes on with the search and will meet it again
+        logging.getLogger(__name__).debug("%s", traceback.format_exc())
+        channel.send(Ended(f"{type(err).__name__}: {err}"))
+        return 1
+    channel.send(Ended(""))
+    return 0
+
+
+@dataclass(frozen=True)
+class SharedMachine:
+    """A machine that the run shares out; see :class:`rightfit.tuning.search.search.Machine`.
+
+    Args:
+        channel: To the run.
+    """
+
+    channel: Channel
+
+    def await_core(self) -> None:
+        """Wait until the run gives a core."""
+        self.channel.send(AwaitsCore())
+        _expect(self.channel, GoOn)
+
+    def rest(self) -> None:
+        """Give the core back for a moment."""
+        self.channel.send(Rests())
+        time.sleep(REST_S)
+
+    @contextlib.contextmanager
+    def open_bench(self, cell: Cell, demand: Demand) -> Iterator[ServingBench]:
+        """Give a bench that is the run's: it measures while nothing trains."""
+        del demand  # the run knows it
+        yield RunsBench(self.channel, cell.validation.rows)
+
+
+@dataclass(frozen=True)
+class RunsBench:
+    """Has models measured by the run.
+
+    Args:
+        channel: To the run.
+        rows: Held-out rows on which exports must agree, shape (n_rows, n_features).
+    """
+
+    channel: Channel
+    rows: Rows
+
+    def measure(self, bundle: Bundle, serving: Serving) -> tuple[dict[str, float], float]:
+        """See :class:`rightfit.tuning.steering.short_measuring.ServingBench`."""
+        servable = offer_serving(bundle, serving, self.rows)
+        if servable is None:
+            return {}, 0.0
+        self.channel.send(AwaitsTiming(str(servable.path), servable.sha256, serving))
+        timed = _expect(self.channel, Timed)
+        if timed.error:
+            raise RuntimeError(timed.error)
+        return timed.metrics, timed.seconds
+
+
+class _Forwarding(logging.Handler):
+    """Sends what is logged to the run."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):  # the run is gone, and so is this process soon
+            self._channel.send(Logged(record.levelno, record.name, self.format(record)))
+
+
+def _log_to(channel: Channel, level: int) -> None:
+    logging.getLogger().addHandler(_Forwarding(channel))
+    logging.captureWarnings(True)
+    logging.getLogger("rightfit").setLevel(level)
+
+
+def _expect(channel: Channel, kind: type[Expected]) -> Expected:
+    message = channel.receive()
+    if not isinstance(message, kind):
+        os._exit(1)  # the run is gone; the trial goes back to the pool
+    return message

@@ -1,0 +1,171 @@
+"""What a run and the processes of its searches tell each other: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from rightfit.processes.lines import LineReader
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.worker.codec import from_plain, to_plain
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a process is to work on.
+
+    Args:
+        job: A search, see ``start_workers.describe_job``.
+        only_default: Whether to train the family's default alone.
+        stops_file: Where it reads for how long it was stopped.
+        log_level: Lowest level that it tells.
+    """
+
+    job: str
+    only_default: bool
+    stops_file: str
+    log_level: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process has begun."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class AwaitsCore:
+    """It would train; the answer is :class:`GoOn`."""
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """It may train."""
+
+
+@dataclass(frozen=True)
+class Rests:
+    """It has nothing to do until others of its search are further."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far its search is.
+
+    Args:
+        n_begun: Trials that have ended or were looked at.
+        n_trials: At how many the search ends; ``None`` if it ends otherwise.
+    """
+
+    n_begun: int
+    n_trials: int | None
+
+
+@dataclass(frozen=True)
+class AwaitsTiming:
+    """A model is to be measured; the answer is :class:`Timed`.
+
+    Args:
+        bundle: Its folder.
+        sha256: Of its ``bundle.json``, whose files were checked.
+        serving: How it is served.
+    """
+
+    bundle: str
+    sha256: str
+    serving: Serving
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What was measured.
+
+    Args:
+        metrics: By column.
+        seconds: What the measuring processes took.
+        error: Why nothing was; empty if something was.
+    """
+
+    metrics: dict[str, float]
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of its log."""
+
+    level: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Its work is over.
+
+    Args:
+        error: What broke it; empty if nothing did.
+    """
+
+    error: str
+
+
+Message = (
+    Start | Started | AwaitsCore | GoOn | Rests | Progress | AwaitsTiming | Timed | Logged | Ended
+)
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        *(Start, Started, AwaitsCore, GoOn, Rests),
+        *(Progress, AwaitsTiming, Timed, Logged, Ended),
+    )
+}
+
+
+class Channel:
+    """One end of a connection between a run and a search's process.
+
+    Args:
+        end: Its socket.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._lines = LineReader(end.dup().detach())
+        self._sending = threading.Lock()  # signs of life are logged from a thread of their own
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
+        return self._socket.fileno()
+
+    def send(self, message: Message) -> None:
+        """Send a message."""
+        line = json.dumps({type(message).__name__: to_plain(message)}) + "\n"
+        with self._sending:
+            self._socket.sendall(line.encode())
+
+    def receive(self) -> Message | None:
+        """Wait for a message; ``None`` if the other end is gone."""
+        try:
+            line = self._lines.read(None)
+        except ConnectionError:
+            return None
+        if line is None:
+            return None
+        [(name, plain)] = json.loads(line).items()
+        message: Message = from_plain(KINDS[name], plain)
+        return message
+
+    def has_more(self) -> bool:
+        """Tell whether another message waits."""
+        return self._lines.has_more()
+
+    def close(self) -> None:
+        """Close this end."""
+        self._lines.close()
+        self._socket.close()

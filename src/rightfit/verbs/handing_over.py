@@ -1,0 +1,135 @@
+"""Pack the last run's candidates for another machine, and take in what it has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from rightfit.families.bundle import ONNX_FILE
+from rightfit.handover.contents import HandedDataset, Measured
+from rightfit.handover.importing import import_measured
+from rightfit.handover.packing import finish_pack, pack_dataset
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.grid import Grid, read_grid
+from rightfit.pipelines.evaluation.measuring import list_paths
+from rightfit.request_path.paths import RequestPath
+from rightfit.serving.export import check_folder
+from rightfit.verbs.stored import NothingStoredError, StoredResults
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed.
+
+    Args:
+        datasets: Datasets with their candidates.
+        left_out: Candidates that have no ONNX file, or encode for themselves.
+    """
+
+    datasets: tuple[HandedDataset, ...]
+    left_out: tuple[str, ...]
+
+
+def pack_candidates(
+    results: StoredResults,
+    parameters: Mapping[str, object],
+    folder: Path,
+    *,
+    dataset: str | None,
+) -> Packed:
+    """Write the candidates of the last evaluation into a folder for another machine.
+
+    Args:
+        results: Stored results.
+        parameters: All parameters, the library's values included.
+        folder: Folder to write; new or empty.
+        dataset: The only dataset to pack; ``None``: all.
+
+    Raises:
+        ValueError: If nothing was measured yet, or there is no such dataset.
+        FileExistsError: If the folder holds something.
+    """
+    check_folder(folder, force=False)
+    params = EvaluationParams.model_validate(parameters["evaluation"])
+    applications = ApplicationsParams.model_validate(parameters["applications"])
+    grid = read_grid(parameters)
+    wanted = [name for name in grid.datasets if dataset in (None, name)]
+    if not wanted:
+        raise ValueError(f"There is no dataset {dataset!r}; the grid has {list(grid.datasets)}.")
+    measured_in = results.find_version("resource_profiles")
+    paths = list_paths(applications, params)
+    packed = [_pack(results, grid, name, folder, measured_in, paths) for name in wanted]
+    finish_pack(
+        folder,
+        [one for one, _ in packed],
+        preset=params.preset,
+        settings=params.settings,
+        n_threads=params.n_threads,
+        devices=params.devices,
+        request_paths=paths,
+    )
+    return Packed(tuple(one for one, _ in packed), tuple(n for _, left in packed for n in left))
+
+
+def take_in(results: StoredResults, folder: Path, name: str) -> Measured:
+    """Keep what another machine has measured among the project's measurements.
+
+    Raises:
+        ValueError: If it cannot be read, or the name is not a plain one.
+    """
+    return import_measured(folder, name, results.load_current("measurements"))
+
+
+def describe_packed(packed: Packed, folder: Path) -> list[str]:
+    """Write what was packed, and what to do with it, as lines for the terminal."""
+    n_candidates = sum(len(one.candidates) for one in packed.datasets)
+    lines = [
+        f"Packed {n_candidates} candidates of {len(packed.datasets)} datasets into {folder}",
+        "On the other machine, in that folder:",
+        "  pip install -r requirements.txt",
+        "  python measure.py ../measured",
+        "Then here: rightfit import-profiles measured --name NAME",
+    ]
+    if packed.left_out:
+        lines.insert(1, f"Left out, measured only where they run: {', '.join(packed.left_out)}")
+    return lines
+
+
+def _pack(
+    results: StoredResults,
+    grid: Grid,
+    dataset: str,
+    folder: Path,
+    measured_in: str,
+    paths: list[RequestPath],
+) -> tuple[HandedDataset, list[str]]:
+    candidates, left_out = {}, []
+    for model in grid.list_models(dataset):
+        entry = f"{dataset}.{model}.candidates"
+        try:
+            version = results.find_version(entry, at_most=measured_in)
+        except NothingStoredError:
+            continue
+        for name, bundle in results.load(entry, version).items():
+            if ONNX_FILE in bundle.files and model not in grid.imported:
+                candidates[name] = bundle
+            else:
+                left_out.append(f"{dataset} {name}")
+    inputs = {}
+    for kind in ("test", "rows", "encoder", "data_card"):
+        entry = f"{dataset}.{kind}"
+        inputs[kind] = results.load(entry, results.find_version(entry, at_most=measured_in))
+    handed = pack_dataset(
+        folder,
+        candidates,
+        test=inputs["test"],
+        raw=inputs["rows"].filter(pl.col("part") == "test"),
+        encoder=inputs["encoder"].model_dump(mode="json"),
+        data_card=inputs["data_card"],
+        request_paths=paths,
+    )
+    return handed, left_out

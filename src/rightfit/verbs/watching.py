@@ -1,0 +1,132 @@
+"""Measure the winners of the last ranking again: ``rightfit watch``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import polars as pl
+
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.grid import Grid, read_grid
+from rightfit.pipelines.evaluation.measuring import RawTest, measure_afresh, to_json
+from rightfit.profiling.devices import split_device
+from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.worker.codec import to_plain
+from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.serving.answer import Answer
+from rightfit.serving.baseline import make_baseline
+from rightfit.serving.watch import KEY, Watch, compare_winners
+from rightfit.verbs.answers import read_all_answers, select_profiles
+from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.winners import read_model
+
+ONNX_ONLY = "rightfit.families.imported.onnx_only"
+
+
+def watch_winners(
+    results: StoredResults, parameters: Mapping[str, object], *, margin_pct: float
+) -> Watch:
+    """Measure the winners again, compare with their stored figures, and keep what was found.
+
+    Nothing is ranked: a machine that got slower would favour the candidates that are not measured
+    again. Winners that another machine has measured, or that are imported, are left out.
+
+    Args:
+        results: Stored results.
+        parameters: All parameters, the library's values included.
+        margin_pct: Change of a metric that counts, in percent.
+
+    Raises:
+        ValueError: If nothing was ranked yet.
+    """
+    params = EvaluationParams.model_validate(parameters["evaluation"])
+    applications = ApplicationsParams.model_validate(parameters["applications"])
+    grid = read_grid(parameters)
+    answers = [
+        answer
+        for answer in read_all_answers(results)
+        if answer.application in applications.root and _can_watch(answer, grid)
+    ]
+    fresh = {
+        name: _measure(results, params, of, grid.families)
+        for name, of in _by_dataset(answers).items()
+    }
+    now = [_replace_profiles(answer, fresh[answer.dataset]) for answer in answers]
+    asked = {name: one.needed_metrics() for name, one in applications.items()}
+    watch = Watch(
+        watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ranked_in=answers[0].origin.ranked_in if answers else "",
+        winners=compare_winners(
+            make_baseline(answers, asked),
+            make_baseline(now, asked),
+            applications,
+            margin_pct=margin_pct,
+            disturbed={
+                (one.application, one.dataset)
+                for one in now
+                if one.profile and one.profile.disturbed
+            },
+        ),
+    )
+    results.load_current("watches").put(KEY, to_plain(watch))
+    return watch
+
+
+def _can_watch(answer: Answer, grid: Grid) -> bool:
+    winner = answer.decision.winner
+    if winner is None or winner.model in grid.imported:
+        return False
+    return split_device(winner.device)[1] is None
+
+
+def _by_dataset(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    found: dict[str, list[Answer]] = {}
+    for answer in answers:
+        found.setdefault(answer.dataset, []).append(answer)
+    return found
+
+
+def _measure(
+    results: StoredResults,
+    params: EvaluationParams,
+    answers: Sequence[Answer],
+    families: Mapping[str, str],
+) -> pl.DataFrame:
+    """Return fresh profiles of a dataset's winners."""
+    models = {}
+    wanted: dict[str, list[Serving]] = {}
+    for answer in answers:
+        winner = answer.decision.winner
+        if winner is not None:
+            model = read_model(results, answer)
+            family = families.get(winner.model, ONNX_ONLY)  # a cascade is ONNX alone
+            models[winner.candidate] = replace(model, bundle=replace(model.bundle, family=family))
+            wanted.setdefault(winner.candidate, []).append(_serving(winner))
+    dataset, measured_in = answers[0].dataset, answers[0].origin.measured_in
+    tables = {}
+    for kind in ("test", "rows", "encoder"):
+        entry = f"{dataset}.{kind}"
+        tables[kind] = results.load(entry, results.find_version(entry, at_most=measured_in))
+    return measure_afresh(
+        {name: model.bundle for name, model in models.items()},
+        wanted,
+        tables["test"],
+        next(iter(models.values())).data_card,
+        raw=RawTest(tables["rows"].filter(pl.col("part") == "test"), to_json(tables["encoder"])),
+        measurements=results.load_current("measurements"),
+        params=params,
+    )
+
+
+def _serving(winner: RankedCandidate) -> Serving:
+    return Serving(winner.runtime, winner.n_threads, winner.device, winner.request_path)
+
+
+def _replace_profiles(answer: Answer, fresh: pl.DataFrame) -> Answer:
+    subject = answer.decision.subject
+    if subject is None:
+        return answer
+    return replace(answer, profiles=tuple(select_profiles(fresh, answer.dataset, subject)))

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from contests import make_application, make_applications, make_profile, make_profiles
+from data_cards import make_data_card
+from handmade import RANKING
+from measured import SETTINGS
+from stored import fit_encoder, make_bundle, make_raw
+
+from rightfit.families.bundle import Bundle
+from rightfit.families.family import TrainingData
+from rightfit.families.schema import InputSchema
+from rightfit.handover.importing import import_measured, load_measured, select_measured
+from rightfit.handover.packing import finish_pack, pack_dataset
+from rightfit.handover.places import find_places
+from rightfit.parameters.defaults import read_default
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.pipelines.evaluation.measuring import profile_elsewhere
+from rightfit.preparation.encoding import apply_encoder, name_features
+from rightfit.processes.json_store import JsonStore
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import Serving, plan_jobs
+from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.contest.profile_table import check_columns, read_profiles, select_profiles
+
+SHORT = MeasuringSettings.model_validate(SETTINGS | {"min_processes": 1, "max_processes": 1})
+NOT_THERE = ("kedro", "optuna", "onnx", "polars", "sklearn", "skops", "torch")
+ALONE = f"""
+import runpy, sys
+
+class NotThere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {NOT_THERE!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NotThere())
+sys.argv = sys.argv[1:]
+sys.path[0] = sys.argv[0].rpartition("/")[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@dataclass(frozen=True)
+class Packed:
+    folder: Path
+    bundle: Bundle
+    labels: npt.NDArray[np.int64]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    place = tmp_path_factory.mktemp("handover")
+    raw = make_raw()
+    encoder = fit_encoder(raw)
+    encoded = apply_encoder(encoder, raw)
+    rows = np.ascontiguousarray(encoded.to_numpy(), dtype=np.float32)
+    schema = InputSchema(name_features(encoder), ("low", "middle", "high"), None)
+    labels = raw["label"].to_numpy()
+    bundle = make_bundle(place / "linear-000", TrainingData(rows, labels, schema))
+    dataset = pack_dataset(
+        place / "packed",
+        {"linear-000": bundle},
+        test=encoded,
+        raw=raw,
+        encoder=encoder.model_dump(mode="json"),
+        data_card=make_data_card(),
+        request_paths=["request"],
+    )
+    finish_pack(
+        place / "packed",
+        [dataset],
+        preset="quick",
+        settings=SHORT,
+        n_threads=[1, "all"],
+        devices=["cpu"],
+        request_paths=["request"],
+    )
+    return Packed(place / "packed", bundle, labels)
+
+
+@pytest.fixture(scope="module")
+def came_back(packed: Packed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("there") / "out"
+    made = measure_there(packed.folder, out)
+    assert made.returncode == 0, made.stderr
+    return out
+
+
+def measure_there(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Run the packed program on one core, in a network of its own where the system allows that."""
+    command = [
+        "taskset",
+        "--cpu-list",
+        "0",
+        sys.executable,
+        "-c",
+        ALONE,
+        str(folder / "measure.py"),
+    ]
+    apart = ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode == 0:
+        command = [*apart, *command]
+    return subprocess.run(
+        [*command, str(out)], check=False, capture_output=True, text=True, cwd=out.parent
+    )
+
+
+def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, Any]]:
+    places = find_places(packed.folder, "landsat")
+    encoder = json.loads((places.requests / "encoder.json").read_text())
+    cell = ProfiledCell(
+        dataset="landsat",
+        data_version="v1",
+        candidates={"linear-000": replace(packed.bundle, family="linear")},
+        labels=packed.labels,
+        quality=QualityMetric("accuracy", worst=0.0, best=1.0),
+        fit_metrics={},
+        environment_id="here",
+        devices=("cpu",),
+        seed=0,
+        requests=RawRequests(places.raw_rows, encoder, places.requests),
+    )
+    pool = WorkerPool(max_open=1)
+    bench = Bench(pool, places.rows, folder, SHORT, "quick", SpeedProbe(None))
+    params = EvaluationParams.model_validate(read_default("evaluation") | {"n_threads": [1]})
+    try:
+        return profile_elsewhere(cell, "board", ["request"], bench, store, params).to_dicts()
+    finally:
+        pool.close()
+
+
+def test_profiles_of_candidates_measured_elsewhere_stand_beside_ours(
+    packed: Packed, came_back: Path, tmp_path: Path
+) -> None:
+    store = JsonStore(tmp_path / "store")
+    import_measured(came_back, "board", store)
+
+    (found,) = profile(packed, store, tmp_path)
+
+    there = load_measured("board", store).environment
+    assert found["device"] == "cpu@board"
+    assert found["environment_id"] == there.environment_id
+    assert there.n_cores == 1
+    assert found["latency_p50_ms"] > 0
+    assert 0 <= found["quality_raw"] <= 1  # judged here
+
+
+def test_what_an_interrupted_measurement_has_left_is_not_measured_again(
+    packed: Packed, came_back: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(came_back, tmp_path / "out")
+    before = (tmp_path / "out" / "measured.json").read_text()
+    (tmp_path / "out" / "measured.json").unlink()
+
+    made = measure_there(packed.folder, tmp_path / "out")
+
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "out" / "measured.json").read_text() == before
+
+
+def test_configuration_that_was_not_measured_there_has_no_profile(
+    packed: Packed, came_back: Path, tmp_path: Path
+) -> None:
+    measured = import_measured(came_back, "board", JsonStore(tmp_path))
+    bundle = replace(packed.bundle, family="linear")
+    jobs = plan_jobs("landsat", {"linear-000": bundle}, [Serving("onnx", 7, "cpu")])
+
+    assert select_measured(measured, jobs, SHORT, "v1") == ([], [])
+
+
+def test_only_what_measuring_imports_is_packed(packed: Packed) -> None:
+    names = {path.parent.name for path in (packed.folder / "rightfit").rglob("*.py")}
+
+    assert {"worker", "measuring", "handover"} <= names
+    assert not names & {"pipelines", "ranking", "reporting", "tuning", "verbs"}
+
+
+def test_damaged_bundle_is_refused_in_one_line(packed: Packed, tmp_path: Path) -> None:
+    folder = tmp_path / "packed"
+    shutil.copytree(packed.folder, folder)
+    model = find_places(folder, "landsat").bundles / "linear-000" / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1])
+
+    made = measure_there(folder, tmp_path / "out")
+
+    assert made.returncode == 1
+    assert made.stderr.startswith("Error: Bundle ")
+    assert made.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[]", "must be a JSON object"),
+        ("{", "cannot be read"),
+        ('{"format_version": 9, "environment": null, "states": {}}', "format_version 9"),
+        ('{"format_version": 1, "environment": null, "states": {"a": 1}}', "must be a JSON"),
+    ],
+)
+def test_foreign_document_is_refused(content: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "measured.json").write_text(content)
+
+    with pytest.raises(ValueError, match=reason):
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+
+def test_name_of_a_machine_is_a_plain_one(came_back: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must match"):
+        import_measured(came_back, "../board", JsonStore(tmp_path))
+
+
+def test_application_chooses_among_the_profiles_of_the_machine_that_it_names() -> None:
+    table = read_profiles(
+        make_profiles(make_profile("net-000"), make_profile("net-001", device="cpu@board"))
+    )
+
+    here = select_profiles(table, make_application())
+    there = select_profiles(table, make_application(environment="board"))
+
+    assert here.frame["candidate"].to_list() == ["net-000"]
+    assert there.frame["candidate"].to_list() == ["net-001"]
+
+
+def test_application_of_a_machine_without_profiles_is_refused() -> None:
+    table = read_profiles(make_profiles(make_profile("net-000")))
+    applications = make_applications(web_api=make_application(environment="board"))
+
+    with pytest.raises(ValueError, match="none of these candidates was measured on board"):
+        check_columns(table, applications, RankingRules.model_validate(RANKING))

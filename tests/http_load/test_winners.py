@@ -1,0 +1,122 @@
+"""Winners are loaded once, within their time, and a server that fails is a reason, not an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from exports import choose, make_model
+from stored import make_raw
+
+from rightfit.http_load import bench
+from rightfit.http_load.bench import Winner, WinnerBench
+from rightfit.http_load.curve import CurvePlan
+from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
+from rightfit.http_load.winners import LoadSettings, write_bodies
+from rightfit.processes.json_store import JsonStore
+from rightfit.ranking.applications.applications import Application
+
+LIMIT = LatencyLimit(0.5, 1_000)
+SETTINGS = LoadSettings(
+    CurvePlan(client_factor=256, shares=(0.5,), n_beyond=0, n_refinements=0, max_stretch=1),
+    step_s=0.2,
+    warm_up_s=0.05,
+    n_bodies=10,
+)
+
+
+@pytest.fixture(scope="module")
+def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
+    model = make_model(tmp_path_factory.mktemp("model"))
+    candidate = choose(model).decision.winner
+    assert candidate is not None
+    return Winner("landsat", candidate, model, make_raw())
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Callable[..., WinnerBench]:
+    return lambda max_s=60.0: WinnerBench(SETTINGS, max_s, JsonStore(tmp_path), "here")
+
+
+def test_winner_is_served_loaded_and_its_curve_kept(
+    winner: Winner, make_bench: Callable[..., WinnerBench]
+) -> None:
+    first, again = make_bench(), make_bench(max_s=0.0)
+
+    curve, reason = first.load(winner, LIMIT)
+    kept, _ = again.load(winner, LIMIT)
+
+    assert reason == ""
+    assert curve is not None
+    assert curve.capacity_per_s > 0
+    assert [step.errors for step in curve.opened] == [{}]
+    assert kept == curve
+    assert (first.spent_s > 0, again.spent_s) == (True, 0)
+
+
+def test_server_that_fails_is_a_reason(
+    winner: Winner, make_bench: Callable[..., WinnerBench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("The server did not start: no module named uvicorn")
+
+    monkeypatch.setattr(bench, "load_winner", fail)
+    curve, reason = make_bench().load(winner, LIMIT)
+
+    assert curve is None
+    assert "no module named uvicorn" in reason
+
+
+def test_winners_left_over_say_that_the_time_was_spent(
+    winner: Winner, make_bench: Callable[..., WinnerBench]
+) -> None:
+    spent = make_bench(max_s=10.0)
+    spent.spent_s = 10.5
+
+    assert spent.load(winner, LIMIT) == (
+        None,
+        "the 10 s for loading (http_load.max_s) were spent before",
+    )
+
+
+def test_bodies_hold_the_columns_that_the_encoder_reads() -> None:
+    rows = pl.DataFrame(
+        {"size": [1.5, None], "kind": ["a", None], "photo": [b"\x00\xff", b"\x01\x02"], "x": [1, 2]}
+    )
+    steps = [
+        {"kind": "standardise", "column": "size"},
+        {"kind": "one_hot", "column": "kind"},
+        {"kind": "pixels", "column": "photo"},
+    ]
+
+    bodies = write_bodies(rows, {"version": 1, "steps": steps})  # type: ignore[typeddict-item]
+
+    assert [json.loads(body) for body in bodies] == [
+        [{"size": 1.5, "kind": "a", "photo": "AP8="}],
+        [{"size": None, "kind": None, "photo": "AQI="}],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("constraints", "expected"),
+    [
+        ({}, LatencyLimit(0.99, 50)),
+        ({"latency_p95_ms": {"max": 10}}, LatencyLimit(0.95, 10)),
+        ({"latency_p95_ms": {"max": 10}, "latency_p99_ms": {"max": 20}}, LatencyLimit(0.99, 20)),
+    ],
+)
+def test_limit_is_the_application_s(constraints: dict[str, Any], expected: LatencyLimit) -> None:
+    application = Application.model_validate(
+        {
+            "description": "-",
+            "scenario": "server",
+            "objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}},
+            "constraints": constraints,
+        }
+    )
+
+    assert find_latency_limit(application, 50) == expected

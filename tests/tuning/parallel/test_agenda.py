@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cells
+import pytest
+from demands import make_demand
+
+from rightfit.families.family import TrainingData
+from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch
+from rightfit.tuning.search.search import work_on
+from rightfit.tuning.studies.study_store import StudyStore
+
+DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}
+
+
+def plan(data: TrainingData, studies: Path, name: str, **changes: Any) -> PlannedSearch:
+    cell = cells.make_cell(data, name=name, params=cells.LINEAR_PARAMS.model_copy(update=DEFAULT))
+    changes = {"sampler": "tpe", "early_stopping": "pausing", "demand": make_demand()} | changes
+    return PlannedSearch(
+        cell,
+        cells.make_settings(**changes),
+        StudyStore(studies, None),
+        {"a": cells.LINEAR_BLOCK.model_copy(update=DEFAULT)} if not name.endswith(".a") else {},
+        n_at_once=2,
+    )
+
+
+def test_a_datasets_searches_begin_once_all_its_defaults_are_trained(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    agenda = Agenda([plan(blobs, tmp_path, name) for name in ("x.a", "x.b", "y.a")])
+
+    defaults = [agenda.next() for _ in range(3)]
+    begin = {}
+    for task in reversed(defaults):
+        assert task.only_default
+        agenda.end(task)
+        begin[task.search.cell.name] = agenda.has_next and agenda.next().search.cell.name
+
+    assert begin["y.a"] == "y.a"
+    assert begin["x.b"] is False  # the other default of its dataset is still trained
+    assert begin["x.a"] in ("x.a", "x.b")
+
+
+def test_a_search_knows_what_the_other_defaults_have_reached(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    agenda = Agenda([plan(blobs, tmp_path, name) for name in ("x.a", "x.b")])
+    for task in (agenda.next(), agenda.next()):
+        search = task.search
+        work_on(
+            search.cell,
+            search.settings,
+            search.store,
+            on_trial=lambda n, m: None,
+            only_default=True,
+        )
+        agenda.end(task)
+
+    known = {}
+    while agenda.has_next:
+        task = agenda.next()
+        demand = task.search.settings.demand
+        assert demand is not None
+        known[task.search.cell.name] = demand.known_quality
+
+    assert known == {"x.a": None, "x.b": pytest.approx(1.0)}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"demand": None, "early_stopping": "none"}, {"sampler": "grid"}]
+)
+def test_without_applications_or_a_default_a_search_is_one_task(
+    changes: dict[str, Any], blobs: TrainingData, tmp_path: Path
+) -> None:
+    agenda = Agenda([plan(blobs, tmp_path, "x.a", **changes)])
+
+    assert not agenda.next().only_default
+    assert not agenda.has_next

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demands import FakeBench
+from planned import PARAMS, plan
+from searching import outcomes_by_draw
+
+from rightfit.families.family import TrainingData
+from rightfit.processes.lifeline import list_descendants
+from rightfit.tuning.parallel.crew import search_in_parallel
+from rightfit.tuning.search.claims import CLAIM
+from rightfit.tuning.search.search import is_over, open_study, run_search
+from rightfit.tuning.steering.short_measuring import ShortBench
+
+
+def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
+    """Take no note of progress."""
+
+
+@pytest.fixture
+def measured_alone(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Note, for each measurement, what the searches' processes do meanwhile."""
+    seen: list[list[str]] = []
+
+    def measure(bench: ShortBench, *args: Any) -> tuple[dict[str, float], float]:
+        time.sleep(0.01)
+        below = [pid for pid in list_descendants(os.getpid()) if os.getpgid(pid) == pid]
+        seen.append([Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] for pid in below])
+        return FakeBench().measure(*args)
+
+    monkeypatch.setattr(ShortBench, "measure", measure)
+    return seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process does is read from /proc")
+def test_searches_side_by_side_find_what_they_find_one_by_one_and_are_measured_alone(
+    blobs: TrainingData, tmp_path: Path, measured_alone: list[list[str]]
+) -> None:
+    found = []
+    for n_at_once in (1, 2):
+        searches = plan(blobs, tmp_path / str(n_at_once), n_at_once)
+        search_in_parallel(searches, on_trial=ignore)
+        assert all(is_over(one.cell, one.settings, one.store) for one in searches)
+        found.append([open_study(one.cell, one.settings, one.store) for one in searches])
+
+    one_by_one, side_by_side = found
+    assert [outcomes_by_draw(study) for study in one_by_one] == [
+        outcomes_by_draw(study) for study in side_by_side
+    ]
+    workers = {t.user_attrs[CLAIM]["pid"] for study in side_by_side for t in study.trials}
+    assert os.getpid() not in workers
+    assert measured_alone
+    assert all(state in "STZ" for states in measured_alone for state in states)  # none trains
+
+
+def test_search_whose_process_was_killed_goes_on_in_the_run(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = plan(blobs, tmp_path, 2, n_trials=30, demand=None, early_stopping="none")
+    killed: list[str] = []
+
+    def kill_one(name: str, n_begun: int, n_trials: int | None) -> None:
+        if n_begun and not killed:
+            killed.append(name)
+            below = [pid for pid in list_descendants(os.getpid()) if os.getpgid(pid) == pid]
+            os.kill(max(below), signal.SIGKILL)
+
+    with caplog.at_level(logging.WARNING):
+        search_in_parallel(searches, on_trial=kill_one)
+    studies = [
+        run_search(one.cell, one.settings, one.store, on_trial=lambda n, m: None)
+        for one in searches
+    ]
+
+    assert "has died, the run goes on with it" in caplog.text
+    assert [list(outcomes_by_draw(study)) for study in studies] == [list(range(30))] * 3
+
+
+def test_interrupted_run_leaves_no_process(blobs: TrainingData, tmp_path: Path) -> None:
+    def interrupt(name: str, n_begun: int, n_trials: int | None) -> None:
+        raise KeyboardInterrupt
+
+    before = set(list_descendants(os.getpid()))
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        search_in_parallel(plan(blobs, tmp_path, 2), on_trial=interrupt)
+
+    assert not set(list_descendants(os.getpid())) - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends what a killed process left")
+def test_searches_end_with_a_killed_run_also_while_they_are_stopped(tmp_path: Path) -> None:
+    program = f"""
+import os, signal, sys
+sys.path[:0] = {sys.path!r}
+import numpy as np
+from pathlib import Path
+from planned import plan
+from rightfit.families.family import TrainingData
+from rightfit.families.schema import InputSchema
+from rightfit.processes.lifeline import list_descendants
+from rightfit.tuning.parallel.crew import search_in_parallel
+
+def die(name, n_begun, n_trials):
+    if n_begun < 1:
+        return
+    below = list_descendants(os.getpid())
+    for pid in below:
+        os.kill(pid, signal.SIGSTOP)
+    print(*below, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+schema = InputSchema(("x", "y"), ("a", "b"), None)
+data = TrainingData(np.eye(40, 2, dtype=np.float32), np.arange(40) % 2, schema)
+search_in_parallel(plan(data, Path({str(tmp_path)!r}), 2), on_trial=die)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    pids = [int(pid) for pid in done.stdout.split()]
+
+    assert pids, done.stderr
+    end_s = time.monotonic() + 10
+    while time.monotonic() < end_s and any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.05)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_warnings_of_a_search_are_those_of_the_run(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = plan(blobs, tmp_path, 2, n_trials=1, demand=None, early_stopping="none")
+    wrong = PARAMS.model_copy(update={"fixed": PARAMS.fixed | {"penalty": "wrong"}})
+    searches[0] = replace(searches[0], cell=replace(searches[0].cell, params=wrong))
+
+    with caplog.at_level(logging.WARNING):
+        search_in_parallel(searches, on_trial=ignore)
+
+    assert "x.a: trial 0 failed" in caplog.text
+    assert is_over(searches[1].cell, searches[1].settings, searches[1].store)
