@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 
 from rightfit.http_load.load_records import LoadCurve
@@ -55,16 +57,25 @@ def read_load(path: Path) -> ServedFigures:
     """
     try:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
-    except (AttributeError, KeyError, TypeError, ValueError) as err:
+        figures = _find_figures(curve)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load --json prints: {err}") from err
+    if figures is None:
+        raise ValueError(f"At no rate of {path} was the p99 within {curve.limit_ms:g} ms.")
+    if not all(0 < figure < math.inf for figure in asdict(figures).values()):
+        raise ValueError(f"{path} has figures that no server has: {figures}.")
+    return figures
+
+
+def _find_figures(curve: LoadCurve) -> ServedFigures | None:
     rate = curve.highest_rate_per_s
     if rate is None:
-        raise ValueError(f"At no rate of {path} was the p99 within {curve.limit_ms:g} ms.")
+        return None
     steps = [step for step in curve.opened if step.level <= rate]
     peaks = [step.peak_memory_mib for step in (*curve.closed, *curve.opened)]
     return ServedFigures(
-        highest_rate_per_s=rate,
-        limit_ms=curve.limit_ms,
+        highest_rate_per_s=float(rate),
+        limit_ms=float(curve.limit_ms),
         server_cores=max(step.server_cores for step in steps),
-        peak_memory_mib=max(peaks),
+        peak_memory_mib=float(max(peaks)),
     )

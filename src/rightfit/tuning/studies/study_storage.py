@@ -26,7 +26,9 @@ from optuna.trial import FrozenTrial, TrialState
 # for a thousand of them, since Python and the C library keep most of it afterwards.
 READ_AT_ONCE = 50
 _SQLITE_CACHE_KIB = 256  # of each connection, not 2,000: the system caches the file too
-_NEWER = sqlalchemy.text("SELECT trial_id FROM trials WHERE study_id = :study AND trial_id > :trial")
+_NEWER = sqlalchemy.text(
+    "SELECT trial_id FROM trials WHERE study_id = :study AND trial_id > :trial"
+)
 
 
 class StudyStorage(optuna.storages.RDBStorage):
