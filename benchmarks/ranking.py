@@ -1,4 +1,4 @@
-"""Benchmark of the ranking: time and memory at 10^4 to 10^6 profiles, weight space, coverage.
+"""Benchmark of the ranking: time and memory at 10^4 to 10^6 profiles, weight space, coverage, bias.
 
 Run from the repository's root: ``python benchmarks/ranking.py``. Profiles are simulated, the
 applications are the shipped ones. The last line is JSON:
@@ -9,11 +9,22 @@ applications are the shipped ones. The last line is JSON:
 - ``peak_gib``: peak resident memory of this process, in GiB, profiles included;
 - ``smaa_s``: shares of weight space of 100 candidates for four applications, in seconds;
 - ``coverage``: share of simulated measurements of a known truth in which the rank intervals of all
-  candidates contain their true ranks; the least of the four applications. The candidates answer
-  the same test rows, some of which are hard for all of them;
+  candidates contain their true ranks; the least of the four applications;
 - ``coverage_unpaired``: the same when the candidates' errors count as independent;
+- ``coverage_noise``: as ``coverage``, but measured as the product does it, screening included, with
+  recorded noise of processes (``record_noise.py``); the least of the noise as it was recorded, on a
+  machine that others kept busy, and of a tenth of it;
+- ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
+  noise that contain the truth, of what was screened out after two to five processes, and of the
+  rest;
 - ``ties_resolved``: share of the pairs tied unpaired that pairing puts in order, of the
-  application that sees quality alone.
+  application that sees quality alone;
+- ``selection_optimism``, ``final_bias``: mean error of the winners' quality on the rows that chose
+  them, and of the one reported from rows that were held out; ``nested_optimism``, ``nested_bias``:
+  the same for a small test set, reported by nested resampling. ``final_covers`` and
+  ``nested_covers``: share of its intervals that contain the truth.
+
+``--ties FILE`` counts instead what pairing resolves in stored resource profiles.
 """
 
 from __future__ import annotations
@@ -22,79 +33,134 @@ import argparse
 import json
 import resource
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from omegaconf import OmegaConf
-from scipy.stats import norm
+from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally, pair_and_unpair
+from simulated_processes import load_noise
+from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, simulate_truth
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.quality.deviations import pack_deviations
-from rightfit.ranking.contest.profile_table import ProfileTable, check_columns, read_profiles
+from rightfit.ranking.contest.profile_table import check_columns, read_profiles
 from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space
-
-Floats = npt.NDArray[np.float64]
 
 CONF = Path(__file__).parents[1] / "conf" / "base"
 N_APPLICATIONS = 10
 N_CONFIGURATIONS = 4
-N_CANDIDATES_PER_RUN = 20
-CROWDINGS = (1.0, 10.0)  # every other run is hard: candidates differ by less than they err
-N_TEST_ROWS = 2_000
-ROW_CORRELATION = 0.8  # of how hard a row is for two candidates, on the probit scale
-Z_95 = 1.959963984540054
 KIB_PER_GIB = 2**20
-
-# median and spread (standard deviation of the logarithm) of the simulated candidates' metrics, and
-# the relative error of measuring each
-COSTS = {
-    "latency_p50_ms": (0.3, 1.0, 0.02),
-    "latency_p95_ms": (0.5, 1.0, 0.08),
-    "latency_p99_ms": (0.8, 1.0, 0.10),
-    "throughput_rows_per_s": (3e5, 1.5, 0.03),
-    "peak_memory_mib": (150.0, 0.5, 0.002),
-    "peak_memory_one_row_mib": (110.0, 0.4, 0.002),
-    "model_size_mib": (2.0, 1.5, 0.0),
-    "cpu_cores": (1.1, 0.15, 0.02),
-}
+NOISE_SHARES = (1.0, 0.1)
 
 
 def main() -> None:
     """Run all parts and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=500, help="simulated measurements")
+    parser.add_argument("--runs", type=int, default=300, help="simulated measurements")
+    parser.add_argument("--studies", type=int, default=1_000, help="simulated choices of winners")
     parser.add_argument(
         "--exponents", type=int, nargs="+", default=[4, 5, 6], help="of 10: profiles to rank"
     )
+    parser.add_argument("--ties", type=Path, help="stored resource profiles (parquet)")
     options = parser.parse_args()
-    n_runs = options.runs
     applications, rules = read_parameters()
+    if options.ties:
+        print(json.dumps(count_ties(options.ties, applications, rules)))
+        return
+    figures = time_all(options.exponents, applications, rules)
+    figures |= check_coverage(options.runs, applications, rules)
+    figures |= check_bias(options.studies, applications, rules)
+    print(json.dumps({key: round(float(value), 4) for key, value in figures.items()}))
+
+
+def time_all(
+    exponents: list[int], applications: ApplicationsParams, rules: RankingParams
+) -> dict[str, float]:
+    """Time the ranking and the weight space."""
     figures: dict[str, float] = {}
-    for exponent in options.exponents:
+    for exponent in exponents:
         key = f"rank_1e{exponent}_s"
         figures[key] = time_ranking(10**exponent, applications, rules)
         print(f"10^{exponent} profiles x {N_APPLICATIONS} applications: {figures[key]:.3f} s")
     figures["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_GIB
     figures["smaa_s"] = time_weight_space(applications, rules)
     print(f"peak memory {figures['peak_gib']:.2f} GiB, weight space {figures['smaa_s']:.3f} s")
-    paired, unpaired = measure_coverage(n_runs, applications, rules)
-    for how, coverages in {"paired": paired, "unpaired": unpaired}.items():
+    return figures
+
+
+def check_coverage(
+    n_runs: int, applications: ApplicationsParams, rules: RankingParams
+) -> dict[str, float]:
+    """Check rank intervals under normal errors and under recorded noise."""
+    normal = measure_coverage(n_runs, applications, rules, measure_normally)
+    _print_coverage("normal errors", normal)
+    least = {how: min(one.joint for one in found.values()) for how, found in normal.items()}
+    by_quality = {how: found["accuracy_first"].width for how, found in normal.items()}
+    in_noise: list[float] = []
+    covered: dict[bool, list[bool]] = {True: [], False: []}
+    for share in NOISE_SHARES:
+        measure = InNoise(load_noise().scaled(share), applications)
+        found = measure_coverage(n_runs, applications, rules, measure)
+        _print_coverage(f"recorded noise x {share:g}", found)
+        print(f"processes a candidate, on average: {np.mean(measure.n_processes):.1f}")
+        in_noise.append(min(one.joint for one in found["paired"].values()))
+        for was_screened, inside in measure.covered.items():
+            covered[was_screened] += inside
+    return {
+        "coverage": least["paired"],
+        "coverage_unpaired": least["unpaired"],
+        "coverage_noise": min(in_noise),
+        "interval_covers_screened": float(np.mean(covered[True])),
+        "interval_covers": float(np.mean(covered[False])),
+        "ties_resolved": 1 - by_quality["paired"] / by_quality["unpaired"],
+    }
+
+
+def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
+    for how, coverages in by_how.items():
         for name, found in coverages.items():
             print(
-                f"coverage {how} {name}: all ranks of a run {found.joint:.3f}, a single rank "
-                f"{found.single:.4f}; width of a rank interval {found.width:.2f}"
+                f"coverage, {what}, {how} {name}: all ranks of a run {found.joint:.3f}, a single "
+                f"rank {found.single:.4f}; tied with {found.width:.2f} on average",
+                flush=True,
             )
-    figures["coverage"] = min(found.joint for found in paired.values())
-    figures["coverage_unpaired"] = min(found.joint for found in unpaired.values())
-    by_quality = (one["accuracy_first"].width for one in (paired, unpaired))
-    figures["ties_resolved"] = 1 - next(by_quality) / next(by_quality)
-    print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
+
+
+def check_bias(
+    n_studies: int, applications: ApplicationsParams, rules: RankingParams
+) -> dict[str, float]:
+    """Check the reported quality of winners, on held-out rows and by nested resampling."""
+    figures: dict[str, float] = {}
+    for rows, names in ((DIVIDED, ("selection", "final")), (UNDIVIDED, ("nested", "nested"))):
+        found = judge_winners(n_studies, rows, applications, rules)
+        print(
+            f"winners chosen by {rows[0]} rows, {found.how}: optimism {found.optimism:+.4f}, bias "
+            f"{found.bias:+.4f} with standard error {found.bias_error:.4f}; interval covers in "
+            f"{found.covers:.3f}",
+            flush=True,
+        )
+        figures |= {f"{names[0]}_optimism": found.optimism, f"{names[1]}_bias": found.bias}
+        figures[f"{names[1]}_covers"] = found.covers
+    return figures
+
+
+def count_ties(
+    file: Path, applications: ApplicationsParams, rules: RankingParams
+) -> dict[str, int | float]:
+    """Count the pairs that are tied with and without pairing, in stored resource profiles."""
+    tied = {}
+    for how, frame in pair_and_unpair(pl.read_parquet(file)).items():
+        ranked = rank_applications(read_profiles(frame), applications, rules)
+        tied[how] = {
+            one.contest.name: int((one.rank_high - one.rank_low).sum()) // 2 for one in ranked
+        }
+    for name, n_unpaired in tied["unpaired"].items():
+        print(f"{name}: {n_unpaired} pairs tied unpaired, {tied['paired'][name]} paired")
+    totals = {how: sum(found.values()) for how, found in tied.items()}
+    share = 1 - totals["paired"] / max(totals["unpaired"], 1)
+    return {"tied_unpaired": totals["unpaired"], "tied_paired": totals["paired"], "share": share}
 
 
 def read_parameters() -> tuple[ApplicationsParams, RankingParams]:
@@ -118,46 +184,6 @@ def repeat_applications(applications: ApplicationsParams) -> ApplicationsParams:
                 i % len(shipped)
             ][1]
             for i in range(N_APPLICATIONS)
-        }
-    )
-
-
-def simulate_truth(n: int, rng: np.random.Generator, *, crowding: float) -> dict[str, Floats]:
-    """Draw true metrics of so many profiles; crowded ones lie that many times nearer together."""
-    costs = {
-        metric: median * np.exp(spread / crowding * rng.standard_normal(n))
-        for metric, (median, spread, _) in COSTS.items()
-    }
-    return {"quality": 0.81 + rng.uniform(-0.11, 0.11, n) / crowding, **costs}
-
-
-def make_profiles(
-    metrics: dict[str, Any], *, n_configurations: int, n_datasets: int
-) -> pl.DataFrame:
-    """Give metrics the keys of resource profiles."""
-    n = len(metrics["quality"])
-    row = np.arange(n)
-    candidate = row // n_configurations
-    keys = pl.DataFrame(
-        {
-            "dataset": candidate % n_datasets,
-            "model": candidate % 3,
-            "candidate": candidate,
-            "runtime": row % 2,
-            "n_threads": row // 2 % 2 + 1,
-        }
-    ).with_columns(
-        pl.format("dataset_{}", "dataset").alias("dataset"),
-        pl.format("family_{}", "model").alias("model"),
-        pl.format("candidate-{}", "candidate").alias("candidate"),
-        pl.format("runtime_{}", "runtime").alias("runtime"),
-        pl.lit("cpu").alias("device"),
-        pl.lit(1.0).alias("min_hardware_tier"),
-    )
-    return keys.with_columns(
-        **{
-            name: pl.Series(list(values) if np.ndim(values) > 1 else values)
-            for name, values in metrics.items()
         }
     )
 
@@ -187,78 +213,6 @@ def time_weight_space(applications: ApplicationsParams, rules: RankingParams) ->
     for one in ranked:
         share_weight_space(one.contest)
     return time.perf_counter() - started_s
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How well rank intervals hold.
-
-    Args:
-        joint: Share of runs in which the intervals of all candidates contain their true ranks.
-        single: Share of intervals that do.
-        width: Mean number of candidates that a candidate is tied with.
-    """
-
-    joint: float
-    single: float
-    width: float
-
-
-def measure_coverage(
-    n_runs: int, applications: ApplicationsParams, rules: RankingParams
-) -> tuple[dict[str, Coverage], dict[str, Coverage]]:
-    """Measure how often the rank intervals contain the true ranks.
-
-    Returns:
-        By application, with qualities paired and without.
-    """
-    rng = np.random.default_rng(1)
-    seen: dict[bool, dict[str, list[tuple[float, float]]]] = {True: {}, False: {}}
-    for run in range(n_runs):
-        truth = simulate_truth(N_CANDIDATES_PER_RUN, rng, crowding=CROWDINGS[run % len(CROWDINGS)])
-        true_ranks = rank_applications(_table(truth), applications, rules)
-        measured = measure(truth, rng)
-        profiles = make_profiles(measured, n_configurations=1, n_datasets=1)
-        for paired, frame in ((True, profiles), (False, profiles.drop("quality_deviations"))):
-            for true, one in zip(
-                true_ranks,
-                rank_applications(read_profiles(frame), applications, rules),
-                strict=True,
-            ):
-                inside = (one.rank_low <= true.rank) & (true.rank <= one.rank_high)
-                width = float((one.rank_high - one.rank_low).mean())
-                seen[paired].setdefault(true.contest.name, []).append((float(inside.mean()), width))
-    return _summarise(seen[True]), _summarise(seen[False])
-
-
-def _summarise(seen: dict[str, list[tuple[float, float]]]) -> dict[str, Coverage]:
-    coverages = {}
-    for name, runs in seen.items():
-        shares, widths = np.array(runs).T
-        coverages[name] = Coverage(float((shares == 1).mean()), shares.mean(), widths.mean())
-    return coverages
-
-
-def measure(truth: dict[str, Floats], rng: np.random.Generator) -> dict[str, Any]:
-    """Simulate measuring: a finite test set, relative errors of the costs, 95 % intervals."""
-    n = len(truth["quality"])
-    common = rng.standard_normal(N_TEST_ROWS)
-    own = rng.standard_normal((n, N_TEST_ROWS))
-    ease = np.sqrt(ROW_CORRELATION) * common + np.sqrt(1 - ROW_CORRELATION) * own
-    hits = ease < norm.ppf(truth["quality"])[:, None]
-    quality = hits.mean(axis=1)
-    reach = Z_95 * np.sqrt(quality * (1 - quality) / N_TEST_ROWS)
-    seen = {"quality": quality, "quality_low": quality - reach, "quality_high": quality + reach}
-    for metric, (_, _, error) in COSTS.items():
-        seen[metric] = truth[metric] * np.exp(error * rng.standard_normal(n))
-        if error:
-            seen[f"{metric}_low"] = seen[metric] * np.exp(-Z_95 * error)
-            seen[f"{metric}_high"] = seen[metric] * np.exp(Z_95 * error)
-    return seen | {"quality_deviations": [pack_deviations(one - one.mean()) for one in hits]}
-
-
-def _table(metrics: dict[str, Any]) -> ProfileTable:
-    return read_profiles(make_profiles(metrics, n_configurations=1, n_datasets=1))
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ def search(server: SimulatedServer, settings: ServerSettings, seed: int) -> Foun
     start_s = server.spent_s
     rates = [search_once(server, settings, seed + i) for i in range(settings.n_processes)]
     known = [rate for rate in rates if rate is not None]
-    interval = estimate_median(known) if len(known) == len(rates) else None
+    interval = estimate_median(known, looks_once=True) if len(known) == len(rates) else None
     return Found(interval, server.spent_s - start_s)
 
 

@@ -2,7 +2,9 @@
 
 Holds our load generator against hey (Debian's package ``hey``), a public load tool, on a server of
 known speed (a sleep of 5 ms), at three rates, in turns; and the capacity that a load curve finds
-against the known one.
+against the known one. Exports a small model, loads it, sizes a deployment for it and tries that for
+a minute. Last, what ``make bench-check`` does. A quiet machine takes about ten minutes;
+``--seconds 2 --turns 1 --try-seconds 5 --preset quick --checks 2`` only tries the benchmark itself.
 
 Ends with one line of JSON:
 
@@ -10,7 +12,10 @@ Ends with one line of JSON:
   the ratio that is farther from 1;
 - ``http_errors_equal``: share of turns in which both count the same share of failed requests, of a
   server that fails every tenth, within one percent;
-- ``saturation_ratio``: capacity found / known.
+- ``saturation_ratio``: capacity found / known;
+- ``size_holds``: whether a server under exactly the limits of the YAML holds its share of the rate,
+  no request lost and the p99 within its limit;
+- ``check_detects``, ``check_false_alarms``: see ``winner_check.py``.
 """
 
 from __future__ import annotations
@@ -23,46 +28,67 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from exports import choose, make_model
+from stored import make_raw
+from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve
+from rightfit.http_load.export import load_export
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
 from rightfit.http_load.step import measure_step, start_generator
+from rightfit.http_load.text import describe_curve
+from rightfit.http_load.trial import try_deployment
+from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.serving.export import export_model
+from rightfit.serving.sizing import size_deployment
+from rightfit.verbs.sizing import read_figures
 
 SLEEP_MS = 5.0
-RATES = (50.0, 100.0, 200.0)
+RATES = (100.0, 200.0, 300.0)  # in eight seconds each holds the requests that a p99 needs
 FAIL_EVERY = 10
 N_CLIENTS = 10  # of hey, each with its share of the rate
 BODY = '[{"x": 1}]'
+LIMIT_MS = 50.0  # of the p99 of the sized model
+HEADROOM_PCT = 30.0  # the default of rightfit size
 
 
 def main() -> None:
     """Run all parts and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=10, help="of each load")
+    parser.add_argument("--seconds", type=float, default=8, help="of each load")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--try-seconds", type=float, default=60, help="of trying the deployment")
+    parser.add_argument("--preset", default="standard", help="of measuring for the check")
+    parser.add_argument("--checks", type=int, default=10, help="of either model")
     options = parser.parse_args()
     if shutil.which("hey") is None:
         sys.exit("hey is needed: apt-get install hey")
     with machine_lock():
         ratios = compare_latencies(options.seconds, options.turns)
         equal = compare_errors(options.seconds, options.turns)
-        saturation = find_capacity(min(options.seconds, 3.0)) / (1000 / SLEEP_MS)
-    figures = {
+        saturation = find_capacity(min(options.seconds, 2.0)) / (1000 / SLEEP_MS)
+    holds = try_size(min(options.seconds, 2.0), options.try_seconds)
+    checks = compare_turns(options.preset, options.checks)
+    figures: dict[str, float] = {
         "http_p50_ratio": _farthest(ratios[0.5]),
         "http_p99_ratio": _farthest(ratios[0.99]),
         "http_errors_equal": equal,
         "saturation_ratio": saturation,
     }
-    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+    rounded = {  # a percentile without enough requests is null
+        name: None if np.isnan(value) else round(value, 4) for name, value in figures.items()
+    }
+    print(json.dumps({**rounded, "size_holds": holds, **checks}))
 
 
 def compare_latencies(seconds: float, n_turns: int) -> dict[float, list[list[float]]]:
@@ -111,6 +137,44 @@ def find_capacity(seconds: float) -> float:
         )
     print(f"capacity {curve.capacity_per_s:.1f}/s, highest rate {curve.highest_rate_per_s}")
     return curve.capacity_per_s
+
+
+def try_size(seconds: float, try_seconds: float) -> bool:
+    """Size a deployment of a small model from its load curve, and try it.
+
+    Args:
+        seconds: Of each load of the curve.
+        try_seconds: Of the trial.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder, rows = Path(name) / "out", Path(name) / "rows.json"
+        model = make_model(Path(name) / "model")
+        answer = choose(model)
+        export_model(answer, model, folder)
+        bodies = write_bodies(make_raw().head(100), model.encoder)
+        rows.write_text(json.dumps([row for body in bodies for row in json.loads(body)]))
+        curve = load_export(
+            folder,
+            rows=rows,
+            batch=1,
+            limit_ms=LIMIT_MS,
+            seconds=seconds,
+            cores=None,
+            memory_mib=None,
+        )
+        print("\n".join(describe_curve(curve)))
+        figures = read_figures(curve)
+        rate = 2 * figures.highest_rate_per_s  # of several replicas
+        text = size_deployment(
+            answer, "server", rate_per_s=rate, headroom_pct=HEADROOM_PCT, served=figures
+        )
+        print(text)
+        limit = LatencyLimit(0.99, LIMIT_MS)
+        tried = try_deployment(
+            text, folder, bodies, rate_per_s=rate, limit=limit, seconds=try_seconds
+        )
+    print(tried.said)
+    return tried.holds
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from rightfit.profiling.intervals import (
     Interval,
     enclosing_ranks,
     estimate_median,
+    estimate_pooled,
     is_drifting,
 )
 
@@ -47,14 +48,46 @@ def test_unknown_interval_stays_unknown_with_a_shared_error() -> None:
     assert estimate_median([3.0]).widened(5) == estimate_median([3.0])
 
 
-def test_interval_of_few_processes_assumes_log_normal_factors() -> None:
-    interval = estimate_median([math.exp(1), math.exp(2), math.exp(3)])
+@pytest.mark.parametrize(("looks_once", "quantile"), [(True, 4.30265), (False, 8.8602)])
+def test_interval_of_few_processes_assumes_log_normal_factors(
+    looks_once: bool, quantile: float
+) -> None:
+    interval = estimate_median([math.exp(1), math.exp(2), math.exp(3)], looks_once=looks_once)
 
-    # Mean 2, standard deviation 1 of the logarithms: 2 -+ 4.30265 / sqrt(3).
+    # Mean 2, standard deviation 1 of the logarithms; a look of several at 1.25 %.
     assert interval.value == pytest.approx(math.exp(2))
-    assert interval.low == pytest.approx(math.exp(2 - 2.48414), rel=1e-4)
-    assert interval.high == pytest.approx(math.exp(2 + 2.48414), rel=1e-4)
+    assert interval.low == pytest.approx(math.exp(2 - quantile / math.sqrt(3)), rel=1e-3)
+    assert interval.high == pytest.approx(math.exp(2 + quantile / math.sqrt(3)), rel=1e-3)
     assert not interval.is_distribution_free
+
+
+def test_looks_at_two_to_five_processes_miss_in_at_most_5_percent_of_runs_together() -> None:
+    logs = np.random.default_rng(0).normal(size=(4_000, 5))
+
+    missed = [
+        any(
+            not interval.low <= 1 <= interval.high  # type: ignore[operator]  # both ends known
+            for interval in (estimate_median(np.exp(run[:n])) for n in range(2, 6))
+        )
+        for run in logs
+    ]
+
+    assert 0.02 < np.mean(missed) <= 0.05
+
+
+def test_percentile_of_pooled_calls_has_an_interval_that_covers() -> None:
+    rng = np.random.default_rng(0)
+    truth = math.exp(2.3263 * math.hypot(0.3, 0.1))  # p99 over the calls of all processes
+
+    def estimate() -> Interval:
+        runs = rng.lognormal(0, 0.3, (8, 90)) * rng.lognormal(0, 0.1, (8, 1))
+        value = float(np.quantile(runs, 0.99, method="median_unbiased"))
+        return estimate_pooled(value, runs.ravel(), 0.99, np.median(runs, axis=1).tolist())
+
+    found = [estimate() for _ in range(300)]
+
+    assert np.mean([i.low <= truth <= i.high for i in found if i.low and i.high]) >= 0.94
+    assert estimate_pooled(1.0, np.ones(90), 0.99, [1.0]).low is None
 
 
 def test_interval_of_few_processes_needs_positive_figures() -> None:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 from rightfit.profiling.metrics import (
+    EXACT_SIZE,
     INTERVAL_COLUMNS,
     LATENCY_COLUMNS,
     METRICS,
     METRICS_BY_COLUMN,
+    TRAINED_ONCE,
     Metric,
     columns_from,
 )
@@ -72,6 +74,7 @@ def test_contract_columns_are_derived_from_the_table() -> None:
                 "peak_memory_one_row_mib",
                 "model_memory_mib",
                 "load_time_ms",
+                "min_hardware_tier",
                 "cost_usd_per_1m_rows",
                 "gpu_util_pct",
                 "gpu_memory_mib",
@@ -81,3 +84,10 @@ def test_contract_columns_are_derived_from_the_table() -> None:
         )
         == INTERVAL_COLUMNS
     )
+
+
+def test_metrics_without_an_interval_say_why() -> None:
+    assert {metric.column: metric.no_interval for metric in METRICS if not metric.has_interval} == {
+        "model_size_mib": EXACT_SIZE,
+        **dict.fromkeys(columns_from("training"), TRAINED_ONCE),
+    }

@@ -50,7 +50,7 @@ def load_export(
         RuntimeError: If the server does not start.
     """
     check_export(folder)
-    bodies = _read_bodies(rows, batch)
+    bodies = read_bodies(rows, batch)
     own, others = split_cores()
     if cores is not None and cores > len(others):
         raise ValueError(
@@ -104,7 +104,16 @@ def make_order(
     )
 
 
-def _read_bodies(path: Path, batch: int) -> tuple[str, ...]:
+def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
+    """Read the bodies of requests from a file of raw rows.
+
+    Args:
+        path: A JSON list of objects, or a .parquet or .csv table.
+        batch: Rows a request.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
     found = _read_rows(path)
     if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
         raise ValueError(f"{path} must hold a list of rows, one object each, at least one.")

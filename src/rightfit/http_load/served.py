@@ -31,10 +31,12 @@ class Place:
     Args:
         cores: Numbers of the cores it may use; ``None``: any.
         memory_mib: Private memory of each of its processes, as ``RLIMIT_DATA``; ``None``: any.
+        groups: Control groups that it joins.
     """
 
     cores: tuple[int, ...] | None = None
     memory_mib: float | None = None
+    groups: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def _settle(place: Place, parent: int) -> None:
     import resource
 
     end_with_parent(parent)
+    for group in place.groups:
+        (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
     if place.cores is not None:
         os.sched_setaffinity(0, place.cores)
     if place.memory_mib is not None:

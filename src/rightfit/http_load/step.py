@@ -134,7 +134,9 @@ def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Inte
     if min(len(part) for part in parts) < calls_to_hold(share):
         return Interval(value / NS_PER_MS, None, None, is_distribution_free=False)
     found = [percentile_ns(part, share) for part in parts]
-    interval = estimate_median([one / NS_PER_MS for one in found if one is not None])
+    interval = estimate_median(
+        [one / NS_PER_MS for one in found if one is not None], looks_once=True
+    )
     low, high = (interval.low, interval.high)
     value /= NS_PER_MS
     return replace(

@@ -13,6 +13,8 @@ MEASURED_SOURCES: tuple[Source, ...] = ("process", "device", "load_test")
 NO_DEVICE_FIGURE = "the GPU does not report it"
 NO_LOAD_TEST = "the server scenario is not measured in this preset"
 NOT_IN_TRAINING = "not measured in training"
+EXACT_SIZE = "sizes of files are exact"
+TRAINED_ONCE = "a candidate is trained once; another training may take more or less"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Metric:
         source: What finds it.
         scale: What a pure number means, in place of a unit.
         percentile: Share in (0, 1) of a latency percentile of one row a call, else ``None``.
-        has_interval: Whether ``{column}_low`` and ``{column}_high`` stand beside it.
+        no_interval: Why no ``{column}_low`` and ``{column}_high`` stand beside it; empty: they do.
         is_refinable: Whether more measuring makes it more certain.
         is_count: Whether its values are whole numbers.
         allows_relative_limit: Whether a limit may be relative to the best candidate's value.
@@ -43,11 +45,16 @@ class Metric:
     source: Source
     scale: str = ""
     percentile: float | None = None
-    has_interval: bool = False
+    no_interval: str = ""
     is_refinable: bool = False
     is_count: bool = False
     allows_relative_limit: bool = False
     null_reason: str = ""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether ``{column}_low`` and ``{column}_high`` stand beside it."""
+        return not self.no_interval
 
     @property
     def title(self) -> str:
@@ -65,7 +72,6 @@ def _quality(column: str, label: str, scale: str = "") -> Metric:
         "serve",
         "answers",
         scale=scale,
-        has_interval=True,
         allows_relative_limit=True,
     )
 
@@ -79,13 +85,21 @@ def _latency(column: str, label: str, percentile: float) -> Metric:
         "serve",
         "process",
         percentile=percentile,
-        has_interval=True,
         is_refinable=True,
     )
 
 
 def _fit(column: str, label: str, unit: str) -> Metric:
-    return Metric(column, label, unit, "lower", "fit", "training", null_reason=NOT_IN_TRAINING)
+    return Metric(
+        column,
+        label,
+        unit,
+        "lower",
+        "fit",
+        "training",
+        no_interval=TRAINED_ONCE,
+        null_reason=NOT_IN_TRAINING,
+    )
 
 
 def _device(column: str, label: str, unit: str) -> Metric:
@@ -96,7 +110,6 @@ def _device(column: str, label: str, unit: str) -> Metric:
         "lower",
         "serve",
         "device",
-        has_interval=True,
         null_reason=NO_DEVICE_FIGURE,
     )
 
@@ -109,28 +122,26 @@ METRICS: tuple[Metric, ...] = (
     _latency("latency_p95_ms", "Latency p95", 0.95),
     _latency("latency_p99_ms", "Latency p99", 0.99),
     Metric("latency_under_load_p99_ms", "Latency under load p99", "ms", "lower", "serve",
-           "load_test", has_interval=True, null_reason=NO_LOAD_TEST),
+           "load_test", null_reason=NO_LOAD_TEST),
     Metric("max_rate_per_s", "Highest arrival rate", "requests/s", "higher", "serve", "load_test",
-           has_interval=True, null_reason=NO_LOAD_TEST),
+           null_reason=NO_LOAD_TEST),
     Metric("throughput_rows_per_s", "Throughput", "rows/s", "higher", "serve", "process",
-           has_interval=True, is_refinable=True),
+           is_refinable=True),
     Metric("cpu_cores", "CPU", "cores", "lower", "serve", "process",
-           has_interval=True, is_refinable=True),
+           is_refinable=True),
     Metric("cpu_util_pct", "CPU utilisation", "%", "lower", "serve", "process",
-           has_interval=True, is_refinable=True),
-    Metric("peak_memory_mib", "Peak memory", "MiB", "lower", "serve", "process",
-           has_interval=True),
+           is_refinable=True),
+    Metric("peak_memory_mib", "Peak memory", "MiB", "lower", "serve", "process"),
     Metric("peak_memory_one_row_mib", "One-row peak memory", "MiB", "lower", "serve",
-           "process", has_interval=True),
-    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process",
-           has_interval=True),
-    Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files"),
+           "process"),
+    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process"),
+    Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files",
+           no_interval=EXACT_SIZE),
     Metric("load_time_ms", "Load time", "ms", "lower", "load", "process",
-           has_interval=True, is_refinable=True),
+           is_refinable=True),
     Metric("min_hardware_tier", "Hardware tier", "", "lower", "serve", "tiers",
            is_count=True),
-    Metric("cost_usd_per_1m_rows", "Cost", "US$ per million rows", "lower", "serve", "tiers",
-           has_interval=True),
+    Metric("cost_usd_per_1m_rows", "Cost", "US$ per million rows", "lower", "serve", "tiers"),
     _device("gpu_util_pct", "GPU utilisation", "%"),
     _device("gpu_memory_mib", "GPU memory", "MiB"),
     _device("energy_j_per_1k_rows", "Energy", "J per 1,000 rows"),

@@ -1,14 +1,16 @@
 """How a quality deviates row by row, so that candidates' qualities can be compared in pairs.
 
 Candidates answer the same test rows. What each row, or each resample of the rows, adds to the
-deviation of a candidate's quality is kept; the correlation of two candidates' deviations is that of
-the errors of their qualities (:mod:`rightfit.ranking.uncertainty.pairing`). In a table they are a
-text, half floats in base64, as short as any other column's.
+deviation of a candidate's raw quality is kept: the squares add up to the variance of that quality,
+the products with another candidate's to the covariance
+(:mod:`rightfit.ranking.uncertainty.pairing`). In a table they are a text, the largest of them and
+half floats in base64, as short as any other column's.
 """
 
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,20 +37,18 @@ def find_deviations(
         answers: The answers, shape (n_rows, n_outputs).
 
     Returns:
-        At most ``MAX_DEVIATIONS`` numbers of mean 0, in an order that the labels alone decide. For
-        accuracies hits and misses, for the ROC AUC DeLong's placements (Biometrics 44, 1988), for
-        other metrics their rows' influence, or values of a bootstrap where that is not known.
+        At most ``MAX_DEVIATIONS`` numbers of mean 0, in an order that the labels alone decide; the
+        sum of their squares is the variance of the raw quality. For accuracies hits and misses, for
+        the ROC AUC DeLong's placements (Biometrics 44, 1988), for other metrics their rows'
+        influence, or values of a bootstrap where that is not known.
     """
     effects = _find_effects(metric, labels, answers)
     if effects is None:
-        effects = resample(
-            metric.score,
-            labels,
-            answers,
-            n_draws=N_RESAMPLES,
-            n_rows=min(len(labels), N_RESAMPLED_ROWS),
-            seed=_SEED,
+        n_drawn = min(len(labels), N_RESAMPLED_ROWS)
+        values = resample(
+            metric.score, labels, answers, n_draws=N_RESAMPLES, n_rows=n_drawn, seed=_SEED
         )
+        effects = values * np.sqrt(n_drawn / len(labels) / N_RESAMPLES)
     elif len(effects) > MAX_DEVIATIONS:
         group = np.random.default_rng(_SEED).permutation(len(effects)) % MAX_DEVIATIONS
         added = np.bincount(group, weights=effects, minlength=MAX_DEVIATIONS)
@@ -58,22 +58,26 @@ def find_deviations(
 
 
 def pack_deviations(deviations: Floats) -> str:
-    """Write deviations as a text; their scale is lost, since only correlations are read.
+    """Write deviations as a text.
 
-    >>> unpack_deviations(pack_deviations(np.array([1.0, -1.0]))).tolist()
-    [1.0, -1.0]
+    >>> unpack_deviations(pack_deviations(np.array([0.5, -0.25]))).tolist()
+    [0.5, -0.25]
     """
     largest = float(np.abs(deviations).max(initial=0.0)) or 1.0
-    return base64.b64encode((deviations / largest).astype("<f2").tobytes()).decode("ascii")
+    halves = (deviations / largest).astype("<f2").tobytes()
+    return f"{largest:.6g}:{base64.b64encode(halves).decode('ascii')}"
 
 
+@lru_cache(maxsize=512)  # one dataset's, read once for each application
 def unpack_deviations(text: str) -> Floats:
-    """Read what :func:`pack_deviations` wrote.
+    """Read what :func:`pack_deviations` wrote; not to be changed in place.
 
     Raises:
-        ValueError: If the text is no base64 of half floats.
+        ValueError: If the text is no number and base64 of half floats.
     """
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float64)
+    largest, _, halves = text.partition(":")
+    read = np.frombuffer(base64.b64decode(halves, validate=True), dtype="<f2")
+    return float(largest) * read.astype(np.float64)
 
 
 def _find_effects(
@@ -82,11 +86,13 @@ def _find_effects(
     if metric.name == "roc_auc":
         return _find_placements(labels, answers[:, 1])
     if metric.name not in ("accuracy", "balanced_accuracy"):
-        return row_effects(metric.name, metric.options, labels, answers)
-    hits: Floats = (answers.argmax(axis=1) == labels).astype(np.float64)
+        by_row = row_effects(metric.name, metric.options, labels, answers)
+        return None if by_row is None else by_row / len(labels)
+    hits: Floats = (metric.decide(answers).argmax(axis=1) == labels).astype(np.float64)
     if metric.name == "accuracy":
-        return hits
-    effects: Floats = np.zeros(len(labels))
+        effects: Floats = (hits - hits.mean()) / len(labels)
+        return effects
+    effects = np.zeros(len(labels))
     classes = np.unique(labels)
     for label in classes:
         of_class = labels == label

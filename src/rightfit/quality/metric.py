@@ -64,10 +64,12 @@ class QualityMetric:
         >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
         0.5
         """
-        if self.threshold is not None:
-            answers = move_threshold(answers, self.threshold)
-        value = float(find_score(self.name, self.options)(labels, answers))
+        value = float(find_score(self.name, self.options)(labels, self.decide(answers)))
         return self.sign * value if is_function(self.name) else value
+
+    def decide(self, answers: Array) -> Array:
+        """Return answers whose highest probability is that of the predicted class."""
+        return answers if self.threshold is None else move_threshold(answers, self.threshold)
 
     def error(self, labels: Array, answers: Array, *, raw: float) -> float:
         """Return the standard error of a raw value over samples of rows of this size."""

@@ -10,7 +10,9 @@ import polars as pl
 from rightfit.naming import (
     count,
     describe_limit,
+    format_duration,
     format_metric,
+    format_number,
     format_quality,
     format_share,
     listing,
@@ -127,7 +129,12 @@ def describe_request(application: Application) -> str:
         for metric, constraint in application.constraints.items()
         for kind, value in constraint.limits().items()
     ]
-    return f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
+    asked = f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
+    workload = application.workload
+    if workload is None:
+        return asked
+    hours = format_duration(workload.hours)
+    return f"{asked} Deadline: {format_number(workload.n_rows)} rows in {hours}."
 
 
 def _decisions(results: Results) -> Iterator[tuple[str, Decision]]:
@@ -158,7 +165,8 @@ def _make_card(
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
     if decision.final_quality is not None:
-        quality += f" ({format_quality(decision.final_quality.raw)} on rows that chose nothing)"
+        final = decision.final_quality
+        quality += f" ({format_quality(final.raw)} {final.where})"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)
     n_tied, shipped = len(decision.tied_with), decision.shipped
     return Card(

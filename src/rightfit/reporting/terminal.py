@@ -63,12 +63,15 @@ def _misses(recommendations: Recommendations) -> list[str]:
 
 
 def _deadlines(recommendations: Recommendations) -> list[str]:
-    return [
-        _show(f"{application}, {dataset}: {decision.deadline}")
-        for application, recommendation in recommendations.items()
-        for dataset, decision in recommendation.datasets.items()
-        if decision.deadline
-    ]
+    lines = []
+    for application, recommendation in recommendations.items():
+        found = [
+            _show(f"  {dataset}: {decision.deadline}")
+            for dataset, decision in recommendation.datasets.items()
+            if decision.deadline
+        ]
+        lines += [_show(f"Deadline of {application}:"), *found] if found else []
+    return lines
 
 
 def _cells(decision: Decision) -> list[str]:

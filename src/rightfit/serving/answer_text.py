@@ -102,10 +102,10 @@ def profile_to_json(profile: StoredProfile) -> dict[str, object]:
 
 
 def describe_final_quality(found: FinalQuality) -> str:
-    """Say a winner's quality where nothing was chosen, and the one that it was chosen by."""
+    """Say a winner's quality without the luck of having been chosen, and the one that chose it."""
     ends = (format_quality(end) for end in (found.raw_low, found.raw_high))
     return (
-        f"{format_quality(found.raw)} ({' to '.join(ends)}) on test rows that chose nothing, "
+        f"{format_quality(found.raw)} ({' to '.join(ends)}) {found.where}; "
         f"{format_quality(found.chosen_by)} on those that chose"
     )
 

@@ -161,6 +161,24 @@ def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What rightfit load --json printed for the exported winner.",
 )
+@click.option(
+    "--try",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Try it on the exported winner in this folder; needs --load and --rows.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Raw rows to ask about while trying: a JSON list of objects, or a table.",
+)
+@click.option(
+    "--seconds",
+    type=FiniteRange(1, 3_600),
+    default=60.0,
+    show_default=True,
+    help="How long to try.",
+)
 @where
 def size(
     application: str,
@@ -169,11 +187,17 @@ def size(
     rate_per_s: float,
     headroom_pct: float,
     load: Path | None,
+    folder: Path | None,
+    rows: Path | None,
+    seconds: float,
     **place: Any,
 ) -> None:
     """Write Kubernetes resources, threads and replicas for a winner, as YAML."""
-    from rightfit.verbs.sizing import size_winner
+    from rightfit.verbs.sizing import size_winner, try_size
 
+    if folder is not None and (load is None or rows is None):
+        raise click.UsageError("--try needs --load and --rows.")
+    tried = None
     try:
         text = size_winner(
             open_place(**place),
@@ -183,9 +207,15 @@ def size(
             headroom_pct=headroom_pct,
             load=load,
         )
+        if folder is not None and load is not None and rows is not None:
+            tried = try_size(text, folder, rows, rate_per_s=rate_per_s, load=load, seconds=seconds)
     except (OSError, ValueError) as err:
         raise click.ClickException(clean_text(str(err))) from err
+    if tried is not None:
+        click.echo(f"# tried for {seconds:g} s with {clean_text(tried.said)}")
     click.echo(text, nl=False)
+    if tried is not None and not tried.holds:
+        raise click.exceptions.Exit(1)
 
 
 def _read_threads(text: str) -> int | None:

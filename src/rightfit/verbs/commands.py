@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ VERBS = (
 )
 
 
+# Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
+CHATTY = ("kedro.framework.project", "kedro.io.data_catalog")
+
+
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
 @click.group()
 def commands() -> None:
     """Commands that Kedro adds to its own."""
@@ -50,6 +59,8 @@ def commands() -> None:
 @commands.group(name="rightfit")
 def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
+    for name in CHATTY:  # filters outlast Kedro's configuration of logging, levels do not
+        logging.getLogger(name).addFilter(_is_warning)
 
 
 for _command in (measure, check, watch, size, serve, load, pack, measure_bundles, import_profiles):

@@ -97,17 +97,19 @@ def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None
     profile = summarise([fake_round([LARGE], **changes)] * 13)
 
     assert profile.values["latency_p95_ms"] == 5.0
-    assert "latency_p95_ms_low" not in profile.values
+    assert profile.values["latency_p95_ms_low"] == 5.0  # 13 of 130 calls took so long
+    assert profile.values["latency_p95_ms_high"] == 5.0
 
 
-def test_times_carry_the_error_that_all_processes_share_and_memory_does_not() -> None:
+def test_times_and_memory_carry_the_errors_that_all_processes_share() -> None:
     values = summarise([fake_round([LARGE])] * 6, shared_error_pct=10).values
 
     times = {"latency_p50_ms": 2.0, "load_time_ms": 40.0, "throughput_rows_per_s": 400.0}
     for column, value in times.items():
         ends = (values[f"{column}_low"], values[column], values[f"{column}_high"])
         assert ends == pytest.approx((0.9 * value, value, 1.1 * value))
-    assert values["peak_memory_mib_low"] == values["peak_memory_mib_high"] == 150.0
+    ends = (values["peak_memory_mib_low"], values["peak_memory_mib_high"])
+    assert ends == pytest.approx((0.998 * 150, 1.002 * 150))
 
 
 def test_failed_measurement_explains_every_null() -> None:
@@ -154,6 +156,19 @@ def test_smallest_tier_and_the_cost_on_the_cheapest_are_set() -> None:
     assert profile.values["min_hardware_tier"] == 2
     # 0.72 an hour are 0.0002 a second; a million rows take 2,500 s.
     assert profile.values["cost_usd_per_1m_rows"] == pytest.approx(0.5)
+
+
+def test_tier_has_the_interval_of_the_memory_it_follows_from() -> None:
+    profile = summarise([fake_round([LARGE])])
+    ladder = tier("small", 149.5, 0.1), tier("medium", 151, 0.2), tier("large", 999, 0.3)
+
+    def judge_at(peak_memory_mib: float) -> list[Judged]:
+        return judge(Profile(values={"peak_memory_mib": peak_memory_mib}), *ladder)
+
+    set_tiers(profile, judge_at(150.0), low=judge_at(149.0), high=judge_at(152.0))
+
+    ends = [profile.values[f"min_hardware_tier{end}"] for end in ("_low", "", "_high")]
+    assert ends == [1, 2, 3]
 
 
 def test_profile_that_fits_no_tier_says_why_for_each() -> None:

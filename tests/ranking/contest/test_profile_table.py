@@ -34,7 +34,7 @@ def test_table_values_are_nan_where_null_or_nan() -> None:
     assert table.frame["quality"].null_count() == 1
 
 
-def test_table_interval_falls_back_on_the_value_row_by_row() -> None:
+def test_a_value_without_an_interval_has_the_widest_one_of_the_others() -> None:
     table = read_profiles(
         make_profiles(
             make_profile("a-1", quality=0.5, quality_low=0.4, quality_high=0.7),
@@ -45,7 +45,10 @@ def test_table_interval_falls_back_on_the_value_row_by_row() -> None:
     interval = table.interval("quality")
 
     assert interval is not None
-    assert [end.tolist() for end in interval] == [[0.4, 0.6], [0.7, 0.6]]
+    assert [end.tolist() for end in interval] == [
+        [0.4, pytest.approx(0.48)],
+        [0.7, pytest.approx(0.84)],
+    ]
     assert table.interval("latency_p50_ms") is None
 
 

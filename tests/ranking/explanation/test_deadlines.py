@@ -25,8 +25,7 @@ def test_a_workload_is_a_limit_on_the_throughput() -> None:
 
     assert ranked.contest.feasible.tolist() == [False, True]
     assert describe_deadline(ranked.contest, np.array([1, 0])) == (
-        "3.6 M rows in 2 h at most: b-1 needs 6 min; a-1, the best by quality (0.950 against "
-        "0.900), 5 h and misses the deadline."
+        "6 min of 2 h; a-1 (best quality) 5 h: too late."
     )
 
 
@@ -38,7 +37,7 @@ def test_the_best_by_quality_may_win() -> None:
     )
 
     assert describe_deadline(ranked.contest, np.array([0, 1])) == (
-        "3.6 M rows in 2 h at most: a-1 needs 30 min and has the best quality."
+        "30 min of 2 h; no candidate has a higher quality."
     )
 
 

@@ -60,7 +60,7 @@ def test_the_best_quality_does_not_fall_out_of_a_degradation_of_itself() -> None
 def test_halves_of_an_interval_may_differ() -> None:
     found = chances(
         make_profile("a-1", quality=0.5, quality_low=0.5, quality_high=0.6),
-        make_profile("a-2", quality=0.4999),
+        make_profile("a-2", **around("quality", 0.4999, 0.0)),
     )
 
     assert found.tolist() == [1.0, 0.0]

@@ -181,3 +181,20 @@ def test_rank_intervals_contain_the_true_ranks() -> None:
         hits += bool(((ranked.rank_low <= true_rank) & (true_rank <= ranked.rank_high)).all())
 
     assert hits / n_runs >= 0.94
+
+
+def test_pairs_in_order_leave_the_others_a_milder_level() -> None:
+    far = [make_profile(f"b-{i}", **around("quality", 0.05 * i, 0.001)) for i in range(8)]
+    near = [
+        make_profile(name, **around("quality", value, 0.01))
+        for name, value in (("a-1", 0.90), ("a-2", 0.92))
+    ]
+    application = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
+
+    alone = rank(*near, application=application)
+    among_others = rank(*near, *far, application=application)
+
+    # apart by 2.77 standard errors: enough for one pair, not for 45 at once
+    assert widening(0.95, 45) * 1.96 > 2.77 > 1.96
+    assert alone.rank_high.min() == 1
+    assert among_others.rank_high.min() == 1

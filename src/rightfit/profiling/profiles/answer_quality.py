@@ -73,6 +73,7 @@ def measure_quality(
         cell.quality.name,
         sorted(cell.quality.options.items()),
         cell.quality.sign,
+        cell.quality.threshold,
         0 if cell.final_rows is None else int(cell.final_rows.sum()),
     )
     key = answering.key(quality=asked, data_version=cell.data_version, seed=cell.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rightfit.profiling.hardware.tiers import Tier, judge_tiers
+from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.memory_limits import try_limits
@@ -50,20 +50,22 @@ def set_serving_costs(
         n_threads=serving.n_threads,
         is_final=state.is_over,
     )
-    peak_mib = profile.values["peak_memory_mib"]
-    judged = (
-        []
-        if peak_mib is None
-        else judge_tiers(
+    present = tuple(devices)
+
+    def judge(end: str) -> list[Judged]:
+        peak_mib = profile.values.get(f"peak_memory_mib{end}")
+        if peak_mib is None:
+            return []
+        return judge_tiers(
             tiers,
             n_threads=serving.n_threads,
             device=serving.device,
             peak_memory_mib=peak_mib,
             trials=state.limits,
-            devices=devices,
+            devices=present,
         )
-    )
-    return set_tiers(profile, judged)
+
+    return set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
 
 
 def try_tiers(

@@ -51,7 +51,9 @@ def _set_p99(profile: Profile, fixed: Sequence[FixedRate], shared_pct: float) ->
     elif n_requests < n_needed:
         profile.miss([P99], f"needs {n_needed} requests; the time allowed for {n_requests}")
     else:
-        interval = estimate_median([one.p99_ms for one in fixed if one.p99_ms is not None])
+        interval = estimate_median(
+            [one.p99_ms for one in fixed if one.p99_ms is not None], looks_once=True
+        )
         profile.set_interval(P99, interval.widened(shared_pct))
 
 
@@ -60,7 +62,9 @@ def _set_max_rate(profile: Profile, highest: Sequence[RateFound], shared_pct: fl
     if reasons:
         profile.miss([MAX_RATE], reasons[0])
         return
-    interval = estimate_median([one.rate_per_s for one in highest if one.rate_per_s is not None])
+    interval = estimate_median(
+        [one.rate_per_s for one in highest if one.rate_per_s is not None], looks_once=True
+    )
     if interval.high is not None and any(one.is_capped for one in highest):
         # The search ends at this utilisation; the highest rate lies between it and the full one.
         interval = replace(interval, high=interval.high / MAX_UTILISATION)

@@ -42,7 +42,7 @@ def quality_interval(
         return _normal(metric.score(labels, answers), effects)
     if metric.name not in ("accuracy", "balanced_accuracy"):
         return _bootstrap(metric, labels, answers, seed=seed)
-    hits = answers.argmax(axis=1) == labels
+    hits = metric.decide(answers).argmax(axis=1) == labels
     if metric.name == "accuracy":
         return share_interval(int(hits.sum()), len(hits))
     generator = np.random.default_rng(seed)

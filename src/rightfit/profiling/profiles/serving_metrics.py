@@ -15,7 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
+from rightfit.profiling.intervals import Interval, estimate_median, estimate_pooled, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -34,12 +34,20 @@ from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.codec import to_plain
-from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.latency import (
+    MEDIAN,
+    calls_to_hold,
+    min_calls_to_report,
+    percentile_ns,
+)
 from rightfit.profiling.worker.results import BatchPhase
 from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 ROWS_OF_ENERGY = 1_000
+# The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
+# 80 forks (benchmarks/recorded/noise.parquet).
+SHARED_MEMORY_ERROR_PCT = 0.2
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
 
@@ -116,12 +124,20 @@ def set_serving_metrics(
     profile.how |= to_plain(_describe(state, rounds, settings, shared))
 
 
-def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
+def set_tiers(
+    profile: Profile,
+    judged: Sequence[Judged],
+    *,
+    low: Sequence[Judged] = (),
+    high: Sequence[Judged] = (),
+) -> str | None:
     """Set the smallest tier a profile runs on and the cost on the cheapest.
 
     Args:
         profile: With its serving metrics set.
         judged: The profile on every tier.
+        low: The same at the lower end of its peak memory; none where that is not known.
+        high: At the upper end.
 
     Returns:
         Name of the smallest tier, ``None`` when it runs on none.
@@ -133,12 +149,18 @@ def set_tiers(profile: Profile, judged: Sequence[Judged]) -> str | None:
         reason = f"it fits no tier ({reasons})" if judged else profile.reasons["peak_memory_mib"]
         profile.miss(columns_from("tiers"), reason)
         return None
-    profile.set("min_hardware_tier", smallest.position)
+    least, most = (None if fit is None else fit.position for fit in map(smallest_fit, (low, high)))
+    profile.set_interval(
+        "min_hardware_tier", Interval(smallest.position, least, most, is_distribution_free=True)
+    )
     ends = (profile.values[f"throughput_rows_per_s_{end}"] for end in ("high", "low"))
-    low, high = (cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends)
+    cheapest_cost, dearest_cost = (
+        cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends
+    )
     cost = cost_per_1m_rows(cheapest.tier, rows_per_s)
     profile.set_interval(
-        "cost_usd_per_1m_rows", Interval(cost, low, high, is_distribution_free=True)
+        "cost_usd_per_1m_rows",
+        Interval(cost, cheapest_cost, dearest_cost, is_distribution_free=True),
     )
     profile.how["tier"] = smallest.how
     return smallest.tier.name
@@ -165,16 +187,18 @@ def _set_latency(
         elif len(values_ms) == len(rounds):
             profile.set_interval(column, _interval_of_times(values_ms, shared))
         else:
-            profile.set(column, _pooled_ns(rounds, share) / NS_PER_MS)
+            interval = _pool_calls(rounds, share).widened(shared.in_turns_pct)
+            profile.set_interval(column, interval)
 
 
-def _pooled_ns(rounds: Sequence[FinishedRound], share: float) -> float:
-    """Read a percentile from the calls of all processes, when some have too few alone."""
-    calls_ns = [call for r in rounds for call in r.kept_ns or ()]
-    pooled_ns = percentile_ns(np.array(calls_ns), share)
+def _pool_calls(rounds: Sequence[FinishedRound], share: float) -> Interval:
+    """Read a percentile in ms from the calls of all processes, when some have too few alone."""
+    calls_ns = np.array([call for r in rounds for call in r.kept_ns or ()])
+    pooled_ns = percentile_ns(calls_ns, share)
     if pooled_ns is None:  # a process that keeps no calls has enough of them
-        return statistics.median(per_process(rounds, share))
-    return pooled_ns
+        return estimate_median([value / NS_PER_MS for value in per_process(rounds, share)])
+    medians_ms = [value / NS_PER_MS for value in per_process(rounds, MEDIAN)]
+    return estimate_pooled(pooled_ns / NS_PER_MS, calls_ns / NS_PER_MS, share, medians_ms)
 
 
 def _best_batch(rounds: Sequence[FinishedRound]) -> int:
@@ -243,8 +267,11 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         one_row_mib.append(_absolute_mib(r, small + r.files_mib))
         peak_mib.append(_absolute_mib(r, large + r.files_mib))
         growth_mib.append(large + r.files_mib)
-    profile.set_interval("peak_memory_mib", estimate_median(peak_mib))
-    profile.set_interval("peak_memory_one_row_mib", estimate_median(one_row_mib))
+    for column, found_mib in (
+        ("peak_memory_mib", peak_mib),
+        ("peak_memory_one_row_mib", one_row_mib),
+    ):
+        profile.set_interval(column, estimate_median(found_mib).widened(SHARED_MEMORY_ERROR_PCT))
     profile.set_interval("model_memory_mib", estimate_median(growth_mib))
 
 

@@ -53,14 +53,37 @@ def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
     promoted = order.copy()
     for part in contest.table.candidate_slices:
         places = order[part]
-        lowest = contest.utility[places[0]] - contest.rules.ties.max_utility_loss
-        tied = (
-            contest.feasible[places] & (rank_low[places] == 1) & (contest.utility[places] >= lowest)
-        )
-        if tied.sum() > 1:
-            position = np.flatnonzero(tied)[_first_by_rule(contest, places[tied])]
-            promoted[part] = [places[position], *np.delete(places, position)]
+        allowed = contest.feasible[places] & (rank_low[places] == 1)
+        (winner,) = choose_winners(contest, places, contest.utility[None, places], allowed)
+        if winner > 0:
+            promoted[part] = [places[winner], *np.delete(places, winner)]
     return promoted
+
+
+def choose_winners(contest: Contest, candidates: Ints, utility: Floats, allowed: Bools) -> Ints:
+    """Choose the winner among candidates by the tie rule, once for each of several measurements.
+
+    Args:
+        contest: The candidates.
+        candidates: Numbers of those of one dataset.
+        utility: As measured, shape (n_measurements, n_candidates).
+        allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
+
+    Returns:
+        Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
+    """
+    reached = np.where(allowed, utility, -np.inf)
+    least = reached.max(axis=1, keepdims=True) - contest.rules.ties.max_utility_loss
+    tied = allowed & (utility >= least)
+    for key in contest.tie_rule:
+        preference = (
+            utility * (1 if key.prefer == "higher" else -1)
+            if key.by == UTILITY
+            else tie_preference(contest.table, key, contest.chosen[candidates])
+        )
+        among = np.where(tied, preference, -np.inf)
+        tied &= among == among.max(axis=1, keepdims=True)
+    return np.where(tied.any(axis=1), tied.argmax(axis=1), -1)
 
 
 def number_places(contest: Contest, order: Ints) -> Ints:
@@ -69,19 +92,6 @@ def number_places(contest: Contest, order: Ints) -> Ints:
     for part in contest.table.candidate_slices:
         ranks[order[part]] = np.arange(1, part.stop - part.start + 1)
     return ranks
-
-
-def _first_by_rule(contest: Contest, candidates: Ints) -> int:
-    rows = contest.chosen[candidates]
-    keys = [
-        -(
-            contest.utility[candidates] * (1 if key.prefer == "higher" else -1)
-            if key.by == UTILITY
-            else tie_preference(contest.table, key, rows)
-        )
-        for key in contest.tie_rule
-    ]
-    return int(np.lexsort((np.arange(len(candidates)), *reversed(keys)))[0])
 
 
 def _break_equal(contest: Contest, order: Ints, level: Floats) -> Ints:

@@ -108,7 +108,10 @@ class ProfileTable:
         return self._arrays[column]
 
     def interval(self, metric: str) -> tuple[Floats, Floats] | None:
-        """Return the metric's 95 % interval per row; the value itself where none is known.
+        """Return the metric's 95 % interval per row.
+
+        A value whose interval is not known, such as one process' time, gets the widest known one,
+        relative to the value.
 
         Returns:
             Lower and upper ends, or ``None`` when no profile has an interval of this metric.
@@ -122,9 +125,16 @@ class ProfileTable:
         value = self.values(metric)
         low, high = (self.values(name) for name in names)
         known = ~(np.isnan(low) | np.isnan(high))
-        return np.where(known, np.minimum(low, value), value), np.where(
-            known, np.maximum(high, value), value
+        low, high = np.minimum(low, value), np.maximum(high, value)
+        if known.all():
+            return low, high
+        size = np.abs(value)
+        given = known & (size > 0)
+        below, above = (
+            size * (side[given] / size[given]).max(initial=0.0)
+            for side in (value - low, high - value)
         )
+        return np.where(known, low, value - below), np.where(known, high, value + above)
 
     def best_by_dataset(self, metric: str) -> Floats:
         """Return the highest measured value of each row's dataset, shape (n_rows,)."""

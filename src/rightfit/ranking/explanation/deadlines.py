@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rightfit.naming import format_duration, format_number, format_quality
+from rightfit.naming import format_duration
 from rightfit.ranking.applications.applications import THROUGHPUT, Workload
 from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.contest.contest import Contest
@@ -18,7 +18,7 @@ def describe_deadline(contest: Contest, candidates: Ints) -> str:
         candidates: Numbers of those of a dataset, best for the application first.
 
     Returns:
-        A sentence; empty if there is no workload, or no throughput of the first one or no quality
+        A few words; empty if there is no workload, or no throughput of the first one or no quality
         is known.
     """
     workload = contest.application.workload
@@ -29,19 +29,15 @@ def describe_deadline(contest: Contest, candidates: Ints) -> str:
     if np.isnan(rows_per_s[0]):
         return ""
     quality = contest.table.values("quality_raw")[rows]
-    names = contest.table.frame["candidate"].gather(rows).to_list()
     best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
-    said = (
-        f"{format_number(workload.n_rows)} rows in {format_duration(workload.hours)} at most: "
-        f"{names[0]} needs {_write_time(workload, rows_per_s[0])}"
-    )
+    said = f"{_write_time(workload, rows_per_s[0])} of {format_duration(workload.hours)}"
     if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):
-        return f"{said} and has the best quality."
-    misses = workload.hours_at(rows_per_s[best]) > workload.hours
+        return f"{said}; no candidate has a higher quality."
+    name = contest.table.frame["candidate"][int(rows[best])]
+    is_late = workload.hours_at(rows_per_s[best]) > workload.hours
     return (
-        f"{said}; {names[best]}, the best by quality ({format_quality(quality[best])} against "
-        f"{format_quality(quality[0])}), {_write_time(workload, rows_per_s[best])}"
-        f"{' and misses the deadline' if misses else ''}."
+        f"{said}; {name} (best quality) {_write_time(workload, rows_per_s[best])}"
+        f"{': too late' if is_late else ''}."
     )
 
 

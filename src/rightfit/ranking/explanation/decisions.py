@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
 
 from rightfit.naming import serving_label
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.ranking.explanation.refits import Shipped
 from rightfit.request_path.paths import MODEL, RequestPath
+
+WHERE_JUDGED = {
+    "held_out": "on test rows that chose nothing",
+    "nested": "by nested resampling, for want of test rows",
+}
 
 
 class _Part(BaseModel):
@@ -134,21 +139,29 @@ class Replacement(_Part):
 
 
 class FinalQuality(_Part):
-    """A winner's raw quality where nothing was chosen, beside the one that it was chosen by.
+    """A winner's raw quality without the luck of having been chosen, beside the one that chose it.
 
     ``chosen_by`` is the best of several, so it flatters; ``optimism`` is by how much it lies above
-    ``raw``, negative where it does not.
+    ``raw``, negative where it does not. ``how``: measured on test rows that were ``held_out`` of
+    choosing, or, where there are too few to hold out, by ``nested`` resampling.
     """
 
     raw: float
     raw_low: float | None
     raw_high: float | None
     chosen_by: float
+    how: Literal["held_out", "nested"] = "held_out"
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def optimism(self) -> float:
         """By how much the figure that chose is above the one that did not."""
         return self.chosen_by - self.raw
+
+    @property
+    def where(self) -> str:
+        """In words, by what it was judged."""
+        return WHERE_JUDGED[self.how]
 
 
 class Decision(_Part):
@@ -156,9 +169,9 @@ class Decision(_Part):
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
     every measurement the application needs. ``tied_with`` names the candidates that the
-    measurements cannot distinguish from the winner. ``final_quality`` is the winner's on test rows
-    that chose nothing, ``None`` where there are none. ``flips`` start with the smallest change;
-    ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
+    measurements cannot distinguish from the winner. ``final_quality`` is the winner's without the
+    luck of having been chosen, ``None`` where that is not known. ``flips`` start with the smallest
+    change; ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
     ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
     """
 

@@ -19,7 +19,6 @@ from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     BrokenLimit,
     Decision,
-    FinalQuality,
     NearestMiss,
     NearestProfile,
     RankedCandidate,
@@ -27,6 +26,7 @@ from rightfit.ranking.explanation.decisions import (
     Recommendations,
     Replacement,
 )
+from rightfit.ranking.explanation.final_quality import FINAL, judge_winner
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
@@ -38,7 +38,6 @@ from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 from rightfit.ranking.tables import read_rows
 
-FINAL = "final_quality_raw"
 NO_REFITS: Mapping[str, Refits] = {}
 
 _VIOLATIONS = TypeAdapter(list[BrokenLimit])
@@ -119,21 +118,6 @@ class _RankedRows:
         others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL, require_all=False)
         return frame.select(cs.by_dtype(pl.Float64) - others)
 
-    def final_quality(self, number: int) -> FinalQuality | None:
-        """Return a candidate's quality on the rows that chose nothing."""
-        frame = self.ranked.contest.table.frame
-        if FINAL not in frame.columns:
-            return None
-        row = frame.row(int(self.ranked.contest.chosen[number]), named=True)
-        if row[FINAL] is None or row["quality_raw"] is None:
-            return None
-        return FinalQuality(
-            raw=row[FINAL],
-            raw_low=row[f"{FINAL}_low"],
-            raw_high=row[f"{FINAL}_high"],
-            chosen_by=row["quality_raw"],
-        )
-
     def places(self, dataset: int) -> list[int]:
         """Return a dataset's candidates, best first."""
         part = self.ranked.contest.table.candidate_slices[dataset]
@@ -173,7 +157,7 @@ def _decide(
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
-        final_quality=rows.final_quality(feasible[0]) if feasible else None,
+        final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
         relax=None if winner else _suggest_relaxing(rows.ranked, dataset),
         flips=flips,

@@ -25,8 +25,8 @@ PAIRED_METRICS = ("quality", "quality_raw")
 _PSEUDO_ROWS = 4
 
 
-def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
-    """Return the deviations of some profiles, so scaled that their products are correlations.
+def read_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
+    """Return what rows or resamples add to the deviations of some profiles' raw qualities.
 
     Args:
         table: All profiles.
@@ -44,14 +44,24 @@ def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     longest = int(lengths.max(initial=0))
     if longest == 0:
         return None
-    scaled: Floats = np.zeros((len(rows), longest))
+    read: Floats = np.zeros((len(rows), longest))
     for row in np.flatnonzero(lengths == longest):
-        deviations = found[row]
-        centred = deviations - deviations.mean()
-        size = np.sqrt(centred @ centred)
-        if size > 0:
-            scaled[row] = centred / size
-    scaled *= np.sqrt(longest / (longest + _PSEUDO_ROWS))
+        read[row] = found[row] - found[row].mean()
+    return read
+
+
+def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
+    """Return the deviations of some profiles, so scaled that their products are correlations.
+
+    Args and return value are those of :func:`read_deviations`.
+    """
+    scaled = read_deviations(table, rows)
+    if scaled is None:
+        return None
+    sizes = np.sqrt((scaled**2).sum(axis=1, keepdims=True))
+    np.divide(scaled, sizes, out=scaled, where=sizes > 0)
+    n_parts = scaled.shape[1]
+    scaled *= np.sqrt(n_parts / (n_parts + _PSEUDO_ROWS))
     return scaled
 
 

@@ -5,8 +5,10 @@ in quadrature, each side for itself ("method of variance estimates recovery", Zo
 errors of different metrics count as independent, and those of different candidates too but for
 qualities, which are paired (:mod:`rightfit.ranking.uncertainty.pairing`). Two candidates count as
 ordered only if their difference exceeds its own interval, at a level corrected for all pairs of
-the dataset (Bonferroni), so that all rank intervals of one table hold together at the confidence
-level (pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference for Ranks").
+the dataset that are not in order yet (Holm), so that all rank intervals of one table hold together
+at the confidence level (pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference
+for Ranks"). They hold more often than that: a rank interval is wrong only where a pair is put in
+the wrong order, and of two that differ only one order is wrong.
 """
 
 from __future__ import annotations

@@ -172,8 +172,10 @@ def _list_facts(
     if decision.final_quality is not None:
         final = decision.final_quality
         yield Fact(
-            "Quality on rows that chose nothing",
-            f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)}",
+            "Quality not chosen by",
+            f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)}, "
+            f"{final.where}; {format_quality(final.chosen_by)} chose it "
+            f"(optimism {format_quality(final.optimism)})",
         )
     if decision.shipped is not None and decision.shipped.refit:
         yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
@@ -306,7 +308,7 @@ def _list_unmeasured(
     if decision.winner is not None:
         yield from _list_nulls(results, dataset, decision.winner)
         if decision.final_quality is None:
-            yield "The winner's quality on rows that nothing was chosen by: there are too few."
+            yield "The winner's quality without the luck of having been chosen."
 
 
 def _list_nulls(results: Results, dataset: str, winner: RankedCandidate) -> Iterator[str]:

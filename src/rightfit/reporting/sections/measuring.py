@@ -109,14 +109,17 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
 
 
 def describe_final(results: Results) -> list[str]:
-    """Say how many winners are worse where nothing was chosen; nothing if that is not known."""
-    found = [final for _, _, final in _list_final(results)]
-    if not found:
-        return []
-    n_worse = sum(final.optimism > 0 for final in found)
+    """Say how many winners are worse than the quality they were chosen by, and how that is known.
+
+    Nothing if it is not known.
+    """
+    by_how: dict[str, list[FinalQuality]] = {}
+    for _, _, final in _list_final(results):
+        by_how.setdefault(final.how, []).append(final)
     return [
-        "Part of the test rows chose the winners; on the others, which chose nothing, "
-        f"{n_worse} of {count(len(found), 'winner')} {'is' if n_worse == 1 else 'are'} worse."
+        f"Judged {found[0].where}, {sum(final.optimism > 0 for final in found)} of "
+        f"{count(len(found), 'winner')} have a lower quality than the one that chose them."
+        for found in by_how.values()
     ]
 
 
@@ -140,12 +143,14 @@ def _fold_final(results: Results) -> list[Fold]:
         rows,
         text("Dataset", lambda row: words(row[0])),
         text("Winner", lambda row: row[1]),
-        number("On rows that chose", lambda row: format_quality(row[2].chosen_by)),
-        number("On rows that chose nothing", lambda row: format_quality(row[2].raw)),
+        number("That chose", lambda row: format_quality(row[2].chosen_by)),
+        number("Not chosen by", lambda row: format_quality(row[2].raw)),
         number("from", lambda row: format_quality(row[2].raw_low)),
         number("to", lambda row: format_quality(row[2].raw_high)),
+        number("Optimism", lambda row: format_quality(row[2].optimism)),
+        text("Judged", lambda row: row[2].where),
     )
-    return [Fold("The winners on rows that chose nothing", (table,))]
+    return [Fold("The winners' quality without the luck of having been chosen", (table,))]
 
 
 def _tabulate_cells(profiles: pl.DataFrame) -> Table:

@@ -1,0 +1,137 @@
+"""Measuring as the product does it, process after process in turns, with recorded noise.
+
+The noise is how far recorded processes lie from their model's median (``record_noise.py``). What
+processes of the same turn share, and what following turns share, is in it; the intervals are those
+of the product: Student's of two to five processes, order statistics of more, with the shared error
+added; and screening ends the measurement of what no application could choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import yaml
+from simulated_studies import COSTS, Floats, make_profiles
+
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.pipelines.evaluation.screening import could_be_chosen
+from rightfit.profiling.intervals import Interval, estimate_median
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.profiles.serving_metrics import SHARED_MEMORY_ERROR_PCT
+
+NOISE = Path(__file__).parent / "recorded" / "noise.parquet"
+PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
+TIMES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s")
+PERCENTILES = TIMES[1:3]
+MEMORIES = ("peak_memory_mib", "peak_memory_one_row_mib")
+EXACT = "model_size_mib"
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Recorded noise.
+
+    Args:
+        factors: By metric, what a process found divided by its model's median, shape (n_models,
+            n_turns).
+        n_models: Models.
+        n_turns: Turns.
+    """
+
+    factors: dict[str, Floats]
+    n_models: int
+    n_turns: int
+
+    def scaled(self, share: float) -> Noise:
+        """Return the noise with its logarithms multiplied by a share."""
+        factors = {name: values**share for name, values in self.factors.items()}
+        return Noise(factors, self.n_models, self.n_turns)
+
+
+def load_noise(file: Path = NOISE) -> Noise:
+    """Read recorded noise; of models with too few calls for a percentile it is the median's."""
+    table = pl.read_parquet(file)
+    factors: dict[str, Floats] = {}
+    for metric in (*TIMES, *(name for name in COSTS if name not in (*TIMES, EXACT))):
+        wide = table.pivot(on="model", index="turn", values=metric).drop("turn")
+        values = wide.cast(pl.Float64).to_numpy().T
+        known = ~np.isnan(values).any(axis=1)
+        factors[metric] = factors["latency_p50_ms"].copy() if factors else values
+        factors[metric][known] = values[known] / np.median(values[known], axis=1, keepdims=True)
+    shape = factors["latency_p50_ms"].shape
+    return Noise(factors, *shape)
+
+
+def read_quick() -> MeasuringSettings:
+    """Return the preset ``quick``."""
+    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
+    return MeasuringSettings(**presets["quick"])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Costs as measured, with their intervals, and by how many processes.
+
+    Args:
+        metrics: Columns of resource profiles.
+        n_processes: Shape (n_candidates,).
+    """
+
+    metrics: dict[str, Any]
+    n_processes: npt.NDArray[np.int64]
+
+
+def measure_cell(
+    truth: dict[str, Floats],
+    qualities: dict[str, Any],
+    noise: Noise,
+    rng: np.random.Generator,
+    *,
+    applications: ApplicationsParams,
+    settings: MeasuringSettings,
+) -> Measured:
+    """Measure the candidates of a cell in turns, in the noise of a stretch of recorded turns."""
+    n = len(truth["quality"])
+    shared_pct = dict.fromkeys(TIMES, settings.shared_error_pct) | dict.fromkeys(
+        MEMORIES, SHARED_MEMORY_ERROR_PCT
+    )
+    models = rng.permutation(noise.n_models)[:n]
+    start = int(rng.integers(noise.n_turns - settings.max_processes + 1))
+    used = np.zeros(n, dtype=np.int64)
+    is_over = np.zeros(n, dtype=np.bool_)
+
+    def describe() -> dict[str, Any]:
+        columns: dict[str, Any] = {EXACT: truth[EXACT]}
+        for metric, factors in noise.factors.items():
+            found = [
+                _estimate(metric, truth[metric][i] * factors[models[i], start : start + used[i]])
+                for i in range(n)
+            ]
+            columns[metric] = np.array([one.value for one in found])
+            columns[f"{metric}_low"] = np.array([one.low for one in found], dtype=np.float64)
+            columns[f"{metric}_high"] = np.array([one.high for one in found], dtype=np.float64)
+        return columns
+
+    def _estimate(metric: str, values: Floats) -> Interval:
+        interval = estimate_median(values.tolist())
+        return interval.widened(shared_pct.get(metric, 0.0))
+
+    while not is_over.all():
+        used[~is_over] += 1
+        if used.max() < settings.screening_processes:
+            continue
+        columns = describe()
+        profiles = make_profiles(qualities | columns).with_columns(
+            pl.lit("request").alias("request_path")
+        )
+        is_out = ~np.array(could_be_chosen(profiles, applications, "request"))
+        p50 = "latency_p50_ms"
+        width_pct = 50 * (columns[f"{p50}_high"] - columns[f"{p50}_low"]) / columns[p50]
+        is_over |= is_out | (used >= settings.max_processes)
+        is_over |= (used >= settings.min_processes) & (width_pct <= settings.p50_width_pct)
+    return Measured(describe(), used)

@@ -1,0 +1,150 @@
+"""Confine a server as a container is: a control group where one can be made, else its cores alone.
+
+A control group (version 1 or 2) holds its processes to a share of CPU time and kills what exceeds
+its memory, as Kubernetes does. Making one takes rights that a container or an ordinary user often
+lacks. Then the server is bound to whole cores, and its peak of resident memory is compared with the
+limit afterwards: RLIMIT_DATA would count what threads reserve and never touch, more than twice what
+such a server holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rightfit.http_load.served import Place
+from rightfit.profiling.worker.units import BYTES_PER_MIB
+
+ROOT = Path("/sys/fs/cgroup")
+PERIOD_US = 100_000  # as Kubernetes sets it
+REMOVE_S = 5.0
+
+
+@dataclass(frozen=True)
+class ContainerLimits:
+    """Limits of one container.
+
+    Args:
+        cores: CPU seconds a second.
+        memory_mib: Memory.
+    """
+
+    cores: float
+    memory_mib: float
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """Where a confined server runs.
+
+    Args:
+        place: Its cores and control groups.
+        kills: Whether exceeding the memory ends it; else its peak must be compared.
+        words: How it is confined, for people.
+    """
+
+    place: Place
+    kills: bool
+    words: str
+
+
+@contextlib.contextmanager
+def confine(
+    limits: ContainerLimits, cores: Sequence[int], *, root: Path = ROOT
+) -> Iterator[Confinement]:
+    """Make a place with these limits, and remove it at last.
+
+    Args:
+        limits: What the server may use.
+        cores: Numbers of the cores it may run on.
+        root: Where control groups are mounted.
+    """
+    groups = _make_groups(limits, root)
+    if groups:
+        try:
+            yield Confinement(Place(tuple(cores), groups=groups), kills=True, words="control group")
+        finally:
+            for group in groups:
+                _remove(group)
+        return
+    own = tuple(cores[: math.ceil(limits.cores)])
+    yield Confinement(
+        Place(own),
+        kills=False,
+        words=f"bound to {len(own)} cores, resident memory compared afterwards",
+    )
+
+
+def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
+    """Make the control groups that hold the limits; none where that is not allowed."""
+    quota = str(round(limits.cores * PERIOD_US))
+    n_bytes = str(int(limits.memory_mib * BYTES_PER_MIB))
+    name = f"rightfit-{uuid.uuid4().hex[:12]}"
+    for cases in _list_cases(root, quota, n_bytes):
+        made: list[Path] = []
+        try:
+            for parent, files in cases:
+                group = parent / name
+                group.mkdir()
+                made.append(group)
+                for file, value in files.items():
+                    if not (group / file).exists():
+                        raise FileNotFoundError(group / file)
+                    (group / file).write_text(value, encoding="ascii")
+        except OSError:
+            for group in made:
+                _remove(group)
+        else:
+            return tuple(made)
+    return ()
+
+
+def _list_cases(
+    root: Path, quota: str, n_bytes: str
+) -> Iterator[list[tuple[Path, dict[str, str]]]]:
+    """Yield ways to hold the limits: groups to be made, by their parents, with their files."""
+    own = _read_own_groups()
+    if "" in own and (root / "cgroup.controllers").exists():
+        here = root / own[""].lstrip("/")
+        both = {"cpu.max": f"{quota} {PERIOD_US}", "memory.max": n_bytes}
+        for parent in (here, here.parent):
+            with contextlib.suppress(OSError):
+                (parent / "cgroup.subtree_control").write_text("+cpu +memory", encoding="ascii")
+            yield [(parent, both)]
+    if "cpu" in own and "memory" in own:
+        cpu = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": quota}
+        yield [
+            (root / "cpu" / own["cpu"].lstrip("/"), cpu),
+            (root / "memory" / own["memory"].lstrip("/"), {"memory.limit_in_bytes": n_bytes}),
+        ]
+
+
+def _read_own_groups() -> dict[str, str]:
+    """Return the control groups of this process by controller; version 2's has none."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            found.update(dict.fromkeys(controllers.split(","), path))
+    return found
+
+
+def _remove(group: Path) -> None:
+    """Remove a group once its processes are gone."""
+    until_s = time.monotonic() + REMOVE_S
+    while True:
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > until_s:
+                return
+            time.sleep(0.05)
+        else:
+            return

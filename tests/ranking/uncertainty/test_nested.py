@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from contests import make_application, make_profile, number_of, rank
+
+from rightfit.profiling.profiles.quality_interval import share_interval
+from rightfit.quality.deviations import pack_deviations
+from rightfit.ranking.explanation.decisions import FinalQuality
+from rightfit.ranking.explanation.final_quality import judge_winner
+from rightfit.ranking.rank_candidates import Ranked
+
+QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
+N_ROWS = 400
+
+
+def answering(name: str, hits: np.ndarray, **values: Any) -> dict[str, Any]:
+    """A profile whose quality is the accuracy of some hits; it spans 0.5 to 1.0."""
+    raw = float(hits.mean())
+    low, high = share_interval(int(hits.sum()), len(hits))
+    scaled = {f"quality{end}": 2 * x - 1 for end, x in (("", raw), ("_low", low), ("_high", high))}
+    return make_profile(
+        name,
+        quality_raw=raw,
+        quality_raw_low=low,
+        quality_raw_high=high,
+        quality_deviations=pack_deviations((hits - raw) / len(hits)),
+        **scaled,
+        **values,
+    )
+
+
+def draw_hits(n_models: int, truth: float, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(size=N_ROWS) < truth for _ in range(n_models)]
+
+
+def judge(ranked: Ranked) -> FinalQuality:
+    found = judge_winner(ranked, int(ranked.order[0]))
+    assert found is not None
+    return found
+
+
+def test_of_many_equal_models_the_winner_is_judged_near_their_common_truth() -> None:
+    errors, optimisms = [], []
+    for seed in range(20):
+        rows = [answering(f"a-{i}", hits) for i, hits in enumerate(draw_hits(10, 0.8, seed))]
+        found = judge(rank(*rows, application=QUALITY_ALONE))
+        assert found.how == "nested"
+        errors.append(found.raw - 0.8)
+        optimisms.append(found.optimism)
+
+    assert np.mean(optimisms) == pytest.approx(0.0308, abs=0.01)  # 1.54 standard errors of 0.02
+    assert abs(np.mean(errors)) < 0.012  # of means of 20: the standard error is 0.005
+
+
+def test_a_winner_without_a_rival_is_as_good_as_measured() -> None:
+    good, bad = draw_hits(1, 0.95, 0)[0], draw_hits(1, 0.6, 1)[0]
+
+    found = judge(rank(answering("a-1", good), answering("a-2", bad), application=QUALITY_ALONE))
+
+    assert found.optimism == pytest.approx(0.0, abs=0.003)
+    assert found.raw_high is not None
+    assert found.raw_high - found.raw == pytest.approx(
+        share_interval(int(good.sum()), N_ROWS)[1] - good.mean()
+    )
+
+
+def test_what_costs_decide_is_not_corrected() -> None:
+    application = make_application(
+        objectives={
+            "quality": {"weight": 1e-6, "worst": 0, "best": 1},
+            "latency_p50_ms": {"weight": 1, "worst": 100, "best": 1},
+        }
+    )
+    one, other = draw_hits(2, 0.8, 0)
+
+    ranked = rank(
+        answering("a-1", one, latency_p50_ms=90),
+        answering("a-2", other, latency_p50_ms=2),
+        application=application,
+    )
+
+    assert ranked.order[0] == number_of(ranked.contest, "a-2")
+    assert judge(ranked).optimism == pytest.approx(0.0, abs=0.003)
+
+
+def test_rows_that_were_held_out_come_first() -> None:
+    (hits,) = draw_hits(1, 0.8, 0)
+    held_out = {
+        "final_quality_raw": 0.77,
+        "final_quality_raw_low": 0.7,
+        "final_quality_raw_high": 0.8,
+    }
+
+    found = judge(rank(answering("a-1", hits) | held_out, application=QUALITY_ALONE))
+
+    assert (found.how, found.raw, found.raw_low) == ("held_out", 0.77, 0.7)
+    assert found.model_dump()["optimism"] == pytest.approx(hits.mean() - 0.77)
+
+
+def test_without_deviations_nothing_is_said() -> None:
+    ranked = rank(make_profile("a-1", quality=0.5, quality_raw=0.5), application=QUALITY_ALONE)
+
+    assert judge_winner(ranked, 0) is None
