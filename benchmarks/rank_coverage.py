@@ -53,6 +53,8 @@ def measure_coverage(
     applications: ApplicationsParams,
     rules: RankingParams,
     measure: Measure,
+    *,
+    crowdings: tuple[float, ...] = CROWDINGS,
 ) -> dict[str, dict[str, Coverage]]:
     """Measure how often the rank intervals contain the true ranks.
 
@@ -61,6 +63,7 @@ def measure_coverage(
         applications: Who ranks.
         rules: How.
         measure: Simulates measuring a study of known truth.
+        crowdings: How near together candidates lie, in turns; see :func:`simulate_truth`.
 
     Returns:
         By application, under ``paired`` and ``unpaired``: with what pairs the qualities, and
@@ -70,7 +73,7 @@ def measure_coverage(
     rules = rules.model_copy(update={"n_draws": 1})  # chances are not looked at
     seen: dict[str, dict[str, list[tuple[float, float]]]] = {"paired": {}, "unpaired": {}}
     for run in range(n_runs):
-        truth = simulate_truth(N_CANDIDATES, rng, crowding=CROWDINGS[run % len(CROWDINGS)])
+        truth = simulate_truth(N_CANDIDATES, rng, crowding=crowdings[run % len(crowdings)])
         true_ranks = rank_applications(tabulate_metrics(truth), applications, rules)
         profiles = make_profiles(measure(truth, rng))
         for how, frame in pair_and_unpair(profiles).items():

@@ -53,6 +53,7 @@ N_APPLICATIONS = 10
 N_CONFIGURATIONS = 4
 KIB_PER_GIB = 2**20
 NOISE_SHARES = (1.0, 0.1)
+NEARLY_EQUAL = 1e4
 
 
 def main() -> None:
@@ -96,8 +97,15 @@ def check_coverage(
     """Check rank intervals under normal errors and under recorded noise."""
     normal = measure_coverage(n_runs, applications, rules, measure_normally)
     _print_coverage("normal errors", normal)
+    equal = measure_coverage(
+        *(n_runs, applications, rules, measure_normally), crowdings=(NEARLY_EQUAL,)
+    )
+    _print_coverage("candidates as good as equal", equal)
     least = {how: min(one.joint for one in found.values()) for how, found in normal.items()}
     by_quality = {how: found["accuracy_first"].width for how, found in normal.items()}
+    for metric in ("latency_p50_ms", "throughput_rows_per_s"):
+        share = load_noise().share_of_turns(metric)
+        print(f"recorded noise: turns hold {share:.0%} of the variance of {metric}")
     in_noise: list[float] = []
     covered: dict[bool, list[bool]] = {True: [], False: []}
     for share in NOISE_SHARES:

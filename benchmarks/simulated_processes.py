@@ -52,6 +52,11 @@ class Noise:
         factors = {name: values**share for name, values in self.factors.items()}
         return Noise(factors, self.n_models, self.n_turns)
 
+    def share_of_turns(self, metric: str) -> float:
+        """Return what models of one turn have in common: the mean correlation of two of them."""
+        correlation = np.corrcoef(np.log(self.factors[metric]))
+        return float(correlation[np.triu_indices(self.n_models, k=1)].mean())
+
 
 def load_noise(file: Path = NOISE) -> Noise:
     """Read recorded noise; of models with too few calls for a percentile it is the median's."""

@@ -42,7 +42,7 @@ def find_deviations(
         the ROC AUC DeLong's placements (Biometrics 44, 1988), for other metrics their rows'
         influence, or values of a bootstrap where that is not known.
     """
-    effects = _find_effects(metric, labels, answers)
+    effects = find_contributions(metric, labels, answers)
     if effects is None:
         n_drawn = min(len(labels), N_RESAMPLED_ROWS)
         values = resample(
@@ -80,9 +80,15 @@ def unpack_deviations(text: str) -> Floats:
     return float(largest) * read.astype(np.float64)
 
 
-def _find_effects(
+def find_contributions(
     metric: QualityMetric, labels: npt.NDArray[Any], answers: npt.NDArray[Any]
 ) -> Floats | None:
+    """Return what each row adds to the deviation of a raw quality.
+
+    Returns:
+        Shape (n_rows,), of mean 0, the sum of the squares being the variance of the raw quality;
+        ``None`` where no closed form is known.
+    """
     if metric.name == "roc_auc":
         return _find_placements(labels, answers[:, 1])
     if metric.name not in ("accuracy", "balanced_accuracy"):

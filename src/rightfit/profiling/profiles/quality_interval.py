@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.quality.errors import resample, row_effects
+from rightfit.quality.deviations import find_contributions
+from rightfit.quality.errors import resample
 from rightfit.quality.metric import QualityMetric
 
 CONFIDENCE = 0.95
+Z_95 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 N_DRAWS = 4_000
 # A bootstrap computes the metric on two million rows in all, but 200 times at least: one or two
 # seconds for any scorer of scikit-learn and up to ten thousand rows.
@@ -35,22 +38,18 @@ def quality_interval(
         answers: Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
         seed: Seed of the draws.
     """
-    if metric.name == "roc_auc":
-        return _delong(labels, answers[:, 1])
-    effects = row_effects(metric.name, metric.options, labels, answers)
-    if effects is not None:
-        return _normal(metric.score(labels, answers), effects)
-    if metric.name not in ("accuracy", "balanced_accuracy"):
+    if metric.name in ("accuracy", "balanced_accuracy"):
+        hits = metric.decide(answers).argmax(axis=1) == labels
+        if metric.name == "accuracy":
+            return share_interval(int(hits.sum()), len(hits))
+        return _balanced_interval(labels, hits, seed=seed)
+    contributions = find_contributions(metric, labels, answers)
+    if contributions is None:
         return _bootstrap(metric, labels, answers, seed=seed)
-    hits = metric.decide(answers).argmax(axis=1) == labels
-    if metric.name == "accuracy":
-        return share_interval(int(hits.sum()), len(hits))
-    generator = np.random.default_rng(seed)
-    recalls = [
-        generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
-        for part in (hits[labels == label] for label in np.unique(labels))
-    ]
-    return _middle(np.mean(recalls, axis=0))
+    raw, error = metric.score(labels, answers), float(np.sqrt((contributions**2).sum()))
+    if metric.name == "roc_auc":
+        return _logit_interval(raw, error)
+    return raw - Z_95 * error, raw + Z_95 * error
 
 
 def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
@@ -70,11 +69,25 @@ def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _normal(raw: float, effects: npt.NDArray[np.float64]) -> tuple[float, float]:
-    from scipy.stats import norm
+def _balanced_interval(
+    labels: npt.NDArray[Any], hits: npt.NDArray[np.bool_], *, seed: int
+) -> tuple[float, float]:
+    generator = np.random.default_rng(seed)
+    recalls = [
+        generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
+        for part in (hits[labels == label] for label in np.unique(labels))
+    ]
+    return _middle(np.mean(recalls, axis=0))
 
-    half = float(norm.ppf((1 + CONFIDENCE) / 2) * effects.std() / np.sqrt(len(effects)))
-    return raw - half, raw + half
+
+def _logit_interval(share: float, error: float) -> tuple[float, float]:
+    """Return the normal interval of a share's logit, as a share."""
+    if not 0 < share < 1:
+        return share, share
+    reach = Z_95 * error / (share * (1 - share))
+    logit = np.log(share / (1 - share))
+    low, high = (1 / (1 + np.exp(-(logit + side * reach))) for side in (-1, 1))
+    return float(low), float(high)
 
 
 def _bootstrap(
@@ -88,23 +101,4 @@ def _bootstrap(
 
 def _middle(draws: npt.NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
-
-
-def _delong(labels: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> tuple[float, float]:
-    from scipy.stats import norm, rankdata
-
-    positive = labels == 1
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    ranks = rankdata(scores)
-    # Share of the other class each row is ranked above, from mid-ranks (Sun and Xu 2014).
-    of_positive = (ranks[positive] - rankdata(scores[positive])) / n_negative
-    of_negative = 1 - (ranks[~positive] - rankdata(scores[~positive])) / n_positive
-    area = float(of_positive.mean())
-    variance = of_positive.var(ddof=1) / n_positive + of_negative.var(ddof=1) / n_negative
-    if not 0 < area < 1:
-        return area, area
-    spread = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(variance) / (area * (1 - area))
-    logit = np.log(area / (1 - area))
-    low, high = (1 / (1 + np.exp(-(logit + sign * spread))) for sign in (-1, 1))
     return float(low), float(high)

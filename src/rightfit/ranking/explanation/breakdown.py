@@ -3,9 +3,9 @@
 Table ``utility_breakdown``: one row per application, dataset, candidate (with the serving
 configuration chosen for it) and objective: the keys ``application``, ``dataset``, ``model``,
 ``candidate``, ``runtime``, ``n_threads``, ``device``, and ``metric``, ``value`` with its 95 %
-interval ``value_low`` to ``value_high`` (equal to it where none is known), ``score`` in [0, 1],
-``share`` (normalised weight) and ``contribution``. A candidate's contributions sum to its utility;
-under the geometric mean they divide it in proportion to share × score.
+interval ``value_low`` to ``value_high`` (equal to it where no profile has one), ``score`` in [0,
+1], ``share`` (normalised weight) and ``contribution``. A candidate's contributions sum to its
+utility; under the geometric mean they divide it in proportion to share × score.
 """
 
 from __future__ import annotations
