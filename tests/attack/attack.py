@@ -20,10 +20,16 @@ from typing import Any
 import combination_cases
 import parameter_cases
 import store_cases
+import table_cases
 import verb_cases
 import yaml_cases
 from command_cases import list_commands
 from outcomes import Tally, try_command
+
+from rightfit.guards.clear_errors import explain_error
+from rightfit.pipelines.data_engineering import nodes
+from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.processes.json_store import JsonStore
 
 PROJECT = Path(__file__).parents[2]
 sys.path.insert(0, str(PROJECT / "tests" / "support"))
@@ -39,7 +45,8 @@ STORED = (
     "05_model_input/landsat/data_card.json/*/*.json",
 )
 PARTS = (
-    "parameters", "combinations", "blocks", "files", "results", "verbs", "commands", "suites",
+    "parameters", "combinations", "blocks", "files", "tables",
+    "results", "verbs", "commands", "suites",
 )  # fmt: skip
 SUITES = (
     "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
@@ -60,6 +67,8 @@ def main() -> int:
     step = chosen.every or (40 if chosen.quick else 1)
     tally = Tally()
     attack_values(tally, chosen, step=step)
+    if "tables" in chosen.only:
+        attack_tables(tally)
     with tempfile.TemporaryDirectory(prefix="rightfit-attack-") as folder:
         place = Path(folder)
         if "files" in chosen.only:
@@ -180,6 +189,34 @@ def attack_files(tally: Tally, conf: Path) -> None:
             tally.add(case.name, "clear" if is_clear else "tracebacks", message)
         except Exception:
             tally.add(case.name, "tracebacks", traceback.format_exc())
+
+
+def attack_tables(tally: Tally) -> None:
+    """Prepare odd raw tables as a run does."""
+    for case in table_cases.list_cases():
+        try:
+            is_finite = prepare(case)
+        except Exception as err:
+            message = explain_error(err)
+            is_clear = message is not None and "pydantic" not in message
+            trace = message or "".join(traceback.format_exception(err))
+            tally.add(case.name, "clear" if is_clear else "tracebacks", trace)
+        else:
+            tally.add(case.name, "clear" if is_finite else "accepted_wrongly", "not finite")
+
+
+def prepare(case: table_cases.TableCase) -> bool:
+    """Run the nodes of data preparation; tell whether what they make is finite."""
+    target = {"tables": ["t"], "target": {"column": "y"}}
+    block = DatasetBlock.model_validate(target | case.block)
+    with tempfile.TemporaryDirectory() as folder:
+        inferred = JsonStore(Path(folder))
+        spec, check = nodes.check_raw_tables(block, inferred, case.table, dataset_name="d")
+    rows, counts = nodes.assemble_rows(spec, check, case.table)
+    encoder = nodes.fit_encoder(spec, rows)
+    parts = nodes.encode_parts(encoder, rows)
+    nodes.write_data_card(spec, check, counts, rows, encoder, dataset_name="d")
+    return all(part[name].is_finite().all() for part in parts for name in part.columns)
 
 
 def attack_stored(tally: Tally, place: Path, *, step: int) -> None:
