@@ -14,6 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ import store_cases
 import table_cases
 import verb_cases
 import yaml_cases
-from command_cases import list_commands
-from outcomes import Tally, try_command
+from command_cases import kedro, list_commands
+from outcomes import Command, Tally, try_command
 
 from rightfit.guards.clear_errors import explain_error
 from rightfit.pipelines.data_engineering import nodes
@@ -288,6 +289,24 @@ def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
     commands = list(list_commands(data, place))
     for command in commands[:: 4 if quick else 1]:
         tally.add(command.name, *try_command(command, PROJECT))
+    if not quick:
+        tally.add("two runs at once", *try_two_runs(data))
+
+
+def try_two_runs(data: Path) -> tuple[str, str]:
+    """Start two runs on one data root; both must end well, each with a ranking of its own."""
+    given = f"grid.datasets=landsat,grid.models=linear,data_root={data}"
+    commands = [
+        Command(f"seed {seed}", kedro("perf", f"{given},training.seed={seed}"), must_fail=False)
+        for seed in (1, 2)
+    ]
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(lambda command: try_command(command, PROJECT), commands))
+    bad = next((one for one in ended if one[0] != "clear"), None)
+    rankings = list((data / "08_reporting" / "recommendations.json").glob("*/*.json"))
+    if bad is None and len(rankings) != len(commands):
+        return "losses", f"two runs have left {len(rankings)} rankings"
+    return bad or ("clear", "")
 
 
 def attack_by_suite(tally: Tally, suite: str) -> None:
