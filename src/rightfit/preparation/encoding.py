@@ -243,7 +243,7 @@ def _fit_standardise(column: pl.Series) -> Standardise:
     scale = _rounded(values.std(ddof=0))
     if not math.isfinite(scale):
         raise RawTableError(
-            f"The numeric feature {column.name!r} has values up to {values.abs().max():.1e}, whose "
+            f"The numeric feature {column.name!r} has values up to {np.abs(values.to_numpy()).max():.1e}, whose "
             "squares no computer holds. Mend them, or remove it from features in "
             "parameters_datasets.yml."
         )
