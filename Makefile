@@ -4,7 +4,7 @@ BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large clean
+.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -102,6 +102,9 @@ bench-memory: .venv/.installed ## what a search of 500 trials holds on to
 
 bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak memory
 	$(BIN)/python benchmarks/large_table.py
+
+bench-defaults: .venv/.installed ## is any family's search worse than its library's default?
+	$(BIN)/python benchmarks/family_defaults.py
 
 bench-scale-out: .venv/.installed ## time 1 to 8 workers on one search in PostgreSQL, and Kedro at 9 to 100 cells
 	$(BIN)/python benchmarks/scale_out.py

@@ -42,12 +42,18 @@ class Change:
     after: float
 
 
-def append_run(name: str, figures: dict[str, float | None], folder: Path = FOLDER) -> list[Change]:
+def append_run(
+    name: str,
+    figures: dict[str, float | None],
+    arguments: Sequence[str],
+    folder: Path = FOLDER,
+) -> list[Change]:
     """Append a run to a benchmark's history; return what has changed on this machine.
 
     Args:
         name: Of the benchmark.
         figures: What it found; ``None``: a part was left out.
+        arguments: Of its command line; only runs with the same ones are compared.
         folder: Where histories lie.
     """
     here = describe_environment()
@@ -55,16 +61,17 @@ def append_run(name: str, figures: dict[str, float | None], folder: Path = FOLDE
     now = datetime.now(UTC).isoformat(timespec="seconds")
     folder.mkdir(exist_ok=True)
     file = folder / f"{name}.jsonl"
+    run = {"date": now, "machine": machine, "arguments": list(arguments), "figures": figures}
     with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps({"date": now, "machine": machine, "figures": figures}) + "\n")
+        lines.write(json.dumps(run) + "\n")
     runs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    same = [run for run in runs if run["machine"] == machine]
-    dates = [run["date"] for run in same]
+    same = [one for one in runs if all(one[key] == run[key] for key in ("machine", "arguments"))]
+    dates = [one["date"] for one in same]
     found = [
         find_change(
             figure,
             dates,
-            [run["figures"].get(figure) for run in same],
+            [one["figures"].get(figure) for one in same],
             error_share=ERROR_SHARE / len(figures),
         )
         for figure in figures

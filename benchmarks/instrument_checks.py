@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +47,38 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
         f"{n_processes} fresh processes, CV: {', '.join(f'{k} {v:.2f} %' for k, v in cv.items())}"
     )
     return {f"cv_{k}_pct": v for k, v in cv.items()}
+
+
+def check_memory(bench: Bench, models: Iterable[Subject]) -> dict[str, float]:
+    """Hold the memory of forked processes against that of processes started from nothing.
+
+    Returns:
+        ``memory_off_pct``, the largest deviation of a model.
+    """
+    errors_pct = {}
+    for model in models:
+        forked = run_round(model, bench, MeasurementState())
+        batch = forked.batches[-1]
+        forked_mib = forked.base_resident_mib + forked.files_mib + batch.peak_memory_mib
+        described = {
+            "imports": model.kind.imports,
+            "factory": model.factory,
+            "arguments": model.arguments,
+            "rows": str(bench.rows),
+            "batch_size": batch.batch_size,
+        }
+        program = str(Path(__file__).with_name("fresh_memory.py"))
+        ended = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, program, json.dumps(described)],
+            env=os.environ | {"OMP_NUM_THREADS": str(model.kind.n_threads)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        errors_pct[model.label] = 100 * (forked_mib / float(ended.stdout) - 1)
+    described_errors = ", ".join(f"{name} {one:+.1f} %" for name, one in errors_pct.items())
+    print(f"memory of forked processes against fresh ones: {described_errors}")
+    return {"memory_off_pct": max(map(abs, errors_pct.values()))}
 
 
 def run_undisturbed(subject: Subject, bench: Bench, n_tries: int = 8) -> FinishedRound:

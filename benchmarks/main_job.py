@@ -8,7 +8,7 @@ more unchanged. It wants a quiet machine. The last line is JSON, medians over th
 - ``speedup_first``, ``speedup_second``: wall time of the earlier version / of this one;
 - ``second_s``: an unchanged second run; ``weight_s``: a run after a change of one weight;
 - ``which_s``: ``rightfit which``; ``help_s``: ``rightfit --help``, the start alone;
-- ``busy_cores``: CPU seconds / wall seconds of the first run until the last search has ended;
+- ``busy_cores``: CPU seconds / wall seconds of the first run while it searches;
 - ``overhead_share``: share of measuring's wall time that is not timing;
 - ``report_100_cells_s``: ranking and report of as many cells as ``--n-cells`` says, 100 if not.
 """
@@ -35,7 +35,8 @@ from omegaconf import OmegaConf
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE_S = 0.25
-SEARCHED = re.compile(r"\d+ candidates|candidates \[")  # a search's last line, now and before
+BEGUN = re.compile(r"Searching \d+ cells")  # the first and the last line of the searches
+ENDED = re.compile(r"\d+ short measurements in")
 COST = re.compile(r"processes took ([\d.]+) s: ([\d.]+) s timing")
 WEIGHT = "applications.web_api.objectives.quality.weight=9"
 
@@ -46,8 +47,7 @@ class Ran:
 
     Args:
         wall_s: Its wall time.
-        busy_cores: CPU seconds / wall seconds until the last search ended; 0 where nothing was
-            searched.
+        busy_cores: CPU seconds / wall seconds while cells were searched; 0 where none were.
         output: What it printed.
     """
 
@@ -102,17 +102,18 @@ class Version:
             text=True,
         )
         with _sampling(process.pid) as read_cpu_s:
-            lines, searched = [], (0.0, 0.0)
+            lines, spans = [], [(0.0, 0.0)]  # wall and CPU seconds
             for line in process.stdout or ():
                 lines.append(line)
-                if SEARCHED.search(line):
-                    searched = (time.perf_counter() - started_s, read_cpu_s())
+                if BEGUN.search(line) or ENDED.search(line):
+                    spans.append((time.perf_counter() - started_s, read_cpu_s()))
         exit_code = process.wait()
         wall_s = time.perf_counter() - started_s
         output = "".join(lines)
         if exit_code != 0:
             raise SystemExit(f"{' '.join(arguments)} ended with {exit_code}:\n{output[-3000:]}")
-        return Ran(wall_s, searched[1] / searched[0] if searched[0] else 0.0, output)
+        wall, cpu = [b - a for a, b in zip(spans[0], spans[-1], strict=True)] if spans else (0, 0)
+        return Ran(wall_s, cpu / wall if wall else 0.0, output)
 
 
 def main() -> None:

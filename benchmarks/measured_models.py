@@ -59,36 +59,49 @@ def use_preset(bench: Bench, preset: str) -> Bench:
     return replace(bench, settings=MeasuringSettings(**presets[preset]), preset=preset)
 
 
-def make_models(folder: Path) -> dict[str, Subject]:
-    """Train and save real models of about 10 us, 1 ms and 20 ms a call."""
+def save_model(
+    folder: Path, family_name: str, configuration: dict[str, Any]
+) -> dict[str, str | int]:
+    """Train and save a real model with its ONNX graph; return what opens it in any runtime."""
     rng = np.random.default_rng(0)
     labels = np.arange(3_000) % 6
     rows = (rng.normal(size=(3_000, N_FEATURES)) + labels[:, None] * 0.3).astype(np.float32)
     schema = InputSchema(
         tuple(f"x{i}" for i in range(N_FEATURES)), tuple(f"c{i}" for i in range(6)), None
     )
-    arguments = {}
-    for family, configuration in CONFIGURATIONS.items():
-        *_, last = get_family(family).train(
-            configuration,
-            TrainingData(rows, labels, schema),
-            n_checkpoints=1,
-            seed=0,
-            n_threads=1,
-            device="cpu",
-        )
-        bundle = write_bundle(
-            folder / family,
-            last.model,
-            model=family,
-            family=family,
-            configuration=configuration,
-            schema=schema,
-            data_version="benchmark",
-        )
-        exported = add_onnx(bundle, rows[:500])
-        opened = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
-        arguments[family] = opened | {"family": family, "sha256": exported.sha256}
+    *_, last = get_family(family_name).train(
+        configuration,
+        TrainingData(rows, labels, schema),
+        n_checkpoints=1,
+        seed=0,
+        n_threads=1,
+        device="cpu",
+    )
+    bundle = write_bundle(
+        folder,
+        last.model,
+        model=folder.name,
+        family=family_name,
+        configuration=configuration,
+        schema=schema,
+        data_version="benchmark",
+    )
+    exported = add_onnx(bundle, rows[:500])
+    return {
+        "path": str(folder),
+        "n_threads": 1,
+        "device": "cpu",
+        "family": family_name,
+        "sha256": exported.sha256,
+    }
+
+
+def make_models(folder: Path) -> dict[str, Subject]:
+    """Train and save real models of about 10 us, 1 ms and 20 ms a call."""
+    arguments = {
+        family: save_model(folder / family, family, configuration)
+        for family, configuration in CONFIGURATIONS.items()
+    }
     native = WorkerKind(get_family("forest").native_imports, 1)
     onnx = WorkerKind(("onnxruntime",), 1)
     forest = arguments["forest"] | {"runtime": "native"}
@@ -97,4 +110,29 @@ def make_models(folder: Path) -> dict[str, Subject]:
         "fast": Subject("fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}),
         "middle": Subject("middle", native, OPEN_BUNDLE, forest),
         "slow": Subject("slow", native, "known_load:open_repeated", repeated),
+    }
+
+
+def list_served(models: dict[str, Subject]) -> dict[str, Subject]:
+    """Return the linear model and the forest, each in both runtimes.
+
+    Args:
+        models: From :func:`make_models`.
+    """
+    linear, forest = models["fast"], models["middle"]
+    return {
+        "linear, onnx": replace(linear, label="linear, onnx"),
+        "forest, native": replace(forest, label="forest, native"),
+        "linear, native": replace(
+            linear,
+            label="linear, native",
+            kind=forest.kind,
+            arguments=linear.arguments | {"runtime": "native"},
+        ),
+        "forest, onnx": replace(
+            forest,
+            label="forest, onnx",
+            kind=linear.kind,
+            arguments=forest.arguments | {"runtime": "onnx"},
+        ),
     }

@@ -22,9 +22,9 @@ that of its own processes.
 
 Ends with one line of JSON, which is also appended to ``history/measuring.jsonl``; figures that have
 changed on this machine are printed. The p50 and the speed-up are those of ``quick``, the interval
-of the p95 and its errors those of ``standard``. A figure of a part that was left out is null, with
-the reason under ``skipped``. Run it on a quiet machine; ``--scale 0.1`` shortens all windows for a
-look.
+of the p95 and its errors those of ``standard``. A figure of a part that was left out, or that the
+machine was too noisy for, is null, with the reason under ``skipped``. Run it on a quiet machine;
+``--scale 0.1`` shortens all windows for a look.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from bench_history import append_run
-from instrument_checks import check_disturbed, check_known_load, check_repeatability
-from measured_models import make_bench, make_models
+from instrument_checks import check_disturbed, check_known_load, check_memory, check_repeatability
+from measured_models import list_served, make_bench, make_models
 from rule_comparison import Scope, compare_rules, print_header
 from server_scenario import check_max_rate
 from simulated_drift import check_drift
@@ -65,7 +66,7 @@ def main() -> None:
     options = read_options()
     figures: Figures = {}
     skipped: dict[str, str] = {}
-    parts: dict[str, Callable[[argparse.Namespace], Figures | str]] = {
+    parts: dict[str, Callable[[argparse.Namespace], Figures]] = {
         "drift": measure_drift,
         "server": measure_server,
         "rules": measure_rules,
@@ -73,15 +74,18 @@ def main() -> None:
         "loadgen": measure_loadgen,
     }
     for name, measure in parts.items():
-        found = measure(options) if name in options.parts else "not among --parts"
-        if isinstance(found, str):
-            skipped[name] = found
-            figures |= dict.fromkeys(PARTS[name])
-        else:
-            figures |= found
+        figures |= dict.fromkeys(PARTS[name])
+        if name not in options.parts:
+            skipped[name] = "not among --parts"
+            continue
+        try:
+            figures |= measure(options)
+        except RuntimeError as err:  # too noisy, or not installed; the other parts still count
+            skipped[name] = str(err)
+            print(f"{name}: {err}")
     rounded = {key: None if one is None else round(one, 4) for key, one in figures.items()}
     if not options.smallest:
-        for change in append_run("measuring", rounded):
+        for change in append_run("measuring", rounded, sys.argv[1:]):
             print(
                 f"changed: {change.figure} {change.before:g} -> {change.after:g}"
                 f" since {change.date}"
@@ -147,11 +151,12 @@ def measure_instrument(options: argparse.Namespace) -> Figures:
     try:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
-            make_models(Path(folder))
+            models = make_models(Path(folder))
             processes = {"n_processes": 2} if options.smallest else {}
             rounds = {"n_rounds": 2} if options.smallest else {}
             return {
                 **check_repeatability(bench, **processes),
+                **check_memory(bench, list_served(models).values()),
                 **check_disturbed(bench, **rounds),
                 **check_known_load(bench, **rounds),
             }
@@ -173,10 +178,14 @@ def measure_server(options: argparse.Namespace) -> Figures:
     return {name: found[name] for name in PARTS["server"]}
 
 
-def measure_loadgen(options: argparse.Namespace) -> Figures | str:
-    """Serve beside MLPerf LoadGen, where it is installed."""
+def measure_loadgen(options: argparse.Namespace) -> Figures:
+    """Serve beside MLPerf LoadGen.
+
+    Raises:
+        RuntimeError: If it is not installed, or the machine is too noisy.
+    """
     if importlib.util.find_spec("mlperf_loadgen") is None:
-        return NOT_INSTALLED
+        raise RuntimeError(NOT_INSTALLED)
     from server_loadgen import Peers, compare, make_rows
 
     peers = Peers(make_rows(LOADGEN_MEAN_MS), LOADGEN_LIMIT * LOADGEN_MEAN_MS, options.rate_s)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from measured_models import make_bench, make_models, use_preset
+from measured_models import list_served, make_bench, make_models, use_preset
 from recorded_turns import RECORDED
 
 from rightfit.profiling.measuring.bench import Bench, Subject
@@ -76,22 +76,6 @@ def record_turns(models: dict[str, Subject], bench: Bench, n_turns: int) -> list
     return found
 
 
-def choose_models(folder: Path) -> dict[str, Subject]:
-    """Return a linear model and a forest, each in both runtimes."""
-    made = make_models(folder)
-    linear, forest = made["fast"], made["middle"]
-    return {
-        "linear, onnx": linear,
-        "forest, native": forest,
-        "linear, native": replace(
-            linear, kind=forest.kind, arguments=linear.arguments | {"runtime": "native"}
-        ),
-        "forest, onnx": replace(
-            forest, kind=linear.kind, arguments=forest.arguments | {"runtime": "onnx"}
-        ),
-    }
-
-
 def main() -> None:
     """Record and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -103,7 +87,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = use_preset(make_bench(pool, Path(folder)), "standard")
             bench = replace(bench, settings=bench.settings.model_copy(update=SHORT))
-            found = record_turns(choose_models(Path(folder)), bench, options.n_turns)
+            found = record_turns(list_served(make_models(Path(folder))), bench, options.n_turns)
     finally:
         pool.close()
     pl.DataFrame(found).write_parquet(options.file)

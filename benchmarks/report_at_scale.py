@@ -56,9 +56,10 @@ def main() -> None:
             raise SystemExit("The configuration has no grid.")
         copies = name_copies(grid.datasets, -(-options.n_cells // len(grid.models)))
         entries = multiply(stored, copies, n_applications=options.n_applications)
-    larger = Grid({name: (name,) for name in copies}, grid.families)
-    pipelines = create_pipelines(larger)
-    stages = pipelines["ranking"] + pipelines["reporting"]
+        pipelines = create_pipelines(Grid({name: (name,) for name in copies}, grid.families))
+        stages = pipelines["ranking"] + pipelines["reporting"]
+        for name in stages.inputs() - set(entries):
+            entries[name] = stored.load(name)
     catalog = DataCatalog({name: MemoryDataset(data, "assign") for name, data in entries.items()})
     for name in stages.all_outputs():
         catalog[name] = MemoryDataset(copy_mode="assign")
@@ -86,9 +87,7 @@ def multiply(stored: DataCatalog, copies: dict[str, str], *, n_applications: int
         copies: New names of datasets, each with the dataset it is a copy of.
         n_applications: How many applications rank.
     """
-    entries: dict[str, Any] = {
-        name: stored.load(name) for name in ("environment", "params:ranking", "params:evaluation")
-    }
+    entries: dict[str, Any] = {}
     applications = stored.load("params:applications")
     known = list(applications.items())
     entries["params:applications"] = ApplicationsParams.model_validate(

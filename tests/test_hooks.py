@@ -111,7 +111,8 @@ def test_grid_is_that_of_the_session_that_was_opened_last(bootstrapped: Path) ->
     assert tiny is not None
     assert tiny.datasets == ("landsat", "fashion_mnist")
     assert full is not None
-    assert "boosting" in full.models
+    assert {"boosting", "convnet", "lightgbm", "svm", "incumbent"} <= set(full.models)
+    assert "flight_delay" in full.datasets  # a regression
     assert part is not None
     assert list(part.cells()) == [("landsat", "net")]
     assert "landsat.net.tune_model" in {node.name for node in pipelines["training"].nodes}

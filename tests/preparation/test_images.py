@@ -172,6 +172,19 @@ def test_rows_without_an_image_are_named_before_anything_runs() -> None:
         check_tables(spec, {"photos": wrong}, dataset_name="photos")
 
 
+def test_damaged_images_are_named_before_anything_runs() -> None:
+    block, tables = make_photos()
+    spec = complete_block(block, tables, dataset_name="photos").spec
+    cut = pl.when(pl.col("path").str.starts_with("b/")).then(pl.col("image").bin.head(2000))
+
+    with pytest.raises(RawTableError, match=r"20 of 40 rows.*b/1 of my photos.*truncated"):
+        check_tables(
+            spec,
+            {"photos": tables["photos"].with_columns(image=cut.otherwise("image"))},
+            dataset_name="photos",
+        )
+
+
 def test_a_damaged_image_ends_the_preparation_with_its_row() -> None:
     encoder = fit_encoder_steps(
         Features.model_validate({"image": {"column": "p", "shape": SHAPE, "format": "file"}}),

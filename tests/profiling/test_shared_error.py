@@ -74,6 +74,7 @@ def test_drift_beyond_what_intervals_hold_is_called_so() -> None:
 
     assert estimate_shared_error(cells, 1.5).is_drifting
     assert not estimate_shared_error(see_cells(8, drift=0.005), 1.5).is_drifting
+    assert not SharedError.assume(9.0).is_drifting  # assumed, not seen
 
 
 def test_disturbed_process_leaves_its_turn_to_the_others() -> None:

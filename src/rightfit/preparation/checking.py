@@ -72,7 +72,7 @@ def check_tables(
             faults += find_target_faults(tables[name], spec.target, described.dtype)
             faults += _find_split_faults(spec, tables[name])
         if spec.features.image is not None and spec.features.image.format == "file":
-            faults += find_image_faults(tables[name], spec.features.image.column)
+            faults += find_image_faults(tables[name], spec.features.image)
         if faults:
             messages.append(_describe_faults(dataset_name, name, spec.tables[name], faults))
     if messages:

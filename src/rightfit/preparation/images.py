@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.preparation.spec import Image as ImageColumn
 from rightfit.preparation.tables import Table
 from rightfit.request_path.usage import FORMATS, decode_image
 
@@ -58,19 +59,25 @@ def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
     return pl.DataFrame({**columns, "image": [*files.values()]})
 
 
-def find_image_faults(table: Table, column: str) -> list[str]:
-    """Name the rows whose image is no PNG or JPEG file, judged by its first bytes."""
+def find_image_faults(table: Table, image: ImageColumn) -> list[str]:
+    """Name the rows whose image cannot be decoded, by their path if the table has one."""
+    column = image.column
     images = table[column] if column in table.columns else pl.Series()
     if images.dtype != pl.Binary:
         return []  # said already
     names = table["path"] if "path" in table.columns else pl.Series(range(table.height))
-    pairs = zip(names, images, strict=True)
-    wrong = [name for name, content in pairs if not (content or b"").startswith(BEGINNINGS)]
+    wrong, reason = [], ""
+    for name, content in zip(names, images, strict=True):
+        try:
+            decode_image(content or b"", image.shape)
+        except ValueError as err:
+            wrong.append(name)
+            reason = reason or str(err)
     if not wrong:
         return []
     return [
         f"column {column!r}: allowed are PNG and JPEG files, but {len(wrong)} of {table.height} "
-        f"rows hold something else, such as {wrong[:N_EXAMPLES]}"
+        f"rows hold something else, such as {wrong[:N_EXAMPLES]} ({reason})"
     ]
 
 

@@ -80,8 +80,8 @@ class SharedError:
 
     @property
     def is_drifting(self) -> bool:
-        """Whether the machine drifts more than intervals can be relied on to hold."""
-        return self.in_turns_pct > STEADY_PCT
+        """Whether the machine was seen to drift more than intervals can be relied on to hold."""
+        return self.n_turns > 0 and self.in_turns_pct > STEADY_PCT
 
 
 def find_turn_effects(times: Sequence[Sequence[float]]) -> TurnEffects | None:

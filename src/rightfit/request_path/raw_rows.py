@@ -24,8 +24,16 @@ def cut_input(rows: Pool, start: int, stop: int) -> Input:
 
 
 def cut_singles(rows: Pool, n_rows: int) -> list[Input]:
-    """Return the first rows as inputs of one row each."""
-    return [cut_input(rows, i, i + 1) for i in range(n_rows)]
+    """Return the first rows as inputs of one row each.
+
+    >>> rows = np.array([(1.5, "a"), (np.nan, "")], dtype=[("x", "f8"), ("y", "U1")])
+    >>> cut_singles(rows, 2) == [cut_input(rows, 0, 1), cut_input(rows, 1, 2)]
+    True
+    """
+    if rows.dtype.names is None:
+        return [cut_input(rows, i, i + 1) for i in range(n_rows)]
+    columns = [(name, _list_values(rows[name][:n_rows])) for name in rows.dtype.names]
+    return [{name: [values[i]] for name, values in columns} for i in range(n_rows)]
 
 
 def copy_input(one: Input) -> Input:

@@ -106,7 +106,7 @@ def describe_final_quality(found: FinalQuality) -> str:
     ends = (format_quality(end) for end in (found.raw_low, found.raw_high))
     return (
         f"{format_quality(found.raw)} ({' to '.join(ends)}) {found.where}; "
-        f"{format_quality(found.chosen_by)} on those that chose"
+        f"{format_quality(found.chosen_by)} chose it"
     )
 
 

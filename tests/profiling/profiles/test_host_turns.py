@@ -26,18 +26,23 @@ def measure_cell(*, drift: float, n_profiles: int = 4, seed: int = 0) -> list[Me
 
 
 @pytest.fixture
-def host() -> HostTurns:
-    return HostTurns(DictStore(), "here")
+def store() -> DictStore:
+    return DictStore()
+
+
+@pytest.fixture
+def host(store: DictStore) -> HostTurns:
+    return HostTurns(store, "here")
 
 
 def test_machine_without_turns_gets_the_constant(host: HostTurns) -> None:
     assert host.estimate(SETTINGS, n_profiles=4) == SharedError.assume(1.5)
 
 
-def test_turns_of_all_cells_of_a_machine_count(host: HostTurns) -> None:
+def test_turns_of_all_cells_of_a_machine_count(host: HostTurns, store: DictStore) -> None:
     for seed in range(3):
         host.learn([f"landsat.model{seed}"], measure_cell(drift=0.03, seed=seed), SETTINGS)
-    elsewhere = HostTurns(host.store, "elsewhere")
+    elsewhere = HostTurns(store, "elsewhere")
 
     assert host.estimate(SETTINGS, n_profiles=4).n_turns == 3 * N_TURNS
     assert host.estimate(SETTINGS, n_profiles=4).alone_pct > SharedError.assume(1.5).alone_pct

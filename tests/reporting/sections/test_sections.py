@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.fronts import build_fronts, describe_front
@@ -16,6 +17,7 @@ from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.measuring import (
     build_measuring,
     describe_disturbance,
+    describe_drift,
     describe_thoroughness,
 )
 from rightfit.reporting.sections.sensitivity import (
@@ -237,6 +239,55 @@ def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
         "application could still choose the profile (1)."
     )
     assert describe_thoroughness(profiles.tail(1)) == "No profile was timed."
+
+
+def judge_winners(results: Results, *finals: FinalQuality) -> Results:
+    """Results whose applications have one winner each, judged so, on the first dataset."""
+    judged = {}
+    for (name, one), final in zip(results.recommendations.items(), finals, strict=False):
+        dataset, decision = next(iter(one.datasets.items()))
+        decided = {dataset: decision.model_copy(update={"final_quality": final})}
+        judged[name] = one.model_copy(update={"datasets": decided})
+    return replace(results, recommendations=judged)
+
+
+def test_measuring_shows_winners_without_the_luck_of_having_been_chosen(results: Results) -> None:
+    ends = {"raw_low": 0.7, "raw_high": 0.9}
+    held_out = FinalQuality(raw=0.81, chosen_by=0.8, how="held_out", **ends)
+    nested = FinalQuality(raw=0.78, chosen_by=0.8, how="nested", **ends)
+    section = build_measuring(judge_winners(results, held_out, nested))
+    (table,) = section.folds[0].tables
+
+    assert {
+        "Judged on test rows that chose nothing, 0 of 1 winner has a lower quality than the one "
+        "that chose.",
+        "Judged by nested resampling, for want of test rows, 1 of 1 winner has a lower quality "
+        "than the one that chose.",
+    } <= {str(one) for one in section.sentences}
+    assert [row[3:8] for row in table.rows] == [
+        ("0.800", "0.810", "0.700", "0.900", "-0.010"),
+        ("0.800", "0.780", "0.700", "0.900", "0.020"),
+    ]
+
+
+def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
+    assumed = {"shared_error_pct": 1.5, "n_turns_seen": 0, "is_drifting": False}
+    estimated = {"shared_error_pct": 0.84, "n_turns_seen": 96, "is_drifting": True}
+    hows = [assumed, estimated, {"preset": "quick"}]  # the last does not run
+    profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
+    start = (
+        "Intervals of times include what the machine's drift adds to all processes of a "
+        "measurement: "
+    )
+
+    assert describe_drift(profiles) == [
+        f"{start}0.8 %, estimated from 96 turns of measuring. 1 profile drifted more than "
+        "intervals can hold."
+    ]
+    assert describe_drift(profiles.head(1)) == [
+        f"{start}1.5 %, assumed, because too few profiles were measured in turns."
+    ]
+    assert describe_drift(profiles.tail(1)) == []
 
 
 def test_measuring_undisturbed_says_so() -> None:

@@ -146,6 +146,7 @@ def tune_model(
         parity_rows=cell.validation.rows,
         model=cell.model,
         family=cell.family,
+        default=cell.default(),
     )
     trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))

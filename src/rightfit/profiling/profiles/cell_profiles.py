@@ -70,7 +70,7 @@ def profile_cell(
 
     host = HostTurns(store, cell.environment_id)
     is_kept = [store.get(key) is not None for key in keys]
-    profile_all = _make_assembly(cell, jobs, bench, store, tiers)
+    profile_all = _make_assembly(cell, jobs, bench, store, tiers, host)
 
     states = measure_jobs(
         jobs,
@@ -125,12 +125,18 @@ def profile_measured(
         store: Keeps the quality of the answers, and the turns seen on the machine.
         tiers: Hardware ladder, smallest first.
     """
-    HostTurns(store, cell.environment_id).learn({job.cell for job in jobs}, states, bench.settings)
-    return tabulate_profiles(_make_assembly(cell, jobs, bench, store, tiers)(states))
+    host = HostTurns(store, cell.environment_id)
+    host.learn({job.cell for job in jobs}, states, bench.settings)
+    return tabulate_profiles(_make_assembly(cell, jobs, bench, store, tiers, host)(states))
 
 
 def _make_assembly(
-    cell: ProfiledCell, jobs: Sequence[Job], bench: Bench, store: Store, tiers: Sequence[Tier]
+    cell: ProfiledCell,
+    jobs: Sequence[Job],
+    bench: Bench,
+    store: Store,
+    tiers: Sequence[Tier],
+    host: HostTurns,
 ) -> Callable[[Sequence[MeasurementState]], list[tuple[ProfileKeys, Profile]]]:
     failures: dict[str, str] = {}  # of answers, which are asked for once in a run
 
@@ -144,8 +150,6 @@ def _make_assembly(
                 return found
             failures[subject] = found
         return failures[subject]
-
-    host = HostTurns(store, cell.environment_id)
 
     def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
         shared = host.estimate(bench.settings, n_profiles=len(jobs))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.settings import MeasuringSettings
@@ -21,7 +20,6 @@ from rightfit.profiling.shared_error import (
 KEY = "turns-{environment_id}-"
 
 
-@dataclass(frozen=True)
 class HostTurns:
     """Turns seen on one machine, one document per cell; a cell measured anew replaces its own.
 
@@ -30,8 +28,10 @@ class HostTurns:
         environment_id: Fingerprint of machine and libraries.
     """
 
-    store: Store
-    environment_id: str
+    def __init__(self, store: Store, environment_id: str) -> None:
+        self._store = store
+        self._prefix = KEY.format(environment_id=environment_id)
+        self._shared: SharedError | None = None  # as of the last look at the store
 
     def learn(
         self, cells: Iterable[str], states: Sequence[MeasurementState], settings: MeasuringSettings
@@ -45,26 +45,25 @@ class HostTurns:
         """
         found = find_turn_effects([_list_medians(state, settings) for state in states])
         if found is not None:
-            save_record(self.store, self._prefix + fingerprint({"cells": sorted(cells)}), found)
+            save_record(self._store, self._prefix + fingerprint({"cells": sorted(cells)}), found)
+        self._shared = None
 
     def estimate(self, settings: MeasuringSettings, *, n_profiles: int) -> SharedError:
-        """Return what processes share on this machine, from all turns seen so far.
+        """Return what processes share on this machine, from the turns seen so far.
 
         Args:
             settings: Hold the error to assume before any were seen.
             n_profiles: Profiles that are measured in turns; the turns of very few hardly part
                 their processes, so that each counts as measured alone.
         """
-        keys = [key for key in self.store.keys() if key.startswith(self._prefix)]  # noqa: SIM118
-        kept = [load_record(self.store, key, TurnEffects) for key in keys]
-        shared = estimate_shared_error(
-            [one for one in kept if one is not None], settings.shared_error_pct
-        )
-        return shared if n_profiles >= MIN_PROFILES else shared.alone
+        if self._shared is None:
+            self._shared = estimate_shared_error(self._load(), settings.shared_error_pct)
+        return self._shared if n_profiles >= MIN_PROFILES else self._shared.alone
 
-    @property
-    def _prefix(self) -> str:
-        return KEY.format(environment_id=self.environment_id)
+    def _load(self) -> list[TurnEffects]:
+        keys = [key for key in self._store.keys() if key.startswith(self._prefix)]  # noqa: SIM118
+        kept = [load_record(self._store, key, TurnEffects) for key in keys]
+        return [one for one in kept if one is not None]
 
 
 def _list_medians(state: MeasurementState, settings: MeasuringSettings) -> list[float]:

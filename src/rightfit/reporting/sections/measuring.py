@@ -50,6 +50,7 @@ def build_measuring(results: Results) -> Section:
             describe_environment(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
             describe_disturbance(results.profiles),
+            *describe_drift(results.profiles),
             *describe_final(results),
         ),
         tables=(_tabulate_cells(results.profiles),),
@@ -108,6 +109,28 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
     )
 
 
+def describe_drift(profiles: pl.DataFrame) -> list[str]:
+    """Say what intervals hold of the machine's drift; nothing for profiles that do not know."""
+    hows = [json.loads(text) for text in profiles["measured_how"]]
+    timed = [how for how in hows if "shared_error_pct" in how]
+    if not timed:
+        return []
+    seen = max(timed, key=lambda how: how["n_turns_seen"])
+    source = (
+        f"estimated from {count(seen['n_turns_seen'], 'turn')} of measuring"
+        if seen["n_turns_seen"]
+        else "assumed, because too few profiles were measured in turns"
+    )
+    n_drifting = sum(how["is_drifting"] for how in timed)
+    marked = f" {count(n_drifting, 'profile')} drifted more than intervals can hold." * (
+        n_drifting > 0
+    )
+    return [
+        "Intervals of times include what the machine's drift adds to all processes of a "
+        f"measurement: {seen['shared_error_pct']:.1f} %, {source}.{marked}"
+    ]
+
+
 def describe_final(results: Results) -> list[str]:
     """Say how many winners are worse than the quality they were chosen by, and how that is known.
 
@@ -118,20 +141,24 @@ def describe_final(results: Results) -> list[str]:
         by_how.setdefault(final.how, []).append(final)
     return [
         f"Judged {found[0].where}, {sum(final.optimism > 0 for final in found)} of "
-        f"{count(len(found), 'winner')} have a lower quality than the one that chose them."
+        f"{count(len(found), 'winner')} {'has' if len(found) == 1 else 'have'} a lower quality "
+        f"than the one that chose."
         for found in by_how.values()
     ]
 
 
-def _list_final(results: Results) -> list[tuple[str, str, FinalQuality]]:
-    """Return dataset, candidate and final quality of every winner, each once."""
-    found = {
-        (dataset, decision.winner.candidate): decision.final_quality
-        for recommendation in results.recommendations.values()
-        for dataset, decision in recommendation.datasets.items()
-        if decision.winner and decision.final_quality
-    }
-    return [(dataset, candidate, final) for (dataset, candidate), final in found.items()]
+def _list_final(results: Results) -> dict[tuple[str, str, FinalQuality], list[str]]:
+    """Return dataset, candidate and final quality of every winner, with the applications it fits.
+
+    Nested resampling judges a choice, so one candidate may have several qualities.
+    """
+    found: dict[tuple[str, str, FinalQuality], list[str]] = {}
+    for application, recommendation in results.recommendations.items():
+        for dataset, decision in recommendation.datasets.items():
+            if decision.winner and decision.final_quality:
+                key = dataset, decision.winner.candidate, decision.final_quality
+                found.setdefault(key, []).append(application)
+    return found
 
 
 def _fold_final(results: Results) -> list[Fold]:
@@ -140,15 +167,16 @@ def _fold_final(results: Results) -> list[Fold]:
         return []
     table = tabulate(
         "Raw quality of the winners",
-        rows,
-        text("Dataset", lambda row: words(row[0])),
-        text("Winner", lambda row: row[1]),
-        number("That chose", lambda row: format_quality(row[2].chosen_by)),
-        number("Not chosen by", lambda row: format_quality(row[2].raw)),
-        number("from", lambda row: format_quality(row[2].raw_low)),
-        number("to", lambda row: format_quality(row[2].raw_high)),
-        number("Optimism", lambda row: format_quality(row[2].optimism)),
-        text("Judged", lambda row: row[2].where),
+        rows.items(),
+        text("Dataset", lambda row: words(row[0][0])),
+        text("Winner", lambda row: row[0][1]),
+        text("Applications", lambda row: listing([words(name) for name in row[1]])),
+        number("That chose", lambda row: format_quality(row[0][2].chosen_by)),
+        number("Not chosen by", lambda row: format_quality(row[0][2].raw)),
+        number("from", lambda row: format_quality(row[0][2].raw_low)),
+        number("to", lambda row: format_quality(row[0][2].raw_high)),
+        number("Optimism", lambda row: format_quality(row[0][2].optimism)),
+        text("Judged", lambda row: row[0][2].where),
     )
     return [Fold("The winners' quality without the luck of having been chosen", (table,))]
 

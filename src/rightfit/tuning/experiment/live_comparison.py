@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.experiment.live_judging import SearchedCell, judge_searches
-from rightfit.tuning.search.budget import spent_cpu_s
+from rightfit.tuning.search.budget import finished_trials, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.demand import Demand
@@ -73,15 +73,19 @@ def compare_live(
             budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
             folder = _store_of(store, settings, method)
             study = _search(cell, replace(own, **budget), folder)
-            trials = study.get_trials(deepcopy=False)
-            searches.append(SearchedCell(method, folder, study, _within(trials, spent_s)))
-            searches.append(SearchedCell(method + LATE, folder, study, trials))
+            trials = finished_trials(study)
+            within = _within(trials, spent_s)
+            searches.append(SearchedCell(method, folder, study, within))
+            late = trials[: len(within) + 1]
+            searches.append(SearchedCell(method + LATE, folder, study, late))
         found.append(judge_searches(cell, test, own, demand, searches))
     return pl.concat(found)
 
 
 def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
-    """Sum up live searches: what pausing gains in test utility, with a 95 % interval over cells.
+    """Sum up live searches: what pausing gains in test utility, with a 95 % interval.
+
+    Cells are drawn with replacement, then searches within each.
 
     Args:
         searches: From :func:`compare_live`, with the column ``cell``.
@@ -100,18 +104,21 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
         if peer == OURS:
             continue
         pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
-        gains = pairs.group_by("cell", maintain_order=True).agg(
+        gains = pairs.group_by("cell", "seed", maintain_order=True).agg(
             (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
-        )["gain"]
-        values = gains.to_numpy()
-        draws = rng.choice(values, size=(N_DRAWS, len(values))).mean(axis=1)
+        )
+        cells = [part["gain"].to_numpy() for _, part in gains.group_by("cell", maintain_order=True)]
+        draws = [
+            np.mean([rng.choice(cells[c], len(cells[c])).mean() for c in drawn])
+            for drawn in rng.integers(len(cells), size=(N_DRAWS, len(cells)))
+        ]
         low, high = np.quantile(draws, [0.025, 0.975])
         rows.append(
             {
                 "peer": peer,
-                "n_cells": len(values),
+                "n_cells": len(cells),
                 "n_searches": pairs.unique(["cell", "seed"]).height,
-                "gain": float(values.mean()),
+                "gain": float(np.mean([cell.mean() for cell in cells])),
                 "gain_low": float(low),
                 "gain_high": float(high),
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 import optuna
@@ -13,8 +14,21 @@ from rightfit.tuning.experiment.replay import RecordedSearch
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.search.trial import resource_at
 
-Kind = Literal["none", "fewer", "median", "percentile", "halving", "hyperband", "keeps", "pausing"]
+Kind = Literal[
+    "none",
+    "fewer",
+    "median",
+    "percentile",
+    "halving",
+    "hyperband",
+    "moasha",
+    "median_rule",
+    "keeps",
+    "pausing",
+]
 Measuring = Literal["all", "rule"]
+
+SYNE_TUNE = ("moasha", "median_rule")  # where its library is installed: the extra bench
 
 # Trials that each application keeps after looks 1, 2 and so on, by how many it keeps first.
 KEEPS = {24: (24, 12, 6, 3, 2), 30: (30, 20, 12, 8, 5)}
@@ -27,9 +41,9 @@ class Policy:
     Args:
         kind: Which way.
         setting: Trials for ``fewer``, start-up trials for ``median``, the percentile for
-            ``percentile``, the reduction factor for ``halving`` and ``hyperband``, trials that
-            each application keeps after the first look for ``keeps``, the least gain for
-            ``pausing``; 0 for ``none``.
+            ``percentile``, the reduction factor for ``halving``, ``hyperband`` and Syne Tune's
+            ``moasha``, nothing (0) for its ``median_rule``, trials that each application keeps
+            after the first look for ``keeps``, the least gain for ``pausing``; 0 for ``none``.
         measuring: Whether everything trained is measured, or what the pausing rule would measure.
         n_trials: Configurations; ``None`` for all that were recorded.
     """
@@ -62,6 +76,17 @@ def make_pruner(policy: Policy, last: int) -> optuna.pruners.BasePruner | None:
 def train_peer(search: RecordedSearch, policy: Policy) -> None:
     """Train the trials of a search one after the other, as a peer would."""
     last = resource_at(search.cell.n_checkpoints)
+    if policy.kind in SYNE_TUNE:
+        from rightfit.tuning.experiment import syne_tune_peers as syne
+
+        is_median = policy.kind == "median_rule"
+        scheduler = (
+            syne.make_median_rule(last)
+            if is_median
+            else syne.make_moasha(last, int(policy.setting))
+        )
+        syne.train_scheduled(search, scheduler)
+        return
     pruner = make_pruner(policy, last)
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.RandomSampler(), pruner=pruner
@@ -121,6 +146,8 @@ def standard_policies(min_gain: float) -> list[Policy]:
         "hyperband": (3, 4, 2),
         "keeps": tuple(KEEPS),
     }
+    if find_spec("syne_tune") is not None:
+        settings |= {"moasha": (3, 2, 4), "median_rule": (0,)}
     measurings: tuple[Measuring, ...] = ("all", "rule")
     peers = [
         Policy(kind, setting, measuring)

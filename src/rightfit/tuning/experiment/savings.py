@@ -13,7 +13,17 @@ Floats = npt.NDArray[np.float64]
 
 N_DRAWS = 2_000
 POLICY = ("kind", "setting", "measuring", "n_trials", "variant")
-TRADES = ("fewer", "median", "percentile", "halving", "hyperband", "keeps", "none")
+TRADES = (
+    "fewer",
+    "median",
+    "percentile",
+    "halving",
+    "hyperband",
+    "moasha",
+    "median_rule",
+    "keeps",
+    "none",
+)
 
 
 @dataclass(frozen=True)

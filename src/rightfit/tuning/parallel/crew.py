@@ -26,10 +26,12 @@ from pathlib import Path
 from typing import Literal
 
 from rightfit.families.bundle import read_bundle
+from rightfit.families.registry import get_family
+from rightfit.families.runtimes import NATIVE
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES, WorkerKind, shared_pool
 from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, Task
 from rightfit.tuning.parallel.fork_server import FORK
 from rightfit.tuning.parallel.messages import (
@@ -232,6 +234,13 @@ class Crew:
         except Exception as err:  # it fails the trial, as it does where a search measures itself
             return Timed({}, 0.0, error=f"{type(err).__name__}: {err}")
 
+    def _start_measuring_process(self, member: Member, wish: AwaitsTiming) -> None:
+        """Start what will measure, so that it imports while others still train."""
+        imports: tuple[str, ...] = ("onnxruntime",)
+        if wish.serving.runtime == NATIVE:
+            imports = get_family(member.task.search.cell.family).native_imports
+        shared_pool().get(WorkerKind(imports, wish.serving.n_threads))
+
     def _answer(self, member: Member, message: GoOn | Timed) -> None:
         with contextlib.suppress(OSError):  # it has died; its end is read next
             member.channel.send(message)
@@ -260,6 +269,7 @@ class Crew:
                 member.state = "rests"
             case AwaitsTiming() as wish:
                 member.state, member.wish = "awaits timing", wish
+                self._start_measuring_process(member, wish)
             case Progress(n_begun, n_trials):
                 self._on_trial(name, n_begun, n_trials)
             case Logged(level, source, text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -17,6 +17,7 @@ from rightfit.tuning.pausing.standing import Standing
 
 Floats = npt.NDArray[np.float64]
 
+FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
 GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
 
 
@@ -79,7 +80,18 @@ class Outlook:
 
     def worth(self, step: Step) -> float:
         """Return what a step promises for its cost."""
-        share = max(step.cost_s / self._whole_s, 1e-6)
+        return self._weigh(step, step.cost_s)
+
+    def worth_to_the_end(self, step: Step) -> float:
+        """Return what a step promises for its cost; a look's is that of its training's rest."""
+        return self._weigh(step, self.rest_s(step.number) if step.serving is None else step.cost_s)
+
+    def is_short(self, affordable_s: float) -> bool:
+        """Tell whether the budget holds so few trials that what is begun must be finished."""
+        return affordable_s < FEW * self._whole_s
+
+    def _weigh(self, step: Step, cost_s: float) -> float:
+        share = max(cost_s / self._whole_s, 1e-6)
         return float(step.gain / share**self.params.cost_exponent)
 
     def steps(self) -> Iterator[Step]:
@@ -127,16 +139,13 @@ class Outlook:
         return float(training_s + min(measuring_s, max(measurable_s, 0.0)))
 
     def challengers(self) -> list[Step]:
-        """Return trainings that are worth their whole rest, the most worthy first.
-
-        The cost of each is that of its rest and not only that of its next look.
-        """
+        """Return the looks that are worth taking, the most worthy of the whole rest first."""
         found = [
-            replace(step, cost_s=self.rest_s(step.number))
+            step
             for step in self.steps()
             if step.serving is None and self.worth(step) >= self.params.min_gain
         ]
-        return sorted(found, key=self.worth, reverse=True)
+        return sorted(found, key=self.worth_to_the_end, reverse=True)
 
     def finishing(self, affordable_s: float) -> Iterator[Step]:
         """Yield what is left to do where nothing more may be explored.
@@ -154,7 +163,7 @@ class Outlook:
                     yield step
             elif self._rest_s[row] <= affordable_s:
                 yield self._step(row, None, name, 0.0)
-        yield from (step for step in self.challengers() if step.cost_s <= affordable_s)
+        yield from (s for s in self.challengers() if self.rest_s(s.number) <= affordable_s)
         if not self._is_trained.any():
             qualities = [trial.qualities[-1] for trial in self.pool.trials]
             order = sorted(

@@ -5,8 +5,10 @@ application the utility by which its trial may beat everything else that the app
 sight (expected improvement: Mockus 1975; among paused trials: Swersky, Snoek and Adams 2014). The
 step that promises any application the most for its cost comes first; costs count with an exponent
 below 1, since a step's promise is only fulfilled at the end of the training (cost cooling: Lee et
-al. 2020). The search ends when no step promises enough (cost-aware stopping: Xie et al. 2025);
-then every application's favourite is trained and measured, so that what is chosen was measured.
+al. 2020). Near the end of a budget a look counts with the cost of all that is left of its training:
+what is begun must also be finished. The search ends when no step promises enough
+(cost-aware stopping: Xie et al. 2025); then every application's favourite is trained and measured,
+so that what is chosen was measured.
 """
 
 from __future__ import annotations
@@ -78,9 +80,14 @@ class PausingRule:
                 return step.cost_s <= min(explorable_s, measurable_s)
             return step.cost_s <= explorable_s and outlook.rest_s(step.number) <= affordable_s
 
-        best = max(filter(fits, outlook.steps()), key=outlook.worth, default=None)
-        if best is not None and outlook.worth(best) >= self.params.min_gain:
-            return best
+        worthy = [
+            step
+            for step in outlook.steps()
+            if fits(step) and outlook.worth(step) >= self.params.min_gain
+        ]
+        if worthy:
+            is_short = outlook.is_short(affordable_s)
+            return max(worthy, key=outlook.worth_to_the_end if is_short else outlook.worth)
         return next(outlook.finishing(affordable_s), None)
 
     def finish(self, pool: Pool, number: int, *, affordable_s: float) -> Step | None:

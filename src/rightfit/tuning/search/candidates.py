@@ -14,8 +14,9 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.families.bundle import Bundle, offer_onnx, read_bundle
-from rightfit.families.family import Rows
+from rightfit.families.family import Configuration, Rows
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import CURVE
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ class CompleteTrial:
         quality_raw: Validation quality, higher is better.
         size_mib: Size of the native weights.
         validation_pass_ms: CPU time of one pass over the validation rows.
+        quality_error: Standard error of the quality.
+        is_default: Whether its configuration is the family's default.
     """
 
     number: int
     quality_raw: float
     size_mib: float
     validation_pass_ms: float
+    quality_error: float = 0.0
+    is_default: bool = False
 
 
 def choose_candidates(
@@ -40,9 +45,11 @@ def choose_candidates(
 ) -> list[int]:
     """Choose the trials to evaluate.
 
-    First the favourites; then the best by quality, the smallest and the fastest on the Pareto front
-    of quality against size, then those of the front whose sizes fill the largest gaps (on a log
-    scale).
+    First the favourites; then the best by quality, and the default where it is no more than one
+    standard error below that, since the validation rows do not tell the two apart (the rule of
+    Breiman et al., Classification and Regression Trees, 1984); then the smallest and the fastest on
+    the Pareto front of quality against size, then those of the front whose sizes fill the largest
+    gaps (on a log scale).
 
     Args:
         trials: Complete trials.
@@ -60,9 +67,11 @@ def choose_candidates(
     """
     front = pareto_front(trials)
     by_number = {trial.number: trial for trial in trials}
+    best = max(front, key=lambda trial: trial.quality_raw)
     chosen = [
         *(by_number[number] for number in favourites),
-        max(front, key=lambda trial: trial.quality_raw),
+        best,
+        *(trial for trial in trials if trial.is_default and _is_within_error(trial, best)),
         min(front, key=lambda trial: trial.size_mib),
         min(front, key=lambda trial: trial.validation_pass_ms),
     ]
@@ -72,6 +81,10 @@ def choose_candidates(
         chosen.append(max(rest, key=lambda trial: _log_gap(trial, chosen)))
         rest.remove(chosen[-1])
     return [trial.number for trial in chosen]
+
+
+def _is_within_error(trial: CompleteTrial, best: CompleteTrial) -> bool:
+    return trial.quality_raw >= best.quality_raw - best.quality_error
 
 
 def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
@@ -95,6 +108,7 @@ def bundle_candidates(
     parity_rows: Rows,
     model: str,
     family: str,
+    default: Configuration | None = None,
 ) -> dict[str, Bundle]:
     """Export the chosen trials to ONNX; one whose export is refused stays native.
 
@@ -106,6 +120,7 @@ def bundle_candidates(
         parity_rows: Held-out rows on which both exports must agree, shape (n_rows, n_features).
         model: The model's name, for the candidates' names.
         family: Import path of its family.
+        default: The searched settings of the family's default; ``None`` without one.
 
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
@@ -116,6 +131,8 @@ def bundle_candidates(
             quality_raw=float(trial.values[0]),
             size_mib=trial.user_attrs["model_size_mib"],
             validation_pass_ms=trial.user_attrs["validation_pass_ms"],
+            quality_error=trial.user_attrs[CURVE][-1]["quality_raw_error"],
+            is_default=default is not None and trial.params == dict(default),
         )
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from planned import plan
+
+from rightfit.families.family import TrainingData
+from rightfit.searches_ahead import SearchHook, mark_search
+from rightfit.tuning.parallel.agenda import PlannedSearch
+
+
+def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
+    def plan_search(*, rows: object, n_searches: int) -> PlannedSearch:
+        assert rows == reads  # what the node reads
+        if fault:
+            raise ValueError(fault)
+        return search
+
+    func = partial(lambda rows: rows)
+    mark_search(func, plan_search, {"rows": reads})
+    return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Note the cells of each call instead of searching."""
+    calls: list[list[str]] = []
+
+    def note(searches: list[PlannedSearch], **_: Any) -> None:
+        calls.append([one.cell.name for one in searches])
+
+    monkeypatch.setattr("rightfit.tuning.parallel.crew.search_in_parallel", note)
+    return calls
+
+
+def test_cells_whose_inputs_are_there_are_searched_before_the_first_node_that_needs_one(
+    blobs: TrainingData, tmp_path: Path, searched: list[list[str]]
+) -> None:
+    a, b, c = plan(blobs, tmp_path, 2)
+    make = Node(lambda: "x", None, "x", name="make_x")
+    first, second = tune_node(a, "x"), tune_node(b, "x")
+    late_rows = Node(lambda found: "y", f"{a.cell.name}.found", "y", name="make_y")
+    late = tune_node(c, "y")
+    catalog = DataCatalog({name: MemoryDataset(name) for name in ("x", "y")})
+    hook = SearchHook()
+    hook.before_pipeline_run(Pipeline([make, first, second, late_rows, late]))
+
+    for node in (make, first, second, late_rows, late):
+        hook.before_node_run(node, catalog)
+        hook.after_node_run(node)
+
+    assert searched == [["x.a", "x.b"]]  # one alone is its node's
+
+
+def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
+    blobs: TrainingData, tmp_path: Path, searched: list[list[str]]
+) -> None:
+    a, b, c = plan(blobs, tmp_path, 2)
+    nodes = [tune_node(a, "x"), tune_node(b, "x", fault="no such family"), tune_node(c, "x")]
+    hook = SearchHook()
+    hook.before_pipeline_run(Pipeline(nodes))
+
+    hook.before_node_run(nodes[0], DataCatalog({"x": MemoryDataset("x")}))
+
+    assert searched == [["x.a", "y.a"]]
