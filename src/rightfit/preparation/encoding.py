@@ -242,8 +242,9 @@ def _fit_standardise(column: pl.Series) -> Standardise:
     values = column.drop_nulls().cast(pl.Float64)
     scale = _rounded(values.std(ddof=0))
     if not math.isfinite(scale):
+        highest = np.abs(values.to_numpy()).max()
         raise RawTableError(
-            f"The numeric feature {column.name!r} has values up to {np.abs(values.to_numpy()).max():.1e}, whose "
+            f"The numeric feature {column.name!r} has values up to {highest:.1e}, whose "
             "squares no computer holds. Mend them, or remove it from features in "
             "parameters_datasets.yml."
         )
