@@ -1,7 +1,7 @@
 """What pausing gained in live searches: the table in ``benchmarks/recorded`` summed up.
 
-The table is the catalog's ``live_searches`` of ``kedro run --pipelines data_engineering --env live``
-and ``kedro run --pipelines early_stopping --env live --to-outputs live_savings``.
+The table is the catalog's ``live_searches`` after ``kedro run --env live`` of ``--pipelines
+data_engineering`` and of ``--pipelines early_stopping --to-outputs live_savings``.
 """
 
 from __future__ import annotations
