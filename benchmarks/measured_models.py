@@ -59,36 +59,49 @@ def use_preset(bench: Bench, preset: str) -> Bench:
     return replace(bench, settings=MeasuringSettings(**presets[preset]), preset=preset)
 
 
-def make_models(folder: Path) -> dict[str, Subject]:
-    """Train and save real models of about 10 us, 1 ms and 20 ms a call."""
+def save_model(
+    folder: Path, family_name: str, configuration: dict[str, Any]
+) -> dict[str, str | int]:
+    """Train and save a real model with its ONNX graph; return what opens it in any runtime."""
     rng = np.random.default_rng(0)
     labels = np.arange(3_000) % 6
     rows = (rng.normal(size=(3_000, N_FEATURES)) + labels[:, None] * 0.3).astype(np.float32)
     schema = InputSchema(
         tuple(f"x{i}" for i in range(N_FEATURES)), tuple(f"c{i}" for i in range(6)), None
     )
-    arguments = {}
-    for family, configuration in CONFIGURATIONS.items():
-        *_, last = get_family(family).train(
-            configuration,
-            TrainingData(rows, labels, schema),
-            n_checkpoints=1,
-            seed=0,
-            n_threads=1,
-            device="cpu",
-        )
-        bundle = write_bundle(
-            folder / family,
-            last.model,
-            model=family,
-            family=family,
-            configuration=configuration,
-            schema=schema,
-            data_version="benchmark",
-        )
-        exported = add_onnx(bundle, rows[:500])
-        opened = {"path": str(folder / family), "n_threads": 1, "device": "cpu"}
-        arguments[family] = opened | {"family": family, "sha256": exported.sha256}
+    *_, last = get_family(family_name).train(
+        configuration,
+        TrainingData(rows, labels, schema),
+        n_checkpoints=1,
+        seed=0,
+        n_threads=1,
+        device="cpu",
+    )
+    bundle = write_bundle(
+        folder,
+        last.model,
+        model=folder.name,
+        family=family_name,
+        configuration=configuration,
+        schema=schema,
+        data_version="benchmark",
+    )
+    exported = add_onnx(bundle, rows[:500])
+    return {
+        "path": str(folder),
+        "n_threads": 1,
+        "device": "cpu",
+        "family": family_name,
+        "sha256": exported.sha256,
+    }
+
+
+def make_models(folder: Path) -> dict[str, Subject]:
+    """Train and save real models of about 10 us, 1 ms and 20 ms a call."""
+    arguments = {
+        family: save_model(folder / family, family, configuration)
+        for family, configuration in CONFIGURATIONS.items()
+    }
     native = WorkerKind(get_family("forest").native_imports, 1)
     onnx = WorkerKind(("onnxruntime",), 1)
     forest = arguments["forest"] | {"runtime": "native"}

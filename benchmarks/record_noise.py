@@ -13,14 +13,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from measured_models import N_FEATURES, make_bench
+from measured_models import CONFIGURATIONS, make_bench, save_model
 
-from rightfit.families.bundle import add_onnx, write_bundle
-from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
-from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
 from rightfit.profiling.measuring.rounds import OpenRound
@@ -31,8 +27,6 @@ from rightfit.profiling.worker.units import NS_PER_MS
 
 FILE = Path(__file__).parent / "recorded" / "noise.parquet"
 N_TREES = (3, 10, 30, 100)
-LINEAR = {"n_epochs": 2, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01}
-FOREST = {"max_depth": 8, "min_samples_leaf": 2, "max_features": "sqrt"}
 
 
 def main() -> None:
@@ -55,45 +49,24 @@ def main() -> None:
 
 def make_subjects(folder: Path) -> list[Subject]:
     """Train a linear model and forests of several sizes, each in both runtimes."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(3_000) % 6
-    rows = (rng.normal(size=(3_000, N_FEATURES)) + labels[:, None] * 0.3).astype(np.float32)
-    schema = InputSchema(
-        tuple(f"x{i}" for i in range(N_FEATURES)), tuple(f"c{i}" for i in range(6)), None
-    )
-    configurations = {"linear": LINEAR} | {
-        f"forest-{n}": FOREST | {"n_estimators": n} for n in N_TREES
+    forest = CONFIGURATIONS["forest"]
+    configurations = {"linear": CONFIGURATIONS["linear"]} | {
+        f"forest-{n}": forest | {"n_estimators": n} for n in N_TREES
     }
     subjects = []
     for name, configuration in configurations.items():
-        family = get_family(name.split("-")[0])
-        *_, last = family.train(
-            configuration,
-            TrainingData(rows, labels, schema),
-            n_checkpoints=1,
-            seed=0,
-            n_threads=1,
-            device="cpu",
-        )
-        bundle = write_bundle(
-            folder / name,
-            last.model,
-            model=name,
-            family=name.split("-")[0],
-            configuration=configuration,
-            schema=schema,
-            data_version="benchmark",
-        )
-        arguments = {
-            "path": str(folder / name),
-            "n_threads": 1,
-            "device": "cpu",
-            "family": name.split("-")[0],
-            "sha256": add_onnx(bundle, rows[:500]).sha256,
-        }
-        for runtime, imports in (("onnx", ("onnxruntime",)), ("native", family.native_imports)):
-            kind, chosen = WorkerKind(tuple(imports), 1), {**arguments, "runtime": runtime}
-            subjects.append(Subject(f"{name} {runtime}", kind, OPEN_BUNDLE, chosen))
+        family = name.split("-")[0]
+        arguments = save_model(folder / name, family, configuration)
+        imports = {"onnx": ("onnxruntime",), "native": get_family(family).native_imports}
+        subjects += [
+            Subject(
+                f"{name} {runtime}",
+                WorkerKind(tuple(needed), 1),
+                OPEN_BUNDLE,
+                {**arguments, "runtime": runtime},
+            )
+            for runtime, needed in imports.items()
+        ]
     return subjects
 
 

@@ -13,7 +13,7 @@ from exports import choose, make_model
 from stored import make_raw
 
 from rightfit.http_load import bench
-from rightfit.http_load.bench import Winner, WinnerBench
+from rightfit.http_load.bench import ServedWinner, WinnerBench
 from rightfit.http_load.curve import CurvePlan
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
 from rightfit.http_load.winners import LoadSettings, write_bodies
@@ -30,11 +30,11 @@ SETTINGS = LoadSettings(
 
 
 @pytest.fixture(scope="module")
-def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
+def winner(tmp_path_factory: pytest.TempPathFactory) -> ServedWinner:
     model = make_model(tmp_path_factory.mktemp("model"))
     candidate = choose(model).decision.winner
     assert candidate is not None
-    return Winner("landsat", candidate, model, make_raw())
+    return ServedWinner("landsat", candidate, model, make_raw())
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def make_bench(tmp_path: Path) -> Callable[..., WinnerBench]:
 
 
 def test_winner_is_served_loaded_and_its_curve_kept(
-    winner: Winner, make_bench: Callable[..., WinnerBench]
+    winner: ServedWinner, make_bench: Callable[..., WinnerBench]
 ) -> None:
     first, again = make_bench(), make_bench(max_s=0.0)
 
@@ -59,7 +59,7 @@ def test_winner_is_served_loaded_and_its_curve_kept(
 
 
 def test_server_that_fails_is_a_reason(
-    winner: Winner, make_bench: Callable[..., WinnerBench], monkeypatch: pytest.MonkeyPatch
+    winner: ServedWinner, make_bench: Callable[..., WinnerBench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("The server did not start: no module named uvicorn")
@@ -72,7 +72,7 @@ def test_server_that_fails_is_a_reason(
 
 
 def test_winners_left_over_say_that_the_time_was_spent(
-    winner: Winner, make_bench: Callable[..., WinnerBench]
+    winner: ServedWinner, make_bench: Callable[..., WinnerBench]
 ) -> None:
     spent = make_bench(max_s=10.0)
     spent.spent_s = 10.5

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from rightfit.profiling.profiles.final_rows import find_final_rows
 from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
@@ -35,18 +34,26 @@ def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: s
     assert 0.2 < found < 0.99
 
 
-@pytest.mark.parametrize("name", ["balanced_accuracy", "roc_auc"])
-def test_deviations_have_the_standard_error_of_the_metric(name: str) -> None:
+@pytest.mark.parametrize(
+    "metric",
+    [
+        QualityMetric("balanced_accuracy", worst=0.0, best=1.0),
+        QualityMetric("roc_auc", worst=0.0, best=1.0),
+        QualityMetric("neg_log_loss", worst=1.0, best=0.0),
+        QualityMetric("accuracy", worst=0.0, best=1.0),
+        QualityMetric("accuracy", worst=0.0, best=1.0, threshold=0.2),
+    ],
+    ids=lambda metric: f"{metric.name}-{metric.threshold}",
+)
+def test_deviations_have_the_standard_error_of_the_metric(metric: QualityMetric) -> None:
     labels = (np.random.default_rng(1).uniform(size=N_ROWS) < 0.3).astype(np.int64)
     answers = answers_of(labels, noise=1.0, seed=2)
-    score = roc_auc_score if name == "roc_auc" else balanced_accuracy_score
-    said = answers[:, 1] if name == "roc_auc" else answers.argmax(axis=1)
     rng = np.random.default_rng(3)
     drawn = [rng.integers(N_ROWS, size=N_ROWS) for _ in range(400)]
 
-    deviations = find_deviations(QualityMetric(name, worst=0.0, best=1.0), labels, answers)
+    deviations = find_deviations(metric, labels, answers)
 
-    expected = np.std([score(labels[i], said[i]) for i in drawn])
+    expected = np.std([metric.score(labels[i], answers[i]) for i in drawn])
     assert np.sqrt((deviations**2).sum()) == pytest.approx(expected, rel=0.15)
 
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Winner:
+class ServedWinner:
     """A winner with what is needed to serve it.
 
     Args:
@@ -66,7 +66,7 @@ class WinnerBench:
     spent_s: float = 0.0  # so far
     _known: dict[tuple[str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
 
-    def load(self, winner: Winner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
+    def load(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
         """Return a winner's load curve, or ``None`` and the reason.
 
         A winner of several applications is loaded for the limit of the first of them.
@@ -77,7 +77,7 @@ class WinnerBench:
         curve, reason = self._known[place]
         return None if curve is None else judge_curve(curve, limit), reason
 
-    def _find(self, winner: Winner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
+    def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
         key = winner.write_key(self.settings, limit, self.environment_id)
         curve = load_record(self.store, key, LoadCurve)
         if curve is not None:
@@ -95,7 +95,7 @@ class WinnerBench:
         self.store.put(key, to_plain(curve))
         return curve, ""
 
-    def _measure(self, winner: Winner, limit: LatencyLimit) -> LoadCurve:
+    def _measure(self, winner: ServedWinner, limit: LatencyLimit) -> LoadCurve:
         started_s = time.monotonic()  # waiting for another timing does not count
         try:
             return load_winner(

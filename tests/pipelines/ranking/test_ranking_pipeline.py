@@ -109,7 +109,7 @@ def test_pipeline_writes_every_table_and_the_applications_disagree(
 
     assert winners(data_root) == {
         "satellite_archive": "linear-1",
-        "edge_device": "linear-1",
+        "edge_device": "net-1",
         "web_api": "net-1",
         "accuracy_first": "forest-1",
     }

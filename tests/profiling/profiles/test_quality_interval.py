@@ -56,3 +56,17 @@ def test_interval_of_a_perfect_roc_auc_does_not_divide_by_zero() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]], dtype=np.float32)
 
     assert quality_interval(metric_of("roc_auc"), labels, probabilities, seed=0) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy"])
+def test_interval_of_a_threshold_is_that_of_the_moved_answers(name: str) -> None:
+    metric = QualityMetric(name, worst=0.0, best=1.0, threshold=0.2)
+    labels = np.repeat([0, 1], 100)
+    second = np.where(labels == 1, 0.3, 0.1)  # all right from 0.2 on, half of them from 0.5 on
+    answers = np.column_stack([1 - second, second]).astype(np.float32)
+
+    low, high = quality_interval(metric, labels, answers, seed=0)
+
+    assert metric.score(labels, answers) == 1.0
+    assert low > 0.95
+    assert high > 0.99

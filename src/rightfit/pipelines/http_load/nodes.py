@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 NOT_STORED = "the model is no longer stored"
 
 if TYPE_CHECKING:
-    from rightfit.http_load.bench import Winner, WinnerBench
+    from rightfit.http_load.bench import ServedWinner, WinnerBench
 
 
 def load_winners(
@@ -91,9 +91,9 @@ def _open_bench(params: HttpLoadParams, measurements: JsonStore) -> WinnerBench:
 
 def _find_winner(
     dataset: str, candidate: RankedCandidate, stored: Mapping[str, Any]
-) -> Winner | None:
+) -> ServedWinner | None:
     """Return a winner with what is needed to serve it; ``None``: its model is gone."""
-    from rightfit.http_load.bench import Winner
+    from rightfit.http_load.bench import ServedWinner
     from rightfit.request_path.raw_inputs import pass_numbers
     from rightfit.serving.model_call import Model
 
@@ -104,4 +104,6 @@ def _find_winner(
     if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
         encoder = pass_numbers(bundle.schema.features)
     rows = stored[f"{dataset}.rows"].filter(pl.col("part") == "test")
-    return Winner(dataset, candidate, Model(bundle, encoder, stored[f"{dataset}.data_card"]), rows)
+    return ServedWinner(
+        dataset, candidate, Model(bundle, encoder, stored[f"{dataset}.data_card"]), rows
+    )

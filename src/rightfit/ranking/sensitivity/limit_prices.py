@@ -81,7 +81,7 @@ def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
                 throughput_rows_per_s_without=_read(after_all, THROUGHPUT, new),
                 value=_read(contest, metric, old),
                 value_without=_read(after_all, metric, new),
-                decides=_name(contest, old) != _name(after_all, new),
+                decides=_identify(contest, old) != _identify(after_all, new),
             )
 
 
@@ -99,15 +99,20 @@ def _find_winners(contest: Contest) -> list[int | None]:
     return [int(contest.chosen[one]) if contest.feasible[one] else None for one in firsts]
 
 
-def _name(contest: Contest, row: int | None) -> str | None:
-    return None if row is None else str(contest.table.frame["candidate"][row])
+def _identify(contest: Contest, row: int | None) -> tuple[str, str] | None:
+    """Return a candidate's model and name."""
+    if row is None:
+        return None
+    model, candidate = contest.table.frame.select("model", "candidate").row(row)
+    return str(model), str(candidate)
 
 
 def _write_label(contest: Contest, row: int | None) -> str | None:
-    if row is None:
+    found = _identify(contest, row)
+    if found is None or row is None:
         return None
     runtime, n_threads, device = contest.table.frame.select(SERVING_KEYS).row(row)
-    return f"{_name(contest, row)} ({serving_label(str(runtime), int(n_threads), str(device))})"
+    return f"{found[1]} ({serving_label(str(runtime), int(n_threads), str(device))})"
 
 
 def _read(contest: Contest, metric: str | None, row: int | None) -> float | None:

@@ -32,7 +32,12 @@ def draw_load(curve: LoadCurve, *, title: str) -> Figure:
         **base_layout(title, "Open marks: the server no longer kept up."),
         height=HEIGHT_PX,
         xaxis={"title": {"text": "Requests per second"}, "rangemode": "tozero", "anchor": FAILED},
-        yaxis={"title": {"text": "Latency (ms)"}, "type": "log", "domain": [0.46, 1]},
+        yaxis={
+            "title": {"text": "Latency (ms)"},
+            "type": "log",
+            "dtick": "D2",
+            "domain": [0.46, 1],
+        },
         yaxis2={"title": {"text": "Cores"}, "domain": [0.22, 0.38], "rangemode": "tozero"},
         yaxis3={
             "title": {"text": "Failed"},

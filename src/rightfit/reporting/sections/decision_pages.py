@@ -15,16 +15,13 @@ from rightfit.naming import (
     count,
     describe_limit,
     format_metric,
-    format_number,
     format_quality,
     listing,
     metric_name,
-    metric_unit,
     sentence_case,
     words,
 )
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.ranking.applications.applications import THROUGHPUT
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
 from rightfit.ranking.tables import read_rows
@@ -32,7 +29,8 @@ from rightfit.reporting.charts.load_chart import draw_load
 from rightfit.reporting.overview import describe_request
 from rightfit.reporting.results import PROFILE_KEYS, Results
 from rightfit.reporting.sections.loads import describe_load
-from rightfit.reporting.sections.section import Chart, Table, number, sentence, tabulate, text
+from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
+from rightfit.reporting.sections.section import Chart, Table
 
 MAX_FLIPS = 5
 SCENARIOS = {
@@ -141,7 +139,7 @@ def _decide(
         model=None if winner is None else winner.model,
         verdict="none qualifies" if winner is None else winner.label,
         facts=tuple(_list_facts(results, application, dataset, decision)),
-        prices=_tabulate_prices(prices) if any(price.decides for price in prices) else None,
+        prices=tabulate_prices(prices) if any(price.decides for price in prices) else None,
         limits=describe_prices(prices, results.quality_title(dataset)),
         load=None if load is None else _draw(load),
         load_sentence=describe_load(load),
@@ -210,89 +208,6 @@ def _write_figures(
 def _write_interval(low: float | None, high: float | None) -> str:
     known = low is not None and high is not None
     return f" ({format_quality(low)} to {format_quality(high)})" if known else ""
-
-
-def describe_prices(prices: list[LimitPrice], quality_title: str) -> str:
-    """Say what the limits of a decision cost."""
-    if not prices:
-        return "There is no limit."
-    deciding = [price for price in prices if price.decides and price.metric is not None]
-    if not deciding:
-        joint = next((price for price in prices if price.decides), None)
-        if joint is None:
-            return "No limit decides: the same candidate wins without them."
-        return f"No single limit decides; without all of them, {joint.winner_without} would win."
-    return " ".join(_describe_price(price, quality_title) for price in deciding)
-
-
-def _describe_price(price: LimitPrice, quality_title: str) -> str:
-    limit = _name_limit(price)
-    if price.winner is None:
-        return f"Without the limit of {limit}, {price.winner_without} would qualify."
-    lost = _subtract(price.quality_raw_without, price.quality_raw)
-    change = "" if lost is None else f", with {_write_change(lost)} {quality_title}"
-    return f"Without the limit of {limit}, {price.winner_without} would win{change}."
-
-
-def _write_change(difference: float) -> str:
-    """Write a difference as words.
-
-    >>> _write_change(0.017), _write_change(-0.02)
-    ('0.017 more', '0.020 less')
-    """
-    return f"{format_quality(abs(difference))} {'less' if difference < 0 else 'more'}"
-
-
-def _name_limit(price: LimitPrice) -> str:
-    if price.metric is None or price.kind is None or price.limit is None:
-        return "all limits together"
-    return describe_limit(price.metric, price.kind, price.limit)
-
-
-def _tabulate_prices(prices: list[LimitPrice]) -> Table:
-    return tabulate(
-        "The price of each limit",
-        prices,
-        sentence("Limit", _name_limit),
-        number("The winner's", lambda row: _write_value(row, row.value)),
-        text("Without it wins", _write_other),
-        number("At", lambda row: _write_value(row, row.value_without) if row.decides else ""),
-        number("Quality lost", _write_lost),
-        number("Throughput", _write_throughput),
-    )
-
-
-def _write_value(price: LimitPrice, value: float | None) -> str:
-    return "" if price.metric is None else format_metric(price.metric, value)
-
-
-def _write_other(price: LimitPrice) -> str:
-    if price.winner_without is None:
-        return "none either"
-    if price.decides:
-        return price.winner_without
-    if price.winner != price.winner_without:
-        return f"the same, as {price.winner_without}"
-    return "the same"
-
-
-def _write_lost(price: LimitPrice) -> str:
-    lost = _subtract(price.quality_raw_without, price.quality_raw)
-    if lost is None:
-        return NOT_MEASURED
-    return format_quality(lost) if price.decides else "none"
-
-
-def _write_throughput(price: LimitPrice) -> str:
-    if not price.decides:
-        return ""
-    now, then = price.throughput_rows_per_s, price.throughput_rows_per_s_without
-    unit = metric_unit(THROUGHPUT)
-    return f"{format_number(now)} instead of {format_number(then)} {unit}"
-
-
-def _subtract(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
 
 
 def _list_unmeasured(
