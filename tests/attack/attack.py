@@ -13,16 +13,24 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import combination_cases
 import parameter_cases
 import store_cases
+import table_cases
+import verb_cases
 import yaml_cases
-from command_cases import list_commands
-from outcomes import Tally, try_command
+from command_cases import kedro, list_commands
+from outcomes import Command, Tally, try_command
+
+from rightfit.guards.clear_errors import explain_error
+from rightfit.pipelines.data_engineering import nodes
+from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.processes.json_store import JsonStore
 
 PROJECT = Path(__file__).parents[2]
 sys.path.insert(0, str(PROJECT / "tests" / "support"))
@@ -37,6 +45,10 @@ STORED = (
     "04_feature/landsat/encoder.json/*/*.json",
     "05_model_input/landsat/data_card.json/*/*.json",
 )
+PARTS = (
+    "parameters", "combinations", "blocks", "files", "tables",
+    "results", "verbs", "commands", "suites",
+)  # fmt: skip
 SUITES = (
     "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
     "tests/attack/test_measured_processes.py",
@@ -48,24 +60,44 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a sample, within minutes")
     parser.add_argument("--every", type=int, help="take every n-th bad value; 1: all of them")
-    parser.add_argument("--no-suites", action="store_true", help="leave out attacks that are tests")
+    parser.add_argument("--first", type=int, default=0, help="first of them, from 0")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the attack; all if absent"
+    )
     chosen = parser.parse_args()
     step = chosen.every or (40 if chosen.quick else 1)
     tally = Tally()
-    parameters = read_parameters("full")
-    attack_parameters(tally, parameters, step=step)
-    attack_combinations(tally, parameters)
-    attack_several_blocks(tally, parameters, n_cases=20 if chosen.quick else 200)
+    attack_values(tally, chosen, step=step)
+    if "tables" in chosen.only:
+        attack_tables(tally)
     with tempfile.TemporaryDirectory(prefix="rightfit-attack-") as folder:
         place = Path(folder)
-        attack_files(tally, place / "conf")
-        attack_stored(tally, place, step=8 if chosen.quick else 1)
-        attack_commands(tally, place, quick=chosen.quick)
-    if not chosen.quick and not chosen.no_suites:
+        if "files" in chosen.only:
+            attack_files(tally, place / "conf")
+        if "results" in chosen.only:
+            attack_stored(tally, place, step=8 if chosen.quick else 1)
+        if "verbs" in chosen.only:
+            attack_verbs(tally, place / "verbs")
+        if "commands" in chosen.only:
+            attack_commands(tally, place, quick=chosen.quick)
+    if "suites" in chosen.only and not chosen.quick:
         for suite in SUITES:
             attack_by_suite(tally, suite)
     sys.stdout.write(f"{tally.to_json()}\n")
     return 0 if tally.is_clean else 1
+
+
+def attack_values(tally: Tally, chosen: argparse.Namespace, *, step: int) -> None:
+    """Attack the values of parameters, by themselves and together."""
+    if not {"parameters", "combinations", "blocks"} & set(chosen.only):
+        return
+    parameters = read_parameters("full")
+    if "parameters" in chosen.only:
+        attack_parameters(tally, parameters, first=chosen.first, step=step)
+    if "combinations" in chosen.only:
+        attack_combinations(tally, parameters)
+    if "blocks" in chosen.only:
+        attack_several_blocks(tally, parameters, n_cases=20 if chosen.quick else 200)
 
 
 def read_parameters(env: str) -> dict[str, Any]:
@@ -80,9 +112,11 @@ def read_parameters(env: str) -> dict[str, Any]:
     return complete_parameters(load_configuration(loader, "parameters"))
 
 
-def attack_parameters(tally: Tally, parameters: Mapping[str, Any], *, step: int) -> None:
+def attack_parameters(
+    tally: Tally, parameters: Mapping[str, Any], *, first: int, step: int
+) -> None:
     """Give every parameter every bad value that its model knows of."""
-    for case in list(parameter_cases.list_cases(parameters))[::step]:
+    for case in list(parameter_cases.list_cases(parameters))[first::step]:
         check(tally, str(case), case.apply(parameters), [str(case.path[0])])
 
 
@@ -158,6 +192,34 @@ def attack_files(tally: Tally, conf: Path) -> None:
             tally.add(case.name, "tracebacks", traceback.format_exc())
 
 
+def attack_tables(tally: Tally) -> None:
+    """Prepare odd raw tables as a run does."""
+    for case in table_cases.list_cases():
+        try:
+            is_finite = prepare(case)
+        except Exception as err:
+            message = explain_error(err)
+            is_clear = message is not None and "pydantic" not in message
+            trace = message or "".join(traceback.format_exception(err))
+            tally.add(case.name, "clear" if is_clear else "tracebacks", trace)
+        else:
+            tally.add(case.name, "clear" if is_finite else "accepted_wrongly", "not finite")
+
+
+def prepare(case: table_cases.TableCase) -> bool:
+    """Run the nodes of data preparation; tell whether what they make is finite."""
+    target = {"tables": ["t"], "target": {"column": "y"}}
+    block = DatasetBlock.model_validate(target | case.block)
+    with tempfile.TemporaryDirectory() as folder:
+        inferred = JsonStore(Path(folder))
+        spec, check = nodes.check_raw_tables(block, inferred, case.table, dataset_name="d")
+    rows, counts = nodes.assemble_rows(spec, check, case.table)
+    encoder = nodes.fit_encoder(spec, rows)
+    parts = nodes.encode_parts(encoder, rows)
+    nodes.write_data_card(spec, check, counts, rows, encoder, dataset_name="d")
+    return all(part[name].is_finite().all() for part in parts for name in part.columns)
+
+
 def attack_stored(tally: Tally, place: Path, *, step: int) -> None:
     """Damage stored results, and ask for the winner."""
     from kedro.io import DataCatalog
@@ -188,16 +250,34 @@ def does_without(case: store_cases.StoreCase) -> bool:
     return "environment" in case.pattern and case.damage in ("gone", "a link to nowhere")
 
 
-def ask(arguments: list[str]) -> tuple[str, str]:
+def ask(arguments: Sequence[str]) -> tuple[str, str]:
     """Ask a verb in this process; return the kind of outcome and what it said."""
     from click.testing import CliRunner
 
     from rightfit.verbs.commands import verbs
+    from rightfit.verbs.sizing import read_load
 
+    if arguments[0] == verb_cases.READ_LOAD:
+        try:
+            return "accepted_wrongly", str(read_load(Path(arguments[1])))
+        except ValueError as err:
+            return "clear", str(err)
+        except Exception:
+            return "tracebacks", traceback.format_exc()
     result = CliRunner().invoke(verbs, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         return "tracebacks", "".join(traceback.format_exception(*result.exc_info or ()))
     return ("clear" if result.exit_code else "accepted_wrongly"), result.output
+
+
+def attack_verbs(tally: Tally, place: Path) -> None:
+    """Call the verbs with wrong arguments, and with files that are not what they should be."""
+    place.mkdir()
+    for case in verb_cases.list_cases(place):
+        kind, detail = ask(case.arguments)
+        if kind == "clear" and not all(text in detail for text in case.told):
+            kind, detail = "tracebacks", f"not told {case.told}: {detail}"
+        tally.add(case.name, kind, detail)
 
 
 def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
@@ -209,6 +289,24 @@ def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
     commands = list(list_commands(data, place))
     for command in commands[:: 4 if quick else 1]:
         tally.add(command.name, *try_command(command, PROJECT))
+    if not quick:
+        tally.add("two runs at once", *try_two_runs(data))
+
+
+def try_two_runs(data: Path) -> tuple[str, str]:
+    """Start two runs on one data root; both must end well, each with a ranking of its own."""
+    given = f"grid.datasets=landsat,grid.models=linear,data_root={data}"
+    commands = [
+        Command(f"seed {seed}", kedro("perf", f"{given},training.seed={seed}"), must_fail=False)
+        for seed in (1, 2)
+    ]
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(lambda command: try_command(command, PROJECT), commands))
+    bad = next((one for one in ended if one[0] != "clear"), None)
+    rankings = list((data / "08_reporting" / "recommendations.json").glob("*/*.json"))
+    if bad is None and len(rankings) != len(commands):
+        return "losses", f"two runs have left {len(rankings)} rankings"
+    return bad or ("clear", "")
 
 
 def attack_by_suite(tally: Tally, suite: str) -> None:

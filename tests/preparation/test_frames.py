@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from rightfit.preparation.frames import RawTableError, cast_without_loss, read_frame
+from rightfit.preparation.frames import RawTableError, cast_without_loss, read_frame, read_tables
 
 TABLE = pl.DataFrame({"size": [1, None], "kind": ["a", None]})
 UTC_MS = "Datetime(time_unit='ms', time_zone='UTC')"
@@ -120,3 +120,9 @@ def test_pandas_is_not_imported_for_polars_frames() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["", "*", "^.*$"])
+def test_columns_without_a_name_of_their_own_are_refused(name: str) -> None:
+    with pytest.raises(RawTableError, match="The table sales has columns without a name"):
+        read_tables({"orders": "sales"}, [pl.DataFrame({name: [1]})])

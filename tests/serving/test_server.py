@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -171,6 +172,13 @@ def test_there_is_no_other_surface(path: str, server: Server) -> None:
         (b"garbage", ARROW, 400, "no Arrow stream"),
         (b"[" + b"{}," * 60 + b"{}]", JSON, 413, "50 rows"),
         (b" " * 200_000, JSON, 413, "0.1 MiB"),
+        (b'[{"size": "7"}]', JSON, 422, "'size' must be a number or null: '7'"),
+        (b'[{"size": [1]}]', JSON, 422, "'size' must be a number"),
+        (b'[{"size": {}}]', JSON, 422, "'size' must be a number"),
+        (b'[{"\\ud800": 1}]', JSON, 422, "lacks the columns"),
+        (b'[{"size": 1' + b"0" * 5_000 + b"}]", JSON, 400, "no JSON"),
+        (b"\xff\xfe", JSON, 400, "no JSON"),
+        (b"null", JSON, 422, "a list with one object per row"),
     ],
 )
 def test_a_bad_request_is_refused_with_its_reason(
@@ -180,6 +188,42 @@ def test_a_bad_request_is_refused_with_its_reason(
 
     assert found.status == status
     assert said in found.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("table", "status", "said"),
+    [
+        (pyarrow.table({"size": pyarrow.nulls(2**31 - 1)}), 413, "50 rows"),
+        (pyarrow.table({"size": [float("inf")]}), 422, "'size' must be a number"),
+        (pyarrow.table([[1], [2]], names=["size", "size"]), 422, "twice"),
+        (pyarrow.table({"size": [{"a": 1}]}), 422, "a type that is not read"),
+        (pyarrow.table({"other": [1]}), 422, "lacks the columns"),
+    ],
+)
+def test_a_bad_arrow_table_is_refused_with_its_reason(
+    table: pyarrow.Table, status: int, said: str, server: Server
+) -> None:
+    sink = io.BytesIO()
+    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    found = server.predict(sink.getvalue(), ARROW)
+
+    assert found.status == status
+    assert said in found.json["error"]
+
+
+def test_a_client_that_leaves_within_its_body_fails_nobody_else(
+    server: Server, rows: list[dict[str, Any]]
+) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(head + b"Content-Length: 100\r\n\r\n[")
+    deadline = time.monotonic() + 30
+    while b'status="400"' not in server.get("/metrics").body and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert server.predict(json.dumps(rows).encode()).status == 200
+    assert 'requests_total{status="500"}' not in server.get("/metrics").body.decode()
 
 
 def test_a_text_for_a_number_is_refused(server: Server, rows: list[dict[str, Any]]) -> None:

@@ -35,6 +35,8 @@ def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Ite
     Yields:
         One line per fault, with the file to correct.
     """
+    datasets = list_named(parameters, "datasets")
+    tasks = {dataset: _read_task(raw) for dataset, raw in datasets.items()}
     for name, raw in list_named(parameters, "models").items():
         try:
             block = ModelBlock.model_validate(raw)
@@ -42,7 +44,7 @@ def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Ite
             continue
         for fault in _find_faults(block, parameters, stages):
             yield f"models.{name}: {fault}"
-        yield from _find_task_faults(name, block, parameters)
+        yield from _find_task_faults(name, block, tasks)
 
 
 def _find_faults(
@@ -68,14 +70,15 @@ def _find_faults(
         yield from _find_unservable(family, parameters)
 
 
-def _find_task_faults(name: str, block: ModelBlock, parameters: RawParameters) -> Iterator[str]:
+def _find_task_faults(
+    name: str, block: ModelBlock, tasks: Mapping[str, Task | None]
+) -> Iterator[str]:
     """Describe datasets whose task the family cannot learn, as far as their blocks say the task."""
     try:
         family = get_family(block.family)
     except ValueError:
         return  # told before
-    for dataset, raw in list_named(parameters, "datasets").items():
-        task = _read_task(raw)
+    for dataset, task in tasks.items():
         if task is None or dataset not in (block.datasets or [dataset]):
             continue
         for fault in _catch(check_task, family, task):

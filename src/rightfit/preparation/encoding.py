@@ -241,6 +241,13 @@ def _require_distinct_names(encoder: Encoder) -> None:
 def _fit_standardise(column: pl.Series) -> Standardise:
     values = column.drop_nulls().cast(pl.Float64)
     scale = _rounded(values.std(ddof=0))
+    if not math.isfinite(scale):
+        highest = np.abs(values.to_numpy()).max()
+        raise RawTableError(
+            f"The numeric feature {column.name!r} has values up to {highest:.1e}, whose "
+            "squares no computer holds. Mend them, or remove it from features in "
+            "parameters_datasets.yml."
+        )
     return Standardise(
         column=column.name,
         fill=_rounded(values.median()),

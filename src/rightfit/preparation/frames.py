@@ -16,6 +16,8 @@ from rightfit.preparation.tables import Table, list_plain_casts, scan_table
 
 _DATETIME = re.compile(r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)")
 
+_NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
+
 
 class RawTableError(ValueError):
     """Raw tables that do not fit their description; commands show its message without traceback."""
@@ -29,12 +31,21 @@ def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str
         loaded: What each entry loads, in the same order.
 
     Raises:
-        RawTableError: If an entry loads no table, or a column of it cannot be converted.
+        RawTableError: If an entry loads no table, or a column of it cannot be converted or named.
     """
-    return {
+    read = {
         name: read_frame(raw, entry=entry)
         for (name, entry), raw in zip(tables.items(), loaded, strict=True)
     }
+    for name, table in read.items():
+        if not table.columns:
+            raise RawTableError(f"The table {tables[name]} has no columns.")
+        if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
+            raise RawTableError(
+                f"The table {tables[name]} has columns without a name, or with one that stands for "
+                f"several columns in polars: {odd}. Rename them."
+            )
+    return read
 
 
 def read_frame(raw: object, *, entry: str) -> Table:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if __package__:
     from rightfit.request_path import usage
 else:  # run in an exported folder, which stands for itself
@@ -35,6 +37,11 @@ HOST = "127.0.0.1"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
+PLAIN_ARROW = (
+    "string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null",
+)  # fmt: skip
+MAX_ARROW_BYTES = 2**28  # of a column whose values share their bytes, once they are written out
+MAX_SHOWN = 40  # characters of a value
 RETRY_AFTER_S = 1
 BUSY = 503
 # Seconds; a model that answers in microseconds and one that takes seconds both show.
@@ -52,12 +59,14 @@ class Limits:
         max_rows: Rows of a request.
         max_requests: Requests served at a time; further ones are told to come back.
         stop_s: Seconds that running requests have when the server is told to stop.
+        body_s: Seconds that a body may take to arrive: it holds one of the places meanwhile.
     """
 
     max_body_mib: float = 16.0
     max_rows: int = 10_000
     max_requests: int = 64
     stop_s: int = 10
+    body_s: float = 10.0
 
 
 class RefusedError(Exception):
@@ -66,6 +75,12 @@ class RefusedError(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+def read_kinds(folder: Path) -> dict[str, str]:
+    """Return the raw columns that an exported model reads, and the type of each one's tensor."""
+    inputs = usage.read_json(folder / "model.json")["inputs"]
+    return {column: one["dtype"] for one in inputs for column in one["columns"]}
 
 
 def open_answering(folder: Path) -> Callable[[Sequence[Row]], list[dict[str, Any]]]:
@@ -98,6 +113,7 @@ class Service:
 
         self._limits = limits
         self._answer = open_answering(folder)
+        self._kinds = read_kinds(folder)
         self._profile = (folder / "profile.json").read_bytes()
         # The model has its threads and was measured with one call at a time.
         self._one_at_a_time = anyio.CapacityLimiter(1)
@@ -155,16 +171,17 @@ class Service:
 
         if self._n_running > self._limits.max_requests:
             raise RefusedError(BUSY, f"{self._limits.max_requests} requests are being served")
-        kind, rows = _read_rows(request, await _read_body(request, self._limits), self._limits)
+        body = await _read_body(request, self._limits)
+        kind, rows = _read_rows(request, body, self._limits, self._kinds)
         try:
             answers = await anyio.to_thread.run_sync(
                 self._answer, rows, limiter=self._one_at_a_time
             )
-            body = _write_answers(kind, answers)
+            answer = _write_answers(kind, answers)
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
             raise RefusedError(422, str(err)) from err
         self._rows.inc(len(rows))
-        return Response(body, media_type=kind)
+        return Response(answer, media_type=kind)
 
 
 def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -> Starlette:
@@ -216,10 +233,23 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
+    import anyio
+    from starlette.requests import ClientDisconnect
+
+    try:
+        with anyio.fail_after(limits.body_s):
+            return await _collect_body(request, limits)
+    except TimeoutError as err:
+        raise RefusedError(408, f"The body took more than {limits.body_s:g} s") from err
+    except ClientDisconnect as err:
+        raise RefusedError(400, "The connection ended within the body") from err
+
+
+async def _collect_body(request: Request, limits: Limits) -> bytes:
     max_bytes = int(limits.max_body_mib * 2**20)
     too_large = RefusedError(413, f"The body may hold {limits.max_body_mib:g} MiB")
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise too_large
     body = bytearray()
     async for part in request.stream():
@@ -229,19 +259,41 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
     return bytes(body)
 
 
-def _read_rows(request: Request, body: bytes, limits: Limits) -> tuple[str, Sequence[Row]]:
+def _read_rows(
+    request: Request, body: bytes, limits: Limits, kinds: Mapping[str, str]
+) -> tuple[str, Sequence[Row]]:
     """Return the format of a request and its rows."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in (JSON, ARROW):
         raise RefusedError(415, f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}")
-    rows = _read_arrow(body) if kind == ARROW else _read_json(body)
+    rows = _read_arrow(body, limits, kinds) if kind == ARROW else _read_json(body)
     if not rows:
         raise RefusedError(422, "There is no row to answer")
     if len(rows) > limits.max_rows:
         raise RefusedError(
             413, f"A request may hold {limits.max_rows} rows, this one has {len(rows)}"
         )
+    _check_values(rows, kinds)
     return kind, rows
+
+
+def _check_values(rows: Sequence[Row], kinds: Mapping[str, str]) -> None:
+    """Refuse values that numpy or onnxruntime would take for something else, or choke on."""
+    for number, row in enumerate(rows):
+        for name, value in row.items():
+            if value is None or type(value) is int:
+                continue
+            kind = kinds.get(name)
+            if kind == "uint8":  # an image; usage.py reads it
+                fits = isinstance(value, str | bytes | list)
+            elif kind == "string" or kind is None:
+                fits = not isinstance(value, dict | list | bytes)
+            else:
+                fits = not isinstance(value, dict | list | bytes | str)
+            if not fits or (isinstance(value, float) and math.isinf(value)):
+                wanted = "a number" if kind not in ("string", "uint8", None) else "a text"
+                said = repr(value)[:MAX_SHOWN]
+                raise RefusedError(422, f"Row {number}: {name!r} must be {wanted} or null: {said}")
 
 
 def _read_json(body: bytes) -> Sequence[Row]:
@@ -251,10 +303,6 @@ def _read_json(body: bytes) -> Sequence[Row]:
         raise RefusedError(400, f"The body is no JSON: {err}") from err
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RefusedError(422, "The body must be a list with one object per row")
-    for number, row in enumerate(rows):
-        for name, value in row.items():
-            if isinstance(value, dict) or (isinstance(value, float) and not math.isfinite(value)):
-                raise RefusedError(422, f"Row {number}: {name!r} must be a number, a text or null")
     return rows
 
 
@@ -262,17 +310,50 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number; a missing value is written null")
 
 
-def _read_arrow(body: bytes) -> Sequence[Row]:
+def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Sequence[Row]:
+    """Read the columns that the model knows; a few bytes may claim any number of others."""
     try:
         import pyarrow
     except ImportError as err:
         raise RefusedError(415, "Arrow needs pyarrow, which is not installed here") from err
     try:
         with pyarrow.ipc.open_stream(io.BytesIO(body)) as stream:
-            rows: Sequence[Row] = stream.read_all().to_pylist()
+            rows: list[Row] = []
+            names = stream.schema.names
+            places = [place for place, name in enumerate(names) if name in kinds]
+            if len({names[place] for place in places}) < len(places):
+                raise RefusedError(422, "A column is there twice")
+            for batch in stream:
+                if len(rows) + batch.num_rows > limits.max_rows:
+                    raise RefusedError(413, f"A request may hold {limits.max_rows} rows")
+                known = batch.select(places)
+                known.validate(full=True)
+                for name, column in zip(known.schema.names, known.columns, strict=True):
+                    _check_arrow_column(name, column)
+                rows += known.to_pylist()
     except (pyarrow.ArrowException, OSError, ValueError) as err:
         raise RefusedError(400, f"The body is no Arrow stream: {err}") from err
     return rows
+
+
+def _check_arrow_column(name: str, column: Any) -> None:
+    """Refuse a column of which a short body makes any amount of values."""
+    from pyarrow import types
+
+    kind, n_bytes = column.type, 0
+    if types.is_dictionary(kind):
+        kind, n_bytes = kind.value_type, len(column) * column.dictionary.nbytes
+    elif str(kind) in ("string_view", "binary_view") and len(column):
+        views = np.frombuffer(column.buffers()[1], np.int32).reshape(-1, 4)
+        n_bytes = int(views[:, 0].astype(np.int64).sum())
+    is_image = types.is_list(kind) or types.is_large_list(kind)
+    is_plain = (
+        types.is_primitive(kind.value_type if is_image else kind)
+        or str(kind) in PLAIN_ARROW
+        or types.is_decimal(kind)
+    )
+    if not is_plain or n_bytes > MAX_ARROW_BYTES:
+        raise RefusedError(422, f"{name!r} is of a type that is not read: {column.type}")
 
 
 def _write_answers(kind: str, answers: Sequence[Mapping[str, Any]]) -> bytes:

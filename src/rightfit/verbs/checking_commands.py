@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.project_options import open_place, read_project_parameters, where
+from rightfit.verbs.project_options import FiniteRange, open_place, read_project_parameters, where
 
 
 @click.command()
@@ -64,7 +64,7 @@ def measure(
 @click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
 @click.option(
     "--margin-pct",
-    type=click.FloatRange(0, 1_000),
+    type=FiniteRange(0, 1_000),
     default=5.0,
     show_default=True,
     help="Change of a metric that counts, in percent; qualities go by their intervals alone.",
@@ -110,7 +110,7 @@ def check(
 @click.command()
 @click.option(
     "--margin-pct",
-    type=click.FloatRange(0, 1_000),
+    type=FiniteRange(0, 1_000),
     default=5.0,
     show_default=True,
     help="Change of a metric that counts, in percent.",
@@ -146,12 +146,12 @@ def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
     "--rate",
     "rate_per_s",
     required=True,
-    type=click.FloatRange(0, 1e12, min_open=True),
+    type=FiniteRange(0, 1e12, min_open=True),
     help="Requests a second of all replicas; rows a second where the scenario is offline.",
 )
 @click.option(
     "--headroom-pct",
-    type=click.FloatRange(0, 1_000),
+    type=FiniteRange(0, 1_000),
     default=30.0,
     show_default=True,
     help="Further rate and memory to bear, in percent.",
@@ -174,7 +174,7 @@ def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, 3_600),
+    type=FiniteRange(1, 3_600),
     default=60.0,
     show_default=True,
     help="How long to try.",
@@ -213,6 +213,7 @@ def size(
         raise click.ClickException(clean_text(str(err))) from err
     if tried is not None:
         click.echo(f"# tried for {seconds:g} s with {clean_text(tried.said)}")
+        text = text.replace("; not tried", "; tried, see above")
     click.echo(text, nl=False)
     if tried is not None and not tried.holds:
         raise click.exceptions.Exit(1)
@@ -222,6 +223,6 @@ def _read_threads(text: str) -> int | None:
     """Return a number of threads, ``None`` for all."""
     if text == "all":
         return None
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"--threads must be 1 or more, or all, but got {text!r}.")
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise ValueError(f"--threads must be 1 or more, or all, but got {text[:20]!r}.")
     return int(text)

@@ -12,7 +12,13 @@ import click
 from rightfit.printable import clean_text
 from rightfit.verbs.checking_commands import check, measure, size, watch
 from rightfit.verbs.handover_commands import import_profiles, measure_bundles, pack
-from rightfit.verbs.project_options import open_place, read_project_parameters, where
+from rightfit.verbs.project_options import (
+    PORT,
+    FiniteRange,
+    open_place,
+    read_project_parameters,
+    where,
+)
 from rightfit.verbs.serving_commands import load, serve
 
 VERBS = (
@@ -172,7 +178,7 @@ def studies(cell: str | None, *, show_password: bool, **place: Any) -> None:
 
 
 @verbs.command()
-@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--port", type=PORT, default=8080, show_default=True, help="Port to listen on.")
 @click.argument("cell", required=False)
 @where
 def dashboard(cell: str | None, *, port: int, **place: Any) -> None:
@@ -192,7 +198,7 @@ def dashboard(cell: str | None, *, port: int, **place: Any) -> None:
 
 
 @verbs.command()
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on.")
 @click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
 @click.option("--conf-source", help="Folder or archive of the configuration.")
 def run_server(port: int, env: str | None, conf_source: str | None) -> None:
@@ -256,7 +262,9 @@ def clean(keep: int, *, dry_run: bool, **place: Any) -> None:
 @verbs.command()
 @click.option("--dataset", "-d", "entry", help="Catalog entry of the first dataset's table.")
 @click.option("--target", "-t", "column", help="Column to predict.")
-@click.option("--at-least", type=float, help="Predict whether the column reaches this number.")
+@click.option(
+    "--at-least", type=FiniteRange(), help="Predict whether the column reaches this number."
+)
 @click.option("--dry-run", is_flag=True, help="Show the files, write nothing.")
 @where
 def init(

@@ -214,6 +214,8 @@ def read_rows(path: Path, columns: Sequence[str] | None) -> pl.DataFrame:
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise ValueError(f"{path} has no columns {missing}; it has {table.columns}.")
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise ValueError(f"--columns names {twice} twice.")
     return table.select(columns)
 
 
@@ -226,7 +228,7 @@ def _read_table(path: Path) -> pl.DataFrame:
             return pl.read_parquet(path, n_rows=MAX_ROWS)
         if path.suffix == ".csv":
             return pl.read_csv(path, n_rows=MAX_ROWS, infer_schema_length=MAX_ROWS)
-    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
+    except (OSError, EOFError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
         raise ValueError(f"The rows {path} cannot be read: {one_line(err)}") from err
     raise ValueError(f"The rows must be a .parquet, .csv or .npy file, but got {path}.")
 

@@ -9,16 +9,13 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
+from rightfit.verbs.project_options import PORT, FiniteRange
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port."
-)
-@click.option(
-    "--max-body-mib", type=click.FloatRange(0, min_open=True), default=16.0, show_default=True
-)
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port.")
+@click.option("--max-body-mib", type=FiniteRange(0, min_open=True), default=16.0, show_default=True)
 @click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True)
 @click.option("--max-requests", type=click.IntRange(1), default=64, show_default=True)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -51,14 +48,14 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
 )
 @click.option(
     "--limit-ms",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=50.0,
     show_default=True,
     help="Limit of the p99.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.5, 600),
+    type=FiniteRange(0.5, 600),
     default=3.0,
     show_default=True,
     help="Seconds of each load.",
@@ -66,7 +63,7 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
 @click.option(
     "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
 )
-@click.option("--memory-mib", type=click.FloatRange(1), help="Private memory of the server.")
+@click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
 @click.option("--json", "as_json", is_flag=True, help="The curve with all its fields, as JSON.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def load(folder: Path, *, as_json: bool, **options: Any) -> None:

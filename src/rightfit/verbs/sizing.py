@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 
 from rightfit.http_load.export import read_bodies
@@ -57,28 +59,33 @@ def read_load(path: Path) -> ServedFigures:
     """
     try:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
-    except (AttributeError, KeyError, TypeError, ValueError) as err:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load --json prints: {err}") from err
-    return read_figures(curve)
+    try:
+        return read_figures(curve)
+    except (AttributeError, TypeError, ValueError) as err:
+        raise ValueError(f"{path}: {err}") from err
 
 
 def read_figures(curve: LoadCurve) -> ServedFigures:
     """Read off a load curve what sizes a deployment.
 
     Raises:
-        ValueError: If no rate met the limit.
+        ValueError: If no rate met the limit, or a figure is none that a server can have.
     """
     rate = curve.highest_rate_per_s
-    if rate is None:
+    steps = [] if rate is None else [step for step in curve.opened if step.level <= rate]
+    if rate is None or not steps:
         raise ValueError(f"At no rate of the load was the p99 within {curve.limit_ms:g} ms.")
-    steps = [step for step in curve.opened if step.level <= rate]
-    peaks = [step.peak_memory_mib for step in (*curve.closed, *curve.opened)]
-    return ServedFigures(
+    figures = ServedFigures(
         highest_rate_per_s=rate,
         limit_ms=curve.limit_ms,
         server_cores=max(step.server_cores for step in steps),
-        peak_memory_mib=max(peaks),
+        peak_memory_mib=max(step.peak_memory_mib for step in (*curve.closed, *curve.opened)),
     )
+    if not all(0 < figure < math.inf for figure in asdict(figures).values()):
+        raise ValueError(f"These are no figures of a server: {figures}.")
+    return figures
 
 
 def try_size(

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from rightfit.tuning.studies import study_storage
 from rightfit.tuning.studies.study_store import StudyStore
 
 
@@ -120,3 +121,28 @@ def test_studies_that_were_deleted_begin_anew(store: StudyStore, study: optuna.S
     anew.ask()
 
     assert len(seen_by_others(store)) == 1
+
+
+def test_many_trials_are_read_in_parts(
+    store: StudyStore, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_storage, "READ_AT_ONCE", 2)
+    for number in range(7):
+        trial = study.ask()
+        trial.set_user_attr("claim", number)
+        trial.report(number, 1)
+        if number in (1, 4):
+            study.tell(trial, number)
+    read = study.get_trials(deepcopy=False)
+    storage = optuna.storages.RDBStorage(store.url)
+    optuna.load_study(study_name="a", storage=storage).tell(5, 5.0)
+
+    assert [trial.user_attrs["claim"] for trial in read] == [0, 1, 2, 3, 4, 5, 6]
+    assert [t.number for t in study.trials if t.state == TrialState.COMPLETE] == [1, 4, 5]
+
+
+def test_connections_keep_little_of_a_file_in_memory(store: StudyStore) -> None:
+    with store.open().engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA cache_size").scalar()
+
+    assert pages == -256  # KiB

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.families.family import Rows
-from rightfit.families.imported.onnx_call import DTYPES, TEXT, Feed, Tensor
+from rightfit.families.imported.onnx_call import DTYPES, TEXT, Feed, Tensor, one_line
 from rightfit.spelling import find_nearest
 
 MAX_RANDOM_ROWS = 1_024
@@ -119,7 +119,10 @@ def _draw(feed: Feed, n_rows: int, generator: np.random.Generator) -> Rows:
 def _fill(tensor: Tensor, columns: pl.DataFrame) -> tuple[Rows, Feed]:
     sizes = _fit_sizes(tensor, columns)
     if tensor.dtype == TEXT:
-        texts = columns.select(pl.all().cast(pl.String).fill_null("")).to_numpy()
+        try:
+            texts = columns.select(pl.all().cast(pl.String).fill_null("")).to_numpy()
+        except pl.exceptions.PolarsError as err:  # lists, structs, bytes
+            raise ValueError(f"The input {tensor} takes texts: {one_line(err)}") from err
         vocabulary, codes = np.unique(texts.astype(str), return_inverse=True)
         matrix = codes.reshape(texts.shape).astype(np.float32)
         return matrix, _make_feed(tensor, sizes, tuple(vocabulary.tolist()))

@@ -50,6 +50,8 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
             joined table's column).
         task: What is predicted.
     """
+    if column.dtype == pl.Object:
+        return Kind("unused", "no use is known for Python's objects")
     n_distinct = column.drop_nulls().n_unique()
     if n_distinct <= 1:
         return Kind("unused", "constant")

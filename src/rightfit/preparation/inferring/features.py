@@ -78,7 +78,7 @@ def infer_features(
         }
     )
     if not filled.columns:
-        filled = _use_image(filled, columns, _of_kind(kinds, "bytes"))
+        filled = _use_image(filled, columns, kinds)
     return InferredFeatures(filled, added, _list_remarks(kinds, filled))
 
 
@@ -126,7 +126,8 @@ def _join_some(names: list[str]) -> str:
     return shown if len(names) <= N_SHOWN else f"{shown} and {len(names) - N_SHOWN} more"
 
 
-def _use_image(features: Features, columns: LazyColumns, of_bytes: list[str]) -> Features:
+def _use_image(features: Features, columns: LazyColumns, kinds: Kinds) -> Features:
+    of_bytes = _of_kind(kinds, "bytes")
     if len(of_bytes) == 1:
         if shape := infer_shape(columns[of_bytes[0]]):
             image = Image(column=of_bytes[0], shape=shape, format="file")
@@ -137,9 +138,15 @@ def _use_image(features: Features, columns: LazyColumns, of_bytes: list[str]) ->
             if n_bytes and side * side * n_channels == n_bytes:
                 image = Image(column=of_bytes[0], shape=(side, side, n_channels))
                 return features.model_copy(update={"image": image})
+    if of_bytes:
+        raise ValueError(
+            f"features: no column can be used as it is; columns of bytes are {of_bytes}. "
+            "Say what they are, as in features: {image: {column: image, shape: [28, 28, 1]}}"
+        )
+    reasons = "; ".join(_list_remarks(kinds, features)) or "there is no column but the target"
     raise ValueError(
-        f"features: no column can be used as it is; columns of bytes are {of_bytes}. "
-        "Say what they are, as in features: {image: {column: image, shape: [28, 28, 1]}}"
+        f"features: no column can be used: {reasons}. Name those that can all the same, as in "
+        "features: {numeric: [a]}"
     )
 
 

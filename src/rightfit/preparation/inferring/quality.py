@@ -107,6 +107,10 @@ def _guess_class(outcome: pl.Series, metric: QualityMetric) -> float:
 def _guess_value(outcome: pl.Series, metric: QualityMetric) -> float:
     """Return what the better one of mean and median reaches."""
     values = outcome.cast(pl.Float64).to_numpy()
+    if n_odd := int((~np.isfinite(values)).sum()):
+        raise ValueError(
+            f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
+        )
     guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
     return max(_round(metric, values, guess) for guess in guesses)
 
