@@ -51,7 +51,7 @@ from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.export import export_model
 from rightfit.serving.sizing import size_deployment
-from rightfit.verbs.sizing import read_figures
+from rightfit.verbs.costs.sizing import read_figures
 
 SLEEP_MS = 5.0
 RATES = (100.0, 200.0, 300.0)  # in eight seconds each holds the requests that a p99 needs

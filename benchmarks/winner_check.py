@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 from onnx_files import write_onnx
 
 from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines, read_figures
-from rightfit.verbs.measuring import measure_file
+from rightfit.verbs.costs.measuring import measure_file
 
 WIDTH = 256
 N_LAYERS = 40

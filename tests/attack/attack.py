@@ -255,7 +255,7 @@ def ask(arguments: Sequence[str]) -> tuple[str, str]:
     from click.testing import CliRunner
 
     from rightfit.verbs.commands import verbs
-    from rightfit.verbs.sizing import read_load
+    from rightfit.verbs.costs.sizing import read_load
 
     if arguments[0] == verb_cases.READ_LOAD:
         try:

@@ -20,9 +20,9 @@ from stored import fit_encoder, make_bundle, make_raw
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
+from rightfit.handover.files import find_files
 from rightfit.handover.importing import import_measured, load_measured, select_measured
 from rightfit.handover.packing import finish_pack, pack_dataset
-from rightfit.handover.places import find_places
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation.measuring import profile_elsewhere
@@ -122,8 +122,8 @@ def measure_there(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
 
 
 def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, Any]]:
-    places = find_places(packed.folder, "landsat")
-    encoder = json.loads((places.requests / "encoder.json").read_text())
+    files = find_files(packed.folder, "landsat")
+    encoder = json.loads((files.requests / "encoder.json").read_text())
     cell = ProfiledCell(
         dataset="landsat",
         data_version="v1",
@@ -134,10 +134,10 @@ def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, An
         environment_id="here",
         devices=("cpu",),
         seed=0,
-        requests=RawRequests(places.raw_rows, encoder, places.requests),
+        requests=RawRequests(files.raw_rows, encoder, files.requests),
     )
     pool = WorkerPool(max_open=1)
-    bench = Bench(pool, places.rows, folder, SHORT, "quick", SpeedProbe(None))
+    bench = Bench(pool, files.rows, folder, SHORT, "quick", SpeedProbe(None))
     params = EvaluationParams.model_validate(read_default("evaluation") | {"n_threads": [1]})
     try:
         return profile_elsewhere(cell, "board", ["request"], bench, store, params).to_dicts()
@@ -194,7 +194,7 @@ def test_only_what_measuring_imports_is_packed(packed: Packed) -> None:
 def test_damaged_bundle_is_refused_in_one_line(packed: Packed, tmp_path: Path) -> None:
     folder = tmp_path / "packed"
     shutil.copytree(packed.folder, folder)
-    model = find_places(folder, "landsat").bundles / "linear-000" / "model.onnx"
+    model = find_files(folder, "landsat").bundles / "linear-000" / "model.onnx"
     model.write_bytes(model.read_bytes()[:-1])
 
     made = measure_there(folder, tmp_path / "out")

@@ -20,7 +20,7 @@ HANDOVER_FILE = "handover.json"
 MEASURED_FILE = "measured.json"
 RUNTIME = "onnx"  # it needs no library of the models' families
 
-Document = TypeVar("Document", "Handover", "Measured")
+Document = TypeVar("Document", "Handover", "MeasuredElsewhere")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Handover:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredElsewhere:
     """What another machine has found.
 
     Args:
@@ -99,7 +99,7 @@ def make_key(job: Job, settings: MeasuringSettings, data_version: str) -> str:
     return job.portable_key(settings=settings.key, data_version=data_version)
 
 
-def write_document(document: Handover | Measured, path: Path) -> None:
+def write_document(document: Handover | MeasuredElsewhere, path: Path) -> None:
     """Write a document."""
     path.write_text(json.dumps(to_plain(document), indent=1) + "\n", encoding="utf-8")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rightfit.handover.contents import (
     MEASURED_FILE,
-    Measured,
+    MeasuredElsewhere,
     make_key,
     parse_document,
     portable_settings,
@@ -24,7 +24,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX = "elsewhere-"
 
 
-def import_measured(folder: Path, name: str, store: JsonStore) -> Measured:
+def import_measured(folder: Path, name: str, store: JsonStore) -> MeasuredElsewhere:
     """Keep what another machine has found; an earlier find of the same name is replaced.
 
     Args:
@@ -37,12 +37,12 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> Measured:
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"A machine's name must match {NAME.pattern}, but got {name!r}.")
-    measured = read_document(Measured, folder / MEASURED_FILE)
+    measured = read_document(MeasuredElsewhere, folder / MEASURED_FILE)
     store.put(_PREFIX + name, to_plain(measured))
     return measured
 
 
-def load_measured(name: str, store: JsonStore) -> Measured:
+def load_measured(name: str, store: JsonStore) -> MeasuredElsewhere:
     """Return what a machine has found.
 
     Raises:
@@ -51,7 +51,7 @@ def load_measured(name: str, store: JsonStore) -> Measured:
     plain = store.get(_PREFIX + name)
     if plain is None:
         raise ValueError(explain_unknown(name, store))
-    return parse_document(Measured, plain, f"{_PREFIX}{name}.json")
+    return parse_document(MeasuredElsewhere, plain, f"{_PREFIX}{name}.json")
 
 
 def list_imported(store: JsonStore) -> dict[str, Mapping[str, object]]:
@@ -71,7 +71,7 @@ def explain_unknown(name: str, store: JsonStore) -> str:
 
 
 def select_measured(
-    measured: Measured, jobs: Sequence[Job], settings: MeasuringSettings, data_version: str
+    measured: MeasuredElsewhere, jobs: Sequence[Job], settings: MeasuringSettings, data_version: str
 ) -> tuple[list[Job], list[MeasurementState]]:
     """Return the jobs that a machine has measured under these settings, and their states."""
     portable = portable_settings(settings)

@@ -17,12 +17,12 @@ from rightfit.handover.contents import (
     RUNTIME,
     HandedDataset,
     Handover,
-    Measured,
+    MeasuredElsewhere,
     make_key,
     read_document,
     write_document,
 )
-from rightfit.handover.places import find_places
+from rightfit.handover.files import find_files
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
@@ -42,7 +42,7 @@ FAMILY = "rightfit.families.imported.onnx_only"  # the models' own families are 
 RECORDS = "records"  # of an interrupted measurement, which is continued
 
 
-def measure_handover(source: Path, out: Path) -> Measured:
+def measure_handover(source: Path, out: Path) -> MeasuredElsewhere:
     """Measure the candidates of a folder and write what was found.
 
     Args:
@@ -63,14 +63,14 @@ def measure_handover(source: Path, out: Path) -> Measured:
     try:
         for dataset, jobs in listed:
             keys = [make_key(job, settings, dataset.data_version) for job in jobs]
-            rows = find_places(source, dataset.name).rows
+            rows = find_files(source, dataset.name).rows
             with temporary_folder("handover") as folder:
                 bench = Bench(pool, rows, folder, settings, handover.preset, SpeedProbe(None))
                 states = measure_jobs(jobs, keys, bench, store, choose=_choose_all)
             found |= dict(zip(keys, states, strict=True))
     finally:
         pool.close()
-    measured = Measured(FORMAT_VERSION, here, found)
+    measured = MeasuredElsewhere(FORMAT_VERSION, here, found)
     write_document(measured, out / MEASURED_FILE)
     return measured
 
@@ -83,9 +83,9 @@ def plan_dataset(
     Raises:
         ValueError: If a bundle is damaged.
     """
-    places = find_places(source, dataset.name)
+    files = find_files(source, dataset.name)
     bundles = {
-        one.name: read_bundle(places.bundles / one.folder, family=FAMILY)
+        one.name: read_bundle(files.bundles / one.folder, family=FAMILY)
         for one in dataset.candidates
     }
     servings = plan_servings(
@@ -95,14 +95,12 @@ def plan_dataset(
         n_cores=here.n_cores,
         present=here.devices,
     )
-    encoder: EncoderJson = json.loads(
-        (places.requests / "encoder.json").read_text(encoding="utf-8")
-    )
-    requests = RawRequests(places.raw_rows, encoder, places.requests)
+    encoder: EncoderJson = json.loads((files.requests / "encoder.json").read_text(encoding="utf-8"))
+    requests = RawRequests(files.raw_rows, encoder, files.requests)
     return plan_jobs(dataset.name, bundles, with_paths(servings, handover.request_paths), requests)
 
 
-def describe_measured(measured: Measured, out: Path) -> list[str]:
+def describe_measured(measured: MeasuredElsewhere, out: Path) -> list[str]:
     """Write what was measured as lines for the terminal."""
     failed = [state.error for state in measured.states.values() if state.error is not None]
     here = measured.environment

@@ -25,7 +25,7 @@ from rightfit.handover.contents import (
     portable_settings,
     write_document,
 )
-from rightfit.handover.places import find_places
+from rightfit.handover.files import find_files
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.raw_rows import make_raw_rows
 from rightfit.profiling.measuring.raw_requests import RawRequests
@@ -72,19 +72,19 @@ def pack_dataset(
         data_card: The dataset's card.
         request_paths: What requests pass.
     """
-    places = find_places(folder, data_card.dataset)
-    places.bundles.mkdir(parents=True)
-    places.requests.mkdir()
+    files = find_files(folder, data_card.dataset)
+    files.bundles.mkdir(parents=True)
+    files.requests.mkdir()
     kept = {name: bundle for name, bundle in candidates.items() if ONNX_FILE in bundle.files}
     for name, bundle in kept.items():
-        target = places.bundles / name
+        target = files.bundles / name
         target.mkdir()
         for file in (MANIFEST, *bundle.files):
             shutil.copyfile(bundle.path / file, target / file)
     features = list(next(iter(kept.values())).schema.features) if kept else []
-    np.save(places.rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-    np.save(places.raw_rows, make_raw_rows(raw, list_inputs(encoder)))
-    requests = RawRequests(places.raw_rows, encoder, places.requests)
+    np.save(files.rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+    np.save(files.raw_rows, make_raw_rows(raw, list_inputs(encoder)))
+    requests = RawRequests(files.raw_rows, encoder, files.requests)
     if REQUEST in request_paths:
         for bundle in kept.values():
             requests.prepare(bundle, RUNTIME)

@@ -34,8 +34,8 @@ def measure(
     file: Path, rows: Path | None, columns: str | None, threads: str, preset: str, *, as_json: bool
 ) -> None:
     """Measure what serving an ONNX FILE costs, in any folder, without a project."""
-    from rightfit.verbs.measured_text import describe_measured, measured_to_json
-    from rightfit.verbs.measuring import measure_file
+    from rightfit.verbs.costs.measured_text import describe_measured, measured_to_json
+    from rightfit.verbs.costs.measuring import measure_file
 
     try:
         measured = measure_file(
@@ -82,7 +82,7 @@ def check(
     **place: Any,
 ) -> None:
     """Fail if a winner breaks its limits or is worse than a stored baseline."""
-    from rightfit.verbs.checking import (
+    from rightfit.verbs.costs.checking import (
         check_against,
         describe_findings,
         read_present,
@@ -122,7 +122,7 @@ def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
     from rightfit.process_state import set_log_level
     from rightfit.profiling.worker.codec import to_plain
     from rightfit.serving.watch import describe_watch
-    from rightfit.verbs.watching import watch_winners
+    from rightfit.verbs.costs.watching import watch_winners
 
     if as_json:
         set_log_level("WARNING")  # the log goes to standard output, too
@@ -193,7 +193,7 @@ def size(
     **place: Any,
 ) -> None:
     """Write Kubernetes resources, threads and replicas for a winner, as YAML."""
-    from rightfit.verbs.sizing import size_winner, try_size
+    from rightfit.verbs.costs.sizing import size_winner, try_size
 
     if folder is not None and (load is None or rows is None):
         raise click.UsageError("--try needs --load and --rows.")
@@ -213,6 +213,7 @@ def size(
         raise click.ClickException(clean_text(str(err))) from err
     if tried is not None:
         click.echo(f"# tried for {seconds:g} s with {clean_text(tried.said)}")
+        text = text.replace("; not tried", "; tried, see above")
     click.echo(text, nl=False)
     if tried is not None and not tried.holds:
         raise click.exceptions.Exit(1)

@@ -18,7 +18,7 @@ from rightfit.verbs.project_options import open_place, read_project_parameters, 
 @where
 def pack(folder: Path, dataset: str | None, **place: Any) -> None:
     """Pack the candidates into FOLDER, to be measured on another machine."""
-    from rightfit.verbs.handing_over import describe_packed, pack_candidates
+    from rightfit.verbs.costs.handing_over import describe_packed, pack_candidates
 
     try:
         parameters = read_project_parameters({}, place["env"], place["conf_source"])
@@ -49,7 +49,7 @@ def measure_bundles(source: Path, out: Path) -> None:
 @where
 def import_profiles(folder: Path, name: str, **place: Any) -> None:
     """Take in what another machine has measured: FOLDER holds its measured.json."""
-    from rightfit.verbs.handing_over import take_in
+    from rightfit.verbs.costs.handing_over import take_in
 
     try:
         measured = take_in(open_place(**place), folder, name)

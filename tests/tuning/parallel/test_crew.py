@@ -66,7 +66,7 @@ def test_searches_side_by_side_find_what_they_find_one_by_one_and_are_measured_a
 def test_search_whose_process_was_killed_goes_on_in_the_run(
     blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    searches = plan(blobs, tmp_path, 2, n_trials=30, demand=None, early_stopping="none")
+    searches = plan(blobs, tmp_path, 2, n_trials=10, demand=None, early_stopping="none")
     killed: list[str] = []
 
     def kill_one(name: str, n_begun: int, n_trials: int | None) -> None:
@@ -83,7 +83,7 @@ def test_search_whose_process_was_killed_goes_on_in_the_run(
     ]
 
     assert "has died, the run goes on with it" in caplog.text
-    assert [list(outcomes_by_draw(study)) for study in studies] == [list(range(30))] * 3
+    assert [list(outcomes_by_draw(study)) for study in studies] == [list(range(10))] * 3
 
 
 def test_interrupted_run_leaves_no_process(blobs: TrainingData, tmp_path: Path) -> None:

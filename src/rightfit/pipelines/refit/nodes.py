@@ -19,7 +19,7 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.evaluation.measuring import RawTest, measure_cell, to_json
-from rightfit.pipelines.refit.winners import Winner, find_winners, list_values
+from rightfit.pipelines.refit.winners import WinnerToRefit, find_winners, list_values
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 
@@ -147,7 +147,9 @@ def remark_nothing(refit: RefitParams) -> None:
     )
 
 
-def _refit(winner: Winner, chosen: Bundle, family: str, work: _Work) -> tuple[Refit, Bundle | None]:
+def _refit(
+    winner: WinnerToRefit, chosen: Bundle, family: str, work: _Work
+) -> tuple[Refit, Bundle | None]:
     try:
         bundle = _train(chosen, family, work)
     except (ImportError, OSError):
@@ -245,7 +247,7 @@ def _compare_quality(chosen: object, refitted: object, family: str, work: _Work)
     )
 
 
-def _measure(winner: Winner, bundle: Bundle, work: _Work) -> tuple[RefitCosts, ...]:
+def _measure(winner: WinnerToRefit, bundle: Bundle, work: _Work) -> tuple[RefitCosts, ...]:
     """Measure a refitted model in the serving configurations that its original was chosen in."""
     values = list_values(winner.servings)
     profiles = measure_cell(
@@ -281,7 +283,7 @@ def _take_rows(
     return np.ascontiguousarray(frame.select(bundle.schema.features).to_numpy(), dtype=np.float32)
 
 
-def _leave(winner: Winner, why_not: str) -> Refit:
+def _leave(winner: WinnerToRefit, why_not: str) -> Refit:
     return Refit(
         candidate=winner.candidate,
         model=winner.model,

@@ -14,7 +14,7 @@ from rightfit.ranking.rank_candidates import rank_applications
 
 
 @dataclass(frozen=True)
-class Winner:
+class WinnerToRefit:
     """A candidate that at least one application chooses.
 
     Args:
@@ -34,7 +34,7 @@ class Winner:
 
 def find_winners(
     profiles: pl.DataFrame, applications: Applications, rules: RankingRules, dataset: str
-) -> list[Winner]:
+) -> list[WinnerToRefit]:
     """Rank the candidates of a dataset; the winner of most applications comes first."""
     if profiles.filter(dataset=dataset).is_empty():
         return []
@@ -59,8 +59,8 @@ def find_winners(
 
 def _describe(
     profiles: pl.DataFrame, candidate: str, servings: tuple[tuple[str, int, str], ...]
-) -> Winner:
-    return Winner(
+) -> WinnerToRefit:
+    return WinnerToRefit(
         candidate=candidate,
         model=str(profiles["model"][0]),
         servings=servings,

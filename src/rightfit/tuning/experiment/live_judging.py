@@ -34,7 +34,7 @@ SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Winner:
+class ChosenTrial:
     """What an application chooses of a search.
 
     Args:
@@ -126,7 +126,7 @@ def _judge(
     demand: Demand,
     search: SearchedCell,
     name: str,
-    winner: Winner | None,
+    winner: ChosenTrial | None,
     tested: Mapping[tuple[str, int], float],
     *,
     best_tested: float,
@@ -150,7 +150,7 @@ def _judge(
 
 def _choose_winners(
     cell: Cell, settings: SearchSettings, demand: Demand, search: SearchedCell
-) -> dict[str, Winner | None]:
+) -> dict[str, ChosenTrial | None]:
     """Measure what is worth it and let each application choose."""
     pool = search.read_trained(cell, settings.n_checkpoints)
     return _choose(demand, _measure(cell, demand, search.store, search.study, pool))
@@ -177,16 +177,16 @@ def _measure(
     return Pool(list(trials.values()), pool.n_checkpoints)
 
 
-def _choose(demand: Demand, pool: Pool) -> dict[str, Winner | None]:
+def _choose(demand: Demand, pool: Pool) -> dict[str, ChosenTrial | None]:
     outlook = demand.make_rule().survey(pool)
-    chosen: dict[str, Winner | None] = dict.fromkeys(demand.applications.root)
+    chosen: dict[str, ChosenTrial | None] = dict.fromkeys(demand.applications.root)
     if outlook is None:
         return chosen
     for name, standing in outlook.standings.items():
         worth = np.where(outlook.is_measured, standing.draws.mean(axis=2), 0.0)
         row, column = np.unravel_index(int(worth.argmax()), worth.shape)
         if worth[row, column] > 0:
-            chosen[name] = Winner(pool.trials[int(row)], demand.servings[int(column)])
+            chosen[name] = ChosenTrial(pool.trials[int(row)], demand.servings[int(column)])
     return chosen
 
 
@@ -200,7 +200,7 @@ def _test_quality(
 
 
 def _utility(
-    demand: Demand, name: str, winner: Winner, quality: float, *, best_tested: float
+    demand: Demand, name: str, winner: ChosenTrial, quality: float, *, best_tested: float
 ) -> float:
     application = demand.applications.root[name]
     metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}

@@ -76,7 +76,7 @@ class PlannedSearch:
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """A search, or the part of it that comes first.
 
     Args:
@@ -102,7 +102,7 @@ class Agenda:
     def __init__(self, searches: Sequence[PlannedSearch]) -> None:
         self._waiting = [one for one in searches if not one.has_default_first]
         first = [one for one in searches if one.has_default_first]
-        self._defaults = [Task(one, only_default=True) for one in first]
+        self._defaults = [SearchTask(one, only_default=True) for one in first]
         self._n_open = Counter(one.dataset for one in first)
         self._ready: list[PlannedSearch] = []
         self._move_ready()
@@ -112,13 +112,13 @@ class Agenda:
         """Whether anything may begin now."""
         return bool(self._defaults or self._ready)
 
-    def next(self) -> Task:
+    def next(self) -> SearchTask:
         """Hand out what begins next."""
         if self._defaults:
             return self._defaults.pop(0)
-        return Task(self._ready.pop(0), only_default=False)
+        return SearchTask(self._ready.pop(0), only_default=False)
 
-    def end(self, task: Task) -> None:
+    def end(self, task: SearchTask) -> None:
         """Note that a task is over, however it ended."""
         if task.only_default:
             self._n_open[task.search.dataset] -= 1

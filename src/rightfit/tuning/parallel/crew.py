@@ -32,7 +32,7 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES, WorkerKind, shared_pool
-from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, Task
+from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, SearchTask
 from rightfit.tuning.parallel.fork_server import FORK
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
@@ -58,7 +58,7 @@ LIVE_PER_CORE = 2  # searches begun for each core: some train while others wait 
 
 
 @dataclass
-class Member:
+class CrewMember:
     """A process that works on a search.
 
     Args:
@@ -71,7 +71,7 @@ class Member:
         stopped_ns: For how long it was stopped.
     """
 
-    task: Task
+    task: SearchTask
     channel: Channel
     stops_file: Path
     pid: int | None = None
@@ -137,7 +137,7 @@ class Crew:
         self._stack = stack
         self._n_at_once = n_at_once
         self._on_trial = on_trial
-        self._members: list[Member] = []
+        self._members: list[CrewMember] = []
         self._n_begun = 0
         self._benches: dict[str, ServingBench] = {}
 
@@ -168,7 +168,7 @@ class Crew:
         has_room = len(self._members) < max(LIVE_PER_CORE * self._n_at_once, 2)
         return self._agenda.has_next and has_room
 
-    def _begin(self, task: Task) -> None:
+    def _begin(self, task: SearchTask) -> None:
         search = task.search
         n = 1 if task.only_default else search.settings.n_workers
         job = describe_job(
@@ -180,7 +180,7 @@ class Crew:
             ours, theirs = socket.socketpair()
             with theirs:
                 socket.send_fds(self._control, [FORK], [theirs.fileno()])
-            member = Member(task, Channel(ours), stops_file)
+            member = CrewMember(task, Channel(ours), stops_file)
             member.channel.send(
                 Start(job, task.only_default, str(stops_file), logger.getEffectiveLevel())
             )
@@ -197,7 +197,7 @@ class Crew:
             one.state = "trains"
             self._answer(one, GoOn())
 
-    def _time(self, waiting: Sequence[Member]) -> None:
+    def _time(self, waiting: Sequence[CrewMember]) -> None:
         """Measure what is waited for, while everything else stands still."""
         with machine_lock(), self._others_stopped():
             answers = [(one, self._measure(one)) for one in waiting]
@@ -219,7 +219,7 @@ class Crew:
                 note_stops(one.stops_file, one.stopped_ns)
                 one.signal(signal.SIGCONT)
 
-    def _measure(self, member: Member) -> Timed:
+    def _measure(self, member: CrewMember) -> Timed:
         search, wish = member.task.search, member.wish
         assert wish is not None and search.settings.demand is not None  # noqa: S101, PT018 - they ask
         name = search.cell.name
@@ -234,14 +234,14 @@ class Crew:
         except Exception as err:  # it fails the trial, as it does where a search measures itself
             return Timed({}, 0.0, error=f"{type(err).__name__}: {err}")
 
-    def _start_measuring_process(self, member: Member, wish: AwaitsTiming) -> None:
+    def _start_measuring_process(self, member: CrewMember, wish: AwaitsTiming) -> None:
         """Start what will measure, so that it imports while others still train."""
         imports: tuple[str, ...] = ("onnxruntime",)
         if wish.serving.runtime == NATIVE:
             imports = get_family(member.task.search.cell.family).native_imports
         shared_pool().get(WorkerKind(imports, wish.serving.n_threads))
 
-    def _answer(self, member: Member, message: GoOn | Timed) -> None:
+    def _answer(self, member: CrewMember, message: GoOn | Timed) -> None:
         with contextlib.suppress(OSError):  # it has died; its end is read next
             member.channel.send(message)
 
@@ -258,7 +258,7 @@ class Crew:
                 if member not in self._members or not member.channel.has_more():
                     break
 
-    def _hear(self, member: Member) -> None:
+    def _hear(self, member: CrewMember) -> None:
         name = member.task.search.cell.name
         match member.channel.receive():
             case Started(pid):
@@ -282,7 +282,7 @@ class Crew:
                 logger.warning("%s: its process has died, the run goes on with it", name)
                 self._remove(member)
 
-    def _remove(self, member: Member) -> None:
+    def _remove(self, member: CrewMember) -> None:
         member.channel.close()
         self._members.remove(member)
         if not any(one.task is member.task for one in self._members):

@@ -70,7 +70,7 @@ def work(end: socket.socket) -> int:
 
 @dataclass(frozen=True)
 class SharedMachine:
-    """A machine that the run shares out; see :class:`rightfit.tuning.search.search.Machine`.
+    """A machine that the run shares out; see :class:`rightfit.tuning.search.search.TimingMachine`.
 
     Args:
         channel: To the run.

@@ -35,7 +35,7 @@ class SearchFailedError(RuntimeError):
 _POLL_S = 0.2  # of a worker that waits for the others' last trials
 
 
-class Machine(Protocol):
+class TimingMachine(Protocol):
     """What a worker shares with searches that run beside it."""
 
     def await_core(self) -> None:
@@ -52,14 +52,14 @@ class OwnMachine:
     """A machine on which no other search of this run trains."""
 
     def await_core(self) -> None:
-        """See :class:`Machine`."""
+        """See :class:`TimingMachine`."""
 
     def rest(self) -> None:
-        """See :class:`Machine`."""
+        """See :class:`TimingMachine`."""
         time.sleep(_POLL_S)
 
     def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
-        """See :class:`Machine`."""
+        """See :class:`TimingMachine`."""
         return open_short_bench(cell, demand)
 
 
@@ -111,7 +111,7 @@ def work_on(
     store: StudyStore,
     *,
     on_trial: Callable[[int, int | None], None],
-    machine: Machine | None = None,
+    machine: TimingMachine | None = None,
     only_default: bool = False,
 ) -> TrialPool:
     """Be one worker of a search until it is over; see :func:`run_search`.

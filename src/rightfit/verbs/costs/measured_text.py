@@ -7,7 +7,7 @@ from dataclasses import asdict
 from rightfit.naming import count, serving_label
 from rightfit.serving.answer_text import describe_disturbance, profile_to_json
 from rightfit.serving.profile_text import describe_profile
-from rightfit.verbs.measuring import MeasuredFile
+from rightfit.verbs.costs.measuring import MeasuredFile
 
 
 def describe_measured(measured: MeasuredFile) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from rightfit.families.bundle import ONNX_FILE
-from rightfit.handover.contents import HandedDataset, Measured
+from rightfit.handover.contents import HandedDataset, MeasuredElsewhere
 from rightfit.handover.importing import import_measured
 from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.applications import ApplicationsParams
@@ -75,7 +75,7 @@ def pack_candidates(
     return Packed(tuple(one for one, _ in packed), tuple(n for _, left in packed for n in left))
 
 
-def take_in(results: StoredResults, folder: Path, name: str) -> Measured:
+def take_in(results: StoredResults, folder: Path, name: str) -> MeasuredElsewhere:
     """Keep what another machine has measured among the project's measurements.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Places:
+class HandoverFiles:
     """Files of a dataset.
 
     Args:
@@ -23,7 +23,7 @@ class Places:
     bundles: Path
 
 
-def find_places(folder: Path, dataset: str) -> Places:
+def find_files(folder: Path, dataset: str) -> HandoverFiles:
     """Return the places of a dataset's files.
 
     Raises:
@@ -32,4 +32,4 @@ def find_places(folder: Path, dataset: str) -> Places:
     if Path(dataset).name != dataset or dataset.startswith("."):
         raise ValueError(f"A dataset's name must be a plain one, but got {dataset!r}.")
     own = folder / "datasets" / dataset
-    return Places(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")
+    return HandoverFiles(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")

@@ -1,0 +1,1 @@
+"""The verbs that measure models, compare what was measured, and size by it."""
