@@ -316,9 +316,9 @@ def attack_by_suite(tally: Tally, suite: str) -> None:
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     for line in done.stdout.splitlines():
-        if line.startswith("PASSED"):
+        if line.startswith("PASSED tests"):
             tally.add(line, "clear")
-        elif line.startswith(("FAILED", "ERROR")):
+        elif line.startswith(("FAILED tests", "ERROR tests")):  # and no line of a log
             tally.add(line, "hangs" if "process" in suite else "code_executed", line)
 
 
