@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import read_grid
 from rightfit.verbs.beginning import plan_files
+from rightfit.verbs.commands import verbs
 
 BLOCK = "  iris:\n    tables: [iris]\n    target: {column: variety}\n"
 
@@ -62,3 +64,17 @@ def test_changed_values_of_the_library_are_no_names_of_something_else(tmp_path: 
     own = {"training": {"n_trials": 3}, "models": {"forest": {"space": {}}}, "model_options": 1}
 
     assert plan(tmp_path, **own)
+
+
+def test_file_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base").mkdir()
+    link = tmp_path / "base" / "parameters_grid.yml"
+    link.symlink_to("/proc/nobody/writes/here")
+    monkeypatch.chdir(project_path)
+
+    result = CliRunner().invoke(verbs, ["init", "--conf-source", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert f"Error: cannot write {link}: No such file or directory\n" in result.output

@@ -291,8 +291,11 @@ def init(
                 click.echo(f"To describe {entry}, add to it below datasets:\n{block}".rstrip())
             continue
         if not dry_run:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-            file.path.write_text(file.text, encoding="utf-8")
+            try:
+                file.path.parent.mkdir(parents=True, exist_ok=True)
+                file.path.write_text(file.text, encoding="utf-8")
+            except OSError as err:
+                raise click.ClickException(f"cannot write {file.path}: {err.strerror}") from err
         click.echo(f"{'would be' if dry_run else 'wrote   '} {file.path}")
         if dry_run:
             click.echo("\n".join(f"  | {line}".rstrip() for line in file.text.splitlines()))
