@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import combination_cases
+import kill_cases
 import parameter_cases
 import store_cases
 import table_cases
@@ -47,8 +48,9 @@ STORED = (
 )
 PARTS = (
     "parameters", "combinations", "blocks", "files", "tables",
-    "results", "verbs", "commands", "suites",
+    "results", "verbs", "commands", "kills", "suites",
 )  # fmt: skip
+N_KILLS = 3  # of each kind of process
 SUITES = (
     "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
     "tests/attack/test_measured_processes.py",
@@ -80,6 +82,8 @@ def main() -> int:
             attack_verbs(tally, place / "verbs")
         if "commands" in chosen.only:
             attack_commands(tally, place, quick=chosen.quick)
+        if "kills" in chosen.only and not chosen.quick:
+            attack_by_kills(tally, place)
     if "suites" in chosen.only and not chosen.quick:
         for suite in SUITES:
             attack_by_suite(tally, suite)
@@ -283,14 +287,31 @@ def attack_verbs(tally: Tally, place: Path) -> None:
 def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
     """Try bad parameters, files and surroundings through the real command line."""
     data = place / "study"
-    (data / "01_raw").mkdir(parents=True)
-    for table in (PROJECT / "data" / "01_raw").glob("*.parquet"):
-        (data / "01_raw" / table.name).symlink_to(table)
+    link_tables(data)
     commands = list(list_commands(data, place))
     for command in commands[:: 4 if quick else 1]:
         tally.add(command.name, *try_command(command, PROJECT))
     if not quick:
         tally.add("two runs at once", *try_two_runs(data))
+
+
+def link_tables(data: Path) -> None:
+    """Give a new data root the project's raw tables."""
+    (data / "01_raw").mkdir(parents=True)
+    for table in (PROJECT / "data" / "01_raw").glob("*.parquet"):
+        (data / "01_raw" / table.name).symlink_to(table)
+
+
+def attack_by_kills(tally: Tally, place: Path) -> None:
+    """Kill runs' processes at random moments, and run again."""
+    seed = random.SystemRandom().randrange(2**32)
+    draw = random.Random(seed)  # noqa: S311 -- no secret
+    for target in kill_cases.TARGETS:
+        for number in range(N_KILLS):
+            data = place / f"{target.replace(' ', '_')}_{number}"
+            link_tables(data)
+            name = f"kill of {target}, {number}, seed {seed}"
+            tally.add(name, *kill_cases.try_kill(PROJECT, data, target, draw))
 
 
 def try_two_runs(data: Path) -> tuple[str, str]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from kedro.io import DatasetError, Version
 
 from rightfit.datasets.model_bundles import ModelBundlesDataset
@@ -158,3 +162,42 @@ def test_version_that_a_killed_run_left_is_swept_by_the_next_save(
 
     assert [path.name for path in folder.iterdir()] == ["2026-01-02"]
     assert [path.name for path in (folder / "2026-01-02").iterdir()] == ["candidates"]
+
+
+def test_version_that_a_full_store_cut_off_does_not_exist(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = f"memory:///{tmp_path.name}/candidates"
+    make_dataset(root, "v1").save({"first": bundle})
+    n_files = 2 * (len(bundle.files) + 1) + 1  # with each manifest, and the list
+    room = 0
+
+    def limited(upload: Callable[..., None]) -> Callable[..., None]:
+        def put(*args: Any, **kwargs: Any) -> None:
+            nonlocal room
+            room -= 1
+            if room < 0:
+                raise OSError(errno.EIO, "QuotaExceeded")
+            upload(*args, **kwargs)
+
+        return put
+
+    for name in ("put_file", "pipe_file"):
+        monkeypatch.setattr(MemoryFileSystem, name, limited(getattr(MemoryFileSystem, name)))
+
+    for n_fitting in range(n_files):
+        room = n_fitting
+        version = f"v2-{n_fitting:02d}"
+        cut_off = ModelBundlesDataset(filepath=root, version=Version(version, version))
+        with pytest.raises(DatasetError, match="QuotaExceeded"):
+            cut_off.save({"a": bundle, "b": bundle})
+
+        assert not cut_off.exists()
+        newest = ModelBundlesDataset(filepath=root, version=Version(None, None))
+        assert list(newest.load()) == ["first"]
+        newest.release()
+    room = n_files
+    make_dataset(root, "v3").save({"a": bundle, "b": bundle})
+    newest = ModelBundlesDataset(filepath=root, version=Version(None, None))
+    assert sorted(newest.load()) == ["a", "b"]
+    newest.release()

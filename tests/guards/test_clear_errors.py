@@ -54,6 +54,34 @@ def test_error_of_the_system_is_told_with_its_cure(error: Exception, told: str) 
     assert told in str(explain_error(raise_error(wrapped)))
 
 
+class ClientError(Exception):
+    """As botocore raises it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.response = {"Error": {"Code": code, "Message": "No room."}}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EIO, "QuotaExceeded"),
+        (errno.EMSGSIZE, "EntityTooLarge"),
+        (errno.EIO, "InsufficientStorage"),
+    ],
+)
+def test_upload_that_an_object_store_refuses_is_told_with_its_cure(number: int, code: str) -> None:
+    refused = OSError(number, "No room.")
+    refused.__cause__ = ClientError(code)
+    wrapped = DatasetError("failed while saving")
+    wrapped.__cause__ = refused
+
+    told = str(explain_error(raise_error(wrapped)))
+
+    assert told.startswith(f"The object store refused a request ({code}: No room.). Free space")
+    assert "disk" not in told
+
+
 def test_own_check_is_told_in_its_words() -> None:
     error = catch(lambda: check_data_root(""))
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 HOW_TO_INSTALL = "PostgreSQL is not installed; on Debian: apt-get install postgresql"
@@ -22,9 +23,48 @@ def find_postgres() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A server that can be stopped and started again.
+
+    Args:
+        url: URL of its database.
+        control: ``pg_ctl`` with its folder.
+        starting: More arguments to start it.
+    """
+
+    url: str
+    control: list[str]
+    starting: list[str]
+
+    def start(self) -> None:
+        """Start it; return when it answers."""
+        _run([*self.control, *self.starting, "start"])
+
+    def stop(self) -> None:
+        """End it and its connections at once."""
+        _run([*self.control, "--mode", "immediate", "stop"])
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+
 @contextlib.contextmanager
 def running_postgres(database: str) -> Iterator[str]:
     """Run a server with an empty database; yield its URL.
+
+    Raises:
+        RuntimeError: If PostgreSQL is not installed.
+    """
+    with serving_postgres(database) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def serving_postgres(database: str) -> Iterator[Postgres]:
+    """Run a server with an empty database; yield it.
 
     Raises:
         RuntimeError: If PostgreSQL is not installed.
@@ -38,20 +78,22 @@ def running_postgres(database: str) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="rightfit-postgres-"))
     port = _free_port()
     control = [*user, str(programs / "pg_ctl"), "--pgdata", str(folder / "data"), "--wait"]
+    url = f"postgresql+psycopg2://postgres@127.0.0.1:{port}/{database}"
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    server = Postgres(url, control, ["--log", str(folder / "log"), "--options", options])
     try:
         if is_root:
             postgres = pwd.getpwnam("postgres")
             os.chown(folder, postgres.pw_uid, postgres.pw_gid)
         initdb = [str(programs / "initdb"), "--auth", "trust", "--username", "postgres"]
         _run([*user, *initdb, "--no-sync", "--pgdata", str(folder / "data")])
-        _run([*control, "--log", str(folder / "log"), "--options", options, "start"])
+        server.start()
         try:
             createdb = [str(programs / "createdb"), "--host", "127.0.0.1", "--port", str(port)]
             _run([*user, *createdb, "--username", "postgres", database])
-            yield f"postgresql+psycopg2://postgres@127.0.0.1:{port}/{database}"
+            yield server
         finally:
-            _run([*control, "--mode", "immediate", "stop"])
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -57,7 +57,12 @@ def explain_error(error: BaseException) -> str | None:
     Returns:
         ``None`` for an error of foreign code, or of a kind that nobody has a cure for.
     """
-    for one in _follow(error):
+    chain = list(_follow(error))
+    # first: what fsspec raises of a refusal looks like a disk that cannot be read
+    refused = next(filter(None, map(_explain_object_store, chain)), None)
+    if refused:
+        return f"{refused} {AGAIN}"
+    for one in chain:
         told = _explain_system(one) or _explain_database(one)
         if told:
             return f"{told} {AGAIN}"
@@ -111,6 +116,17 @@ def _explain_system(error: BaseException) -> str | None:
         return None
     place = error.filename if error.filename is not None else "A file"
     return f"{place}: {OF_THE_SYSTEM[error.errno]}"
+
+
+def _explain_object_store(error: BaseException) -> str | None:
+    answer = getattr(error, "response", None)  # of botocore, which need not be installed
+    fault = answer.get("Error") if isinstance(answer, dict) else None
+    if not isinstance(fault, dict):
+        return None
+    return (
+        f"The object store refused a request ({fault.get('Code')}: {fault.get('Message')}). Free "
+        "space there, raise its quota, or correct the credentials."
+    )
 
 
 def _explain_database(error: BaseException) -> str | None:
