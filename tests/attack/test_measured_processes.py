@@ -127,8 +127,10 @@ def test_hanging_start_of_a_worker_is_a_failure(bench: Bench, tmp_path: Path) ->
     assert "no answer within 1 s" in error
 
 
-def test_process_that_a_signal_stopped_is_disturbed(bench: Bench) -> None:
-    subject = replace(misbehaving("stop_for_a_moment"), label="stopped")
+@pytest.mark.parametrize("stop_s", ["0.3", "2"])
+def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: Bench) -> None:
+    bench = replace(bench, settings=measured.make_settings(answer_max_s=30))
+    subject = replace(misbehaving("stop_for_a_moment", Path(stop_s)), label="stopped")
 
     stopped = measured.run_round(subject, bench, MeasurementState())
     other = measured.run_round(measured.known_load(), bench, MeasurementState())
@@ -192,6 +194,25 @@ def test_nothing_survives_a_killed_process(killed: str, tmp_path: Path) -> None:
 
     os.kill(parent.pid if killed == "parent" else worker, signal.SIGKILL)
     left = await_end([child, worker, parent.pid], within_s=3)
+    parent.wait()
+
+    assert left == []
+
+
+@pytest.mark.parametrize("killed", ["parent", "worker"])
+def test_what_a_model_has_started_ends_when_a_process_is_killed(
+    killed: str, tmp_path: Path
+) -> None:
+    """One of the two is in a session of its own, and below nobody once the worker is gone."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path), "hang_with_children"],
+        stderr=subprocess.DEVNULL,
+    )
+    started = read_pids(tmp_path / "note")
+    worker = psutil.Process(psutil.Process(started[0]).ppid()).ppid()
+
+    os.kill(parent.pid if killed == "parent" else worker, signal.SIGKILL)
+    left = await_end([*started, worker, parent.pid], within_s=3)
     parent.wait()
 
     assert left == []

@@ -86,9 +86,9 @@ def write_half(_note: str) -> None:
     hang("")
 
 
-def stop_for_a_moment(_note: str) -> None:
-    """Be stopped by a signal, and go on a moment later."""
-    subprocess.Popen(["/bin/sh", "-c", f"sleep 0.3; kill -CONT {os.getpid()}"])
+def stop_for_a_moment(note: str) -> None:
+    """Be stopped by a signal, and go on 0.3 s later, or as many as the note says."""
+    subprocess.Popen(["/bin/sh", "-c", f"sleep {note or 0.3}; kill -CONT {os.getpid()}"])
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -99,3 +99,9 @@ def start_children(note: str) -> None:
         for is_apart in (False, True)
     ]
     Path(note).write_text(" ".join(str(process.pid) for process in started))
+
+
+def hang_with_children(note: str) -> None:
+    """Start what :func:`start_children` does, and never answer."""
+    start_children(note)
+    hang("")

@@ -84,6 +84,20 @@ def end_children(*, keep: Collection[int] = ()) -> None:
                 os.waitpid(one, 0)
 
 
+def end_marked(mark: str) -> None:
+    """Kill all processes that were started with a variable, whoever their parent is by now.
+
+    A process in a session of its own whose parent was killed is below nobody that could end it.
+
+    Args:
+        mark: ``NAME=value`` as in their environment; no other process may have it.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # another user's, or ended
+            if mark.encode() in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

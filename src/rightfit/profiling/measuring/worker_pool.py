@@ -14,12 +14,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
-from rightfit.processes.lifeline import end_tree
+from rightfit.processes.lifeline import end_marked, end_tree
 from rightfit.processes.lines import LineReader
 from rightfit.profiling.worker.messages import (
     Failure,
@@ -44,6 +45,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 MAX_OPEN_WORKERS = 10  # an idle worker keeps its imports in memory: 50 to 220 MiB
+MARK = "RIGHTFIT_WORKER"  # variable of a worker and of what it starts
 GRACE_S = 10.0  # beyond a limit, for the worker to kill its child and say so
 LEAVE_MAX_S = 10.0  # for a child to end
 CLOSE_MAX_S = 1.0  # for a worker to end by itself
@@ -71,7 +73,9 @@ class Worker:
 
     def __init__(self, kind: WorkerKind) -> None:
         self.kind = kind
+        self._token = uuid.uuid4().hex
         environment = os.environ | {name: str(kind.n_threads) for name in THREAD_VARIABLES}
+        environment[MARK] = self._token
         # Standard error goes to a file, not a pipe: an unread pipe would fill up and block it.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603 - our own module
@@ -215,6 +219,7 @@ class Worker:
         except subprocess.TimeoutExpired:  # it closed its pipe and goes on
             self.kill()
             status = self._process.wait()
+        end_marked(f"{MARK}={self._token}")  # who was killed could not end what it had started
         self._errors.seek(0)
         tail = self._errors.read()[-2_000:].strip()
         lines = tail.splitlines()
