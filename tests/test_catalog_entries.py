@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rightfit.catalog_entries import complete_catalog, list_entries
@@ -57,3 +59,12 @@ def test_entry_without_a_type_changes_the_one_of_the_library() -> None:
 @pytest.mark.parametrize("name", ["rankings", "iris.encoder", "iris.forest.candidates"])
 def test_results_are_versioned(name: str) -> None:
     assert list_entries(GRID, "data")[name]["versioned"]
+
+
+def test_candidates_of_cascades_close_no_circle_of_layers() -> None:
+    grid = replace(GRID, cascades=("cascade",))
+
+    entries = list_entries(grid, "data")
+
+    assert "metadata" in entries["iris.forest.candidates"]
+    assert "metadata" not in entries["iris.cascade.candidates"]

@@ -47,12 +47,19 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
 
 
 def list_entries(grid: Grid, data_root: str) -> Entries:
-    """Return the library's entries for the cells of a grid, by name."""
-    return {
+    """Return the library's entries for the cells of a grid, by name.
+
+    Cascades are made of profiles, which are made of models: their candidates have no layer, since
+    kedro-viz shows no layers at all where they go round in a circle.
+    """
+    entries = {
         name.format_map(place): _fill(entry, place)
         for name, entry in read_patterns(data_root).items()
         for place in _list_places(_fields(name), grid)
     }
+    for dataset, model in grid.cascade_cells():
+        entries[f"{dataset}.{model}.candidates"].pop("metadata", None)
+    return entries
 
 
 def read_patterns(data_root: str) -> Entries:
