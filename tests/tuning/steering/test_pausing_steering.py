@@ -46,14 +46,24 @@ def looked_at(draw: int, *, state: TrialState) -> FrozenTrial:
     return trial
 
 
-@pytest.mark.parametrize(("n_begun", "wants"), [(0, True), (4, True), (5, False)])
+@pytest.mark.parametrize(("n_begun", "wants"), [(0, True), (1, True), (3, False)])
 def test_first_looks_take_their_share_of_the_budget(
     blobs: TrainingData, tmp_path: Path, n_begun: int, wants: bool
 ) -> None:
-    steering = make_steering(blobs, tmp_path, budget_cpu_s=20.0)
+    steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
 
     assert steering.wants_new(begun) is wants
+
+
+@pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
+def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whole_training(
+    blobs: TrainingData, tmp_path: Path, n_checkpoints: int, wants: bool
+) -> None:
+    steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
+    ended = [looked_at(draw, state=TrialState.PRUNED) for draw in range(3)]
+
+    assert steering.wants_new(ended) is wants  # 4 and 8 seconds each; 7 are left
 
 
 @pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])

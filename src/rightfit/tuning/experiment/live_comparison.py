@@ -24,7 +24,7 @@ from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import DECIDING_S, MEASURING_S
+from rightfit.tuning.studies.trial_attributes import MEASURING_S
 
 PEERS = ("none", "median")
 LATE = "_late"  # with the training that ran when the budget was spent
@@ -63,11 +63,8 @@ def compare_live(
         own = replace(settings, seed=seed)
         study = _search(cell, replace(own, demand=demand), kept)
         ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
-        spent_s = sum(
-            trial.user_attrs.get(DECIDING_S, 0.0) - trial.user_attrs.get(MEASURING_S, 0.0)
-            for trial in ours.trials
-        )
-        spent_s += spent_cpu_s(ours.trials)
+        measuring_s = sum(trial.user_attrs.get(MEASURING_S, 0.0) for trial in ours.trials)
+        spent_s = spent_cpu_s(ours.trials) - measuring_s
         searches = [ours]
         for method in PEERS:
             budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}

@@ -87,9 +87,15 @@ def follow_within(search: RecordedSearch, rule: PausingRule, shares: Shares) -> 
             affordable_s=shares.budget_s - search.cost_s,
             measurable_s=shares.measuring * shares.budget_s - search.measuring_s,
         )
-        if step is None:
+        if step is not None:
+            do_step(search, step)
+        elif n_begun < len(search.order) and rule.affords_another(
+            search.pool(), affordable_s=shares.budget_s - search.cost_s
+        ):
+            search.train(n_begun)
+            n_begun += 1
+        else:
             return
-        do_step(search, step)
 
 
 def train_within(search: RecordedSearch, budget_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -69,7 +70,7 @@ class Outlook:
 
     def __post_init__(self) -> None:
         self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
-        self._train_s, self._rest_s, self._whole_s = _predict_training(self.pool)
+        self._train_s, self._rest_s, self.usual_s = _predict_training(self.pool)
 
     def hopeless(self) -> set[str]:
         """Return the applications that no trial is likely to satisfy: they steer no more."""
@@ -88,19 +89,15 @@ class Outlook:
 
     def is_short(self, affordable_s: float) -> bool:
         """Tell whether the budget holds so few trials that what is begun must be finished."""
-        return affordable_s < FEW * self._whole_s
+        return affordable_s < FEW * self.usual_s
 
     def _weigh(self, step: Step, cost_s: float) -> float:
-        share = max(cost_s / self._whole_s, 1e-6)
+        share = max(cost_s / self.usual_s, 1e-6)
         return float(step.gain / share**self.params.cost_exponent)
 
     def steps(self) -> Iterator[Step]:
         """Yield everything that could be done, for the application it promises the most."""
-        gains = {
-            name: self._gain(standing)
-            for name, standing in self.standings.items()
-            if name not in self.hopeless()
-        }
+        gains = self._gains
         for row, trial in enumerate(self.pool.trials):
             if not trial.is_free or not gains:
                 continue
@@ -200,7 +197,7 @@ class Outlook:
         step = next((s for s in self.steps() if s.number == number), None)
         if step is None:
             return "", "no application is likely to be satisfied by any trial"
-        share = step.cost_s / self._whole_s
+        share = step.cost_s / self.usual_s
         promise = (
             f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to "
             f"gain {step.gain:.4f} of utility for {share:.2f} of a trial's cost"
@@ -211,6 +208,11 @@ class Outlook:
 
     def _row(self, number: int) -> int:
         return next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
+
+    @cached_property
+    def _gains(self) -> dict[str, Floats]:
+        hopeless = self.hopeless()
+        return {n: self._gain(s) for n, s in self.standings.items() if n not in hopeless}
 
     def _gain(self, standing: Standing) -> Floats:
         """Return by how much each trial and serving configuration may beat all others.

@@ -26,7 +26,14 @@ from rightfit.tuning.pausing.outlook import Outlook, PausingParams, Step
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.quality_projection import project_quality
 from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.pausing.standing import QUALITY, THREADS, forecast, stand
+from rightfit.tuning.pausing.standing import (
+    QUALITY,
+    THREADS,
+    Floats,
+    describe_costs,
+    forecast,
+    stand,
+)
 
 
 @dataclass
@@ -49,9 +56,7 @@ class PausingRule:
     known_quality: float
     _costs: ServingCosts = field(init=False)
     _learnt: object = None
-    _predicted: dict[tuple[int, int, Serving, str], tuple[float, float]] = field(
-        default_factory=dict
-    )
+    _described: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._costs = ServingCosts(self.prior.lines)
@@ -101,6 +106,16 @@ class PausingRule:
         outlook = self.survey(pool)
         return None if outlook is None else outlook.finish(number, affordable_s)
 
+    def affords_another(self, pool: Pool, *, affordable_s: float) -> bool:
+        """Tell whether a budget holds a whole training of a new configuration.
+
+        Args:
+            pool: All trials, at least one of them looked at.
+            affordable_s: What is left of the budget.
+        """
+        outlook = self.survey(pool)
+        return outlook is not None and outlook.usual_s <= affordable_s
+
     def survey(self, pool: Pool) -> Outlook | None:
         """Return how all trials stand; ``None`` before any has been looked at."""
         seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
@@ -111,20 +126,26 @@ class PausingRule:
         if learnt != self._learnt:
             self._costs.learn(measured)
             self._learnt = learnt
-            self._predicted.clear()
+            self._described.clear()
         known = forecast(
             seen.trials,
             project_quality(seen, self.prior.quality),
             self._metrics,
-            self._predict,
+            [self._describe(trial) for trial in seen.trials],
             servings=self.servings,
             known_quality=self.known_quality,
         )
         standings = {name: stand(known, app) for name, app in self.applications.items()}
         return Outlook(seen, self.servings, standings, known.is_measured, self.params)
 
+    def _describe(self, trial: ObservedTrial) -> Floats:
+        """Return what a trial costs; computed anew only where something was learnt of it."""
+        key = (trial.number, trial.last.checkpoint, len(trial.served))
+        if key not in self._described:
+            self._described[key] = describe_costs(
+                trial, self._metrics, self.servings, self._predict
+            )
+        return self._described[key]
+
     def _predict(self, trial: ObservedTrial, serving: Serving, metric: str) -> tuple[float, float]:
-        key = (trial.number, trial.last.checkpoint, serving, metric)
-        if key not in self._predicted:
-            self._predicted[key] = self._costs.predict(trial.last.structure, serving, metric)
-        return self._predicted[key]
+        return self._costs.predict(trial.last.structure, serving, metric)

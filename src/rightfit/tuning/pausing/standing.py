@@ -91,11 +91,41 @@ class Standing:
     nearest: Miss | None
 
 
+def describe_costs(
+    trial: ObservedTrial, metrics: Sequence[str], servings: Sequence[Serving], predict: Predict
+) -> Floats:
+    """Collect what is known of a finished trial's metrics.
+
+    Args:
+        trial: With at least one look at its training.
+        metrics: All that applications need, without the quality.
+        servings: Serving configurations.
+        predict: Returns a served metric of a finished trial, and the error of its logarithm.
+
+    Returns:
+        Values (NaN for what can't be measured) and errors of their logarithms, 0 for what is known;
+        shape (2, n_servings, n_metrics).
+    """
+    found = np.zeros((2, len(servings), len(metrics)))
+    for column, serving in enumerate(servings):
+        served = trial.served.get(serving)
+        for place, metric in enumerate(metrics):
+            if metric == THREADS:
+                found[0, column, place] = serving.n_threads
+            elif metric in trial.last.fit:
+                found[0, column, place] = trial.last.fit[metric] or np.nan
+            elif served is not None:
+                found[0, column, place] = served.get(metric, np.nan)
+            else:
+                found[:, column, place] = predict(trial, serving, metric)
+    return found
+
+
 def forecast(
     trials: Sequence[ObservedTrial],
     quality: tuple[Floats, Floats],
     metrics: Sequence[str],
-    predict: Predict,
+    costs: Sequence[Floats],
     *,
     servings: Sequence[Serving],
     known_quality: float,
@@ -106,29 +136,15 @@ def forecast(
         trials: Each with at least one look at its training.
         quality: Expected final quality and its standard deviation, of each trial.
         metrics: All that applications need, without the quality.
-        predict: Returns a served metric of a finished trial, and the error of its logarithm.
+        costs: Of each trial, from :func:`describe_costs`.
         servings: Serving configurations.
         known_quality: Best quality known from elsewhere; -inf for none.
     """
     expected, spread = quality
-    shape = (len(trials), len(servings))
-    is_measured = np.zeros(shape, dtype=bool)
-    values = {metric: np.full(shape, np.nan) for metric in metrics}
-    errors = {metric: np.zeros(shape) for metric in metrics}
-    for row, trial in enumerate(trials):
-        for column, serving in enumerate(servings):
-            served = trial.served.get(serving)
-            is_measured[row, column] = served is not None
-            for metric in metrics:
-                if metric == THREADS:
-                    value, error = float(serving.n_threads), 0.0
-                elif metric in trial.last.fit:
-                    value, error = trial.last.fit[metric] or np.nan, 0.0
-                elif served is not None:
-                    value, error = served.get(metric, np.nan), 0.0
-                else:
-                    value, error = predict(trial, serving, metric)
-                values[metric][row, column], errors[metric][row, column] = value, error
+    known = np.array(costs)
+    values = {metric: known[:, 0, :, place] for place, metric in enumerate(metrics)}
+    errors = {metric: known[:, 1, :, place] for place, metric in enumerate(metrics)}
+    is_measured = np.array([[serving in trial.served for serving in servings] for trial in trials])
     is_trained = (spread == 0)[:, None, None]
     luck = np.where(is_trained, ERRORS, 0.0)
     kindness = np.where(is_trained, ERRORS, 1.0)

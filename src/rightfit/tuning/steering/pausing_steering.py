@@ -100,7 +100,9 @@ class PausingSteering:
         self._bench = bench
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
         self._trainings = PausedTrainings(demand.paused_memory_mib)
-        self._deciding_s = 0.0
+        self._deciding_s = 0.0  # since the last step
+        self._proposing_s = 0.0  # of the last configuration
+        self._decided: tuple[object, Step | None] = (None, None)  # for these trials
 
     def propose(self, study: optuna.Study, draw: int) -> Proposal | None:
         """Return the configuration of a draw; ``None`` to leave it to the sampler.
@@ -111,6 +113,7 @@ class PausingSteering:
         """
         if self.settings.sampler != "tpe" or draw < self.settings.n_startup_trials:
             return None
+        started_ns = time.process_time_ns()
         trials = study.get_trials(deepcopy=False)
         outlook = self.rule.survey(self._read(trials))
         if outlook is None:
@@ -120,13 +123,16 @@ class PausingSteering:
         name = names[draw % len(names)]
         asked = score_trials(trials, outlook, name, self.settings, draw=draw).ask()
         self.cell.params.suggest(asked)
+        self._proposing_s = (time.process_time_ns() - started_ns) / 1e9
+        self._deciding_s += self._proposing_s
         return Proposal(asked.params, asked_by=name)
 
     def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
         """See :class:`rightfit.tuning.search.claims.Plan`.
 
         The default is trained to its end before others begin. First looks get a share of the
-        budget, so that most of it is left to go on; one that would overrun it is not begun.
+        budget, so that most of it is left to go on; one that would overrun it is not begun. Where
+        nothing that was begun is worth going on with, the rest of the budget is for new ones too.
         """
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
         firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
@@ -137,9 +143,16 @@ class PausingSteering:
         first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
         if self.settings.budget_cpu_s is not None:
             allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
-            if first_s * (len(begun) + 1) > allowed_s:
-                return False
+            if (first_s + self._proposing_s) * (len(begun) + 1) > allowed_s:
+                return self._has_idle_budget(trials, begun)
         return first_s <= self._budget.left_s(begun, now=datetime.now())
+
+    def _has_idle_budget(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> bool:
+        """Tell whether the budget holds a whole training more, and no paused trial is worth it."""
+        is_busy = any(t.state == TrialState.RUNNING and not is_paused(t) for t in trials)
+        if is_busy or self.choose(trials) is not None:
+            return False
+        return self.rule.affords_another(self._read(trials), affordable_s=self._left_s(begun))
 
     def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what a further step may take; without timing nothing is too dear."""
@@ -161,6 +174,8 @@ class PausingSteering:
 
     def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
         """See :class:`rightfit.tuning.search.claims.Plan`."""
+        if self._decided[0] is trials:  # asked whether it wants a new one just before
+            return self._decided[1]
         started_ns = time.process_time_ns()
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
         left_s = self._left_s(begun)
@@ -173,6 +188,7 @@ class PausingSteering:
             measurable_s=share * spent_s - measuring_s if self.demand.is_timed else math.inf,
         )
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
+        self._decided = trials, step
         return step
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
@@ -201,6 +217,7 @@ class PausingSteering:
             step: What to do; ``None`` for a new trial's first look.
         """
         started, started_ns = time.time(), time.process_time_ns()
+        self._decided = None, None
         notes: dict[str, Any] = {}
         look, measuring_s = None, 0.0
         try:
@@ -218,7 +235,8 @@ class PausingSteering:
                 notes[STOP_REASON] = describe_fault(err)
             had = trial.user_attrs
             own_s = (time.process_time_ns() - started_ns) / 1e9
-            notes[COMPUTE_S] = had.get(COMPUTE_S, 0.0) + own_s + measuring_s
+            spent_s = own_s + measuring_s + self._deciding_s
+            notes[COMPUTE_S] = had.get(COMPUTE_S, 0.0) + spent_s
             notes[MEASURING_S] = had.get(MEASURING_S, 0.0) + measuring_s
             notes[DECIDING_S] = had.get(DECIDING_S, 0.0) + self._deciding_s
             notes[SPANS] = [*had.get(SPANS, []), [started, time.time()]]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from rightfit.profiling.profiles.cell_profiles import set_costs
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.tuning.pausing.observed import SERVED_COLUMNS
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, Structure
 from rightfit.tuning.pausing.serving_costs import Lines, ServingCosts
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.steering.demand import Demand
@@ -48,10 +49,14 @@ class KnownCosts:
     """
 
     lines: Lines
+    _structures: dict[Path, Structure] = field(default_factory=dict, compare=False)
 
     def measure(self, bundle: Bundle, serving: Serving) -> tuple[dict[str, float], float]:
         """Compute a bundle's costs in one serving configuration, in no time."""
-        structure = bundle.load_family().describe_structure(bundle.load_native())
+        structure = self._structures.get(bundle.path)
+        if structure is None:
+            structure = bundle.load_family().describe_structure(bundle.load_native())
+            self._structures[bundle.path] = structure
         costs = ServingCosts(self.lines)
         values = {
             column: costs.predict(structure, serving, column)[0]
