@@ -14,7 +14,12 @@ from rightfit.families.family import TrainingData
 from rightfit.tuning.search.claims import CLAIM, PAUSED
 from rightfit.tuning.steering.pausing_steering import PausingSteering
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import COMPUTE_S, CONFIGURATION, CURVE
+from rightfit.tuning.studies.trial_attributes import (
+    COMPUTE_S,
+    CONFIGURATION,
+    CURVE,
+    PROPOSING_S,
+)
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 
@@ -54,6 +59,17 @@ def test_first_looks_take_their_share_of_the_budget(
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
 
     assert steering.wants_new(begun) is wants
+
+
+def test_what_proposing_took_counts_like_a_first_look(blobs: TrainingData, tmp_path: Path) -> None:
+    steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=4)
+    begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(1)]
+    assert steering.wants_new(begun) is True
+
+    begun[0].set_user_attr(PROPOSING_S, 0.5)
+    begun[0].set_user_attr(COMPUTE_S, 3.0)
+
+    assert steering.wants_new(begun) is False  # 2 × 1.5 s are more than a quarter of 10
 
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])

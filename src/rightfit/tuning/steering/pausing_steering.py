@@ -50,6 +50,7 @@ from rightfit.tuning.studies.trial_attributes import (
     DECIDING_S,
     EXPORT_S,
     MEASURING_S,
+    PROPOSING_S,
     SERVED,
     SPANS,
     STOP_CHECKPOINT,
@@ -143,7 +144,8 @@ class PausingSteering:
         first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
         if self.settings.budget_cpu_s is not None:
             allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
-            if (first_s + self._proposing_s) * (len(begun) + 1) > allowed_s:
+            look_s = first_s + begun[-1].user_attrs.get(PROPOSING_S, 0.0)
+            if look_s * (len(begun) + 1) > allowed_s:
                 return self._has_idle_budget(trials, begun)
         return first_s <= self._budget.left_s(begun, now=datetime.now())
 
@@ -174,8 +176,9 @@ class PausingSteering:
 
     def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
         """See :class:`rightfit.tuning.search.claims.Plan`."""
-        if self._decided[0] is trials:  # asked whether it wants a new one just before
-            return self._decided[1]
+        decided, self._decided = self._decided, (None, None)
+        if decided[0] is trials:  # asked whether it wants a new one just before
+            return decided[1]
         started_ns = time.process_time_ns()
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
         left_s = self._left_s(begun)
@@ -217,7 +220,6 @@ class PausingSteering:
             step: What to do; ``None`` for a new trial's first look.
         """
         started, started_ns = time.time(), time.process_time_ns()
-        self._decided = None, None
         notes: dict[str, Any] = {}
         look, measuring_s = None, 0.0
         try:
@@ -238,6 +240,8 @@ class PausingSteering:
             spent_s = own_s + measuring_s + self._deciding_s
             notes[COMPUTE_S] = had.get(COMPUTE_S, 0.0) + spent_s
             notes[MEASURING_S] = had.get(MEASURING_S, 0.0) + measuring_s
+            if step is None:
+                notes[PROPOSING_S], self._proposing_s = self._proposing_s, 0.0
             notes[DECIDING_S] = had.get(DECIDING_S, 0.0) + self._deciding_s
             notes[SPANS] = [*had.get(SPANS, []), [started, time.time()]]
             self._deciding_s = 0.0

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.studies.live_pool import steps_ratio
-from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, DECIDING_S
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def usual_costs(trials: Sequence[FrozenTrial]) -> UsualCosts | None:
         return None
     training_s = [_spent_s(trial) for trial in complete]
     ending_s = [
-        max(0.0, trial.user_attrs["compute_s"] - spent_s)
+        max(0.0, trial.user_attrs["compute_s"] - trial.user_attrs.get(DECIDING_S, 0.0) - spent_s)
         for trial, spent_s in zip(complete, training_s, strict=True)
     ]
     return UsualCosts(mean(training_s), mean(ending_s))
