@@ -13,8 +13,8 @@ Ends with one line of JSON:
 - ``http_errors_equal``: share of turns in which both count the same share of failed requests, of a
   server that fails every tenth, within one percent;
 - ``saturation_ratio``: capacity found / known;
-- ``size_holds``: whether a server under exactly the limits of the YAML holds its share of the rate,
-  no request lost and the p99 within its limit;
+- ``size_holds``: whether ``rightfit size --try`` has a YAML to propose: a server under exactly its
+  limits holds its share of the rate, no request lost and the p99 within its limit;
 - ``check_detects``, ``check_false_alarms``: see ``winner_check.py``.
 """
 
@@ -40,18 +40,18 @@ from stored import make_raw
 from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve
-from rightfit.http_load.export import load_export
+from rightfit.http_load.export import load_export, split_cores
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
 from rightfit.http_load.step import measure_step, start_generator
 from rightfit.http_load.text import describe_curve
-from rightfit.http_load.trial import try_deployment
+from rightfit.http_load.trial import TrialResult, try_deployment
 from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.export import export_model
-from rightfit.serving.sizing import size_deployment
-from rightfit.verbs.costs.sizing import read_figures
+from rightfit.serving.sizing import Raised, size_deployment
+from rightfit.verbs.costs.sizing import read_figures, settle_size
 
 SLEEP_MS = 5.0
 RATES = (100.0, 200.0, 300.0)  # in eight seconds each holds the requests that a p99 needs
@@ -165,16 +165,30 @@ def try_size(seconds: float, try_seconds: float) -> bool:
         print("\n".join(describe_curve(curve)))
         figures = read_figures(curve)
         rate = 2 * figures.highest_rate_per_s  # of several replicas
-        text = size_deployment(
-            answer, "server", rate_per_s=rate, headroom_pct=HEADROOM_PCT, served=figures
-        )
-        print(text)
-        limit = LatencyLimit(0.99, LIMIT_MS)
-        tried = try_deployment(
-            text, folder, bodies, rate_per_s=rate, limit=limit, seconds=try_seconds
-        )
-    print(tried.said)
-    return tried.holds
+
+        def write(raised: Raised) -> str:
+            return size_deployment(
+                answer,
+                "server",
+                rate_per_s=rate,
+                headroom_pct=HEADROOM_PCT,
+                served=figures,
+                raised=raised,
+            )
+
+        def attempt(text: str) -> TrialResult:
+            print(text)
+            limit = LatencyLimit(0.99, LIMIT_MS)
+            return try_deployment(
+                text, folder, bodies, rate_per_s=rate, limit=limit, seconds=try_seconds
+            )
+
+        try:
+            settle_size(write, attempt, n_cores=len(split_cores()[1]), say=print)
+        except ValueError as err:
+            print(err)
+            return False
+    return True
 
 
 @contextmanager

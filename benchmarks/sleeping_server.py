@@ -2,12 +2,14 @@
 
 It answers after a sleep, so many requests at a time, and every so manieth with status 503. One at
 a time it blocks, so that its capacity is known to a percent: an event loop's own timers are right
-to a millisecond only.
+to a millisecond only. It records how long each request took from being read to being answered;
+``GET /recorded`` returns these times in ms, as a JSON list, and forgets them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 
@@ -16,13 +18,17 @@ async def serve(port: int, sleep_s: float, n_at_a_time: int, fail_every: int) ->
     """Serve on a port of this machine until killed."""
     free = asyncio.Semaphore(n_at_a_time)
     n_asked = 0
+    recorded_ms: list[float] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal n_asked
         while head := await _read_head(reader):
             length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
             await reader.readexactly(int(length or 0))
-            status = b"200 OK"
+            started_s, status, body = time.perf_counter(), b"200 OK", b"ok"
+            if head.startswith(b"GET /recorded"):
+                body = json.dumps(recorded_ms).encode()
+                recorded_ms.clear()
             if head.startswith(b"POST"):
                 n_asked += 1
                 fails = fail_every > 0 and n_asked % fail_every == 0
@@ -33,7 +39,9 @@ async def serve(port: int, sleep_s: float, n_at_a_time: int, fail_every: int) ->
                         await asyncio.sleep(sleep_s)
                 if fails:
                     status = b"503 Service Unavailable"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
+            writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+            if head.startswith(b"POST"):
+                recorded_ms.append((time.perf_counter() - started_s) * 1e3)
             await writer.drain()
 
     server = await asyncio.start_server(answer, "127.0.0.1", port)
