@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
