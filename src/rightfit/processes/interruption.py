@@ -28,7 +28,8 @@ MS_PER_S = 1_000
 def ending_on_interrupt() -> Iterator[None]:
     """End this process and all below it soon after Ctrl-C or SIGTERM while the block runs.
 
-    Their temporary folders go with them. It changes nothing in a thread other than the main one, which gets no signals.
+    Their temporary folders go with them. It changes nothing in a thread other than the main one,
+    which gets no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
