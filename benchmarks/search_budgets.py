@@ -1,6 +1,6 @@
 """What does a smaller search budget lose? Searches of the main job with several budgets and seeds.
 
-Run from the repository's root: ``python benchmarks/search_budgets.py --budgets 40 20 --root FOLDER``.
+Run from the repository's root: ``python benchmarks/search_budgets.py --root FOLDER``.
 Budgets are CPU seconds, so no quiet machine is needed. What a search has kept as candidates is
 judged on all test rows, which it has never seen: each application takes the candidate and serving
 configuration of most utility by validation quality and the search's own short measurements, and

@@ -166,7 +166,7 @@ def test_change_of_one_dataset_leaves_the_other_as_it_is(study: Study) -> None:
 def test_change_of_a_weight_ranks_and_draws_only_and_one_of_a_limit_measures_too(
     study: Study,
     change: dict[str, Any],
-    measures: bool,  # noqa: FBT001 - a case
+    measures: bool,
 ) -> None:
     changed = study.list_steps("perf", applications={"web_api": change})
 

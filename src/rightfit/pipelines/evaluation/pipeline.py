@@ -21,7 +21,6 @@ from rightfit.pipelines.evaluation.nodes import (
 from rightfit.ranking.applications.applications import Applications
 from rightfit.reuse.unchanged import mark_part
 
-
 for _profile in (profile_candidates, profile_imported, profile_cascades):
     mark_part(_profile, "params:applications", Applications.describe_demands)
 
