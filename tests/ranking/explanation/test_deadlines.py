@@ -41,6 +41,28 @@ def test_the_best_by_quality_may_win() -> None:
     )
 
 
+def test_a_time_from_a_disturbed_measurement_says_so() -> None:
+    rows = [
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=2.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+    ]
+    late, alone = (
+        rank(
+            *(row | {"disturbed": row["candidate"] in disturbed} for row in rows),
+            application=archive(),
+        )
+        for disturbed in (["a-1"], ["b-1"])
+    )
+
+    assert describe_deadline(late.contest, np.array([1, 0])) == (
+        "6 min of 2 h; a-1 (best quality) 20 d 20 h: too late. "
+        "The machine was disturbed while a-1 was timed: it may take less on a quiet one."
+    )
+    assert describe_deadline(alone.contest, np.array([1])).endswith(
+        "while b-1 was timed: it may take less on a quiet one."
+    )
+
+
 def test_nothing_is_said_without_a_workload_or_a_throughput() -> None:
     rows = [make_profile("a-1", quality=0.9, quality_raw=0.9)]
 
