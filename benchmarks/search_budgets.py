@@ -134,6 +134,7 @@ def _judge(
             stored = session.load_context().catalog
             applications = dict(stored.load("params:applications").items())
             grid = find_grid()
+            assert grid is not None  # noqa: S101 - the configuration has one
             served[budget], margins = {}, []
             for dataset in grid.datasets:
                 searches = [
@@ -174,11 +175,19 @@ def _judge(
 
 
 def _plan(stored: Any, dataset: str, model: str) -> PlannedSearch:
+    tables = [stored.load(f"{dataset}.{name}") for name in ("train", "validation", "data_card")]
+    blocks = [stored.load(f"params:{name}") for name in ("training", "applications", "evaluation")]
+    train, validation, data_card = tables
+    training, applications, evaluation = blocks
     return plan_search(
-        *(stored.load(f"{dataset}.{name}") for name in ("train", "validation", "data_card")),
+        train,
+        validation,
+        data_card,
         stored.load("studies"),
         stored.load(f"params:models.{model}"),
-        *(stored.load(f"params:{name}") for name in ("training", "applications", "evaluation")),
+        training,
+        applications,
+        evaluation,
         cell_name=f"{dataset}.{model}",
         n_searches=1,
     )
