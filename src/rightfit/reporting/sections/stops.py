@@ -113,7 +113,7 @@ def _tabulate_searches(accounts: pl.DataFrame) -> Table:
 
 def _tabulate_winners(accounts: pl.DataFrame) -> Table:
     return Table(
-        caption="Best trial of each search for each application, or the nearest miss",
+        caption="Best trial of each search for the application as it was then, or the nearest miss",
         columns=(
             Column("Cell"),
             Column("Application"),
