@@ -88,9 +88,8 @@ def _make_step(
     """Return a step of AdamW on the rows of an index; its rate is constant if n_steps is None."""
     import torch
 
-    learnt = data.labels
-    if data.schema.task == "regression":
-        learnt = data.labels.astype(np.float32)[:, None]
+    is_regression = data.schema.task == "regression"
+    learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
     device = next(network.parameters()).device
     writable = (np.require(found, requirements="W") for found in (data.rows, learnt))
     rows, labels = (torch.from_numpy(found).to(device) for found in writable)

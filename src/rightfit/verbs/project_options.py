@@ -49,9 +49,10 @@ def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
     Args:
         kinds: Further errors than ``OSError`` and ``ValueError``.
     """
+    expected: tuple[type[Exception], ...] = (OSError, ValueError, *kinds)
     try:
         yield
-    except (OSError, ValueError, *kinds) as err:
+    except expected as err:
         raise click.ClickException(clean_text(str(err))) from err
 
 

@@ -219,7 +219,7 @@ def _train(chosen: Bundle, family: str, work: _Work) -> Bundle:
 
 
 def _compare_quality(chosen: object, refitted: object, family: str, work: _Work) -> RefitQuality:
-    """Score both models on the rows that chose nothing; on all test rows if none were kept back."""
+    """Score both models on rows not used for the choice; on all test rows if there are none."""
     from rightfit.families.answers import check_answers
     from rightfit.profiling.profiles.final_rows import find_final_rows
     from rightfit.profiling.profiles.quality_interval import quality_interval
