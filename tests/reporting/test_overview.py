@@ -48,5 +48,5 @@ def test_card_shows_what_counts_for_the_application(results: Results) -> None:
         "accuracy 0.861 · throughput 5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s · "
         "peak memory 59\N{NO-BREAK SPACE}MiB"
     )
-    assert card.tie == "tied with 1 other"
+    assert card.tie == "tied with 1"
     assert card.utility == "utility 0.75 (0.73 to 0.77)"

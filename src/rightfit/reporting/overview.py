@@ -23,6 +23,7 @@ from rightfit.naming import (
 from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.explanation.refits import Shipped
 from rightfit.reporting.results import Results
 
 N_FACTS = 3  # metrics on a card beside the quality
@@ -171,24 +172,37 @@ def _make_card(
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
     if decision.final_quality is not None:
-        final = decision.final_quality
-        quality += f" ({format_quality(final.raw)} {final.where})"
+        quality += f" ({format_quality(decision.final_quality.raw)} on unused rows)"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)
-    n_tied, shipped = len(decision.tied_with), decision.shipped
+    n_tied = len(decision.tied_with)
     return Card(
         dataset=words(dataset),
         sentence=decision.sentence,
         winner=winner,
         serving=f"{serving}, tier {winner.hardware_tier}",
         facts=" · ".join([quality, *facts]),
-        tie=f"tied with {count(n_tied, 'other')}" if n_tied else "",
+        tie=f"tied with {n_tied}" if n_tied else "",
         disturbed=DISTURBED
         if (results.find_profile(dataset, winner) or {}).get("disturbed")
         else "",
         utility=_utility_text(winner),
         deadline=decision.deadline,
-        shipped=f"Shipped {shipped.sentence}." if shipped and shipped.refit else "",
+        shipped=_write_shipped(decision.shipped),
     )
+
+
+def _write_shipped(shipped: Shipped | None) -> str:
+    """Say what the model that is shipped has learnt from; empty where it is the one chosen."""
+    refit = shipped.refit if shipped and shipped.is_refitted else None
+    if refit is None:
+        return ""
+    quality = refit.quality
+    qualities = (
+        f": {format_quality(quality.refitted.raw)}, before {format_quality(quality.chosen.raw)}"
+        if quality
+        else ""
+    )
+    return f"Shipped trained again on {refit.n_rows:,} rows{qualities}"
 
 
 def _utility_text(winner: RankedCandidate) -> str:

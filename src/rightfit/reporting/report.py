@@ -115,7 +115,8 @@ def _write_legend(results: Results) -> str:
     return (
         "A card names the model to serve, how, and what it costs. Tier: the smallest machine on "
         "which the limits hold. Utility: its value for the application, from the application's own "
-        f"worst (0) to its best (1), with the {level} interval. Tied: the measurements cannot "
+        f"worst (0) to its best (1), with the {level} interval. Unused rows: test rows that had no "
+        "part in the choice, so that their figure is not flattered. Tied: the measurements cannot "
         "distinguish these models, so a rule decides by, in this order, "
         f"{_write_tie_rule(results.rules)}."
     )
