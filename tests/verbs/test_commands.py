@@ -147,11 +147,11 @@ def test_export_writes_the_refitted_model_and_says_so(
     as_chosen = ask(*command, "--as-chosen")
 
     assert "no longer stored" in lost.output
-    assert "Exported: refitted on 75 train and validation rows, chosen on 60" in shipped.output
+    assert "Exported: trained again on 75 train and validation rows, 60 when" in shipped.output
     assert shipped_sha256 == refitted.sha256
     assert "as it was chosen" in as_chosen.output
     assert read_bundle(tmp_path / "out" / "bundle").sha256 == study.bundle.sha256
-    assert "shipped        refitted on 75" in ask("which", "-a", "web_api").output
+    assert "shipped        trained again on 75" in ask("which", "-a", "web_api").output
 
 
 def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:

@@ -46,7 +46,7 @@ from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 ROWS_OF_ENERGY = 1_000
 # The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
-# 80 forks (benchmarks/recorded/noise.parquet).
+# 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
