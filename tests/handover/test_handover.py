@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pytest
 from contests import make_application, make_applications, make_profile, make_profiles
 from data_cards import make_data_card
@@ -81,6 +82,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
         encoder=encoder.model_dump(mode="json"),
         data_card=make_data_card(),
         request_paths=["request"],
+        settings=SHORT,
     )
     finish_pack(
         place / "packed",
@@ -189,6 +191,26 @@ def test_only_what_measuring_imports_is_packed(packed: Packed) -> None:
 
     assert {"worker", "measuring", "handover"} <= names
     assert not names & {"pipelines", "ranking", "reporting", "tuning", "verbs"}
+
+
+def test_only_rows_that_are_measured_with_are_packed(packed: Packed, tmp_path: Path) -> None:
+    raw = pl.concat([make_raw()] * 30)
+    encoder = fit_encoder(raw)
+
+    pack_dataset(
+        tmp_path / "packed",
+        {"linear-000": packed.bundle},
+        test=apply_encoder(encoder, raw),
+        raw=raw,
+        encoder=encoder.model_dump(mode="json"),
+        data_card=make_data_card(),
+        request_paths=[],
+        settings=SHORT,
+    )
+
+    files = find_files(tmp_path / "packed", "landsat")
+    assert raw.height > 1_024
+    assert len(np.load(files.rows)) == len(np.load(files.raw_rows)) == 1_024
 
 
 def test_damaged_bundle_is_refused_in_one_line(packed: Packed, tmp_path: Path) -> None:

@@ -39,6 +39,35 @@ class ContainerLimits:
 
 
 @dataclass(frozen=True)
+class Throttling:
+    """How often a control group had used up its CPU time and stood still until the next period.
+
+    Args:
+        n_periods: Periods of :data:`PERIOD_US` in which it ran.
+        n_throttled: Those in which it stood still.
+        seconds: How long, in all.
+    """
+
+    n_periods: int
+    n_throttled: int
+    seconds: float
+
+    def __sub__(self, before: Throttling) -> Throttling:
+        """Return what came after an earlier reading."""
+        return Throttling(
+            self.n_periods - before.n_periods,
+            self.n_throttled - before.n_throttled,
+            self.seconds - before.seconds,
+        )
+
+    def __str__(self) -> str:
+        if not self.n_throttled:
+            return "never throttled"
+        share = f"{self.n_throttled} of {self.n_periods} periods of {PERIOD_US // 1000} ms"
+        return f"throttled in {share}, {self.seconds:.2f} s in all"
+
+
+@dataclass(frozen=True)
 class Confinement:
     """Where a confined server runs.
 
@@ -51,6 +80,16 @@ class Confinement:
     place: Place
     kills: bool
     words: str
+
+    def read_throttling(self) -> Throttling:
+        """Read how often it was throttled so far: never, where no group holds it."""
+        found: dict[str, int] = {}
+        for group in self.place.groups:
+            with contextlib.suppress(OSError, ValueError):
+                lines = (group / "cpu.stat").read_text(encoding="ascii").splitlines()
+                found |= {name: int(value) for name, value in map(str.split, lines)}
+        seconds = found.get("throttled_usec", 0) / 1e6 + found.get("throttled_time", 0) / 1e9
+        return Throttling(found.get("nr_periods", 0), found.get("nr_throttled", 0), seconds)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.families.bundle import Bundle, offer_onnx, read_bundle
+from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.steering.favourites import find_favourites
 from rightfit.tuning.studies.study_store import StudyStore
