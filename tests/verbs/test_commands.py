@@ -23,18 +23,6 @@ Ask = Callable[..., Result]
 UNWANTED = {"torch", "sklearn", "optuna", "plotly", "onnxruntime", "matplotlib"}
 
 
-@pytest.fixture
-def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Run a verb in the project, on the study's data."""
-    monkeypatch.chdir(project_path)
-
-    def run(*arguments: str | Path) -> Result:
-        place = ("--data-root", str(study.root), "--env", "test")
-        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
-
-    return run
-
-
 def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
     result = ask("which", "--application", "web_api")
 

@@ -15,6 +15,7 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
+from rightfit.naming import count
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
@@ -139,7 +140,7 @@ def tune_model(
     candidates = bundle_candidates(study, cell, settings, store, n_candidates=training.n_candidates)
     trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
-    logger.info("%s: %s, %d candidates", cell_name, states, len(candidates))
+    logger.info("%s: %s, %s", cell_name, states, count(len(candidates), "candidate"))
     return trials, tabulate_curves(study, cell.quality), account, candidates
 
 
