@@ -90,8 +90,9 @@ def test_throttling_is_read_from_the_control_group(
 
 
 def test_too_few_requests_for_the_percentile_are_refused(tmp_path: Path) -> None:
-    answer = choose(make_model(tmp_path / "model"))
-    export_model(answer, make_model(tmp_path / "model2"), tmp_path / "out")
+    model = make_model(tmp_path / "model")
+    answer = choose(model)
+    export_model(answer, model, tmp_path / "out")
 
     with pytest.raises(ValueError, match=r"too few for a p99 in 3 s: try for \d+ s"):
         try_deployment(
@@ -101,6 +102,22 @@ def test_too_few_requests_for_the_percentile_are_refused(tmp_path: Path) -> None
             rate_per_s=60,
             limit=LatencyLimit(0.99, 5_000),
             seconds=3,
+        )
+
+
+def test_rows_that_the_server_refuses_end_the_trial_before_it_begins(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    answer = choose(model)
+    export_model(answer, model, tmp_path / "out")
+
+    with pytest.raises(ValueError, match=r"refuses the first rows, with status 422: .*no row"):
+        try_deployment(
+            write_deployment(answer),
+            tmp_path / "out",
+            ("[]",),
+            rate_per_s=60,
+            limit=LatencyLimit(0.5, 5_000),
+            seconds=600,
         )
 
 
@@ -173,6 +190,7 @@ def test_without_rights_the_server_is_bound_to_whole_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cgroup.controllers").touch()  # a group made here holds no limits
+    (tmp_path / "rightfit-of-a-killed-trial").mkdir()
     monkeypatch.setattr(confining, "_read_own_groups", lambda: {"": "/", "cpu": "/", "memory": "/"})
 
     with confine(ContainerLimits(1.5, 100), [3, 5, 7], root=tmp_path) as confinement:

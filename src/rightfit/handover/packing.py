@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -44,7 +45,12 @@ REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic", "scipy")
 PROGRAM = """\
 \"\"\"Measure this folder: python measure.py OUT\"\"\"
 
-from rightfit.handover.measuring import main
+import sys
+
+try:
+    from rightfit.handover.measuring import main
+except ModuleNotFoundError as err:
+    sys.exit(f"Error: {err.name} is missing here: pip install -r requirements.txt")
 
 if __name__ == "__main__":
     main()
@@ -110,7 +116,7 @@ def finish_pack(
     *,
     preset: str,
     settings: MeasuringSettings,
-    n_threads: Sequence[int | str],
+    n_threads: Sequence[int | Literal["all"]],
     devices: Sequence[str],
     request_paths: Sequence[RequestPath],
 ) -> None:
@@ -128,7 +134,7 @@ def finish_pack(
     handover = Handover(
         FORMAT_VERSION,
         preset,
-        portable_settings(settings).model_dump(mode="json"),
+        portable_settings(settings),
         tuple(n_threads),
         tuple(devices),
         tuple(request_paths),

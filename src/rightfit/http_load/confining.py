@@ -23,6 +23,7 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB
 ROOT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000  # as Kubernetes sets it
 REMOVE_S = 5.0
+PREFIX = "rightfit-"
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,12 @@ def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
     """Make the control groups that hold the limits; none where that is not allowed."""
     quota = str(round(limits.cores * PERIOD_US))
     n_bytes = str(int(limits.memory_mib * BYTES_PER_MIB))
-    name = f"rightfit-{uuid.uuid4().hex[:12]}"
+    name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     for cases in _list_cases(root, quota, n_bytes):
         made: list[Path] = []
         try:
             for parent, files in cases:
+                _remove_leftovers(parent)
                 group = parent / name
                 group.mkdir()
                 made.append(group)
@@ -171,6 +173,13 @@ def _read_own_groups() -> dict[str, str]:
             _, controllers, path = line.split(":", 2)
             found.update(dict.fromkeys(controllers.split(","), path))
     return found
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove the groups of trials that were killed; one with a process cannot be removed."""
+    for group in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            group.rmdir()
 
 
 def _remove(group: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
 from rightfit.http_load.curve import MARGIN, meets_limit
-from rightfit.http_load.export import find_free_port, make_order, split_cores
+from rightfit.http_load.export import find_free_port, make_order, require_answer, split_cores
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
 from rightfit.http_load.served import Served, start_server
 from rightfit.http_load.step import measure_step, start_generator
@@ -102,8 +102,8 @@ def try_deployment(
         seconds: How long.
 
     Raises:
-        ValueError: If the folder is no export, the YAML no deployment, or the requests of a replica
-            are too few for the limited percentile.
+        ValueError: If the folder is no export, the YAML no deployment, the rows are refused, or the
+            requests of a replica are too few for the limited percentile.
     """
     check_export(folder)
     deployment = read_deployment(text)
@@ -123,6 +123,7 @@ def try_deployment(
                 start_server(command, port, place=place, variables=deployment.variables) as served,
                 start_generator() as generator,
             ):
+                require_answer(order)
                 before = confinement.read_throttling()
                 step = measure_step(served, order, generator)
                 throttling = confinement.read_throttling() - before

@@ -36,12 +36,14 @@ def pack(folder: Path, dataset: str | None, **place: Any) -> None:
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 def measure_bundles(source: Path, out: Path) -> None:
     """Measure what rightfit pack has written into SOURCE, and write the figures into OUT."""
-    from rightfit.handover.measuring import describe_measured, measure_handover
+    from rightfit.handover.measuring import count_measured, describe_measured, measure_handover
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with faults_as_message():
         measured = measure_handover(source, out)
     click.echo("\n".join(clean_text(line) for line in describe_measured(measured, out)))
+    if not count_measured(measured):
+        raise click.exceptions.Exit(1)
 
 
 @click.command("import-profiles")
