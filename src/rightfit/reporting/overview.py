@@ -202,7 +202,7 @@ def _write_shipped(shipped: Shipped | None) -> str:
         if quality
         else ""
     )
-    return f"Shipped trained again on {refit.n_rows:,} rows{qualities}"
+    return f"Shipped: trained again on {refit.n_rows:,} rows{qualities}"
 
 
 def _utility_text(winner: RankedCandidate) -> str:
