@@ -88,7 +88,7 @@ bench-server: .venv/.installed ## hold the server scenario against simulated que
 bench-request: .venv/.installed ## time a request of raw columns: one graph against Python encoding and a session call
 	$(BIN)/python benchmarks/measuring/request_path.py
 
-bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install hey); ten quiet minutes
+bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install nghttp2-client); ten quiet minutes
 	PYTHONPATH=tests/support $(BIN)/python benchmarks/serving.py
 
 bench-check: .venv/.installed ## does rightfit check notice a winner that got 30 % slower; wants a quiet machine

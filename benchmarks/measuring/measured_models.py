@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from presets import read_preset
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema

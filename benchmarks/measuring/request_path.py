@@ -27,7 +27,8 @@ import polars as pl
 import yaml
 from measured_models import CONFIGURATIONS
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model

@@ -25,7 +25,7 @@ def test_a_workload_is_a_limit_on_the_throughput() -> None:
 
     assert ranked.contest.feasible.tolist() == [False, True]
     assert describe_deadline(ranked.contest, np.array([1, 0])) == (
-        "6 min of 2 h; a-1 (best quality) 5 h: too late."
+        "2 h; it takes 6 min, a-1 (best quality) 5 h: too late."
     )
 
 
@@ -37,7 +37,7 @@ def test_the_best_by_quality_may_win() -> None:
     )
 
     assert describe_deadline(ranked.contest, np.array([0, 1])) == (
-        "30 min of 2 h; no candidate has a higher quality."
+        "2 h; it takes 30 min; no candidate has a higher quality."
     )
 
 
@@ -55,7 +55,7 @@ def test_a_time_from_a_disturbed_measurement_says_so() -> None:
     )
 
     assert describe_deadline(late.contest, np.array([1, 0])) == (
-        "6 min of 2 h; a-1 (best quality) 20 d 20 h: too late. "
+        "2 h; it takes 6 min, a-1 (best quality) 20 d 20 h: too late. "
         "The machine was disturbed while a-1 was timed: it may take less on a quiet one."
     )
     assert describe_deadline(alone.contest, np.array([1])).endswith(

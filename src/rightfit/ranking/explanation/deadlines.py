@@ -31,13 +31,13 @@ def describe_deadline(contest: Contest, candidates: Ints) -> str:
         return ""
     quality = contest.table.values("quality_raw")[rows]
     best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
-    said = f"{_write_time(workload, rows_per_s[0])} of {format_duration(workload.hours)}"
+    said = f"{format_duration(workload.hours)}; it takes {_write_time(workload, rows_per_s[0])}"
     if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):
         return f"{said}; no candidate has a higher quality.{_warn(contest, rows[:1])}"
     name = contest.table.frame["candidate"][int(rows[best])]
     is_late = workload.hours_at(rows_per_s[best]) > workload.hours
     return (
-        f"{said}; {name} (best quality) {_write_time(workload, rows_per_s[best])}"
+        f"{said}, {name} (best quality) {_write_time(workload, rows_per_s[best])}"
         f"{': too late' if is_late else ''}.{_warn(contest, rows[[0, best]])}"
     )
 
