@@ -4,7 +4,7 @@ Parts, all of them unless ``--parts`` names some:
 
 - ``rules``: our stopping rule (presets ``quick`` and ``standard``), measured in turns and alone,
   beside a fixed window of 10 s, perf_analyzer's rule (windows of 5 s until three agree within
-  10 %) and pyperf, for a fast, a middle and a slow model. pyperf is run itself where it is
+  10 %) and pyperf, for a fast, a middle and a slow model. pyperf itself is run where it is
   installed. perf_analyzer's rule is imitated: the program times requests to an inference server,
   so its figures hold a network that the others do not have.
 - ``instrument``: does it repeat itself, notice disturbance and find a known load?

@@ -129,18 +129,21 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
             tallies["none"].add(bare, truth, is_marked=has_trend)
             tallies["constant"].add(add_constant(bare, constant_pct), truth, is_marked=has_trend)
             tallies["estimated"].add(widened, truth, is_marked=has_trend or shared.is_drifting)
-    known, unknown = _estimate(effects, constant_pct), SharedError.assume(constant_pct)
+    known = _estimate(effects, constant_pct)
+    unknown = SharedError.assume(constant_pct)
+    is_median = column == P50
     alone = rows.filter("is_alone", pl.col("model").is_in(turns.models))
     for (name, _), stretch in alone.group_by("model", "turn"):
         used = choose_clean(stretch[column].to_numpy(), stretch["is_disturbed"].to_numpy()).tolist()
         bare, has_trend, truth = estimate_median(used), is_drifting(used), truths[str(name)]
         for rule, shared in (("alone, unknown", unknown), ("alone", known)):
-            marked = has_trend or shared.is_drifting
-            tallies[rule].add(bare.widened(shared.alone_pct), truth, is_marked=marked)
+            widened = bare.widened(shared.alone.reach_pct(is_median=is_median))
+            tallies[rule].add(widened, truth, is_marked=has_trend or shared.is_drifting)
+    others_pct = known.alone.reach_pct()
     print(
         f"{len(turns.models)} models, {turns.values.shape[1]} turns, {turns.disturbed.mean():.0%}"
         f" of the processes disturbed; shared error {known.in_turns_pct:.2f} % in turns,"
-        f" {known.alone_pct:.2f} % alone"
+        f" {known.alone_pct:.2f} % alone ({others_pct:.2f} % of others than the p50)"
     )
     return {rule: tally for rule, tally in tallies.items() if tally.judged}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -118,8 +119,9 @@ def compare_on(model: Subject, bench: Bench, scope: Scope, seen: Sequence[TurnEf
         compared.estimates.setdefault(run.rule, []).append(own)
     unknown = SharedError.assume(constant_pct).alone
     compared.estimates[ALONE] = [run.estimate(compared.reference, unknown) for run in alone]
-    pyperf, estimate = run_pyperf(model, bench, compared.reference, scope.scale)
-    compared.estimates[pyperf] = [estimate]
+    if importlib.util.find_spec("pyperf") is not None:
+        found = run_pyperf(model, bench, compared.reference, scope.scale)
+        compared.estimates["pyperf"] = [found]
     return compared
 
 
