@@ -74,21 +74,21 @@ bench-main: .venv/.installed ## time the main job against an earlier version: ma
 	$(BIN)/python benchmarks/main_job.py --before $(or $(BEFORE),HEAD^)
 
 bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
-	$(BIN)/python benchmarks/ranking.py
+	$(BIN)/python benchmarks/ranking/ranking.py
 
 bench-measuring: .venv/.installed ## check what docs/measuring.md claims, in 15 minutes; wants a quiet machine
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python benchmarks/measuring.py
+	$(BIN)/python benchmarks/measuring/measuring.py
 
 bench-server: .venv/.installed ## hold the server scenario against simulated queues and MLPerf LoadGen
-	$(BIN)/python benchmarks/server_scenario.py
+	$(BIN)/python benchmarks/measuring/server_scenario.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python benchmarks/server_loadgen.py
+	$(BIN)/python benchmarks/measuring/server_loadgen.py
 
 bench-request: .venv/.installed ## time a request of raw columns: one graph against Python encoding and a session call
-	$(BIN)/python benchmarks/request_path.py
+	$(BIN)/python benchmarks/measuring/request_path.py
 
-bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install hey); ten quiet minutes
+bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install nghttp2-client); ten quiet minutes
 	PYTHONPATH=tests/support $(BIN)/python benchmarks/serving.py
 
 bench-check: .venv/.installed ## does rightfit check notice a winner that got 30 % slower; wants a quiet machine

@@ -155,6 +155,26 @@ def test_change_of_one_dataset_leaves_the_other_as_it_is(study: Study) -> None:
     assert "landsat.assemble_rows" in changed
 
 
+@pytest.mark.parametrize(
+    ("change", "measures"),
+    [
+        ({"objectives": {"quality": {"weight": 9.0}}}, False),
+        ({"constraints": {"latency_p95_ms": {"max": 5.0}}}, True),
+    ],
+    ids=["weight", "limit"],
+)
+def test_change_of_a_weight_ranks_and_draws_only_and_one_of_a_limit_measures_too(
+    study: Study,
+    change: dict[str, Any],
+    measures: bool,
+) -> None:
+    changed = study.list_steps("perf", applications={"web_api": change})
+
+    found = {step for step in changed if step.endswith(("tune_model", "profile_candidates"))}
+    assert {"rank_candidates", "write_report"} <= changed
+    assert bool(found) == measures
+
+
 def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:
     before = study.load("rankings")
     objectives = {"quality": {"weight": 1000.0}}

@@ -1,7 +1,8 @@
-"""What a run of Rightfit's nodes changes in the process, and its undoing; Ctrl-C ends a command."""
+"""What a run of Rightfit's nodes changes in the process, and its undoing; signals end a command."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -42,6 +43,7 @@ class ProcessHook:
             sweep_temporary_folders()
         if is_ours and is_command:  # a notebook must survive Ctrl-C
             self._during.enter_context(ending_on_interrupt())
+            atexit.register(sweep_temporary_folders)  # what workers that were killed have left
         optuna = sys.modules.get("optuna")
         self._verbosity = None if optuna is None else optuna.logging.get_verbosity()
 

@@ -14,7 +14,8 @@ from hostile_manifests import descriptions, links, manifests, names
 from hostile_trees import boosted, tree_states, trees
 from hostile_weights import contents, onnx_files, skops_files
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema

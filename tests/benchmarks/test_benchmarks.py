@@ -30,7 +30,7 @@ def read_figures(printed: str) -> dict[str, float]:
 
 def test_ranking_benchmark_runs(project_path: Path) -> None:
     printed = run_benchmark(
-        project_path, "ranking.py", "--runs", "1", "--studies", "2", "--exponents", "3"
+        project_path, "ranking/ranking.py", "--runs", "1", "--studies", "2", "--exponents", "3"
     )
 
     asked = {"rank_1e3_s", "peak_gib", "smaa_s", "coverage", "coverage_noise", "nested_bias"}
@@ -39,7 +39,7 @@ def test_ranking_benchmark_runs(project_path: Path) -> None:
 
 @pytest.mark.slow
 def test_measuring_benchmark_runs(project_path: Path) -> None:
-    printed = run_benchmark(project_path, "measuring.py", "--smallest")
+    printed = run_benchmark(project_path, "measuring/measuring.py", "--smallest")
 
     figures = read_figures(printed)
     measured = {"p95_interval_covers", "p95_error_pct_all_calls", "alone_p95_covers"}
@@ -51,19 +51,25 @@ def test_measuring_benchmark_runs(project_path: Path) -> None:
     assert "not among --parts" in printed
 
 
-def test_turns_are_recorded_and_replayed(project_path: Path, tmp_path: Path) -> None:
-    file = tmp_path / "turns.parquet"
+def test_processes_are_recorded(project_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "processes.parquet"
+    before = pl.read_parquet(project_path / "benchmarks" / "recorded" / "processes.parquet").head(2)
+    before.with_columns(recording=pl.Series(["busy", "other"])).write_parquet(file)
 
-    run_benchmark(project_path, "record_turns.py", "--n-turns", "8", "--file", str(file))
+    run_benchmark(
+        project_path, "measuring/record_processes.py", "busy", "--seconds", "0", "--file", str(file)
+    )
     recorded = pl.read_parquet(file)
 
-    assert recorded.filter("is_alone").height == 8
-    assert recorded.filter(~pl.col("is_alone")).height == 4 * 8
-    assert recorded["p50_ns"].null_count() == 0
+    assert recorded.filter(recording="other").height == 1
+    replaced = recorded.filter(recording="busy")
+    assert replaced.filter("is_alone").height == 8
+    assert replaced.filter(~pl.col("is_alone")).height == 2 * 10
+    assert replaced["latency_p50_ms"].null_count() == 0
 
 
 def test_drift_is_simulated(project_path: Path) -> None:
-    printed = run_benchmark(project_path, "simulated_drift.py", "--n-runs", "1")
+    printed = run_benchmark(project_path, "measuring/simulated_drift.py", "--n-runs", "1")
 
     assert {"coverage_drift_min", "coverage_recorded"} <= set(read_figures(printed))
 
@@ -72,7 +78,7 @@ def test_drift_is_simulated(project_path: Path) -> None:
 def test_examples_of_a_benchmark_hold(project_path: Path, name: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "doctest", f"{name}.py"],
-        cwd=project_path / "benchmarks",
+        cwd=project_path / "benchmarks" / "measuring",
         capture_output=True,
         text=True,
     )
@@ -137,7 +143,14 @@ def test_memory_benchmark_runs(project_path: Path) -> None:
 
 def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     printed = run_benchmark(
-        project_path, "request_path.py", "--datasets", "shuttle", "--turns", "1", "--turn-ms", "10"
+        project_path,
+        "measuring/request_path.py",
+        "--datasets",
+        "shuttle",
+        "--turns",
+        "1",
+        "--turn-ms",
+        "10",
     )
 
     figures = json.loads(printed.splitlines()[-1])
@@ -147,7 +160,7 @@ def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
 @pytest.mark.slow
 def test_server_benchmark_runs(project_path: Path) -> None:
     printed = run_benchmark(
-        project_path, "server_scenario.py", "--n-runs", "1", "--n-truth", "20000"
+        project_path, "measuring/server_scenario.py", "--n-runs", "1", "--n-truth", "20000"
     )
 
     assert {"max_rate_within_5pct", "max_rate_covers"} <= set(read_figures(printed))
@@ -156,7 +169,7 @@ def test_server_benchmark_runs(project_path: Path) -> None:
 def test_loadgen_benchmark_starts(project_path: Path) -> None:
     pytest.importorskip("mlperf_loadgen", reason="needs the extra bench")
 
-    assert "--mean-ms" in run_benchmark(project_path, "server_loadgen.py", "--help")
+    assert "--mean-ms" in run_benchmark(project_path, "measuring/server_loadgen.py", "--help")
 
 
 @pytest.mark.slow

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from configurations import least_configuration
 
-from rightfit.families.bundle import Bundle, add_onnx, compare_answers, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
+from rightfit.families.parity import compare_answers
 from rightfit.families.registry import BUILT_IN, get_family
 from rightfit.families.runtimes import available_runtimes, open_model, runtime_files
 

@@ -11,7 +11,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from rightfit.families.bundle import Bundle, add_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import available_runtimes, open_model

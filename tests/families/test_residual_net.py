@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from rightfit.families.bundle import add_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.net import FAMILY
 from rightfit.families.networks import ImageRows, Residual, build_network

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +82,12 @@ def test_described_family_depends_on_what_describes_and_saves_it() -> None:
 def test_family_does_not_depend_on_another_one() -> None:
     assert "rightfit.families.net" not in read_sources("rightfit.families.linear")
     assert "rightfit.families.registry" not in read_sources("rightfit.families.linear")
+
+
+def test_reading_the_code_of_a_family_imports_no_library(tmp_path: Path) -> None:
+    asked = "from rightfit.families.sources import read_family_sources as read; "
+    code = asked + "import sys; read('rightfit.families.net'); sys.exit('torch' in sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+
+    assert ended.returncode == 0

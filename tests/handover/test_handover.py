@@ -4,12 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pytest
 from contests import make_application, make_applications, make_profile, make_profiles
 from data_cards import make_data_card
@@ -22,6 +24,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.handover.files import find_files
 from rightfit.handover.importing import import_measured, load_measured, select_measured
+from rightfit.handover.measuring import measure_handover
 from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -81,6 +84,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
         encoder=encoder.model_dump(mode="json"),
         data_card=make_data_card(),
         request_paths=["request"],
+        settings=SHORT,
     )
     finish_pack(
         place / "packed",
@@ -191,6 +195,26 @@ def test_only_what_measuring_imports_is_packed(packed: Packed) -> None:
     assert not names & {"pipelines", "ranking", "reporting", "tuning", "verbs"}
 
 
+def test_only_rows_that_are_measured_with_are_packed(packed: Packed, tmp_path: Path) -> None:
+    raw = pl.concat([make_raw()] * 30)
+    encoder = fit_encoder(raw)
+
+    pack_dataset(
+        tmp_path / "packed",
+        {"linear-000": packed.bundle},
+        test=apply_encoder(encoder, raw),
+        raw=raw,
+        encoder=encoder.model_dump(mode="json"),
+        data_card=make_data_card(),
+        request_paths=[],
+        settings=SHORT,
+    )
+
+    files = find_files(tmp_path / "packed", "landsat")
+    assert raw.height > 1_024
+    assert len(np.load(files.rows)) == len(np.load(files.raw_rows)) == 1_024
+
+
 def test_damaged_bundle_is_refused_in_one_line(packed: Packed, tmp_path: Path) -> None:
     folder = tmp_path / "packed"
     shutil.copytree(packed.folder, folder)
@@ -210,7 +234,11 @@ def test_damaged_bundle_is_refused_in_one_line(packed: Packed, tmp_path: Path) -
         ("[]", "must be a JSON object"),
         ("{", "cannot be read"),
         ('{"format_version": 9, "environment": null, "states": {}}', "format_version 9"),
-        ('{"format_version": 1, "environment": null, "states": {"a": 1}}', "must be a JSON"),
+        (
+            '{"format_version": 1, "environment": null, "states": {}}',
+            "environment: Input should be",
+        ),
+        ('{"format_version": 1, "states": {"a": 1}}', r"environment: .* \(1 more\)"),
     ],
 )
 def test_foreign_document_is_refused(content: str, reason: str, tmp_path: Path) -> None:
@@ -218,6 +246,83 @@ def test_foreign_document_is_refused(content: str, reason: str, tmp_path: Path) 
 
     with pytest.raises(ValueError, match=reason):
         import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+
+def test_figures_of_another_type_and_a_machine_where_all_failed_are_refused(
+    came_back: Path, tmp_path: Path
+) -> None:
+    content = json.loads((came_back / "measured.json").read_text())
+    state = next(iter(content["states"].values()))
+    state["rounds"][0]["base_peak_mib"] = "much"
+    (tmp_path / "measured.json").write_text(json.dumps(content))
+
+    with pytest.raises(ValueError, match=r"rounds\.0\.base_peak_mib: Input should be a valid num"):
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+    (tmp_path / "measured.json").write_text(json.dumps(content | {"states": {}}))
+    with pytest.raises(ValueError, match="holds no measurement that has not failed"):
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+
+def edit_document(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "handover.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def cut(folder: Path, name: str) -> None:
+    path = folder / "datasets" / "landsat" / name
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda place: (place / "handover.json").unlink(), "There is no .*handover.json"),
+        (lambda place: cut(place, "rows.npy"), "rows.npy is damaged: .*Pack it again"),
+        (lambda place: cut(place, "raw_rows.npy"), "raw_rows.npy is damaged"),
+        (lambda place: cut(place, "requests/encoder.json"), "encoder.json is damaged"),
+        (
+            lambda place: edit_document(place, lambda one: one["settings"].pop("max_s")),
+            "handover.json does not hold what it should: settings",
+        ),
+        (
+            lambda place: edit_document(place, lambda one: one.update(n_threads=[0])),
+            r"n_threads\.0",
+        ),
+        (
+            lambda place: edit_document(place, lambda one: one.update(request_paths=["ftp"])),
+            "request_paths.0: Input should be",
+        ),
+        (
+            lambda place: edit_document(
+                place, lambda one: one["datasets"][0]["candidates"][0].update(folder="../..")
+            ),
+            r"must be a plain one, but got '\.\./\.\.'",
+        ),
+    ],
+)
+def test_damaged_folder_is_refused_before_anything_is_measured(
+    packed: Packed, tmp_path: Path, damage: Callable[[Path], object], reason: str
+) -> None:
+    shutil.copytree(packed.folder, tmp_path / "packed")
+    damage(tmp_path / "packed")
+
+    with pytest.raises(ValueError, match=reason):
+        measure_handover(tmp_path / "packed", tmp_path / "out")
+
+    assert not (tmp_path / "out" / "measured.json").exists()
+
+
+def test_missing_library_is_named_in_one_line(packed: Packed, tmp_path: Path) -> None:
+    command = [sys.executable, "-S", "-E", str(packed.folder / "measure.py"), str(tmp_path)]
+
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert made.returncode == 1
+    assert "is missing here: pip install -r requirements.txt" in made.stderr
+    assert made.stderr.count("\n") == 1
 
 
 def test_name_of_a_machine_is_a_plain_one(came_back: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from exports import choose, make_model
 from stored import make_raw
 
 from rightfit.http_load import confining
-from rightfit.http_load.confining import ContainerLimits, confine
+from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
 from rightfit.http_load.load_records import LatencyLimit
-from rightfit.http_load.trial import read_deployment, try_deployment
+from rightfit.http_load.served import Place
+from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.winners import write_bodies
 from rightfit.serving.export import export_model
-from rightfit.serving.sizing import ServedFigures, size_deployment
+from rightfit.serving.server import MAX_REQUESTS_VARIABLE
+from rightfit.serving.sizing import Raised, ServedFigures, size_deployment
+from rightfit.verbs.costs.sizing import settle_size
 
 FIGURES = ServedFigures(
     highest_rate_per_s=50, limit_ms=5_000, server_cores=0.5, peak_memory_mib=400
@@ -66,10 +70,127 @@ def test_what_is_no_deployment_is_refused() -> None:
         read_deployment("spec: {replicas: 1}")
 
 
+@pytest.mark.parametrize(
+    ("stat", "seconds"),
+    [
+        ("nr_periods 9\nnr_throttled 2\nthrottled_time 150000000\n", 0.15),  # version 1: ns
+        ("usage_usec 8\nnr_periods 9\nnr_throttled 2\nthrottled_usec 150000\n", 0.15),
+    ],
+)
+def test_throttling_is_read_from_the_control_group(
+    tmp_path: Path, stat: str, seconds: float
+) -> None:
+    (tmp_path / "cpu.stat").write_text(stat)
+    place = Place(groups=(tmp_path, tmp_path / "memory"))
+
+    found = Confinement(place, kills=True, words="").read_throttling() - Throttling(4, 1, 0.05)
+
+    assert found == Throttling(5, 1, pytest.approx(seconds - 0.05))
+    assert str(found) == "throttled in 1 of 5 periods of 100 ms, 0.10 s in all"
+
+
+def test_too_few_requests_for_the_percentile_are_refused(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    answer = choose(model)
+    export_model(answer, model, tmp_path / "out")
+
+    with pytest.raises(ValueError, match=r"too few for a p99 in 3 s: try for \d+ s"):
+        try_deployment(
+            write_deployment(answer),
+            tmp_path / "out",
+            ("[]",),
+            rate_per_s=60,
+            limit=LatencyLimit(0.99, 5_000),
+            seconds=3,
+        )
+
+
+def test_rows_that_the_server_refuses_end_the_trial_before_it_begins(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    answer = choose(model)
+    export_model(answer, model, tmp_path / "out")
+
+    with pytest.raises(ValueError, match=r"refuses the first rows, with status 422: .*no row"):
+        try_deployment(
+            write_deployment(answer),
+            tmp_path / "out",
+            ("[]",),
+            rate_per_s=60,
+            limit=LatencyLimit(0.5, 5_000),
+            seconds=600,
+        )
+
+
+def test_a_server_waits_for_as_many_as_it_can_answer_in_time(tmp_path: Path) -> None:
+    answer = choose(make_model(tmp_path / "model"))
+
+    few, many = (
+        read_deployment(write_deployment(answer, replace(FIGURES, limit_ms=limit_ms)))
+        for limit_ms in (100, 5_000)
+    )
+
+    assert few.variables[MAX_REQUESTS_VARIABLE] == "64"  # the server's own
+    assert many.variables[MAX_REQUESTS_VARIABLE] == "250"  # 50 requests/s for 5 s
+    assert many.variables["OMP_NUM_THREADS"] == "1"
+
+
+def try_in_turn(
+    tmp_path: Path, results: list[TrialResult]
+) -> tuple[str, list[tuple[int, float, float]]]:
+    """Settle a deployment with given results of the trials; return it and what was tried."""
+    answer = choose(make_model(tmp_path / "model"))
+    left = list(results)
+    tried: list[tuple[int, float, float]] = []
+
+    def write(raised: Raised) -> str:
+        return size_deployment(
+            answer, "server", rate_per_s=60, headroom_pct=20, served=FIGURES, raised=raised
+        )
+
+    def attempt(text: str) -> TrialResult:
+        found = read_deployment(text)
+        tried.append((found.replicas, found.limits.cores, found.limits.memory_mib))
+        return left.pop(0)
+
+    return settle_size(write, attempt, n_cores=2, say=lambda _: None), tried
+
+
+LATE = TrialResult("", ("late",))
+HELD = TrialResult("held", ())
+
+
+@pytest.mark.parametrize(
+    ("failed", "tried"),
+    [
+        (LATE, (3, 1.0, 480)),
+        (replace(LATE, needs_cores=True), (2, 1.5, 480)),
+        (replace(LATE, needs_memory=True), (2, 1.0, 600)),
+        (replace(LATE, is_disturbed=True), (2, 1.0, 480)),
+    ],
+)
+def test_after_a_trial_that_failed_more_of_what_it_lacked_is_tried(
+    tmp_path: Path, failed: TrialResult, tried: tuple[int, float, float]
+) -> None:
+    text, limits = try_in_turn(tmp_path, [failed, HELD])
+
+    assert limits == [(2, 1.0, 480), tried]
+    assert "not tried" not in text
+
+
+def test_what_never_holds_is_not_proposed(tmp_path: Path) -> None:
+    disturbed = replace(LATE, is_disturbed=True)
+
+    with pytest.raises(ValueError, match="None of 4 deployments held; the last: late"):
+        try_in_turn(tmp_path, [LATE] * 4)
+    with pytest.raises(ValueError, match="In 4 of these trials other processes used the cores"):
+        try_in_turn(tmp_path, [disturbed] * 4)
+
+
 def test_without_rights_the_server_is_bound_to_whole_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cgroup.controllers").touch()  # a group made here holds no limits
+    (tmp_path / "rightfit-of-a-killed-trial").mkdir()
     monkeypatch.setattr(confining, "_read_own_groups", lambda: {"": "/", "cpu": "/", "memory": "/"})
 
     with confine(ContainerLimits(1.5, 100), [3, 5, 7], root=tmp_path) as confinement:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ DEAF = """
 import subprocess, sys, time
 from pathlib import Path
 from rightfit.processes.interruption import ending_on_interrupt
-with ending_on_interrupt():
+from rightfit.processes.leftovers import temporary_folder
+with ending_on_interrupt(), temporary_folder("test"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
                              start_new_session=True)
     Path(sys.argv[1]).write_text(str(child.pid))
@@ -29,8 +31,7 @@ from rightfit.processes.interruption import ending_on_interrupt
 import signal
 with ending_on_interrupt():
     pass
-before = signal.getsignal(signal.SIGINT)
-print(signal.set_wakeup_fd(-1), before is signal.default_int_handler)
+print(signal.set_wakeup_fd(-1), *map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
 """
 
 
@@ -41,26 +42,36 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("n_interrupts", "within_s"), [(1, 3.0), (2, 1.5)])
-def test_command_ends_soon_after_an_interrupt_and_at_once_after_two(
-    n_interrupts: int, within_s: float, tmp_path: Path
+@pytest.mark.parametrize(
+    ("how", "n_signals", "within_s"),
+    [(signal.SIGINT, 1, 3.0), (signal.SIGINT, 2, 1.5), (signal.SIGTERM, 1, 3.0)],
+)
+def test_command_ends_soon_after_a_signal_and_at_once_after_two(
+    how: signal.Signals, n_signals: int, within_s: float, tmp_path: Path
 ) -> None:
-    note = tmp_path / "note"
-    process = subprocess.Popen([sys.executable, "-c", DEAF, note], stderr=subprocess.PIPE)
+    note, temporary = tmp_path / "note", tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF, note],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
     while not (note.exists() and note.read_text()):
         time.sleep(0.02)
 
-    for _ in range(n_interrupts):
-        process.send_signal(signal.SIGINT)
+    for _ in range(n_signals):
+        process.send_signal(how)
         time.sleep(0.1)
     _, errors = process.communicate(timeout=within_s)
 
-    assert process.returncode == 130
+    assert process.returncode == 128 + how
     assert b"the same command continues" in errors
     assert not is_alive(int(note.read_text()))
+    assert list(temporary.iterdir()) == []
 
 
 def test_nothing_of_it_stays_after_the_block() -> None:
     ended = subprocess.run([sys.executable, "-c", HEEDFUL], capture_output=True, text=True)
 
-    assert ended.stdout == "-1 True\n"
+    assert ended.stdout.startswith("-1 <built-in function default_int_handler> ")
+    assert ended.stdout.endswith(" 0\n")  # the default

@@ -54,6 +54,14 @@ def test_drift_that_turns_share_is_found() -> None:
     assert found.in_turns_pct == pytest.approx(3.9 / math.sqrt(6), rel=0.3)
 
 
+def test_what_is_no_median_gets_more_where_it_was_measured_alone_on_a_known_machine() -> None:
+    known, unknown = SharedError(1.0, 2.0, n_turns=48), SharedError.assume(1.5)
+
+    assert known.reach_pct() == known.reach_pct(is_median=True) == 1.0
+    assert (known.alone.reach_pct(is_median=True), known.alone.reach_pct()) == (2.0, 3.0)
+    assert unknown.alone.reach_pct() == unknown.alone_pct
+
+
 def test_few_turns_leave_a_wider_reach_than_many() -> None:
     few, many = (estimate_shared_error(see_cells(n, drift=0.01), 1.5) for n in (1, 30))
 

@@ -12,8 +12,8 @@ from rightfit.reporting.results import Results
 
 def test_headline_counts_choices_and_what_quality_alone_wins(results: Results) -> None:
     assert write_headline(results) == (
-        "For 4 applications on 3 datasets, 10 of 18 candidates win at least once; the best by "
-        "quality wins 3 of 12 decisions."
+        "12 cases (4 applications on 3 datasets): 10 of 18 models fit best at least once, the one "
+        "of the highest quality in 3."
     )
 
 
@@ -26,8 +26,8 @@ def test_headline_counts_decisions_without_a_winner(
     cards = describe_applications(found)[0].cards
 
     assert write_headline(found) == (
-        "For 1 application on 3 datasets, 0 of 18 candidates win at least once; the best by "
-        "quality wins 0 of 3 decisions, and none qualifies in 3."
+        "3 cases (1 application on 3 datasets): 0 of 18 models fit best at least once, the one of "
+        "the highest quality in 0; in 3 none fits."
     )
     assert [card.winner for card in cards] == [None, None, None]
     assert cards[0].sentence.startswith("No candidate qualifies for landsat")

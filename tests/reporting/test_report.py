@@ -39,7 +39,7 @@ def test_report_sentences_change_with_a_limit(
     assert "Limits: peak memory at most 50 MiB." in after
     assert "none qualifies" not in before.split("<main", 1)[0]
     assert after.split("<main", 1)[0].count("No candidate qualifies") == 3
-    assert ", and none qualifies in 3." in after
+    assert "; in 3 none fits." in after
 
 
 def test_report_says_what_an_application_lacks_and_shows_the_others(

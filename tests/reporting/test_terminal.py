@@ -31,6 +31,15 @@ def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
     assert sum(line.rstrip().endswith((" micro", " small")) for line in lines) == 12
 
 
+def test_terminal_names_the_machine_where_it_is_another_one(results: Results) -> None:
+    there = copy.deepcopy(results.recommendations)
+    decision = there["web_api"].datasets["landsat"]
+    winner = decision.winner.model_copy(update={"device": "cpu@board"})
+    there["web_api"].datasets["landsat"] = decision.model_copy(update={"winner": winner})
+
+    assert "forest-14 onnx ×1 cpu@board tied with 1" in show(there, 120)  # noqa: RUF001
+
+
 @pytest.mark.parametrize("width", [80, 160])
 def test_terminal_cuts_no_figure(results: Results, width: int) -> None:
     text = show(results.recommendations, width)

@@ -9,7 +9,8 @@ from configurations import least_configuration
 from onnx import TensorProto, checker, helper
 from stored import fit_encoder, make_raw
 
-from rightfit.families.bundle import Bundle, add_onnx, write_bundle
+from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Rows, TrainingData
 from rightfit.families.registry import BUILT_IN, get_family
 from rightfit.families.runtimes import open_model

@@ -5,7 +5,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.reuse.records import ResultRecord
-from rightfit.reuse.unchanged import Steps, compare_steps, mark_hints
+from rightfit.reuse.unchanged import Steps, compare_steps, mark_hints, mark_part
 
 
 def join(*parts: str) -> str:
@@ -35,6 +35,7 @@ def compare(
         constants=constants,
         version=version,
         identify=(INPUTS | inputs).get,
+        load=(INPUTS | inputs).__getitem__,
         find_stored=stored.get,
         may_keep=changes.get("may_keep", lambda node: True),
     )
@@ -43,7 +44,7 @@ def compare(
 def run(steps: Steps, stored: dict[str, ResultRecord], version: str) -> dict[str, ResultRecord]:
     """Return the records after a run that carried out all steps that are not unchanged."""
     made = {
-        name: ResultRecord(name, steps.keys[node.name] or "", version)
+        name: ResultRecord(name, steps.keys[node.name] or "", version, steps.wholes[node.name])
         for node in PIPELINE.nodes
         if node.name not in steps.unchanged
         for name in node.outputs
@@ -80,6 +81,7 @@ def test_a_hint_changes_nothing() -> None:
             constants=None,
             version="1",
             identify={"raw": "v1", "params:hint": hint}.get,
+            load={}.__getitem__,
             find_stored=lambda name: None,
             may_keep=lambda node: True,
         )
@@ -87,6 +89,34 @@ def test_a_hint_changes_nothing() -> None:
     )
 
     assert first.keys["guess"] == second.keys["guess"] is not None
+
+
+def test_only_the_part_of_a_parameter_that_a_step_depends_on_changes_it() -> None:
+    def measure(rows: str, demand: dict[str, int]) -> str:
+        return rows + str(demand)
+
+    mark_part(measure, "params:demand", lambda demand: demand["limit"])
+    pipeline = Pipeline([Node(measure, ["raw", "params:demand"], "measured", name="measure")])
+
+    def look(stored: dict[str, ResultRecord], **demand: int) -> Steps:
+        return compare_steps(
+            pipeline,
+            constants=None,
+            version="1",
+            identify={"raw": "v1", "params:demand": str(demand)}.get,
+            load={"params:demand": demand}.__getitem__,
+            find_stored=stored.get,
+            may_keep=lambda node: True,
+        )
+
+    first = look({}, limit=1, weight=1)
+    record = ResultRecord("measured", first.keys["measure"] or "", "1", first.wholes["measure"])
+    stored = {"measured": record}
+    heavier = look(stored, limit=1, weight=2)
+
+    assert look(stored, limit=1, weight=1).steered_otherwise == frozenset()
+    assert heavier.unchanged == heavier.steered_otherwise == {"measure"}
+    assert look(stored, limit=2, weight=1).unchanged == frozenset()
 
 
 def test_other_code_or_another_machine_changes_everything() -> None:

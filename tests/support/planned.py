@@ -32,6 +32,7 @@ def plan(data: TrainingData, studies: Path, n_at_once: int, **changes: Any) -> l
             StudyStore(studies, None),
             {"a": BLOCK} if name == "x.b" else {},
             n_at_once,
+            n_candidates=2,
         )
         for seed, name in enumerate(("x.a", "x.b", "y.a"))
     ]

@@ -14,7 +14,8 @@ from data_cards import make_data_card
 from handmade import ENVIRONMENT, RANKING
 from kedro.io import DataCatalog
 
-from rightfit.families.bundle import Bundle, add_onnx, write_bundle
+from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import runtime_files

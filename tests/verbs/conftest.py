@@ -42,18 +42,22 @@ def results(study: Study, project_path: Path) -> StoredResults:
 
 
 @pytest.fixture
-def ask_with_rows(
-    study: Study, open_catalog: OpenCatalog, project_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Ask:
-    """Run a verb in the project, on the study's data with its test rows."""
+def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Run a verb in the project, on the study's data."""
     monkeypatch.chdir(project_path)
-    catalog = open_catalog(study.root, VERSION)
-    encoded = apply_encoder(Encoder.model_validate(study.encoder), study.raw)
-    catalog.save("landsat.test", encoded.with_columns(study.raw["label"]))
-    catalog.save("landsat.rows", study.raw.with_columns(part=pl.lit("test")))
 
     def run(*arguments: str | Path) -> Result:
         place = ("--data-root", str(study.root), "--env", "test")
         return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
 
     return run
+
+
+@pytest.fixture
+def ask_with_rows(ask: Ask, study: Study, open_catalog: OpenCatalog) -> Ask:
+    """Run a verb in the project, on the study's data with its test rows."""
+    catalog = open_catalog(study.root, VERSION)
+    encoded = apply_encoder(Encoder.model_validate(study.encoder), study.raw)
+    catalog.save("landsat.test", encoded.with_columns(study.raw["label"]))
+    catalog.save("landsat.rows", study.raw.with_columns(part=pl.lit("test")))
+    return ask

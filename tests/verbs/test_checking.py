@@ -10,25 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 from stored import LATER, Study, make_measured, rank
 
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.verbs.commands import verbs
 
 Ask = Callable[..., Result]
-
-
-@pytest.fixture
-def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Run a verb in the project, on the study's data."""
-    monkeypatch.chdir(project_path)
-
-    def run(*arguments: str | Path) -> Result:
-        place = ("--data-root", str(study.root), "--env", "test")
-        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
-
-    return run
 
 
 @pytest.fixture

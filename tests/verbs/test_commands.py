@@ -23,18 +23,6 @@ Ask = Callable[..., Result]
 UNWANTED = {"torch", "sklearn", "optuna", "plotly", "onnxruntime", "matplotlib"}
 
 
-@pytest.fixture
-def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Run a verb in the project, on the study's data."""
-    monkeypatch.chdir(project_path)
-
-    def run(*arguments: str | Path) -> Result:
-        place = ("--data-root", str(study.root), "--env", "test")
-        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
-
-    return run
-
-
 def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
     result = ask("which", "--application", "web_api")
 
@@ -147,11 +135,11 @@ def test_export_writes_the_refitted_model_and_says_so(
     as_chosen = ask(*command, "--as-chosen")
 
     assert "no longer stored" in lost.output
-    assert "Exported: refitted on 75 train and validation rows, chosen on 60" in shipped.output
+    assert "Exported: trained again on 75 train and validation rows, 60 when" in shipped.output
     assert shipped_sha256 == refitted.sha256
     assert "as it was chosen" in as_chosen.output
     assert read_bundle(tmp_path / "out" / "bundle").sha256 == study.bundle.sha256
-    assert "shipped        refitted on 75" in ask("which", "-a", "web_api").output
+    assert "shipped        trained again on 75" in ask("which", "-a", "web_api").output
 
 
 def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
 from contests import make_application, make_applications
 from stored import LATER, Study
@@ -10,6 +11,7 @@ from stored import LATER, Study
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.serving.baseline import Baseline, Figure, KeptWinner
 from rightfit.serving.watch import compare_winners, load_watch
+from rightfit.verbs.costs import watching
 
 Ask = Callable[..., Result]
 
@@ -36,6 +38,29 @@ def test_watch_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:
 
     assert result.exit_code == 1
     assert "No run has written recommendations" in result.output
+
+
+def test_watch_without_a_winner_says_so(
+    ask_with_rows: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_can_watch", lambda *_: False)
+
+    result = ask_with_rows("watch")
+
+    assert result.exit_code == 1
+    assert "There is no winner to measure again" in result.output
+
+
+def test_damaged_rows_are_named(ask_with_rows: Ask, study: Study) -> None:
+    for path in (study.root / "05_model_input").rglob("*.parquet"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-10])
+
+    result = ask_with_rows("watch")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "Traceback" not in result.output
 
 
 def make_baseline(value: float, low: float, high: float) -> Baseline:

@@ -13,8 +13,8 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import logging
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,16 @@ from rightfit.families.bundle_files import (
     read_manifest,
     write_replacing,
 )
-from rightfit.families.family import Configuration, Family, Rows
+from rightfit.families.family import Configuration, Family
 from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
-from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_form.file import check_skops_file
 
-logger = logging.getLogger(__name__)
-
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-MAX_REASON = 300  # characters of a refused export's reason
 
 _checked: set[str] = set()  # by hash, so once for each content in a process
 
@@ -142,18 +138,10 @@ def write_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     weights_file = get_family(family).weights_file
     get_family(family).save_weights(trained, folder / weights_file)
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "model": model,
-        "weights_file": weights_file,
-        "configuration": configuration,
-        "input_schema": schema.to_dict(),
-        "data_version": data_version,
-        "versions": _versions(),
-        "onnx": None,
-        "files": {weights_file: hash_file(folder / weights_file)},
-    }
-    return _write_manifest(folder, manifest, family)
+    manifest = _describe(
+        model, weights_file, configuration, schema, data_version, [folder / weights_file]
+    )
+    return write_manifest(folder, manifest, family)
 
 
 def write_bundle_files(
@@ -180,89 +168,10 @@ def write_bundle_files(
     Returns:
         The bundle, its content checked.
     """
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "model": model,
-        "weights_file": weights_file,
-        "configuration": configuration,
-        "input_schema": schema.to_dict(),
-        "data_version": data_version,
-        "versions": _versions(),
-        "onnx": None,
-        "files": {file.name: hash_file(file) for file in sorted(folder.iterdir())},
-    }
-    _write_manifest(folder, manifest, family)
+    files = sorted(folder.iterdir())
+    manifest = _describe(model, weights_file, configuration, schema, data_version, files)
+    write_manifest(folder, manifest, family)
     return read_bundle(folder, family=family)
-
-
-def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
-    """Export a bundle's model to ONNX after comparing the answers of both.
-
-    Args:
-        bundle: Bundle to extend in place.
-        rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
-            strict.
-
-    Returns:
-        The bundle with its ONNX file and the comparison's figures.
-
-    Raises:
-        ValueError: If the answers differ by more than rounding does.
-    """
-    import onnxruntime
-
-    family = bundle.load_family()
-    model = bundle.load_native()
-    exported = family.export_onnx(model, bundle.schema)
-    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    parity = compare_answers(
-        family.predict(model, rows), session.run([bundle.schema.output_name], {"rows": rows})[0]
-    )
-    if not is_same(parity):
-        raise ValueError(
-            f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
-            f"native model does: {parity}; allowed are agreement >= {MIN_AGREEMENT} "
-            f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
-        )
-    write_replacing(bundle.path / ONNX_FILE, exported)
-    manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
-    manifest["onnx"], manifest["onnx_refused"] = parity, None
-    manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
-    if family.has_int8:
-        (bundle.path / INT8_FILE).unlink(missing_ok=True)
-        _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
-        manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
-    return _write_manifest(bundle.path, manifest, bundle.family)
-
-
-def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
-    """Export a bundle's model to ONNX, or note in the bundle why it stays native.
-
-    Args:
-        bundle: Bundle to extend in place.
-        rows: Held-out rows for the comparison, shape (n_rows, n_features).
-        again: Whether to try once more what was refused before, since its cause may be mended.
-
-    Returns:
-        The bundle with its ONNX file, or with the reason that there is none.
-    """
-    if bundle.onnx or (bundle.onnx_refused and not again):
-        return bundle
-    try:
-        return add_onnx(bundle, rows)
-    except Exception as err:  # converters and runtimes raise whatever they stumble over
-        reason = " ".join(f"{type(err).__name__}: {err}".split())[:MAX_REASON]
-        logger.warning(
-            "%s (%s) is served natively only, its ONNX export was refused: %s",
-            bundle.path.name,
-            bundle.model,
-            reason,
-        )
-        if reason == bundle.onnx_refused:
-            return bundle
-        manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
-        manifest["onnx_refused"] = reason
-        return _write_manifest(bundle.path, manifest, bundle.family)
 
 
 def read_bundle(
@@ -333,23 +242,29 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | libraries
 
 
-def _quantise_weights(exported: Path, quantised: Path) -> None:
-    """Write an ONNX model again with 8-bit weights; activations are quantised at run time."""
-    import logging
+def _describe(
+    model: str,
+    weights_file: str,
+    configuration: Configuration,
+    schema: InputSchema,
+    data_version: str,
+    files: Sequence[Path],
+) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "weights_file": weights_file,
+        "configuration": configuration,
+        "input_schema": schema.to_dict(),
+        "data_version": data_version,
+        "versions": _versions(),
+        "onnx": None,
+        "files": {file.name: hash_file(file) for file in files},
+    }
 
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    def hides_advice(record: logging.LogRecord) -> bool:
-        return "pre-processing" not in record.getMessage()  # small nets do not need it
-
-    logging.root.addFilter(hides_advice)
-    try:
-        quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
-    finally:
-        logging.root.removeFilter(hides_advice)
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any], family: str | None) -> Bundle:
+def write_manifest(folder: Path, manifest: dict[str, Any], family: str | None) -> Bundle:
+    """Write a bundle's manifest, and read the bundle without checking its content again."""
     content = (json.dumps(manifest, indent=2) + "\n").encode()
     write_replacing(folder / MANIFEST, content)  # a bundle is there whole or not at all
     checked = hashlib.sha256(content).hexdigest()

@@ -219,16 +219,6 @@ def check_task(family: Family, task: Task) -> None:
         check(task)
 
 
-def refuse_regression(task: Task, name: str) -> None:
-    """Refuse a task that a family of classifiers cannot learn.
-
-    Raises:
-        ValueError: If it is regression.
-    """
-    if task == "regression":
-        raise ValueError(f"{name} learns classification only, but the task is regression")
-
-
 def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> None:
     """Check that a configuration holds exactly the allowed settings.
 

@@ -6,14 +6,11 @@ It ends in logits of the classes, or in a value whose unit is part of the weight
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rightfit.families.family import (
     Checkpoint,
@@ -22,9 +19,9 @@ from rightfit.families.family import (
     Scaling,
     TrainingData,
     require_settings,
-    split_training,
 )
 from rightfit.families.schema import InputSchema
+from rightfit.families.torch_training import read_target, train_module
 
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
     "n_epochs": (int, 1, 1_000_000),
@@ -109,24 +106,18 @@ class NetFamily:
         *,
         n_checkpoints: int,
         seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see below
+        n_threads: int,  # noqa: ARG002 -- one is best, see train_module
         device: str,
     ) -> Iterator[Checkpoint]:
-        """Train by AdamW on a one-cycle schedule; a step is a mini-batch.
-
-        The schedule follows Smith and Topin (2018), arXiv:1708.07120.
-        """
+        """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""
         network = _build(configuration, data.schema, seed=seed, target=read_target(data))
-        network = network.to(device)
-        step = _make_step(network, configuration, data, device=device)
-        yield from train_on_batches(
-            network,
-            step,
-            n_rows=len(data.labels),
-            batch_size=configuration["batch_size"],
-            n_epochs=configuration["n_epochs"],
+        yield from train_module(
+            network.to(device),
+            configuration,
+            data,
             n_checkpoints=n_checkpoints,
             seed=seed,
+            one_cycle=True,
         )
 
     def predict(self, model: Any, rows: Rows) -> Rows:
@@ -216,96 +207,10 @@ def _build(
     return build_network(configuration, schema, mean=mean, scale=scale).eval()
 
 
-def read_target(data: TrainingData) -> tuple[float, float]:
-    """Return mean and standard deviation of the values to learn; neutral ones for classes."""
-    if data.schema.task == "classification":
-        return 0.0, 1.0
-    return float(data.labels.mean()), float(data.labels.std())
-
-
 def _is_regression(network: Any) -> bool:
     from rightfit.families.networks import Rescale
 
     return isinstance(network[-1], Rescale)
-
-
-def _make_step(
-    network: Any, configuration: Configuration, data: TrainingData, *, device: str
-) -> Callable[[Any], None]:
-    """Return what takes one step of AdamW on the rows that an index names."""
-    import torch
-
-    is_regression = data.schema.task == "regression"
-    learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
-    writable = (np.require(found, requirements="W") for found in (data.rows, learnt))
-    rows, labels = (torch.from_numpy(found).to(device) for found in writable)
-    scale = read_target(data)[1]
-    n_batches = -(-len(labels) // configuration["batch_size"])
-    rate = configuration["learning_rate"]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=rate, weight_decay=configuration["weight_decay"]
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=rate, total_steps=n_batches * configuration["n_epochs"]
-    )
-
-    def step(index: Any) -> None:
-        outputs = network(rows[index])
-        if is_regression:
-            loss = (((outputs - labels[index]) / scale) ** 2).mean()
-        else:
-            loss = torch.nn.functional.cross_entropy(outputs, labels[index])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-
-    return step
-
-
-def train_on_batches(
-    network: Any,
-    step: Callable[[Any], None],
-    *,
-    n_rows: int,
-    batch_size: int,
-    n_epochs: int,
-    n_checkpoints: int,
-    seed: int,
-) -> Iterator[Checkpoint]:
-    """Train a module of torch batch by batch, all rows once an epoch, in a random order.
-
-    It trains on one thread. Two saved a fifth of the time on two free cores, and took 16 times as
-    long when something else used one of them: they wait for each other at each operation.
-
-    Args:
-        network: The module, on its device.
-        step: Learns from the rows at some positions.
-        n_rows: Rows to learn from.
-        batch_size: Rows of a batch; the last of an epoch may have fewer.
-        n_epochs: Passes over the rows.
-        n_checkpoints: Checkpoints to yield.
-        seed: Seed of the order.
-    """
-    import torch
-
-    shuffler = torch.Generator().manual_seed(seed)
-    device = next(network.parameters()).device
-    batches = itertools.chain.from_iterable(
-        torch.split(torch.randperm(n_rows, generator=shuffler), batch_size) for _ in range(n_epochs)
-    )
-    n_threads_before = torch.get_num_threads()
-    done = 0
-    try:
-        for n_steps in split_training(-(-n_rows // batch_size) * n_epochs, n_checkpoints):
-            torch.set_num_threads(1)
-            network.train()
-            for batch in itertools.islice(batches, n_steps - done):
-                step(batch.to(device))
-            done = n_steps
-            yield Checkpoint(network.eval(), n_steps=done)
-    finally:
-        torch.set_num_threads(n_threads_before)
 
 
 @contextlib.contextmanager

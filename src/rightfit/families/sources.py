@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from rightfit.families.registry import split_reference
@@ -59,8 +61,13 @@ def read_own_sources(module: str) -> dict[str, str]:
     return read_sources(module) if is_own or not is_installed else {}
 
 
-def _list_imports(source: str, *, of: str) -> Iterator[str]:
-    """Yield the names that a module imports, modules or not."""
+@functools.cache
+def _list_imports(source: str, *, of: str) -> tuple[str, ...]:
+    """Return the names that a module imports, modules or not."""
+    return tuple(_walk_imports(source, of))
+
+
+def _walk_imports(source: str, of: str) -> Iterator[str]:
     package = of.rpartition(".")[0]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -73,8 +80,15 @@ def _list_imports(source: str, *, of: str) -> Iterator[str]:
 
 def _find_source(name: str) -> Path | None:
     """Return the file of a module; ``None`` if the name is that of something in a module."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # what would be its package is a module
-        return None
+    spec = _find_spec(name)
     return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    """Find a module without importing one: a name in a module would import that, and torch."""
+    parent = name.rpartition(".")[0]
+    if parent:
+        of_parent = _find_spec(parent)
+        if of_parent is None or of_parent.submodule_search_locations is None:
+            return None
+    return importlib.util.find_spec(name)

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.worker.codec import from_plain, to_plain
+from rightfit.profiling.worker.codec import to_plain
 from rightfit.request_path.paths import RequestPath
 
 FORMAT_VERSION = 1
@@ -58,7 +60,7 @@ class Handover:
     Args:
         format_version: Of this document.
         preset: Name of the settings.
-        settings: How thoroughly to measure, as JSON types.
+        settings: How thoroughly to measure.
         n_threads: Wanted threads; ``all``: every core of that machine.
         devices: Wanted devices.
         request_paths: What requests pass.
@@ -67,8 +69,8 @@ class Handover:
 
     format_version: int
     preset: str
-    settings: dict[str, object]
-    n_threads: tuple[int | str, ...]
+    settings: MeasuringSettings
+    n_threads: tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...]
     devices: tuple[str, ...]
     request_paths: tuple[RequestPath, ...]
     datasets: tuple[HandedDataset, ...]
@@ -101,7 +103,10 @@ def make_key(job: Job, settings: MeasuringSettings, data_version: str) -> str:
 
 def write_document(document: Handover | MeasuredElsewhere, path: Path) -> None:
     """Write a document."""
-    path.write_text(json.dumps(to_plain(document), indent=1) + "\n", encoding="utf-8")
+    plain = to_plain(document)
+    if isinstance(document, Handover):
+        plain["settings"] = document.settings.model_dump(mode="json")
+    path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
 
 
 def read_document(kind: type[Document], path: Path) -> Document:
@@ -125,13 +130,16 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
     Raises:
         ValueError: If it has another form.
     """
-    try:
-        document = from_plain(kind, plain)
-    except (ValueError, TypeError, AttributeError) as err:
-        raise ValueError(f"{place} does not hold what it should: {err}") from err
-    if document.format_version != FORMAT_VERSION:
+    if not isinstance(plain, dict):
+        raise ValueError(f"{place} does not hold what it should: it must be a JSON object.")
+    if (found := plain.get("format_version")) != FORMAT_VERSION:
         raise ValueError(
-            f"{place} has format_version {document.format_version}; this version of rightfit "
+            f"{place} has format_version {str(found)[:20]}; this version of rightfit "
             f"reads {FORMAT_VERSION}. Use the same version on both machines."
         )
-    return document
+    try:
+        return TypeAdapter(kind).validate_python(plain)
+    except ValidationError as err:
+        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
+        more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}") from err

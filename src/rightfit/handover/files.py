@@ -23,13 +23,22 @@ class HandoverFiles:
     bundles: Path
 
 
+def require_plain(name: str) -> None:
+    """Refuse the name of a dataset or bundle that leads out of its folder.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise ValueError(f"The name of a dataset or bundle must be a plain one, but got {name!r}.")
+
+
 def find_files(folder: Path, dataset: str) -> HandoverFiles:
     """Return the places of a dataset's files.
 
     Raises:
         ValueError: If the name is no plain one.
     """
-    if Path(dataset).name != dataset or dataset.startswith("."):
-        raise ValueError(f"A dataset's name must be a plain one, but got {dataset!r}.")
+    require_plain(dataset)
     own = folder / "datasets" / dataset
     return HandoverFiles(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")

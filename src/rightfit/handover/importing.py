@@ -33,11 +33,13 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> MeasuredElsewh
         store: Of this project's measurements.
 
     Raises:
-        ValueError: If the name is no plain one, or the document cannot be read.
+        ValueError: If the name is no plain one, or the document cannot be read or holds nothing.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"A machine's name must match {NAME.pattern}, but got {name!r}.")
     measured = read_document(MeasuredElsewhere, folder / MEASURED_FILE)
+    if all(state.error is not None for state in measured.states.values()):
+        raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")
     store.put(_PREFIX + name, to_plain(measured))
     return measured
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rightfit.families.bundle import read_bundle
 from rightfit.handover.contents import (
     FORMAT_VERSION,
@@ -22,14 +24,13 @@ from rightfit.handover.contents import (
     read_document,
     write_document,
 )
-from rightfit.handover.files import find_files
+from rightfit.handover.files import find_files, require_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, plan_jobs, plan_servings, with_paths
 from rightfit.profiling.measuring.raw_requests import RawRequests
-from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.measuring.worker_pool import WorkerPool
@@ -54,7 +55,7 @@ def measure_handover(source: Path, out: Path) -> MeasuredElsewhere:
         ValueError: If the folder is damaged.
     """
     handover = read_document(Handover, source / HANDOVER_FILE)
-    settings = MeasuringSettings.model_validate(handover.settings)
+    settings = handover.settings
     here = describe_environment()
     store = JsonStore(out / RECORDS / here.environment_id)
     listed = [(one, plan_dataset(source, one, handover, here)) for one in handover.datasets]
@@ -81,28 +82,54 @@ def plan_dataset(
     """Return what is measured of a dataset, its bundles checked.
 
     Raises:
-        ValueError: If a bundle is damaged.
+        ValueError: If a bundle, the encoder or the rows are damaged.
     """
     files = find_files(source, dataset.name)
+    for one in dataset.candidates:
+        require_plain(one.folder)
     bundles = {
         one.name: read_bundle(files.bundles / one.folder, family=FAMILY)
         for one in dataset.candidates
     }
     servings = plan_servings(
         [RUNTIME],
-        [n if isinstance(n, int) else "all" for n in handover.n_threads],
+        handover.n_threads,
         handover.devices,
         n_cores=here.n_cores,
         present=here.devices,
     )
-    encoder: EncoderJson = json.loads((files.requests / "encoder.json").read_text(encoding="utf-8"))
+    encoder = _read_encoder(files.requests / "encoder.json")
+    for rows in (files.rows, files.raw_rows):
+        _require_rows(rows)
     requests = RawRequests(files.raw_rows, encoder, files.requests)
     return plan_jobs(dataset.name, bundles, with_paths(servings, handover.request_paths), requests)
+
+
+def _read_encoder(path: Path) -> EncoderJson:
+    try:
+        encoder: EncoderJson = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as err:
+        raise ValueError(f"{path} is damaged: {err}. Pack it again.") from err
+    return encoder
+
+
+def _require_rows(path: Path) -> None:
+    try:
+        n_rows = len(np.load(path, mmap_mode="r"))
+    except (ValueError, EOFError) as err:
+        raise ValueError(f"{path} is damaged: {err}. Pack it again.") from err
+    if n_rows == 0:
+        raise ValueError(f"{path} holds no row. Pack it again.")
 
 
 def describe_measured(measured: MeasuredElsewhere, out: Path) -> list[str]:
     """Write what was measured as lines for the terminal."""
     failed = [state.error for state in measured.states.values() if state.error is not None]
+    if not count_measured(measured):
+        return [
+            "Error: nothing was measured.",
+            *(f"failed: {error}" for error in dict.fromkeys(failed)),
+        ]
     here = measured.environment
     return [
         f"{len(measured.states) - len(failed)} of {len(measured.states)} measured on {here.cpu}, "
@@ -124,6 +151,13 @@ def main() -> None:
     except (OSError, ValueError) as err:
         sys.exit(f"Error: {err}")
     print("\n".join(describe_measured(measured, out)))  # noqa: T201 - a program's answer
+    if not count_measured(measured):
+        sys.exit(1)
+
+
+def count_measured(measured: MeasuredElsewhere) -> int:
+    """Return how many measurements have not failed."""
+    return sum(state.error is None for state in measured.states.values())
 
 
 def _choose_all(states: Sequence[MeasurementState]) -> list[bool]:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,7 @@ from rightfit.preparation.describing import DataCard
 from rightfit.preparation.raw_rows import make_raw_rows
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.worker.phases import count_rows
 from rightfit.request_path.paths import REQUEST, RequestPath
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 
@@ -43,7 +45,12 @@ REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic", "scipy")
 PROGRAM = """\
 \"\"\"Measure this folder: python measure.py OUT\"\"\"
 
-from rightfit.handover.measuring import main
+import sys
+
+try:
+    from rightfit.handover.measuring import main
+except ModuleNotFoundError as err:
+    sys.exit(f"Error: {err.name} is missing here: pip install -r requirements.txt")
 
 if __name__ == "__main__":
     main()
@@ -60,8 +67,11 @@ def pack_dataset(
     encoder: EncoderJson,
     data_card: DataCard,
     request_paths: Sequence[RequestPath],
+    settings: MeasuringSettings,
 ) -> HandedDataset:
-    """Write a dataset's candidates and the rows that they answer.
+    """Write a dataset's candidates and the rows that they answer, no more than are measured with.
+
+    Answers are judged where the study is, on all test rows; the other machine only times them.
 
     Args:
         folder: The folder that is handed over.
@@ -71,7 +81,9 @@ def pack_dataset(
         encoder: How they are encoded.
         data_card: The dataset's card.
         request_paths: What requests pass.
+        settings: How thoroughly to measure.
     """
+    n_rows = count_rows(settings.batch_sizes)
     files = find_files(folder, data_card.dataset)
     files.bundles.mkdir(parents=True)
     files.requests.mkdir()
@@ -82,8 +94,11 @@ def pack_dataset(
         for file in (MANIFEST, *bundle.files):
             shutil.copyfile(bundle.path / file, target / file)
     features = list(next(iter(kept.values())).schema.features) if kept else []
-    np.save(files.rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-    np.save(files.raw_rows, make_raw_rows(raw, list_inputs(encoder)))
+    np.save(
+        files.rows,
+        np.ascontiguousarray(test.head(n_rows).select(features).to_numpy(), dtype=np.float32),
+    )
+    np.save(files.raw_rows, make_raw_rows(raw.head(n_rows), list_inputs(encoder)))
     requests = RawRequests(files.raw_rows, encoder, files.requests)
     if REQUEST in request_paths:
         for bundle in kept.values():
@@ -101,7 +116,7 @@ def finish_pack(
     *,
     preset: str,
     settings: MeasuringSettings,
-    n_threads: Sequence[int | str],
+    n_threads: Sequence[int | Literal["all"]],
     devices: Sequence[str],
     request_paths: Sequence[RequestPath],
 ) -> None:
@@ -119,7 +134,7 @@ def finish_pack(
     handover = Handover(
         FORMAT_VERSION,
         preset,
-        portable_settings(settings).model_dump(mode="json"),
+        portable_settings(settings),
         tuple(n_threads),
         tuple(devices),
         tuple(request_paths),

@@ -23,6 +23,7 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB
 ROOT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000  # as Kubernetes sets it
 REMOVE_S = 5.0
+PREFIX = "rightfit-"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,35 @@ class ContainerLimits:
 
 
 @dataclass(frozen=True)
+class Throttling:
+    """How often a control group had used up its CPU time and stood still until the next period.
+
+    Args:
+        n_periods: Periods of :data:`PERIOD_US` in which it ran.
+        n_throttled: Those in which it stood still.
+        seconds: How long, in all.
+    """
+
+    n_periods: int
+    n_throttled: int
+    seconds: float
+
+    def __sub__(self, before: Throttling) -> Throttling:
+        """Return what came after an earlier reading."""
+        return Throttling(
+            self.n_periods - before.n_periods,
+            self.n_throttled - before.n_throttled,
+            self.seconds - before.seconds,
+        )
+
+    def __str__(self) -> str:
+        if not self.n_throttled:
+            return "never throttled"
+        share = f"{self.n_throttled} of {self.n_periods} periods of {PERIOD_US // 1000} ms"
+        return f"throttled in {share}, {self.seconds:.2f} s in all"
+
+
+@dataclass(frozen=True)
 class Confinement:
     """Where a confined server runs.
 
@@ -51,6 +81,16 @@ class Confinement:
     place: Place
     kills: bool
     words: str
+
+    def read_throttling(self) -> Throttling:
+        """Read how often it was throttled so far: never, where no group holds it."""
+        found: dict[str, int] = {}
+        for group in self.place.groups:
+            with contextlib.suppress(OSError, ValueError):
+                lines = (group / "cpu.stat").read_text(encoding="ascii").splitlines()
+                found |= {name: int(value) for name, value in map(str.split, lines)}
+        seconds = found.get("throttled_usec", 0) / 1e6 + found.get("throttled_time", 0) / 1e9
+        return Throttling(found.get("nr_periods", 0), found.get("nr_throttled", 0), seconds)
 
 
 @contextlib.contextmanager
@@ -84,11 +124,12 @@ def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
     """Make the control groups that hold the limits; none where that is not allowed."""
     quota = str(round(limits.cores * PERIOD_US))
     n_bytes = str(int(limits.memory_mib * BYTES_PER_MIB))
-    name = f"rightfit-{uuid.uuid4().hex[:12]}"
+    name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     for cases in _list_cases(root, quota, n_bytes):
         made: list[Path] = []
         try:
             for parent, files in cases:
+                _remove_leftovers(parent)
                 group = parent / name
                 group.mkdir()
                 made.append(group)
@@ -132,6 +173,13 @@ def _read_own_groups() -> dict[str, str]:
             _, controllers, path = line.split(":", 2)
             found.update(dict.fromkeys(controllers.split(","), path))
     return found
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove the groups of trials that were killed; one with a process cannot be removed."""
+    for group in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            group.rmdir()
 
 
 def _remove(group: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
@@ -17,6 +18,8 @@ from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.exported import check_export
 
 MAX_BODIES = 1_000  # different requests; further rows are not asked about
+MAX_SAID = 300  # bytes of a refusal that are shown
+OK = 200
 WARM_UP_S = 0.5
 TIMEOUT_S = 10.0
 SEED = 0
@@ -46,7 +49,8 @@ def load_export(
         memory_mib: Private memory that the server may use; any if ``None``.
 
     Raises:
-        ValueError: If the folder is no export, the rows cannot be read, or there are fewer cores.
+        ValueError: If the folder is no export, the rows cannot be read or are refused, or
+            there are fewer cores.
         RuntimeError: If the server does not start.
     """
     check_export(folder)
@@ -63,6 +67,7 @@ def load_export(
     command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
     place = Place(tuple(others[:cores]), memory_mib)
     with machine_lock(), start_server(command, port, place=place) as served:
+        require_answer(order)
         return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
 
 
@@ -102,6 +107,28 @@ def make_order(
         seed=SEED,
         core=core,
     )
+
+
+def require_answer(order: LoadOrder) -> None:
+    """Ask a server once, so that a load of refused requests ends before it begins.
+
+    Raises:
+        ValueError: If it refuses the first rows.
+        RuntimeError: If it does not answer.
+    """
+    connection = http.client.HTTPConnection(order.host, order.port, timeout=order.timeout_s)
+    try:
+        connection.request(
+            "POST", order.path, order.bodies[0], {"Content-Type": order.content_type}
+        )
+        answer = connection.getresponse()
+        said = answer.read(MAX_SAID).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as err:
+        raise RuntimeError(f"The server does not answer the first rows: {err!r}") from err
+    finally:
+        connection.close()
+    if answer.status != OK:
+        raise ValueError(f"The server refuses the first rows, with status {answer.status}: {said}")
 
 
 def read_bodies(path: Path, batch: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 Loop = Literal["open", "closed"]
 
 MAX_LATE_SHARE = 0.2  # of the p50, by which the generator may be late without being disturbed
+MAX_OTHERS_CORES = 0.1  # that other processes may use meanwhile; the kernel's own work is in it
 LIMITED = {
     "latency_under_load_p99_ms": 0.99,
     "latency_p99_ms": 0.99,
@@ -40,6 +41,9 @@ class LoadStep:
         sent_mib: Bytes of the requests.
         received_mib: Bytes of the answers.
         late_p99_ms: The load generator's own delay.
+        late_max_ms: The longest such delay; the requests due meanwhile came as one burst.
+        others_cores: Cores in use by other processes, of those of server and generator; ``None``
+            where the system does not say.
     """
 
     loop: Loop
@@ -56,12 +60,15 @@ class LoadStep:
     sent_mib: float
     received_mib: float
     late_p99_ms: float
+    late_max_ms: float = 0.0
+    others_cores: float | None = None
 
     @property
     def disturbed(self) -> bool:
-        """Whether the generator's delay is more than a fifth of the p50."""
+        """Whether the generator was late by a fifth of the p50, or others took the cores."""
         p50 = self.latency_ms[0.5]
-        return p50 is not None and self.late_p99_ms > MAX_LATE_SHARE * p50.value
+        is_late = p50 is not None and self.late_p99_ms > MAX_LATE_SHARE * p50.value
+        return is_late or (self.others_cores or 0.0) > MAX_OTHERS_CORES
 
 
 @dataclass(frozen=True)

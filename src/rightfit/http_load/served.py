@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -60,10 +60,12 @@ class Served:
     Args:
         process: Its first process.
         port: Port it listens on, of this machine.
+        cores: Numbers of the cores it may use.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, cores: Sequence[int]) -> None:
         self.port = port
+        self.cores = cores
         self._process = process
 
     @property
@@ -102,7 +104,13 @@ class Served:
 
 @contextlib.contextmanager
 def start_server(
-    command: Sequence[str], port: int, *, place: Place, path: str = "/health", start_s: float = 60
+    command: Sequence[str],
+    port: int,
+    *,
+    place: Place,
+    variables: Mapping[str, str] | None = None,
+    path: str = "/health",
+    start_s: float = 60,
 ) -> Iterator[Served]:
     """Start a server in a process group of its own, wait until it answers, and end it at last.
 
@@ -110,6 +118,7 @@ def start_server(
         command: What to run; it listens on ``port`` of 127.0.0.1.
         port: The port.
         place: Where it may run.
+        variables: Environment variables, besides those of this process.
         path: Answered with status 200 once the server is ready.
         start_s: Seconds it may take to be ready.
 
@@ -117,18 +126,23 @@ def start_server(
         RuntimeError: If it ends or is not ready in time; with the end of what it wrote.
     """
     # A file and no pipe: nobody reads what the server writes while it is loaded.
-    with tempfile.TemporaryFile() as log, _run_in_group(command, place, log) as process:
+    environment = {**os.environ, **(variables or {})}
+    with (
+        tempfile.TemporaryFile() as log,
+        _run_in_group(command, place, environment, log) as process,
+    ):
         deadline_s = time.monotonic() + start_s
         while not _answers(port, path):
             if process.poll() is not None or time.monotonic() > deadline_s:
                 raise RuntimeError(f"The server did not start: {_read_end(process, log)}")
             time.sleep(POLL_S)
-        yield Served(process, port)
+        cores = sorted(os.sched_getaffinity(0)) if place.cores is None else place.cores
+        yield Served(process, port, cores)
 
 
 @contextlib.contextmanager
 def _run_in_group(
-    command: Sequence[str], place: Place, log: IO[bytes]
+    command: Sequence[str], place: Place, environment: Mapping[str, str], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
     parent = os.getpid()
     process = subprocess.Popen(  # noqa: S603 - the caller's command
@@ -136,6 +150,7 @@ def _run_in_group(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=log,
+        env=environment,
         start_new_session=True,
         preexec_fn=lambda: _settle(place, parent),
     )

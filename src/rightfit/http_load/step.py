@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
@@ -19,6 +21,7 @@ from rightfit.http_load.served import Served, Usage
 from rightfit.processes.lifeline import end_with_parent
 from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.meters.disturbance import parse_stat
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
 
 SHARES = (0.5, 0.95, 0.99)
@@ -84,14 +87,29 @@ def measure_step(served: Served, order: LoadOrder, generator: Generator) -> Load
         generator: Asks.
     """
     served.reset_peak()
+    cores = {*served.cores, order.core} - {None}
+    started_s, busy_s = time.monotonic(), _read_busy_s(cores)
     before = served.read_usage()
     result = generator.run(order)
     after = served.read_usage()
-    return _summarise(order, result, before, after, peak_mib=served.read_peak_mib())
+    wall_s, busy_since_s = time.monotonic() - started_s, _read_busy_s(cores)
+    others_cores = None
+    if busy_s is not None and busy_since_s is not None:
+        own_s = after.cpu_s - before.cpu_s + result.cpu_s
+        others_cores = max(0.0, busy_since_s - busy_s - own_s) / wall_s
+    return _summarise(
+        order, result, before, after, peak_mib=served.read_peak_mib(), others_cores=others_cores
+    )
 
 
 def _summarise(
-    order: LoadOrder, result: LoadResult, before: Usage, after: Usage, *, peak_mib: float
+    order: LoadOrder,
+    result: LoadResult,
+    before: Usage,
+    after: Usage,
+    *,
+    peak_mib: float,
+    others_cores: float | None,
 ) -> LoadStep:
     total_s = order.warm_up_s + result.wall_s
     n_lost = sum(result.errors.values())
@@ -112,7 +130,20 @@ def _summarise(
         sent_mib=result.bytes_sent / BYTES_PER_MIB,
         received_mib=result.bytes_received / BYTES_PER_MIB,
         late_p99_ms=result.late_p99_ms,
+        late_max_ms=result.late_max_ms,
+        others_cores=others_cores,
     )
+
+
+def _read_busy_s(cores: Collection[int | None]) -> float | None:
+    """Return the seconds that cores were busy since the machine started, steal included."""
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    names = {f"cpu{core}" for core in cores}
+    found = [parse_stat(line, wall_s=0.0).busy_s for line in lines if line.split()[0] in names]
+    return sum(found) if len(found) == len(names) else None
 
 
 def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Interval | None:

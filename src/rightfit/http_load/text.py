@@ -31,7 +31,10 @@ def describe_curve(curve: LoadCurve) -> Iterator[str]:
     late_ms = max(step.late_p99_ms for step in curve.opened)
     yield f"The load generator itself was late by {late_ms:.2f} ms at most (p99 of a step)"
     if any(step.disturbed for step in curve.opened):
-        yield "Disturbed: it was late by more than a fifth of the p50. Leave it a core of its own."
+        yield (
+            "Disturbed: it was late by more than a fifth of the p50, or other processes used the "
+            "cores. Leave it a core of its own on a quiet machine."
+        )
 
 
 def _tabulate(title: str, steps: Sequence[LoadStep]) -> Iterator[str]:

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from rightfit.http_load.confining import Confinement, ContainerLimits, confine
-from rightfit.http_load.curve import meets_limit
-from rightfit.http_load.export import find_free_port, make_order, split_cores
-from rightfit.http_load.load_records import LatencyLimit, LoadStep
+from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
+from rightfit.http_load.curve import MARGIN, meets_limit
+from rightfit.http_load.export import find_free_port, make_order, require_answer, split_cores
+from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
 from rightfit.http_load.served import Served, start_server
 from rightfit.http_load.step import measure_step, start_generator
 from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.worker.latency import min_calls_to_report
 from rightfit.serving.exported import check_export
 
 WARM_UP_S = 1.0
 UNITS_MIB = {"Mi": 1.0, "Gi": 1024.0}
+LATE_MS = 5.0  # of the load generator, that is worth a word when the server did not hold
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment's YAML says of its replicas."""
+    """What a deployment's YAML says of its replicas.
+
+    Args:
+        replicas: Their number.
+        limits: Of one container.
+        variables: Its environment variables.
+    """
 
     replicas: int
     limits: ContainerLimits
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,16 +44,28 @@ class TrialResult:
     """What one server did under the limits of a deployment.
 
     Args:
-        holds: Whether it answered everything, within the limit of the latency and of the memory.
-        said: The same in a sentence, with its figures.
+        said: Whether it held, with its figures, in a sentence.
+        faults: Why it did not hold; empty: it answered everything, within the limits of latency
+            and memory.
+        needs_memory: Whether it was killed, or used more memory than the limit.
+        needs_cores: Whether the control group throttled it.
+        is_disturbed: Whether other processes used its cores meanwhile.
     """
 
-    holds: bool
     said: str
+    faults: tuple[str, ...]
+    needs_memory: bool = False
+    needs_cores: bool = False
+    is_disturbed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it held."""
+        return not self.faults
 
 
 def read_deployment(text: str) -> Deployment:
-    """Read the replicas and limits of a deployment of one container.
+    """Read the replicas, limits and variables of a deployment of one container.
 
     Raises:
         ValueError: If they are not there, or written in another unit.
@@ -55,7 +76,8 @@ def read_deployment(text: str) -> Deployment:
         limits = container["resources"]["limits"]
         memory, unit = str(limits["memory"])[:-2], str(limits["memory"])[-2:]
         found = ContainerLimits(float(limits["cpu"]), float(memory) * UNITS_MIB[unit])
-        return Deployment(int(spec["replicas"]), found)
+        variables = {str(one["name"]): str(one["value"]) for one in container.get("env", ())}
+        return Deployment(int(spec["replicas"]), found, variables)
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as err:
         raise ValueError(f"This is no deployment as rightfit size writes it: {err!r}") from err
 
@@ -80,10 +102,12 @@ def try_deployment(
         seconds: How long.
 
     Raises:
-        ValueError: If the folder is no export, or the YAML no deployment.
+        ValueError: If the folder is no export, the YAML no deployment, the rows are refused, or the
+            requests of a replica are too few for the limited percentile.
     """
     check_export(folder)
     deployment = read_deployment(text)
+    _require_enough(rate_per_s / deployment.replicas, limit, seconds)
     own, others = split_cores()
     port = find_free_port()
     order = replace(
@@ -93,15 +117,29 @@ def try_deployment(
     )
     command = [sys.executable, "-m", "rightfit", "serve", str(folder), "--port", str(port)]
     with machine_lock(), confine(deployment.limits, others) as confinement:
+        place = confinement.place
         try:
             with (
-                start_server(command, port, place=confinement.place) as served,
+                start_server(command, port, place=place, variables=deployment.variables) as served,
                 start_generator() as generator,
             ):
+                require_answer(order)
+                before = confinement.read_throttling()
                 step = measure_step(served, order, generator)
-                return _judge(step, served, deployment.limits, limit, confinement)
+                throttling = confinement.read_throttling() - before
+                return _judge(step, served, deployment.limits, limit, confinement, throttling)
         except RuntimeError as err:
-            return TrialResult(False, f"{_write_limits(deployment.limits, confinement)}: {err}")
+            said = f"{_write_limits(deployment.limits, confinement)}: {err}"
+            return TrialResult(said, (str(err),), needs_memory=confinement.kills)
+
+
+def _require_enough(rate_per_s: float, limit: LatencyLimit, seconds: float) -> None:
+    needed_s = MARGIN * min_calls_to_report(limit.share) / rate_per_s
+    if seconds < needed_s:
+        raise ValueError(
+            f"{rate_per_s:,.3g} requests/s of one replica are too few for a p{limit.share * 100:g} "
+            f"in {seconds:g} s: try for {needed_s:.0f} s (--seconds)."
+        )
 
 
 def _judge(
@@ -110,34 +148,51 @@ def _judge(
     limits: ContainerLimits,
     limit: LatencyLimit,
     confinement: Confinement,
+    throttling: Throttling,
 ) -> TrialResult:
+    needs_memory = not served.is_alive or (
+        not confinement.kills and step.peak_memory_mib > limits.memory_mib
+    )
     faults: list[str] = []
     if not served.is_alive:
         faults.append("the server was killed")
+    elif needs_memory:
+        faults.append("it used more memory")
     if step.errors:
         faults.append(f"{sum(step.errors.values())} requests failed ({', '.join(step.errors)})")
     if not meets_limit(step, limit):
         faults.append(f"it did not keep a p{limit.share * 100:g} of {limit.ms:g} ms")
-    if not confinement.kills and step.peak_memory_mib > limits.memory_mib:
-        faults.append("it used more memory")
-    return TrialResult(not faults, _describe(step, limits, limit, confinement, faults))
-
-
-def _describe(
-    step: LoadStep,
-    limits: ContainerLimits,
-    limit: LatencyLimit,
-    confinement: Confinement,
-    faults: Sequence[str],
-) -> str:
     found = step.latency_ms[limit.share]
     latency = "not known" if found is None else f"{found.value:.3g} ms"
-    figures = (
-        f"{step.level:,.0f} requests/s, p{limit.share * 100:g} {latency}, "
-        f"{step.server_cores:.2f} cores, {step.peak_memory_mib:.0f} MiB"
+    figures = [
+        f"{step.level:,.0f} requests/s",
+        f"p{limit.share * 100:g} {latency}",
+        f"{step.server_cores:.2f} cores",
+        f"{step.peak_memory_mib:.0f} MiB",
+        *([str(throttling)] if confinement.kills else []),
+    ]
+    causes = list(_list_causes(step)) if faults else []
+    verdict = f"did not hold: {', '.join(faults)}" if faults else "held"
+    said = f"{_write_limits(limits, confinement)}: {verdict} ({', '.join([*figures, *causes])})"
+    return TrialResult(
+        said,
+        tuple(faults),
+        needs_memory=needs_memory,
+        needs_cores=throttling.n_throttled > 0,
+        is_disturbed=_is_disturbed(step),
     )
-    verdict = "held" if not faults else f"did not hold: {', '.join(faults)}"
-    return f"{_write_limits(limits, confinement)}: {verdict} ({figures})"
+
+
+def _is_disturbed(step: LoadStep) -> bool:
+    return (step.others_cores or 0.0) > MAX_OTHERS_CORES
+
+
+def _list_causes(step: LoadStep) -> Iterator[str]:
+    """Yield what outside of the deployment may be why it did not hold."""
+    if _is_disturbed(step):
+        yield f"other processes used {step.others_cores:.2f} of the cores"
+    if step.late_max_ms > LATE_MS:
+        yield f"the load generator was late by up to {step.late_max_ms:.0f} ms"
 
 
 def _write_limits(limits: ContainerLimits, confinement: Confinement) -> str:

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 PREFIX = "rightfit-"
 MARK = ".rightfit-in-use"
 
+_own: set[Path] = set()  # temporary folders of this process
+
 
 @contextlib.contextmanager
 def temporary_folder(purpose: str) -> Iterator[Path]:
@@ -29,8 +31,19 @@ def temporary_folder(purpose: str) -> Iterator[Path]:
     Args:
         purpose: Part of its name.
     """
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{purpose}-") as folder, in_use(Path(folder)):
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{purpose}-") as name, in_use(Path(name)):
+        folder = Path(name)
+        _own.add(folder)
+        try:
+            yield folder
+        finally:
+            _own.discard(folder)
+
+
+def remove_own_folders() -> None:
+    """Remove the temporary folders of this process, which is about to end."""
+    for folder in tuple(_own):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

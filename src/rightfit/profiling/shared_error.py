@@ -27,6 +27,9 @@ MIN_PROFILES = 3  # fewer do not split a turn from its processes
 MIN_TURNS = 4
 N_AVERAGED = 6  # turns that a measurement's processes see, at least
 ALONE_FACTOR = 2.5  # of the constant, while nothing else is known
+# Turns are seen by median latencies; of a single stretch, a tail, a rate or a time of loading is
+# off by more. From the first of two recordings on a quiet machine (record_processes.py).
+OTHERS_FACTOR = 1.5
 FLOOR_SHARE = 1 / 3  # of the constant; no machine is taken for steadier than that
 STEADY_PCT = 4.0  # a reach beyond it is called drifting
 ERROR_SHARE = 0.05
@@ -62,11 +65,13 @@ class SharedError:
         in_turns_pct: Of a profile measured in turns with others.
         alone_pct: Of a measurement in a single stretch.
         n_turns: Turns it was estimated from; 0: the constant.
+        is_alone: Whether nothing was measured in turns.
     """
 
     in_turns_pct: float
     alone_pct: float
     n_turns: int = 0
+    is_alone: bool = False
 
     @classmethod
     def assume(cls, constant_pct: float) -> SharedError:
@@ -76,7 +81,12 @@ class SharedError:
     @property
     def alone(self) -> SharedError:
         """The same where nothing is measured in turns."""
-        return replace(self, in_turns_pct=self.alone_pct)
+        return replace(self, in_turns_pct=self.alone_pct, is_alone=True)
+
+    def reach_pct(self, *, is_median: bool = False) -> float:
+        """Return it for a metric, by whether that is a median latency."""
+        is_more = self.is_alone and self.n_turns > 0 and not is_median
+        return self.in_turns_pct * (OTHERS_FACTOR if is_more else 1.0)
 
     @property
     def is_drifting(self) -> bool:

@@ -23,9 +23,11 @@ from rightfit.naming import (
 from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.explanation.refits import Shipped
 from rightfit.reporting.results import Results
 
 N_FACTS = 3  # metrics on a card beside the quality
+DISTURBED = "Disturbed while it was timed: on a quiet machine it is faster."
 UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 CANDIDATE = ["dataset", "model", "candidate"]
 
@@ -41,6 +43,7 @@ class Card:
         serving: The winner's serving configuration and hardware tier.
         facts: Its quality and the metrics that count for the application.
         tie: Number of candidates tied with it.
+        disturbed: A warning if it was timed while the machine was disturbed.
         utility: Its utility with its interval.
         deadline: How long the application's workload takes with it and with another.
         shipped: Whether it is shipped refitted; empty where no refit was wanted.
@@ -52,6 +55,7 @@ class Card:
     serving: str = ""
     facts: str = ""
     tie: str = ""
+    disturbed: str = ""
     utility: str = ""
     deadline: str = ""
     shipped: str = ""
@@ -77,20 +81,19 @@ class ApplicationView:
 
 
 def write_headline(results: Results) -> str:
-    """Say in one sentence how many candidates win, and how often the best by quality does."""
+    """Say in one sentence how many models fit best, and how often that of highest quality does."""
     decisions = list(_decisions(results))
     winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
     best = _best_by_quality(results.profiles)
     n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
     n_candidates = results.profiles.select(CANDIDATE).n_unique()
-    sentence = (
-        f"For {count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')}, {len(set(winners))} of "
-        f"{count(n_candidates, 'candidate')} win at least once; the best by quality wins "
-        f"{n_best} of {count(len(decisions), 'decision')}"
-    )
     n_none = len(decisions) - len(winners)
-    return f"{sentence}, and none qualifies in {n_none}." if n_none else f"{sentence}."
+    return (
+        f"{count(len(decisions), 'case')} ({count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}): {len(set(winners))} of "
+        f"{count(n_candidates, 'model')} fit best at least once, the one of the highest quality in "
+        f"{n_best}{f'; in {n_none} none fits' if n_none else ''}."
+    )
 
 
 def describe_applications(results: Results) -> tuple[ApplicationView, ...]:
@@ -134,7 +137,11 @@ def describe_request(application: Application) -> str:
     if workload is None:
         return asked
     hours = format_duration(workload.hours)
-    return f"{asked} Deadline: {format_number(workload.n_rows)} rows in {hours}."
+    return f"{asked} Deadline: {_count_rows(workload.n_rows)} rows in {hours}."
+
+
+def _count_rows(n_rows: float) -> str:
+    return format_number(n_rows).replace("G", "billion").replace("M", "million")
 
 
 def _decisions(results: Results) -> Iterator[tuple[str, Decision]]:
@@ -165,10 +172,9 @@ def _make_card(
     ]
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
     if decision.final_quality is not None:
-        final = decision.final_quality
-        quality += f" ({format_quality(final.raw)} {final.where})"
+        quality += f" ({format_quality(decision.final_quality.raw)} on unused rows)"
     serving = serving_label(winner.runtime, winner.n_threads, winner.device)
-    n_tied, shipped = len(decision.tied_with), decision.shipped
+    n_tied = len(decision.tied_with)
     return Card(
         dataset=words(dataset),
         sentence=decision.sentence,
@@ -176,10 +182,27 @@ def _make_card(
         serving=f"{serving}, tier {winner.hardware_tier}",
         facts=" · ".join([quality, *facts]),
         tie=f"tied with {n_tied}" if n_tied else "",
+        disturbed=DISTURBED
+        if (results.find_profile(dataset, winner) or {}).get("disturbed")
+        else "",
         utility=_utility_text(winner),
         deadline=decision.deadline,
-        shipped=f"Shipped {shipped.sentence}." if shipped and shipped.refit else "",
+        shipped=_write_shipped(decision.shipped),
     )
+
+
+def _write_shipped(shipped: Shipped | None) -> str:
+    """Say what the model that is shipped has learnt from; empty where it is the one chosen."""
+    refit = shipped.refit if shipped and shipped.is_refitted else None
+    if refit is None:
+        return ""
+    quality = refit.quality
+    qualities = (
+        f": {format_quality(quality.refitted.raw)}, before {format_quality(quality.chosen.raw)}"
+        if quality
+        else ""
+    )
+    return f"Shipped: trained again on {refit.n_rows:,} rows{qualities}"
 
 
 def _utility_text(winner: RankedCandidate) -> str:

@@ -113,15 +113,17 @@ def _write_legend(results: Results) -> str:
     """Explain the words on the cards, with the figures of this run."""
     level = format_share(results.rules.confidence_level)
     return (
-        "Utility: value for the application between its own worst (0) and best (1), with its "
-        f"{level} interval. Tier: smallest hardware on which the limits hold. Tied: the "
-        f"measurements cannot distinguish the candidates at {level} confidence, so the tie rule "
-        f"decides ({_write_tie_rule(results.rules)})."
+        "A card names the model to serve, how, and what it costs. Tier: the smallest machine on "
+        "which the limits hold. Utility: its value for the application, from the application's own "
+        f"worst (0) to its best (1), with the {level} interval. Unused rows: test rows that had no "
+        "part in the choice, so that their figure is not flattered. Tied: the measurements cannot "
+        "distinguish these models, so a rule decides by, in this order, "
+        f"{_write_tie_rule(results.rules)}."
     )
 
 
 def _write_tie_rule(rules: RankingRules) -> str:
-    return "; then ".join(f"{metric_name(key.by)}, the {key.prefer} one" for key in rules.ties.rule)
+    return listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
 
 
 def _write_footer(results: Results) -> str:

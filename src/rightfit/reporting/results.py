@@ -14,7 +14,7 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.explanation.decisions import Recommendations
+from rightfit.ranking.explanation.decisions import RankedCandidate, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.watch import Watch
 
@@ -87,6 +87,12 @@ class Results:
     def marks(self) -> dict[str, Mark]:
         """Colour and symbol of each family."""
         return marks_of(self.profiles["model"])
+
+    def find_profile(self, dataset: str, winner: RankedCandidate) -> dict[str, object] | None:
+        """Return the row of a winner's profile; ``None`` if it is no longer stored."""
+        keys = {name: getattr(winner, name) for name in PROFILE_KEYS if name != "dataset"}
+        rows = self.profiles.filter(dataset=dataset, **keys)
+        return None if rows.is_empty() else rows.row(0, named=True)
 
     def quality_title(self, dataset: str) -> str:
         """Return what a dataset's raw quality is called."""

@@ -47,6 +47,7 @@ class ReuseHook:
     def __init__(self) -> None:
         self._records: RecordStore | None = None
         self._keys: dict[str, str | None] = {}
+        self._wholes: dict[str, str] = {}
         self._catalog: DataCatalog | None = None
 
     @hook_impl(trylast=True)  # the other hooks see the whole pipeline
@@ -67,10 +68,11 @@ class ReuseHook:
             constants=_describe_constants(),
             version=version,
             identify=looker.identify,
+            load=catalog.load,
             find_stored=looker.find_stored,
             may_keep=lambda node: is_free and is_own(node),
         )
-        self._keys = steps.keys
+        self._keys, self._wholes = steps.keys, steps.wholes
         if steps.unchanged:
             looker.keep(pipeline, steps)
             _report(pipeline, steps)
@@ -83,7 +85,8 @@ class ReuseHook:
         version = None if dataset is None else dataset.resolve_save_version()
         if self._records is None or key is None or version is None or holds_failure(data):
             return
-        self._records.write_result(ResultRecord(dataset_name, key, version))
+        whole = self._wholes[node.name]
+        self._records.write_result(ResultRecord(dataset_name, key, version, whole))
 
     def _find_result(self, name: str, node: Node) -> AbstractVersionedDataset[Any, Any] | None:
         if self._records is None or self._catalog is None or not is_own(node):
@@ -99,9 +102,15 @@ class _Looker:
         self._catalog = catalog
         self._records = records
         self._stored: dict[str, ResultRecord | None] = {}
+        self._known: dict[str, str | None] = {}
 
     def identify(self, name: str) -> str | None:
         """See :func:`compare_steps`."""
+        if name not in self._known:
+            self._known[name] = self._identify(name)
+        return self._known[name]
+
+    def _identify(self, name: str) -> str | None:
         if name.startswith("params:") or name == "parameters":
             return _hash_parameter(self._catalog.load(name), self._records)
         dataset = self._catalog.get(name)
@@ -203,3 +212,9 @@ def _report(pipeline: Pipeline, steps: Steps) -> None:
     what = f"{len(rest)} to do" if rest else "nothing to do"
     logger.info("%d of %d steps are unchanged: kept; %s", n_kept, n_all, what)
     logger.debug("To do: %s", clean_text(", ".join(rest)))
+    if steps.steered_otherwise:
+        logger.warning(
+            "%d of the kept steps searched or measured for other weights or families beside them. "
+            "To search and measure for these: --params %s=false",
+            *(len(steps.steered_otherwise), REUSE_RESULTS),
+        )

@@ -21,11 +21,13 @@ class ResultRecord:
         result: Its name in the catalog.
         key: Hash of all that the step that made it depends on.
         version: Version it was saved as.
+        whole: Hash of all that the step read, also of what it does not depend on.
     """
 
     result: str
     key: str
     version: str
+    whole: str = ""
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,11 @@ def profile_to_json(profile: StoredProfile) -> dict[str, object]:
 
 
 def describe_final_quality(found: FinalQuality) -> str:
-    """Say a winner's quality without the luck of having been chosen, and the one that chose it."""
+    """Say a winner's quality on rows not used for the choice, and on those used."""
     ends = (format_quality(end) for end in (found.raw_low, found.raw_high))
     return (
         f"{format_quality(found.raw)} ({' to '.join(ends)}) {found.where}; "
-        f"{format_quality(found.chosen_by)} chose it"
+        f"{format_quality(found.chosen_by)} on the rows used"
     )
 
 

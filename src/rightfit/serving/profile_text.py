@@ -11,7 +11,7 @@ from rightfit.profiling.metrics import METRICS
 from rightfit.serving.answer import StoredProfile
 
 TIER_COLUMN = "min_hardware_tier"
-LABEL_WIDTH, VALUE_WIDTH = 24, 20
+LABEL_WIDTH, VALUE_WIDTH = 24, 30
 
 
 def describe_profile(profile: StoredProfile) -> list[str]:
@@ -20,7 +20,7 @@ def describe_profile(profile: StoredProfile) -> list[str]:
     Args:
         profile: The profile; metrics that are not measured follow, grouped by their reason.
     """
-    lines = [f"{'':{LABEL_WIDTH}}{'value':{VALUE_WIDTH}}95 % interval"]
+    lines = [f"{'':{LABEL_WIDTH}}{'value':{VALUE_WIDTH}} 95 % interval"]
     for metric in METRICS:
         value = profile.read_metric(metric.column)
         if value is None:
@@ -30,8 +30,9 @@ def describe_profile(profile: StoredProfile) -> list[str]:
         if metric.column == TIER_COLUMN:
             shown = str(profile.columns["min_hardware_tier_name"])
         low, high = (profile.read_metric(f"{metric.column}_{end}") for end in ("low", "high"))
-        interval = f"{format_number(low)} to {format_number(high)}" if low is not None else ""
-        lines.append(f"{metric.label:{LABEL_WIDTH}}{shown:{VALUE_WIDTH}}{interval}".rstrip())
+        ends = format_number(low), format_number(high)
+        interval = " to ".join(ends) if ends[0] != ends[1] else ""  # not known, or without width
+        lines.append(f"{metric.label:{LABEL_WIDTH}}{shown:{VALUE_WIDTH}} {interval}".rstrip())
     return [*lines, *_explain_missing(profile)]
 
 

@@ -12,9 +12,11 @@ Prometheus' format. There is nothing else.
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +46,7 @@ MAX_ARROW_BYTES = 2**28  # of a column whose values share their bytes, once they
 MAX_SHOWN = 40  # characters of a value
 RETRY_AFTER_S = 1
 BUSY = 503
+MAX_REQUESTS_VARIABLE = "RIGHTFIT_MAX_REQUESTS"  # where the command line says nothing
 # Seconds; a model that answers in microseconds and one that takes seconds both show.
 BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2.5, 5))
 
@@ -57,7 +60,7 @@ class Limits:
     Args:
         max_body_mib: Size of a request's body.
         max_rows: Rows of a request.
-        max_requests: Requests served at a time; further ones are told to come back.
+        max_requests: Requests served or waiting at a time; further ones are told to come back.
         stop_s: Seconds that running requests have when the server is told to stop.
         body_s: Seconds that a body may take to arrive: it holds one of the places meanwhile.
     """
@@ -221,8 +224,11 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     import uvicorn
 
     is_local = host in LOCAL_NAMES  # then no page of another name may reach it through a browser
+    app = create_app(folder, limits, hosts=LOCAL_NAMES if is_local else ("*",))
+    gc.collect()
+    gc.freeze()  # what was opened stays; looking through it again would hold up requests
     uvicorn.run(
-        create_app(folder, limits, hosts=LOCAL_NAMES if is_local else ("*",)),
+        app,
         host=host,
         port=port,
         log_level="warning",
@@ -376,8 +382,8 @@ def main() -> None:
     parser.add_argument(
         "--max-requests",
         type=int,
-        default=Limits.max_requests,
-        help="requests served at a time; further ones are refused (default: %(default)s)",
+        default=os.environ.get(MAX_REQUESTS_VARIABLE, Limits.max_requests),
+        help="requests served or waiting; further ones are refused (default: %(default)s)",
     )
     options = parser.parse_args()
     limits = Limits(max_requests=options.max_requests)

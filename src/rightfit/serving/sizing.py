@@ -13,8 +13,10 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer, StoredProfile
 from rightfit.serving.answer_text import describe_disturbance, describe_origin
 from rightfit.serving.export import require_winner
+from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
 
 OFFLINE = "offline"
+MS_PER_S = 1_000
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,36 @@ class ServedFigures:
 
 
 @dataclass(frozen=True)
+class Raised:
+    """What trials that did not hold have added to the measured figures.
+
+    Args:
+        cores: Further cores, as a limit.
+        memory_share: Further memory, as a share of the limit.
+        replicas: Further replicas.
+    """
+
+    cores: float = 0.0
+    memory_share: float = 0.0
+    replicas: int = 0
+
+
+NOT_RAISED = Raised()
+
+
+@dataclass(frozen=True)
 class _Sourced:
     """A figure and the measurement that it comes from, in words."""
 
     value: float
     source: str
+
+    def raise_by(self, further: float) -> _Sourced:
+        """Add what a trial has shown to be needed."""
+        if not further:
+            return self
+        source = f"{self.source}; {further:,.4g} more, as the trial with less did not hold"
+        return _Sourced(self.value + further, source)
 
 
 @dataclass(frozen=True)
@@ -51,6 +78,7 @@ class _Sizes:
     cores_limit: _Sourced
     memory_requested_mib: _Sourced
     memory_limit_mib: _Sourced
+    max_requests: _Sourced | None
 
 
 def size_deployment(
@@ -60,6 +88,7 @@ def size_deployment(
     rate_per_s: float,
     headroom_pct: float,
     served: ServedFigures | None,
+    raised: Raised = NOT_RAISED,
 ) -> str:
     """Write a patch of a Kubernetes deployment for an application's winner.
 
@@ -69,6 +98,7 @@ def size_deployment(
         rate_per_s: Requests, or rows, a second of all replicas together.
         headroom_pct: Further rate and memory that they must bear.
         served: What loading its server has found; ``None``: the profile of the bare model counts.
+        raised: What earlier trials have shown to be needed besides.
 
     Returns:
         YAML with a comment at each figure.
@@ -82,12 +112,14 @@ def size_deployment(
     share = 1 + headroom_pct / 100
     replicas = _count_replicas(profile, scenario, served, rate_per_s, headroom_pct)
     memory = _find_memory(profile, scenario, served)
+    memory_limit = _limit_memory(profile, memory, share, headroom_pct, served)
     sizes = _Sizes(
-        replicas=replicas,
+        replicas=replicas.raise_by(raised.replicas),
         cores_requested=_find_cores(winner, served),
-        cores_limit=_limit_cores(winner, served),
+        cores_limit=_limit_cores(winner, served).raise_by(raised.cores),
         memory_requested_mib=memory,
-        memory_limit_mib=_limit_memory(profile, memory, share, headroom_pct, served),
+        memory_limit_mib=memory_limit.raise_by(memory_limit.value * raised.memory_share),
+        max_requests=None if served is None else _limit_requests(served),
     )
     return "\n".join(_write(answer, winner, profile, sizes, rate_per_s, scenario)) + "\n"
 
@@ -181,6 +213,18 @@ def _limit_memory(
     return _Sourced(memory.value * share, f"that and {headroom_pct:g} % head-room; not tried")
 
 
+def _limit_requests(served: ServedFigures) -> _Sourced:
+    """Return how many requests may wait: those that can be answered within the limit."""
+    in_time = math.ceil(served.highest_rate_per_s * served.limit_ms / MS_PER_S)
+    if in_time <= Limits.max_requests:
+        return _Sourced(Limits.max_requests, "the server's own limit")
+    source = (
+        f"it answers so many within {served.limit_ms:g} ms; further ones are refused with status "
+        f"{BUSY}"
+    )
+    return _Sourced(in_time, source)
+
+
 def _write(
     answer: Answer,
     winner: RankedCandidate,
@@ -196,6 +240,11 @@ def _write(
         for variable in THREAD_VARIABLES
     ]
     threads[0] += f"  # it was measured with {winner.n_threads}"
+    if sizes.max_requests is not None:
+        threads.append(
+            f"            - {{name: {MAX_REQUESTS_VARIABLE}, "
+            f'value: "{sizes.max_requests.value:g}"}}  # {sizes.max_requests.source}'
+        )
     return [
         f"# {answer.application} on {answer.dataset}: {winner.label}",
         f"# for {format_number(rate_per_s)} {unit} a second; "

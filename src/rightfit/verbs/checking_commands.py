@@ -192,31 +192,43 @@ def size(
     seconds: float,
     **place: Any,
 ) -> None:
-    """Write Kubernetes resources, threads and replicas for a winner, as YAML."""
+    """Write Kubernetes resources, threads and replicas for a winner, as YAML.
+
+    With --try only what held is written.
+    """
+    from rightfit.serving.sizing import NOT_RAISED, Raised
     from rightfit.verbs.costs.sizing import size_winner, try_size
 
     if folder is not None and (load is None or rows is None):
         raise click.UsageError("--try needs --load and --rows.")
-    tried = None
-    try:
-        text = size_winner(
+
+    def write(raised: Raised) -> str:
+        return size_winner(
             open_place(**place),
             application,
             dataset,
             rate_per_s=rate_per_s,
             headroom_pct=headroom_pct,
             load=load,
+            raised=raised,
         )
+
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(f"# tried for {seconds:g} s with {clean_text(text)}")
+        click.echo(said[-1], err=True)
+
+    try:
         if folder is not None and load is not None and rows is not None:
-            tried = try_size(text, folder, rows, rate_per_s=rate_per_s, load=load, seconds=seconds)
+            text = try_size(
+                write, folder, rows, rate_per_s=rate_per_s, load=load, seconds=seconds, say=say
+            )
+        else:
+            text = write(NOT_RAISED)
     except (OSError, ValueError) as err:
         raise click.ClickException(clean_text(str(err))) from err
-    if tried is not None:
-        click.echo(f"# tried for {seconds:g} s with {clean_text(tried.said)}")
-        text = text.replace("; not tried", "; tried, see above")
-    click.echo(text, nl=False)
-    if tried is not None and not tried.holds:
-        raise click.exceptions.Exit(1)
+    click.echo("\n".join([*said, text]), nl=False)
 
 
 def _read_threads(text: str) -> int | None:

@@ -9,7 +9,12 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.project_options import open_place, read_project_parameters, where
+from rightfit.verbs.project_options import (
+    faults_as_message,
+    open_place,
+    read_project_parameters,
+    where,
+)
 
 
 @click.command()
@@ -20,11 +25,9 @@ def pack(folder: Path, dataset: str | None, **place: Any) -> None:
     """Pack the candidates into FOLDER, to be measured on another machine."""
     from rightfit.verbs.costs.handing_over import describe_packed, pack_candidates
 
-    try:
+    with faults_as_message():
         parameters = read_project_parameters({}, place["env"], place["conf_source"])
         packed = pack_candidates(open_place(**place), parameters, folder, dataset=dataset)
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     click.echo("\n".join(clean_text(line) for line in describe_packed(packed, folder)))
 
 
@@ -33,14 +36,14 @@ def pack(folder: Path, dataset: str | None, **place: Any) -> None:
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 def measure_bundles(source: Path, out: Path) -> None:
     """Measure what rightfit pack has written into SOURCE, and write the figures into OUT."""
-    from rightfit.handover.measuring import describe_measured, measure_handover
+    from rightfit.handover.measuring import count_measured, describe_measured, measure_handover
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with faults_as_message():
         measured = measure_handover(source, out)
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     click.echo("\n".join(clean_text(line) for line in describe_measured(measured, out)))
+    if not count_measured(measured):
+        raise click.exceptions.Exit(1)
 
 
 @click.command("import-profiles")
@@ -51,10 +54,8 @@ def import_profiles(folder: Path, name: str, **place: Any) -> None:
     """Take in what another machine has measured: FOLDER holds its measured.json."""
     from rightfit.verbs.costs.handing_over import take_in
 
-    try:
+    with faults_as_message():
         measured = take_in(open_place(**place), folder, name)
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     here = measured.environment
     click.echo(
         f"Took in {len(measured.states)} measurements of {name}: {clean_text(here.cpu)}, "

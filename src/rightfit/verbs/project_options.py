@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+
+from rightfit.printable import clean_text
 
 
 class FiniteRange(click.FloatRange):
@@ -37,6 +40,20 @@ def where(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+@contextmanager
+def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
+    """End the command with the message of an expected error, instead of a traceback.
+
+    Args:
+        kinds: Further errors than ``OSError`` and ``ValueError``.
+    """
+    expected: tuple[type[Exception], ...] = (OSError, ValueError, *kinds)
+    try:
+        yield
+    except expected as err:
+        raise click.ClickException(clean_text(str(err))) from err
 
 
 def read_project_parameters(

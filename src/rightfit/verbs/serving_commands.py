@@ -17,7 +17,14 @@ from rightfit.verbs.project_options import PORT, FiniteRange
 @click.option("--port", type=PORT, default=8000, show_default=True, help="Port.")
 @click.option("--max-body-mib", type=FiniteRange(0, min_open=True), default=16.0, show_default=True)
 @click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True)
-@click.option("--max-requests", type=click.IntRange(1), default=64, show_default=True)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    envvar="RIGHTFIT_MAX_REQUESTS",
+    help="Requests served or waiting; further ones get status 503.",
+)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
     """Serve the exported model in FOLDER over HTTP, to this machine alone unless told."""

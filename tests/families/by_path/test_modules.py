@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from networks_of_tests import Smoothed
 
-from rightfit.families.bundle import offer_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family, refer_to_family
 from rightfit.families.runtimes import open_model

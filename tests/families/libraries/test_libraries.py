@@ -10,7 +10,8 @@ import numpy as np
 import onnx as onnx_library
 import pytest
 
-from rightfit.families.bundle import offer_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import LIBRARIES, get_family
 from rightfit.families.runtimes import open_model

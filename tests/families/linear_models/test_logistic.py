@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from rightfit.families.bundle import add_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.linear import FAMILY
 from rightfit.families.runtimes import open_model

@@ -10,7 +10,8 @@ import yaml
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
-from rightfit.families.bundle import Bundle, offer_onnx, write_bundle
+from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.registry import get_family
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams

@@ -13,7 +13,8 @@ import pytest
 from measured import ClosedPool, DictStore, make_settings
 
 from rightfit.families import runtimes
-from rightfit.families.bundle import Bundle, add_onnx, write_bundle
+from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier

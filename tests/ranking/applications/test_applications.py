@@ -117,3 +117,19 @@ def test_applications_must_not_be_empty() -> None:
 
 def test_application_is_what_the_wrapper_holds() -> None:
     assert isinstance(make_applications(a=make_application()).root["a"], Application)
+
+
+def test_demands_tell_limits_and_needed_metrics_apart_but_no_weights_and_bounds() -> None:
+    def objective(**changes: Any) -> dict[str, Objective]:
+        return {"quality": Objective(**{"weight": 3, "worst": 0.5, "best": 1.0, **changes})}
+
+    def describe(**changes: Any) -> dict[str, list[object]]:
+        application = make_application(**{"objectives": objective(), **changes})
+        return Applications({"web": application}).describe_demands()
+
+    usual = describe()
+
+    assert describe(objectives=objective(weight=9, best=0.9)) == usual
+    assert describe(objectives=objective() | {"latency_p50_ms": Objective(**LATENCY)}) != usual
+    assert describe(constraints={"quality": Constraint(min=0.7)}) != usual
+    assert describe(request_path="model") != usual

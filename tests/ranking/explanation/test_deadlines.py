@@ -25,7 +25,7 @@ def test_a_workload_is_a_limit_on_the_throughput() -> None:
 
     assert ranked.contest.feasible.tolist() == [False, True]
     assert describe_deadline(ranked.contest, np.array([1, 0])) == (
-        "6 min of 2 h; a-1 (best quality) 5 h: too late."
+        "2 h; it takes 6 min, a-1 (best quality) 5 h: too late."
     )
 
 
@@ -37,7 +37,29 @@ def test_the_best_by_quality_may_win() -> None:
     )
 
     assert describe_deadline(ranked.contest, np.array([0, 1])) == (
-        "30 min of 2 h; no candidate has a higher quality."
+        "2 h; it takes 30 min; no candidate has a higher quality."
+    )
+
+
+def test_a_time_from_a_disturbed_measurement_says_so() -> None:
+    rows = [
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=2.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+    ]
+    late, alone = (
+        rank(
+            *(row | {"disturbed": row["candidate"] in disturbed} for row in rows),
+            application=archive(),
+        )
+        for disturbed in (["a-1"], ["b-1"])
+    )
+
+    assert describe_deadline(late.contest, np.array([1, 0])) == (
+        "2 h; it takes 6 min, a-1 (best quality) 20 d 20 h: too late. "
+        "The machine was disturbed while a-1 was timed: it may take less on a quiet one."
+    )
+    assert describe_deadline(alone.contest, np.array([1])).endswith(
+        "while b-1 was timed: it may take less on a quiet one."
     )
 
 

@@ -56,8 +56,8 @@ def test_refitted_model_is_shipped_with_both_qualities() -> None:
 
     assert shipped.is_refitted
     assert shipped.sentence == (
-        "refitted on 5,000 train and validation rows, chosen on 4,000; 0.810 (0.770 to 0.850) on "
-        "test rows that chose nothing, 0.790 as chosen"
+        "trained again on 5,000 train and validation rows, 4,000 when it was chosen; 0.810 (0.770 "
+        "to 0.850) on test rows not used for the choice, 0.790 before"
     )
 
 

@@ -251,7 +251,7 @@ def judge_winners(results: Results, *finals: FinalQuality) -> Results:
     return replace(results, recommendations=judged)
 
 
-def test_measuring_shows_winners_without_the_luck_of_having_been_chosen(results: Results) -> None:
+def test_measuring_shows_winners_on_rows_not_used_for_the_choice(results: Results) -> None:
     ends = {"raw_low": 0.7, "raw_high": 0.9}
     held_out = FinalQuality(raw=0.81, chosen_by=0.8, how="held_out", **ends)
     nested = FinalQuality(raw=0.78, chosen_by=0.8, how="nested", **ends)
@@ -259,10 +259,10 @@ def test_measuring_shows_winners_without_the_luck_of_having_been_chosen(results:
     (table,) = section.folds[0].tables
 
     assert {
-        "Judged on test rows that chose nothing, 0 of 1 winner has a lower quality than the one "
-        "that chose.",
-        "Judged by nested resampling, for want of test rows, 1 of 1 winner has a lower quality "
-        "than the one that chose.",
+        "Judged on test rows not used for the choice, 0 of 1 winner is worse than on the rows that "
+        "they were chosen by.",
+        "Judged by nested resampling, for want of test rows, 1 of 1 winner is worse than on the "
+        "rows that they were chosen by.",
     } <= {str(one) for one in section.sentences}
     assert [row[3:8] for row in table.rows] == [
         ("0.800", "0.810", "0.700", "0.900", "-0.010"),

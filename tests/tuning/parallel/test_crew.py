@@ -77,12 +77,14 @@ def test_search_whose_process_was_killed_goes_on_in_the_run(
 
     with caplog.at_level(logging.WARNING):
         search_in_parallel(searches, on_trial=kill_one)
+    exported = [one.cell.name for one in searches if any(one.store.folder.rglob("*.onnx"))]
     studies = [
         run_search(one.cell, one.settings, one.store, on_trial=lambda n, m: None)
         for one in searches
     ]
 
     assert "has died, the run goes on with it" in caplog.text
+    assert len(exported) == 2  # the candidates of those that came to their end
     assert [list(outcomes_by_draw(study)) for study in studies] == [list(range(10))] * 3
 
 

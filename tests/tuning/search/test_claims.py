@@ -273,6 +273,24 @@ def test_trial_of_a_host_that_dies_at_once_is_taken_up(
     assert taken_up is not None
 
 
+def test_worker_of_this_host_keeps_its_trial_though_it_was_silent(
+    blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the machine has slept: the lock of the worker's file tells that it lives."""
+    pool = make_pool(blobs, StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1))
+    monkeypatch.setattr(
+        "rightfit.tuning.search.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
+    )
+
+    with pool.claim(ask_half(pool), None) as turn:
+        time.sleep(2.5)
+        with pool.claim(ask_half(pool), None) as other_turn:
+            assert other_turn.trial is None
+
+    assert turn.trial is not None
+    assert [trial.state for trial in pool.study.trials] == [TrialState.RUNNING]
+
+
 def test_trial_of_a_silent_host_is_taken_up(
     blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

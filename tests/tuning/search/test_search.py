@@ -228,19 +228,10 @@ def test_tables_hold_costs_and_curves(blobs: TrainingData, store: StudyStore) ->
 
 
 def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: StudyStore) -> None:
-    study = run_search(
-        cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress
-    )
+    cell, settings = cells.make_cell(blobs), cells.make_settings()
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
 
-    bundles = bundle_candidates(
-        study,
-        store,
-        n_candidates=2,
-        favourites=[],
-        parity_rows=blobs.rows,
-        model="linear",
-        family="linear",
-    )
+    bundles = bundle_candidates(study, cell, settings, store, n_candidates=2)
 
     first = int(next(iter(bundles)).removeprefix("linear-"))
     assert study.trials[first].value == study.best_value

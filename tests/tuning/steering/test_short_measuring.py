@@ -63,7 +63,7 @@ def test_an_export_that_answers_otherwise_is_not_served(
     def refuse(bundle: Bundle, rows: object) -> Bundle:
         raise ValueError("it does not answer as the native model does")
 
-    monkeypatch.setattr("rightfit.families.bundle.add_onnx", refuse)
+    monkeypatch.setattr("rightfit.families.bundle_exports.add_onnx", refuse)
 
     with open_short_bench(cells.make_cell(blobs), make_demand()) as bench:
         assert bench.measure(bundle, Serving("onnx", 1, "cpu")) == ({}, 0.0)

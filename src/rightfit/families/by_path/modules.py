@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rightfit.families.by_path.imports import import_by_path
 from rightfit.families.family import (
@@ -24,8 +22,9 @@ from rightfit.families.family import (
     Configuration,
     TrainingData,
 )
-from rightfit.families.net import NetFamily, read_target, train_on_batches
+from rightfit.families.net import NetFamily
 from rightfit.families.schema import InputSchema
+from rightfit.families.torch_training import read_target, train_module
 
 _TRAINING = ("n_epochs", "batch_size", "learning_rate", "weight_decay")
 _GIVEN = ("n_features", "n_outputs", "image_shape")
@@ -121,7 +120,7 @@ class ModuleFamily(NetFamily):
         *,
         n_checkpoints: int,
         seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see NetFamily
+        n_threads: int,  # noqa: ARG002 -- one is best, see train_module
         device: str,
     ) -> Iterator[Checkpoint]:
         """Train by AdamW at a constant rate; a step is a mini-batch."""
@@ -129,15 +128,14 @@ class ModuleFamily(NetFamily):
 
         torch.manual_seed(seed)
         network = self._build(configuration, data.schema, target=read_target(data)).to(device)
-        step = _make_step(network, configuration, data, device=device)
-        yield from train_on_batches(
+        yield from train_module(
             network,
-            step,
-            n_rows=len(data.labels),
-            batch_size=configuration["batch_size"],
-            n_epochs=configuration["n_epochs"],
+            configuration,
+            data,
             n_checkpoints=n_checkpoints,
             seed=seed,
+            one_cycle=False,
+            measure_loss=getattr(network[0], "loss", None),
         )
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
@@ -196,35 +194,3 @@ class ModuleFamily(NetFamily):
 def make_family(module: str) -> ModuleFamily:
     """Return the family of a module; see :class:`ModuleFamily`."""
     return ModuleFamily(module)
-
-
-def _make_step(
-    network: Any, configuration: Configuration, data: TrainingData, *, device: str
-) -> Callable[[Any], None]:
-    """Return what takes one step of AdamW on the rows that an index names."""
-    import torch
-
-    is_regression = data.schema.task == "regression"
-    learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
-    rows, labels = (torch.from_numpy(found).to(device) for found in (data.rows, learnt))
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=configuration["learning_rate"],
-        weight_decay=configuration["weight_decay"],
-    )
-    scale = read_target(data)[1]
-
-    def usual_loss(outputs: Any, labels: Any) -> Any:
-        if is_regression:
-            return (((outputs - labels) / scale) ** 2).mean()
-        return torch.nn.functional.cross_entropy(outputs, labels)
-
-    measure_loss = getattr(network[0], "loss", usual_loss)
-
-    def step(index: Any) -> None:
-        loss = measure_loss(network(rows[index]), labels[index])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from rightfit.families.answers import check_answers
-from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.checking.small_table import make_small_table
 from rightfit.families.family import Configuration, Family, Rows, TrainingData, check_task
 from rightfit.families.registry import get_family

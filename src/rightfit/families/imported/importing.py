@@ -9,12 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from rightfit.families.answers import check_answers
-from rightfit.families.bundle import (
-    ONNX_FILE,
-    Bundle,
-    offer_onnx,
-    write_bundle_files,
-)
+from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import hash_file
 from rightfit.families.family import Rows, check_task
 from rightfit.families.imported.kinds import PICKLE_FILE, find_family, name_weights

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, split_training
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    Scaling,
+    TrainingData,
+    split_training,
+)
 from rightfit.families.schema import InputSchema, Task
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
@@ -53,6 +60,7 @@ class BoosterFamily:
     native_imports: tuple[str, ...]
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
+    default_length: int = 100  # the library's
 
     def __init__(self, library: str, *, taken: tuple[str, ...]) -> None:
         self.library = library
@@ -99,24 +107,51 @@ class BoosterFamily:
     ) -> None:
         """Return ``None``: what trees look like only emerges from training."""
 
+    def train(
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        *,
+        n_checkpoints: int,
+        seed: int,
+        n_threads: int,  # noqa: ARG002 -- one is best
+        device: str,  # noqa: ARG002 -- CPU only
+    ) -> Iterator[Checkpoint]:
+        """Add rounds of boosting; a step is a round."""
+        settings = dict(configuration)
+        n_rounds = settings.pop(self.length_setting, self.default_length)
+        return self.add_rounds(settings, data, split_training(n_rounds, n_checkpoints), seed=seed)
+
+    def add_rounds(
+        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
+    ) -> Iterator[Checkpoint]:
+        """Train up to each of some lengths and yield; a library's family overrides this.
+
+        Args:
+            settings: The configuration without the number of rounds.
+            data: What to learn from.
+            lengths: Rounds done at each checkpoint.
+            seed: Seed of the library's random numbers.
+        """
+        raise NotImplementedError
+
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
         model.n_threads = n_threads
 
 
-def add_rounds(
-    model: Booster, add_round: Callable[[int], object], n_rounds: int, *, n_checkpoints: int
+def grow(
+    model: Booster, add_round: Callable[[int], object], lengths: list[int]
 ) -> Iterator[Checkpoint]:
     """Train a booster round by round; a step is a round.
 
     Args:
         model: A model without trees, which a round adds to.
         add_round: Adds the round of a number, from 0.
-        n_rounds: Rounds of the whole training.
-        n_checkpoints: Checkpoints to yield.
+        lengths: Rounds done at each checkpoint.
     """
     done = 0
-    for n_steps in split_training(n_rounds, n_checkpoints):
+    for n_steps in lengths:
         for number in range(done, n_steps):
             add_round(number)
         done = n_steps

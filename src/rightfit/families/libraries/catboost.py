@@ -14,7 +14,6 @@ from rightfit.families.family import (
     Configuration,
     Rows,
     TrainingData,
-    split_training,
 )
 from rightfit.families.libraries.boosters import (
     Booster,
@@ -25,14 +24,13 @@ from rightfit.families.libraries.boosters import (
 )
 from rightfit.families.schema import InputSchema, Task
 
-_DEFAULT_LENGTH = 1000  # the library's
-
 
 class CatboostFamily(BoosterFamily):
     """Boosted trees; see :class:`rightfit.families.family.Family`."""
 
     weights_file: str = "weights.catboost.json"
     length_setting: str = "iterations"
+    default_length: int = 1000
     native_imports: tuple[str, ...] = ("catboost", "pandas")  # which CatBoost cannot do without
 
     def list_settings(self) -> set[str]:
@@ -47,29 +45,21 @@ class CatboostFamily(BoosterFamily):
         n_nodes = float(len(model.trees.get_leaf_values()) + sum(depths))
         return describe_trees(len(n_leaves), n_nodes, sum(depths))
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see BoosterFamily
-        device: str,  # noqa: ARG002 -- CPU only
+    def add_rounds(
+        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
-        """Add rounds of boosting; a step is a round."""
+        """See :class:`BoosterFamily`."""
         catboost = self.import_library()
-        settings = {**configuration, "random_seed": seed, "thread_count": 1}
+        settings |= {"random_seed": seed, "thread_count": 1}
         settings |= {"verbose": False, "allow_writing_files": False}
         settings["loss_function"] = _choose_loss(data.schema)
         task = data.schema.task
-        n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
         table = catboost.Pool(data.rows, data.labels, thread_count=1)
         if "learning_rate" not in settings:
-            settings["learning_rate"] = _choose_rate(catboost, task, settings, n_rounds, table)
+            settings["learning_rate"] = _choose_rate(catboost, task, settings, lengths[-1], table)
         model: Booster | None = None
         done = 0
-        for n in split_training(n_rounds, n_checkpoints):
+        for n in lengths:
             if n > done or model is None:
                 grown = _make(catboost, task, **settings, iterations=n - done)
                 # with a fixed rate the trees are those of one long training

@@ -11,14 +11,13 @@ from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingDa
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
-    add_rounds,
     describe_trees,
     finish_onnx,
+    grow,
     shape_answers,
 )
 from rightfit.families.schema import InputSchema
 
-_DEFAULT_LENGTH = 100  # the library's
 _COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTILINE)
 
 
@@ -45,26 +44,16 @@ class LightgbmFamily(BoosterFamily):
                 n_operations += sum(counts) / counts[0] if counts else 0.0
         return describe_trees(n_trees, 2 * n_leaves - n_trees, n_operations)
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see BoosterFamily
-        device: str,  # noqa: ARG002 -- CPU only
+    def add_rounds(
+        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
-        """Add rounds of boosting; a step is a round."""
+        """See :class:`BoosterFamily`."""
         lightgbm = self.import_library()
-        settings = {**configuration, **_objective(data.schema), "seed": seed, "num_threads": 1}
+        settings |= {**_objective(data.schema), "seed": seed, "num_threads": 1}
         settings |= {"verbosity": -1, "deterministic": True}
-        n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
         table = lightgbm.Dataset(data.rows, data.labels, params=settings)
         model = Booster(lightgbm.Booster(settings, table), data.schema.task)
-        yield from add_rounds(
-            model, lambda _: model.trees.update(), n_rounds, n_checkpoints=n_checkpoints
-        )
+        return grow(model, lambda _: model.trees.update(), lengths)
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""

@@ -11,14 +11,12 @@ from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingDa
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
-    add_rounds,
     describe_trees,
     finish_onnx,
+    grow,
     shape_answers,
 )
 from rightfit.families.schema import InputSchema
-
-_DEFAULT_LENGTH = 100  # the library's
 
 
 class XgboostFamily(BoosterFamily):
@@ -38,29 +36,15 @@ class XgboostFamily(BoosterFamily):
         n_nodes = sum(len(tree["left_children"]) for tree in trees)
         return describe_trees(len(trees), n_nodes, sum(_mean_depth(tree) for tree in trees))
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see BoosterFamily
-        device: str,  # noqa: ARG002 -- CPU only
+    def add_rounds(
+        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
-        """Add rounds of boosting; a step is a round."""
+        """See :class:`BoosterFamily`."""
         xgboost = self.import_library()
-        settings = {**configuration, **_objective(data.schema), "seed": seed, "nthread": 1}
-        settings["verbosity"] = 0
-        n_rounds = settings.pop(self.length_setting, _DEFAULT_LENGTH)
+        settings |= {**_objective(data.schema), "seed": seed, "nthread": 1, "verbosity": 0}
         table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
-        yield from add_rounds(
-            model,
-            lambda number: model.trees.update(table, number),
-            n_rounds,
-            n_checkpoints=n_checkpoints,
-        )
+        return grow(model, lambda number: model.trees.update(table, number), lengths)
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""

@@ -18,6 +18,11 @@ from rightfit.pipelines.evaluation.nodes import (
     profile_cascades,
     profile_imported,
 )
+from rightfit.ranking.applications.applications import Applications
+from rightfit.reuse.unchanged import mark_part
+
+for _profile in (profile_candidates, profile_imported, profile_cascades):
+    mark_part(_profile, "params:applications", Applications.describe_demands)
 
 
 def create_pipeline(grid: Grid) -> Pipeline:

@@ -65,7 +65,7 @@ def _refuse(
     if not params.max_s:
         return "loading is off (http_load.max_s is 0)"
     if application.scenario not in params.scenarios:
-        return f"its scenario, {application.scenario}, is none of http_load.scenarios"
+        return f"http_load.scenarios leaves out its scenario, {application.scenario}"
     if application.environment is not None:
         return f"it was measured on another machine, {application.environment}"
     return "no candidate qualifies" if winner is None else ""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import Bundle, offer_onnx, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
@@ -218,7 +219,7 @@ def _train(chosen: Bundle, family: str, work: _Work) -> Bundle:
 
 
 def _compare_quality(chosen: object, refitted: object, family: str, work: _Work) -> RefitQuality:
-    """Score both models on the rows that chose nothing; on all test rows if none were kept back."""
+    """Score both models on rows not used for the choice; on all test rows if there are none."""
     from rightfit.families.answers import check_answers
     from rightfit.profiling.profiles.final_rows import find_final_rows
     from rightfit.profiling.profiles.quality_interval import quality_interval

@@ -15,6 +15,7 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
+from rightfit.naming import count
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
@@ -70,7 +71,9 @@ def plan_search(
         prior = read_shipped_prior(cell.family)
         settings = replace(settings, demand=replace(demand, prior=prior))
     n_at_once, _ = share_cores(training, n_searches)
-    return PlannedSearch(cell, settings, studies, siblings, n_at_once)
+    return PlannedSearch(
+        cell, settings, studies, siblings, n_at_once, n_candidates=training.n_candidates
+    )
 
 
 def tune_model(
@@ -107,7 +110,6 @@ def tune_model(
     from rightfit.tuning.search.failed_search import describe_failed_search
     from rightfit.tuning.search.progress import show_progress
     from rightfit.tuning.search.search import SearchFailedError, run_search
-    from rightfit.tuning.steering.favourites import find_favourites
     from rightfit.tuning.studies.search_account import SCHEMA, account_search
     from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
@@ -131,26 +133,14 @@ def tune_model(
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell_name, err)
         return describe_failed_search(cell, settings, store, str(err))
-    favourites, account = [], pl.DataFrame(schema=SCHEMA)
+    account = pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
-        found, demand = study.get_trials(deepcopy=False), settings.demand
-        n_checkpoints = settings.n_checkpoints
-        favourites = find_favourites(found, cell, demand, n_checkpoints=n_checkpoints)
-        account = account_search(found, cell, settings, demand)
+        account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
         _tell(cell_name, account)
-    candidates = bundle_candidates(
-        study,
-        store,
-        n_candidates=training.n_candidates,
-        favourites=favourites,
-        parity_rows=cell.validation.rows,
-        model=cell.model,
-        family=cell.family,
-        default=cell.default(),
-    )
+    candidates = bundle_candidates(study, cell, settings, store, n_candidates=training.n_candidates)
     trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
-    logger.info("%s: %s, %d candidates", cell_name, states, len(candidates))
+    logger.info("%s: %s, %s", cell_name, states, count(len(candidates), "candidate"))
     return trials, tabulate_curves(study, cell.quality), account, candidates
 
 

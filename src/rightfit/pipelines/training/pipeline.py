@@ -13,7 +13,8 @@ from rightfit.pipelines.training.nodes import (
     plan_search,
     tune_model,
 )
-from rightfit.reuse.unchanged import mark_hints
+from rightfit.ranking.applications.applications import Applications
+from rightfit.reuse.unchanged import mark_hints, mark_part
 from rightfit.searches_ahead import mark_search
 
 TABLES = ("trials", "learning_curves", "search_audit")
@@ -55,6 +56,7 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     siblings = {name: f"params:models.{name}" for name in models if name != model}
     func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
     mark_hints(func, siblings.values())  # what the dataset's other families are known to reach
+    mark_part(func, "params:applications", Applications.describe_demands)
     inputs = {
         "train": f"{dataset}.train",
         "validation": f"{dataset}.validation",

@@ -33,8 +33,9 @@ def set_under_load(
         settings: The preset it was measured with.
         shared: What the processes may share; they follow each other, without turns.
     """
-    _set_p99(profile, [one.fixed for one in served], shared.alone_pct)
-    _set_max_rate(profile, [one.highest for one in served], shared.alone_pct)
+    shared_pct = shared.alone.reach_pct()
+    _set_p99(profile, [one.fixed for one in served], shared_pct)
+    _set_max_rate(profile, [one.highest for one in served], shared_pct)
     profile.how["server"] = {
         "rate_per_s": settings.server.rate_per_s,
         "utilisation": statistics.median(one.fixed.utilisation for one in served),

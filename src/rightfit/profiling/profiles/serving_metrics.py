@@ -46,7 +46,7 @@ from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 ROWS_OF_ENERGY = 1_000
 # The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
-# 80 forks (benchmarks/recorded/noise.parquet).
+# 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
@@ -168,7 +168,7 @@ def set_tiers(
 
 def _interval_of_times(values: Sequence[float], shared: SharedError) -> Interval:
     """Return the interval of a time or a rate, one figure a process."""
-    return estimate_median(values).widened(shared.in_turns_pct)
+    return estimate_median(values).widened(shared.reach_pct())
 
 
 def _set_latency(
@@ -184,11 +184,11 @@ def _set_latency(
         values_ms = [value / NS_PER_MS for value in per_process(rounds, share)]
         if n_calls < needed:
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
-        elif len(values_ms) == len(rounds):
-            profile.set_interval(column, _interval_of_times(values_ms, shared))
         else:
-            interval = _pool_calls(rounds, share).widened(shared.in_turns_pct)
-            profile.set_interval(column, interval)
+            is_known = len(values_ms) == len(rounds)
+            interval = estimate_median(values_ms) if is_known else _pool_calls(rounds, share)
+            shared_pct = shared.reach_pct(is_median=share == MEDIAN)
+            profile.set_interval(column, interval.widened(shared_pct))
 
 
 def _pool_calls(rounds: Sequence[FinishedRound], share: float) -> Interval:

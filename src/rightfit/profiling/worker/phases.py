@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,9 +131,7 @@ def _make_first_visit(
     factory: Factory, request: MeasureRequest, base_pages: FilePages | None
 ) -> FirstVisit:
     # The file is closed: its pages are no part of the model's memory.
-    pool = _resize(
-        np.load(request.rows, mmap_mode="r"), max([N_ROTATING_ROWS, *request.batch_sizes])
-    )
+    pool = _resize(np.load(request.rows, mmap_mode="r"), count_rows(request.batch_sizes))
     singles = cut_singles(pool, N_ROTATING_ROWS)
     open_model = factory(**request.arguments)
     gc.collect()
@@ -182,6 +180,11 @@ def _time_first_window(
     start = read_memory()
     stream.time_window()
     return stream, memory.peak_mib(start)
+
+
+def count_rows(batch_sizes: Sequence[int]) -> int:
+    """Return how many rows, the first ones, are measured with."""
+    return max([N_ROTATING_ROWS, *batch_sizes])
 
 
 def _resize(rows: Pool, n_rows: int) -> Pool:

@@ -164,6 +164,19 @@ class Applications(RootModel[dict[str, Application]]):
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
 
+    def describe_demands(self) -> dict[str, list[object]]:
+        """Return what decides whether a candidate qualifies, and what is to be known of it.
+
+        Left out is what a utility alone depends on: weights, the bounds of scores, aggregation.
+        """
+        return {
+            name: [
+                *(one.scenario, one.request_path, one.environment, sorted(one.weighted())),
+                {metric: limit.limits() for metric, limit in one.constraints.items()},
+            ]
+            for name, one in self.items()
+        }
+
     def items(self) -> Iterator[tuple[str, Application]]:
         """Yield (name, application) in the YAML's order."""
         yield from self.root.items()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
-from rightfit.naming import format_duration
+from rightfit.naming import format_duration, listing
 from rightfit.ranking.applications.applications import THROUGHPUT, Workload
 from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.contest.contest import Contest
@@ -30,14 +31,28 @@ def describe_deadline(contest: Contest, candidates: Ints) -> str:
         return ""
     quality = contest.table.values("quality_raw")[rows]
     best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
-    said = f"{_write_time(workload, rows_per_s[0])} of {format_duration(workload.hours)}"
+    said = f"{format_duration(workload.hours)}; it takes {_write_time(workload, rows_per_s[0])}"
     if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):
-        return f"{said}; no candidate has a higher quality."
+        return f"{said}; no candidate has a higher quality.{_warn(contest, rows[:1])}"
     name = contest.table.frame["candidate"][int(rows[best])]
     is_late = workload.hours_at(rows_per_s[best]) > workload.hours
     return (
-        f"{said}; {name} (best quality) {_write_time(workload, rows_per_s[best])}"
-        f"{': too late' if is_late else ''}."
+        f"{said}, {name} (best quality) {_write_time(workload, rows_per_s[best])}"
+        f"{': too late' if is_late else ''}.{_warn(contest, rows[[0, best]])}"
+    )
+
+
+def _warn(contest: Contest, rows: Ints) -> str:
+    """Say whose throughput was measured while the machine was disturbed."""
+    frame = contest.table.frame
+    if "disturbed" not in frame.columns:
+        return ""
+    names = frame[rows].filter(pl.col("disturbed"))["candidate"].to_list()
+    if not names:
+        return ""
+    return (
+        f" The machine was disturbed while {listing(names)} {'was' if len(names) == 1 else 'were'} "
+        "timed: it may take less on a quiet one."
     )
 
 

@@ -17,7 +17,7 @@ from rightfit.ranking.explanation.refits import Shipped
 from rightfit.request_path.paths import MODEL, RequestPath
 
 WHERE_JUDGED = {
-    "held_out": "on test rows that chose nothing",
+    "held_out": "on test rows not used for the choice",
     "nested": "by nested resampling, for want of test rows",
 }
 
@@ -139,7 +139,7 @@ class Replacement(_Part):
 
 
 class FinalQuality(_Part):
-    """A winner's raw quality without the luck of having been chosen, beside the one that chose it.
+    """A winner's raw quality on rows not used for the choice, beside the one that chose it.
 
     ``chosen_by`` is the best of several, so it flatters; ``optimism`` is by how much it lies above
     ``raw``, negative where it does not. ``how``: measured on test rows that were ``held_out`` of
@@ -155,7 +155,7 @@ class FinalQuality(_Part):
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def optimism(self) -> float:
-        """By how much the figure that chose is above the one that did not."""
+        """By how much the figure used for the choice is above the other one."""
         return self.chosen_by - self.raw
 
     @property

@@ -154,13 +154,14 @@ def _find_broken(application: Application, metrics: Mapping[str, float | None]) 
 
 def _describe(refit: Refit) -> str:
     text = (
-        f"refitted on {refit.n_rows:,} train and validation rows, chosen on {refit.n_rows_chosen:,}"
+        f"trained again on {refit.n_rows:,} train and validation rows, {refit.n_rows_chosen:,} "
+        "when it was chosen"
     )
     if refit.quality is None:
         return text
     chosen, refitted = refit.quality.chosen, refit.quality.refitted
-    rows = "test rows that chose nothing" if refit.quality.chose_nothing else "all test rows"
+    rows = "test rows not used for the choice" if refit.quality.chose_nothing else "all test rows"
     return (
         f"{text}; {format_quality(refitted.raw)} ({format_quality(refitted.low)} to "
-        f"{format_quality(refitted.high)}) on {rows}, {format_quality(chosen.raw)} as chosen"
+        f"{format_quality(refitted.high)}) on {rows}, {format_quality(chosen.raw)} before"
     )

@@ -27,7 +27,7 @@ from rightfit.ranking.sensitivity.limit_prices import LimitPrice
 from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.load_chart import draw_load
 from rightfit.reporting.overview import describe_request
-from rightfit.reporting.results import PROFILE_KEYS, Results
+from rightfit.reporting.results import Results
 from rightfit.reporting.sections.loads import describe_load
 from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
 from rightfit.reporting.sections.section import Chart, Table
@@ -111,7 +111,7 @@ def build_pages(results: Results) -> list[DecisionPage]:
             description=application.description,
             question=(
                 Fact("Asked", describe_request(application)),
-                Fact("Answers", SCENARIOS[application.scenario]),
+                Fact("Requests", SCENARIOS[application.scenario]),
             ),
             decisions=tuple(
                 _decide(results, name, dataset, decision, prices[(name, dataset)])
@@ -170,9 +170,9 @@ def _list_facts(
     if decision.final_quality is not None:
         final = decision.final_quality
         yield Fact(
-            "Quality not chosen by",
-            f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)}, "
-            f"{final.where}; {format_quality(final.chosen_by)} chose it "
+            "Quality on other rows",
+            f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)} "
+            f"{final.where}; {format_quality(final.chosen_by)} on the rows used "
             f"(optimism {format_quality(final.optimism)})",
         )
     if decision.shipped is not None and decision.shipped.refit:
@@ -223,18 +223,16 @@ def _list_unmeasured(
     if decision.winner is not None:
         yield from _list_nulls(results, dataset, decision.winner)
         if decision.final_quality is None:
-            yield "The winner's quality without the luck of having been chosen."
+            yield "The winner's quality on rows not used for the choice."
 
 
 def _list_nulls(results: Results, dataset: str, winner: RankedCandidate) -> Iterator[str]:
-    keys = {name: getattr(winner, name) for name in PROFILE_KEYS if name != "dataset"}
-    rows = results.profiles.filter(dataset=dataset, **keys)
-    if rows.is_empty():
+    row = results.find_profile(dataset, winner)
+    if row is None:
         yield "The winner's profile is no longer stored."
         return
-    row = rows.row(0, named=True)
     by_reason: dict[str, list[str]] = defaultdict(list)
-    for column, reason in json.loads(row["null_reasons"] or "{}").items():
+    for column, reason in json.loads(str(row["null_reasons"] or "{}")).items():
         if column in METRICS_BY_COLUMN and row.get(column) is None:
             by_reason[reason].append(metric_name(column))
     for reason, names in by_reason.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rightfit.http_load.load_records import LoadCurve, LoadStep, WinnerLoad
-from rightfit.naming import NOT_MEASURED, count, format_number, sentence_case, words
+from rightfit.naming import NOT_MEASURED, count, format_number, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, number, tabulate, text
 
@@ -94,7 +94,7 @@ def _list_current(results: Results) -> Iterator[WinnerLoad]:
 def _count_reasons(loads: list[WinnerLoad]) -> Iterator[str]:
     reasons = [load.reason for load in loads if load.curve is None]
     for reason in dict.fromkeys(reasons):
-        yield f"{sentence_case(count(reasons.count(reason), 'decision'))} without: {reason}."
+        yield f"Not loaded in {count(reasons.count(reason), 'decision')}: {reason}."
 
 
 def _write_limit(curve: LoadCurve) -> str:

@@ -141,8 +141,8 @@ def describe_final(results: Results) -> list[str]:
         by_how.setdefault(final.how, []).append(final)
     return [
         f"Judged {found[0].where}, {sum(final.optimism > 0 for final in found)} of "
-        f"{count(len(found), 'winner')} {'has' if len(found) == 1 else 'have'} a lower quality "
-        f"than the one that chose."
+        f"{count(len(found), 'winner')} {'is' if len(found) == 1 else 'are'} worse than on the "
+        "rows that they were chosen by."
         for found in by_how.values()
     ]
 
@@ -171,14 +171,14 @@ def _fold_final(results: Results) -> list[Fold]:
         text("Dataset", lambda row: words(row[0][0])),
         text("Winner", lambda row: row[0][1]),
         text("Applications", lambda row: listing([words(name) for name in row[1]])),
-        number("That chose", lambda row: format_quality(row[0][2].chosen_by)),
-        number("Not chosen by", lambda row: format_quality(row[0][2].raw)),
+        number("On rows of the choice", lambda row: format_quality(row[0][2].chosen_by)),
+        number("On other rows", lambda row: format_quality(row[0][2].raw)),
         number("from", lambda row: format_quality(row[0][2].raw_low)),
         number("to", lambda row: format_quality(row[0][2].raw_high)),
         number("Optimism", lambda row: format_quality(row[0][2].optimism)),
         text("Judged", lambda row: row[0][2].where),
     )
-    return [Fold("The winners' quality without the luck of having been chosen", (table,))]
+    return [Fold("The winners' quality on rows not used for the choice", (table,))]
 
 
 def _tabulate_cells(profiles: pl.DataFrame) -> Table:

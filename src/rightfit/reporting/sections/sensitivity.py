@@ -117,7 +117,7 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     least = first[-1]
     n_clear = sum(row["win_share"] > 0.5 for row in first)
     return (
-        f"{n_clear if n_clear < len(first) else 'All'} of {len(first)} decisions have one "
+        f"{f'{n_clear} of' if n_clear < len(first) else 'All'} {len(first)} decisions have one "
         f"candidate that wins under more than half of all weightings. Least clear: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
         f"wins under {format_share(least['win_share'])}."
@@ -137,7 +137,8 @@ def describe_weights(intervals: pl.DataFrame) -> str:
         return "No change of a single weight makes another candidate lead."
     _, row, end, rival = min(ends, key=lambda item: item[0])
     side = "below" if end == "share_low" else "above"
-    shares = f"{format_share(row[end])} (now {format_share(row['share'])})"
+    n_decimals = 0 if format_share(row[end]) != format_share(row["share"]) else 2
+    shares = f"{100 * row[end]:.{n_decimals}f} % (now {100 * row['share']:.{n_decimals}f} %)"
     return (
         f"Nearest change: on {words(row['dataset'])} {rival} leads once "
         f"{metric_name(row['metric'])} weighs {side} {shares}."

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import polars as pl
 
 from rightfit.naming import count, format_number, words
 from rightfit.reporting.charts.stops import draw_stops, sum_compute
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Chart, Column, Fold, Section, Table
+from rightfit.reporting.sections.section import (
+    Cells,
+    Chart,
+    Fold,
+    Section,
+    Table,
+    number,
+    sentence,
+    tabulate,
+    text,
+)
 
 
 def build_stops(results: Results) -> Section:
     """Draw the compute per cell and list every stop with its reason."""
     compute = sum_compute(results.trials)
-    sentence = describe_stops(compute)
+    saved = describe_stops(compute)
     accounts = describe_searches(results.audits)
     return Section(
         id="stops",
         title="What the search cost and early stopping saved",
-        sentences=(sentence, *accounts),
+        sentences=(saved, *accounts),
         charts=(
             Chart(
                 figure=draw_stops(compute),
@@ -28,7 +39,7 @@ def build_stops(results: Results) -> Section:
                 caption="CPU seconds of the trials by what became of them, seconds of measuring "
                 "included; hatched: what the stopped trials would have taken further, at their "
                 "pace so far and measured as the complete ones were.",
-                alt=f"Stacked bars of CPU seconds per dataset and family. {sentence}",
+                alt=f"Stacked bars of CPU seconds per dataset and family. {saved}",
             ),
         ),
         folds=(
@@ -65,13 +76,13 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
     if not accounts.height:
         return ()
     misses = [
-        f"No trial of {_cell_name(row['dataset'], row['model'])} satisfies "
+        f"No trial of {_name_cell(row)} satisfies "
         f"{words(row['application'])}: {row['nearest_miss']}."
         for row in accounts.filter(pl.col("nearest_miss").is_not_null()).to_dicts()
     ]
     searches = accounts.unique(["dataset", "model"], maintain_order=True)
     advice = [
-        f"The search of {_cell_name(row['dataset'], row['model'])} {row['advice']}."
+        f"The search of {_name_cell(row)} {row['advice']}."
         for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
     ]
     spent_s = float(searches["spent_s"].sum())
@@ -87,50 +98,42 @@ def _fold_searches(results: Results) -> tuple[Fold, ...]:
             "The account of each search",
             (_tabulate_searches(results.audits), _tabulate_winners(results.audits)),
         ),
-        Fold("Who let go of the stopped trials last", (_tabulate_stoppers(results),)),
+        Fold(
+            "Which application could have used the stopped trials longest",
+            (_tabulate_stoppers(results),),
+        ),
     )
 
 
 def _tabulate_searches(accounts: pl.DataFrame) -> Table:
-    searches = accounts.unique(["dataset", "model"], maintain_order=True)
-    heads = ("Trials", "Complete", "Stopped", "Spent (s)", "Saved (s)", "Measuring (s)")
-    columns = ("n_trials", "n_complete", "n_stopped", "spent_s", "saved_s", "measuring_s")
-    return Table(
-        caption="Searches; seconds of CPU, and of measuring",
-        columns=(
-            Column("Cell"),
-            *(Column(head, numeric=True) for head in (*heads, "Deciding (s)")),
-        ),
-        rows=tuple(
-            (
-                _cell_name(row["dataset"], row["model"]),
-                *(format_number(row[name]) for name in (*columns, "deciding_s")),
-            )
-            for row in searches.to_dicts()
-        ),
+    heads = {
+        "Trials": "n_trials",
+        "Complete": "n_complete",
+        "Stopped": "n_stopped",
+        "Spent (s)": "spent_s",
+        "Saved (s)": "saved_s",
+        "Measuring (s)": "measuring_s",
+        "Deciding (s)": "deciding_s",
+    }
+    return tabulate(
+        "Searches; seconds of CPU, and of measuring",
+        accounts.unique(["dataset", "model"], maintain_order=True).to_dicts(),
+        text("Cell", _name_cell),
+        *(_list_figure(head, column) for head, column in heads.items()),
     )
 
 
 def _tabulate_winners(accounts: pl.DataFrame) -> Table:
-    return Table(
-        caption="Best trial of each search for each application, or the nearest miss",
-        columns=(
-            Column("Cell"),
-            Column("Application"),
-            Column("Trial", numeric=True),
-            Column("Expected utility", numeric=True),
-            Column("Nearest miss", wide=True),
+    return tabulate(
+        "Best trial of each search for each application, or the nearest miss",
+        accounts.to_dicts(),
+        text("Cell", _name_cell),
+        text("Application", lambda row: words(row["application"])),
+        number(
+            "Trial", lambda row: "none feasible" if row["winner"] is None else str(row["winner"])
         ),
-        rows=tuple(
-            (
-                _cell_name(row["dataset"], row["model"]),
-                words(row["application"]),
-                "none feasible" if row["winner"] is None else str(row["winner"]),
-                format_number(row["utility"]),
-                row["nearest_miss"] or "",
-            )
-            for row in accounts.to_dicts()
-        ),
+        _list_figure("Expected utility", "utility"),
+        sentence("Nearest miss", lambda row: row["nearest_miss"] or ""),
     )
 
 
@@ -139,48 +142,37 @@ def _tabulate_stoppers(results: Results) -> Table:
     for trials in results.trials.values():
         stopped = trials.filter(pl.col("stopped_by").is_not_null())
         counts.update(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
-    return Table(
-        caption="Stopped trials by the application that let go last, and by their last look",
-        columns=(
-            Column("Application"),
-            Column("Look", numeric=True),
-            Column("Trials", numeric=True),
-        ),
-        rows=tuple(
-            (words(name) or "none", str(look), str(n)) for (name, look), n in sorted(counts.items())
-        ),
+    return tabulate(
+        "Stopped trials by the last application that could use them, and by checkpoint",
+        sorted(counts.items()),
+        text("Application", lambda item: words(item[0][0]) or "none"),
+        number("Checkpoint", lambda item: str(item[0][1])),
+        number("Trials", lambda item: str(item[1])),
     )
-
-
-def _cell_name(dataset: str, model: str) -> str:
-    return f"{words(dataset)}, {words(model)}"
 
 
 def _tabulate_stops(results: Results) -> Table:
     rows = [
-        (words(cell.replace(".", ", ")), row)
+        {**row, "dataset": dataset, "model": model}
         for cell, trials in results.trials.items()
+        for dataset, model in [cell.split(".")]
         for row in trials.filter(pl.col("state") != "complete").to_dicts()
     ]
-    return Table(
-        caption="Stopped and failed trials",
-        columns=(
-            Column("Cell"),
-            Column("Trial", numeric=True),
-            Column("State"),
-            Column("Checkpoint", numeric=True),
-            Column("CPU s", numeric=True),
-            Column("Reason", wide=True),
-        ),
-        rows=tuple(
-            (
-                cell,
-                str(row["number"]),
-                row["state"],
-                format_number(row["stop_checkpoint"]),
-                format_number(row["compute_s"]),
-                row["stop_reason"] or "",
-            )
-            for cell, row in rows
-        ),
+    return tabulate(
+        "Stopped and failed trials",
+        rows,
+        text("Cell", _name_cell),
+        number("Trial", lambda row: str(row["number"])),
+        text("State", lambda row: row["state"]),
+        _list_figure("Checkpoint", "stop_checkpoint"),
+        _list_figure("CPU s", "compute_s"),
+        sentence("Reason", lambda row: row["stop_reason"] or ""),
     )
+
+
+def _list_figure(title: str, column: str) -> Cells:
+    return number(title, lambda row: format_number(row[column]))
+
+
+def _name_cell(row: Mapping[str, str]) -> str:
+    return f"{words(row['dataset'])}, {words(row['model'])}"

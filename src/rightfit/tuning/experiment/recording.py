@@ -20,7 +20,8 @@ from typing import Any
 
 import optuna
 
-from rightfit.families.bundle import offer_onnx, write_bundle
+from rightfit.families.bundle import write_bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell

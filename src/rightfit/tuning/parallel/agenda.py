@@ -26,6 +26,7 @@ class PlannedSearch:
         studies: Where all searches are kept.
         siblings: The dataset's other models, by name.
         n_at_once: Processes that may train at the same time.
+        n_candidates: Complete trials that are kept for evaluation, at most.
     """
 
     cell: Cell
@@ -33,6 +34,7 @@ class PlannedSearch:
     studies: StudyStore
     siblings: Mapping[str, ModelBlock]
     n_at_once: int
+    n_candidates: int
 
     @property
     def store(self) -> StudyStore:

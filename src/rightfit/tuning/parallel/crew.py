@@ -182,7 +182,13 @@ class Crew:
                 socket.send_fds(self._control, [FORK], [theirs.fileno()])
             member = CrewMember(task, Channel(ours), stops_file)
             member.channel.send(
-                Start(job, task.only_default, str(stops_file), logger.getEffectiveLevel())
+                Start(
+                    job,
+                    task.only_default,
+                    search.n_candidates,
+                    str(stops_file),
+                    logger.getEffectiveLevel(),
+                )
             )
             self._members.append(member)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from optuna.trial import TrialState
+
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import Rows
 from rightfit.profiling.measuring.jobs import Serving
@@ -29,6 +31,7 @@ from rightfit.tuning.parallel.messages import (
     Started,
     Timed,
 )
+from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.start_workers import read_job
@@ -52,7 +55,7 @@ def work(end: socket.socket) -> int:
     channel.send(Started(os.getpid()))
     try:
         cell, settings, store = read_job(start.job)
-        work_on(
+        pool = work_on(
             cell,
             settings,
             store,
@@ -60,6 +63,9 @@ def work(end: socket.socket) -> int:
             machine=SharedMachine(channel),
             only_default=start.only_default,
         )
+        if not start.only_default and any(t.state == TrialState.COMPLETE for t in pool.finished()):
+            # what was never measured as ONNX is exported while other searches go on
+            bundle_candidates(pool.study, cell, settings, store, n_candidates=start.n_candidates)
     except Exception as err:  # the run goes on with the search and will meet it again
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
         channel.send(Ended(f"{type(err).__name__}: {err}"))

@@ -20,12 +20,14 @@ class Start:
     Args:
         job: A search, see ``start_workers.describe_job``.
         only_default: Whether to train the family's default alone.
+        n_candidates: Complete trials to export to ONNX when the search is over, at most.
         stops_file: Where it reads for how long it was stopped.
         log_level: Lowest level that it tells.
     """
 
     job: str
     only_default: bool
+    n_candidates: int
     stops_file: str
     log_level: int
 

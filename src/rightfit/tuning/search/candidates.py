@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.families.bundle import Bundle, offer_onnx, read_bundle
-from rightfit.families.family import Configuration, Rows
+from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.bundle_exports import offer_onnx
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.steering.favourites import find_favourites
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CURVE
 
@@ -101,30 +103,28 @@ def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
 
 def bundle_candidates(
     study: optuna.Study,
+    cell: Cell,
+    settings: SearchSettings,
     store: StudyStore,
     *,
     n_candidates: int,
-    favourites: Sequence[int],
-    parity_rows: Rows,
-    model: str,
-    family: str,
-    default: Configuration | None = None,
 ) -> dict[str, Bundle]:
     """Export the chosen trials to ONNX; one whose export is refused stays native.
 
     Args:
         study: A search with at least one complete trial.
+        cell: What was searched; both exports must agree on its held-out rows.
+        settings: What it was searched by.
         store: Where its bundles are.
         n_candidates: At most so many.
-        favourites: Numbers of the trials that applications want, the most wanted first.
-        parity_rows: Held-out rows on which both exports must agree, shape (n_rows, n_features).
-        model: The model's name, for the candidates' names.
-        family: Import path of its family.
-        default: The searched settings of the family's default; ``None`` without one.
 
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
     """
+    default, demand, favourites = cell.default(), settings.demand, []
+    if demand is not None:
+        found = study.get_trials(deepcopy=False)
+        favourites = find_favourites(found, cell, demand, n_checkpoints=settings.n_checkpoints)
     complete = [
         CompleteTrial(
             number=trial.number,
@@ -140,9 +140,10 @@ def bundle_candidates(
     for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
-            bundle = read_bundle(store.bundle_folder(study.study_name, number), family=family)
-            bundle = offer_onnx(bundle, parity_rows, again=True)
-        bundles[f"{model}-{number:03d}"] = bundle
+            folder = store.bundle_folder(study.study_name, number)
+            bundle = read_bundle(folder, family=cell.family)
+            bundle = offer_onnx(bundle, cell.validation.rows, again=True)
+        bundles[f"{cell.model}-{number:03d}"] = bundle
     return bundles
 
 

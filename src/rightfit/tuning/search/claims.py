@@ -217,7 +217,7 @@ class TrialPool:
         trials = self.study.get_trials(deepcopy=False)
         running = [t for t in trials if t.state == TrialState.RUNNING]
         busy = [trial for trial in running if not (may_pause and is_paused(trial))]
-        abandoned = [t for t in busy if t.number in silent or self._is_abandoned(t)]
+        abandoned = [t for t in busy if self._is_abandoned(t, is_silent=t.number in silent)]
         for trial in abandoned:
             was_paused = may_pause and PAUSED in trial.user_attrs
             if was_paused and trial.user_attrs.get(DIED, 0) < self.n_retries:
@@ -251,19 +251,23 @@ class TrialPool:
             with held_or_gone, try_lock_file(path, create=False):
                 path.unlink(missing_ok=True)
 
-    def _is_abandoned(self, trial: FrozenTrial) -> bool:
+    def _is_abandoned(self, trial: FrozenTrial, *, is_silent: bool) -> bool:
+        """Tell whether a trial's worker is gone.
+
+        On this machine its lock decides: after a machine has slept, all its workers are silent.
+        """
         claim = trial.user_attrs.get(CLAIM)
         if claim is None:
             return True  # nobody claimed it, or it would say so
         if self.store.storage is not None and claim["machine"] != this_machine():
-            return False  # its signs of life decide
+            return is_silent
         try:
             with try_lock_file(self._lock_file(trial.number), create=False):
                 # a worker tells first and lets go of its lock then
                 running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
                 return any(t.number == trial.number and not is_paused(t) for t in running)
         except FileNotFoundError:
-            return self.store.storage is None  # another folder may hold it
+            return is_silent or self.store.storage is None  # another folder may hold it
         except BlockingIOError:
             return False
 

@@ -14,7 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from rightfit.families.bundle import Bundle, offer_onnx
+from rightfit.families.bundle import Bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Rows
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.bench import Bench

@@ -16,6 +16,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.pipelines.evaluation.measuring import list_paths
+from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.request_path.paths import RequestPath
 from rightfit.serving.export import check_folder
 from rightfit.verbs.stored import NothingStoredError, StoredResults
@@ -62,7 +63,9 @@ def pack_candidates(
         raise ValueError(f"There is no dataset {dataset!r}; the grid has {list(grid.datasets)}.")
     measured_in = results.find_version("resource_profiles")
     paths = list_paths(applications, params)
-    packed = [_pack(results, grid, name, folder, measured_in, paths) for name in wanted]
+    packed = [
+        _pack(results, grid, name, folder, measured_in, paths, params.settings) for name in wanted
+    ]
     finish_pack(
         folder,
         [one for one, _ in packed],
@@ -106,6 +109,7 @@ def _pack(
     folder: Path,
     measured_in: str,
     paths: list[RequestPath],
+    settings: MeasuringSettings,
 ) -> tuple[HandedDataset, list[str]]:
     candidates, left_out = {}, []
     for model in grid.list_models(dataset):
@@ -131,5 +135,6 @@ def _pack(
         encoder=inputs["encoder"].model_dump(mode="json"),
         data_card=inputs["data_card"],
         request_paths=paths,
+        settings=settings,
     )
     return handed, left_out

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from rightfit.http_load.export import read_bodies
+from rightfit.http_load.export import read_bodies, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.trial import TrialResult, try_deployment
+from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.profiling.worker.codec import from_plain
 from rightfit.ranking.explanation.decisions import read_recommendations
-from rightfit.serving.sizing import ServedFigures, size_deployment
+from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
 from rightfit.verbs.answers import read_answers
 from rightfit.verbs.stored import StoredResults
+
+MAX_TRIALS = 4
+MORE_CORES = 0.5  # of the limit, where a trial was throttled
+MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 
 
 def size_winner(
@@ -25,6 +30,7 @@ def size_winner(
     rate_per_s: float,
     headroom_pct: float,
     load: Path | None,
+    raised: Raised = NOT_RAISED,
 ) -> str:
     """Return the YAML for an application's winner on a dataset.
 
@@ -36,6 +42,7 @@ def size_winner(
         headroom_pct: Further rate and memory to bear.
         load: What ``rightfit load --json`` printed for the exported winner; ``None``: the profile
             of the bare model counts.
+        raised: What trials have shown to be needed besides.
 
     Raises:
         ValueError: If none qualifies, a figure was not measured, or the load cannot be read.
@@ -48,6 +55,7 @@ def size_winner(
         rate_per_s=rate_per_s,
         headroom_pct=headroom_pct,
         served=None if load is None else read_load(load),
+        raised=raised,
     )
 
 
@@ -88,27 +96,80 @@ def read_figures(curve: LoadCurve) -> ServedFigures:
     return figures
 
 
-def try_size(
-    text: str, folder: Path, rows: Path, *, rate_per_s: float, load: Path, seconds: float
-) -> TrialResult:
-    """Try a deployment on the exported winner, within the limit that the load was measured for.
+def settle_size(
+    write: Callable[[Raised], str],
+    attempt: Callable[[str], TrialResult],
+    *,
+    n_cores: int,
+    say: Callable[[str], None],
+) -> str:
+    """Try deployments, each with more of what the one before lacked, until one holds.
 
     Args:
-        text: The deployment.
+        write: Writes the deployment, with what is added to its measured figures.
+        attempt: Tries it.
+        n_cores: Cores that a limit can be tried with here.
+        say: Takes what each trial has found.
+
+    Returns:
+        The deployment that held.
+
+    Raises:
+        ValueError: If none held.
+    """
+    raised, n_disturbed = NOT_RAISED, 0
+    for _ in range(MAX_TRIALS):
+        text = write(raised)
+        tried = attempt(text)
+        say(tried.said)
+        if tried.holds:
+            return text.replace("; not tried", "; tried, see above")
+        n_disturbed += tried.is_disturbed
+        cores = read_deployment(text).limits.cores
+        if tried.needs_memory:
+            raised = replace(raised, memory_share=raised.memory_share + MORE_MEMORY)
+        elif tried.needs_cores and cores + MORE_CORES <= n_cores:
+            raised = replace(raised, cores=raised.cores + MORE_CORES)
+        elif not tried.is_disturbed:  # that is tried again
+            raised = replace(raised, replicas=raised.replicas + 1)
+    why = "other processes used the cores: try again on a quiet machine" if n_disturbed else ""
+    raise ValueError(
+        f"None of {MAX_TRIALS} deployments held; the last: {', '.join(tried.faults)}. "
+        + (f"In {n_disturbed} of these trials {why}." if why else "")
+    )
+
+
+def try_size(
+    write: Callable[[Raised], str],
+    folder: Path,
+    rows: Path,
+    *,
+    rate_per_s: float,
+    load: Path,
+    seconds: float,
+    say: Callable[[str], None],
+) -> str:
+    """Return a deployment that was tried on the exported winner, within the load's own limit.
+
+    Args:
+        write: Writes the deployment, with what is added to its measured figures.
         folder: The exported winner.
         rows: Raw rows to ask about.
         rate_per_s: Requests a second of all replicas.
         load: What ``rightfit load --json`` printed for it.
-        seconds: How long.
+        seconds: How long each trial takes.
+        say: Takes what each trial has found.
 
     Raises:
-        ValueError: If one of the files is something else.
+        ValueError: If one of the files is something else, or no deployment held.
     """
-    return try_deployment(
-        text,
-        folder,
-        read_bodies(rows, 1),
-        rate_per_s=rate_per_s,
-        limit=LatencyLimit(0.99, read_load(load).limit_ms),
-        seconds=seconds,
-    )
+    bodies = read_bodies(rows, 1)
+    limit = LatencyLimit(0.99, read_load(load).limit_ms)
+
+    def attempt(text: str) -> TrialResult:
+        return try_deployment(
+            text, folder, bodies, rate_per_s=rate_per_s, limit=limit, seconds=seconds
+        )
+
+    _, others = split_cores()
+    return settle_size(write, attempt, n_cores=len(others), say=say)

@@ -40,7 +40,7 @@ def watch_winners(
         margin_pct: Change of a metric that counts, in percent.
 
     Raises:
-        ValueError: If nothing was ranked yet.
+        ValueError: If nothing was ranked yet, or there is no winner to measure here.
     """
     params = EvaluationParams.model_validate(parameters["evaluation"])
     applications = ApplicationsParams.model_validate(parameters["applications"])
@@ -50,6 +50,11 @@ def watch_winners(
         for answer in read_all_answers(results)
         if answer.application in applications.root and _can_watch(answer, grid)
     ]
+    if not answers:
+        raise ValueError(
+            "There is no winner to measure again: none qualifies for an application of the "
+            "configuration, or all are imported or were measured on another machine."
+        )
     fresh = {
         name: _measure(results, params, of, grid.families)
         for name, of in _by_dataset(answers).items()
@@ -58,7 +63,7 @@ def watch_winners(
     asked = {name: one.needed_metrics() for name, one in applications.items()}
     watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        ranked_in=answers[0].origin.ranked_in if answers else "",
+        ranked_in=answers[0].origin.ranked_in,
         winners=compare_winners(
             make_baseline(answers, asked),
             make_baseline(now, asked),

@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from presets import read_preset
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
-from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 HERE = Path(__file__).resolve().parent
 # Measuring processes import synthetic models and the recorder from there.
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(HERE), str(HERE.parent / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
+    [str(HERE), str(HERE.parents[1] / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
 )
-PRESETS = HERE.parent / "conf" / "base" / "parameters_evaluation.yml"
 N_FEATURES = 36
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "linear": {
@@ -48,15 +47,12 @@ def make_bench(pool: WorkerPool, folder: Path) -> Bench:
     """Return a bench with the preset ``quick``."""
     rows = folder / "rows.npy"
     np.save(rows, np.random.default_rng(1).normal(size=(2_048, N_FEATURES)).astype(np.float32))
-    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    settings = MeasuringSettings(**presets["quick"])
-    return Bench(pool, rows, folder, settings, "quick", SpeedProbe(None))
+    return Bench(pool, rows, folder, read_preset("quick"), "quick", SpeedProbe(None))
 
 
 def use_preset(bench: Bench, preset: str) -> Bench:
     """Return the bench with another preset, and no load test."""
-    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    return replace(bench, settings=MeasuringSettings(**presets[preset]), preset=preset)
+    return replace(bench, settings=read_preset(preset), preset=preset)
 
 
 def save_model(

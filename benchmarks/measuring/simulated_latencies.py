@@ -6,16 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
+from presets import read_preset
 
 from rightfit.profiling.intervals import estimate_median, is_drifting
-from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.stopping import per_process
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from simulated import draw_bimodal, draw_drifting, draw_log_normal, simulate
 
-PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
 # Narrow widths make the rule look up to 30 times before it stops.
 WIDTHS = {
     "min_processes": 6,
@@ -28,8 +26,7 @@ WIDTHS = {
 
 def coverage_of_intervals(*, n_runs: int) -> float:
     """Print the coverage for each kind of latency; return the lowest."""
-    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    settings = MeasuringSettings(**presets["quick"] | WIDTHS)
+    settings = read_preset("quick").model_copy(update=WIDTHS)
     lowest = 1.0
     for name, draw in (("log-normal", draw_log_normal), ("bimodal", draw_bimodal)):
         generator = np.random.default_rng(1)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -23,7 +21,6 @@ from recorded_calls import (
     interval_of_calls,
     percentile,
     percentiles,
-    record,
 )
 
 from rightfit.profiling.measuring.bench import Bench, Subject
@@ -164,26 +161,14 @@ def would_perf_analyzer_stop(recording: Recording, scale: float) -> bool:
     return max(p95) <= min(p95) * (1 + PERF_ANALYZER_WITHIN)
 
 
-def run_pyperf(
-    model: Subject, bench: Bench, reference: Reference, scale: float
-) -> tuple[str, Estimate]:
-    """Return what pyperf finds, and its name: an imitation where pyperf is not installed.
+def run_pyperf(model: Subject, bench: Bench, reference: Reference, scale: float) -> Estimate:
+    """Return what pyperf finds.
 
     It reports a mean, which stands for the median here: it has no percentiles.
     """
     start_s = time.perf_counter()
-    if importlib.util.find_spec("pyperf") is None:
-        name, mean_ns = "pyperf imitated", _imitate_pyperf(model, bench, scale)
-    else:
-        name, mean_ns = "pyperf", _ask_pyperf(model, bench, scale)
-    return name, Estimate(time.perf_counter() - start_s, {0.5: mean_ns}, reference)
-
-
-def _imitate_pyperf(model: Subject, bench: Bench, scale: float) -> float:
-    seconds = PYPERF_VALUES * PYPERF_VALUE_S * scale
-    return statistics.mean(
-        float(record(model, bench, seconds).samples_ns.mean()) for _ in range(PYPERF_PROCESSES)
-    )
+    mean_ns = _ask_pyperf(model, bench, scale)
+    return Estimate(time.perf_counter() - start_s, {0.5: mean_ns}, reference)
 
 
 def _ask_pyperf(model: Subject, bench: Bench, scale: float) -> float:

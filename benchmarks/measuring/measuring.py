@@ -4,7 +4,7 @@ Parts, all of them unless ``--parts`` names some:
 
 - ``rules``: our stopping rule (presets ``quick`` and ``standard``), measured in turns and alone,
   beside a fixed window of 10 s, perf_analyzer's rule (windows of 5 s until three agree within
-  10 %) and pyperf, for a fast, a middle and a slow model. pyperf is run itself where it is
+  10 %) and pyperf, for a fast, a middle and a slow model. pyperf itself is run where it is
   installed. perf_analyzer's rule is imitated: the program times requests to an inference server,
   so its figures hold a network that the others do not have.
 - ``instrument``: does it repeat itself, notice disturbance and find a known load?
@@ -20,25 +20,30 @@ The other rules take their calls from the reference's own processes, every secon
 for perf_analyzer's windows; each is held against the reference of the others. The time of a run is
 that of its own processes.
 
-Ends with one line of JSON, which is also appended to ``history/measuring.jsonl``; figures that have
-changed on this machine are printed. The p50 and the speed-up are those of ``quick``, the interval
-of the p95 and its errors those of ``standard``. A figure of a part that was left out, or that the
-machine was too noisy for, is null, with the reason under ``skipped``. Run it on a quiet machine;
+Ends with one line of JSON, which a run of all parts also appends to ``history/measuring.jsonl``;
+figures that have changed on this machine are printed. The p50 and the speed-up are those of
+``quick``, the interval of the p95 and its errors those of ``standard``. A figure of a part that was
+left out, or that the machine was too noisy for, is null, with the reason under ``skipped``. Run it
+on a quiet machine;
 ``--scale 0.1`` shortens all windows for a look.
+``--keep FOLDER`` keeps what each part, and each model of ``rules``, found, and takes it from there
+in later runs: where a machine is never quiet for so long, run the pieces at quiet moments
+(``--parts rules --models fast``) and then all of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import json
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from bench_history import append_run
 from instrument_checks import check_disturbed, check_known_load, check_memory, check_repeatability
+from kept_pieces import KeptPieces
 from measured_models import list_served, make_bench, make_models
 from rule_comparison import Scope, compare_rules, print_header
 from server_scenario import check_max_rate
@@ -57,6 +62,7 @@ PARTS = {
     "server": ("max_rate_within_5pct", "max_rate_covers"),
     "loadgen": ("loadgen_p99_ratio", "loadgen_agrees"),
 }
+MODELS = ["fast", "middle", "slow"]
 NOT_INSTALLED = "mlcommons-loadgen is not installed: pip install '.[bench]'"
 LOADGEN_MEAN_MS, LOADGEN_LIMIT = 2.0, 10  # as server_loadgen.py
 
@@ -66,10 +72,11 @@ def main() -> None:
     options = read_options()
     figures: Figures = {}
     skipped: dict[str, str] = {}
+    pieces = KeptPieces(options.keep)
     parts: dict[str, Callable[[argparse.Namespace], Figures]] = {
         "drift": measure_drift,
         "server": measure_server,
-        "rules": measure_rules,
+        "rules": functools.partial(measure_rules, pieces=pieces),
         "instrument": measure_instrument,
         "loadgen": measure_loadgen,
     }
@@ -79,13 +86,18 @@ def main() -> None:
             skipped[name] = "not among --parts"
             continue
         try:
-            figures |= measure(options)
+            figures |= (
+                measure(options)
+                if name == "rules"  # whose pieces are single models
+                else pieces.find(name, Figures, functools.partial(measure, options))
+            )
         except RuntimeError as err:  # too noisy, or not installed; the other parts still count
             skipped[name] = str(err)
             print(f"{name}: {err}")
     rounded = {key: None if one is None else round(one, 4) for key, one in figures.items()}
-    if not options.smallest:
-        for change in append_run("measuring", rounded, sys.argv[1:]):
+    if options.parts == list(PARTS) and options.models == MODELS:
+        given = [f"{key}={one}" for key, one in vars(options).items() if key != "keep"]
+        for change in append_run("measuring", rounded, given):
             print(
                 f"changed: {change.figure} {change.before:g} -> {change.after:g}"
                 f" since {change.date}"
@@ -103,7 +115,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--one-visit", action="store_true", help="also run standard with one visit to each process"
     )
-    parser.add_argument("--models", nargs="*", default=["fast", "middle", "slow"])
+    parser.add_argument("--models", nargs="*", default=MODELS)
+    parser.add_argument("--keep", type=Path, help="folder of pieces, to run one at a time")
     parser.add_argument("--n-simulated", type=int, default=200, help="simulated measurements")
     parser.add_argument("--n-queues", type=int, default=5, help="runs on each simulated queue")
     parser.add_argument("--n-truth", type=int, default=200_000, help="requests behind a queue")
@@ -128,7 +141,7 @@ def read_options() -> argparse.Namespace:
     return options
 
 
-def measure_rules(options: argparse.Namespace) -> Figures:
+def measure_rules(options: argparse.Namespace, pieces: KeptPieces) -> Figures:
     """Compare measuring rules on real models."""
     pool = WorkerPool(max_open=6)
     try:
@@ -140,7 +153,7 @@ def measure_rules(options: argparse.Namespace) -> Figures:
             scope = Scope(
                 options.scale, options.n_runs, options.n_processes, one_visit=options.one_visit
             )
-            return compare_rules(bench, chosen, scope)
+            return compare_rules(bench, chosen, scope, pieces)
     finally:
         pool.close()
 

@@ -18,14 +18,15 @@ import functools
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
+from kept_pieces import KeptPieces
+from presets import read_preset
 
 from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.measuring.settings import ServerSettings
@@ -46,10 +47,8 @@ from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 Nanoseconds = npt.NDArray[np.int64]
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
 
-PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
 SERVICES_MS = (1.0, 5.0)
 LIMITS = (10, 50)  # in mean service times
-N_COLD = len(SERVICES_MS) * len(LIMITS)  # queues of the last shape
 N_TRUTH = 2_000_000
 CLOSE = 0.05
 PRECISION = 0.0005  # of the truth
@@ -177,6 +176,9 @@ class Summary:
     seconds: float
 
 
+QueueResults = dict[str, Summary]  # by rule
+
+
 def search(server: SimulatedServer, settings: ServerSettings, seed: int) -> Found:
     """Measure a profile's highest rate as the profiler does, process after process."""
     start_s = server.spent_s
@@ -271,13 +273,12 @@ def summarise(runs: list[Found], truth: float) -> Summary:
 
 def read_settings(preset: str, limit_ms: float) -> ServerSettings:
     """Return the ``server`` block of a preset with another limit."""
-    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    return ServerSettings(**presets[preset]["server"] | {"p99_limit_ms": limit_ms})
+    return read_preset(preset).server.model_copy(update={"p99_limit_ms": limit_ms})
 
 
-def each_queue() -> Iterator[tuple[str, float, int]]:
+def each_queue(shapes: Sequence[str]) -> Iterator[tuple[str, float, int]]:
     """Yield shape, mean service time in ms and limit in service times of each queue."""
-    for shape in SHAPES:
+    for shape in shapes:
         for service_ms in SERVICES_MS:
             for limit in LIMITS:
                 yield shape, service_ms, limit
@@ -285,7 +286,7 @@ def each_queue() -> Iterator[tuple[str, float, int]]:
 
 def check_queue(
     shape: str, service_ms: float, limit: int, *, n_runs: int, n_truth: int
-) -> dict[str, Summary]:
+) -> QueueResults:
     """Run all rules on one queue; return what each found by its name."""
     limit_ms = limit * service_ms
     truth = true_max_rate(shape, limit, n_truth) * 1e3 / service_ms
@@ -297,12 +298,20 @@ def check_queue(
     return {name: summarise(runs, truth) for name, runs in found.items()}
 
 
-def check_max_rate(*, n_runs: int, n_truth: int) -> dict[str, float]:
+def check_max_rate(
+    *,
+    n_runs: int,
+    n_truth: int,
+    shapes: Sequence[str] = tuple(SHAPES),
+    pieces: KeptPieces | None = None,
+) -> dict[str, float]:
     """Print how close the rules come for each queue; return the lowest and mean shares.
 
     Args:
         n_runs: Runs of each rule on each queue.
         n_truth: Requests of each sequence behind the true rates.
+        shapes: Kinds of service time.
+        pieces: Keeps what was found on each queue.
 
     Returns:
         ``max_rate_within_5pct`` and ``max_rate_covers`` of ``publish`` over all runs of the three
@@ -311,10 +320,15 @@ def check_max_rate(*, n_runs: int, n_truth: int) -> dict[str, float]:
     """
     header = ("within 5 %", "found", "covers", "error", "half width", "time s")
     print(("{:<16}{:>5}{:>7}  {:<10}" + "{:>12}" * 6).format("service", "ms", "limit", "", *header))
-    found = []
-    for shape, service_ms, limit in each_queue():
-        found.append(check_queue(shape, service_ms, limit, n_runs=n_runs, n_truth=n_truth))
-        for name, one in found[-1].items():
+    pieces = pieces or KeptPieces(None)
+    found: dict[str, list[QueueResults]] = {"cold": [], "warm": []}
+    for shape, service_ms, limit in each_queue(shapes):
+        check = functools.partial(
+            check_queue, shape, service_ms, limit, n_runs=n_runs, n_truth=n_truth
+        )
+        results = pieces.find(f"{shape} {service_ms:g} ms {limit}", QueueResults, check)
+        found["cold" if shape == COLD else "warm"].append(results)
+        for name, one in results.items():
             covers = "-" if one.covers is None else f"{one.covers:.1%}"
             width = "-" if one.half_width is None else f"{one.half_width:.1%}"
             print(
@@ -322,13 +336,15 @@ def check_max_rate(*, n_runs: int, n_truth: int) -> dict[str, float]:
                 f"{one.found:>12.1%}{covers:>12}{one.error:>12.1%}{width:>12}{one.seconds:>12.1f}",
                 flush=True,
             )
-    return _figures(found)
+    figures = _figures(found["warm"]) if found["warm"] else {}
+    if found["cold"]:
+        within = [one["publish"].within for one in found["cold"]]
+        figures["max_rate_cold_within_5pct"] = statistics.mean(within)
+    return figures
 
 
-def _figures(found: list[dict[str, Summary]]) -> dict[str, float]:
+def _figures(found: list[QueueResults]) -> dict[str, float]:
     figures: dict[str, float] = {}
-    cold, found = found[-N_COLD:], found[:-N_COLD]
-    figures["max_rate_cold_within_5pct"] = statistics.mean(one["publish"].within for one in cold)
     for name, ending in (("publish", ""), ("standard", "_standard"), ("bisection", "_bisection")):
         within = [one[name].within for one in found]
         covers = [covered for one in found if (covered := one[name].covers) is not None]
@@ -347,8 +363,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n-runs", type=int, default=150, help="runs of each rule on each queue")
     parser.add_argument("--n-truth", type=int, default=N_TRUTH, help="requests behind a true rate")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--keep", type=Path, help="folder of queues, to run some at a time")
     options = parser.parse_args()
-    figures = check_max_rate(n_runs=options.n_runs, n_truth=options.n_truth)
+    figures = check_max_rate(
+        n_runs=options.n_runs,
+        n_truth=options.n_truth,
+        shapes=options.shapes,
+        pieces=KeptPieces(options.keep),
+    )
     print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
 
 

@@ -18,7 +18,7 @@ from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from measured import run_round
 
 

@@ -1,7 +1,7 @@
 """Benchmark of the ranking: time and memory at 10^4 to 10^6 profiles, weight space, coverage, bias.
 
-Run from the repository's root: ``python benchmarks/ranking.py``. Profiles are simulated, the
-applications are the shipped ones. The last line is JSON:
+Run from the repository's root: ``python benchmarks/ranking/ranking.py``. Profiles are simulated,
+the applications are the shipped ones. The last line is JSON:
 
 - ``rank_1e4_s`` … ``rank_1e6_s``: reading and ranking so many profiles (four serving
   configurations a candidate, three datasets) for ten applications: utilities, limits, choice of
@@ -12,8 +12,7 @@ applications are the shipped ones. The last line is JSON:
   candidates contain their true ranks; the least of the four applications;
 - ``coverage_unpaired``: the same when the candidates' errors count as independent;
 - ``coverage_noise``: as ``coverage``, but measured as the product does it, screening included, with
-  recorded noise of processes (``record_noise.py``); the least of the noise as it was recorded, on a
-  machine that others kept busy, and of a tenth of it;
+  recorded noise of processes (``measuring/record_processes.py``); the least of all recordings;
 - ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
   noise that contain the truth, of what was screened out after two to five processes, and of the
   rest;
@@ -24,13 +23,15 @@ applications are the shipped ones. The last line is JSON:
   the same for a small test set, reported by nested resampling. ``final_covers`` and
   ``nested_covers``: share of its intervals that contain the truth.
 
-``--ties FILE`` counts instead what pairing resolves in stored resource profiles.
+``--ties FILE`` counts instead what pairing resolves in stored resource profiles, and what pairing
+timings could resolve at most: what is left tied when timings are exact.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import time
 from pathlib import Path
@@ -39,7 +40,7 @@ import numpy as np
 import polars as pl
 from omegaconf import OmegaConf
 from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally, pair_and_unpair
-from simulated_processes import load_noise
+from simulated_processes import TIMES, Noise, load_noise
 from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, simulate_truth
 
 from rightfit.parameters.applications import ApplicationsParams
@@ -48,12 +49,12 @@ from rightfit.ranking.contest.profile_table import check_columns, read_profiles
 from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.weight_space import share_weight_space
 
-CONF = Path(__file__).parents[1] / "conf" / "base"
+CONF = Path(__file__).parents[2] / "conf" / "base"
 N_APPLICATIONS = 10
 N_CONFIGURATIONS = 4
 KIB_PER_GIB = 2**20
-NOISE_SHARES = (1.0, 0.1)
 NEARLY_EQUAL = 1e4
+TIMINGS = ("latency", "throughput", "load_time", "max_rate", "cost_usd", "encoding")
 
 
 def main() -> None:
@@ -103,15 +104,13 @@ def check_coverage(
     _print_coverage("candidates as good as equal", equal)
     least = {how: min(one.joint for one in found.values()) for how, found in normal.items()}
     by_quality = {how: found["accuracy_first"].width for how, found in normal.items()}
-    for metric in ("latency_p50_ms", "throughput_rows_per_s"):
-        share = load_noise().share_of_turns(metric)
-        print(f"recorded noise: turns hold {share:.0%} of the variance of {metric}")
     in_noise: list[float] = []
     covered: dict[bool, list[bool]] = {True: [], False: []}
-    for share in NOISE_SHARES:
-        measure = InNoise(load_noise().scaled(share), applications)
+    for name, noise in load_noise().items():
+        print_pairing(name, noise)
+        measure = InNoise(noise, applications)
         found = measure_coverage(n_runs, applications, rules, measure)
-        _print_coverage(f"recorded noise x {share:g}", found)
+        _print_coverage(f"recorded noise, {name}", found)
         print(f"processes a candidate, on average: {np.mean(measure.n_processes):.1f}")
         in_noise.append(min(one.joint for one in found["paired"].values()))
         for was_screened, inside in measure.covered.items():
@@ -124,6 +123,16 @@ def check_coverage(
         "interval_covers": float(np.mean(covered[False])),
         "ties_resolved": 1 - by_quality["paired"] / by_quality["unpaired"],
     }
+
+
+def print_pairing(name: str, noise: Noise) -> None:
+    """Print by how much pairing within turns would narrow the difference of two timings."""
+    for metric in TIMES:
+        share = noise.share_of_turns(metric)
+        print(
+            f"recorded noise, {name}: turns hold {share:.0%} of the variance of {metric}; pairing"
+            f" would narrow a difference by {1 - math.sqrt(1 - max(0.0, share)):.0%}"
+        )
 
 
 def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
@@ -159,16 +168,27 @@ def count_ties(
 ) -> dict[str, int | float]:
     """Count the pairs that are tied with and without pairing, in stored resource profiles."""
     tied = {}
-    for how, frame in pair_and_unpair(pl.read_parquet(file)).items():
+    profiles = pl.read_parquet(file)
+    ends = [f"^{start}.*_{end}$" for start in TIMINGS for end in ("low", "high")]
+    ways = pair_and_unpair(profiles) | {"exact": profiles.select(pl.exclude(ends))}
+    for how, frame in ways.items():
         ranked = rank_applications(read_profiles(frame), applications, rules)
         tied[how] = {
             one.contest.name: int((one.rank_high - one.rank_low).sum()) // 2 for one in ranked
         }
     for name, n_unpaired in tied["unpaired"].items():
-        print(f"{name}: {n_unpaired} pairs tied unpaired, {tied['paired'][name]} paired")
+        print(
+            f"{name}: {n_unpaired} pairs tied unpaired, {tied['paired'][name]} paired,"
+            f" {tied['exact'][name]} if timings were exact"
+        )
     totals = {how: sum(found.values()) for how, found in tied.items()}
     share = 1 - totals["paired"] / max(totals["unpaired"], 1)
-    return {"tied_unpaired": totals["unpaired"], "tied_paired": totals["paired"], "share": share}
+    return {
+        "tied_unpaired": totals["unpaired"],
+        "tied_paired": totals["paired"],
+        "tied_exact_timings": totals["exact"],
+        "share": share,
+    }
 
 
 def read_parameters() -> tuple[ApplicationsParams, RankingParams]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from interval_tally import Judged
+from kept_pieces import KeptPieces
 from measured_models import use_preset
 from measuring_rules import (
     PERF_ANALYZER_WINDOW_S,
@@ -59,12 +62,16 @@ class Compared:
         estimates: Runs of each rule.
         slow_share: Share of the reference's calls made on a slow core.
         stops: Of perf_analyzer's runs, whether it would have stopped.
+        turns: What our runs of it had in common, turn by turn.
+        shared: The shared error that intervals in turns hold.
     """
 
     reference: Reference
     estimates: dict[str, list[Estimate]]
     slow_share: float
     stops: list[bool]
+    turns: list[TurnEffects]
+    shared: SharedError
 
     def errors(self, rule: str, share: float, against: Against) -> list[float]:
         """Return the relative errors of a rule's runs."""
@@ -81,27 +88,41 @@ class Compared:
 
 
 def compare_rules(
-    bench: Bench, models: dict[str, Subject], scope: Scope
+    bench: Bench, models: dict[str, Subject], scope: Scope, pieces: KeptPieces
 ) -> dict[str, float | None]:
-    """Compare the rules model by model; return the figures over all models."""
+    """Compare the rules model by model, a piece each; return the figures over all models."""
     found: dict[str, Compared] = {}
     seen: list[TurnEffects] = []  # as a machine's cells are measured one after the other
     for name, model in models.items():
-        recordings, runs, alone = measure_in_turns(model, bench, scope)
-        seen += list_turns(runs)
-        constant_pct = bench.settings.shared_error_pct
-        shared = estimate_shared_error(seen, constant_pct)
-        compared = compare_model(recordings, scope.scale)
-        for run in runs:
-            own = run.estimate(compared.reference, shared)
-            compared.estimates.setdefault(run.rule, []).append(own)
-        unknown = SharedError.assume(constant_pct).alone
-        compared.estimates[ALONE] = [run.estimate(compared.reference, unknown) for run in alone]
-        pyperf, estimate = run_pyperf(model, bench, compared.reference, scope.scale)
-        compared.estimates[pyperf] = [estimate]
-        found[name] = compared
-        print_model(name, compared, shared)
+        found[name] = pieces.find(
+            f"rules-{name}", Compared, functools.partial(compare_on, model, bench, scope, seen)
+        )
+        seen += found[name].turns
+        print_model(name, found[name])
     return summarise(found)
+
+
+def compare_on(model: Subject, bench: Bench, scope: Scope, seen: Sequence[TurnEffects]) -> Compared:
+    """Compare the rules on one model.
+
+    Args:
+        model: The model.
+        bench: Where it is measured.
+        scope: How much.
+        seen: Turns of the models before it.
+    """
+    recordings, runs, alone = measure_in_turns(model, bench, scope)
+    constant_pct = bench.settings.shared_error_pct
+    compared = compare_windows(recordings, scope.scale, list_turns(runs), seen, constant_pct)
+    for run in runs:
+        own = run.estimate(compared.reference, compared.shared)
+        compared.estimates.setdefault(run.rule, []).append(own)
+    unknown = SharedError.assume(constant_pct).alone
+    compared.estimates[ALONE] = [run.estimate(compared.reference, unknown) for run in alone]
+    if importlib.util.find_spec("pyperf") is not None:
+        found = run_pyperf(model, bench, compared.reference, scope.scale)
+        compared.estimates["pyperf"] = [found]
+    return compared
 
 
 def measure_in_turns(
@@ -140,7 +161,13 @@ def measure_in_turns(
     return recordings, runs, alone
 
 
-def compare_model(recordings: list[Recording], scale: float) -> Compared:
+def compare_windows(
+    recordings: list[Recording],
+    scale: float,
+    turns: list[TurnEffects],
+    seen: Sequence[TurnEffects],
+    constant_pct: float,
+) -> Compared:
     """Hold the rules that take their calls from the reference's processes against the others."""
     window_s = WINDOW_S * scale
     full_ns = min(recording.full_ns for recording in recordings)
@@ -157,6 +184,8 @@ def compare_model(recordings: list[Recording], scale: float) -> Compared:
         },
         statistics.mean(window.slow_share(full_ns) for window in windows),
         [would_perf_analyzer_stop(recordings[i], scale) for i in long],
+        turns,
+        estimate_shared_error([*seen, *turns], constant_pct),
     )
 
 
@@ -210,7 +239,7 @@ def print_header() -> None:
     )
 
 
-def print_model(name: str, compared: Compared, shared: SharedError) -> None:
+def print_model(name: str, compared: Compared) -> None:
     """Print one line per rule, medians over its runs; and the reference."""
     for rule in compared.estimates:
         print(f"{name:<8}{rule:<17}{_describe_rule(compared, rule)}", flush=True)
@@ -224,7 +253,7 @@ def print_model(name: str, compared: Compared, shared: SharedError) -> None:
         f"{name}: reference {reference}; core slow {100 * compared.slow_share:.1f} %; "
         f"{sum(e.is_marked for e in ours)} of {len(ours)} of our runs marked as disturbed; "
         f"perf_analyzer would have stopped in {sum(compared.stops)} of {len(compared.stops)}; "
-        f"shared error {shared.in_turns_pct:.2f} % from {shared.n_turns} turns",
+        f"shared error {compared.shared.in_turns_pct:.2f} % from {compared.shared.n_turns} turns",
         flush=True,
     )
 

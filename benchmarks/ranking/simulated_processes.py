@@ -1,9 +1,9 @@
 """Measuring as the product does it, process after process in turns, with recorded noise.
 
-The noise is how far recorded processes lie from their model's median (``record_noise.py``). What
-processes of the same turn share, and what following turns share, is in it; the intervals are those
-of the product: Student's of two to five processes, order statistics of more, with the shared error
-added; and screening ends the measurement of what no application could choose.
+The noise is how far recorded processes (``record_processes.py``) lie from their model's median.
+What processes of the same turn share, and what following turns share, is in it; the intervals are
+those of the product: Student's of two to five processes, order statistics of more, with the shared
+error added; and screening ends the measurement of what no application could choose.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import yaml
 from simulated_studies import COSTS, Floats, make_profiles
 
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.evaluation.screening import could_be_chosen
 from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.profiles.serving_metrics import SHARED_MEMORY_ERROR_PCT
 
-NOISE = Path(__file__).parent / "recorded" / "noise.parquet"
-PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
+RECORDED = Path(__file__).parents[1] / "recorded" / "processes.parquet"
 TIMES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s")
 PERCENTILES = TIMES[1:3]
 MEMORIES = ("peak_memory_mib", "peak_memory_one_row_mib")
@@ -47,20 +46,21 @@ class Noise:
     n_models: int
     n_turns: int
 
-    def scaled(self, share: float) -> Noise:
-        """Return the noise with its logarithms multiplied by a share."""
-        factors = {name: values**share for name, values in self.factors.items()}
-        return Noise(factors, self.n_models, self.n_turns)
-
     def share_of_turns(self, metric: str) -> float:
         """Return what models of one turn have in common: the mean correlation of two of them."""
         correlation = np.corrcoef(np.log(self.factors[metric]))
         return float(correlation[np.triu_indices(self.n_models, k=1)].mean())
 
 
-def load_noise(file: Path = NOISE) -> Noise:
-    """Read recorded noise; of models with too few calls for a percentile it is the median's."""
-    table = pl.read_parquet(file)
+def load_noise() -> dict[str, Noise]:
+    """Read recorded noise, by recording, of processes in turns."""
+    in_turns = pl.read_parquet(RECORDED).filter(~pl.col("is_alone"))
+    parts = in_turns.partition_by("recording", as_dict=True)
+    return {str(name): _find_noise(table) for (name,), table in parts.items()}
+
+
+def _find_noise(table: pl.DataFrame) -> Noise:
+    """Return one recording's noise; of models with too few calls for a percentile the median's."""
     factors: dict[str, Floats] = {}
     for metric in (*TIMES, *(name for name in COSTS if name not in (*TIMES, EXACT))):
         wide = table.pivot(on="model", index="turn", values=metric).drop("turn")
@@ -74,8 +74,7 @@ def load_noise(file: Path = NOISE) -> Noise:
 
 def read_quick() -> MeasuringSettings:
     """Return the preset ``quick``."""
-    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    return MeasuringSettings(**presets["quick"])
+    return MeasuringSettings(**read_default("evaluation")["presets"]["quick"])
 
 
 @dataclass(frozen=True)

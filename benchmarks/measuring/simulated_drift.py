@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import yaml
 from interval_tally import Tally, print_tallies
+from presets import read_preset
 from recorded_turns import RECORDED, add_constant, replay
 
 from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
@@ -45,13 +45,12 @@ from rightfit.profiling.shared_error import (
     find_turn_effects,
 )
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from measured import make_round
 from simulated import draw_drift
 
 Series = npt.NDArray[np.float64]
 
-PRESETS = Path(__file__).parents[1] / "conf" / "base" / "parameters_evaluation.yml"
 N_PROFILES, N_TURNS = 8, 8
 OWN_STD = 0.007  # of the p50 of quiet processes of one model, the least that was seen
 PROCESS_MS = 300.0
@@ -78,12 +77,6 @@ class Drift:
 
 HELD = tuple(Drift(*one) for one in itertools.product((0.002, 0.01, 0.02), (0.0, 0.8, 0.9)))
 BEYOND = (Drift(0.02, 0.95), Drift(0.03, 0.9), Drift(0.03, 0.95))
-
-
-def read_standard() -> MeasuringSettings:
-    """Return the preset that is simulated."""
-    presets = yaml.safe_load(PRESETS.read_text())["evaluation"]["presets"]
-    return MeasuringSettings(**presets["standard"])
 
 
 def measure_one(times: Series, settings: MeasuringSettings) -> list[float]:
@@ -140,7 +133,7 @@ class Machine:
 
 def simulate_drift(drift: Drift, n_runs: int) -> dict[str, Tally]:
     """Measure on simulated machines; return the intervals of each rule by its name."""
-    settings = read_standard()
+    settings = read_preset("standard")
     constant = settings.shared_error_pct
     generator = np.random.default_rng(7)
     tallies: dict[str, Tally] = {}
@@ -180,7 +173,8 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
         ``coverage_drift_alone_min`` of what was measured alone. Of stronger ones,
         ``coverage_beyond_min`` and ``beyond_covered_or_marked_min``. Of all,
         ``interval_score_vs_fixed``, estimated against constant, the geometric mean over drifts;
-        lower is better. Of the recorded p50 and p95, ``coverage_recorded`` in turns.
+        lower is better. Of the recorded p50 and p95, ``coverage_recorded`` in
+        turns and ``coverage_recorded_alone``.
     """
     header = ("covers", "half width %", "score %", "marked")
     print("{:<30}{:<16}{:>9}{:>13}{:>9}{:>9}".format("drift", "shared error", *header))
@@ -189,11 +183,8 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
         found[drift] = simulate_drift(drift, n_runs)
         print_tallies(str(drift), found[drift])
     held, beyond = ([found[drift] for drift in drifts] for drifts in (HELD, BEYOND))
-    constant_pct = read_standard().shared_error_pct
-    recorded = pl.read_parquet(RECORDED)
-    replayed = [replay(recorded, column, constant_pct) for column in ("p50_ns", "p95_ns")]
-    for name, tallies in zip(("recorded, p50", "recorded, p95"), replayed, strict=True):
-        print_tallies(name, tallies)
+    constant_pct = read_preset("standard").shared_error_pct
+    replayed = replay_all(constant_pct)
     return {
         "coverage_drift_min": _lowest_coverage(held, "estimated"),
         "coverage_drift_constant_min": _lowest_coverage(held, "constant"),
@@ -204,7 +195,18 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
             one[USUAL].score_pct / one["constant"].score_pct for one in found.values()
         ),
         "coverage_recorded": _lowest_coverage(replayed, "estimated"),
+        "coverage_recorded_alone": _lowest_coverage(replayed, "alone"),
     }
+
+
+def replay_all(constant_pct: float) -> list[dict[str, Tally]]:
+    """Replay each recording's p50 and p95, print and return the intervals by rule."""
+    replayed = []
+    for (name,), rows in pl.read_parquet(RECORDED).group_by("recording", maintain_order=True):
+        for metric in ("p50", "p95"):
+            replayed.append(replay(rows, f"latency_{metric}_ms", constant_pct))
+            print_tallies(f"recorded, {name}, {metric}", replayed[-1])
+    return replayed
 
 
 def _lowest_coverage(found: Iterable[dict[str, Tally]], rules: str) -> float:

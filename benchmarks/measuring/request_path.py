@@ -27,7 +27,8 @@ import polars as pl
 import yaml
 from measured_models import CONFIGURATIONS
 
-from rightfit.families.bundle import add_onnx, write_bundle
+from rightfit.families.bundle import write_bundle
+from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model
@@ -42,7 +43,7 @@ from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.usage import open_session
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 N_TRAIN, N_REQUESTS = 2_000, 1_024
 NS_PER_US = 1_000
 

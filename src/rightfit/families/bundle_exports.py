@@ -1,0 +1,104 @@
+"""The ONNX exports of a bundle: compared with the native model, or refused with a reason."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
+from rightfit.families.bundle_files import (
+    hash_file,
+    parse_manifest,
+    read_manifest,
+    write_replacing,
+)
+from rightfit.families.family import Rows
+from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
+
+logger = logging.getLogger(__name__)
+
+MAX_REASON = 300  # characters of a refused export's reason
+
+
+def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
+    """Export a bundle's model to ONNX after comparing the answers of both.
+
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
+            strict.
+
+    Returns:
+        The bundle with its ONNX file and the comparison's figures.
+
+    Raises:
+        ValueError: If the answers differ by more than rounding does.
+    """
+    import onnxruntime
+
+    family = bundle.load_family()
+    model = bundle.load_native()
+    exported = family.export_onnx(model, bundle.schema)
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    parity = compare_answers(
+        family.predict(model, rows), session.run([bundle.schema.output_name], {"rows": rows})[0]
+    )
+    if not is_same(parity):
+        raise ValueError(
+            f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
+            f"native model does: {parity}; allowed are agreement >= {MIN_AGREEMENT} "
+            f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
+        )
+    write_replacing(bundle.path / ONNX_FILE, exported)
+    manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
+    manifest["onnx"], manifest["onnx_refused"] = parity, None
+    manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
+    if family.has_int8:
+        (bundle.path / INT8_FILE).unlink(missing_ok=True)
+        _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
+        manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
+    return write_manifest(bundle.path, manifest, bundle.family)
+
+
+def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
+    """Export a bundle's model to ONNX, or note in the bundle why it stays native.
+
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Held-out rows for the comparison, shape (n_rows, n_features).
+        again: Whether to try once more what was refused before, since its cause may be mended.
+
+    Returns:
+        The bundle with its ONNX file, or with the reason that there is none.
+    """
+    if bundle.onnx or (bundle.onnx_refused and not again):
+        return bundle
+    try:
+        return add_onnx(bundle, rows)
+    except Exception as err:  # converters and runtimes raise whatever they stumble over
+        reason = " ".join(f"{type(err).__name__}: {err}".split())[:MAX_REASON]
+        logger.warning(
+            "%s (%s) is served natively only, its ONNX export was refused: %s",
+            bundle.path.name,
+            bundle.model,
+            reason,
+        )
+        if reason == bundle.onnx_refused:
+            return bundle
+        manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
+        manifest["onnx_refused"] = reason
+        return write_manifest(bundle.path, manifest, bundle.family)
+
+
+def _quantise_weights(exported: Path, quantised: Path) -> None:
+    """Write an ONNX model again with 8-bit weights; activations are quantised at run time."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    def hides_advice(record: logging.LogRecord) -> bool:
+        return "pre-processing" not in record.getMessage()  # small nets do not need it
+
+    logging.root.addFilter(hides_advice)
+    try:
+        quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
+    finally:
+        logging.root.removeFilter(hides_advice)
