@@ -59,6 +59,7 @@ ELSEWHERE = {
     "rightfit watch": (
         "tests/verbs/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
     ),
+    'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
     "rightfit pack *": (
         "tests/verbs/test_handing_over.py::test_packed_candidates_are_taken_in_again"
     ),
