@@ -28,7 +28,7 @@ MIN_TURNS = 4
 N_AVERAGED = 6  # turns that a measurement's processes see, at least
 ALONE_FACTOR = 2.5  # of the constant, while nothing else is known
 # Turns are seen by median latencies; of a single stretch, a tail, a rate or a time of loading is
-# off by more. From the first of two recordings on a quiet machine (record_processes.py).
+# off by more. Chosen on two recordings of a quiet machine, judged by a third (record_processes.py).
 OTHERS_FACTOR = 1.5
 FLOOR_SHARE = 1 / 3  # of the constant; no machine is taken for steadier than that
 STEADY_PCT = 4.0  # a reach beyond it is called drifting
