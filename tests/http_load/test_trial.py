@@ -89,35 +89,29 @@ def test_throttling_is_read_from_the_control_group(
     assert str(found) == "throttled in 1 of 5 periods of 100 ms, 0.10 s in all"
 
 
-def test_too_few_requests_for_the_percentile_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("share", "seconds", "message"),
+    [
+        (0.99, 3, r"too few for a p99 in 3 s: try for \d+ s"),
+        (0.5, 600, r"refuses the first rows, with status 422: .*no row"),
+    ],
+    ids=["too few requests for the percentile", "rows that the server refuses"],
+)
+def test_a_trial_that_can_tell_nothing_is_refused_before_it_begins(
+    tmp_path: Path, share: float, seconds: float, message: str
+) -> None:
     model = make_model(tmp_path / "model")
     answer = choose(model)
     export_model(answer, model, tmp_path / "out")
 
-    with pytest.raises(ValueError, match=r"too few for a p99 in 3 s: try for \d+ s"):
+    with pytest.raises(ValueError, match=message):
         try_deployment(
             write_deployment(answer),
             tmp_path / "out",
             ("[]",),
             rate_per_s=60,
-            limit=LatencyLimit(0.99, 5_000),
-            seconds=3,
-        )
-
-
-def test_rows_that_the_server_refuses_end_the_trial_before_it_begins(tmp_path: Path) -> None:
-    model = make_model(tmp_path / "model")
-    answer = choose(model)
-    export_model(answer, model, tmp_path / "out")
-
-    with pytest.raises(ValueError, match=r"refuses the first rows, with status 422: .*no row"):
-        try_deployment(
-            write_deployment(answer),
-            tmp_path / "out",
-            ("[]",),
-            rate_per_s=60,
-            limit=LatencyLimit(0.5, 5_000),
-            seconds=600,
+            limit=LatencyLimit(share, 5_000),
+            seconds=seconds,
         )
 
 
