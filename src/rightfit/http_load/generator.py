@@ -30,9 +30,8 @@ import numpy as np
 
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
-SPIN_NS = (
-    200_000  # before a request is due: a timer ends so much late, and longer spinning costs turns
-)
+# Before a request is due: a timer ends so much late, and to spin for longer costs turns.
+SPIN_NS = 200_000
 MAX_CONNECTIONS = 512  # open at a time; a request due when all are busy waits, and its time runs
 
 
