@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
+
 HOST = "127.0.0.1"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 REFUSAL = b"This server answers only to this machine: open it as http://127.0.0.1.\n"
@@ -83,6 +85,7 @@ def serve_dashboard(url: str, *, port: int) -> None:
         daemon_threads = True
 
     with make_server(HOST, port, guard_wsgi(wsgi(url)), server_class=Server) as server:
+        click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
         server.serve_forever()
 
 

@@ -33,7 +33,6 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
 
     try:
         check_export(folder)
-        click.echo(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.", err=True)
         server.serve(folder, host=host, port=port, limits=server.Limits(**limits))
     except ModuleNotFoundError as err:
         raise click.ClickException(
