@@ -24,10 +24,6 @@ def is_served() -> bool:
 def check_served(parameters: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Refuse a request that sets more than a request may.
 
-    Args:
-        parameters: Parameters of the request.
-        environment: The server's environment variables.
-
     Raises:
         ValueError: Naming every parameter that is not allowed.
 

@@ -23,10 +23,7 @@ MAX_REASON = 300  # characters of a refused export's reason
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     """Export a bundle's model to ONNX after comparing the answers of both.
 
-    Args:
-        bundle: Bundle to extend in place.
-        rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
-            strict.
+    The comparison is strict with 2,000 held-out rows or more.
 
     Returns:
         The bundle with its ONNX file and the comparison's figures.

@@ -106,12 +106,7 @@ def open_answering(folder: Path) -> Callable[[Sequence[Row]], list[dict[str, Any
 
 
 class Service:
-    """An open model and what was served of it.
-
-    Args:
-        folder: What ``rightfit export`` wrote.
-        limits: What is accepted.
-    """
+    """An open model and what was served of it."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         import anyio
@@ -252,8 +247,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as err:
-        reason = err.strerror or err
-        raise OSError(f"It cannot listen on {host}, port {port}: {reason}. Choose another.") from err
+        place = f"{host}, port {port}: {err.strerror or err}"
+        raise OSError(f"It cannot listen on {place}. Choose another port.") from err
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:

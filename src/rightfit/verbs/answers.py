@@ -21,11 +21,6 @@ from rightfit.verbs.stored import NothingStoredError, StoredResults
 def read_answers(results: StoredResults, application: str, dataset: str | None) -> Iterator[Answer]:
     """Read the last ranking's answers for an application.
 
-    Args:
-        results: Stored results.
-        application: Name of the application.
-        dataset: Name of a dataset; ``None`` for all.
-
     Raises:
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """

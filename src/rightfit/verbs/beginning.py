@@ -60,12 +60,6 @@ def plan_files(
 ) -> list[NewFile]:
     """Plan the files that a project lacks.
 
-    Args:
-        folder: The base environment of the configuration.
-        parameters: The project's own parameters.
-        dataset: Name of the first dataset.
-        block: Its description as YAML, to stand below ``datasets``.
-
     Raises:
         ValueError: If the project uses the name of a block of Rightfit for something else.
     """

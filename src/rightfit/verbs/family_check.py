@@ -16,13 +16,7 @@ from rightfit.tuning.search.space import ModelBlock
 
 @dataclass(frozen=True)
 class FamilyTrial:
-    """A family to be tried.
-
-    Args:
-        family: Its reference.
-        configuration: Settings to train with.
-        tasks: What it learns.
-    """
+    """A family to be tried."""
 
     family: str
     configuration: Configuration
@@ -38,10 +32,6 @@ MARKS = {"ok": "ok   ", "note": "note ", "fails": "FAILS"}
 
 def find_trial(name: str, models: Mapping[str, Any]) -> FamilyTrial:
     """Find what is to be tried under a name.
-
-    Args:
-        name: A model of the configuration, or a family's import path or reference.
-        models: The configuration's models.
 
     Raises:
         ValueError: If there is no such family, or the model's block is wrong.

@@ -26,10 +26,6 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def is_local(host: str | None, origin: str | None) -> bool:
     """Tell whether a request names this machine and comes from no other page.
 
-    Args:
-        host: Its ``Host`` header.
-        origin: Its ``Origin`` header; programs send none.
-
     >>> is_local("localhost:8080", None), is_local("evil.example:8080", None)
     (True, False)
     >>> is_local("127.0.0.1:8080", "https://evil.example")
@@ -90,14 +86,7 @@ def serve_dashboard(url: str, *, port: int) -> None:
 
 
 def serve_runs(project: Path, *, env: str | None, conf_source: str | None, port: int) -> None:
-    """Serve Kedro's HTTP server until interrupted.
-
-    Args:
-        project: The project's folder.
-        env: Environment of the configuration.
-        conf_source: Folder or archive of the configuration.
-        port: Port to listen on.
-    """
+    """Serve Kedro's HTTP server until interrupted."""
     import uvicorn
     from kedro.server.http_server import create_http_server
 

@@ -18,10 +18,6 @@ from rightfit.verbs.stored import NothingStoredError, StoredResults
 def plan_evaluation(parameters: dict[str, Any], results: StoredResults) -> list[str]:
     """Describe what an evaluation would measure, how long at most, and what cannot be measured.
 
-    Args:
-        parameters: All parameters, the library's values included.
-        results: Holds the candidates of earlier runs.
-
     Returns:
         Lines to show.
 

@@ -29,13 +29,7 @@ _SCALING: Mapping[str, Scaling] = dict.fromkeys(
 
 @dataclass
 class Booster:
-    """A trained model of one of the libraries.
-
-    Args:
-        trees: The library's own model.
-        task: What it predicts.
-        n_threads: Threads that an answer may use.
-    """
+    """A trained model of one of the libraries."""
 
     trees: Any
     task: Task = "classification"

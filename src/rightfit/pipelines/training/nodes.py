@@ -91,18 +91,6 @@ def tune_model(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
     """Search one cell and keep its candidates.
 
-    Args:
-        train: Encoded rows to learn from, with the column ``label``.
-        validation: Encoded rows to judge by.
-        data_card: The dataset's card.
-        studies: Where searches are kept, so that a later run continues it.
-        model: The family, its settings and space.
-        training: Budget and rules.
-        applications: Who will choose.
-        evaluation: For the serving configurations that they may choose from.
-        cell_name: ``{dataset}.{model}``.
-        **siblings: The grid's other models, by name.
-
     Returns:
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
@@ -156,13 +144,6 @@ def import_model(
 
     It needs less than a search does, so a file that does not fit ends a run before any search.
 
-    Args:
-        spec: Description of the dataset.
-        rows: Its rows, not encoded.
-        encoder: Its encoder.
-        model: The file, and what the configuration says of it.
-        cell_name: ``{dataset}.{model}``.
-
     Returns:
         The bundle by the model's name.
 
@@ -211,11 +192,8 @@ def collect_trials(
 ) -> tuple[pl.DataFrame, ...]:
     """Put the searches of a dataset's cells into one table each.
 
-    Args:
-        *tables: The cells' trials, then their learning curves, then their accounts, each in the
-            order of ``models``.
-        dataset: Name of the dataset.
-        models: Names of the searched models; where there are none, the tables are empty.
+    ``tables`` are the cells' trials, then their learning curves, then their accounts, each in the
+    order of ``models``.
 
     Returns:
         All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.

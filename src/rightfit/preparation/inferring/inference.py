@@ -66,9 +66,6 @@ def infer_task(outcome: pl.Series) -> Task:
     Numbers with fractions, or more than ten different whole ones, are predicted as numbers; texts,
     truth values and few whole numbers are classes.
 
-    Args:
-        outcome: The target's column, whole numbers as integers.
-
     >>> infer_task(pl.Series([0.5, 1.5])), infer_task(pl.Series([1, 2, 2]))
     ('regression', 'classification')
     """

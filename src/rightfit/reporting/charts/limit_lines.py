@@ -16,14 +16,7 @@ from rightfit.ranking.contest.profile_table import read_profiles
 
 @dataclass(frozen=True)
 class LimitLine:
-    """A limit an application puts on a metric.
-
-    Args:
-        application: Name of the application.
-        metric: Column of the profiles.
-        kind: ``min`` or ``max``.
-        value: The limit in the metric's unit.
-    """
+    """A limit an application puts on a metric."""
 
     application: str
     metric: str
@@ -63,11 +56,6 @@ def draw_limits(
     profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]
 ) -> list[dict[str, object]]:
     """Draw limits on the cost, and those on quality that lie near any measured one.
-
-    Args:
-        profiles: All profiles of a dataset.
-        cost: Metric of the horizontal axis.
-        limits: Limits of all applications.
 
     Returns:
         Plotly's shapes, each with its label.
