@@ -6,12 +6,7 @@ import logging
 from pathlib import Path
 
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
-from rightfit.families.bundle_files import (
-    hash_file,
-    parse_manifest,
-    read_manifest,
-    write_replacing,
-)
+from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
 from rightfit.families.family import Rows
 from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 

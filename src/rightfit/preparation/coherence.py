@@ -9,14 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from rightfit.preparation.outcome_coherence import find_metric_faults, find_number_faults
-from rightfit.preparation.spec import (
-    ColumnSplit,
-    DatasetFields,
-    DatasetSpec,
-    Image,
-    Join,
-    Split,
-)
+from rightfit.preparation.spec import ColumnSplit, DatasetFields, DatasetSpec, Image, Join, Split
 from rightfit.preparation.table_schema import TableSchema
 from rightfit.spelling import find_nearest
 

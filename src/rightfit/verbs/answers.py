@@ -8,13 +8,7 @@ import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
-from rightfit.serving.answer import (
-    Answer,
-    Origin,
-    StoredProfile,
-    find_application,
-    find_datasets,
-)
+from rightfit.serving.answer import Answer, Origin, StoredProfile, find_application, find_datasets
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 

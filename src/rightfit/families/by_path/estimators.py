@@ -31,13 +31,7 @@ from rightfit.families.by_path.prototypes import (
 )
 from rightfit.families.by_path.score_export import export_scores
 from rightfit.families.by_path.structure import count_structure
-from rightfit.families.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    Scaling,
-    TrainingData,
-)
+from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
     SklearnFamily,

@@ -9,12 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rightfit.families.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    TrainingData,
-)
+from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingData
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,

@@ -190,12 +190,7 @@ def compare_searches(
     from rightfit.tuning.experiment.live_comparison import compare_live
     from rightfit.tuning.experiment.recorded import learn_lesson
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import (
-        make_cell,
-        make_data,
-        make_demand,
-        make_settings,
-    )
+    from rightfit.tuning.search.setting_up import make_cell, make_data, make_demand, make_settings
 
     own = {"budget_cpu_s": live.budget_cpu_s, "n_startup_trials": live.n_startup_trials}
     alike = training.model_copy(update={**own, "sampler": "tpe"})

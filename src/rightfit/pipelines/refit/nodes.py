@@ -28,13 +28,7 @@ from rightfit.preparation.encoding import Encoder
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.metrics import METRICS
-from rightfit.ranking.explanation.refits import (
-    RawQuality,
-    Refit,
-    RefitCosts,
-    RefitQuality,
-    Refits,
-)
+from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitCosts, RefitQuality, Refits
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 

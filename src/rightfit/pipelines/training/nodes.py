@@ -57,12 +57,7 @@ def plan_search(
     """
     from rightfit.tuning.parallel.agenda import PlannedSearch
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import (
-        make_cell,
-        make_demand,
-        make_settings,
-        share_cores,
-    )
+    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings, share_cores
 
     cell = make_cell(cell_name, train, validation, data_card, model)
     settings = make_settings(training, cell.family, n_searches=n_searches)
@@ -152,11 +147,7 @@ def import_model(
     """
     from rightfit.families.imported.importing import import_file, read_columns
     from rightfit.families.runtimes import available_runtimes
-    from rightfit.preparation.model_columns import (
-        describe_columns,
-        read_predictions,
-        take_columns,
-    )
+    from rightfit.preparation.model_columns import describe_columns, read_predictions, take_columns
 
     dataset, _, name = cell_name.partition(".")
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)

@@ -12,13 +12,7 @@ import polars as pl
 
 from rightfit.families.schema import Task
 from rightfit.preparation.frames import cast_without_loss
-from rightfit.preparation.spec import (
-    ColumnSplit,
-    RandomShare,
-    Split,
-    StratifiedShare,
-    Target,
-)
+from rightfit.preparation.spec import ColumnSplit, RandomShare, Split, StratifiedShare, Target
 from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGroup, TableSchema
 from rightfit.preparation.tables import Table
 
