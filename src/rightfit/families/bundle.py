@@ -30,6 +30,7 @@ from rightfit.families.bundle_files import (
 from rightfit.families.family import Configuration, Family
 from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.parity import Parity
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_form.file import check_skops_file
@@ -69,7 +70,7 @@ class Bundle:
     schema: InputSchema
     data_version: str
     files: dict[str, str]
-    onnx: dict[str, Any] | None
+    onnx: Parity | None
     onnx_refused: str | None
     sha256: str
     family: str | None

@@ -56,7 +56,7 @@ class EnsembleFamily(SklearnFamily):
         *,
         settings: tuple[str, ...],
         length_setting: str = "n_estimators",
-        options: Mapping[str, Any] | None = None,
+        options: Configuration | None = None,
         trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",),
         regressor: str | None = None,
     ) -> None:

@@ -11,6 +11,7 @@ from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family, list_defaults, split_reference
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
+from rightfit.parameters.raw import RawParameters
 from rightfit.tuning.search.space import ModelBlock
 
 
@@ -30,7 +31,7 @@ class FamilyTrial:
 MARKS = {"ok": "ok   ", "note": "note ", "fails": "FAILS"}
 
 
-def find_trial(name: str, models: Mapping[str, Any]) -> FamilyTrial:
+def find_trial(name: str, models: RawParameters) -> FamilyTrial:
     """Find what is to be tried under a name.
 
     Raises:

@@ -116,6 +116,7 @@ def _draw_one(
             ),
             "height": HEIGHT_PX,
             "hovermode": "closest",
+            "legend": {"y": -0.18, "yanchor": "top"},  # below: limits make it long
             "xaxis": {
                 "type": "log",
                 "title": {"text": f"{metric_title(cost)}, {better} is better"},
