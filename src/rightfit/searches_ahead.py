@@ -104,5 +104,8 @@ def _search(searches: list[PlannedSearch]) -> None:
 
     if len(searches) < 2:
         return
-    with show_progress() as on_trial:
+    budgets_s = [one.settings.budget_cpu_s for one in searches]
+    known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
+    wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None
+    with show_progress(wall_s) as on_trial:
         search_in_parallel(searches, on_trial=on_trial)
