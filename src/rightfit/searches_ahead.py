@@ -31,10 +31,8 @@ def mark_search(
 ) -> None:
     """Say what a node's function searches.
 
-    Args:
-        func: The function.
-        plan: Returns the search, given the node's inputs and ``n_searches``, how many there are.
-        inputs: Names of the datasets that the node reads, by parameter of the function.
+    ``plan`` returns the search, given the node's inputs and ``n_searches``, how many there are;
+    ``inputs`` names the datasets that the node reads, by parameter of the function.
     """
     setattr(func, PLAN, plan)
     setattr(func, INPUTS, dict(inputs))
