@@ -55,12 +55,14 @@ def test_display_shows_stages_of_cells_trials_and_what_is_done_now(
     display: RunDisplay, clock: Clock
 ) -> None:
     carry_out(display, clock, STEPS[0], 5)
+    before = read(display)[-1]
     display.begin(STEPS[1])
     display.expect_search(60)
     clock.now_s += 20
     display.count_trials("landsat.forest", 12, None)
     display.count_trials("landsat.net", 3, 16)
 
+    assert before == "5 s; time left is not known yet"
     assert read(display) == [
         "cell prepared searched measured",
         "landsat.forest done 12 trials -",

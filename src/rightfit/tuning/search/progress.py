@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 # Stages with a column of their own; what the others take does not count for the time left.
 COLUMNS = {"data_engineering": "prepared", "training": "searched", "evaluation": "measured"}
-NOW = {"training": "searching", "evaluation": "measuring", "http_load": "loading winners' servers"}
+NOW = {
+    "data_engineering": "preparing",
+    "training": "searching",
+    "evaluation": "measuring",
+    "http_load": "loading winners' servers",
+}
 SLOW_BY_CELL, SLOW = ("training", "evaluation"), ("refit", "http_load")
 LEAST_S = 0.25  # between two drawings for trials
 N_OTHER_LINES = 6  # of the display, beside cells
@@ -145,6 +150,8 @@ class RunDisplay:
         passed = _describe_s(self._clock_s() - self._started_s)
         left_s, is_whole = self.estimate_left_s()
         left = f"{'about' if is_whole else 'at least'} {_describe_s(left_s)} left"
+        if not is_whole and left_s < 1:
+            left = "time left is not known yet"
         if self._now is None:
             return f"{passed}; {left}"
         is_all = self._search_ends_s is not None
