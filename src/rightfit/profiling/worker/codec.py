@@ -51,7 +51,7 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
     missing = [f.name for f in fields if f.name not in plain and _is_required(f)]
     if missing:
         raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
-    hints = _read_hints(kind)
+    hints = _read_hints(typing.cast(Any, kind))
     return kind(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields if f.name in plain})
 
 
