@@ -169,6 +169,8 @@ class StudyStorage(optuna.storages.RDBStorage):
             return copy.deepcopy(created)
         if trial_id not in self._waiting:
             self._write_attributes()
+            if self._has_read() and trial_id in self._known:
+                return copy.deepcopy(self._known[trial_id][1])
             return super().get_trial(trial_id)
         with self._with_attributes(trial_id):
             return super().get_trial(trial_id)
