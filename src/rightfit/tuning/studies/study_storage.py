@@ -133,7 +133,8 @@ class StudyStorage(optuna.storages.RDBStorage):
         found = []
         for start in range(0, len(ids), READ_AT_ONCE):
             part = set(ids[start : start + READ_AT_ONCE])
-            found += super()._get_trials(study_id, None, part, ids[-1])
+            read = super()._get_trials(study_id, None, part, ids[-1])
+            found += [trial for trial in read if trial._trial_id in part]  # not one begun meanwhile
         for trial in found:
             if trial.state.is_finished():
                 self._known.pop(trial._trial_id, None)
