@@ -18,17 +18,23 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
-# These run a project, searches or commands as a whole: `make test-quick` leaves them out.
+# These run a project, searches or commands as a whole, or simulate for long: `make test-quick` leaves
+# them out, `make test` runs them first, so that its processes end at about the same time.
 WHOLE = (
     "adoption",
     "attack",
     "benchmarks",
     "deploy",
     "deployment",
+    "families/checking",
     "guides",
     "http_load",
     "pipelines",
+    "profiling/measuring/test_stopping.py",
+    "profiling/profiles/test_cell_profiles.py",
     "profiling/test_training_costs.py",
+    "profiling/worker/test_under_load.py",
+    "quality/test_deviations.py",
     "quality/test_errors.py",
     "reporting/test_notebook.py",
     "template",
@@ -39,15 +45,17 @@ WHOLE = (
     "test_server.py",
     "tuning/experiment",
     "tuning/search",
+    "verbs",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run something as a whole."""
+    """Mark the tests that run something as a whole, and put them first."""
     folders = [PROJECT / "tests" / name for name in WHOLE]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):
             item.add_marker(pytest.mark.whole)
+    items.sort(key=lambda item: item.get_closest_marker("whole") is None)
 
 
 @pytest.fixture(scope="session")
