@@ -18,8 +18,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
-# These run a project, searches or commands as a whole, or simulate for long: `make test-quick` leaves
-# them out, `make test` runs them first, so that its processes end at about the same time.
+# These run a project, searches or commands as a whole, or simulate for long: `make test-quick`
+# leaves them out, `make test` runs them first, so that its processes end at about the same time.
 WHOLE = (
     "adoption",
     "attack",
