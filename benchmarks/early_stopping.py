@@ -18,11 +18,7 @@ import polars as pl
 import yaml
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.experiment.experiment import (
-    ExperimentFiles,
-    make_experiment,
-    run_experiment,
-)
+from rightfit.tuning.experiment.experiment import ExperimentFiles, make_experiment, run_experiment
 from rightfit.tuning.experiment.known_early import tabulate_known_early
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
 from rightfit.tuning.experiment.within_budget import Shares, compare_within

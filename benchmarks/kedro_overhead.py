@@ -44,12 +44,7 @@ class ReplaceFunctions:
 
 
 def measure_overhead_s(sizes: tuple[int, ...], folder: Path) -> dict[int, float]:
-    """Return the seconds of a run without the work, by number of cells.
-
-    Args:
-        sizes: Datasets, and as many families.
-        folder: Empty folder for the results.
-    """
+    """Return the seconds of a run without the work, by number of cells."""
     bootstrap_project(PROJECT)
     returned: dict[str, Any] = {}
 

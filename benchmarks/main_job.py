@@ -65,13 +65,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the project.
-
-    Args:
-        folder: Its working tree.
-        env: Kedro environment.
-        params: More parameters of each run.
-    """
+    """A version of the project."""
 
     folder: Path
     env: str

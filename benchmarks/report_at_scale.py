@@ -80,13 +80,7 @@ def name_copies(datasets: tuple[str, ...], n: int) -> dict[str, str]:
 
 
 def multiply(stored: DataCatalog, copies: dict[str, str], *, n_applications: int) -> dict[str, Any]:
-    """Return the inputs of ranking and reporting for copies of the datasets.
-
-    Args:
-        stored: Results of a run.
-        copies: New names of datasets, each with the dataset it is a copy of.
-        n_applications: How many applications rank.
-    """
+    """Return the inputs of ranking and reporting for copies of the datasets."""
     entries: dict[str, Any] = {}
     applications = stored.load("params:applications")
     known = list(applications.items())

@@ -155,12 +155,7 @@ def find_capacity(seconds: float) -> float:
 
 
 def try_size(seconds: float, try_seconds: float) -> bool:
-    """Size a deployment of a small model from its load curve, and try it.
-
-    Args:
-        seconds: Of each load of the curve.
-        try_seconds: Of the trial.
-    """
+    """Size a deployment of a small model from its load curve, and try it."""
     with tempfile.TemporaryDirectory() as name:
         folder, rows = Path(name) / "out", Path(name) / "rows.json"
         model = make_model(Path(name) / "model")

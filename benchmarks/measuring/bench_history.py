@@ -50,11 +50,7 @@ def append_run(
 ) -> list[Change]:
     """Append a run to a benchmark's history; return what has changed on this machine.
 
-    Args:
-        name: Of the benchmark.
-        figures: What it found; ``None``: a part was left out.
-        arguments: Of its command line; only runs with the same ones are compared.
-        folder: Where histories lie.
+    Only runs with the same arguments are compared.
     """
     here = describe_environment()
     machine = f"{here.cpu}, {here.n_cores} cores, {here.kernel}"

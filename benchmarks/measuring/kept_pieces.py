@@ -24,13 +24,7 @@ class KeptPieces:
             folder.mkdir(parents=True, exist_ok=True)
 
     def find(self, piece: str, kind: Any, make: Callable[[], Found]) -> Found:
-        """Return what was kept of a piece, or make and keep it.
-
-        Args:
-            piece: Its name.
-            kind: Type of what it finds, as Pydantic reads it.
-            make: Finds it.
-        """
+        """Return what was kept of a piece, or make and keep it."""
         if self._folder is None:
             return make()
         file, adapter = self._folder / f"{piece}.json", TypeAdapter[Found](kind)

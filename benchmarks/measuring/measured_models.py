@@ -110,11 +110,7 @@ def make_models(folder: Path) -> dict[str, Subject]:
 
 
 def list_served(models: dict[str, Subject]) -> dict[str, Subject]:
-    """Return the linear model and the forest, each in both runtimes.
-
-    Args:
-        models: From :func:`make_models`.
-    """
+    """Return the linear model and the forest, each in both runtimes."""
     linear, forest = models["fast"], models["middle"]
     return {
         "linear, onnx": replace(linear, label="linear, onnx"),

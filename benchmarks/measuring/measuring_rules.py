@@ -14,14 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from interval_tally import Judged
-from recorded_calls import (
-    Against,
-    Recording,
-    Reference,
-    interval_of_calls,
-    percentile,
-    percentiles,
-)
+from recorded_calls import Against, Recording, Reference, interval_of_calls, percentile, percentiles
 
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock

@@ -118,14 +118,7 @@ def open_ways(prepared: Prepared, folder: Path) -> Ways:
 def time_ways(
     ways: Ways, requests: Sequence[Any], *, n_turns: int, turn_ms: int
 ) -> dict[str, float]:
-    """Return the median latency of each way in microseconds.
-
-    Args:
-        ways: Answer a request.
-        requests: Requests to rotate through.
-        n_turns: Turns of each way.
-        turn_ms: Time of a turn.
-    """
+    """Return the median latency of each way in microseconds."""
     samples: dict[str, list[Any]] = {name: [] for name in ways}
     for call in ways.values():
         warm_up(call, requests, max_ns=turn_ms * NS_PER_MS)

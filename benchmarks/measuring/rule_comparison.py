@@ -103,14 +103,7 @@ def compare_rules(
 
 
 def compare_on(model: Subject, bench: Bench, scope: Scope, seen: Sequence[TurnEffects]) -> Compared:
-    """Compare the rules on one model.
-
-    Args:
-        model: The model.
-        bench: Where it is measured.
-        scope: How much.
-        seen: Turns of the models before it.
-    """
+    """Compare the rules on one model."""
     recordings, runs, alone = measure_in_turns(model, bench, scope)
     constant_pct = bench.settings.shared_error_pct
     compared = compare_windows(recordings, scope.scale, list_turns(runs), seen, constant_pct)

@@ -48,13 +48,7 @@ VERDICTS = {True: "VALID", False: "INVALID"}
 
 @dataclass(frozen=True)
 class LoadGenRun:
-    """What LoadGen found at a rate.
-
-    Args:
-        p99_ms: Its p99.
-        is_valid: Its verdict.
-        services: Service times of its queries.
-    """
+    """What LoadGen found at a rate."""
 
     p99_ms: float
     is_valid: bool
@@ -63,13 +57,7 @@ class LoadGenRun:
 
 @dataclass(frozen=True)
 class Compared:
-    """One rate, served by both.
-
-    Args:
-        rate_per_s: The rate.
-        loadgen: What LoadGen found.
-        ours: What our scenario found.
-    """
+    """One rate, served by both."""
 
     rate_per_s: float
     loadgen: LoadGenRun
@@ -199,10 +187,6 @@ def read_summary(summary: str) -> tuple[float, bool]:
 
 def compare(peers: Peers, *, n_runs: int) -> dict[str, float]:
     """Serve with both in turns, print both, and return the figures.
-
-    Args:
-        peers: Both scenarios.
-        n_runs: Runs of each.
 
     Returns:
         ``loadgen_p99_ratio`` and ``loadgen_replayed_ratio``, medians over the runs, and

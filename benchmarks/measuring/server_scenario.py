@@ -109,14 +109,7 @@ def answer_all(
 
 @dataclass
 class SimulatedServer:
-    """A server in virtual time.
-
-    Args:
-        shape: Kind of its service times.
-        service_ms: Their mean.
-        generator: Draws.
-        spent_s: Virtual seconds spent.
-    """
+    """A server in virtual time."""
 
     shape: Shape
     service_ms: float
@@ -229,11 +222,6 @@ def true_max_rate(shape: str, limit: float, n_requests: int) -> float:
 
     The mean over 30 sequences of requests, 5 of a cold server, by Lindley's recursion and
     bisection.
-
-    Args:
-        shape: Key of the table of shapes.
-        limit: Limit of the p99 in mean service times.
-        n_requests: Requests of a sequence.
     """
     n_sequences = 5 if SHAPES[shape].cold else 30  # one after the other takes longer
     rates = [solve(SHAPES[shape], limit, seed, n_requests) for seed in range(n_sequences)]
@@ -306,12 +294,6 @@ def check_max_rate(
     pieces: KeptPieces | None = None,
 ) -> dict[str, float]:
     """Print how close the rules come for each queue; return the lowest and mean shares.
-
-    Args:
-        n_runs: Runs of each rule on each queue.
-        n_truth: Requests of each sequence behind the true rates.
-        shapes: Kinds of service time.
-        pieces: Keeps what was found on each queue.
 
     Returns:
         ``max_rate_within_5pct`` and ``max_rate_covers`` of ``publish`` over all runs of the three

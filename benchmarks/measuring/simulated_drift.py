@@ -93,13 +93,7 @@ def measure_one(times: Series, settings: MeasuringSettings) -> list[float]:
 
 @dataclass
 class Machine:
-    """A simulated machine.
-
-    Args:
-        drift: How it drifts.
-        generator: Draws.
-        settings: How it measures.
-    """
+    """A simulated machine."""
 
     drift: Drift
     generator: np.random.Generator
@@ -164,9 +158,6 @@ def simulate_drift(drift: Drift, n_runs: int) -> dict[str, Tally]:
 
 def check_drift(*, n_runs: int) -> dict[str, float]:
     """Print coverage, widths and scores of all rules; return the figures to hold.
-
-    Args:
-        n_runs: Simulated measurements of each drift.
 
     Returns:
         Of drifts up to 2 %, ``coverage_drift_min``, the lowest of any history, and

@@ -58,13 +58,6 @@ def measure_coverage(
 ) -> dict[str, dict[str, Coverage]]:
     """Measure how often the rank intervals contain the true ranks.
 
-    Args:
-        n_runs: Simulated studies.
-        applications: Who ranks.
-        rules: How.
-        measure: Simulates measuring a study of known truth.
-        crowdings: How near together candidates lie, in turns; see :func:`simulate_truth`.
-
     Returns:
         By application, under ``paired`` and ``unpaired``: with what pairs the qualities, and
         without.
@@ -108,12 +101,7 @@ def measure_normally(truth: Truth, rng: np.random.Generator) -> dict[str, Any]:
 
 
 class InNoise:
-    """Measures studies process after process in recorded noise; remembers what intervals covered.
-
-    Args:
-        noise: How processes differ.
-        applications: Who screens.
-    """
+    """Measures studies, process after process, in recorded noise; keeps what intervals covered."""
 
     def __init__(self, noise: Noise, applications: ApplicationsParams) -> None:
         self._noise = noise

@@ -26,11 +26,6 @@ Entries = dict[str, Any]
 def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> Entries:
     """Add the library's entries to a project's catalog.
 
-    Args:
-        project: The catalog's configuration, by name or pattern.
-        grid: The cells that need entries.
-        data_root: Root of all data: a folder or a URL.
-
     Returns:
         The catalog's configuration with an entry for each dataset of the grid.
     """
@@ -63,11 +58,7 @@ def list_entries(grid: Grid, data_root: str) -> Entries:
 
 
 def read_patterns(data_root: str) -> Entries:
-    """Return the library's entries by name, with ``{dataset}``, ``{model}`` and ``{table}``.
-
-    Args:
-        data_root: Root of all data: a folder or a URL.
-    """
+    """Return the library's entries by name, with ``{dataset}``, ``{model}`` and ``{table}``."""
     entries: Entries = {}
     for file in sorted(files("rightfit").joinpath(FOLDER).iterdir(), key=lambda file: file.name):
         entries |= yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

@@ -98,13 +98,7 @@ def check_data_root(given: Any) -> str:
 def make_loader(
     conf_source: Path, *, env: str | None, runtime_params: dict[str, Any] | None = None
 ) -> AbstractConfigLoader:
-    """Return a loader of the project's kind, for what opens no session.
-
-    Args:
-        conf_source: Folder or archive of the configuration.
-        env: Environment; ``None`` for the default one.
-        runtime_params: Parameters of the command.
-    """
+    """Return a loader of the project's kind, for what opens no session."""
     loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
         conf_source=str(conf_source),
         env=env,
@@ -128,10 +122,6 @@ def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
 
 def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
     """Describe files of one kind that are no YAML; what their placeholders mean is not asked.
-
-    Args:
-        loader: Knows where the files are.
-        key: The kind, such as ``credentials``.
 
     Yields:
         One line per file, with the place in it.
@@ -176,9 +166,6 @@ def _find_files(
 
 def explain_file(path: Path) -> str | None:
     """Say what is wrong with a YAML file, in one line that names the file and the line.
-
-    Args:
-        path: The file.
 
     Returns:
         ``None`` if it can be read.

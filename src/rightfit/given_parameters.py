@@ -23,12 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_misspelt(given: RawParameters, own: RawParameters) -> list[str]:
-    """Describe misspelt blocks of a run's parameters; warn of those in files.
-
-    Args:
-        given: Parameters of the run.
-        own: All parameters, those of the run among them.
-    """
+    """Describe misspelt blocks of a run's parameters; warn of those in files."""
     faults = []
     for name, meant in find_misspelt_blocks(own).items():
         if name in given:
@@ -42,11 +37,6 @@ def find_unread(
     loader: AbstractConfigLoader, parameters: RawParameters, inputs: Collection[str]
 ) -> list[str]:
     """Describe parameters of a run that no node, file or block has.
-
-    Args:
-        loader: Knows the run's parameters and the project's files.
-        parameters: All parameters, the library's values included.
-        inputs: Names that the project's pipelines read.
 
     Returns:
         One line per parameter.

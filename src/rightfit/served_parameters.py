@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+
+from rightfit.parameters.raw import RawParameters
 
 BLOCKS = frozenset({"applications", "ranking"})
 DATA_ROOTS = "RIGHTFIT_DATA_ROOTS"  # roots that a request may name, separated as PATH is
@@ -21,12 +22,8 @@ def is_served() -> bool:
     return "kedro.server.http_server" in sys.modules
 
 
-def check_served(parameters: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+def check_served(parameters: RawParameters, environment: Mapping[str, str]) -> None:
     """Refuse a request that sets more than a request may.
-
-    Args:
-        parameters: Parameters of the request.
-        environment: The server's environment variables.
 
     Raises:
         ValueError: Naming every parameter that is not allowed.

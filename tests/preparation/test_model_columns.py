@@ -9,11 +9,7 @@ import pytest
 
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps
-from rightfit.preparation.model_columns import (
-    describe_columns,
-    read_predictions,
-    take_columns,
-)
+from rightfit.preparation.model_columns import describe_columns, read_predictions, take_columns
 from rightfit.preparation.spec import DatasetSpec
 
 Trips = tuple[DatasetSpec, Encoder, pl.DataFrame]

@@ -102,6 +102,26 @@ def server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     started.process.wait()
 
 
+@pytest.mark.parametrize("command", [("-m", "rightfit", "serve", "."), ("server.py",)])
+def test_taken_port_is_one_message_and_nothing_claims_to_listen(
+    command: tuple[str, ...], exported: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        found = subprocess.run(
+            [sys.executable, *command, "--port", str(port)],
+            cwd=exported,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert found.returncode == 1
+    (line,) = found.stderr.splitlines()
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in line
+
+
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, Any]]:
     return make_raw().drop("label").head(20).to_dicts()

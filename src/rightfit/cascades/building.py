@@ -22,12 +22,6 @@ def build_cascade(
 ) -> Bundle:
     """Write a cascade as a bundle.
 
-    Args:
-        cascade: What to join.
-        candidates: The dataset's candidates by name.
-        folder: Folder to create.
-        model: The model's name in the configuration.
-
     Raises:
         ValueError: If the two models' graphs cannot be joined.
     """

@@ -24,13 +24,7 @@ MIN_SPEED_UP = 3.0  # of the cheap model against the dear one, below which littl
 
 @dataclass(frozen=True)
 class Member:
-    """A candidate that a cascade may be made of.
-
-    Args:
-        name: The candidate.
-        answers: What it answers to the validation rows.
-        rows_per_s: Its measured throughput.
-    """
+    """A candidate that a cascade may be made of."""
 
     name: str
     answers: Answers
@@ -67,11 +61,6 @@ class Cascade:
 def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int) -> list[Cascade]:
     """Choose the cascades that promise most beyond what single candidates reach.
 
-    Args:
-        members: The candidates of a dataset.
-        score: The dataset's quality on the validation rows.
-        n_cascades: At most so many.
-
     Returns:
         None that a single candidate, or one before it, equals in both quality and throughput.
     """
@@ -89,12 +78,7 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
 
 
 def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascade]:
-    """Yield every cascade whose second model is better and much slower than its first.
-
-    Args:
-        members: The candidates of a dataset.
-        score: The dataset's quality on the validation rows.
-    """
+    """Yield every cascade whose second model is better and much slower than its first."""
     qualities = {member.name: score(member.answers) for member in members}
     for cheap in members:
         sureness = cheap.answers.max(axis=1)

@@ -19,11 +19,6 @@ def find_members(
 ) -> list[Member]:
     """Let the candidates that were measured in ONNX answer the validation rows.
 
-    Args:
-        candidates: A dataset's candidates by name.
-        profiles: Their profiles.
-        validation: Encoded rows.
-
     Returns:
         Those with a throughput; each with the highest of its serving configurations.
     """

@@ -16,10 +16,6 @@ class JsonStoreDataset(AbstractDataset[NoReturn, JsonStore]):
     Nodes write to the store through the handle, so that what they have made survives an
     interruption. It is therefore never a node's output, and not versioned: the key says what a
     document belongs to.
-
-    Args:
-        filepath: The store's folder.
-        metadata: For plugins; not used here.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:

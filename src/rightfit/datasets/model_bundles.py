@@ -34,12 +34,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
           filepath: data/06_models/{dataset}/{model}/candidates
           versioned: true
 
-    Args:
-        filepath: Folder, local or of any file system fsspec knows.
-        version: Kedro's version.
-        fs_args: Arguments of the file system.
-        credentials: Credentials of the file system.
-        metadata: Anything; Kedro ignores it.
+    The folder is local, or of any file system that fsspec knows.
     """
 
     def __init__(
@@ -66,11 +61,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
         )
 
     def save(self, data: dict[str, Bundle]) -> None:
-        """Copy the bundles' folders.
-
-        Args:
-            data: Bundles by candidate name.
-        """
+        """Copy the bundles' folders."""
         target = get_filepath_str(self._get_save_path(), self._protocol)
         self._fs.makedirs(target, exist_ok=True)
         with self._sweeping(Path(target).parent):

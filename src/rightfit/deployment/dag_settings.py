@@ -28,9 +28,6 @@ class DagSettings(StrictModel):
     def check_stages(self, stages: set[str]) -> None:
         """Refuse settings for stages there are not.
 
-        Args:
-            stages: Stages of the planned pipeline.
-
         Raises:
             ValueError: Naming the unknown stages.
         """
@@ -44,9 +41,6 @@ class DagSettings(StrictModel):
 
 def read_settings(path: Path) -> DagSettings:
     """Read a DAG's settings.
-
-    Args:
-        path: The YAML file.
 
     Raises:
         ValueError: Naming every faulty key.

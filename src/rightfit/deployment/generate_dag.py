@@ -46,13 +46,6 @@ def render_dag(
 ) -> str:
     """Return the DAG's source.
 
-    Args:
-        project: The project.
-        pipeline: Name of the registered pipeline.
-        env: Kedro environment whose grid says which cells exist.
-        settings_file: The DAG's settings.
-        conf_source: Folder of the configuration.
-
     Raises:
         ValueError: If the settings or the pipeline cannot be turned into tasks.
     """

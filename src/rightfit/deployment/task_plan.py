@@ -74,10 +74,6 @@ def plan_tasks(
 def check_plan(tasks: Mapping[str, Mapping[str, Iterable[str]]], pipeline: Pipeline) -> None:
     """Refuse a plan that was made for another pipeline.
 
-    Args:
-        tasks: The planned tasks' ``nodes``, by task name.
-        pipeline: What there is to run now.
-
     Raises:
         ValueError: Naming the nodes that are missing or too many.
     """
@@ -92,12 +88,7 @@ def check_plan(tasks: Mapping[str, Mapping[str, Iterable[str]]], pipeline: Pipel
 
 
 def find_stages(name: str, registered: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
-    """Return the registered pipelines that another one is made of.
-
-    Args:
-        name: The whole.
-        registered: All pipelines by name.
-    """
+    """Return the registered pipelines that another one is made of."""
     whole = set(registered[name].nodes)
     return {
         other: pipeline

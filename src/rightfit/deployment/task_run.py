@@ -56,14 +56,6 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
     and ``RIGHTFIT_CONF_SOURCE`` (a folder or the packaged archive; without it ``conf`` in the
     project's folder).
 
-    Args:
-        name: The task.
-        plan: All tasks of the DAG.
-        package: The project's package.
-        pipeline: The registered pipeline that the plan was made of.
-        env: Kedro environment, unless ``KEDRO_ENV`` names another.
-        version: Version of all data of the scheduler's run.
-
     Raises:
         ValueError: If ``RIGHTFIT_HOME`` is not set or no folder, or the plan does not fit the
             pipeline.
@@ -95,10 +87,7 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
 def discard_outputs(catalog: CatalogProtocol[Any, Any], names: Iterable[str], version: str) -> None:
     """Delete what an earlier try left of a version.
 
-    Args:
-        catalog: Holds the datasets.
-        names: Datasets to clear; those that are not versioned stay.
-        version: The version to delete.
+    Datasets that are not versioned stay.
     """
     for name in sorted(names):
         dataset = catalog.get(name)

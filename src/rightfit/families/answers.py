@@ -19,11 +19,6 @@ TOLERANCE = 0.01  # of a probability or a row's sum; half precision rounds to 0.
 def check_answers(answers: Any, *, n_rows: int, schema: InputSchema) -> npt.NDArray[Any]:
     """Check answers of either task.
 
-    Args:
-        answers: What the model answered.
-        n_rows: Rows it was asked about.
-        schema: What it should predict.
-
     Returns:
         The answers: class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
 
@@ -37,11 +32,6 @@ def check_answers(answers: Any, *, n_rows: int, schema: InputSchema) -> npt.NDAr
 
 def check_probabilities(answers: Any, *, n_rows: int, n_classes: int) -> npt.NDArray[Any]:
     """Check class probabilities.
-
-    Args:
-        answers: What the model answered.
-        n_rows: Rows it was asked about.
-        n_classes: Classes of the dataset.
 
     Returns:
         The answers, shape (n_rows, n_classes).
@@ -72,10 +62,6 @@ def check_probabilities(answers: Any, *, n_rows: int, n_classes: int) -> npt.NDA
 
 def check_values(answers: Any, *, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Check answers that may be any number, as those of a regression.
-
-    Args:
-        answers: What the model answered.
-        shape: Shape they must have, rows first.
 
     Returns:
         The answers.

@@ -30,6 +30,7 @@ from rightfit.families.bundle_files import (
 from rightfit.families.family import Configuration, Family
 from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.parity import Parity
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_form.file import check_skops_file
@@ -69,7 +70,7 @@ class Bundle:
     schema: InputSchema
     data_version: str
     files: dict[str, str]
-    onnx: dict[str, Any] | None
+    onnx: Parity | None
     onnx_refused: str | None
     sha256: str
     family: str | None
@@ -123,14 +124,7 @@ def write_bundle(
 ) -> Bundle:
     """Write a trained model's native weights as a bundle.
 
-    Args:
-        folder: Folder to create.
-        trained: The family's own model object.
-        model: The model's name in the configuration.
-        family: Import path of its family; it is not written.
-        configuration: Its hyper-parameters.
-        schema: Its input columns and classes.
-        data_version: Version of the data it was trained on.
+    The family's import path is not written.
 
     Returns:
         The bundle, not yet exported to ONNX.
@@ -156,14 +150,7 @@ def write_bundle_files(
 ) -> Bundle:
     """Write the manifest of a folder that holds a model made elsewhere.
 
-    Args:
-        folder: The folder; all files in it become part of the bundle.
-        model: The model's name in the configuration.
-        family: Import path of what serves it; it is not written.
-        weights_file: Name of the file in the model's own format.
-        configuration: What is known of its origin.
-        schema: Its input columns and classes.
-        data_version: Version of the data it was trained on; empty if that is not known.
+    All files in the folder become part of the bundle. The family's import path is not written.
 
     Returns:
         The bundle, its content checked.

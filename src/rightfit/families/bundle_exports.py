@@ -6,12 +6,7 @@ import logging
 from pathlib import Path
 
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
-from rightfit.families.bundle_files import (
-    hash_file,
-    parse_manifest,
-    read_manifest,
-    write_replacing,
-)
+from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
 from rightfit.families.family import Rows
 from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 
@@ -23,10 +18,7 @@ MAX_REASON = 300  # characters of a refused export's reason
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     """Export a bundle's model to ONNX after comparing the answers of both.
 
-    Args:
-        bundle: Bundle to extend in place.
-        rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
-            strict.
+    The comparison is strict with 2,000 held-out rows or more.
 
     Returns:
         The bundle with its ONNX file and the comparison's figures.

@@ -109,10 +109,6 @@ def read_manifest(folder: Path) -> bytes:
 def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
     """Parse a manifest and check the types of its fields and the names of its files.
 
-    Args:
-        content: Content of ``bundle.json``.
-        folder: The bundle's folder, for messages.
-
     Raises:
         ValueError: Naming every fault.
     """

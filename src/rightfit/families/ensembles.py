@@ -14,19 +14,13 @@ from typing import Any
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
-    Rows,
     Scaling,
     TrainingData,
     require_settings,
     split_training,
 )
 from rightfit.families.schema import InputSchema, Task
-from rightfit.families.sklearn_io import (
-    export_sklearn_onnx,
-    load_skops,
-    predict_sklearn,
-    save_skops,
-)
+from rightfit.families.sklearn_io import SklearnFamily, load_skops
 
 _SCALING: Mapping[str, Scaling] = {
     "latency_p50_ms": "affine",
@@ -40,7 +34,7 @@ _SCALING: Mapping[str, Scaling] = {
 }
 
 
-class EnsembleFamily:
+class EnsembleFamily(SklearnFamily):
     """A family made from a scikit-learn ensemble; see :class:`rightfit.families.family.Family`.
 
     Args:
@@ -53,9 +47,6 @@ class EnsembleFamily:
             it, ``…Regressor`` beside ``…Classifier``.
     """
 
-    devices: tuple[str, ...] = ("cpu",)
-    weights_file: str = "weights.skops"
-    has_int8: bool = False
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
 
@@ -65,7 +56,7 @@ class EnsembleFamily:
         *,
         settings: tuple[str, ...],
         length_setting: str = "n_estimators",
-        options: Mapping[str, Any] | None = None,
+        options: Configuration | None = None,
         trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",),
         regressor: str | None = None,
     ) -> None:
@@ -76,11 +67,6 @@ class EnsembleFamily:
         self._settings = settings
         self._options = dict(options or {})
         self._trusted = trusted
-
-    def load_libraries(self) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        for library in self.native_imports:
-            importlib.import_module(library)
 
     def check_task(self, task: Task) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -150,29 +136,17 @@ class EnsembleFamily:
             done = n_members
             yield Checkpoint(model, n_steps=n_members)
 
-    def predict(self, model: Any, rows: Rows) -> Rows:
-        """See :class:`rightfit.families.family.Family`."""
-        return predict_sklearn(model, rows)
-
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """Set the joblib threads where there are any; those of OpenMP are the process'."""
         model.set_params(warm_start=False)
         if "n_jobs" in model.get_params():
             model.set_params(n_jobs=n_threads)
 
-    def save_weights(self, model: Any, path: Path) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        save_skops(model, path)
-
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
         self.check_task(schema.task)
         name = self._estimators[schema.task].rpartition(".")[2]
         return load_skops(path, trusted=self._trusted, estimator=name)
-
-    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """See :class:`rightfit.families.family.Family`."""
-        return export_sklearn_onnx(model, schema)
 
     def _make_estimator(
         self, task: Task, configuration: Configuration, *, seed: int, n_threads: int

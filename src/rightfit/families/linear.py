@@ -16,7 +16,6 @@ import numpy.typing as npt
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
-    Rows,
     Scaling,
     TrainingData,
     require_settings,
@@ -29,35 +28,20 @@ from rightfit.families.linear_models.regression import (
     train_regression,
 )
 from rightfit.families.schema import InputSchema
-from rightfit.families.sklearn_io import (
-    export_sklearn_onnx,
-    load_skops,
-    predict_sklearn,
-    save_skops,
-)
+from rightfit.families.sklearn_io import SklearnFamily, load_skops
 
 _ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 _SOLVERS = ("sgd", "lbfgs")
 
 
-class LinearFamily:
+class LinearFamily(SklearnFamily):
     """Logistic or linear regression; see :class:`rightfit.families.family.Family`."""
 
-    devices: tuple[str, ...] = ("cpu",)
-    weights_file: str = "weights.skops"
     native_imports: tuple[str, ...] = ("sklearn.linear_model", "skops.io")
     length_setting: str = "n_epochs"
-    has_int8: bool = False
     scaling: Mapping[str, Scaling] = {}
     growth: Scaling = "constant"
-
-    def load_libraries(
-        self,
-    ) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        import sklearn.linear_model  # noqa: F401
-        import skops.io  # noqa: F401
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -123,26 +107,14 @@ class LinearFamily:
             done = n_steps
             yield Checkpoint(model, n_steps=done)
 
-    def predict(self, model: Any, rows: Rows) -> Rows:
-        """See :class:`rightfit.families.family.Family`."""
-        return predict_sklearn(model, rows)
-
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """Change nothing: numpy's threads are fixed by the process' environment."""
-
-    def save_weights(self, model: Any, path: Path) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        save_skops(model, path)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
         classifier = "LogisticRegression" if _is_exact(configuration) else "SGDClassifier"
         estimator = REGRESSORS if schema.task == "regression" else classifier
         return load_skops(path, trusted=(), estimator=estimator)
-
-    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """See :class:`rightfit.families.family.Family`."""
-        return export_sklearn_onnx(model, schema)
 
 
 FAMILY = LinearFamily()

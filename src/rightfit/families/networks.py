@@ -22,10 +22,6 @@ class Rescale(nn.Module):
 
     A net learns values of standard deviation 1 well at one learning rate, whatever the unit of the
     target. The two numbers are part of the weights, so that every runtime answers in that unit.
-
-    Args:
-        mean: Mean of the target.
-        scale: Its standard deviation.
     """
 
     mean: torch.Tensor
@@ -105,12 +101,6 @@ def build_network(
     configuration: Configuration, schema: InputSchema, *, mean: float = 0.0, scale: float = 1.0
 ) -> nn.Sequential:
     """Build an untrained network: logits of the classes, or a value.
-
-    Args:
-        configuration: Its sizes.
-        schema: Its input and what it predicts.
-        mean: Mean of the target in regression.
-        scale: Its standard deviation.
 
     Raises:
         ValueError: If rows are images too small for convolutions.

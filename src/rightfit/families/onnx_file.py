@@ -15,10 +15,6 @@ _LOCATION = b"location"  # the key under which a tensor names a file
 def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
     """Refuse a model whose weights lie in files that the bundle does not list.
 
-    Args:
-        path: The model.
-        listed: Names of the files whose hashes were checked.
-
     Raises:
         ValueError: If it is no ONNX model, or names another file.
     """

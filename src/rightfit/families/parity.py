@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -19,19 +19,27 @@ VALUE_TOLERANCE = 1e-3
 ROUNDING = 1e-6
 
 
-def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
+class Parity(TypedDict):
+    """How two models' answers to the same rows compare.
+
+    ``agreement`` is the share of rows whose predicted class is the same, or one that the native
+    model holds equally likely; or whose value is within :data:`VALUE_TOLERANCE` spreads. The
+    differences are absolute: of a probability, or in spreads.
+    """
+
+    n_rows: int
+    agreement: float
+    largest_difference: float
+    mean_difference: float
+
+
+def compare_answers(native: Rows, exported: Rows) -> Parity:
     """Compare two models' answers to the same rows.
 
     Args:
         native: Class probabilities of the native model, shape (n_rows, n_classes), or its values,
             shape (n_rows, 1).
         exported: Those of the exported one, same shape.
-
-    Returns:
-        ``n_rows``, ``agreement`` (share of rows whose predicted class is the same, or one that the
-        native model holds equally likely; or whose value is within :data:`VALUE_TOLERANCE`
-        spreads), ``largest_difference`` and ``mean_difference`` (absolute; of a probability, or in
-        spreads).
 
     >>> a = np.array([[0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
     >>> compare_answers(a, a)["agreement"]
@@ -52,7 +60,7 @@ def compare_answers(native: Rows, exported: Rows) -> dict[str, Any]:
     }
 
 
-def is_same(parity: dict[str, Any]) -> bool:
+def is_same(parity: Parity) -> bool:
     """Tell whether a comparison allows the export; one of answers that are no numbers does not."""
     return bool(
         parity["agreement"] >= MIN_AGREEMENT and parity["mean_difference"] <= MAX_MEAN_DIFFERENCE

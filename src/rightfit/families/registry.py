@@ -36,10 +36,6 @@ MAKER = "make_family"
 def refer_to_family(block: Mapping[str, Any]) -> str:
     """Return the reference of a model's family.
 
-    Args:
-        block: The model's block: ``family``, and for families made of something else the key that
-            names it.
-
     Raises:
         ValueError: If the block names no family, or not what to make it of.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,6 +12,32 @@ import numpy as np
 
 from rightfit.families.family import Rows
 from rightfit.families.schema import InputSchema
+
+
+class SklearnFamily:
+    """What families of scikit-learn's estimators share; see :class:`Family`."""
+
+    devices: tuple[str, ...] = ("cpu",)
+    weights_file: str = "weights.skops"
+    native_imports: tuple[str, ...] = ("skops.io",)
+    has_int8: bool = False
+
+    def load_libraries(self) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        for library in self.native_imports:
+            importlib.import_module(library)
+
+    def predict(self, model: Any, rows: Rows) -> Rows:
+        """See :class:`rightfit.families.family.Family`."""
+        return predict_sklearn(model, rows)
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        save_skops(model, path)
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """See :class:`rightfit.families.family.Family`."""
+        return export_sklearn_onnx(model, schema)
 
 
 def predict_sklearn(model: Any, rows: Rows) -> Rows:

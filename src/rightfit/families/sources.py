@@ -21,9 +21,6 @@ def read_sources(module: str) -> dict[str, str]:
     inside functions, so a family that is described with the help of another module changes with
     that module. Other libraries are not followed.
 
-    Args:
-        module: Import path of the family's module.
-
     Returns:
         Source texts by module name.
     """
@@ -41,11 +38,7 @@ def read_sources(module: str) -> dict[str, str]:
 
 
 def read_family_sources(reference: str) -> dict[str, str]:
-    """Read the sources of a family, and of the project's own code that it is made of.
-
-    Args:
-        reference: Names the family, see ``registry.py``.
-    """
+    """Read the sources of a family, and of the project's own code that it is made of."""
     module, made_of = split_reference(reference)
     sources = read_sources(module)
     for path in made_of:  # an estimator or module of the project's own

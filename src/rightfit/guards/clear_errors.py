@@ -51,9 +51,6 @@ OF_A_DATABASE = {
 def explain_error(error: BaseException) -> str | None:
     """Say in one message what a person can do about an error.
 
-    Args:
-        error: What ended a run.
-
     Returns:
         ``None`` for an error of foreign code, or of a kind that nobody has a cure for.
     """
@@ -72,11 +69,7 @@ def explain_error(error: BaseException) -> str | None:
 
 
 def explain_content(error: BaseException) -> str | None:
-    """Say of an error that a stored file causes what to do about the file.
-
-    Args:
-        error: What ended a run of Rightfit's nodes alone.
-    """
+    """Say of an error that a stored file causes what to do about the file."""
     if isinstance(error, VersionNotFoundError):
         name, _, where = str(error).partition(": Did not find any versions for ")
         return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"

@@ -12,11 +12,7 @@ from typing import Any, TextIO
 
 
 class TolerantStream:
-    """A text stream whose writes do not fail; once one has, the rest is dropped.
-
-    Args:
-        stream: What is written to.
-    """
+    """A text stream whose writes do not fail; once one has, the rest is dropped."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -16,8 +16,7 @@ LEAST_BYTES = 2**20  # that must fit on the disk: less does not hold the smalles
 def find_unwritable(paths: Iterable[Path]) -> list[str]:
     """Describe places that a run could not write to.
 
-    Args:
-        paths: Files and folders that it will write; they need not exist.
+    The paths need not exist.
 
     Returns:
         One line for each folder.

@@ -27,12 +27,7 @@ Document = TypeVar("Document", "Handover", "MeasuredElsewhere")
 
 @dataclass(frozen=True)
 class HandedCandidate:
-    """A candidate whose bundle lies in the folder.
-
-    Args:
-        name: Its name.
-        folder: Of its bundle, among those of its dataset.
-    """
+    """A candidate whose bundle lies in the folder."""
 
     name: str
     folder: str
@@ -40,13 +35,7 @@ class HandedCandidate:
 
 @dataclass(frozen=True)
 class HandedDataset:
-    """Candidates of a dataset, beside the rows they answer.
-
-    Args:
-        name: Its name, and that of its folder.
-        data_version: Version of its rows.
-        candidates: What is measured.
-    """
+    """Candidates of a dataset, beside the rows they answer."""
 
     name: str
     data_version: str
@@ -78,13 +67,7 @@ class Handover:
 
 @dataclass(frozen=True)
 class MeasuredElsewhere:
-    """What another machine has found.
-
-    Args:
-        format_version: Of this document.
-        environment: The machine and its libraries.
-        states: Measurements by :func:`make_key`.
-    """
+    """What another machine has found."""
 
     format_version: int
     environment: Environment

@@ -27,11 +27,6 @@ _PREFIX = "elsewhere-"
 def import_measured(folder: Path, name: str, store: JsonStore) -> MeasuredElsewhere:
     """Keep what another machine has found; an earlier find of the same name is replaced.
 
-    Args:
-        folder: Holds ``measured.json``.
-        name: By which applications name the machine.
-        store: Of this project's measurements.
-
     Raises:
         ValueError: If the name is no plain one, or the document cannot be read or holds nothing.
     """

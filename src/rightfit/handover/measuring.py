@@ -46,10 +46,7 @@ RECORDS = "records"  # of an interrupted measurement, which is continued
 def measure_handover(source: Path, out: Path) -> MeasuredElsewhere:
     """Measure the candidates of a folder and write what was found.
 
-    Args:
-        source: The folder that was handed over.
-        out: Folder for ``measured.json``; created. What an interrupted call has left in it is not
-            measured again.
+    What an interrupted call has left in ``out`` is not measured again.
 
     Raises:
         ValueError: If the folder is damaged.

@@ -73,15 +73,7 @@ def pack_dataset(
 
     Answers are judged where the study is, on all test rows; the other machine only times them.
 
-    Args:
-        folder: The folder that is handed over.
-        candidates: Bundles by name; those without ONNX are left out.
-        test: Encoded test rows.
-        raw: The same rows, not encoded.
-        encoder: How they are encoded.
-        data_card: The dataset's card.
-        request_paths: What requests pass.
-        settings: How thoroughly to measure.
+    Candidates without ONNX are left out.
     """
     n_rows = count_rows(settings.batch_sizes)
     files = find_files(folder, data_card.dataset)
@@ -120,17 +112,7 @@ def finish_pack(
     devices: Sequence[str],
     request_paths: Sequence[RequestPath],
 ) -> None:
-    """Write what to measure, the program that does it, and what that needs.
-
-    Args:
-        folder: The folder that is handed over.
-        datasets: What :func:`pack_dataset` returned.
-        preset: Name of the settings.
-        settings: How thoroughly to measure.
-        n_threads: Wanted threads.
-        devices: Wanted devices.
-        request_paths: What requests pass.
-    """
+    """Write what to measure, the program that does it, and what that needs."""
     handover = Handover(
         FORMAT_VERSION,
         preset,

@@ -23,14 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServedWinner:
-    """A winner with what is needed to serve it.
-
-    Args:
-        dataset: Name of the dataset.
-        candidate: The candidate in its serving configuration.
-        model: Its bundle, encoder and data card.
-        rows: Raw rows to ask about.
-    """
+    """A winner with what is needed to serve it."""
 
     dataset: str
     candidate: RankedCandidate

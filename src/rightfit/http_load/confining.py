@@ -97,13 +97,7 @@ class Confinement:
 def confine(
     limits: ContainerLimits, cores: Sequence[int], *, root: Path = ROOT
 ) -> Iterator[Confinement]:
-    """Make a place with these limits, and remove it at last.
-
-    Args:
-        limits: What the server may use.
-        cores: Numbers of the cores it may run on.
-        root: Where control groups are mounted.
-    """
+    """Make a place with these limits, and remove it at last."""
     groups = _make_groups(limits, root)
     if groups:
         try:

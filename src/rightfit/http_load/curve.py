@@ -57,11 +57,7 @@ def measure_curve(
 ) -> LoadCurve:
     """Load a server until it no longer keeps up.
 
-    Args:
-        served: The server.
-        order: What to ask; its loop and level are replaced.
-        limit: The limit to find the highest rate for.
-        plan: Which rates to try.
+    The loop and level of ``order`` are replaced.
     """
     with start_generator() as generator:
         closed = _raise_clients(served, order, generator, plan.client_factor)

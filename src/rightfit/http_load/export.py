@@ -39,14 +39,7 @@ def load_export(
 
     The load generator has the last core for itself, where there are two.
 
-    Args:
-        folder: What ``rightfit export`` wrote.
-        rows: File of raw rows.
-        batch: Rows a request.
-        limit_ms: Limit of the p99.
-        seconds: Of each load.
-        cores: Cores of the server; all but the generator's if ``None``.
-        memory_mib: Private memory that the server may use; any if ``None``.
+    ``rows`` is a JSON list of objects, or a .parquet or .csv table.
 
     Raises:
         ValueError: If the folder is no export, the rows cannot be read or are refused, or
@@ -83,15 +76,7 @@ def split_cores() -> tuple[int | None, list[int]]:
 def make_order(
     port: int, bodies: tuple[str, ...], *, core: int | None, warm_up_s: float, measured_s: float
 ) -> LoadOrder:
-    """Order requests of an exported model's server on this machine.
-
-    Args:
-        port: Port of the server.
-        bodies: Bodies of the requests, as JSON.
-        core: Core of the load generator.
-        warm_up_s: Seconds at the start of each load that do not count.
-        measured_s: Seconds of each load that count.
-    """
+    """Order requests of an exported model's server on this machine."""
     return LoadOrder(
         host="127.0.0.1",
         port=port,
@@ -134,9 +119,7 @@ def require_answer(order: LoadOrder) -> None:
 def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
     """Read the bodies of requests from a file of raw rows.
 
-    Args:
-        path: A JSON list of objects, or a .parquet or .csv table.
-        batch: Rows a request.
+    The file is a JSON list of objects, or a .parquet or .csv table.
 
     Raises:
         ValueError: If the file holds something else.

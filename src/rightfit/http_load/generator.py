@@ -248,11 +248,7 @@ def run_in_loop(order: LoadOrder) -> LoadResult:
 
 
 async def run_load(order: LoadOrder) -> LoadResult:
-    """Ask a server as ordered.
-
-    Args:
-        order: What to ask, and how.
-    """
+    """Ask a server as ordered."""
     load = _Load(order, [_write_request(order, body) for body in order.bodies])
     cpu_s = time.process_time()
     with _no_collection():

@@ -171,12 +171,7 @@ class LoadCurves:
 
 
 def find_latency_limit(application: Application, otherwise_ms: float) -> LatencyLimit:
-    """Return the limit that an application sets to the latency.
-
-    Args:
-        application: The application.
-        otherwise_ms: Limit of the p99 where it sets none.
-    """
+    """Return the limit that an application sets to the latency."""
     for metric, share in LIMITED.items():
         constraint = application.constraints.get(metric)
         if constraint is not None and constraint.max is not None:

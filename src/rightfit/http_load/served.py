@@ -41,13 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process tree used since it began.
-
-    Args:
-        cpu_s: CPU seconds of all its processes.
-        read_mib: Read from disks.
-        written_mib: Written to disks.
-    """
+    """What a process tree used since it began."""
 
     cpu_s: float
     read_mib: float
@@ -55,13 +49,7 @@ class Usage:
 
 
 class Served:
-    """A running server.
-
-    Args:
-        process: Its first process.
-        port: Port it listens on, of this machine.
-        cores: Numbers of the cores it may use.
-    """
+    """A running server."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, cores: Sequence[int]) -> None:
         self.port = port
@@ -114,13 +102,7 @@ def start_server(
 ) -> Iterator[Served]:
     """Start a server in a process group of its own, wait until it answers, and end it at last.
 
-    Args:
-        command: What to run; it listens on ``port`` of 127.0.0.1.
-        port: The port.
-        place: Where it may run.
-        variables: Environment variables, besides those of this process.
-        path: Answered with status 200 once the server is ready.
-        start_s: Seconds it may take to be ready.
+    It listens on ``port`` of 127.0.0.1, and is ready when it answers ``path`` with status 200.
 
     Raises:
         RuntimeError: If it ends or is not ready in time; with the end of what it wrote.

@@ -31,11 +31,7 @@ MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the 
 
 
 class Generator:
-    """The load generator's process, which carries out one order after the other.
-
-    Args:
-        process: It runs :mod:`rightfit.http_load.generator`.
-    """
+    """The load generator's process, which carries out one order after the other."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -79,13 +75,7 @@ def start_generator() -> Iterator[Generator]:
 
 
 def measure_step(served: Served, order: LoadOrder, generator: Generator) -> LoadStep:
-    """Put one load on a server.
-
-    Args:
-        served: The server.
-        order: The load.
-        generator: Asks.
-    """
+    """Put one load on a server."""
     served.reset_peak()
     cores = {*served.cores, order.core} - {None}
     started_s, busy_s = time.monotonic(), _read_busy_s(cores)

@@ -26,13 +26,7 @@ LATE_MS = 5.0  # of the load generator, that is worth a word when the server did
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment's YAML says of its replicas.
-
-    Args:
-        replicas: Their number.
-        limits: Of one container.
-        variables: Its environment variables.
-    """
+    """What a deployment's YAML says of its replicas."""
 
     replicas: int
     limits: ContainerLimits
@@ -92,14 +86,6 @@ def try_deployment(
     seconds: float,
 ) -> TrialResult:
     """Serve an exported model under the limits of a deployment and ask at one replica's rate.
-
-    Args:
-        text: What ``rightfit size`` wrote.
-        folder: What ``rightfit export`` wrote.
-        bodies: Requests as JSON.
-        rate_per_s: Requests a second of all replicas.
-        limit: Limit of the latency.
-        seconds: How long.
 
     Raises:
         ValueError: If the folder is no export, the YAML no deployment, the rows are refused, or the

@@ -53,13 +53,6 @@ def load_winner(
 ) -> LoadCurve:
     """Serve a winner in processes of its own and load it; hold the machine's lock meanwhile.
 
-    Args:
-        winner: The candidate in its serving configuration.
-        model: Its bundle, encoder and data card.
-        rows: Raw rows to ask about.
-        limit: The limit to find the highest rate for.
-        settings: How long and how hard.
-
     Raises:
         RuntimeError: If the server does not start.
         ValueError: If the candidate cannot be served.

@@ -57,9 +57,6 @@ def _refuse(faults: Iterator[str]) -> None:
 def find_misnamed(raw: Any) -> dict[str, str]:
     """Find the objectives and constraints of applications that name no metric.
 
-    Args:
-        raw: All applications, checked or not.
-
     Returns:
         What is wrong, by key.
     """
@@ -80,8 +77,7 @@ def _find_misnamed(raw: Any) -> Iterator[tuple[str, str]]:
 def find_contradictions(raw: Any) -> list[str]:
     """Describe objectives whose worst is better than their best, and limits that nothing can meet.
 
-    Args:
-        raw: All applications; those that are not right in themselves are left out.
+    Applications that are not right in themselves are left out.
 
     Returns:
         One line per fault, with the file to correct.

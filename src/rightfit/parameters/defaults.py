@@ -37,9 +37,6 @@ Block = dict[str, Any]
 def complete_parameters(parameters: RawParameters) -> Block:
     """Add the library's values to a project's parameters.
 
-    Args:
-        parameters: All parameters of the project, foreign ones among them, which stay as they are.
-
     Returns:
         The parameters that a run sees.
     """
@@ -81,9 +78,6 @@ def merge(default: Mapping[str, Any], own: RawParameters) -> Block:
 
 def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
     """Find names that are most likely a misspelt block of Rightfit.
-
-    Args:
-        written: Names of a project's parameters.
 
     Returns:
         The block most likely meant, by the name written. Names that are not close are a project's

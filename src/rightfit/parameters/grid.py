@@ -159,9 +159,6 @@ def is_searched(block: object) -> bool:
 def find_grid_faults(parameters: RawParameters) -> list[str]:
     """Describe what is wrong with the grid and with what it names.
 
-    Args:
-        parameters: As for :func:`read_grid`.
-
     Returns:
         One line per fault, with the file to correct.
     """
@@ -192,12 +189,7 @@ def find_grid_faults(parameters: RawParameters) -> list[str]:
 
 
 def list_named(parameters: RawParameters, kind: str) -> dict[str, Any]:
-    """Return the blocks of a kind that the grid names, by name, as far as they exist.
-
-    Args:
-        parameters: All parameters, right or not.
-        kind: ``datasets`` or ``models``.
-    """
+    """Return the blocks of a kind that the grid names, by name, as far as they exist."""
     described = parameters.get(kind)
     known = described if isinstance(described, Mapping) else {}
     return {name: known[name] for name in _list_names(parameters, kind) if name in known}

@@ -46,9 +46,6 @@ class ImportedBlock(StrictModel):
     def give(self, name: str) -> GivenFile:
         """Return the file with what is known of it.
 
-        Args:
-            name: The model's name.
-
         Raises:
             ValueError: If there is no such file.
         """

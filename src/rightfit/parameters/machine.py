@@ -19,12 +19,7 @@ DEVICES = {"training": "training.device", "training_costs": "training_costs.devi
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run takes place.
-
-    Args:
-        n_cores: Cores that this process may use.
-        devices: Devices that models can be trained and served on.
-    """
+    """Where a run takes place."""
 
     n_cores: int
     devices: tuple[str, ...]
@@ -35,10 +30,7 @@ def find_machine_faults(
 ) -> Iterator[str]:
     """Describe what the parameters ask of a machine that it does not have.
 
-    Args:
-        parameters: All parameters; values of a wrong kind are left to other checks.
-        stages: Stages that will run here.
-        machine: The machine.
+    Values of a wrong kind are left to other checks.
 
     Yields:
         One line per fault, with the file to correct.

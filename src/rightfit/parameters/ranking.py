@@ -32,10 +32,6 @@ class RankingParams(RankingRules):
 def find_tie_faults(raw: Any, applications: Collection[str]) -> Iterator[str]:
     """Describe tie rules by columns, or for applications, that do not exist.
 
-    Args:
-        raw: The block ``ranking``; nothing is said of one that is not right in itself.
-        applications: Names of the applications.
-
     Yields:
         One line per fault, with the file to correct.
     """

@@ -39,10 +39,6 @@ def assemble(spec: DatasetSpec, tables: Mapping[str, Table]) -> tuple[pl.DataFra
     Of the main table, the columns that decide which rows are kept are read whole, all others for
     these rows alone.
 
-    Args:
-        spec: Description of the dataset.
-        tables: Raw tables by name that have passed the checks.
-
     Returns:
         The rows, in the main table's order: the features' source columns, ``label`` (class
         position, or the value to predict) and ``part`` (train, validation or test); and the count

@@ -42,13 +42,7 @@ from rightfit.preparation.outcome_coherence import (
     find_task_faults,
 )
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
-from rightfit.preparation.spec import (
-    DatasetFields,
-    DatasetSpec,
-    Features,
-    Split,
-    Validation,
-)
+from rightfit.preparation.spec import DatasetFields, DatasetSpec, Features, Split, Validation
 from rightfit.preparation.table_schema import Described, TableSchema
 from rightfit.preparation.tables import LazyColumns, Table
 

@@ -53,11 +53,6 @@ def check_tables(
 ) -> dict[str, TableReport]:
     """Compare raw tables with their schemas.
 
-    Args:
-        spec: Description of the dataset.
-        tables: Raw tables by name.
-        dataset_name: The dataset's key in the configuration, for the message.
-
     Returns:
         Per table its ``n_rows`` and per column the null share and the number of outliers.
 
@@ -83,11 +78,7 @@ def check_tables(
 def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str]) -> list[str]:
     """List everything in which a raw table departs from its schema.
 
-    Args:
-        table: The raw table.
-        schema: What it must look like.
-        join_keys: Columns that must identify a row, so that a join cannot multiply rows; may be
-            empty.
+    ``join_keys`` must identify a row, so that a join cannot multiply rows.
 
     Returns:
         One sentence per fault: what is wrong, what was allowed, what arrived.

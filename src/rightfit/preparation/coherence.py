@@ -9,14 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from rightfit.preparation.outcome_coherence import find_metric_faults, find_number_faults
-from rightfit.preparation.spec import (
-    ColumnSplit,
-    DatasetFields,
-    DatasetSpec,
-    Image,
-    Join,
-    Split,
-)
+from rightfit.preparation.spec import ColumnSplit, DatasetFields, DatasetSpec, Image, Join, Split
 from rightfit.preparation.table_schema import TableSchema
 from rightfit.spelling import find_nearest
 
@@ -27,9 +20,6 @@ MAX_SHOWN = 9  # columns named in a message
 
 def find_incoherences(spec: DatasetSpec) -> list[str]:
     """List what the parts of a dataset's description disagree about.
-
-    Args:
-        spec: A description whose single fields have been validated.
 
     Returns:
         One sentence per fault, without a full stop; empty if the description is coherent.
@@ -251,10 +241,6 @@ def _undescribed(spec: DatasetSpec) -> list[str]:
 
 def leaking_columns(fields: DatasetFields, split: Split) -> set[str]:
     """Name every column that must not reach a model, with what is derived from such columns.
-
-    Args:
-        fields: The dataset's description.
-        split: Its split.
 
     Returns:
         The target's column, ``not_features``, the split's column, and all columns that are derived

@@ -95,16 +95,7 @@ def make_data_card(
     raw_check: RawCheck,
     row_counts: RowCounts,
 ) -> DataCard:
-    """Describe a prepared dataset.
-
-    Args:
-        spec: Description of the dataset.
-        dataset_name: The dataset's key in the configuration.
-        rows: Assembled rows, not encoded.
-        encoder: Encoder fitted on the train rows.
-        raw_check: What the check of the raw tables reported.
-        row_counts: Rows read, dropped and kept.
-    """
+    """Describe a prepared dataset."""
     schema = read_input_schema(spec, encoder)
     features = dict(spec.features)
     return DataCard(

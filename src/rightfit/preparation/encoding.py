@@ -204,9 +204,7 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
 def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     """Encode rows.
 
-    Args:
-        encoder: What :func:`fit_encoder_steps` returned, or the same read from JSON.
-        rows: Rows with the columns that the encoder reads; others are ignored.
+    Columns that the encoder does not read are ignored.
 
     Returns:
         Float32 columns named as :func:`name_features` says, without nulls, in the rows' order.

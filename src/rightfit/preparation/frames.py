@@ -26,10 +26,6 @@ class RawTableError(ValueError):
 def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:
     """Convert what the catalog loaded for a dataset's tables.
 
-    Args:
-        tables: Catalog entry of each table, by the table's name.
-        loaded: What each entry loads, in the same order.
-
     Raises:
         RawTableError: If an entry loads no table, or a column of it cannot be converted or named.
     """

@@ -40,9 +40,6 @@ def read_file(part: object) -> bytes | None:
 def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
     """Put image files into a table, a row each.
 
-    Args:
-        files: Content by path.
-
     Returns:
         ``path`` and ``image``; ``folder``, the name of the folder a file lies in, if all lie in
         one; ``split`` if all lie in folders below the two folders ``train`` and ``test``.

@@ -64,12 +64,6 @@ def take_columns(
 ) -> npt.NDArray[np.float32]:
     """Return the rows that a model reads, shape (n_rows, n_features); gaps are NaN.
 
-    Args:
-        schema: From :func:`describe_columns`.
-        encoder: The dataset's encoder.
-        rows: Rows with raw columns.
-        kind: Which columns the model reads.
-
     Raises:
         ValueError: If a column is missing.
     """

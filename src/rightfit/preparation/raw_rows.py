@@ -15,10 +15,6 @@ from rightfit.request_path.usage import TensorInput
 def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDArray[np.void]:
     """Put the raw columns that an encoder reads into one array.
 
-    Args:
-        rows: Assembled rows, not encoded.
-        inputs: What the encoder reads, from ``rightfit.request_path.raw_inputs.list_inputs``.
-
     Returns:
         Array of shape (n_rows,) with a field per column: float64 (NaN: missing), text (empty:
         missing), the bytes of an image, or an image file. A column that is read as a text and as a

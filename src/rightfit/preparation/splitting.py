@@ -41,10 +41,6 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     Stratified draws give each class rows in every part as far as its rows suffice; of values, each
     tenth.
 
-    Args:
-        spec: Description of the dataset.
-        labelled: Main table with a column ``label`` without nulls: class positions or values.
-
     Returns:
         The kept rows. ``max_train_rows`` and ``max_test_rows`` keep a seeded, stratified sample.
 

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from rightfit.strict_model import MAX_COUNT, MAX_ROWS, MAX_VALUE, StrictModel
 

@@ -26,11 +26,7 @@ _own: set[Path] = set()  # temporary folders of this process
 
 @contextlib.contextmanager
 def temporary_folder(purpose: str) -> Iterator[Path]:
-    """Give a folder in the system's temporary folder while the block runs.
-
-    Args:
-        purpose: Part of its name.
-    """
+    """Give a folder in the system's temporary folder while the block runs."""
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{purpose}-") as name, in_use(Path(name)):
         folder = Path(name)
         _own.add(folder)

@@ -59,11 +59,7 @@ def list_descendants(pid: int) -> list[int]:
 
 
 def end_tree(pid: int) -> None:
-    """Kill a child of this process and all below it; the caller waits for the child.
-
-    Args:
-        pid: The child, which may be stopped.
-    """
+    """Kill a child of this process and all below it; the caller waits for the child."""
     below = list_descendants(pid)
     for one in (pid, *below):
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -71,11 +67,7 @@ def end_tree(pid: int) -> None:
 
 
 def end_children(*, keep: Collection[int] = ()) -> None:
-    """Kill and reap this process' children, and those that they leave to it.
-
-    Args:
-        keep: Children that stay.
-    """
+    """Kill and reap this process' children, and those that they leave to it."""
     while others := set(list_children()) - set(keep):
         for one in others:
             with contextlib.suppress(ProcessLookupError):

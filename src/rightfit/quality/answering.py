@@ -12,11 +12,7 @@ Array = npt.NDArray[Any]
 
 
 class AnsweredClasses(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped bases
-    """A classifier whose rows are its answers.
-
-    Args:
-        n_classes: Number of classes; their names are their positions.
-    """
+    """A classifier whose rows are its answers."""
 
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes

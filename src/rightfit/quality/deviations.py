@@ -76,8 +76,11 @@ def unpack_deviations(text: str) -> Floats:
         ValueError: If the text is no number and base64 of half floats.
     """
     largest, _, halves = text.partition(":")
-    read = np.frombuffer(base64.b64decode(halves, validate=True), dtype="<f2")
-    return float(largest) * read.astype(np.float64)
+    try:
+        read = np.frombuffer(base64.b64decode(halves, validate=True), dtype="<f2")
+        return float(largest) * read.astype(np.float64)
+    except ValueError as err:
+        raise ValueError(f"quality_deviations have an unknown form: {text[:20]!r}.") from err
 
 
 def find_contributions(

@@ -60,11 +60,6 @@ def share_error(name: str, raw: float, counts: npt.NDArray[np.int64]) -> float:
     the ROC AUC it is Hanley and McNeil's formula (Radiology 143, 1982), which is somewhat too large
     for well separated classes (at 0.92 by a quarter).
 
-    Args:
-        name: One of :data:`SHARES`.
-        raw: Its value.
-        counts: Rows of each class.
-
     >>> round(share_error("accuracy", 0.9, np.array([40, 60])), 4)
     0.03
     """

@@ -63,15 +63,7 @@ class Card:
 
 @dataclass(frozen=True)
 class ApplicationView:
-    """An application with its decisions.
-
-    Args:
-        name: As in the parameters.
-        title: In words.
-        description: As in the parameters.
-        request: Weights and limits as a sentence.
-        cards: One per dataset.
-    """
+    """An application with its decisions."""
 
     name: str
     title: str

@@ -32,12 +32,7 @@ WHAT_IF = "what-if"
 
 
 def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
-    """Build all sections in the order of the report.
-
-    Args:
-        results: The run.
-        tiers: The hardware ladder, smallest machine first.
-    """
+    """Build all sections in the order of the report."""
     return [
         *build_changed(results),
         *build_replacements(results),
@@ -76,10 +71,6 @@ def describe_controls(results: Results) -> Section:
 
 def render_report(results: Results, sections: Sequence[Section]) -> str:
     """Render the report.
-
-    Args:
-        results: The run, for the first screen and the what-if page.
-        sections: What follows, in this order.
 
     Returns:
         HTML with all scripts, styles and data inside; it loads nothing from any host.

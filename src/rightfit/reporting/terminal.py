@@ -22,9 +22,6 @@ HEADS_BY_METRIC = {
 def tabulate_winners(recommendations: Recommendations) -> Table:
     """Build the table that ends a run: one line per application and dataset.
 
-    Args:
-        recommendations: Per application and dataset the winner or the nearest miss.
-
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
         so and the caption names the nearest miss. What deadlines mean stands there too.

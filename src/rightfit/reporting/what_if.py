@@ -11,11 +11,7 @@ from rightfit.naming import metric_name, metric_unit, serving_label, words
 from rightfit.profiling.devices import ELSEWHERE, split_device
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.applications.tie_rules import RankingRules, TieKey
-from rightfit.ranking.contest.profile_table import (
-    ProfileTable,
-    choose_path,
-    read_profiles,
-)
+from rightfit.ranking.contest.profile_table import ProfileTable, choose_path, read_profiles
 from rightfit.reporting.results import Results
 
 

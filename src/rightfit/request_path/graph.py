@@ -41,14 +41,7 @@ PER_PIXEL = np.float32(1) / np.float32(255)
 
 @dataclass
 class _Nodes:
-    """Nodes and constants of the encoder, in the order of computing.
-
-    Args:
-        n_numbers: Columns of the tensor of numbers.
-        ml_version: Version of the domain ``ai.onnx.ml`` in the model.
-        nodes: Nodes so far.
-        constants: Constants so far.
-    """
+    """Nodes and constants of the encoder, in the order of computing."""
 
     n_numbers: int
     ml_version: int

@@ -34,9 +34,6 @@ Part = Callable[[Feed], Floats]
 def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
     """Prepare an encoder for many requests.
 
-    Args:
-        encoder: Content of ``encoder.json``.
-
     Returns:
         A function from raw columns to the rows that a model reads, float32, shape
         (n_rows, n_features).

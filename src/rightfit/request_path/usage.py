@@ -80,12 +80,6 @@ def open_session(
 ) -> Answer:
     """Open an ONNX model that reads raw columns.
 
-    Args:
-        path: The model.
-        inputs: Tensors that it reads.
-        n_threads: Threads a call may use.
-        device: ``cpu`` or ``cuda``.
-
     Returns:
         A function from raw columns to the model's answers, shape (n_rows, n_outputs).
 

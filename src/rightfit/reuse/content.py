@@ -44,10 +44,6 @@ def hash_source(dataset: AbstractDataset[Any, Any] | None, store: RecordStore) -
 
     A file whose size and time of change are those of the last look is not read again.
 
-    Args:
-        dataset: Entry of a table, or of a result without a record.
-        store: Remembers the hashes of files.
-
     Returns:
         ``None`` for a source that is no local file, such as a database: nothing tells whether it
         has changed.

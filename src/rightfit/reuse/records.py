@@ -32,14 +32,7 @@ class ResultRecord:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """The hash of a file as it was when it was last read.
-
-    Args:
-        path: The file.
-        n_bytes: Its size then.
-        changed_ns: Its time of change then.
-        sha256: Its hash.
-    """
+    """The hash of a file as it was when it was last read."""
 
     path: str
     n_bytes: int
@@ -48,11 +41,7 @@ class FileRecord:
 
 
 class RecordStore:
-    """Reads and writes records; one of another form counts as absent.
-
-    Args:
-        documents: Where they are kept.
-    """
+    """Reads and writes records; one of another form counts as absent."""
 
     def __init__(self, documents: JsonStore) -> None:
         self._documents = documents

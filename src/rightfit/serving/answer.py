@@ -35,16 +35,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredProfile:
-    """A candidate's resource profile in one serving configuration, as a run stored it.
-
-    Args:
-        runtime: Runtime it was measured in.
-        n_threads: Threads it was measured with.
-        device: Device it was measured on.
-        disturbed: Whether another process took the cores while timing; ``None``: not known.
-        environment_id: Machine and libraries it was measured with.
-        columns: The whole row of ``resource_profiles``.
-    """
+    """A candidate's resource profile in one serving configuration, as a run stored it."""
 
     runtime: str
     n_threads: int
@@ -69,17 +60,7 @@ class StoredProfile:
 
 @dataclass(frozen=True)
 class Answer:
-    """The decision for one application and dataset, with what was measured.
-
-    Args:
-        application: Name of the application.
-        dataset: Name of the dataset.
-        purpose: The application's description.
-        decision: Winner or nearest miss.
-        profiles: Profiles of the candidate that the decision is about, one per serving
-            configuration.
-        origin: Where the answer comes from.
-    """
+    """The decision for one application and dataset, with what was measured."""
 
     application: str
     dataset: str

@@ -17,11 +17,7 @@ from rightfit.naming import (
 )
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.worker.codec import to_plain
-from rightfit.ranking.explanation.decisions import (
-    FinalQuality,
-    NearestProfile,
-    RankedCandidate,
-)
+from rightfit.ranking.explanation.decisions import FinalQuality, NearestProfile, RankedCandidate
 from rightfit.request_path.paths import MODEL
 from rightfit.serving.answer import Answer, Origin, StoredProfile
 

@@ -86,12 +86,7 @@ class Comparison:
 
 
 def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]]) -> Baseline:
-    """Keep the winners of a run.
-
-    Args:
-        answers: The answers of all applications and datasets.
-        asked: Metrics that each application asks for.
-    """
+    """Keep the winners of a run."""
     listed = list(answers)
     winners: dict[str, dict[str, KeptWinner | None]] = {}
     for answer in listed:
@@ -115,11 +110,6 @@ def compare_baselines(
     values differ by more than the margin. Another candidate that is worth no less to the
     application may trade one metric for another: that is noted, and is no fault. So is memory of
     batches whose size differs, because another size had the best throughput.
-
-    Args:
-        before: The baseline.
-        now: The run to check.
-        margin_pct: Change that counts, in percent of the baseline's value.
     """
     for application, datasets in before.winners.items():
         for dataset, kept in datasets.items():
@@ -149,12 +139,7 @@ def _read_batch_size(profile: StoredProfile) -> int | None:
 
 
 def read_figures(profile: StoredProfile, asked: Collection[str]) -> dict[str, Figure]:
-    """Return the metrics of a profile that were measured, with their intervals.
-
-    Args:
-        profile: The profile.
-        asked: Names of the metrics wanted; what is no metric is left out.
-    """
+    """Return the metrics of a profile that were measured, with their intervals."""
     figures = {}
     for metric in asked:
         value = profile.read_metric(metric)

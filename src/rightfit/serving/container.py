@@ -35,12 +35,7 @@ def list_libraries(inputs: Sequence[TensorInput]) -> list[str]:
 
 
 def write_server(folder: Path, inputs: Sequence[TensorInput]) -> None:
-    """Write ``SERVER_FILES`` into an exported folder.
-
-    Args:
-        folder: The folder.
-        inputs: What its model reads.
-    """
+    """Write ``SERVER_FILES`` into an exported folder."""
     copy_replacing(Path(server.__file__), folder / "server.py")
     needed = [*(f"{name}=={version(name)}" for name in list_libraries(inputs)), *_CARRYING]
     write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())

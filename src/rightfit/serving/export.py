@@ -94,11 +94,7 @@ def export_model(
 ) -> list[Path]:
     """Write a winner into a folder that works without this project.
 
-    Args:
-        answer: What to export, and why.
-        model: The winner's bundle, encoder and data card.
-        folder: Folder to write; files of an earlier export are replaced, and so are links.
-        with_server: Add a program that serves it over HTTP, and a Dockerfile around that.
+    Files of an earlier export are replaced, and so are links.
 
     Returns:
         The files written, relative to the folder, ``SHA256SUMS`` last.
@@ -126,11 +122,6 @@ def export_model(
 
 def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall:
     """Write what answers for a winner: the graph, its description, and how it is called.
-
-    Args:
-        winner: The candidate in its serving configuration.
-        model: Its bundle, encoder and data card.
-        folder: Folder to write, created if need be.
 
     Raises:
         ValueError: If the candidate has no ONNX file.

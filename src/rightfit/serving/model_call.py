@@ -18,13 +18,7 @@ GRAPH_FILE = "model.onnx"  # encoder and model
 
 @dataclass(frozen=True)
 class Model:
-    """A candidate with what is needed to feed it.
-
-    Args:
-        bundle: Its checked bundle.
-        encoder: How raw rows become its input.
-        data_card: What it was trained on.
-    """
+    """A candidate with what is needed to feed it."""
 
     bundle: Bundle
     encoder: EncoderJson

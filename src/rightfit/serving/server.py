@@ -12,11 +12,14 @@ Prometheus' format. There is nothing else.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import io
 import json
 import math
 import os
+import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,12 +106,7 @@ def open_answering(folder: Path) -> Callable[[Sequence[Row]], list[dict[str, Any
 
 
 class Service:
-    """An open model and what was served of it.
-
-    Args:
-        folder: What ``rightfit export`` wrote.
-        limits: What is accepted.
-    """
+    """An open model and what was served of it."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         import anyio
@@ -220,6 +218,9 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         host: Address to listen on; other than the loopback one, everybody who reaches it may ask.
         port: Port to listen on; 0 for any that is free.
         limits: What is accepted.
+
+    Raises:
+        OSError: If it cannot listen there.
     """
     import uvicorn
 
@@ -227,15 +228,27 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     app = create_app(folder, limits, hosts=LOCAL_NAMES if is_local else ("*",))
     gc.collect()
     gc.freeze()  # what was opened stays; looking through it again would hold up requests
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=limits.stop_s,
     )
+    with _listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as err:
+        place = f"{host}, port {port}: {err.strerror or err}"
+        raise OSError(f"It cannot listen on {place}. Choose another port.") from err
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
@@ -387,7 +400,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     limits = Limits(max_requests=options.max_requests)
-    serve(Path(__file__).parent, host=options.host, port=options.port, limits=limits)
+    try:
+        serve(Path(__file__).parent, host=options.host, port=options.port, limits=limits)
+    except OSError as err:
+        sys.exit(str(err))
 
 
 if __name__ == "__main__":

@@ -75,15 +75,7 @@ def compare_winners(
     margin_pct: float,
     disturbed: Collection[tuple[str, str]] = (),
 ) -> tuple[WatchedWinner, ...]:
-    """Compare the winners' stored figures with those just measured.
-
-    Args:
-        before: Winners as they were ranked.
-        now: The same winners, measured again.
-        applications: Their limits.
-        margin_pct: Change that counts, in percent of the earlier value.
-        disturbed: Applications and datasets whose winner was disturbed while it was measured again.
-    """
+    """Compare the winners' stored figures with those just measured."""
     found = []
     for one in compare_baselines(before, now, margin_pct=margin_pct):
         kept = now.winners[one.application][one.dataset]

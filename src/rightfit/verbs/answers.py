@@ -8,23 +8,12 @@ import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
-from rightfit.serving.answer import (
-    Answer,
-    Origin,
-    StoredProfile,
-    find_application,
-    find_datasets,
-)
+from rightfit.serving.answer import Answer, Origin, StoredProfile, find_application, find_datasets
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
 def read_answers(results: StoredResults, application: str, dataset: str | None) -> Iterator[Answer]:
     """Read the last ranking's answers for an application.
-
-    Args:
-        results: Stored results.
-        application: Name of the application.
-        dataset: Name of a dataset; ``None`` for all.
 
     Raises:
         ValueError: If nothing was ranked yet, or not this application or dataset.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.parameters.defaults import BLOCKS, read_default
+from rightfit.parameters.raw import RawParameters
 
 TEMPLATE_CONF = "template/{{ cookiecutter.repo_name }}/conf/base"
 GRID = """\
@@ -56,15 +57,9 @@ class NewFile:
 
 
 def plan_files(
-    folder: Path, parameters: Mapping[str, Any], *, dataset: str, block: str
+    folder: Path, parameters: RawParameters, *, dataset: str, block: str
 ) -> list[NewFile]:
     """Plan the files that a project lacks.
-
-    Args:
-        folder: The base environment of the configuration.
-        parameters: The project's own parameters.
-        dataset: Name of the first dataset.
-        block: Its description as YAML, to stand below ``datasets``.
 
     Raises:
         ValueError: If the project uses the name of a block of Rightfit for something else.
@@ -91,7 +86,7 @@ def name_dataset(entry: str) -> str:
     return re.sub(r"\W", "_", entry)
 
 
-def _refuse_own_blocks(parameters: Mapping[str, Any]) -> None:
+def _refuse_own_blocks(parameters: RawParameters) -> None:
     taken = sorted(name for name in MARKS if _is_foreign(name, parameters.get(name)))
     if taken:
         raise ValueError(
@@ -110,7 +105,7 @@ def _is_foreign(name: str, block: Any) -> bool:
     return not any(MARKS[name] & set(holder) for holder in (block, *inner))
 
 
-def _find_reason(path: Path, name: str, parameters: Mapping[str, Any]) -> str:
+def _find_reason(path: Path, name: str, parameters: RawParameters) -> str:
     if path.exists():
         return "it exists"
     return f"the parameter {name} exists" if name in parameters else ""

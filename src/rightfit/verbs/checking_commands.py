@@ -10,7 +10,13 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.project_options import FiniteRange, open_place, read_project_parameters, where
+from rightfit.verbs.project_options import (
+    FiniteRange,
+    faults_as_message,
+    open_place,
+    read_project_parameters,
+    where,
+)
 
 
 @click.command()
@@ -37,7 +43,7 @@ def measure(
     from rightfit.verbs.costs.measured_text import describe_measured, measured_to_json
     from rightfit.verbs.costs.measuring import measure_file
 
-    try:
+    with faults_as_message(RuntimeError):
         measured = measure_file(
             file,
             rows=rows,
@@ -45,8 +51,6 @@ def measure(
             n_threads=_read_threads(threads),
             preset=preset,
         )
-    except (OSError, RuntimeError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     if as_json:
         click.echo(json.dumps(measured_to_json(measured), indent=2))
         return
@@ -89,7 +93,7 @@ def check(
         write_baseline,
     )
 
-    try:
+    with faults_as_message():
         parameters = read_project_parameters({}, place["env"], place["conf_source"])
         present = read_present(open_place(**place), parameters)
         if write:
@@ -97,8 +101,6 @@ def check(
             click.echo(f"Wrote the winners of {present.ranked_in} to {baseline}")
             return
         findings = check_against(baseline, present, margin_pct=margin_pct, any_machine=any_machine)
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -126,11 +128,9 @@ def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
 
     if as_json:
         set_log_level("WARNING")  # the log goes to standard output, too
-    try:
+    with faults_as_message():
         parameters = read_project_parameters({}, place["env"], place["conf_source"])
         found = watch_winners(open_place(**place), parameters, margin_pct=margin_pct)
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     if as_json:
         click.echo(json.dumps(to_plain(found), indent=2))
     else:
@@ -219,15 +219,13 @@ def size(
         said.append(f"# tried for {seconds:g} s with {clean_text(text)}")
         click.echo(said[-1], err=True)
 
-    try:
+    with faults_as_message():
         if folder is not None and load is not None and rows is not None:
             text = try_size(
                 write, folder, rows, rate_per_s=rate_per_s, load=load, seconds=seconds, say=say
             )
         else:
             text = write(NOT_RAISED)
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     click.echo("\n".join([*said, text]), nl=False)
 
 

@@ -118,13 +118,12 @@ def studies(cell: str | None, *, show_password: bool, **place: Any) -> None:
 @where
 def dashboard(cell: str | None, *, port: int, **place: Any) -> None:
     """Look into a CELL's searches with optuna-dashboard, in a browser on this machine."""
-    from rightfit.verbs.local_server import HOST, serve_dashboard
+    from rightfit.verbs.local_server import serve_dashboard
     from rightfit.verbs.searches import find_studies, hide_password
 
     url = None
     try:
         url = find_studies(open_place(**place).load_current("studies"), cell)
-        click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
         serve_dashboard(url, port=port)
     except KeyboardInterrupt:
         return

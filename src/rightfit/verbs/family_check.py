@@ -11,18 +11,13 @@ from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family, list_defaults, split_reference
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
+from rightfit.parameters.raw import RawParameters
 from rightfit.tuning.search.space import ModelBlock
 
 
 @dataclass(frozen=True)
 class FamilyTrial:
-    """A family to be tried.
-
-    Args:
-        family: Its reference.
-        configuration: Settings to train with.
-        tasks: What it learns.
-    """
+    """A family to be tried."""
 
     family: str
     configuration: Configuration
@@ -36,12 +31,8 @@ class FamilyTrial:
 MARKS = {"ok": "ok   ", "note": "note ", "fails": "FAILS"}
 
 
-def find_trial(name: str, models: Mapping[str, Any]) -> FamilyTrial:
+def find_trial(name: str, models: RawParameters) -> FamilyTrial:
     """Find what is to be tried under a name.
-
-    Args:
-        name: A model of the configuration, or a family's import path or reference.
-        models: The configuration's models.
 
     Raises:
         ValueError: If there is no such family, or the model's block is wrong.

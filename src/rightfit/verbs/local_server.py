@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
+
 HOST = "127.0.0.1"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 REFUSAL = b"This server answers only to this machine: open it as http://127.0.0.1.\n"
@@ -23,10 +25,6 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 def is_local(host: str | None, origin: str | None) -> bool:
     """Tell whether a request names this machine and comes from no other page.
-
-    Args:
-        host: Its ``Host`` header.
-        origin: Its ``Origin`` header; programs send none.
 
     >>> is_local("localhost:8080", None), is_local("evil.example:8080", None)
     (True, False)
@@ -83,18 +81,12 @@ def serve_dashboard(url: str, *, port: int) -> None:
         daemon_threads = True
 
     with make_server(HOST, port, guard_wsgi(wsgi(url)), server_class=Server) as server:
+        click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
         server.serve_forever()
 
 
 def serve_runs(project: Path, *, env: str | None, conf_source: str | None, port: int) -> None:
-    """Serve Kedro's HTTP server until interrupted.
-
-    Args:
-        project: The project's folder.
-        env: Environment of the configuration.
-        conf_source: Folder or archive of the configuration.
-        port: Port to listen on.
-    """
+    """Serve Kedro's HTTP server until interrupted."""
     import uvicorn
     from kedro.server.http_server import create_http_server
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.parameters.raw import RawParameters
 from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import with_paths
@@ -15,12 +14,8 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
-def plan_evaluation(parameters: dict[str, Any], results: StoredResults) -> list[str]:
+def plan_evaluation(parameters: RawParameters, results: StoredResults) -> list[str]:
     """Describe what an evaluation would measure, how long at most, and what cannot be measured.
-
-    Args:
-        parameters: All parameters, the library's values included.
-        results: Holds the candidates of earlier runs.
 
     Returns:
         Lines to show.

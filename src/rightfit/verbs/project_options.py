@@ -44,11 +44,7 @@ def where(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
-    """End the command with the message of an expected error, instead of a traceback.
-
-    Args:
-        kinds: Further errors than ``OSError`` and ``ValueError``.
-    """
+    """End the command with the message of an expected error, instead of a traceback."""
     expected: tuple[type[Exception], ...] = (OSError, ValueError, *kinds)
     try:
         yield
@@ -60,11 +56,6 @@ def read_project_parameters(
     params: dict[str, Any], env: str | None, conf_source: Path | None
 ) -> dict[str, Any]:
     """Return all parameters of the project in the working directory, the library's included.
-
-    Args:
-        params: Parameters of the command.
-        env: Environment; ``None`` for the default one.
-        conf_source: Folder or archive of the configuration; ``None``: the project's.
 
     Raises:
         ValueError: If there is no grid among them.

@@ -24,12 +24,7 @@ _FIELD = re.compile(r"\{\w+\}")
 
 @dataclass(frozen=True)
 class OldVersion:
-    """A version of a result that nothing refers to any more.
-
-    Args:
-        folder: Where it lies.
-        n_bytes: Size of its files.
-    """
+    """A version of a result that nothing refers to any more."""
 
     folder: Path
     n_bytes: int
@@ -40,10 +35,6 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[OldVersion]:
 
     Kept are the newest versions of each result, those from which kept rankings and reports were
     made, and those that the next run would leave as they are. Only local results are looked at.
-
-    Args:
-        results: Stored results.
-        keep: Versions of each result that stay.
     """
     folders = {
         folder: _list_versions(folder)

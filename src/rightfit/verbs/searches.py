@@ -16,10 +16,6 @@ FILE = "studies.db"
 def find_studies(store: StudyStore, cell: str | None) -> str:
     """Return the database URL of a cell's studies.
 
-    Args:
-        store: All searches.
-        cell: ``{dataset}.{model}``; not needed where one database holds all studies.
-
     Raises:
         ValueError: If the cell was not searched, or none is named where each has a file.
     """
@@ -40,10 +36,6 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
 
 def hide_password(url: str | None, text: str | None = None) -> str:
     """Return a text without the password of a database URL.
-
-    Args:
-        url: The URL; ``None`` if it is not known yet.
-        text: Where the password must not appear; the URL itself if not given.
 
     >>> hide_password("postgresql://me:secret@host/db")
     'postgresql://me:***@host/db'

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rightfit.printable import clean_text
-from rightfit.verbs.project_options import PORT, FiniteRange
+from rightfit.verbs.project_options import PORT, FiniteRange, faults_as_message
 
 
 @click.command()
@@ -33,7 +33,6 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
 
     try:
         check_export(folder)
-        click.echo(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.", err=True)
         server.serve(folder, host=host, port=port, limits=server.Limits(**limits))
     except ModuleNotFoundError as err:
         raise click.ClickException(
@@ -79,10 +78,8 @@ def load(folder: Path, *, as_json: bool, **options: Any) -> None:
     from rightfit.http_load.text import describe_curve
     from rightfit.profiling.worker.codec import to_plain
 
-    try:
+    with faults_as_message(RuntimeError):
         curve = load_export(folder, **options)
-    except (OSError, ValueError, RuntimeError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
     click.echo(
         json.dumps(to_plain(curve), indent=2) if as_json else "\n".join(describe_curve(curve))
     )

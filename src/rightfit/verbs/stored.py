@@ -36,12 +36,7 @@ class DamagedResultError(ValueError):
 
 
 class StoredResults:
-    """Reads versioned results of earlier runs.
-
-    Args:
-        config: The catalog's configuration, by entry or pattern.
-        credentials: Credentials that entries name.
-    """
+    """Reads versioned results of earlier runs."""
 
     def __init__(self, config: dict[str, Any], credentials: dict[str, Any]) -> None:
         self._config = config

@@ -14,11 +14,6 @@ from rightfit.verbs.stored import NothingStoredError, StoredResults
 def read_model(results: StoredResults, answer: Answer, *, as_chosen: bool = False) -> Model:
     """Read the winner's bundle and what is needed to feed it, as they were when it was measured.
 
-    Args:
-        results: Stored results.
-        answer: Names the winner, and whether it is shipped refitted.
-        as_chosen: Whether to read the model that was chosen, also where it is shipped refitted.
-
     Raises:
         ValueError: If one of them is no longer stored, or damaged.
     """

@@ -9,12 +9,7 @@ from onnx import TensorProto, helper
 from onnx_files import write_onnx
 
 from rightfit.families.imported.feeding import feed_random, feed_table
-from rightfit.families.imported.onnx_call import (
-    Tensor,
-    list_inputs,
-    make_call,
-    open_session,
-)
+from rightfit.families.imported.onnx_call import Tensor, list_inputs, make_call, open_session
 
 MATRIX = Tensor("x", "float32", (None, 2))
 TABLE = pl.DataFrame({"a": [1.0, None], "b": [3, 4], "c": ["u", "v"]})

@@ -366,6 +366,21 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
     assert not store  # tried again in the next run
 
 
+def test_stored_quality_of_another_version_is_judged_again(
+    cell: ProfiledCell, blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = np.eye(3, dtype=np.float32)[blobs.labels]
+    monkeypatch.setattr(answer_quality, "predict", lambda subject, bench: good)
+    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
+    job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
+    store = DictStore()
+    first = measure_quality(cell, job, bench, store)
+    for document in store.values():
+        document["deviations"] = "AAAAPAA8"  # without their scale
+
+    assert measure_quality(cell, job, bench, store) == first
+
+
 def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(
     cell: ProfiledCell, bench: Bench
 ) -> None:

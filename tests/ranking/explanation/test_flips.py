@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from contests import make_application, make_profile, rank
 
@@ -72,5 +74,23 @@ def test_lead_of_the_recommended_candidate_is_no_flip() -> None:
 
 def test_missing_flip_is_reported() -> None:
     assert summarise_flips([], 10) == (
-        "No change of a single weight, and none of a single limit by 10 %, changes the winner."
+        "No single weight up to ten times as large or as small, and no single limit moved by 10 %, "
+        "changes the winner."
     )
+
+
+@pytest.mark.parametrize(
+    ("ends", "n_flips"),
+    [
+        ({"weight_high": 20.0, "leader_above": "a-2"}, 1),
+        ({"weight_high": 20.1, "leader_above": "a-2"}, 0),
+        ({"weight_low": 0.2, "leader_below": "a-2"}, 1),
+        ({"weight_low": 0.19, "leader_below": "a-2"}, 0),
+    ],
+)
+def test_weight_that_must_change_more_than_tenfold_is_no_flip(
+    ends: dict[str, Any], n_flips: int
+) -> None:
+    interval = WeightInterval("api", "landsat", "quality", leader="a-1", weight=2.0, **ends)
+
+    assert len(list_flips([interval], [], winner="a-1")) == n_flips

@@ -5,10 +5,7 @@ from typing import Any
 
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.explanation.decisions import (
-    read_recommendations,
-    write_recommendations,
-)
+from rightfit.ranking.explanation.decisions import read_recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows

@@ -111,3 +111,10 @@ def test_errors_are_drawn_as_correlated_as_the_deviations(share: float) -> None:
 
     assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(float(scaled[0] @ scaled[1]), abs=0.02)
     assert drawn.std(axis=0) == pytest.approx([1.0, 1.0], abs=0.02)
+
+
+def test_deviations_of_another_version_end_in_one_message_with_the_way_out() -> None:
+    profile = answering("a-1", hits_but(1)) | {"quality_deviations": "AAAAPAA8"}
+
+    with pytest.raises(ValueError, match=r"written by another version.*pipelines evaluation,rank"):
+        rank(profile, application=QUALITY_ALONE)

@@ -72,12 +72,15 @@ def test_front_shows_one_cost_and_offers_those_that_were_measured(figure) -> Non
     assert figure.layout.yaxis.title.text == "Accuracy on the test split"
 
 
-def test_front_draws_limits_on_the_shown_cost_and_near_qualities(figure) -> None:
-    labels = [shape.label.text for shape in figure.layout.shapes]
+def test_front_names_limits_on_the_shown_cost_and_near_qualities_in_its_legend(figure) -> None:
+    shown = figure.layout.shapes
     other = figure.layout.updatemenus[0].buttons[1].args[1]["shapes"]
 
-    assert labels == ["a b ≤ 20", "c ≥ 0.83"]
-    assert [shape["label"]["text"] for shape in other] == ["c ≥ 0.83", "other ≥ 20 k"]
+    assert [shape.name for shape in shown] == ["a b ≤ 20 ms", "c ≥ 0.83"]
+    assert [shape["name"] for shape in other] == ["c ≥ 0.83", "other ≥ 20 k rows/s"]
+    assert all(shape.showlegend and shape.label.text is None for shape in shown)
+    assert shown[0].line.dash != shown[1].line.dash
+    assert shown[1].line.dash == other[0]["line"]["dash"]  # an application's, whatever the cost
 
 
 def test_front_draws_intervals_where_they_are_known(figure) -> None:

@@ -67,7 +67,8 @@ def test_sensitivity_says_what_flips(results: Results) -> None:
     )
     assert any("linear-03" in point for point in section.points)
     assert section.points[-1].startswith(
-        "No single weight, and no limit changed by 10 %, changes 6 winners: satellite archive on "
+        "No single weight up to ten times as large or as small, and no single limit moved by 10 %, "
+        "changes 6 winners: satellite archive on "
     )
     assert len(section.charts) == 4  # accuracy_first has one weight only
 

@@ -8,7 +8,6 @@ one of that name beside it: ``…Regressor`` for ``…Classifier``, ``SVR`` for 
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -32,19 +31,13 @@ from rightfit.families.by_path.prototypes import (
 )
 from rightfit.families.by_path.score_export import export_scores
 from rightfit.families.by_path.structure import count_structure
-from rightfit.families.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    Scaling,
-    TrainingData,
-)
+from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
+    SklearnFamily,
     export_sklearn_onnx,
     load_skops,
     predict_sklearn,
-    save_skops,
 )
 
 SEPARATOR = "+"
@@ -67,17 +60,13 @@ TRUSTED = (
 _STORES_ROWS = ("sklearn.gaussian_process", "sklearn.neighbors", "sklearn.semi_supervised")
 
 
-class EstimatorFamily:
+class EstimatorFamily(SklearnFamily):
     """A family made of an import path; see :class:`rightfit.families.family.Family`.
 
     Args:
         estimator: Import path of a class, or of a function without arguments that returns an
             estimator; several with ``+`` between them are the steps of a pipeline.
     """
-
-    devices: tuple[str, ...] = ("cpu",)
-    weights_file: str = "weights.skops"
-    has_int8: bool = False
 
     def __init__(self, estimator: str) -> None:
         self._paths = estimator.split(SEPARATOR)
@@ -101,11 +90,6 @@ class EstimatorFamily:
     def scaling(self) -> Mapping[str, Scaling]:
         """See :class:`rightfit.families.family.Family`."""
         return dict.fromkeys(("latency_p50_ms", "model_size_mib", "fit_time_s"), self.growth)
-
-    def load_libraries(self) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        for library in self.native_imports:
-            importlib.import_module(library)
 
     def list_defaults(self) -> Configuration:
         """Return the library's own value of every setting."""
@@ -201,10 +185,6 @@ class EstimatorFamily:
         """Set the joblib threads where there are any; those of OpenMP are the process'."""
         names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
         model.set_params(**dict.fromkeys(names, n_threads))
-
-    def save_weights(self, model: Any, path: Path) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        save_skops(model, path)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""

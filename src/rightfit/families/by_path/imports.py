@@ -9,10 +9,6 @@ from typing import Any
 def import_by_path(path: str, *, key: str) -> Any:
     """Import a class or function.
 
-    Args:
-        path: ``package.module.name``.
-        key: The key of ``parameters_models.yml`` that holds it, for messages.
-
     Raises:
         ValueError: If there is no such module, or nothing of that name in it.
     """

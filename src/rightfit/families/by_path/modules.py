@@ -17,11 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.families.by_path.imports import import_by_path
-from rightfit.families.family import (
-    Checkpoint,
-    Configuration,
-    TrainingData,
-)
+from rightfit.families.family import Checkpoint, Configuration, TrainingData
 from rightfit.families.net import NetFamily
 from rightfit.families.schema import InputSchema
 from rightfit.families.torch_training import read_target, train_module

@@ -10,10 +10,6 @@ from rightfit.families.schema import InputSchema
 def export_scores(model: Any, schema: InputSchema) -> bytes:
     """Convert a classifier without ``predict_proba`` and put its scores through a softmax.
 
-    Args:
-        model: Fitted estimator or pipeline with ``decision_function``.
-        schema: Its columns and classes.
-
     Returns:
         An ONNX model: input ``rows`` (any, n_features), output ``probabilities``.
     """

@@ -16,9 +16,6 @@ def count_structure(model: Any) -> dict[str, float]:
     Of a tree, a row passes only its path. Of everything else each stored number is taken to be used
     once a row, as in matrix products, support vectors and neighbours.
 
-    Args:
-        model: Fitted estimator of scikit-learn, or a pipeline.
-
     Returns:
         ``n_parameters`` and ``n_operations``, both at least 1.
     """

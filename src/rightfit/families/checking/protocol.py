@@ -53,14 +53,7 @@ class BrokenPromiseError(Exception):
 
 @dataclass
 class Tried:
-    """A family being tried, and what it has made so far.
-
-    Args:
-        reference: The family's reference, see ``registry.py``.
-        configuration: Settings to train with.
-        table: Rows to learn from.
-        unseen: Rows of the same groups that it does not learn from.
-    """
+    """A family being tried, and what it has made so far."""
 
     reference: str
     configuration: Configuration
@@ -108,11 +101,6 @@ def check_family(
     reference: str, configuration: Configuration, task: Task = "classification"
 ) -> Iterator[Finding]:
     """Try a family on a small table; what fails ends the trying, since the rest builds on it.
-
-    Args:
-        reference: The family's reference, see ``registry.py``.
-        configuration: Settings to train with.
-        task: What it learns.
 
     Yields:
         A finding as soon as it is known.

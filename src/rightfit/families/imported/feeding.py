@@ -63,10 +63,6 @@ def feed_table(inputs: Sequence[Tensor], table: pl.DataFrame) -> FedRows:
 def feed_random(inputs: Sequence[Tensor], *, seed: int) -> FedRows:
     """Fill the inputs at random: normal numbers, 0 or 1 for whole ones, one text.
 
-    Args:
-        inputs: What the file declares.
-        seed: Seed of the values.
-
     Raises:
         ValueError: If an input does not say how many values it takes.
     """

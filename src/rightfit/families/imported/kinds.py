@@ -46,10 +46,6 @@ FAMILIES: Mapping[str, str] = {
 def name_weights(path: Path, *, trust: bool) -> str:
     """Return the name in a bundle of a file's kind.
 
-    Args:
-        path: The file.
-        trust: Whether the configuration allows files that run code when they are opened.
-
     Raises:
         ValueError: If the kind is unknown, or needs trust.
     """
@@ -69,11 +65,6 @@ def name_weights(path: Path, *, trust: bool) -> str:
 
 def find_family(weights_file: str, *, trust: bool, module: str | None = None) -> str:
     """Return the reference of the family that serves a bundle's model.
-
-    Args:
-        weights_file: Name of its file in the bundle.
-        trust: Whether the configuration allows files that run code when they are opened.
-        module: Import path of the torch module that the configuration names.
 
     Raises:
         ValueError: If nothing does, or it needs trust or a module.

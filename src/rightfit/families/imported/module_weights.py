@@ -18,9 +18,6 @@ class ModuleWeights(ModuleFamily):
     The module is made with ``n_features``, ``n_outputs`` and ``image_shape``, as far as it takes
     them, and with the block's ``settings``. It maps rows to scores before a softmax, or in
     regression to values, shape (n_rows, n_outputs).
-
-    Args:
-        module: Import path of a class of module, or of a function that returns one.
     """
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:

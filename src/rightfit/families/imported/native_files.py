@@ -51,10 +51,6 @@ def store_native(path: Path, folder: Path, weights_file: str, *, model: NativeMo
 def open_native(path: Path, weights_file: str) -> NativeModel | None:
     """Open a file of a library of boosted trees.
 
-    Args:
-        path: The file.
-        weights_file: Name of its kind in a bundle.
-
     Returns:
         The model; ``None`` for kinds that are not opened here.
 

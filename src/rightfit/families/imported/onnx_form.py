@@ -111,10 +111,6 @@ def adapt_onnx(path: Path, session: Any, schema: InputSchema, answers: Answers) 
 def check_inputs(inputs: Sequence[Tensor], features: Sequence[str]) -> None:
     """Refuse a file whose inputs the columns of a dataset cannot fill.
 
-    Args:
-        inputs: What the file declares.
-        features: Names of the columns.
-
     Raises:
         ValueError: Naming every input that does not fit.
     """

@@ -29,13 +29,7 @@ _SCALING: Mapping[str, Scaling] = dict.fromkeys(
 
 @dataclass
 class Booster:
-    """A trained model of one of the libraries.
-
-    Args:
-        trees: The library's own model.
-        task: What it predicts.
-        n_threads: Threads that an answer may use.
-    """
+    """A trained model of one of the libraries."""
 
     trees: Any
     task: Task = "classification"
@@ -118,17 +112,17 @@ class BoosterFamily:
         device: str,  # noqa: ARG002 -- CPU only
     ) -> Iterator[Checkpoint]:
         """Add rounds of boosting; a step is a round."""
-        settings = dict(configuration)
-        n_rounds = settings.pop(self.length_setting, self.default_length)
-        return self.add_rounds(settings, data, split_training(n_rounds, n_checkpoints), seed=seed)
+        others = dict(configuration)
+        n_rounds = others.pop(self.length_setting, self.default_length)
+        return self.add_rounds(others, data, split_training(n_rounds, n_checkpoints), seed=seed)
 
     def add_rounds(
-        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
+        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
         """Train up to each of some lengths and yield; a library's family overrides this.
 
         Args:
-            settings: The configuration without the number of rounds.
+            configuration: Settings without the number of rounds.
             data: What to learn from.
             lengths: Rounds done at each checkpoint.
             seed: Seed of the library's random numbers.

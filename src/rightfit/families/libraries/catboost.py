@@ -9,12 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rightfit.families.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    TrainingData,
-)
+from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingData
 from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -46,13 +41,18 @@ class CatboostFamily(BoosterFamily):
         return describe_trees(len(n_leaves), n_nodes, sum(depths))
 
     def add_rounds(
-        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
+        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         catboost = self.import_library()
-        settings |= {"random_seed": seed, "thread_count": 1}
-        settings |= {"verbose": False, "allow_writing_files": False}
-        settings["loss_function"] = _choose_loss(data.schema)
+        settings = {
+            **configuration,
+            "random_seed": seed,
+            "thread_count": 1,
+            "verbose": False,
+            "allow_writing_files": False,
+            "loss_function": _choose_loss(data.schema),
+        }
         task = data.schema.task
         table = catboost.Pool(data.rows, data.labels, thread_count=1)
         if "learning_rate" not in settings:

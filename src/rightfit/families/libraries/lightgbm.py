@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingData
 from rightfit.families.libraries.boosters import (
@@ -45,11 +44,11 @@ class LightgbmFamily(BoosterFamily):
         return describe_trees(n_trees, 2 * n_leaves - n_trees, n_operations)
 
     def add_rounds(
-        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
+        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         lightgbm = self.import_library()
-        settings |= {**_objective(data.schema), "seed": seed, "num_threads": 1}
+        settings = {**configuration, **_objective(data.schema), "seed": seed, "num_threads": 1}
         settings |= {"verbosity": -1, "deterministic": True}
         table = lightgbm.Dataset(data.rows, data.labels, params=settings)
         model = Booster(lightgbm.Booster(settings, table), data.schema.task)
@@ -96,7 +95,7 @@ FAMILY = LightgbmFamily(
 )
 
 
-def _objective(schema: InputSchema) -> dict[str, Any]:
+def _objective(schema: InputSchema) -> Configuration:
     if schema.task == "regression":
         return {"objective": "regression"}
     if schema.n_classes == 2:

@@ -34,10 +34,6 @@ def is_tree_file(name: str) -> bool:
 def check_tree_file(path: Path, *, schema: InputSchema) -> None:
     """Refuse a file whose trees point outside of their columns or nodes.
 
-    Args:
-        path: The file, named as the family names its weights.
-        schema: Columns and classes of the model it holds.
-
     Raises:
         ValueError: Naming the first fault.
     """

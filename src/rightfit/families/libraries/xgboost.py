@@ -37,11 +37,12 @@ class XgboostFamily(BoosterFamily):
         return describe_trees(len(trees), n_nodes, sum(_mean_depth(tree) for tree in trees))
 
     def add_rounds(
-        self, settings: dict[str, Any], data: TrainingData, lengths: list[int], *, seed: int
+        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         xgboost = self.import_library()
-        settings |= {**_objective(data.schema), "seed": seed, "nthread": 1, "verbosity": 0}
+        settings = {**configuration, **_objective(data.schema), "seed": seed, "nthread": 1}
+        settings["verbosity"] = 0
         table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
         return grow(model, lambda number: model.trees.update(table, number), lengths)
@@ -98,7 +99,7 @@ FAMILY = XgboostFamily(
 )  # fmt: skip
 
 
-def _objective(schema: InputSchema) -> dict[str, Any]:
+def _objective(schema: InputSchema) -> Configuration:
     if schema.task == "regression":
         return {"objective": "reg:squarederror"}
     if schema.n_classes == 2:

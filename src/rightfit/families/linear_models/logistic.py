@@ -36,12 +36,7 @@ def train_logistic(
 
 
 def make_logistic(configuration: Configuration, *, n_rows: int) -> Any:
-    """Return the estimator, not yet fitted.
-
-    Args:
-        configuration: Settings of the family ``linear``.
-        n_rows: Rows to learn from.
-    """
+    """Return the estimator, not yet fitted."""
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=1 / (configuration["alpha"] * n_rows), max_iter=_MAX_ITERATIONS)

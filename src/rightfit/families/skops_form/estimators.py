@@ -21,11 +21,6 @@ from rightfit.families.skops_form.tree_arrays import check_histogram_tree, check
 def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
     """Check a tree of ``sklearn.tree``.
 
-    Args:
-        state: The tree.
-        arrays: The file's arrays.
-        schema: Columns and classes of the model.
-
     Raises:
         ValueError: Naming the first fault.
     """
@@ -50,9 +45,6 @@ def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
 def check_owner(known: State) -> None:
     """Check that an estimator reads as many columns as its tree.
 
-    Args:
-        known: The estimator's attributes.
-
     Raises:
         ValueError: If it does not, or its tree is none.
     """
@@ -72,12 +64,6 @@ def check_predictor(state: State, arrays: Arrays, schema: InputSchema) -> None:
 
 def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: bool) -> None:
     """Check the model itself.
-
-    Args:
-        root: The model.
-        arrays: The file's arrays.
-        schema: Columns and classes it should have.
-        has_trees: Whether trees were found anywhere in it.
 
     Raises:
         ValueError: Naming the first fault.
@@ -102,10 +88,6 @@ def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: 
 
 def check_estimator(state: State, arrays: Arrays) -> None:
     """Check what any estimator of the file, the model or a part of it, predicts by.
-
-    Args:
-        state: The estimator.
-        arrays: The file's arrays.
 
     Raises:
         ValueError: Naming the first fault.
@@ -195,13 +177,7 @@ def _check_histogram_model(known: State, arrays: Arrays, *, n_stages: int) -> No
 
 
 def _check_gradient_model(known: State, arrays: Arrays, *, n_classes: int) -> None:
-    """Check the rounds: each tree writes a column of what the first guess has prepared.
-
-    Args:
-        known: The estimator's attributes.
-        arrays: The file's arrays.
-        n_classes: Its classes; 0 in regression.
-    """
+    """Check the rounds: each tree writes a column of what the first guess has prepared."""
     is_regression = n_classes == 0
     n_stages = n_classes if n_classes > 2 else 1
     loss = "HalfMultinomialLoss" if n_stages > 1 else "HalfBinomialLoss"

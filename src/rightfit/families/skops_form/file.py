@@ -52,10 +52,6 @@ _PACKAGES_WITH_TREES = tuple(
 def check_skops_file(path: Path, *, schema: InputSchema) -> None:
     """Refuse a file that unpacks to too much, or whose trees point outside of their arrays.
 
-    Args:
-        path: The file.
-        schema: Columns and classes of the model it holds.
-
     Raises:
         ValueError: Naming the first fault.
     """
@@ -89,12 +85,7 @@ def _check_sizes(archive: zipfile.ZipFile, allowed_bytes: int) -> None:
 
 
 class _Checker:
-    """Walks the states of one file.
-
-    Args:
-        arrays: The file's arrays.
-        schema: Columns and classes of the model.
-    """
+    """Walks the states of one file."""
 
     def __init__(self, arrays: Arrays, schema: InputSchema) -> None:
         self._arrays = arrays

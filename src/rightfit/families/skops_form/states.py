@@ -30,9 +30,6 @@ class Arrays:
     def check_header(self, name: str) -> None:
         """Check that an array is as long as its header says: numpy reserves what that claims.
 
-        Args:
-            name: Member of the archive.
-
         Raises:
             ValueError: If it is not, or the arrays together take too much.
         """
@@ -70,13 +67,7 @@ def walk(value: Any) -> Iterator[State]:
 
 
 def are_alike(one: Any, other: Any, arrays: Arrays) -> bool:
-    """Compare two states but for the identities inside, which are compared in their own turn.
-
-    Args:
-        one: A state, or a part of one.
-        other: Another.
-        arrays: The file's arrays; two of them are alike if their bytes are the same.
-    """
+    """Compare two states but for the identities inside, which are compared in their own turn."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(
             name == "__id__"

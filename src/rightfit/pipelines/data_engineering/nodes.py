@@ -29,12 +29,6 @@ def check_raw_tables(
     What the block leaves out is inferred from the tables once and then kept: later runs compare
     their tables with it. Every other node waits for this one.
 
-    Args:
-        dataset: Block of the dataset.
-        inferred: Complete descriptions of earlier runs, by the block they belong to.
-        *raw_tables: What the entries of ``dataset.tables`` load, in order.
-        dataset_name: The dataset's key in the configuration.
-
     Returns:
         The complete description; rows, null shares and outliers of each table.
 
@@ -87,11 +81,6 @@ def assemble_rows(
 ) -> tuple[pl.DataFrame, RowCounts]:
     """Label, split, join and derive.
 
-    Args:
-        spec: Description of the dataset.
-        raw_check: Report of the check, which must have passed.
-        *raw_tables: What the entries of ``spec.tables`` load, in order.
-
     Returns:
         One row per example with its part, not encoded; and the rows read, dropped and kept.
     """
@@ -99,12 +88,7 @@ def assemble_rows(
 
 
 def fit_encoder(spec: DatasetSpec, rows: pl.DataFrame) -> Encoder:
-    """Fit the encoder on the train rows alone.
-
-    Args:
-        spec: Description of the dataset.
-        rows: Assembled rows of all parts.
-    """
+    """Fit the encoder on the train rows alone."""
     return fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
 
 
@@ -112,10 +96,6 @@ def encode_parts(
     encoder: Encoder, rows: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Encode the rows of each part.
-
-    Args:
-        encoder: The fitted encoder.
-        rows: Assembled rows of all parts.
 
     Returns:
         Train, validation and test: float32 features, then the integer column ``label``.
@@ -136,16 +116,7 @@ def write_data_card(
     *,
     dataset_name: str,
 ) -> DataCard:
-    """Write the data card.
-
-    Args:
-        spec: Description of the dataset.
-        raw_check: Report of the check of the raw tables.
-        row_counts: Rows read, dropped and kept.
-        rows: Assembled rows of all parts.
-        encoder: The fitted encoder.
-        dataset_name: The dataset's key in the configuration.
-    """
+    """Write the data card."""
     card = make_data_card(
         spec,
         dataset_name=dataset_name,

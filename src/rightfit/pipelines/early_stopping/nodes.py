@@ -39,15 +39,6 @@ def record_curves(
 ) -> pl.DataFrame:
     """Train a cell's random configurations to the end, looking at every checkpoint.
 
-    Args:
-        train: Encoded rows to learn from, with the column ``label``.
-        validation: Encoded rows to judge by.
-        data_card: The dataset's card.
-        studies: Where the recordings are kept; what is there is not made again.
-        model: The family, its settings and space.
-        recording: How many, how often.
-        cell_name: ``{dataset}.{model}``.
-
     Returns:
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
@@ -93,16 +84,6 @@ def profile_recordings(
     evaluation: EvaluationParams,
 ) -> pl.DataFrame:
     """Measure what every recorded model costs to serve, some of them before their end too.
-
-    Args:
-        recorded_curves: The cell's recordings.
-        test: Encoded test rows with the column ``label``.
-        data_card: The dataset's card.
-        measurements: Keeps each result as soon as it is there.
-        model: For the family.
-        recording: Serving configurations.
-        training: For how shortly a search measures.
-        evaluation: For the hardware ladder.
 
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
@@ -150,11 +131,7 @@ def replay_rules(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
     """Replay every stopping policy on the recordings.
 
-    Args:
-        applications: Who chooses.
-        replaying: Orders.
-        training: For the pausing rule.
-        *recorded: The curves of all cells, then their profiles in the same order.
+    ``recorded`` are the curves of all cells, then their profiles in the same order.
 
     Returns:
         All replays, the savings of each policy, the same by cell and application, how early each
@@ -207,31 +184,13 @@ def compare_searches(
 ) -> pl.DataFrame:
     """Search a cell live at equal compute: pausing, no stopping, and Optuna's median.
 
-    Args:
-        train: Encoded rows to learn from, with the column ``label``.
-        validation: Encoded rows to judge by.
-        test: Encoded rows that no search sees.
-        data_card: The dataset's card.
-        studies: Where the searches are kept; what is there is not searched again.
-        model: The family, its settings and space.
-        training: The pausing rule, and how shortly to measure.
-        live: Budget and seeds.
-        applications: Who will choose.
-        evaluation: For the serving configurations.
-        cell_name: ``{dataset}.{model}``.
-
     Returns:
         One row per seed and application.
     """
     from rightfit.tuning.experiment.live_comparison import compare_live
     from rightfit.tuning.experiment.recorded import learn_lesson
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import (
-        make_cell,
-        make_data,
-        make_demand,
-        make_settings,
-    )
+    from rightfit.tuning.search.setting_up import make_cell, make_data, make_demand, make_settings
 
     own = {"budget_cpu_s": live.budget_cpu_s, "n_startup_trials": live.n_startup_trials}
     alike = training.model_copy(update={**own, "sampler": "tpe"})

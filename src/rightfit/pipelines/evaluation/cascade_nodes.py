@@ -28,12 +28,7 @@ def build_cascades(
 ) -> dict[str, Bundle]:
     """Make the cascades of a dataset's candidates that promise most.
 
-    Args:
-        validation: Encoded validation rows with the column ``label``: they choose.
-        data_card: The dataset's card.
-        model: How many cascades.
-        *of_members: The candidates of each searched model, then the profiles of each.
-        cell_name: ``{dataset}.{model}``.
+    ``of_members`` are the candidates of each searched model, then the profiles of each.
 
     Returns:
         Bundles by name; empty where no cascade promises more than single candidates.

@@ -62,17 +62,6 @@ def measure_cell(
 ) -> pl.DataFrame:
     """Measure the candidates of a cell under all serving configurations.
 
-    Args:
-        candidates: Bundles by candidate name, their families named; none gives a table without
-            rows.
-        trials: The cell's trials, for what training cost; ``None``: there was no search.
-        test: Test rows as the candidates read them, with the column ``label``.
-        data_card: The dataset's card.
-        raw: The same rows as a request brings them.
-        measurements: Keeps each result as soon as it is known.
-        params: What to measure and how.
-        choosers: What none of them could choose is measured only shortly.
-
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
@@ -121,14 +110,6 @@ def profile_elsewhere(
 ) -> pl.DataFrame:
     """Return the profiles of a cell as another machine has measured them.
 
-    Args:
-        cell: Candidates and what belongs to them.
-        name: The machine's.
-        paths: What requests pass.
-        bench: For the answers, which are made here.
-        measurements: Holds what was imported.
-        params: What was to be measured, and how.
-
     Raises:
         ValueError: If nothing was imported under that name.
     """
@@ -167,15 +148,6 @@ def measure_afresh(
 ) -> pl.DataFrame:
     """Measure candidates of a dataset again, whatever is stored of them.
 
-    Args:
-        candidates: Bundles by name, their families named where they are served natively.
-        wanted: Serving configurations of each.
-        test: Test rows as the candidates read them, with the column ``label``.
-        data_card: The dataset's card.
-        raw: The same rows as a request brings them.
-        measurements: Holds the quality of their answers, which does not change.
-        params: How to measure.
-
     Returns:
         One row per candidate and wanted serving configuration.
     """
@@ -203,12 +175,7 @@ def measure_afresh(
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
-    """Return the serving configurations that a machine can run.
-
-    Args:
-        params: Wanted runtimes, threads and devices.
-        environment: The machine.
-    """
+    """Return the serving configurations that a machine can run."""
     from rightfit.profiling.measuring.jobs import plan_servings
 
     return plan_servings(
@@ -221,12 +188,7 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
 
 
 def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
-    """Return the request paths that applications name, in a fixed order.
-
-    Args:
-        applications: Who will choose.
-        params: Says the path of those that name none.
-    """
+    """Return the request paths that applications name, in a fixed order."""
     otherwise = find_default_path(applications, params)
     named = {one.request_path or otherwise for one in applications.root.values()}
     return [path for path in (MODEL, REQUEST) if path in named]

@@ -11,12 +11,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
-from rightfit.pipelines.evaluation.measuring import (
-    ENVIRONMENT_KEY,
-    RawTest,
-    measure_cell,
-    to_json,
-)
+from rightfit.pipelines.evaluation.measuring import ENVIRONMENT_KEY, RawTest, measure_cell, to_json
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 
@@ -33,12 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
-    """Describe the machine that most profiles were measured on, as it described itself.
-
-    Args:
-        resource_profiles: All measured profiles.
-        measurements: Holds the description of each measuring machine.
-    """
+    """Describe the machine that most profiles were measured on, as it described itself."""
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.worker.codec import from_plain
 
@@ -65,18 +55,6 @@ def profile_candidates(
     """Measure a cell's candidates under all serving configurations.
 
     The profiles belong to the machine that runs this node; its description is stored with them.
-
-    Args:
-        candidates: Bundles by candidate name.
-        trials: The cell's trials, for what training cost.
-        test: Encoded test rows with the column ``label``.
-        rows: Assembled rows of all parts, not encoded.
-        encoder: How they are encoded.
-        data_card: The dataset's card.
-        measurements: Keeps each result as soon as it is known.
-        params: What to measure and how.
-        applications: They choose: what none of them could choose is measured only shortly.
-        model: For the candidates' family.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
@@ -105,16 +83,6 @@ def profile_imported(
     model: ImportedBlock,
 ) -> pl.DataFrame:
     """Measure an imported model on the columns that it reads, as the searched ones are measured.
-
-    Args:
-        candidates: Its bundle, by name.
-        rows: The dataset's rows, not encoded.
-        encoder: The dataset's encoder.
-        data_card: The dataset's card.
-        measurements: Keeps each result as soon as it is known.
-        params: What to measure and how.
-        applications: They choose.
-        model: The file, and what the configuration says of it.
 
     Returns:
         One row per serving configuration.
@@ -158,16 +126,6 @@ def profile_cascades(
 ) -> pl.DataFrame:
     """Measure cascades as all other candidates are measured; what was predicted counts for nothing.
 
-    Args:
-        candidates: Bundles by candidate name; none gives a table without rows.
-        test: Encoded test rows with the column ``label``.
-        rows: Assembled rows of all parts, not encoded.
-        encoder: How they are encoded.
-        data_card: The dataset's card.
-        measurements: Keeps each result as soon as it is known.
-        params: What to measure and how.
-        applications: They choose.
-
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
@@ -188,10 +146,6 @@ def profile_cascades(
 def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:
     """Put several tables of profiles into one.
 
-    Args:
-        params: Says whether profiles of different environments may stand side by side.
-        *profiles: Profiles of the cells of a dataset, or of all datasets.
-
     Raises:
         ValueError: If they may not and do.
     """
@@ -211,10 +165,6 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
 
 def compare_tiers(resource_profiles: pl.DataFrame, params: EvaluationParams) -> pl.DataFrame:
     """Say for each profile which tiers of the hardware ladder it runs on, and why not.
-
-    Args:
-        resource_profiles: All measured profiles.
-        params: Holds the ladder.
 
     Returns:
         One row per profile and tier.

@@ -64,14 +64,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
 def _profile_node(
     func: Callable[..., pl.DataFrame], dataset: str, model: str, *others: str
 ) -> Node:
-    """Build the node that measures a cell.
-
-    Args:
-        func: Measures it.
-        dataset: Name of the dataset.
-        model: Name of the model.
-        *others: What it reads beside that which every such node reads.
-    """
+    """Build the node that measures a cell."""
     cell = f"{dataset}.{model}"
     where = {
         "trials": f"{cell}.trials",

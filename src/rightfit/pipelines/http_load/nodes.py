@@ -32,12 +32,8 @@ def load_winners(
 ) -> LoadCurves:
     """Load the winners' servers, as far as the time goes.
 
-    Args:
-        recommendations: Who won.
-        applications: For the scenario and the limit of the latency.
-        http_load: Which winners, how hard and how long.
-        measurements: Keeps each curve as soon as it is known.
-        stored: ``{dataset}.rows``, ``.encoder`` and ``.data_card``, and the cells' ``.candidates``.
+    ``stored`` holds the ``.rows``, ``.encoder`` and ``.data_card`` of each dataset, and the
+    ``.candidates`` of each cell.
 
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.

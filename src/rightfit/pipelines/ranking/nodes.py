@@ -82,14 +82,7 @@ def explain_losers(
     ranking: RankingParams,
     *trials: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Give one reason for everything that did not win.
-
-    Args:
-        resource_profiles: All measured profiles.
-        applications: Objectives and limits.
-        ranking: Rules of ranking.
-        *trials: Trials of every dataset.
-    """
+    """Give one reason for everything that did not win."""
     by_cell = {
         (str(dataset), str(model)): table
         for (dataset, model), table in pl.concat(trials)
@@ -112,15 +105,7 @@ def recommend_candidates(
 ) -> dict[str, object]:
     """Name the winner per application and dataset, and what would change it, as JSON types.
 
-    Args:
-        resource_profiles: All measured profiles.
-        applications: Objectives and limits.
-        ranking: Rules of ranking.
-        weight_intervals: From ``analyse_sensitivity``.
-        limit_shadows: From ``analyse_sensitivity``.
-        robust_choices: From ``compare_choices``.
-        imported: Models that somebody has already; the winners are compared with them.
-        **refits: The winners' refits, as ``refits_of_{dataset}``.
+    ``refits`` holds the winners' refits, as ``refits_of_{dataset}``.
     """
     refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
     ranked = _rank(resource_profiles, applications, ranking)

@@ -28,13 +28,7 @@ from rightfit.preparation.encoding import Encoder
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.metrics import METRICS
-from rightfit.ranking.explanation.refits import (
-    RawQuality,
-    Refit,
-    RefitCosts,
-    RefitQuality,
-    Refits,
-)
+from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitCosts, RefitQuality, Refits
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -85,23 +79,7 @@ def refit_winners(
     The encoder stays the one that was fitted on train rows. A refit is kept with the searches, so
     that another ranking with the same winner trains nothing.
 
-    Args:
-        resource_profiles: All measured profiles.
-        applications: They choose.
-        ranking: Rules of ranking.
-        refit: What refits may take.
-        training: Seed, threads and device of trainings.
-        evaluation: What to measure and how, where the structure has changed.
-        data_card: The dataset's card.
-        train: Encoded rows that the winners learnt from, with the column ``label``.
-        validation: Encoded rows that they were tuned on.
-        test: Encoded test rows; nothing is learnt from them.
-        rows: Assembled rows of all parts, not encoded.
-        encoder: How they are encoded.
-        studies: Where refits are kept.
-        measurements: Keeps each measurement as soon as it is known.
-        families: Reference of each searched model's family.
-        **candidates: Bundles by candidate name, of each model as ``candidates_of_{model}``.
+    ``candidates`` holds each model's as ``candidates_of_{model}``.
 
     Returns:
         What was found, and the refitted bundles by candidate name.

@@ -98,11 +98,7 @@ def draw_sensitivity_chart(
 
 
 def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
-    """Draw the compute of the search and what stopping saved.
-
-    Args:
-        tables: ``{dataset}.trials`` of every dataset.
-    """
+    """Draw the compute of the search and what stopping saved."""
     from rightfit.reporting.charts.stops import draw_stops, sum_compute
 
     return draw_stops(sum_compute(_split_cells(tables, "trials")))
@@ -156,14 +152,7 @@ def write_report(
     evaluation: EvaluationParams,
     **tables: Any,
 ) -> str:
-    """Write the report: one HTML file that opens offline.
-
-    Args:
-        applications: Objectives and limits.
-        ranking: Rules of ranking.
-        evaluation: For the hardware ladder.
-        tables: Tables and documents by their names in the catalog.
-    """
+    """Write the report: one HTML file that opens offline."""
     from rightfit.reporting.report import build_sections, render_report
     from rightfit.serving.watch import load_watch
 

@@ -57,12 +57,7 @@ def plan_search(
     """
     from rightfit.tuning.parallel.agenda import PlannedSearch
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import (
-        make_cell,
-        make_demand,
-        make_settings,
-        share_cores,
-    )
+    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings, share_cores
 
     cell = make_cell(cell_name, train, validation, data_card, model)
     settings = make_settings(training, cell.family, n_searches=n_searches)
@@ -90,18 +85,6 @@ def tune_model(
     **siblings: ModelBlock,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
     """Search one cell and keep its candidates.
-
-    Args:
-        train: Encoded rows to learn from, with the column ``label``.
-        validation: Encoded rows to judge by.
-        data_card: The dataset's card.
-        studies: Where searches are kept, so that a later run continues it.
-        model: The family, its settings and space.
-        training: Budget and rules.
-        applications: Who will choose.
-        evaluation: For the serving configurations that they may choose from.
-        cell_name: ``{dataset}.{model}``.
-        **siblings: The grid's other models, by name.
 
     Returns:
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
@@ -156,13 +139,6 @@ def import_model(
 
     It needs less than a search does, so a file that does not fit ends a run before any search.
 
-    Args:
-        spec: Description of the dataset.
-        rows: Its rows, not encoded.
-        encoder: Its encoder.
-        model: The file, and what the configuration says of it.
-        cell_name: ``{dataset}.{model}``.
-
     Returns:
         The bundle by the model's name.
 
@@ -171,11 +147,7 @@ def import_model(
     """
     from rightfit.families.imported.importing import import_file, read_columns
     from rightfit.families.runtimes import available_runtimes
-    from rightfit.preparation.model_columns import (
-        describe_columns,
-        read_predictions,
-        take_columns,
-    )
+    from rightfit.preparation.model_columns import describe_columns, read_predictions, take_columns
 
     dataset, _, name = cell_name.partition(".")
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
@@ -211,11 +183,8 @@ def collect_trials(
 ) -> tuple[pl.DataFrame, ...]:
     """Put the searches of a dataset's cells into one table each.
 
-    Args:
-        *tables: The cells' trials, then their learning curves, then their accounts, each in the
-            order of ``models``.
-        dataset: Name of the dataset.
-        models: Names of the searched models; where there are none, the tables are empty.
+    ``tables`` are the cells' trials, then their learning curves, then their accounts, each in the
+    order of ``models``.
 
     Returns:
         All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.

@@ -7,12 +7,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
-from rightfit.pipelines.training.nodes import (
-    collect_trials,
-    import_model,
-    plan_search,
-    tune_model,
-)
+from rightfit.pipelines.training.nodes import collect_trials, import_model, plan_search, tune_model
 from rightfit.ranking.applications.applications import Applications
 from rightfit.reuse.unchanged import mark_hints, mark_part
 from rightfit.searches_ahead import mark_search

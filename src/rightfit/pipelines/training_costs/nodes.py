@@ -24,9 +24,6 @@ BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a
 def refuse_grid(grid: dict[str, Any]) -> None:
     """End a study of a grid in which no family trains in batches.
 
-    Args:
-        grid: Names of datasets and models.
-
     Raises:
         UnsuitableGridError: Always.
     """
@@ -45,14 +42,6 @@ def profile_training(
     model: ModelBlock,
 ) -> pl.DataFrame:
     """Measure training steps of a cell's first candidate at different batch sizes.
-
-    Args:
-        candidates: Bundles by candidate name.
-        train: Encoded rows to train on, with the column ``label``.
-        data_card: The dataset's card.
-        measurements: Keeps each result as soon as it is known.
-        params: What to measure.
-        model: For the candidates' family.
 
     Returns:
         One row per batch size.

@@ -12,13 +12,7 @@ import polars as pl
 
 from rightfit.families.schema import Task
 from rightfit.preparation.frames import cast_without_loss
-from rightfit.preparation.spec import (
-    ColumnSplit,
-    RandomShare,
-    Split,
-    StratifiedShare,
-    Target,
-)
+from rightfit.preparation.spec import ColumnSplit, RandomShare, Split, StratifiedShare, Target
 from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGroup, TableSchema
 from rightfit.preparation.tables import Table
 
@@ -65,9 +59,6 @@ def infer_task(outcome: pl.Series) -> Task:
 
     Numbers with fractions, or more than ten different whole ones, are predicted as numbers; texts,
     truth values and few whole numbers are classes.
-
-    Args:
-        outcome: The target's column, whole numbers as integers.
 
     >>> infer_task(pl.Series([0.5, 1.5])), infer_task(pl.Series([1, 2, 2]))
     ('regression', 'classification')

@@ -18,12 +18,6 @@ def describe_dataset(
 ) -> CompleteBlock:
     """Describe a dataset of one table completely.
 
-    Args:
-        frame: The table, as ``read_frame`` returns it.
-        entry: Its catalog entry.
-        target: What to predict.
-        task: What to predict; ``None`` to infer it.
-
     Returns:
         The description, and remarks such as columns that are left out.
 

@@ -34,11 +34,6 @@ class QualityBlock(Described):
 def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Quality:
     """Fill the gaps of a metric from the outcome.
 
-    Args:
-        given: What the block says.
-        outcome: Class or value of each row; may be empty if nothing is to be inferred.
-        task: What is predicted.
-
     Raises:
         ValueError: If the metric does not judge such answers; or as :func:`infer_quality`.
     """
@@ -60,12 +55,6 @@ def infer_quality(
     options: Mapping[str, Option] | None = None,
 ) -> Quality:
     """Choose the metric that the outcome asks for, with guessing as its worst value.
-
-    Args:
-        outcome: Class or value of each row, without nulls.
-        task: What is predicted.
-        name: The metric, if it is chosen already.
-        options: Its options.
 
     Returns:
         The metric. ``worst`` is what the best constant answer reaches: the most frequent class, the

@@ -16,7 +16,7 @@ from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.quality_interval import quality_interval
-from rightfit.quality.deviations import find_deviations, pack_deviations
+from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
 
 
@@ -38,6 +38,10 @@ class AnswerQuality:
     raw_high: float
     deviations: str
     final: tuple[float, float, float] | None
+
+    def __post_init__(self) -> None:
+        """Refuse deviations of another form, which an older version may have stored."""
+        unpack_deviations(self.deviations)
 
 
 def set_quality(profile: Profile, quality: AnswerQuality | str, metric: QualityMetric) -> None:

@@ -42,11 +42,6 @@ def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
     Tied are the feasible candidates that no other significantly beats and whose utility is within
     ``max_utility_loss`` of the highest. The others keep their order.
 
-    Args:
-        contest: The candidates.
-        order: From :func:`order_candidates`.
-        rank_low: Best rank within the measuring errors, by candidate number.
-
     Returns:
         The new order.
     """

@@ -16,10 +16,6 @@ FINAL = "final_quality_raw"
 def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
     """Judge a winner on the rows that were held out, else by nested resampling.
 
-    Args:
-        ranked: The ranking.
-        winner: Number of the candidate ranked first in its dataset.
-
     Returns:
         Its quality; ``None`` where nothing is known of how the qualities deviate.
     """

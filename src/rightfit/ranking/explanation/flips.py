@@ -9,13 +9,19 @@ from rightfit.ranking.explanation.decisions import Flip
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 
-NO_FLIP = "No change of a single weight, and none of a single limit by {:g} %, changes the winner."
+MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
+NO_SMALL_CHANGE = (
+    "No single weight up to ten times as large or as small, and no single limit moved by {:g} %, "
+    "changes"
+)
 
 
 def list_flips(
     intervals: Iterable[WeightInterval], shadows: Iterable[LimitShadow], *, winner: str | None
 ) -> list[Flip]:
     """List what would change the winner of one application on one dataset.
+
+    Weights that would have to grow or shrink more than tenfold are left out.
 
     Args:
         intervals: Its weight intervals on the dataset.
@@ -38,13 +44,15 @@ def list_flips(
 
 def summarise_flips(flips: list[Flip], change_pct: float) -> str:
     """Say in one sentence what would change the winner most easily."""
-    return flips[0].sentence if flips else NO_FLIP.format(change_pct)
+    return flips[0].sentence if flips else f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
 
 
 def _flip_weight(
     row: WeightInterval, leader: str | None, beyond: float | None, verb: str
 ) -> Flip | None:
     if leader is None or beyond is None:
+        return None
+    if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
         return None
     return Flip(
         kind="weight",

@@ -45,13 +45,7 @@ _VIOLATIONS = TypeAdapter(list[BrokenLimit])
 
 @dataclass(frozen=True)
 class Sensitivities:
-    """What would change the winners.
-
-    Args:
-        weight_intervals: Table of :mod:`rightfit.ranking.sensitivity.weight_intervals`.
-        limit_shadows: Table of :mod:`rightfit.ranking.sensitivity.limit_shadows`.
-        robust_choices: Table of :mod:`rightfit.ranking.sensitivity.robust`.
-    """
+    """What would change the winners."""
 
     weight_intervals: pl.DataFrame
     limit_shadows: pl.DataFrame
@@ -65,14 +59,7 @@ def recommend(
     imported: Collection[str] = (),
     refits: Mapping[str, Refits] = NO_REFITS,
 ) -> Recommendations:
-    """Recommend a candidate per application and dataset.
-
-    Args:
-        ranked: The candidates as each application ranks them.
-        sensitivities: What would change the winners.
-        imported: Models that somebody has already, which the winners are compared with.
-        refits: Refits of the winners, of those datasets whose winners are refitted.
-    """
+    """Recommend a candidate per application and dataset."""
     return {
         one.contest.name: _recommend_for(one, sensitivities, imported, refits) for one in ranked
     }

@@ -104,11 +104,6 @@ def decide_shipping(
     """Decide which model is shipped.
 
     Quality decides nothing here: the rows that compare both are those that nothing is chosen by.
-
-    Args:
-        winner: What was chosen.
-        application: Whose limits the refitted model must keep, too.
-        refits: The dataset's refits; ``None``: none is wanted.
     """
     if refits is None:
         return _as_chosen(NOT_WANTED, None)

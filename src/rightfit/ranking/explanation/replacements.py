@@ -25,15 +25,7 @@ def compare_with_winner(
     violations: Sequence[BrokenLimit],
     is_tied: bool,
 ) -> Replacement:
-    """Compare an imported model with the winner.
-
-    Args:
-        incumbent: The imported model in the serving configuration chosen for the application.
-        winner: The recommended candidate; ``None`` where none qualifies.
-        application: Whose objectives and limits count.
-        violations: Limits that the imported model breaks.
-        is_tied: Whether the measurements cannot distinguish both.
-    """
+    """Compare an imported model with the winner."""
     is_winner = winner is not None and winner.candidate == incumbent.candidate
     changes = [] if winner is None or is_winner else _list_changes(incumbent, winner, application)
     gain = (

@@ -43,12 +43,7 @@ class WhyNot:
 def tabulate_why_not(
     ranked: list[Ranked], trials: Mapping[tuple[str, str], pl.DataFrame]
 ) -> pl.DataFrame:
-    """Give the reason for every candidate's place and for every trial that did not end complete.
-
-    Args:
-        ranked: Rankings of all applications.
-        trials: Trials by dataset and family.
-    """
+    """Give the reason for every candidate's place and for every trial that did not end complete."""
     candidates = [_explain(one) for one in ranked]
     unfinished = [_explain_trials(frame, *cell) for cell, frame in trials.items()]
     return pl.concat([*candidates, *unfinished])

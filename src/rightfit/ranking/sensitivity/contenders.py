@@ -28,12 +28,7 @@ class Contenders:
 
 
 def find_contenders(contest: Contest, dataset: int) -> Contenders:
-    """Find a dataset's contenders, with every serving configuration.
-
-    Args:
-        contest: The candidates.
-        dataset: Position of the dataset.
-    """
+    """Find a dataset's contenders, with every serving configuration."""
     table = contest.table
     rows = np.flatnonzero(contest.judgement.feasible & (table.dataset_of_row == dataset))
     metrics = contest.application.weighted()

@@ -35,11 +35,7 @@ class FamilyComparison:
 
 
 def tabulate_robust_choices(rankings: pl.DataFrame) -> pl.DataFrame:
-    """Compare the families of every application across datasets.
-
-    Args:
-        rankings: The rankings table.
-    """
+    """Compare the families of every application across datasets."""
     applications = rankings["application"].unique(maintain_order=True)
     by_dataset = ("application", "dataset")
     families = (

@@ -30,12 +30,6 @@ def simulate_best(
     halves may differ in width, independently of the others but for qualities, which are paired.
     Equal ones share a draw.
 
-    Args:
-        contest: All candidates with their chosen profiles.
-        candidates: Numbers of those to compare, all of one dataset.
-        n_draws: Number of simulated measurements.
-        rng: Source of randomness.
-
     Returns:
         Probabilities, shape (n_compared,); they sum to the probability that any is feasible.
     """

@@ -35,11 +35,20 @@ def read_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     Returns:
         Shape (n_rows, n_deviations), zeros where a profile has none, or its own number of them;
         ``None`` if no profile has any.
+
+    Raises:
+        ValueError: If deviations have the form of another version.
     """
     if DEVIATIONS not in table.frame.columns or table.frame.schema[DEVIATIONS] == pl.Null:
         return None
     texts = table.frame[DEVIATIONS].gather(rows)
-    found = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
+    try:
+        found = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
+    except ValueError as err:
+        raise ValueError(
+            f"resource_profiles was written by another version of Rightfit: {err} "
+            "Measure again: kedro run --pipelines evaluation,ranking"
+        ) from err
     lengths = np.array([len(deviations) for deviations in found], dtype=np.int64)
     longest = int(lengths.max(initial=0))
     if longest == 0:

@@ -87,12 +87,7 @@ def count_pairs(n_candidates: int) -> int:
 
 
 def spread_candidates(contest: Contest, factor: float) -> Spread:
-    """Carry the metrics' intervals to the utilities and the feasibility of the candidates.
-
-    Args:
-        contest: The candidates with their chosen profiles.
-        factor: Widening of the intervals, see :func:`widening`.
-    """
+    """Carry the metrics' intervals to the utilities and the feasibility of the candidates."""
     table, rows = contest.table, contest.chosen
     squares = _spread_utility(contest, factor)
     below, above = (_root_of_sum(squares.values(), side, len(rows)) for side in (0, 1))

@@ -46,11 +46,6 @@ MANY_DECADES = 2  # from here on a tick per decade is enough
 def pareto_front(profiles: pl.DataFrame, *, cost: str, quality: str) -> pl.DataFrame:
     """Return the profiles that no other one beats in both cost and quality, cheapest first.
 
-    Args:
-        profiles: One row per profile.
-        cost: Column of the cost; whether more is better follows from the metric table.
-        quality: Column in which more is better.
-
     >>> frame = pl.DataFrame({"model_size_mib": [1.0, 2.0, 3.0], "quality": [0.5, 0.9, 0.8]})
     >>> pareto_front(frame, cost="model_size_mib", quality="quality")["quality"].to_list()
     [0.5, 0.9]
@@ -73,14 +68,6 @@ def draw_front(
     winners: pl.DataFrame,
 ) -> Figure:
     """Draw quality against a cost the reader chooses from a menu.
-
-    Args:
-        profiles: Resource profiles of one dataset.
-        dataset: Its name.
-        quality_title: What ``quality_raw`` is for it, such as ``accuracy``.
-        marks: Colour and symbol of each family.
-        limits: Limits of all applications; those on ``quality_raw`` become horizontal lines.
-        winners: One row per application: ``application`` and the keys of the winning profile.
 
     Returns:
         A figure whose menu switches the cost; limits on that cost are its vertical lines.
@@ -129,6 +116,7 @@ def _draw_one(
             ),
             "height": HEIGHT_PX,
             "hovermode": "closest",
+            "legend": {"y": -0.18, "yanchor": "top"},  # below: limits make it long
             "xaxis": {
                 "type": "log",
                 "title": {"text": f"{metric_title(cost)}, {better} is better"},

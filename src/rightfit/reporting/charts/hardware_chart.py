@@ -49,13 +49,7 @@ def draw_tiers(
 ) -> Figure:
     """Draw a dataset's best quality per family against the hardware ladder.
 
-    Args:
-        best: Table of :func:`best_by_tier`.
-        dataset: Which dataset.
-        tier_names: Ladder from the smallest machine to the largest; later tiers on which nothing
-            changes are left out.
-        quality_title: What ``quality_raw`` is for it.
-        marks: Colour and symbol of each family.
+    Later tiers on which nothing changes are left out.
     """
     from plotly.graph_objects import Figure, Scatter
 

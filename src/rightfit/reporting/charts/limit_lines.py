@@ -1,4 +1,4 @@
-"""The applications' limits as dotted lines in a chart."""
+"""The applications' limits as broken lines in a chart, named in its legend."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.naming import format_number, words
+from rightfit.naming import format_number, metric_unit, words
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.contest import find_limits
 from rightfit.ranking.contest.profile_table import read_profiles
 
+DASHES = ("dot", "dash", "longdash", "dashdot", "longdashdot")
+
 
 @dataclass(frozen=True)
 class LimitLine:
-    """A limit an application puts on a metric.
-
-    Args:
-        application: Name of the application.
-        metric: Column of the profiles.
-        kind: ``min`` or ``max``.
-        value: The limit in the metric's unit.
-    """
+    """A limit an application puts on a metric."""
 
     application: str
     metric: str
@@ -64,29 +59,24 @@ def draw_limits(
 ) -> list[dict[str, object]]:
     """Draw limits on the cost, and those on quality that lie near any measured one.
 
-    Args:
-        profiles: All profiles of a dataset.
-        cost: Metric of the horizontal axis.
-        limits: Limits of all applications.
-
     Returns:
-        Plotly's shapes, each with its label.
+        Plotly's shapes, each with its name; an application's lines are broken in its own way.
     """
     quality = profiles["quality_raw"].drop_nulls().to_list()
     nearby = (max(quality) - min(quality)) / 3 if quality else 0.0
     lowest = min(quality, default=0.0) - nearby
+    applications = list(dict.fromkeys(limit.application for limit in limits))
     return [
-        _limit_line(limit)
+        _draw_line(limit, DASHES[applications.index(limit.application) % len(DASHES)])
         for limit in limits
         if limit.metric == cost or (limit.metric == "quality_raw" and limit.value >= lowest)
     ]
 
 
-def _limit_line(limit: LimitLine) -> dict[str, object]:
+def _draw_line(limit: LimitLine, dash: str) -> dict[str, object]:
     sign = "≤" if limit.kind == "max" else "≥"
-    upright = limit.metric != "quality_raw"
-    across = "y" if upright else "x"
-    along = "x" if upright else "y"
+    across, along = ("x", "y") if limit.metric == "quality_raw" else ("y", "x")
+    unit = "" if limit.metric == "quality_raw" else metric_unit(limit.metric)
     return {
         "type": "line",
         "layer": "below",
@@ -95,10 +85,7 @@ def _limit_line(limit: LimitLine) -> dict[str, object]:
         f"{across}0": 0,
         f"{across}1": 1,
         f"{across}ref": f"{across} domain",
-        "label": {
-            "text": f"{words(limit.application)} {sign} {format_number(limit.value)}",
-            "textposition": "start" if upright else "end",
-            "xanchor": "left" if upright else "right",
-            "yanchor": "bottom",
-        },
+        "line": {"dash": dash},
+        "name": f"{words(limit.application)} {sign} {format_number(limit.value)} {unit}".strip(),
+        "showlegend": True,
     }

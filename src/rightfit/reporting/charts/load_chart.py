@@ -18,12 +18,7 @@ DASHES = {0.5: "solid", 0.95: "dash", 0.99: "dot"}  # told apart without a colou
 
 
 def draw_load(curve: LoadCurve, *, title: str) -> Figure:
-    """Draw a load curve.
-
-    Args:
-        curve: The measured steps; those of the open loop are shown.
-        title: Whose server it is.
-    """
+    """Draw the steps of a load curve whose rates were set."""
     from plotly.graph_objects import Figure
 
     steps = sorted(curve.opened, key=lambda step: step.level)

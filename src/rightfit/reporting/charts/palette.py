@@ -66,12 +66,7 @@ ANY_PAGE = Theme(
 
 @dataclass(frozen=True)
 class Mark:
-    """How a family is drawn.
-
-    Args:
-        color: Hexadecimal colour.
-        symbol: Plotly's name of its marker.
-    """
+    """How a family is drawn."""
 
     color: str
     symbol: str
@@ -80,9 +75,7 @@ class Mark:
 def marks_of(families: Iterable[str]) -> dict[str, Mark]:
     """Give each family its colour and symbol.
 
-    Args:
-        families: Names in the order of the grid, repeats allowed; a family keeps its mark when
-            others are added behind it.
+    A family keeps its mark when others are added behind it.
 
     >>> marks_of(["linear", "forest", "linear"])["forest"]
     Mark(color='#009E73', symbol='square')
@@ -97,12 +90,7 @@ def marks_of(families: Iterable[str]) -> dict[str, Mark]:
 
 
 def base_layout(title: str, subtitle: str = "") -> dict[str, object]:
-    """Build what every chart's layout starts from: its title, and colours for any page.
-
-    Args:
-        title: What the chart is about.
-        subtitle: How to read it.
-    """
+    """Build what every chart's layout starts from: its title, and colours for any page."""
     return {
         "template": plotly_template(ANY_PAGE),
         "title": {

@@ -15,11 +15,7 @@ HEIGHT_PX = 520
 
 
 def draw_stopping(cells: pl.DataFrame) -> Figure:
-    """Draw each policy's saving against its mean regret, one point per cell and setting.
-
-    Args:
-        cells: One row per policy and cell, from ``summarise_cells``.
-    """
+    """Draw each policy's saving against its mean regret, one point per cell and setting."""
     from plotly.graph_objects import Figure, Scatter
 
     points = cells.filter(pl.col("variant") == "")

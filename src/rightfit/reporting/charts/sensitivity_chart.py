@@ -23,12 +23,7 @@ PERCENT_TICKS: Mapping[str, Any] = {"tickformat": ".0%", "tickvals": [0, 0.25, 0
 
 
 def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> Figure:
-    """Draw one bar per application and dataset, divided by the weightings each candidate wins.
-
-    Args:
-        win_shares: Table ``win_shares`` of the ranking stage.
-        marks: Colour of each family; the segments carry the candidates' names.
-    """
+    """Draw one bar per application and dataset, divided by the weightings each candidate wins."""
     from plotly.graph_objects import Figure
 
     bars = place_rows(
@@ -79,14 +74,7 @@ def draw_weight_intervals(
     family_of: Mapping[str, str],
     marks: Mapping[str, Mark],
 ) -> Figure:
-    """Draw how far each weight can move before another candidate leads, and which.
-
-    Args:
-        intervals: Table ``weight_intervals`` of the ranking stage.
-        application: Name of the application.
-        family_of: Family of each candidate.
-        marks: Colour of each family.
-    """
+    """Draw how far each weight can move before another candidate leads, and which."""
     from plotly.graph_objects import Figure, Scatter
 
     colors = {candidate: marks[family].color for candidate, family in family_of.items()}

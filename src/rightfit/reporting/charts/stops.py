@@ -28,9 +28,6 @@ SAVED = "saved by stopping (estimate)"
 def sum_compute(trials: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Sum trials and compute per cell and cause.
 
-    Args:
-        trials: One table per cell ``{dataset}.{model}``.
-
     Returns:
         One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
         stopped), ``n_trials``, ``compute_s``, ``saved_s`` (an estimate; 0 where there is none).
@@ -58,9 +55,6 @@ def _sum_cell(cell: str, trials: pl.DataFrame) -> pl.DataFrame:
 
 def draw_stops(compute: pl.DataFrame) -> Figure:
     """Draw the compute of each cell by what became of its trials, and what stopping saved.
-
-    Args:
-        compute: Table of :func:`sum_compute`.
 
     Returns:
         Stacked bars, one per cell.

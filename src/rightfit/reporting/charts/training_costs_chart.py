@@ -21,11 +21,7 @@ HEIGHT_PX = 640
 
 
 def draw_training_costs(costs: pl.DataFrame) -> Figure:
-    """Draw step time, throughput, cores and memory of each dataset against the batch size.
-
-    Args:
-        costs: One row per dataset, family and batch size.
-    """
+    """Draw step time, throughput, cores and memory of each dataset against the batch size."""
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
 

@@ -29,12 +29,7 @@ def draw_utilities(
 ) -> Figure:
     """Draw the first candidates of an application, one block of bars per dataset.
 
-    Args:
-        rankings: The ranking table.
-        breakdown: One row per ranked candidate and objective: what the objective contributes to
-            the utility; the contributions of a candidate sum to it.
-        application: Whose ranking.
-        marks: Colour and symbol of each family, for the mark at a bar's end.
+    The contributions of a candidate in ``breakdown`` sum to its utility.
 
     Returns:
         A figure with one block per dataset; candidates that break a limit are pale.

@@ -79,15 +79,7 @@ class DatasetDecision:
 
 @dataclass(frozen=True)
 class DecisionPage:
-    """The decision record of an application.
-
-    Args:
-        id: Anchor in the report.
-        title: Its name in words.
-        description: As in the parameters.
-        question: What it asks for, a fact each.
-        decisions: One per dataset.
-    """
+    """The decision record of an application."""
 
     id: str
     title: str

@@ -47,7 +47,7 @@ def build_fronts(results: Results) -> Section:
         title="What quality costs",
         sentences=(
             "Each mark is a profile: filled for the native runtime, open for ONNX Runtime. "
-            "Whiskers are 95 % intervals, rings are winners, dotted lines are the applications' "
+            "Whiskers are 95 % intervals, rings are winners, broken lines are the applications' "
             "limits.",
         ),
         charts=tuple(draw_front_of(results, dataset) for dataset in results.datasets),

@@ -34,12 +34,7 @@ VERDICTS = ("fits", "does not fit", "not measurable")
 
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
-    """Price every winner, and draw the best quality by tier where larger machines improve it.
-
-    Args:
-        results: The run.
-        tiers: The hardware ladder, smallest machine first.
-    """
+    """Price every winner, and draw the best quality by tier where larger machines improve it."""
     best = best_by_tier(results.profiles, len(tiers))
     mine = {name: best.filter(pl.col("dataset") == name) for name in results.datasets}
     names = [tier.name for tier in tiers]

@@ -6,14 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.naming import (
-    NOT_MEASURED,
-    format_metric,
-    format_share,
-    listing,
-    serving_label,
-    words,
-)
+from rightfit.naming import NOT_MEASURED, format_metric, format_share, listing, serving_label, words
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Section, Table, number, tabulate, text

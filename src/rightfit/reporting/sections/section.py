@@ -103,17 +103,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Section:
-    """One question and its answer: sentences, then points, charts and tables.
-
-    Args:
-        id: Anchor in the page.
-        title: The question in a few words.
-        sentences: Answer, each sentence from the data.
-        points: Further findings as a list.
-        charts: Drawn side by side where there is room.
-        tables: Always visible.
-        folds: Open on demand.
-    """
+    """One question and its answer: sentences, then points, charts and tables."""
 
     id: str
     title: str

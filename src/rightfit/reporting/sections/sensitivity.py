@@ -17,6 +17,7 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
+from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
@@ -73,8 +74,8 @@ def _list_flips(results: Results) -> Iterator[str]:
                 steady.append(where)
     if steady:
         yield (
-            f"No single weight, and no limit changed by {results.rules.limit_change_pct:g} %, "
-            f"changes {count(len(steady), 'winner')}: {listing(steady)}."
+            f"{NO_SMALL_CHANGE.format(results.rules.limit_change_pct)} "
+            f"{count(len(steady), 'winner')}: {listing(steady)}."
         )
 
 

@@ -68,11 +68,7 @@ def describe_stops(compute: pl.DataFrame) -> str:
 
 
 def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
-    """Say which applications nothing satisfies, and which searches ended early.
-
-    Args:
-        accounts: One row per dataset, family and application; none where quality alone stopped.
-    """
+    """Say which applications nothing satisfies, and which searches ended early."""
     if not accounts.height:
         return ()
     misses = [

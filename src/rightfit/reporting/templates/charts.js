@@ -30,12 +30,13 @@
     const small = narrow.matches && !printing;
     const own = structuredClone(layout);
     if (small) fitPhone(own);
+    const head = own.showlegend === false || own.legend?.y < 0 ? 8 : small ? 64 : 44;
     Plotly.react(chart.div, structuredClone(data), {
       ...own,
       ...sized,
       title: undefined,
       template: themes[dark.matches && !printing ? "dark" : "light"],
-      margin: { l: 4, r: 12, t: own.showlegend === false ? 8 : small ? 64 : 44, b: 8 },
+      margin: { l: 4, r: 12, t: head, b: 8 },
       font: { size: small ? 11 : 13 },
       dragmode: false,
     }, { displayModeBar: false, responsive: true, doubleClick: false, scrollZoom: false });

@@ -25,10 +25,6 @@ def read_present(results: StoredResults, parameters: Mapping[str, object]) -> Ba
 
     Applications that the configuration has no longer are left out.
 
-    Args:
-        results: Stored results.
-        parameters: All parameters, for what each application asks for.
-
     Raises:
         ValueError: If nothing was ranked that the configuration asks for.
     """
@@ -54,12 +50,6 @@ def check_against(
     path: Path, present: Baseline, *, margin_pct: float, any_machine: bool
 ) -> list[Comparison]:
     """Compare the last ranking with a baseline.
-
-    Args:
-        path: The baseline's file.
-        present: The winners of the last ranking.
-        margin_pct: Change of a metric that counts, in percent.
-        any_machine: Whether the machines may differ.
 
     Raises:
         ValueError: If the file is no baseline, or was measured on another machine.

@@ -24,12 +24,7 @@ from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed.
-
-    Args:
-        datasets: Datasets with their candidates.
-        left_out: Candidates that have no ONNX file, or encode for themselves.
-    """
+    """What was packed."""
 
     datasets: tuple[HandedDataset, ...]
     left_out: tuple[str, ...]
@@ -43,12 +38,6 @@ def pack_candidates(
     dataset: str | None,
 ) -> Packed:
     """Write the candidates of the last evaluation into a folder for another machine.
-
-    Args:
-        results: Stored results.
-        parameters: All parameters, the library's values included.
-        folder: Folder to write; new or empty.
-        dataset: The only dataset to pack; ``None``: all.
 
     Raises:
         ValueError: If nothing was measured yet, or there is no such dataset.

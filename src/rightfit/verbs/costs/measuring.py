@@ -44,15 +44,7 @@ RANDOM_ROWS = "random values of the declared shapes; --rows names a table of rea
 
 @dataclass(frozen=True)
 class ModelFile:
-    """An ONNX file that can be opened.
-
-    Args:
-        path: The file.
-        sha256: Of its content (hex).
-        size_bytes: Of it and the files that hold its weights.
-        inputs: What it reads.
-        outputs: What it answers.
-    """
+    """An ONNX file that can be opened."""
 
     path: Path
     sha256: str

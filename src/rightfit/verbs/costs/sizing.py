@@ -151,15 +151,6 @@ def try_size(
 ) -> str:
     """Return a deployment that was tried on the exported winner, within the load's own limit.
 
-    Args:
-        write: Writes the deployment, with what is added to its measured figures.
-        folder: The exported winner.
-        rows: Raw rows to ask about.
-        rate_per_s: Requests a second of all replicas.
-        load: What ``rightfit load --json`` printed for it.
-        seconds: How long each trial takes.
-        say: Takes what each trial has found.
-
     Raises:
         ValueError: If one of the files is something else, or no deployment held.
     """

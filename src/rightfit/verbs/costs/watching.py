@@ -34,11 +34,6 @@ def watch_winners(
     Nothing is ranked: a machine that got slower would favour the candidates that are not measured
     again. Winners that another machine has measured, or that are imported, are left out.
 
-    Args:
-        results: Stored results.
-        parameters: All parameters, the library's values included.
-        margin_pct: Change of a metric that counts, in percent.
-
     Raises:
         ValueError: If nothing was ranked yet, or there is no winner to measure here.
     """
