@@ -11,21 +11,25 @@ They act on Rightfit's parameters, nodes and datasets alone.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from rightfit.failures import FailureHook
 from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
 from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
-from rightfit.ownership import is_own, list_own_outputs
+from rightfit.ownership import find_stage, is_own, list_own_outputs
 from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
@@ -33,6 +37,7 @@ from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
 from rightfit.searches_ahead import SearchHook
+from rightfit.tuning.search.progress import RunDisplay, Step
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -59,6 +64,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         MlflowHook(),
         ReuseHook(),
         SearchHook(),
+        DisplayHook(),
         FailureHook(),
     )
 
@@ -154,6 +160,58 @@ class ResultHook:
 
         recommendations = read_recommendations(catalog.load("recommendations"))
         Console().print(tabulate_winners(recommendations))
+
+
+class DisplayHook:
+    """Shows in a terminal how far a run of Rightfit's nodes is, unless it is to be quiet."""
+
+    def __init__(self) -> None:
+        self._display: RunDisplay | None = None
+        self._during = contextlib.ExitStack()
+
+    @hook_impl(trylast=True)  # another hook may leave nodes out
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Begin to show it."""
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        steps = [find_step(node) for node in pipeline.nodes if is_own(node)]
+        is_quiet = logging.getLogger("rightfit").getEffectiveLevel() >= logging.WARNING
+        is_command = click.get_current_context(silent=True) is not None
+        if steps and is_command and console.is_terminal and not is_quiet:
+            self._display = RunDisplay(steps)
+            self._during.enter_context(self._display.shown(console))
+
+    @hook_impl(tryfirst=True)  # another hook searches here
+    def before_node_run(self, node: Node) -> None:
+        """Show what begins."""
+        if self._display is not None and is_own(node):
+            self._display.begin(find_step(node))
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Show what is done."""
+        if self._display is not None and is_own(node):
+            self._display.end(find_step(node))
+
+    @hook_impl(tryfirst=True)  # before anything is printed
+    def after_pipeline_run(self) -> None:
+        """Make way for the results."""
+        self._stop()
+
+    @hook_impl(tryfirst=True)
+    def on_pipeline_error(self) -> None:
+        """Make way for the error."""
+        self._stop()
+
+    def _stop(self) -> None:
+        self._display = None
+        self._during.close()
+
+
+def find_step(node: Node) -> Step:
+    """Return the stage of one of Rightfit's nodes, and the cell or dataset that it is about."""
+    return Step(find_stage(node), node.namespace or "")
 
 
 def _list_written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:

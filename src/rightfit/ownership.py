@@ -31,8 +31,12 @@ def is_own(node: Node) -> bool:
 
 def list_stages(pipeline: Pipeline) -> set[str]:
     """Return the stages, such as ``training``, that a pipeline has nodes of."""
-    modules = (node.func.__module__ for node in pipeline.nodes if is_own(node))
-    return {module.removeprefix(PACKAGE).partition(".")[0] for module in modules}
+    return {find_stage(node) for node in pipeline.nodes if is_own(node)}
+
+
+def find_stage(node: Node) -> str:
+    """Return the stage of one of Rightfit's nodes."""
+    return str(node.func.__module__).removeprefix(PACKAGE).partition(".")[0]
 
 
 def list_own_outputs(pipeline: Pipeline) -> set[str]:

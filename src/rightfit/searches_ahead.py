@@ -31,10 +31,8 @@ def mark_search(
 ) -> None:
     """Say what a node's function searches.
 
-    Args:
-        func: The function.
-        plan: Returns the search, given the node's inputs and ``n_searches``, how many there are.
-        inputs: Names of the datasets that the node reads, by parameter of the function.
+    ``plan`` returns the search, given the node's inputs and ``n_searches``, how many there are;
+    ``inputs`` names the datasets that the node reads, by parameter of the function.
     """
     setattr(func, PLAN, plan)
     setattr(func, INPUTS, dict(inputs))
@@ -104,5 +102,8 @@ def _search(searches: list[PlannedSearch]) -> None:
 
     if len(searches) < 2:
         return
-    with show_progress() as on_trial:
+    budgets_s = [one.settings.budget_cpu_s for one in searches]
+    known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
+    wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None
+    with show_progress(wall_s) as on_trial:
         search_in_parallel(searches, on_trial=on_trial)

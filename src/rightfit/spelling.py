@@ -11,11 +11,6 @@ def find_nearest(written: str, known: Iterable[str], *, cutoff: float = 0.6) -> 
 
     Of equally close ones the one of the same letters: swapping two is the commonest slip.
 
-    Args:
-        written: What was written.
-        known: The allowed names.
-        cutoff: Lowest similarity that counts as close, from 0 to 1.
-
     >>> find_nearest("qualty", ["quality", "latency_p50_ms"])
     'quality'
     >>> find_nearest("latency_p59_ms", ["latency_p50_ms", "latency_p95_ms", "latency_p99_ms"])

@@ -107,12 +107,7 @@ class _Hidden:
 
 
 def _hide(kinds: list[Any], value: Any) -> Any:
-    """Hide a truth value or a text in place of a number, or what is not quite true or false.
-
-    Args:
-        kinds: Plain types, literal values, and lists as tuples of these, that the field accepts.
-        value: What it got.
-    """
+    """Hide a truth value or a text in place of a number, or what is not quite true or false."""
     if isinstance(value, list | tuple):
         of_items = [kind for inner in kinds if isinstance(inner, tuple) for kind in inner]
         return [_hide(of_items, item) for item in value]

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import train_bundle
 from hostile_bundles import Case, Place, copy_bundle, describe_outcome
 from hostile_manifests import descriptions, links, manifests, names
 from hostile_trees import boosted, tree_states, trees
 from hostile_weights import contents, onnx_files, skops_files
 
-from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
-from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 
 N_FEATURES = 4
@@ -62,14 +61,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     data, folders = make_data(), {}
     for name in CONFIGURATIONS:
         folders[name] = tmp_path_factory.mktemp("good") / name
-        *_, last = get_family(name).train(
-            CONFIGURATIONS[name], data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-        )
-        bundle = write_bundle(
-            folders[name], last.model, model=name, family=name, configuration=CONFIGURATIONS[name],
-            schema=data.schema, data_version="v1",
-        )  # fmt: skip
-        add_onnx(bundle, data.rows)
+        add_onnx(train_bundle(folders[name], data, name, CONFIGURATIONS[name]), data.rows)
     return folders
 
 

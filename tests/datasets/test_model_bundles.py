@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bundles import train_bundle
 from fsspec.implementations.memory import MemoryFileSystem
 from kedro.io import DatasetError, Version
 
 from rightfit.datasets.model_bundles import ModelBundlesDataset
-from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.processes import file_locks, leftovers
@@ -29,18 +30,7 @@ LINEAR = {
 
 @pytest.fixture
 def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
-    *_, last = get_family("linear").train(
-        LINEAR, blobs, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
-    return write_bundle(
-        tmp_path / "trial",
-        last.model,
-        model="linear",
-        family="linear",
-        configuration=LINEAR,
-        schema=blobs.schema,
-        data_version="v1",
-    )
+    return train_bundle(tmp_path / "trial", blobs, "linear", LINEAR)
 
 
 def make_dataset(filepath: str, version: str) -> ModelBundlesDataset:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bundles import train_bundle
 from configurations import least_configuration
 
-from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.parity import compare_answers
@@ -54,18 +55,7 @@ def configuration_of(name: str) -> dict[str, Any]:
 
 
 def make_bundle(name: str, data: TrainingData, folder: Path) -> Bundle:
-    *_, last = get_family(name).train(
-        configuration_of(name), data, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
-    )
-    return write_bundle(
-        folder,
-        last.model,
-        model=name,
-        family=name,
-        configuration=configuration_of(name),
-        schema=data.schema,
-        data_version="v1",
-    )
+    return train_bundle(folder, data, name, configuration_of(name))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from bundles import store_model
 
-from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
@@ -44,15 +45,8 @@ def train(name: str, data: TrainingData, **changes: Any) -> Any:
 
 
 def bundle_of(name: str, data: TrainingData, folder: Path, **changes: Any) -> Bundle:
-    return write_bundle(
-        folder,
-        train(name, data, **changes),
-        model=name,
-        family=name,
-        configuration=CONFIGURATIONS[name] | changes,
-        schema=data.schema,
-        data_version="v1",
-    )
+    model = train(name, data, **changes)
+    return store_model(folder, model, name, CONFIGURATIONS[name] | changes, data.schema)
 
 
 def share_explained(values: np.ndarray, answers: np.ndarray) -> float:

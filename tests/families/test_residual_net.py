@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bundles import store_model
 
-from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.net import FAMILY
@@ -49,11 +50,8 @@ def test_residual_net_learns_is_stored_and_exported_alike(
     data = make_stripes(shape)
     model = train(RESIDUAL, data)
 
-    bundle = write_bundle(
-        tmp_path / "net", model, model="net", family="net", configuration=RESIDUAL,
-        schema=data.schema, data_version="v1",
-    )  # fmt: skip
-    bundle = add_onnx(bundle, data.rows)
+    written = store_model(tmp_path / "net", model, "net", RESIDUAL, data.schema)
+    bundle = add_onnx(written, data.rows)
     bundle = read_bundle(bundle.path, family="rightfit.families.net")
 
     answers = FAMILY.predict(model, data.rows)

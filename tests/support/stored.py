@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from bundles import train_bundle
 from contests import make_profile, make_profiles
 from data_cards import make_data_card
 from handmade import ENVIRONMENT, RANKING
 from kedro.io import DataCatalog
 
-from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData
-from rightfit.families.registry import get_family
 from rightfit.families.runtimes import runtime_files
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
@@ -122,20 +122,7 @@ def fit_encoder(raw: pl.DataFrame) -> Encoder:
 
 
 def make_bundle(folder: Path, data: TrainingData, *, family: str = "linear") -> Bundle:
-    configuration = dict(CONFIGURATIONS[family])
-    *_, last = get_family(family).train(
-        configuration, data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
-    bundle = write_bundle(
-        folder,
-        last.model,
-        model=family,
-        family=family,
-        configuration=configuration,
-        schema=data.schema,
-        data_version="v1",
-    )
-    return add_onnx(bundle, data.rows)
+    return add_onnx(train_bundle(folder, data, family, CONFIGURATIONS[family]), data.rows)
 
 
 def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:

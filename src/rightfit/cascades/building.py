@@ -52,12 +52,6 @@ def check_cascade(
 ) -> None:
     """Compare a cascade's answers with those of its two models.
 
-    Args:
-        bundle: The cascade.
-        cascade: How it was made.
-        members: The candidates with their answers to the same rows.
-        validation: These rows, encoded.
-
     Raises:
         ValueError: If they differ by more than rounding.
     """

@@ -24,10 +24,7 @@ CHEAP, DEAR, OWN = "cheap/", "dear/", "cascade/"  # begin the names of the tenso
 def join_cascade(cheap_file: Path, dear_file: Path, threshold: float) -> bytes:
     """Join two models of the same input and classes.
 
-    Args:
-        cheap_file: ONNX file of the bundle that answers first.
-        dear_file: The one that answers where the first is not sure.
-        threshold: Highest probability from which the first is sure, in (0, 1].
+    ``threshold`` lies in (0, 1].
 
     Returns:
         An ONNX model with the input and output of the two.

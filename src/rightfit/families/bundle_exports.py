@@ -55,10 +55,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
 def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
     """Export a bundle's model to ONNX, or note in the bundle why it stays native.
 
-    Args:
-        bundle: Bundle to extend in place.
-        rows: Held-out rows for the comparison, shape (n_rows, n_features).
-        again: Whether to try once more what was refused before, since its cause may be mended.
+    ``again`` tries once more what was refused before, since its cause may be mended.
 
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.

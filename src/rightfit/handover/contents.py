@@ -44,17 +44,7 @@ class HandedDataset:
 
 @dataclass(frozen=True)
 class Handover:
-    """What the other machine is asked to measure.
-
-    Args:
-        format_version: Of this document.
-        preset: Name of the settings.
-        settings: How thoroughly to measure.
-        n_threads: Wanted threads; ``all``: every core of that machine.
-        devices: Wanted devices.
-        request_paths: What requests pass.
-        datasets: What is measured.
-    """
+    """What the other machine is asked to measure."""
 
     format_version: int
     preset: str

@@ -45,11 +45,7 @@ class ServedWinner:
 class WinnerBench:
     """Loads winners one after the other.
 
-    Args:
-        settings: How long and how hard.
-        max_s: Seconds after which no further winner is begun.
-        store: Keeps each curve as soon as it is known; stored ones take no time.
-        environment_id: The machine and its libraries.
+    No further winner is begun after ``max_s``. Stored curves take no time.
     """
 
     settings: LoadSettings

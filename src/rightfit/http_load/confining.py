@@ -28,12 +28,7 @@ PREFIX = "rightfit-"
 
 @dataclass(frozen=True)
 class ContainerLimits:
-    """Limits of one container.
-
-    Args:
-        cores: CPU seconds a second.
-        memory_mib: Memory.
-    """
+    """Limits of one container."""
 
     cores: float
     memory_mib: float

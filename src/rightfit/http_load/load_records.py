@@ -73,12 +73,7 @@ class LoadStep:
 
 @dataclass(frozen=True)
 class LatencyLimit:
-    """A limit of a percentile under load.
-
-    Args:
-        share: The percentile: 0.99 for the p99.
-        ms: Its limit.
-    """
+    """A limit of a percentile under load."""
 
     share: float
     ms: float

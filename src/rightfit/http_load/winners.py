@@ -28,14 +28,7 @@ MAX_CLIENTS_SERVED = 1_000_000  # the queue is part of what is measured: no requ
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """How long and how hard a winner is loaded.
-
-    Args:
-        plan: Rates that are tried.
-        step_s: Seconds of each load that count.
-        warm_up_s: Seconds at the start of each load that do not.
-        n_bodies: Different requests, of one row each.
-    """
+    """How long and how hard a winner is loaded."""
 
     plan: CurvePlan
     step_s: float

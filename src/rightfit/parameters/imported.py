@@ -71,9 +71,7 @@ def locate(file: str) -> Path:
 def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
     """Describe what keeps imported files from being opened.
 
-    Args:
-        models: The models' blocks by name; searched models and blocks that are not right in
-            themselves are left out.
+    Searched models and blocks that are not right in themselves are left out.
 
     Yields:
         One line per fault, with the file to correct.

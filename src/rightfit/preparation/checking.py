@@ -154,11 +154,6 @@ def clean_table(
 ) -> pl.DataFrame:
     """Cast columns to their described dtypes and set tolerated outliers to null.
 
-    Args:
-        table: A raw table that has passed the checks.
-        schema: Its schema.
-        names: The columns that are wanted; ``None``: all that are described.
-
     Returns:
         The described columns, in the schema's order.
     """

@@ -31,13 +31,6 @@ def describe_columns(
 ) -> InputSchema:
     """Return the schema of a model that reads one kind of columns.
 
-    Args:
-        spec: Description of the dataset.
-        encoder: Its encoder.
-        rows: Its rows, not encoded.
-        kind: Which columns the model reads.
-        columns: The raw ones it reads, in its order; ``None``: all numbers among the features.
-
     Raises:
         ValueError: If a column is not there, or holds no numbers.
     """

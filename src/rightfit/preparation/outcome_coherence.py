@@ -39,14 +39,7 @@ def find_task_faults(target: Target, task: Task | None) -> list[str]:
 def find_quality_faults(
     name: str, options: Mapping[str, Option], *, task: Task, n_classes: int | None
 ) -> list[str]:
-    """List why a metric cannot judge a task; it is tried on made-up answers.
-
-    Args:
-        name: The metric.
-        options: Its options.
-        task: What is predicted.
-        n_classes: Number of classes; ``None`` where it is not known yet.
-    """
+    """List why a metric cannot judge a task; it is tried on made-up answers."""
     try:
         check_metric(name, options, task=task, n_classes=n_classes)
     except ValueError as err:

@@ -66,11 +66,7 @@ Table = pl.DataFrame | ScannedTable
 
 
 class LazyColumns(Mapping[str, pl.Series]):
-    """Columns by name, each read when it is asked for.
-
-    Args:
-        sources: The table of each column, and its name there.
-    """
+    """Columns by name, each read when it is asked for."""
 
     def __init__(self, sources: Mapping[str, tuple[Table, str]]) -> None:
         self._sources = dict(sources)

@@ -82,12 +82,6 @@ def check_metric(
 ) -> None:
     """Try a metric on a few made-up answers, so that a search cannot fail over it later.
 
-    Args:
-        name: See :func:`find_score`.
-        options: See :func:`find_score`.
-        task: What is predicted.
-        n_classes: Classes of the dataset; ``None`` where they are not known yet.
-
     Raises:
         ValueError: If there is no such metric, or it does not judge such answers.
     """

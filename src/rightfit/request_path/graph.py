@@ -69,11 +69,6 @@ class _Nodes:
 def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
     """Put an encoder in front of a model.
 
-    Args:
-        model_file: ONNX file of a bundle, with the one input ``rows``, shape
-            (n_rows, n_features).
-        encoder: Content of ``encoder.json``.
-
     Returns:
         An ONNX model with the inputs that :func:`rightfit.request_path.raw_inputs.list_inputs`
         names and the outputs of the model.

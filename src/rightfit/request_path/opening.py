@@ -26,15 +26,8 @@ def open_request(
 ) -> Callable[[], Answer]:
     """Check a model bundle and return what opens it behind its encoder.
 
-    Args:
-        path: Folder of the bundle.
-        family: Import path of the model's family; only the native runtime imports it.
-        runtime: Serving runtime.
-        n_threads: Threads a call may use.
-        device: ``cpu`` or ``cuda``.
-        sha256: Of the ``bundle.json`` whose files the parent has checked.
-        encoder: Path of ``encoder.json``.
-        graph: Path of the ONNX file of encoder and model; ``None`` for the native runtime.
+    The parent has checked the files of the ``bundle.json`` with this hash. The native runtime needs
+    no graph, and only it imports the family.
     """
     bundle = read_bundle(Path(path), family=family, checked_sha256=sha256)
 

@@ -36,11 +36,6 @@ def split_words(text: str) -> list[str]:
 def weigh_words(texts: Sequence[str], words: Sequence[str], weights: Sequence[float]) -> Floats:
     """Weigh the known words of texts.
 
-    Args:
-        texts: One per row; a missing one is empty.
-        words: The known words, lower-cased as :func:`split_words` does.
-        weights: Weight of each known word, at least 1.
-
     Returns:
         Count times weight, each row scaled to length 1 or all 0; shape (n_rows, n_words).
 

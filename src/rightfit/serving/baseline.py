@@ -70,14 +70,7 @@ class Baseline(StrictModel):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What comparing one application and dataset with the baseline has found.
-
-    Args:
-        application: Name of the application.
-        dataset: Name of the dataset.
-        faults: Why the check fails; empty if it does not.
-        notes: What else has changed.
-    """
+    """What comparing one application and dataset with the baseline has found."""
 
     application: str
     dataset: str

@@ -15,11 +15,7 @@ LABEL_WIDTH, VALUE_WIDTH = 24, 30
 
 
 def describe_profile(profile: StoredProfile) -> list[str]:
-    """Write a profile as lines of metric, value and 95 % interval.
-
-    Args:
-        profile: The profile; metrics that are not measured follow, grouped by their reason.
-    """
+    """Write a profile as lines of metric, value and 95 % interval."""
     lines = [f"{'':{LABEL_WIDTH}}{'value':{VALUE_WIDTH}} 95 % interval"]
     for metric in METRICS:
         value = profile.read_metric(metric.column)

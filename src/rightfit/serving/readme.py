@@ -35,14 +35,7 @@ HOW_ENCODED = {
 
 
 def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str = "") -> str:
-    """Write the README of an export.
-
-    Args:
-        answer: What was chosen, and why.
-        model: The winner.
-        call: How it is called.
-        shipped: Whether it is the model that was chosen, or its refit; empty: nothing was refitted.
-    """
+    """Write the README of an export."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -186,13 +186,7 @@ class Service:
 
 
 def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -> Starlette:
-    """Create the ASGI application of an exported folder.
-
-    Args:
-        folder: What ``rightfit export`` wrote.
-        limits: What is accepted.
-        hosts: Names by which a request may call the server; ``*`` for any.
-    """
+    """Create the ASGI application of an exported folder."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware

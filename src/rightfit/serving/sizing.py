@@ -21,14 +21,7 @@ MS_PER_S = 1_000
 
 @dataclass(frozen=True)
 class ServedFigures:
-    """What loading a server of the model has found.
-
-    Args:
-        highest_rate_per_s: Highest rate of requests whose p99 met the limit.
-        limit_ms: That limit.
-        server_cores: Cores in use at that rate.
-        peak_memory_mib: Highest resident memory of the server, under any load.
-    """
+    """What loading a server of the model has found."""
 
     highest_rate_per_s: float
     limit_ms: float
@@ -38,13 +31,7 @@ class ServedFigures:
 
 @dataclass(frozen=True)
 class Raised:
-    """What trials that did not hold have added to the measured figures.
-
-    Args:
-        cores: Further cores, as a limit.
-        memory_share: Further memory, as a share of the limit.
-        replicas: Further replicas.
-    """
+    """What trials that did not hold have added to the measured figures."""
 
     cores: float = 0.0
     memory_share: float = 0.0

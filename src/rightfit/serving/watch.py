@@ -17,16 +17,7 @@ KEY = "latest"
 
 @dataclass(frozen=True)
 class WatchedWinner:
-    """A winner that was measured again.
-
-    Args:
-        application: Name of the application.
-        dataset: Name of the dataset.
-        candidate: The winner.
-        is_disturbed: Whether other processes took the cores this time.
-        changes: What has got worse, or breaks a limit now; empty: nothing.
-        notes: What else has changed.
-    """
+    """A winner that was measured again."""
 
     application: str
     dataset: str
@@ -44,13 +35,7 @@ class WatchedWinner:
 
 @dataclass(frozen=True)
 class Watch:
-    """All winners of a ranking, measured again.
-
-    Args:
-        watched_at: When, UTC, ISO 8601.
-        ranked_in: Version of the ranking.
-        winners: What was found of each.
-    """
+    """All winners of a ranking, measured again."""
 
     watched_at: str
     ranked_in: str

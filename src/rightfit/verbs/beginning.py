@@ -43,13 +43,7 @@ datasets:
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file of configuration to be written.
-
-    Args:
-        path: Where.
-        text: What.
-        kept_because: Why it is not written; empty if it is.
-    """
+    """A file of configuration to be written."""
 
     path: Path
     text: str

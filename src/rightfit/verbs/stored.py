@@ -64,9 +64,8 @@ class StoredResults:
     def find_version(self, name: str, *, at_most: str | None = None) -> str:
         """Return a result's newest version, those dated in the future left out.
 
-        Args:
-            name: Name in the catalog.
-            at_most: The newest that counts: what another result was made from is no newer than it.
+        ``at_most`` is the newest that counts: what another result was made from is no newer than
+        it.
 
         Raises:
             NothingStoredError: If there is none.

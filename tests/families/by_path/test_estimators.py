@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bundles import store_model, train_bundle
 
-from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family, refer_to_family
@@ -56,15 +57,7 @@ def test_estimator_learns_is_stored_and_answers_alike_in_every_runtime(
     data = many if n_classes == 3 else two_classes(many)
     family = get_family(name)
     *_, last = family.train(configuration, data, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
-    written = write_bundle(
-        tmp_path / "bundle",
-        last.model,
-        model="any",
-        family=name,
-        configuration=configuration,
-        schema=data.schema,
-        data_version="v1",
-    )
+    written = store_model(tmp_path / "bundle", last.model, name, configuration, data.schema)
     offer_onnx(written, data.rows)
     bundle = read_bundle(tmp_path / "bundle", family=name)
     native, onnx = (
@@ -137,19 +130,7 @@ def test_neighbours_weighted_by_distance_stay_native(
     many: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = "sklearn:sklearn.neighbors.KNeighborsClassifier"
-    configuration = {"weights": "distance"}
-    *_, last = get_family(name).train(
-        configuration, many, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
-    written = write_bundle(
-        tmp_path / "bundle",
-        last.model,
-        model="knn",
-        family=name,
-        configuration=configuration,
-        schema=many.schema,
-        data_version="v1",
-    )
+    written = train_bundle(tmp_path / "bundle", many, name, {"weights": "distance"})
 
     bundle = offer_onnx(written, many.rows)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bundles import store_model
 from networks_of_tests import Smoothed
 
-from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family, refer_to_family
@@ -31,15 +32,7 @@ def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
 ) -> None:
     name = refer_to_family({"family": "torch", "module": "networks_of_tests.TwoLayers"})
     last = train("TwoLayers", TWO_LAYERS, blobs)
-    written = write_bundle(
-        tmp_path / "bundle",
-        last.model,
-        model="mine",
-        family=name,
-        configuration=TWO_LAYERS,
-        schema=blobs.schema,
-        data_version="v1",
-    )
+    written = store_model(tmp_path / "bundle", last.model, name, TWO_LAYERS, blobs.schema)
 
     bundle = read_bundle(offer_onnx(written, blobs.rows).path, family=name)
     native, onnx = (

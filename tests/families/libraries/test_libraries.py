@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import onnx as onnx_library
 import pytest
+from bundles import store_model
 
-from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import LIBRARIES, get_family
@@ -89,15 +90,7 @@ def test_bundle_answers_alike_in_every_runtime(
     name: str, noisy: TrainingData, tmp_path: Path
 ) -> None:
     (*_, last) = train(name, noisy)
-    written = write_bundle(
-        tmp_path / "bundle",
-        last.model,
-        model=name,
-        family=name,
-        configuration={},
-        schema=noisy.schema,
-        data_version="v1",
-    )
+    written = store_model(tmp_path / "bundle", last.model, name, {}, noisy.schema)
 
     bundle = read_bundle(offer_onnx(written, noisy.rows).path, family=name)
     native, onnx = (

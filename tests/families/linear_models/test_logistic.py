@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import store_model
 from sklearn.linear_model import LogisticRegression
 
-from rightfit.families.bundle import read_bundle, write_bundle
+from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.linear import FAMILY
@@ -40,15 +41,7 @@ def test_solver_changes_nothing_in_how_a_model_is_served(
 ) -> None:
     *_, last = FAMILY.train(EXACT, blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
     untrained = FAMILY.build_untrained(EXACT, blobs.schema, seed=0)
-    written = write_bundle(
-        tmp_path / "bundle",
-        last.model,
-        model="linear",
-        family="linear",
-        configuration=EXACT,
-        schema=blobs.schema,
-        data_version="v1",
-    )
+    written = store_model(tmp_path / "bundle", last.model, "linear", EXACT, blobs.schema)
 
     bundle = read_bundle(add_onnx(written, blobs.rows).path, family="linear")
     native = open_model(bundle, runtime="native", n_threads=1, device="cpu")

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from bundles import train_bundle
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
-from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.registry import get_family
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
@@ -70,18 +70,7 @@ class Refitting:
 
     def make_chosen(self, model: str) -> Bundle:
         data = make_data(PARTS["train"], CARD.input_schema)
-        *_, last = get_family(model).train(
-            SETTINGS[model], data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-        )
-        bundle = write_bundle(
-            self.folder / "chosen",
-            last.model,
-            model=model,
-            family=model,
-            configuration=SETTINGS[model],
-            schema=CARD.input_schema,
-            data_version="v1",
-        )
+        bundle = train_bundle(self.folder / "chosen", data, model, SETTINGS[model])
         return offer_onnx(bundle, data.rows)
 
     def run(

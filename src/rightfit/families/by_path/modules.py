@@ -27,11 +27,7 @@ _GIVEN = ("n_features", "n_outputs", "image_shape")
 
 
 class ModuleFamily(NetFamily):
-    """A family made of a module's import path; see :class:`rightfit.families.family.Family`.
-
-    Args:
-        module: Import path of a class of module, or of a function that returns one.
-    """
+    """A family made of a module's import path; see :class:`rightfit.families.family.Family`."""
 
     has_int8: bool = False  # nothing is known of its layers
 

@@ -34,13 +34,7 @@ Outcome = Literal["ok", "note", "fails"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What trying one promise showed.
-
-    Args:
-        promise: What the family should do.
-        outcome: ``note`` for what is allowed and worth knowing.
-        detail: Figures, or what went wrong.
-    """
+    """What trying one promise showed."""
 
     promise: str
     outcome: Outcome

@@ -37,10 +37,6 @@ def feed_table(inputs: Sequence[Tensor], table: pl.DataFrame) -> FedRows:
     Where every input is named like a column, each takes that column. Otherwise the file must have
     one input, which takes all columns in their order.
 
-    Args:
-        inputs: What the file declares.
-        table: One row per example, without columns that the model does not read.
-
     Raises:
         ValueError: If names, kinds or numbers of columns do not fit, or the table is empty.
     """

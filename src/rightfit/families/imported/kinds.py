@@ -82,9 +82,6 @@ def find_family(weights_file: str, *, trust: bool, module: str | None = None) ->
 def resolve_file(path: Path) -> Path:
     """Return a model's file; that of its flavour where the path is an MLflow model.
 
-    Args:
-        path: A file, or a folder that MLflow saved a model in.
-
     Raises:
         ValueError: If there is no file.
     """

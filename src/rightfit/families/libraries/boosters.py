@@ -119,14 +119,7 @@ class BoosterFamily:
     def add_rounds(
         self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
-        """Train up to each of some lengths and yield; a library's family overrides this.
-
-        Args:
-            configuration: Settings without the number of rounds.
-            data: What to learn from.
-            lengths: Rounds done at each checkpoint.
-            seed: Seed of the library's random numbers.
-        """
+        """Train up to each of some lengths and yield; a library's family overrides this."""
         raise NotImplementedError
 
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:  # noqa: ARG002

@@ -28,10 +28,8 @@ def could_be_chosen(
 ) -> Sequence[bool]:
     """Tell for each profile whether an application could choose it.
 
-    Args:
-        profiles: Profiles of one cell, measured so far.
-        applications: Who chooses, each among the profiles of its request path.
-        request_path: Request path of applications that name none.
+    Each application chooses among the profiles of its request path; ``request_path`` is that of
+    those that name none.
 
     Returns:
         One answer per row. Where no application needs anything that measuring makes more certain,

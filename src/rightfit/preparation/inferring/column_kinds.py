@@ -30,12 +30,7 @@ KindName = Literal["numeric", "categorical", "text", "time", "bytes", "unused"]
 
 @dataclass(frozen=True)
 class Kind:
-    """What a column can be.
-
-    Args:
-        name: Its kind.
-        reason: Why it is not used as it is; empty for numbers and categories.
-    """
+    """What a column can be."""
 
     name: KindName
     reason: str = ""

@@ -28,10 +28,7 @@ MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as clas
 def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> TableSchema:
     """Describe columns as they are today, with room for more gaps and fewer rows.
 
-    Args:
-        table: The raw table.
-        columns: Columns to describe; those of a dtype that no description has are left out.
-        target: Name of the target's column, whose whole numbers are read as integers.
+    Columns of a dtype that no description has are left out.
     """
     groups: dict[tuple[str, float, int | None], list[str]] = {}
     for column in (table[name] for name in columns):

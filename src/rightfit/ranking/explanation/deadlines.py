@@ -14,10 +14,6 @@ from rightfit.ranking.contest.contest import Contest
 def describe_deadline(contest: Contest, candidates: Ints) -> str:
     """Say how long the workload takes with the first candidate and with the one of best quality.
 
-    Args:
-        contest: The candidates as an application with a workload sees them.
-        candidates: Numbers of those of a dataset, best for the application first.
-
     Returns:
         A few words; empty if there is no workload, or no throughput of the first one or no quality
         is known.

@@ -19,10 +19,6 @@ HEIGHT_PX = 320
 def best_by_tier(profiles: pl.DataFrame, n_tiers: int) -> pl.DataFrame:
     """Find the best profile by quality of each dataset and family that runs on each tier.
 
-    Args:
-        profiles: Resource profiles; ``min_hardware_tier`` is the 1-based place on the ladder.
-        n_tiers: Tiers of the ladder.
-
     Returns:
         One row per dataset, family and tier on which any profile of the family runs:
         ``dataset``, ``model``, ``tier`` (1-based), ``candidate``, ``quality_raw``.

@@ -33,10 +33,7 @@ def find_limit_lines(
 
     Limits on ``quality`` become limits on the dataset's own metric, which is what charts show.
 
-    Args:
-        applications: Whose limits.
-        profiles: All profiles of one dataset: a ``max_degradation`` refers to the best of them.
-        quality: The dataset's quality metric with its bounds.
+    A ``max_degradation`` refers to the best of ``profiles``, which are those of one dataset.
 
     Returns:
         One line per application and limit.

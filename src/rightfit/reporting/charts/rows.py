@@ -18,10 +18,6 @@ FRAME_PX = 150  # of a chart: title, legend and horizontal axis
 def place_rows(frame: pl.DataFrame, head: str) -> pl.DataFrame:
     """Number rows from the top, one place free above each block for its head.
 
-    Args:
-        frame: Rows in order, those of a block side by side.
-        head: Column whose value is the block's head.
-
     Returns:
         The frame with the column ``place``.
 
@@ -34,15 +30,7 @@ def place_rows(frame: pl.DataFrame, head: str) -> pl.DataFrame:
 def arrange_rows(
     figure: Figure, placed: pl.DataFrame, *, head: str, labels: Sequence[str], row_px: int
 ) -> Figure:
-    """Set the vertical axis, the heads of the blocks and the height of a chart of rows.
-
-    Args:
-        figure: Chart whose traces stand at the places.
-        placed: Rows from :func:`place_rows`, one per label.
-        head: Column with the heads.
-        labels: Text of the axis at each place.
-        row_px: Height of one row.
-    """
+    """Set the vertical axis, the heads of the blocks and the height of a chart of rows."""
     n_places = max(placed["place"].to_list(), default=0) + 1
     axis: dict[str, Any] = {
         "range": [n_places - 0.4, -1.0],  # kedro-viz writes the title into the chart's top

@@ -12,14 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure with its title and texts.
-
-    Args:
-        figure: What is drawn.
-        title: Names it.
-        caption: What it shows, in a sentence from the data.
-        alt: The same for readers who cannot see it.
-    """
+    """A figure with its title and texts."""
 
     figure: Figure
     title: str
@@ -29,13 +22,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column.
-
-    Args:
-        title: Its words, with the unit.
-        numeric: Whether its cells are numbers, to be set flush right.
-        wide: Whether its cells are sentences.
-    """
+    """The head of a column."""
 
     title: str
     numeric: bool = False

@@ -1,36 +1,187 @@
-"""The progress bars of searches."""
+"""What a terminal shows of a run: cells and stages, trials, what is done now, and the time left.
+
+It is drawn when something happens and by no clock, so that it takes no turn from a timing.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+# Stages with a column of their own; what the others take does not count for the time left.
+COLUMNS = {"data_engineering": "prepared", "training": "searched", "evaluation": "measured"}
+NOW = {"training": "searching", "evaluation": "measuring", "http_load": "loading winners' servers"}
+SLOW_BY_CELL, SLOW = ("training", "evaluation"), ("refit", "http_load")
+LEAST_S = 0.25  # between two drawings for trials
+N_OTHER_LINES = 6  # of the display, beside cells
+
+
+class Step(NamedTuple):
+    """A node of the run: its stage, and its dataset, its cell or nothing."""
+
+    stage: str
+    place: str
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it may take more than seconds."""
+        return self.stage in SLOW or (self.stage in SLOW_BY_CELL and "." in self.place)
+
+
+class RunDisplay:
+    """The display of one run.
+
+    Args:
+        steps: All that will run.
+        clock_s: Monotonic clock.
+    """
+
+    def __init__(self, steps: Sequence[Step], clock_s: Callable[[], float] = time.monotonic):
+        self._clock_s = clock_s
+        self._all, self._done = Counter(steps), Counter[Step]()
+        self._took_s: dict[str, list[float]] = {}
+        self._trials: dict[str, str] = {}
+        self._now: Step | None = None
+        self._last_name = ""
+        self._started_s = self._begun_s = self._drawn_s = clock_s()
+        self._search_ends_s: float | None = None
+        self._draw: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def shown(self, console: Console) -> Iterator[None]:
+        """Show it in a terminal while the block runs; the log scrolls above it."""
+        from rich.live import Live
+
+        global _current  # one terminal, one display
+        live = Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # a log in a file stays there
+            get_renderable=lambda: self.render(console.height),
+        )
+        with live:
+            self._draw, _current = live.refresh, self
+            try:
+                yield
+            finally:
+                _current = None
+
+    def begin(self, step: Step) -> None:
+        """Note that a step begins."""
+        self._now, self._last_name, self._begun_s = step, "", self._clock_s()
+        self._draw()
+
+    def end(self, step: Step) -> None:
+        """Note that a step is over."""
+        self._done[step] += 1
+        if step.is_slow:
+            self._took_s.setdefault(step.stage, []).append(self._clock_s() - self._begun_s)
+        self._now = None
+        self._draw()
+
+    def expect_search(self, wall_s: float | None) -> None:
+        """Note how long the searches that begin now may take; ``None``: they are over."""
+        self._begun_s = self._clock_s()
+        self._search_ends_s = None if wall_s is None else self._begun_s + wall_s
+
+    def count_trials(self, name: str, n_done: int, n_all: int | None) -> None:
+        """Note the trials of a search, or the tasks of another piece of work."""
+        self._last_name = name
+        self._trials[name] = f"{n_done} of {n_all}" if n_all else str(n_done)
+        if self._clock_s() - self._drawn_s >= LEAST_S:
+            self._drawn_s = self._clock_s()
+            self._draw()
+
+    def estimate_left_s(self) -> tuple[float, bool]:
+        """Return the seconds left, and whether all slow stages are in them.
+
+        A stage takes as long a step as its finished steps took; of one without any nothing is
+        known, but for searches, whose budgets are.
+        """
+        left_s, is_whole = 0.0, True
+        if self._search_ends_s is not None:
+            left_s = max(0.0, self._search_ends_s - self._clock_s())
+        for step, n_left in (self._all - self._done).items():
+            took_s = self._took_s.get(step.stage)
+            if step.is_slow and took_s:
+                left_s += n_left * sum(took_s) / len(took_s)
+            elif step.is_slow and not (step.stage == "training" and self._search_ends_s):
+                is_whole = False
+        return left_s, is_whole
+
+    def render(self, n_lines: int) -> RenderableType:
+        """Return a line per unfinished cell, as far as there is room, and what is done now."""
+        from rich.console import Group
+        from rich.table import Table
+
+        cells = list(dict.fromkeys(step.place for step in self._all if "." in step.place))
+        left = [
+            cell for cell in cells if {self._mark(stage, cell) for stage in COLUMNS} != {"done"}
+        ]
+        table = Table("cell", *COLUMNS.values(), box=None, pad_edge=False)
+        for cell in left[: max(1, n_lines - N_OTHER_LINES)]:
+            table.add_row(cell, *(self._mark(stage, cell) for stage in COLUMNS))
+        return Group(table, f"{len(cells) - len(left)} of {len(cells)} cells done", self._say_now())
+
+    def _mark(self, stage: str, cell: str) -> str:
+        place = cell.partition(".")[0] if stage == "data_engineering" else cell
+        steps = [step for step in self._all if step == (stage, place)]
+        if not steps or all(self._done[step] == self._all[step] for step in steps):
+            return "done"
+        trials = self._trials.get(cell)
+        if stage == "training" and trials:
+            return f"{trials} trials"
+        return "now" if self._now in steps else "-"
+
+    def _say_now(self) -> str:
+        passed = _describe_s(self._clock_s() - self._started_s)
+        left_s, is_whole = self.estimate_left_s()
+        left = f"{'about' if is_whole else 'at least'} {_describe_s(left_s)} left"
+        if self._now is None:
+            return f"{passed}; {left}"
+        is_all = self._search_ends_s is not None
+        place = "all cells" if is_all else self._now.place
+        if self._last_name not in ("", place) and not is_all:
+            place = f"{self._last_name} ({self._trials[self._last_name]})"
+        what = NOW.get(self._now.stage, self._now.stage.replace("_", " "))
+        return f"{passed}; now {what} {place}".rstrip() + f"; {left}"
+
+
+_current: RunDisplay | None = None
 
 
 @contextlib.contextmanager
-def show_progress() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show a bar for each search while the block runs; without a terminal they stay silent.
+def show_progress(wall_s: float | None = None) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Count trials in the run's display while the block runs; without a display they stay silent.
+
+    Args:
+        wall_s: How long the searches may take; ``None``: not known.
 
     Yields:
         A function to call with a search's name, its finished trials and the number at which it
         ends, or ``None`` if it ends otherwise.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    display = _current
+    if display is None:
+        yield lambda name, n_done, n_all: None  # noqa: ARG005
+        return
+    if wall_s is not None:
+        display.expect_search(wall_s)
+    try:
+        yield display.count_trials
+    finally:
+        if wall_s is not None:
+            display.expect_search(None)
 
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("trials"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bars = {}
 
-        def on_trial(name: str, n_done: int, n_all: int | None) -> None:
-            if name not in bars:
-                bars[name] = progress.add_task(name, total=None)
-            progress.update(bars[name], completed=n_done, total=n_all)
-
-        yield on_trial
+def _describe_s(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds:02.0f} s" if minutes else f"{seconds:.0f} s"

@@ -55,16 +55,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class MeasuredFile:
-    """A file's resource profile and what it belongs to.
-
-    Args:
-        file: The file.
-        rows: Where the rows came from, in words.
-        n_rows: How many different ones.
-        preset: How thoroughly it was measured.
-        environment: Machine and libraries.
-        profile: What was measured.
-    """
+    """A file's resource profile and what it belongs to."""
 
     file: ModelFile
     rows: str
@@ -192,10 +183,6 @@ def read_model_file(path: Path) -> ModelFile:
 
 def read_rows(path: Path, columns: Sequence[str] | None) -> pl.DataFrame:
     """Read the first rows of a table.
-
-    Args:
-        path: Parquet, CSV or .npy file.
-        columns: Columns wanted, in order; ``None``: all.
 
     Raises:
         ValueError: If it cannot be read, or lacks a column.

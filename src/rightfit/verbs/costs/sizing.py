@@ -34,16 +34,6 @@ def size_winner(
 ) -> str:
     """Return the YAML for an application's winner on a dataset.
 
-    Args:
-        results: Stored results.
-        application: Name of the application.
-        dataset: Name of the dataset.
-        rate_per_s: Requests a second, rows where the scenario is offline.
-        headroom_pct: Further rate and memory to bear.
-        load: What ``rightfit load --json`` printed for the exported winner; ``None``: the profile
-            of the bare model counts.
-        raised: What trials have shown to be needed besides.
-
     Raises:
         ValueError: If none qualifies, a figure was not measured, or the load cannot be read.
     """
@@ -104,12 +94,6 @@ def settle_size(
     say: Callable[[str], None],
 ) -> str:
     """Try deployments, each with more of what the one before lacked, until one holds.
-
-    Args:
-        write: Writes the deployment, with what is added to its measured figures.
-        attempt: Tries it.
-        n_cores: Cores that a limit can be tried with here.
-        say: Takes what each trial has found.
 
     Returns:
         The deployment that held.

@@ -1,0 +1,105 @@
+"""What a terminal shows of a run."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rightfit.tuning.search.progress import RunDisplay, Step, show_progress
+
+STEPS = (
+    Step("data_engineering", "landsat"),
+    Step("training", "landsat.forest"),
+    Step("training", "landsat.net"),
+    Step("evaluation", "landsat.forest"),
+    Step("evaluation", "landsat.net"),
+    Step("evaluation", "landsat"),
+    Step("ranking", ""),
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def display(clock: Clock) -> RunDisplay:
+    return RunDisplay(STEPS, clock_s=clock)
+
+
+def read(display: RunDisplay, n_lines: int = 40) -> list[str]:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(display.render(n_lines))
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+def carry_out(display: RunDisplay, clock: Clock, step: Step, seconds: float) -> None:
+    display.begin(step)
+    clock.now_s += seconds
+    display.end(step)
+
+
+def test_display_shows_stages_of_cells_trials_and_what_is_done_now(
+    display: RunDisplay, clock: Clock
+) -> None:
+    carry_out(display, clock, STEPS[0], 5)
+    display.begin(STEPS[1])
+    display.expect_search(60)
+    clock.now_s += 20
+    display.count_trials("landsat.forest", 12, None)
+    display.count_trials("landsat.net", 3, 16)
+
+    assert read(display) == [
+        "cell prepared searched measured",
+        "landsat.forest done 12 trials -",
+        "landsat.net done 3 of 16 trials -",
+        "0 of 2 cells done",
+        "25 s; now searching all cells; at least 40 s left",  # no cell is measured yet
+    ]
+
+
+def test_time_left_is_that_of_the_finished_steps_of_each_stage(
+    display: RunDisplay, clock: Clock
+) -> None:
+    for step, seconds in zip(STEPS[:4], (5, 1, 1, 30), strict=True):
+        carry_out(display, clock, step, seconds)
+    display.begin(STEPS[4])
+
+    assert display.estimate_left_s() == (30, True)
+    assert read(display)[1:] == [
+        "landsat.net done done now",
+        "1 of 2 cells done",
+        "37 s; now measuring landsat.net; about 30 s left",
+    ]
+
+
+def test_cells_beyond_the_height_of_the_terminal_wait(display: RunDisplay) -> None:
+    shown = [line.partition(" ")[0] for line in read(display, n_lines=7)]
+
+    assert shown == ["cell", "landsat.forest", "0", "0"]
+
+
+def test_trials_reach_the_display_that_is_shown_and_nobody_else(
+    display: RunDisplay, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Any] = []
+    monkeypatch.setattr(display, "count_trials", lambda *given: counted.append(given))
+
+    with display.shown(Console(file=io.StringIO(), force_terminal=True)), show_progress() as count:
+        count("landsat.net", 1, None)
+    with show_progress() as count:
+        count("landsat.net", 2, None)
+
+    assert counted == [("landsat.net", 1, None)]
