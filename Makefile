@@ -21,11 +21,8 @@ install: .venv/.installed ## create .venv and install the project and its tools
 perf: .venv/.installed ## run the main job: prepare, search, measure, rank, report
 	$(BIN)/kedro run --pipelines perf
 
-N_TEST_PROCESSES ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(N_TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
-
 test: .venv/.installed ## run all tests and doctests
-	$(PYTEST)
+	$(BIN)/python -m pytest
 
 attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/reliability.md
 	$(BIN)/python tests/attack/attack.py
@@ -33,8 +30,8 @@ attack: .venv/.installed ## attack it with bad parameters, files, results and su
 attack-quick: .venv/.installed ## a sample of make attack, in a few minutes
 	$(BIN)/python tests/attack/attack.py --quick
 
-test-quick: .venv/.installed ## run the tests that neither run a whole project nor take long
-	$(PYTEST) -m 'not (slow or whole or browser or airflow)'
+test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute
+	$(BIN)/python -m pytest -m 'not (slow or whole or browser or airflow)'
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

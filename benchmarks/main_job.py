@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,28 +114,28 @@ def main() -> None:
     """Run both versions in turns, print what each took, end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", default="HEAD^", help="commit of the earlier version")
-    parser.add_argument("--now-only", action="store_true", help="run no earlier version")
     parser.add_argument("--env", default="base")
     parser.add_argument("--params", nargs="*", default=[], help="more parameters: name=value")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--n-cells", type=int, default=100)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rightfit-bench-") as folder:
-        with ExitStack() as stack:
-            versions = {}
-            if not options.now_only:
-                checkout = _checked_out(options.before, Path(folder) / "before")
-                earlier = stack.enter_context(checkout)
-                versions["before"] = Version(earlier, options.env, options.params)
-            versions["now"] = Version(PROJECT, options.env, options.params)
+        with _checked_out(options.before, Path(folder) / "before") as earlier:
+            versions = {
+                "before": Version(earlier, options.env, options.params),
+                "now": Version(PROJECT, options.env, options.params),
+            }
             first, second = _take_turns(versions, Path(folder), n_turns=options.turns)
         root = Path(folder) / f"now-{options.turns - 1}"
         figures = _measure_rest(versions["now"], root, options)
-    if not options.now_only:
-        for name, runs in (("first", first), ("second", second)):
-            figures[f"speedup_{name}"] = _median_s(runs["before"]) / _median_s(runs["now"])
+    ratio = {
+        name: _median_s(runs["before"]) / _median_s(runs["now"])
+        for name, runs in (("first", first), ("second", second))
+    }
     shares = [ran.overhead_share for ran in first["now"] if ran.overhead_share is not None]
     figures |= {
+        "speedup_first": ratio["first"],
+        "speedup_second": ratio["second"],
         "second_s": _median_s(second["now"]),
         "busy_cores": statistics.median(ran.busy_cores for ran in first["now"]),
         "overhead_share": statistics.median(shares) if shares else float("nan"),

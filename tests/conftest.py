@@ -19,7 +19,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 
 # These run a project, searches or commands as a whole, or simulate for long: `make test-quick`
-# leaves them out, `make test` runs them first, so that its processes end at about the same time.
+# leaves them out.
 WHOLE = (
     "adoption",
     "attack",
@@ -50,12 +50,11 @@ WHOLE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run something as a whole, and put them first."""
+    """Mark the tests that run something as a whole."""
     folders = [PROJECT / "tests" / name for name in WHOLE]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):
             item.add_marker(pytest.mark.whole)
-    items.sort(key=lambda item: item.get_closest_marker("whole") is None)
 
 
 @pytest.fixture(scope="session")

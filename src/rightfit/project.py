@@ -160,9 +160,7 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
     faults = []
     for key in READ_FILES:
         try:
-            found = load_configuration(loader, key)
-            if key == "parameters" and found:
-                loader[key] = found  # read by several; parsing the files takes long
+            load_configuration(loader, key)
         except ValueError as err:
             faults += str(err).splitlines()
     # What credentials refer to may exist only where the tasks run: their files must be readable.

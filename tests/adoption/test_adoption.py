@@ -35,11 +35,8 @@ TINY = {
     "training.n_startup_trials": 1,
     "training.n_candidates": 1,
     "evaluation.n_threads": "[1]",
-    "evaluation.presets.quick.screening_processes": 1,
-    "evaluation.presets.quick.max_processes": 1,
-    "evaluation.presets.quick.min_processes": 1,
-    "evaluation.presets.quick.latency_min_ms": 2,
-    "http_load.max_s": 0,
+    "evaluation.presets.quick.max_processes": 2,
+    "evaluation.presets.quick.min_processes": 2,
 }
 
 
