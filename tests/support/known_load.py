@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import time
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,27 @@ def open_known_load(
             while time.thread_time_ns() < end_ns:
                 pass
             return np.full((len(rows), n_classes), held[0] / n_classes, dtype=np.float32)
+
+        return call
+
+    return open_model
+
+
+def open_without_distributions() -> Callable[[], Callable[[Rows], Rows]]:
+    """Return a loader for a model that asks narwhals about its rows, as scikit-learn does.
+
+    Whoever looks for installed distributions once it is open fails.
+    """
+
+    def refuse() -> None:
+        raise RuntimeError("the installed distributions are read")
+
+    def open_model() -> Callable[[Rows], Rows]:
+        dependencies: Any = importlib.import_module("narwhals.dependencies")
+        vars(importlib.metadata)["distributions"] = refuse
+
+        def call(rows: Rows) -> Rows:
+            return np.full((len(rows), 1), dependencies.is_into_dataframe(rows), dtype=np.float32)
 
         return call
 

@@ -140,6 +140,7 @@ def _share_of_look(n: int) -> float:
     return ERROR_SHARE / 2 ** (n - 1) if n < MIN_PROCESSES else ERROR_SHARE
 
 
+@functools.cache
 def _student_quantile(error_share: float, n: int) -> float:
     from scipy.stats import t as student
 

@@ -105,6 +105,15 @@ def test_child_that_dies_is_an_answer_and_the_worker_lives(worker: Worker, tmp_p
     assert alive == Predicted(3)
 
 
+def test_first_call_reads_no_installed_distributions(pool: WorkerPool, tmp_path: Path) -> None:
+    worker = pool.get(WorkerKind(imports=("narwhals.dependencies",), n_threads=1))
+    asking = predicting(tmp_path, factory="known_load:open_without_distributions", arguments={})
+
+    answer = worker.ask(asking, Predicted)
+
+    assert answer == Predicted(3)
+
+
 def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Path) -> None:
     first = pause(worker, measuring(tmp_path, n_visits=3))
     between = worker.ask(predicting(tmp_path), Predicted)

@@ -18,7 +18,7 @@ from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
 logger = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 8
+MEASUREMENT_VERSION = 9
 OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
 OPEN_REQUEST = "rightfit.request_path.opening:open_request"
 

@@ -9,6 +9,7 @@ measuring process imports counts as its memory.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from typing import Any, TypeVar
@@ -50,8 +51,14 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
     missing = [f.name for f in fields if f.name not in plain and _is_required(f)]
     if missing:
         raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
-    hints = typing.get_type_hints(kind)
+    hints = _read_hints(kind)
     return kind(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields if f.name in plain})
+
+
+@functools.cache
+def _read_hints(kind: type[Any]) -> dict[str, Any]:
+    """Return a record's type hints; evaluating them takes longer than reading the record."""
+    return typing.get_type_hints(kind)
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

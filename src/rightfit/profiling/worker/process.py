@@ -195,6 +195,7 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     start_ns = time.perf_counter_ns()
     for name in [*imports, *OWN_IMPORTS]:
         importlib.import_module(name)
+    _find_plugins()
     import_ns = time.perf_counter_ns() - start_ns
     gc.collect()
     gc.freeze()
@@ -212,6 +213,18 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     children = Children(functools.partial(handle, base_pages=base_pages), own)
     for line in requests:
         _write(responses, children.ask(read_message(line)))
+
+
+def _find_plugins() -> None:
+    """Have narwhals look for its plugins now, where a runtime uses it.
+
+    Scikit-learn asks it about its input, and at the first question it reads what every installed
+    distribution offers: in a process that loads a model this would count as the model's loading,
+    and take as long as many libraries are installed here.
+    """
+    narwhals = sys.modules.get("narwhals.dependencies")
+    if narwhals is not None:
+        narwhals.is_into_dataframe(None)
 
 
 def _write(responses: IO[str], message: Hello | Answer) -> None:
