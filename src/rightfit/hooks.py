@@ -37,7 +37,7 @@ from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
 from rightfit.searches_ahead import SearchHook
-from rightfit.tuning.search.progress import RunDisplay, Step
+from rightfit.tuning.search.progress import RunDisplay, RunStep
 
 __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 
@@ -209,9 +209,9 @@ class DisplayHook:
         self._during.close()
 
 
-def find_step(node: Node) -> Step:
+def find_step(node: Node) -> RunStep:
     """Return the stage of one of Rightfit's nodes, and the cell or dataset that it is about."""
-    return Step(find_stage(node), node.namespace or "")
+    return RunStep(find_stage(node), node.namespace or "")
 
 
 def _list_written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rightfit.tuning.search.progress import RunDisplay, Step, show_progress
+from rightfit.tuning.search.progress import RunDisplay, RunStep, show_progress
 
 STEPS = (
-    Step("data_engineering", "landsat"),
-    Step("training", "landsat.forest"),
-    Step("training", "landsat.net"),
-    Step("evaluation", "landsat.forest"),
-    Step("evaluation", "landsat.net"),
-    Step("evaluation", "landsat"),
-    Step("ranking", ""),
+    RunStep("data_engineering", "landsat"),
+    RunStep("training", "landsat.forest"),
+    RunStep("training", "landsat.net"),
+    RunStep("evaluation", "landsat.forest"),
+    RunStep("evaluation", "landsat.net"),
+    RunStep("evaluation", "landsat"),
+    RunStep("ranking", ""),
 )
 
 
@@ -45,7 +45,7 @@ def read(display: RunDisplay, n_lines: int = 40) -> list[str]:
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
 
-def carry_out(display: RunDisplay, clock: Clock, step: Step, seconds: float) -> None:
+def carry_out(display: RunDisplay, clock: Clock, step: RunStep, seconds: float) -> None:
     display.begin(step)
     clock.now_s += seconds
     display.end(step)
@@ -55,12 +55,14 @@ def test_display_shows_stages_of_cells_trials_and_what_is_done_now(
     display: RunDisplay, clock: Clock
 ) -> None:
     carry_out(display, clock, STEPS[0], 5)
+    before = read(display)[-1]
     display.begin(STEPS[1])
     display.expect_search(60)
     clock.now_s += 20
     display.count_trials("landsat.forest", 12, None)
     display.count_trials("landsat.net", 3, 16)
 
+    assert before == "5 s; time left is not known yet"
     assert read(display) == [
         "cell prepared searched measured",
         "landsat.forest done 12 trials -",

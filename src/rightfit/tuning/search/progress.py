@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 # Stages with a column of their own; what the others take does not count for the time left.
 COLUMNS = {"data_engineering": "prepared", "training": "searched", "evaluation": "measured"}
-NOW = {"training": "searching", "evaluation": "measuring", "http_load": "loading winners' servers"}
+NOW = {
+    "data_engineering": "preparing",
+    "training": "searching",
+    "evaluation": "measuring",
+    "http_load": "loading winners' servers",
+}
 SLOW_BY_CELL, SLOW = ("training", "evaluation"), ("refit", "http_load")
 LEAST_S = 0.25  # between two drawings for trials
 N_OTHER_LINES = 6  # of the display, beside cells
 
 
-class Step(NamedTuple):
+class RunStep(NamedTuple):
     """A node of the run: its stage, and its dataset, its cell or nothing."""
 
     stage: str
@@ -43,12 +48,12 @@ class RunDisplay:
         clock_s: Monotonic clock.
     """
 
-    def __init__(self, steps: Sequence[Step], clock_s: Callable[[], float] = time.monotonic):
+    def __init__(self, steps: Sequence[RunStep], clock_s: Callable[[], float] = time.monotonic):
         self._clock_s = clock_s
-        self._all, self._done = Counter(steps), Counter[Step]()
+        self._all, self._done = Counter(steps), Counter[RunStep]()
         self._took_s: dict[str, list[float]] = {}
         self._trials: dict[str, str] = {}
-        self._now: Step | None = None
+        self._now: RunStep | None = None
         self._last_name = ""
         self._started_s = self._begun_s = self._drawn_s = clock_s()
         self._search_ends_s: float | None = None
@@ -74,12 +79,12 @@ class RunDisplay:
             finally:
                 _current = None
 
-    def begin(self, step: Step) -> None:
+    def begin(self, step: RunStep) -> None:
         """Note that a step begins."""
         self._now, self._last_name, self._begun_s = step, "", self._clock_s()
         self._draw()
 
-    def end(self, step: Step) -> None:
+    def end(self, step: RunStep) -> None:
         """Note that a step is over."""
         self._done[step] += 1
         if step.is_slow:
@@ -145,6 +150,8 @@ class RunDisplay:
         passed = _describe_s(self._clock_s() - self._started_s)
         left_s, is_whole = self.estimate_left_s()
         left = f"{'about' if is_whole else 'at least'} {_describe_s(left_s)} left"
+        if not is_whole and left_s < 1:
+            left = "time left is not known yet"
         if self._now is None:
             return f"{passed}; {left}"
         is_all = self._search_ends_s is not None
