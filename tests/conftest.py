@@ -18,17 +18,23 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
-# These run a project, searches or commands as a whole: `make test-quick` leaves them out.
+# These run a project, searches or commands as a whole, or simulate for long: `make test-quick`
+# leaves them out.
 WHOLE = (
     "adoption",
     "attack",
     "benchmarks",
     "deploy",
     "deployment",
+    "families/checking",
     "guides",
     "http_load",
     "pipelines",
+    "profiling/measuring/test_stopping.py",
+    "profiling/profiles/test_cell_profiles.py",
     "profiling/test_training_costs.py",
+    "profiling/worker/test_under_load.py",
+    "quality/test_deviations.py",
     "quality/test_errors.py",
     "reporting/test_notebook.py",
     "template",
@@ -39,6 +45,7 @@ WHOLE = (
     "test_server.py",
     "tuning/experiment",
     "tuning/search",
+    "verbs",
 )
 
 

@@ -17,7 +17,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("name", help="of the recording, replaced where it is there")
     parser.add_argument("--seconds", type=float, default=270, help="no turn starts after them")
+    parser.add_argument("--n-trees", type=int, nargs="*", default=N_TREES, help="of the forests")
     parser.add_argument("--file", type=Path, default=RECORDED, help="table to add to")
     options = parser.parse_args()
     pool = WorkerPool(max_open=6)
@@ -84,7 +85,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
             bench = replace(bench, settings=bench.settings.model_copy(update=FOR_A_P95))
-            subjects = list(make_subjects(Path(folder)))
+            subjects = list(make_subjects(Path(folder), options.n_trees))
             found = list(record(options.name, subjects, bench, options.seconds))
     finally:
         pool.close()
@@ -97,11 +98,11 @@ def main() -> None:
     print(f"{len(found)} processes in {found[-1].begun_s:.0f} s, {n_disturbed} disturbed")
 
 
-def make_subjects(folder: Path) -> Iterator[Subject]:
+def make_subjects(folder: Path, n_trees: Sequence[int]) -> Iterator[Subject]:
     """Train a linear model and forests of several sizes, each in both runtimes."""
     forest = CONFIGURATIONS["forest"]
     configurations = {"linear": CONFIGURATIONS["linear"]} | {
-        f"forest-{n}": forest | {"n_estimators": n} for n in N_TREES
+        f"forest-{n}": forest | {"n_estimators": n} for n in n_trees
     }
     for name, configuration in configurations.items():
         family = name.split("-")[0]

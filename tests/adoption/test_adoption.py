@@ -201,13 +201,10 @@ def test_misspelt_block_of_rightfit_is_refused(adopted: Shop) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own", [(), ("--pipelines", "data_processing")])
-def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(
-    adopted: Shop, own: tuple[str, ...]
-) -> None:
+def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(adopted: Shop) -> None:
     fault = ("--params", "evaluation.preset=quik")
 
-    adopted.must_run("run", *own, *fault)
+    adopted.must_run("run", *fault)
     perf = adopted.run("run", "--pipelines", "perf", *fault)
 
     assert perf.returncode == 1
@@ -216,9 +213,13 @@ def test_fault_of_rightfits_parameters_does_not_stop_own_pipelines(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own", [(), ("--pipelines", "data_processing")])
 @pytest.mark.parametrize(
-    "fault", ["--params=grid.models=linaer", "--params=grid.datasets=orders", "--env=faulty"]
+    ("fault", "own"),
+    [
+        ("--params=grid.models=linaer", ()),
+        ("--params=grid.datasets=orders", ("--pipelines", "data_processing")),
+        ("--env=faulty", ()),
+    ],
 )
 def test_faulty_grid_stops_only_rightfits_pipelines(
     adopted: Shop, fault: str, own: tuple[str, ...]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -41,11 +42,13 @@ def test_ranking_benchmark_runs(project_path: Path) -> None:
 def test_measuring_benchmark_runs(project_path: Path) -> None:
     printed = run_benchmark(project_path, "measuring/measuring.py", "--smallest")
 
-    figures = read_figures(printed)
+    figures: dict[str, Any] = json.loads(printed.splitlines()[-1])
     measured = {"p95_interval_covers", "p95_error_pct_all_calls", "alone_p95_covers"}
     checked = {"cv_p50_pct", "disturbed_marked", "memory_off_pct"}
     simulated = {"coverage_min", "coverage_drift_min", "interval_score_vs_fixed"}
-    assert all(figures[name] is not None for name in measured | checked | simulated)
+    is_noisy = "use a quiet machine" in figures["skipped"].get("rules", "")
+    asked = checked | simulated | (set() if is_noisy else measured)
+    assert all(figures[name] is not None for name in asked)
     left_out = {"max_rate_within_5pct", "max_rate_covers", "loadgen_p99_ratio", "loadgen_agrees"}
     assert [name for name in left_out if figures[name] is not None] == []
     assert "not among --parts" in printed
@@ -57,14 +60,16 @@ def test_processes_are_recorded(project_path: Path, tmp_path: Path) -> None:
     before.with_columns(recording=pl.Series(["busy", "other"])).write_parquet(file)
 
     run_benchmark(
-        project_path, "measuring/record_processes.py", "busy", "--seconds", "0", "--file", str(file)
+        project_path,
+        "measuring/record_processes.py",
+        *("busy", "--seconds", "0", "--n-trees", "3", "--file", str(file)),
     )
     recorded = pl.read_parquet(file)
 
     assert recorded.filter(recording="other").height == 1
     replaced = recorded.filter(recording="busy")
     assert replaced.filter("is_alone").height == 8
-    assert replaced.filter(~pl.col("is_alone")).height == 2 * 10
+    assert replaced.filter(~pl.col("is_alone")).height == 2 * 4
     assert replaced["latency_p50_ms"].null_count() == 0
 
 
@@ -160,7 +165,9 @@ def test_request_benchmark_runs(project_path: Path, sample_data: Path) -> None:
 @pytest.mark.slow
 def test_server_benchmark_runs(project_path: Path) -> None:
     printed = run_benchmark(
-        project_path, "measuring/server_scenario.py", "--n-runs", "1", "--n-truth", "20000"
+        project_path,
+        "measuring/server_scenario.py",
+        *("--n-runs", "1", "--n-truth", "20000", "--shapes", "exponential"),
     )
 
     assert {"max_rate_within_5pct", "max_rate_covers"} <= set(read_figures(printed))

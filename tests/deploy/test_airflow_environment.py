@@ -27,21 +27,24 @@ def test_all_that_tasks_hand_on_is_versioned_below_the_data_root(
     context: KedroContext, tmp_path: Path
 ) -> None:
     outputs = sorted(pipelines["perf"].all_outputs())
+    catalog = context.catalog  # each reading of it makes another one
 
     assert len(outputs) > 60
     for name in outputs:
-        dataset = context.catalog.get(name)
+        dataset = catalog.get(name)
         assert isinstance(dataset, AbstractVersionedDataset), name
         assert dataset._version is not None, name
         assert dataset._filepath.is_relative_to(tmp_path / "DATA_ROOT"), name
 
 
 def test_what_needs_locks_lies_below_the_shared_root(context: KedroContext, tmp_path: Path) -> None:
-    studies = context.catalog.load("studies")
+    catalog = context.catalog
+
+    studies = catalog.load("studies")
+    measurements = catalog.get("measurements")
 
     assert studies.folder == tmp_path / "SHARED_ROOT" / "06_models" / "studies"
     assert studies.storage == URL
-    measurements = context.catalog.get("measurements")
     assert str(tmp_path / "SHARED_ROOT" / "07_model_output") in str(measurements)
 
 

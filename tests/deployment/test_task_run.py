@@ -27,13 +27,33 @@ def plan(bootstrapped: Path) -> Plan:
     return {task.name: {"nodes": task.nodes} for task in tasks}
 
 
+def point_to(home: Path, project: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("RIGHTFIT_HOME", str(home))
+    patch.setenv("RIGHTFIT_CONF_SOURCE", str(project / "conf"))
+
+
+@pytest.fixture(scope="module")
+def trained(bootstrapped: Path, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which a first run has prepared and searched."""
+    home = tmp_path_factory.mktemp("trained")
+    (home / "data").mkdir()
+    (home / "data" / "01_raw").symlink_to(bootstrapped / "data" / "01_raw")
+    with pytest.MonkeyPatch.context() as patch:
+        point_to(home, bootstrapped, patch)
+        run("data_engineering.landsat", plan, FIRST)
+        run("training.landsat.linear", plan, FIRST)
+    return home
+
+
 @pytest.fixture
-def home(bootstrapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "01_raw").symlink_to(bootstrapped / "data" / "01_raw")
-    monkeypatch.setenv("RIGHTFIT_HOME", str(tmp_path))
-    monkeypatch.setenv("RIGHTFIT_CONF_SOURCE", str(bootstrapped / "conf"))
-    return tmp_path
+def home(
+    trained: Path, bootstrapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A copy of its own of that home."""
+    copy = tmp_path / "home"
+    shutil.copytree(trained, copy, symlinks=True)
+    point_to(copy, bootstrapped, monkeypatch)
+    return copy
 
 
 def run(name: str, plan: Plan, version: str) -> None:
@@ -48,11 +68,8 @@ def versions(home: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_all_outputs_of_a_run_carry_its_version(home: Path, plan: Plan) -> None:
-    run("data_engineering.landsat", plan, FIRST)
-    run("training.landsat.linear", plan, FIRST)
-
-    assert versions(home) == {
+def test_all_outputs_of_a_run_carry_its_version(trained: Path) -> None:
+    assert versions(trained) == {
         name: {FIRST}
         for name in (
             "spec.json",
@@ -73,7 +90,6 @@ def test_all_outputs_of_a_run_carry_its_version(home: Path, plan: Plan) -> None:
 
 
 def test_run_reads_its_own_version_and_not_the_latest(home: Path, plan: Plan) -> None:
-    run("data_engineering.landsat", plan, FIRST)
     cards = home / "data" / "05_model_input" / "landsat" / "data_card.json"
     card = json.loads((cards / FIRST / "data_card.json").read_text())
     for part in ("train", "validation", "test", "data_card"):
@@ -81,9 +97,11 @@ def test_run_reads_its_own_version_and_not_the_latest(home: Path, plan: Plan) ->
         shutil.copytree(folder / FIRST, folder / LATER)
     (cards / LATER / "data_card.json").write_text(json.dumps(card | {"data_version": "other"}))
 
+    candidates = home / "data" / "06_models" / "landsat" / "linear" / "candidates"
+    shutil.rmtree(candidates)
+
     run("training.landsat.linear", plan, FIRST)
 
-    candidates = home / "data" / "06_models" / "landsat" / "linear" / "candidates"
     bundles = list((candidates / FIRST).rglob("bundle.json"))
     assert bundles
     assert {json.loads(path.read_text())["data_version"] for path in bundles} == {
@@ -92,7 +110,6 @@ def test_run_reads_its_own_version_and_not_the_latest(home: Path, plan: Plan) ->
 
 
 def test_task_killed_while_writing_is_made_whole_by_its_next_try(home: Path, plan: Plan) -> None:
-    run("data_engineering.landsat", plan, FIRST)
     run("data_engineering.landsat", plan, SECOND)
     inputs = home / "data" / "05_model_input" / "landsat"
     whole = pl.read_parquet(inputs / "train.parquet" / FIRST / "train.parquet")
@@ -110,8 +127,6 @@ def test_task_killed_while_writing_is_made_whole_by_its_next_try(home: Path, pla
 
 
 def test_retried_search_repeats_no_trial(home: Path, plan: Plan) -> None:
-    run("data_engineering.landsat", plan, FIRST)
-    run("training.landsat.linear", plan, FIRST)
     studies = home / "data" / "06_models" / "studies"
     bundles = {path: path.stat().st_mtime_ns for path in studies.rglob("bundle.json")}
     assert bundles
@@ -122,7 +137,6 @@ def test_retried_search_repeats_no_trial(home: Path, plan: Plan) -> None:
 
 
 def test_plan_of_another_grid_is_refused_before_anything_is_deleted(home: Path, plan: Plan) -> None:
-    run("data_engineering.landsat", plan, FIRST)
     smaller = {name: task for name, task in plan.items() if name != "reporting"}
 
     with pytest.raises(ValueError, match=r"lacks the nodes .*write_report"):

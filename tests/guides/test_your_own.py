@@ -247,7 +247,7 @@ def test_regression_goes_from_raw_table_to_report_and_export(
 ) -> None:
     project = copy_project(grown_project, tmp_path / "cider")
     make_cider().write_parquet(project / "data" / "01_raw" / "cider.parquet")
-    grid = {"datasets": ["cider"], "models": ["linear", "forest", "net", "boosting"]}
+    grid = {"datasets": ["cider"], "models": ["linear", "boosting"]}
     tiny = project / "conf" / "test" / "parameters_grid.yml"
     tiny.write_text(yaml.safe_dump({"grid": grid}))
 

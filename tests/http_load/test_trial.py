@@ -16,6 +16,7 @@ from rightfit.http_load.served import Place
 from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.winners import write_bodies
 from rightfit.serving.export import export_model
+from rightfit.serving.model_call import Model
 from rightfit.serving.server import MAX_REQUESTS_VARIABLE
 from rightfit.serving.sizing import Raised, ServedFigures, size_deployment
 from rightfit.verbs.costs.sizing import settle_size
@@ -23,6 +24,11 @@ from rightfit.verbs.costs.sizing import settle_size
 FIGURES = ServedFigures(
     highest_rate_per_s=50, limit_ms=5_000, server_cores=0.5, peak_memory_mib=400
 )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return make_model(tmp_path_factory.mktemp("model") / "linear-000")
 
 
 def write_deployment(answer: object, figures: ServedFigures = FIGURES) -> str:
@@ -36,9 +42,8 @@ def write_deployment(answer: object, figures: ServedFigures = FIGURES) -> str:
 
 
 def test_winner_holds_its_share_of_the_rate_and_too_little_memory_is_noticed(
-    tmp_path: Path,
+    tmp_path: Path, model: Model
 ) -> None:
-    model = make_model(tmp_path / "model")
     answer = choose(model)
     export_model(answer, model, tmp_path / "out")
     bodies = write_bodies(make_raw().head(10), model.encoder)
@@ -98,9 +103,8 @@ def test_throttling_is_read_from_the_control_group(
     ids=["too few requests for the percentile", "rows that the server refuses"],
 )
 def test_a_trial_that_can_tell_nothing_is_refused_before_it_begins(
-    tmp_path: Path, share: float, seconds: float, message: str
+    tmp_path: Path, model: Model, share: float, seconds: float, message: str
 ) -> None:
-    model = make_model(tmp_path / "model")
     answer = choose(model)
     export_model(answer, model, tmp_path / "out")
 
@@ -115,8 +119,8 @@ def test_a_trial_that_can_tell_nothing_is_refused_before_it_begins(
         )
 
 
-def test_a_server_waits_for_as_many_as_it_can_answer_in_time(tmp_path: Path) -> None:
-    answer = choose(make_model(tmp_path / "model"))
+def test_a_server_waits_for_as_many_as_it_can_answer_in_time(model: Model) -> None:
+    answer = choose(model)
 
     few, many = (
         read_deployment(write_deployment(answer, replace(FIGURES, limit_ms=limit_ms)))
@@ -129,10 +133,10 @@ def test_a_server_waits_for_as_many_as_it_can_answer_in_time(tmp_path: Path) -> 
 
 
 def try_in_turn(
-    tmp_path: Path, results: list[TrialResult]
+    model: Model, results: list[TrialResult]
 ) -> tuple[str, list[tuple[int, float, float]]]:
     """Settle a deployment with given results of the trials; return it and what was tried."""
-    answer = choose(make_model(tmp_path / "model"))
+    answer = choose(model)
     left = list(results)
     tried: list[tuple[int, float, float]] = []
 
@@ -163,21 +167,21 @@ HELD = TrialResult("held", ())
     ],
 )
 def test_after_a_trial_that_failed_more_of_what_it_lacked_is_tried(
-    tmp_path: Path, failed: TrialResult, tried: tuple[int, float, float]
+    model: Model, failed: TrialResult, tried: tuple[int, float, float]
 ) -> None:
-    text, limits = try_in_turn(tmp_path, [failed, HELD])
+    text, limits = try_in_turn(model, [failed, HELD])
 
     assert limits == [(2, 1.0, 480), tried]
     assert "not tried" not in text
 
 
-def test_what_never_holds_is_not_proposed(tmp_path: Path) -> None:
+def test_what_never_holds_is_not_proposed(model: Model) -> None:
     disturbed = replace(LATE, is_disturbed=True)
 
     with pytest.raises(ValueError, match="None of 4 deployments held; the last: late"):
-        try_in_turn(tmp_path, [LATE] * 4)
+        try_in_turn(model, [LATE] * 4)
     with pytest.raises(ValueError, match="In 4 of these trials other processes used the cores"):
-        try_in_turn(tmp_path, [disturbed] * 4)
+        try_in_turn(model, [disturbed] * 4)
 
 
 def test_without_rights_the_server_is_bound_to_whole_cores(

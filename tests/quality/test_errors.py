@@ -76,14 +76,17 @@ def test_resampling_keeps_every_class() -> None:
     assert seen == [[98, 2]] * 3
 
 
-@pytest.mark.parametrize("name", ["r2", "neg_median_absolute_error"])
-def test_interval_covers_the_truth_about_as_often_as_it_says(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "n_samples"),
+    [("r2", 60), ("neg_median_absolute_error", 20)],  # a formula; resampling, which takes long
+)
+def test_interval_covers_the_truth_about_as_often_as_it_says(name: str, n_samples: int) -> None:
     metric = QualityMetric(name, worst=-10.0, best=1.0)
     values, answers = draw_values(60_000)
     truth = metric.score(values, answers)
     samples = [
         quality_interval(metric, values[part], answers[part], seed=0)
-        for part in np.arange(60_000).reshape(60, 1_000)
+        for part in np.arange(60_000).reshape(60, 1_000)[:n_samples]
     ]
 
     covered = np.mean([low <= truth <= high for low, high in samples])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -30,10 +32,19 @@ def open_catalog(bootstrapped: Path) -> OpenCatalog:
     return open_one
 
 
+@pytest.fixture(scope="session")
+def stored(open_catalog: OpenCatalog, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("stored")
+    root = folder / "data"
+    return store_study(open_catalog(root, VERSION), root, folder / "made")
+
+
 @pytest.fixture
-def study(open_catalog: OpenCatalog, tmp_path: Path) -> Study:
+def study(stored: Study, tmp_path: Path) -> Study:
+    """A copy that a test may change."""
     root = tmp_path / "data"
-    return store_study(open_catalog(root, VERSION), root, tmp_path / "made")
+    shutil.copytree(stored.root, root)
+    return replace(stored, root=root)
 
 
 @pytest.fixture

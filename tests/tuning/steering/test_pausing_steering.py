@@ -11,7 +11,8 @@ from demands import FakeBench, make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.claims import CLAIM, PAUSED
+from rightfit.tuning.pausing.outlook import Step
+from rightfit.tuning.search.claims import CLAIM, NEW, PAUSED
 from rightfit.tuning.steering.pausing_steering import PausingSteering
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
@@ -58,18 +59,19 @@ def test_first_looks_take_their_share_of_the_budget(
     steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
 
-    assert steering.wants_new(begun) is wants
+    assert (steering.choose(begun, may_begin=True) == NEW) is wants
+    assert steering.choose(begun, may_begin=False) is None
 
 
 def test_what_proposing_took_counts_like_a_first_look(blobs: TrainingData, tmp_path: Path) -> None:
     steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(1)]
-    assert steering.wants_new(begun) is True
+    assert steering.choose(begun, may_begin=True) == NEW
 
     begun[0].set_user_attr(PROPOSING_S, 0.5)
     begun[0].set_user_attr(COMPUTE_S, 3.0)
 
-    assert steering.wants_new(begun) is False  # 2 × 1.5 s are more than a quarter of 10
+    assert steering.choose(begun, may_begin=True) is None  # 2 × 1.5 s are more than a quarter of 10
 
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
@@ -79,7 +81,7 @@ def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whol
     steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
     ended = [looked_at(draw, state=TrialState.PRUNED) for draw in range(3)]
 
-    assert steering.wants_new(ended) is wants  # 4 and 8 seconds each; 7 are left
+    assert (steering.choose(ended, may_begin=True) == NEW) is wants  # 7 s are left
 
 
 @pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
@@ -89,9 +91,8 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     steering = make_steering(blobs, tmp_path, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     default = looked_at(0, state=TrialState.RUNNING)
 
-    step = steering.choose([default])
+    step = steering.choose([default], may_begin=True)
 
-    assert steering.wants_new([default]) is False
-    assert step is not None
+    assert isinstance(step, Step)
     assert (step.number, step.serving) == (0, None)
     assert (steering.finish_default([default]) is not None) is is_finished_first

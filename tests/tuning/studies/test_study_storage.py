@@ -146,3 +146,47 @@ def test_connections_keep_little_of_a_file_in_memory(store: StudyStore) -> None:
         pages = connection.exec_driver_sql("PRAGMA cache_size").scalar()
 
     assert pages == -256  # KiB
+
+
+def test_what_another_process_changed_is_read_again(store: StudyStore, study: optuna.Study) -> None:
+    for _ in range(4):
+        study.ask()
+    before = study.get_trials(deepcopy=False)
+    others = optuna.load_study(study_name="a", storage=optuna.storages.RDBStorage(store.url))
+    changed = [optuna.Trial(others, trial._trial_id) for trial in others.trials]
+    changed[0].set_user_attr("paused", False)
+    changed[1].report(0.5, 1)
+    changed[2].suggest_float("x", 0.0, 1.0)
+    after = study.get_trials(deepcopy=False)
+    changed[0].set_user_attr("paused", True)
+
+    assert [trial.user_attrs for trial in after] == [{"paused": False}, {}, {}, {}]
+    assert after[1].intermediate_values == {1: 0.5}
+    assert list(after[2].params) == ["x"]
+    assert after[3] is before[3]
+    assert study.get_trials(deepcopy=False)[0].user_attrs == {"paused": True}
+
+
+def test_attributes_set_in_a_transaction_are_seen_there(
+    store: StudyStore, study: optuna.Study
+) -> None:
+    trial = study.ask()
+    with store.transaction("a"):
+        trial.set_user_attr("paused", True)
+        seen = study.get_trials()[0].user_attrs
+
+    assert seen == {"paused": True}
+
+
+def test_attribute_of_a_trial_that_another_process_ended_is_refused(
+    store: StudyStore, study: optuna.Study
+) -> None:
+    trial = study.ask()
+    others = optuna.storages.RDBStorage(store.url)
+    optuna.load_study(study_name="a", storage=others).tell(0, state=TrialState.FAIL)
+
+    with (
+        pytest.raises(optuna.exceptions.UpdateFinishedTrialError, match="already finished"),
+        store.transaction("a"),
+    ):
+        trial.set_user_attr("paused", True)

@@ -16,6 +16,7 @@ import sys
 from rightfit.families.registry import get_family
 from rightfit.processes.lifeline import end_with_parent
 from rightfit.tuning.parallel.member import work
+from rightfit.tuning.studies.study_store import load_database_libraries
 
 FORK = b"f"
 
@@ -28,6 +29,7 @@ def main() -> None:
     for family in families:
         with contextlib.suppress(Exception):  # whoever searches it meets the error again
             get_family(family).load_libraries()
+    load_database_libraries()
     control = socket.socket(fileno=int(descriptor))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     while True:

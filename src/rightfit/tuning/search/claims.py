@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -45,14 +45,16 @@ Ask = Callable[[int, Configuration | None], optuna.Trial]
 """Start the trial of a draw, all its parameters sampled or, on a second try, given."""
 
 
+NEW: Literal["new"] = "new"  # begin with another configuration
+
+
 class Plan(Protocol):
-    """What goes on with paused trials, see ``PausingSteering``. Called under the workers' lock."""
+    """What comes next in a search that pauses, see ``PausingSteering``; under the workers' lock."""
 
-    def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
-        """Tell whether another configuration may be afforded."""
-
-    def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
-        """Return what to do next with a paused trial; ``None`` for nothing."""
+    def choose(
+        self, trials: Sequence[FrozenTrial], *, may_begin: bool
+    ) -> Step | Literal["new"] | None:
+        """Return what to do next: a paused trial's step, ``NEW`` if that may be, or nothing."""
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """Tell the study how each paused trial ended."""
@@ -110,7 +112,8 @@ class TrialPool:
             with self.store.transaction(name):
                 silent = set() if heart is None else heart.find_silent()
                 trials = self._set_aside_abandoned(silent, may_pause=plan is not None)
-                turn = self._next_turn(trials, ask, plan, held)
+                with self.store.open().read_once():
+                    turn = self._next_turn(trials, ask, plan, held)
             if heart is not None and turn.trial is not None:
                 held.enter_context(heart.beating(turn.trial.number))
             try:
@@ -134,11 +137,14 @@ class TrialPool:
         while True:
             begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
             draw = first_free_draw(begun)
-            is_allowed = self.budget.allows_another(begun, now=datetime.now()) and (
-                plan is None or plan.wants_new(trials)
+            may_begin = self.budget.allows_another(begun, now=datetime.now()) and (
+                self.n_draws is None or draw < self.n_draws
             )
-            if not is_allowed or (self.n_draws is not None and draw >= self.n_draws):
-                return self._go_on(trials, plan, held, n_begun=len(begun))
+            chosen: Step | Literal["new"] | None = NEW if may_begin else None
+            if plan is not None:
+                chosen = plan.choose(trials, may_begin=may_begin)
+            if chosen is not NEW:
+                return self._go_on(trials, chosen, plan, held, n_begun=len(begun))
             abandoned = [t for t in trials if _is_abandoned_record(t, draw)]
             if not self._gives_up(draw, abandoned):
                 params = abandoned[-1].params if abandoned else None
@@ -149,6 +155,7 @@ class TrialPool:
     def _go_on(
         self,
         trials: Sequence[FrozenTrial],
+        step: Step | None,
         plan: Plan | None,
         held: contextlib.ExitStack,
         *,
@@ -157,7 +164,6 @@ class TrialPool:
         """Claim a paused trial, wait for what runs, or end the search."""
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         busy = [trial for trial in running if not is_paused(trial)]
-        step = None if plan is None else plan.choose(trials)
         if step is not None:
             trial_id = next(t for t in running if t.number == step.number)._trial_id
             trial = optuna.Trial(self.study, trial_id)
@@ -171,8 +177,7 @@ class TrialPool:
     def _start(
         self, draw: int, params: Configuration | None, ask: Ask, held: contextlib.ExitStack
     ) -> optuna.Trial:
-        with self.store.open().read_once():
-            trial = ask(draw, params)
+        trial = ask(draw, params)
         self._hold(trial, draw, held)
         return trial
 

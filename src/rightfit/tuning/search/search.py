@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -17,7 +17,7 @@ from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, is_finished
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
-from rightfit.tuning.search.claims import TrialPool, first_free_draw
+from rightfit.tuning.search.claims import NEW, TrialPool, first_free_draw
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
 from rightfit.tuning.search.start_workers import worker_processes
 from rightfit.tuning.search.trial import resource_at, run_trial
@@ -174,7 +174,7 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
     if settings.demand is None:
         return False
     steering = PausingSteering(cell, settings, settings.demand, store, bench=None)
-    return not steering.wants_new(trials)
+    return steering.choose(trials, may_begin=True) is None
 
 
 @dataclass(frozen=True)
@@ -183,13 +183,13 @@ class DefaultOnly:
 
     steering: PausingSteering
 
-    def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
-        """Want the first trial."""
-        return not any(trial.state == TrialState.RUNNING or is_finished(trial) for trial in trials)
-
-    def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
-        """Go on with it."""
-        return self.steering.finish_default(trials)
+    def choose(
+        self, trials: Sequence[FrozenTrial], *, may_begin: bool
+    ) -> Step | Literal["new"] | None:
+        """Begin with the first trial, and go on with it."""
+        if any(trial.state == TrialState.RUNNING or is_finished(trial) for trial in trials):
+            return self.steering.finish_default(trials)
+        return NEW if may_begin else None
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """Leave it to the search, which may measure it."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -24,11 +24,11 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
-from rightfit.tuning.pausing.observed import Pool
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, is_finished, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.claims import PAUSED, draw_of, is_paused
+from rightfit.tuning.search.claims import NEW, PAUSED, draw_of, is_paused
 from rightfit.tuning.search.learning_curve import Look, follow_training
 from rightfit.tuning.search.trial import (
     SEARCH_FAULTS,
@@ -103,7 +103,7 @@ class PausingSteering:
         self._trainings = PausedTrainings(demand.paused_memory_mib)
         self._deciding_s = 0.0  # since the last step
         self._proposing_s = 0.0  # of the last configuration
-        self._decided: tuple[object, Step | None] = (None, None)  # for these trials
+        self._observed: dict[tuple[int, int, int], ObservedTrial] = {}
 
     def propose(self, study: optuna.Study, draw: int) -> Proposal | None:
         """Return the configuration of a draw; ``None`` to leave it to the sampler.
@@ -128,33 +128,59 @@ class PausingSteering:
         self._deciding_s += self._proposing_s
         return Proposal(asked.params, asked_by=name)
 
-    def wants_new(self, trials: Sequence[FrozenTrial]) -> bool:
+    def choose(
+        self, trials: Sequence[FrozenTrial], *, may_begin: bool
+    ) -> Step | Literal["new"] | None:
         """See :class:`rightfit.tuning.search.claims.Plan`.
 
         The default is trained to its end before others begin. First looks get a share of the
         budget, so that most of it is left to go on; one that would overrun it is not begun. Where
         nothing that was begun is worth going on with, the rest of the budget is for new ones too.
         """
+        started_ns = time.process_time_ns()
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
         firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
+        chosen: Step | Literal["new"] | None
         if not firsts:
-            return True
-        if self.finish_default(trials) is not None:
+            chosen = NEW if may_begin else None
+        else:
+            first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
+            chosen = self.finish_default(trials)
+            if chosen is None and may_begin and self._has_share(begun, first_s):
+                chosen = NEW
+            if chosen is None:
+                chosen = self._go_on(trials, begun)
+            if chosen is None and may_begin and self._has_idle_budget(trials, begun):
+                chosen = NEW
+        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
+        return chosen
+
+    def _has_share(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
+        """Tell whether another first look stays within the share of the budget for first looks."""
+        if first_s > self._budget.left_s(begun, now=datetime.now()):
             return False
-        first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
-        if self.settings.budget_cpu_s is not None:
-            allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
-            look_s = first_s + begun[-1].user_attrs.get(PROPOSING_S, 0.0)
-            if look_s * (len(begun) + 1) > allowed_s:
-                return self._has_idle_budget(trials, begun)
-        return first_s <= self._budget.left_s(begun, now=datetime.now())
+        if self.settings.budget_cpu_s is None:
+            return True
+        look_s = first_s + begun[-1].user_attrs.get(PROPOSING_S, 0.0)
+        allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
+        return look_s * (len(begun) + 1) <= allowed_s
 
     def _has_idle_budget(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> bool:
-        """Tell whether the budget holds a whole training more, and no paused trial is worth it."""
-        is_busy = any(t.state == TrialState.RUNNING and not is_paused(t) for t in trials)
-        if is_busy or self.choose(trials) is not None:
+        """Tell whether the budget holds a whole training more, where nothing begun is worth it."""
+        if any(t.state == TrialState.RUNNING and not is_paused(t) for t in trials):
             return False
         return self.rule.affords_another(self._read(trials), affordable_s=self._left_s(begun))
+
+    def _go_on(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> Step | None:
+        """Return the step of a paused trial that promises the most, if any promises enough."""
+        measuring_s = sum(t.user_attrs.get(MEASURING_S, 0.0) for t in begun)
+        spent_s = self.settings.budget_cpu_s or spent_cpu_s(begun)
+        measurable_s = self.demand.measuring_share * spent_s - measuring_s
+        return self.rule.choose(
+            self._read(trials),
+            affordable_s=self._left_s(begun),
+            measurable_s=measurable_s if self.demand.is_timed else math.inf,
+        )
 
     def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what a further step may take; without timing nothing is too dear."""
@@ -167,32 +193,16 @@ class PausingSteering:
         So no search ends below what needs no search, and what a whole training costs is known
         before others are begun.
         """
-        begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
-        paused = [t for t in begun if t.state == TrialState.RUNNING and is_paused(t)]
-        number = next((trial.number for trial in paused if draw_of(trial) == 0), None)
-        if number is None or self.settings.sampler == "grid" or self.cell.default() is None:
+        paused = (t for t in trials if t.state == TrialState.RUNNING and is_paused(t))
+        default = next((trial for trial in paused if draw_of(trial) == 0), None)
+        if default is None or len(default.user_attrs[CURVE]) == self.settings.n_checkpoints:
+            return None  # there is none, or nothing is left to train
+        if self.settings.sampler == "grid" or self.cell.default() is None:
             return None
-        return self.rule.finish(self._read(trials), number, affordable_s=self._left_s(begun))
-
-    def choose(self, trials: Sequence[FrozenTrial]) -> Step | None:
-        """See :class:`rightfit.tuning.search.claims.Plan`."""
-        decided, self._decided = self._decided, (None, None)
-        if decided[0] is trials:  # asked whether it wants a new one just before
-            return decided[1]
-        started_ns = time.process_time_ns()
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
-        left_s = self._left_s(begun)
-        measuring_s = sum(t.user_attrs.get(MEASURING_S, 0.0) for t in begun)
-        share = self.demand.measuring_share
-        spent_s = self.settings.budget_cpu_s or spent_cpu_s(begun)
-        step = self.finish_default(trials) or self.rule.choose(
-            self._read(trials),
-            affordable_s=left_s,
-            measurable_s=share * spent_s - measuring_s if self.demand.is_timed else math.inf,
+        return self.rule.finish(
+            self._read(trials), default.number, affordable_s=self._left_s(begun)
         )
-        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
-        self._decided = trials, step
-        return step
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """See :class:`rightfit.tuning.search.claims.Plan`."""
@@ -325,4 +335,5 @@ class PausingSteering:
             if self.demand.is_timed
             else [t.number for t in trials],
             is_timed=self.demand.is_timed,
+            observed=self._observed,
         )

@@ -32,6 +32,7 @@ def read_pool(
     n_checkpoints: int,
     in_memory: Collection[int] = (),
     is_timed: bool = True,
+    observed: dict[tuple[int, int, int], ObservedTrial] | None = None,
 ) -> Pool:
     """Read all trials of a search that were looked at, running and failed ones included.
 
@@ -41,22 +42,25 @@ def read_pool(
         n_checkpoints: Looks of a whole training.
         in_memory: Numbers of those whose training this process can go on with.
         is_timed: Whether looks cost what they took, or what their length says.
+        observed: What earlier calls with the other arguments the same have read, by number, looks
+            and measurements; this call adds to it.
     """
-    observed = []
+    observed = {} if observed is None else observed
+    found = []
     for trial in trials:
-        if not trial.user_attrs.get(CURVE) or trial.state == TrialState.FAIL:
+        record = trial.user_attrs
+        if not record.get(CURVE) or trial.state == TrialState.FAIL:
             continue
-        seen = observe_trial(
-            trial.number,
-            trial.user_attrs,
-            cell,
-            n_checkpoints=n_checkpoints,
-            is_timed=is_timed,
-        )
+        key = trial.number, len(record[CURVE]), len(record.get(SERVED, []))
+        if key not in observed:
+            observed[key] = observe_trial(
+                trial.number, record, cell, n_checkpoints=n_checkpoints, is_timed=is_timed
+            )
+        seen = observed[key]
         is_free = trial.state == TrialState.RUNNING and is_paused(trial)
         is_here = trial.number in in_memory or len(seen.qualities) == n_checkpoints
-        observed.append(replace(seen, is_free=is_free, is_in_memory=is_here))
-    return Pool(tuple(observed), n_checkpoints)
+        found.append(replace(seen, is_free=is_free, is_in_memory=is_here))
+    return Pool(tuple(found), n_checkpoints)
 
 
 def read_finished(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> Pool:

@@ -1,20 +1,23 @@
 """Optuna's studies in a database, written in few transactions.
 
 Optuna commits each parameter, attribute and value by itself, on a connection that it tests first,
-and reads what is new in a study at every step of sampling. Around a claim and at each checkpoint
-that costs more than what is stored. So here a block's writes can be one transaction, a claim can
-read once, and a running trial's attributes wait for the next value or state of the trial and go
-with it.
+and reads what is new in a study, and every unfinished trial, at every step of sampling. Around a
+claim and at each checkpoint that costs more than what is stored. So here a block's writes can be
+one transaction, a claim can read once, only trials that have changed are read again, and a running
+trial's attributes wait for the next value or state of the trial and go with it, in one statement.
 
 Two of the overridden methods are Optuna's own affair (``_get_trials``, ``_create_new_trial``): if
-it stops to call them, everything is read as often as before.
+it stops to call them, everything is read as often as before. The tables are Optuna's too; its
+major version is fixed in ``pyproject.toml``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,17 +29,44 @@ from optuna.trial import FrozenTrial, TrialState
 # for a thousand of them, since Python and the C library keep most of it afterwards.
 READ_AT_ONCE = 50
 _SQLITE_CACHE_KIB = 256  # of each connection, not 2,000: the system caches the file too
-_NEWER = sqlalchemy.text(
-    "SELECT trial_id FROM trials WHERE study_id = :study AND trial_id > :trial"
+_STATES = sqlalchemy.text("SELECT trial_id, state FROM trials WHERE study_id = :study")
+_UNFINISHED = "JOIN trials USING (trial_id) WHERE study_id = :study AND state = 'RUNNING'"
+_CONTENTS = sqlalchemy.text(
+    f"SELECT trial_id, key, value_json FROM trial_user_attributes {_UNFINISHED} "  # noqa: S608
+    f"UNION ALL SELECT trial_id, param_name, '' FROM trial_params {_UNFINISHED} "
+    "UNION ALL SELECT trial_id, CAST(step AS VARCHAR), '' "
+    f"FROM trial_intermediate_values {_UNFINISHED}"
 )
+_STATE = sqlalchemy.text("SELECT state FROM trials WHERE trial_id = :trial")
+_WRITE = sqlalchemy.text(
+    "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:trial, :key, :value) "
+    "ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json"
+)
+
+Attributes = dict[int, dict[str, Any]]  # by trial
+
+
+class _OwnState(threading.local):
+    """What a thread does with a storage.
+
+    Args:
+        attributes: Set in its transaction and not stored yet; ``None`` outside of one.
+        has_read: Whether it takes for granted that it knows all trials.
+        created: The trial that it has just created.
+    """
+
+    attributes: Attributes | None = None
+    has_read: bool = False
+    created: FrozenTrial | None = None
 
 
 class StudyStorage(optuna.storages.RDBStorage):
     """Optuna's storage, except for when it commits; the arguments are Optuna's."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self._waiting: dict[int, dict[str, Any]] = {}  # attributes by trial
-        self._own = threading.local()
+        self._waiting: Attributes = {}
+        self._known: dict[int, tuple[int, FrozenTrial]] = {}  # unfinished trials, and their marks
+        self._own = _OwnState()
         super().__init__(url, **options)
         if self.engine.name == "sqlite":
             self.engine.dispose()  # so that those opened meanwhile get it too
@@ -56,11 +86,12 @@ class StudyStorage(optuna.storages.RDBStorage):
             for statement in first:
                 connection.exec_driver_sql(statement)
             self.scoped_session(bind=connection, join_transaction_mode="rollback_only")
-            self._own.is_open = True
+            self._own.attributes = {}
             try:
                 yield
+                self._write_attributes()
             finally:
-                self._own.is_open = False
+                self._own.attributes = None
                 self.scoped_session.remove()
 
     @contextlib.contextmanager
@@ -87,17 +118,40 @@ class StudyStorage(optuna.storages.RDBStorage):
         """Return the trials that are new or may have changed, for Optuna to add to those it has."""
         if self._has_read():
             return []
-        asked = {"study": study_id, "trial": trial_id_greater_than}
-        newer = self.scoped_session().execute(_NEWER, asked).scalars()
-        ids = sorted({*newer, *included_trial_ids})
-        if len(ids) <= READ_AT_ONCE:
-            return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
-        read: dict[int, FrozenTrial] = {}
+        self._write_attributes()
+        marks = {
+            trial_id: mark
+            for trial_id, mark in self._read_marks(study_id).items()
+            if trial_id in included_trial_ids or trial_id > trial_id_greater_than
+        }
+        unchanged = {
+            trial_id: self._known[trial_id][1]
+            for trial_id, mark in marks.items()
+            if trial_id in self._known and self._known[trial_id][0] == mark
+        }
+        ids = sorted(marks.keys() - unchanged.keys())
+        found = []
         for start in range(0, len(ids), READ_AT_ONCE):
             part = set(ids[start : start + READ_AT_ONCE])
-            found = super()._get_trials(study_id, states, part, ids[-1])
-            read |= {trial._trial_id: trial for trial in found}
-        return list(read.values())
+            read = super()._get_trials(study_id, None, part, ids[-1])
+            found += [trial for trial in read if trial._trial_id in part]  # not one begun meanwhile
+        for trial in found:
+            if trial.state.is_finished():
+                self._known.pop(trial._trial_id, None)
+            else:
+                self._known[trial._trial_id] = marks[trial._trial_id], trial
+        trials = sorted([*found, *unchanged.values()], key=lambda trial: trial._trial_id)
+        return [trial for trial in trials if states is None or trial.state in states]
+
+    def _read_marks(self, study_id: int) -> dict[int, int]:
+        """Return a number for each trial of a study that changes when the trial does."""
+        asked = {"study": study_id}
+        with contextlib.closing(self.scoped_session()) as session:
+            states, contents = session.execute(_STATES, asked), session.execute(_CONTENTS, asked)
+            marks = Counter({trial_id: hash(state) for trial_id, state in states})
+            for trial_id, *content in contents:
+                marks[trial_id] += hash(tuple(content))  # rows come in any order
+        return marks
 
     def _create_new_trial(self, *args: Any, **kwargs: Any) -> FrozenTrial:
         created: FrozenTrial = super()._create_new_trial(*args, **kwargs)
@@ -110,21 +164,22 @@ class StudyStorage(optuna.storages.RDBStorage):
         Raises:
             UpdateFinishedTrialError: If attributes wait, and another process has ended the trial.
         """
-        created: FrozenTrial | None = getattr(self._own, "created", None)
+        created = self._own.created
         if created is not None and created._trial_id == trial_id:
             self._own.created = None  # from now on it may have parameters
             return copy.deepcopy(created)
         if trial_id not in self._waiting:
+            self._write_attributes()
+            if self._has_read() and trial_id in self._known:
+                return copy.deepcopy(self._known[trial_id][1])
             return super().get_trial(trial_id)
         with self._with_attributes(trial_id):
             return super().get_trial(trial_id)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Store an attribute, outside of a transaction with the trial's next value or state."""
-        if self._is_open():
-            super().set_trial_user_attr(trial_id, key, value)
-        else:
-            self._waiting.setdefault(trial_id, {})[key] = value
+        """Store an attribute with the trial's next value or state, or at a transaction's end."""
+        attributes = self._waiting if self._own.attributes is None else self._own.attributes
+        attributes.setdefault(trial_id, {})[key] = value
 
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
@@ -143,16 +198,35 @@ class StudyStorage(optuna.storages.RDBStorage):
     @contextlib.contextmanager
     def _with_attributes(self, trial_id: int) -> Iterator[None]:
         waiting = self._waiting.pop(trial_id, {})
-        with contextlib.nullcontext() if self._is_open() else self.transaction():
-            for key, value in waiting.items():
-                super().set_trial_user_attr(trial_id, key, value)
+        is_open = self._own.attributes is not None
+        with contextlib.nullcontext() if is_open else self.transaction():
+            self._own.attributes[trial_id] = waiting | self._own.attributes.get(trial_id, {})
+            self._write_attributes()
             yield
 
-    def _is_open(self) -> bool:
-        return getattr(self._own, "is_open", False)
+    def _write_attributes(self) -> None:
+        """Store the attributes that were set in this thread's transaction.
+
+        Raises:
+            UpdateFinishedTrialError: If another process has ended a trial.
+        """
+        if not self._own.attributes:
+            return
+        attributes, self._own.attributes = self._own.attributes, {}
+        session = self.scoped_session()
+        for trial_id in attributes:
+            state = session.execute(_STATE, {"trial": trial_id}).scalar_one()
+            self.check_trial_is_updatable(trial_id, TrialState[state])
+        rows = [
+            {"trial": trial_id, "key": key, "value": json.dumps(value)}
+            for trial_id, values in attributes.items()
+            for key, value in values.items()
+        ]
+        if rows:
+            session.execute(_WRITE, rows)
 
     def _has_read(self) -> bool:
-        return getattr(self._own, "has_read", False)
+        return self._own.has_read
 
 
 def _limit_cache(connection: Any, _record: object) -> None:

@@ -209,6 +209,11 @@ def fingerprint(family: str, parts: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
+def load_database_libraries() -> None:
+    """Import what opening a study needs: Optuna looks after its tables with Alembic."""
+    _open_storage("sqlite://", None, None)
+
+
 def _open_lock(path: Path) -> IO[bytes]:
     """Open a lock's file without writing to it; a link planted in its place is not followed.
 
