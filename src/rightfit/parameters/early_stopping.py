@@ -10,7 +10,6 @@ from rightfit.strict_model import (
     MAX_CHECKPOINTS,
     MAX_COUNT,
     MAX_PROCESSES,
-    MAX_S,
     Seed,
     StrictModel,
     ThreadCount,
@@ -48,7 +47,7 @@ class ReplayParams(StrictModel):
 class LiveParams(StrictModel):
     """Live searches at equal compute (``params:early_stopping.live``)."""
 
-    budget_cpu_s: float = Field(gt=0, le=MAX_S)  # of each search
+    n_trainings: float = Field(ge=1, le=MAX_COUNT)  # budget of each search, in default trainings
     n_startup_trials: int = Field(ge=1, le=MAX_COUNT)  # random; complete before a median stop
     recordings: str | None  # folder that tells serving costs and priors; null: measured, shipped
     seeds: tuple[Seed, ...] = Field(min_length=1)

@@ -27,9 +27,7 @@ def test_every_method_searches_and_is_judged(
 ) -> None:
     for module in ("search.search", "experiment.live_judging"):
         monkeypatch.setattr(f"rightfit.tuning.{module}.open_short_bench", open_fake_bench)
-    settings = cells.make_settings(
-        n_trials=4, sampler="tpe", early_stopping="pausing", budget_cpu_s=60.0
-    )
+    settings = cells.make_settings(n_trials=4, sampler="tpe", early_stopping="pausing")
 
     def compare(seeds: list[int]) -> pl.DataFrame:
         return compare_live(
@@ -38,6 +36,7 @@ def test_every_method_searches_and_is_judged(
             settings,
             make_demand(),
             StudyStore(tmp_path, None),
+            n_trainings=200,
             seeds=seeds,
         )
 

@@ -96,3 +96,19 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     assert isinstance(step, Step)
     assert (step.number, step.serving) == (0, None)
     assert (steering.finish_default([default]) is not None) is is_finished_first
+
+
+@pytest.mark.parametrize(
+    ("spent_s", "goes_on"), [([1.0], True), ([1.0, 1.1, 1.2], True), ([1.0, 2.0, 4.0], False)]
+)
+def test_whether_the_default_is_too_dear_is_not_told_by_its_first_look(
+    blobs: TrainingData, tmp_path: Path, spent_s: list[float], goes_on: bool
+) -> None:
+    """A first look may be dear; from the third on the rest of the training must be affordable."""
+    steering = make_steering(blobs, tmp_path, budget_cpu_s=6.0, n_checkpoints=4)
+    default = looked_at(0, state=TrialState.RUNNING)
+    curve = [make_point(look, 0.5) | {"fit_cpu_s": s} for look, s in enumerate(spent_s, start=1)]
+    default.set_user_attr(CURVE, curve)
+    default.set_user_attr(COMPUTE_S, spent_s[-1])
+
+    assert (steering.finish_default([default]) is not None) is goes_on

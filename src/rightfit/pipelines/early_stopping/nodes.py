@@ -192,8 +192,8 @@ def compare_searches(
     from rightfit.tuning.pausing.priors import read_shipped_prior
     from rightfit.tuning.search.setting_up import make_cell, make_data, make_demand, make_settings
 
-    own = {"budget_cpu_s": live.budget_cpu_s, "n_startup_trials": live.n_startup_trials}
-    alike = training.model_copy(update={**own, "sampler": "tpe"})
+    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe"}
+    alike = training.model_copy(update=own)
     cell = make_cell(cell_name, train, validation, data_card, model)
     demand = make_demand(alike, applications, evaluation)
     if live.recordings is None:
@@ -209,6 +209,7 @@ def compare_searches(
         make_settings(alike, cell.family),
         demand,
         studies.cell(cell_name),
+        n_trainings=live.n_trainings,
         seeds=live.seeds,
     )
     return searches.select(pl.lit(cell_name).alias("cell"), pl.all())

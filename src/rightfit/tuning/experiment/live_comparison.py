@@ -2,13 +2,17 @@
 
 Replays are exact for random search only. So the same cell is searched live with TPE, the pausing
 search first; the others get the CPU seconds that it took, without measuring and with deciding.
-What a peer trained beyond them counts in rows of its own only (``…_late``): a running training is
-not cut, and a user who waits for it has it. Complete trials are measured by the pausing rule at no
-charge. The winners by validation are judged on the test rows, which no search has seen.
+Budgets are whole trainings of the family's default, since what stopping can save depends on how
+many the budget holds. What a peer trained beyond it counts in rows of its own only (``…_late``): a
+running training is not cut, and a user who waits for it has it. Complete trials are measured by the
+pausing rule at no charge. The winners by validation are judged on the test rows, which no search
+has seen. Every search trains the default first, so limits relative to the best quality count from
+the default's test quality: no method moves another's limits.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,6 +25,7 @@ from rightfit.families.family import TrainingData
 from rightfit.tuning.experiment.live_judging import SearchedCell, judge_searches
 from rightfit.tuning.search.budget import finished_trials, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import StudyStore
@@ -39,6 +44,7 @@ def compare_live(
     demand: Demand,
     store: StudyStore,
     *,
+    n_trainings: float,
     seeds: Sequence[int],
 ) -> pl.DataFrame:
     """Search a cell by each method, once for each seed.
@@ -46,21 +52,23 @@ def compare_live(
     Args:
         cell: What to search.
         test: Rows that no search sees.
-        settings: Budget and sampler of the pausing search, without a demand.
+        settings: Sampler of the pausing search, without a demand or a budget.
         demand: What the applications ask for.
         store: Where the studies are kept, in files; what is there is neither searched nor judged
             again.
+        n_trainings: Budget of each search, in trainings of the family's default.
         seeds: Of sampling and training.
 
     Returns:
         One row per seed, method and application. ``utility_test`` is that of the winner by
-        validation on the test rows, 0 where none is feasible there. Limits relative to the best
-        quality count from the best that any of the methods has reached with that seed.
+        validation on the test rows, 0 where none is feasible there.
     """
-    kept = _store_of(store, settings, OURS)
+    budget_s = n_trainings * _read_default_s(cell, settings, store)
+    store = replace(store, folder=store.folder / f"live-{n_trainings:g}", storage=None)
+    kept = _store_of(store, OURS)
     found = []
     for seed in seeds:
-        own = replace(settings, seed=seed)
+        own = replace(settings, seed=seed, budget_cpu_s=budget_s)
         study = _search(cell, replace(own, demand=demand), kept)
         ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
         measuring_s = sum(trial.user_attrs.get(MEASURING_S, 0.0) for trial in ours.trials)
@@ -68,7 +76,7 @@ def compare_live(
         searches = [ours]
         for method in PEERS:
             budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
-            folder = _store_of(store, settings, method)
+            folder = _store_of(store, method)
             study = _search(cell, replace(own, **budget), folder)
             trials = finished_trials(study)
             within = _within(trials, spent_s)
@@ -123,10 +131,37 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _store_of(store: StudyStore, settings: SearchSettings, method: str) -> StudyStore:
-    """Return where one method's searches are kept: a study's name tells neither it nor a budget."""
-    folder = store.folder / f"live-{method}-{settings.budget_cpu_s:g}s"
-    return replace(store, folder=folder, storage=None)
+def _read_default_s(cell: Cell, settings: SearchSettings, store: StudyStore) -> float:
+    """Return the CPU seconds of training the family's default to its end, measured once."""
+    kept = store.folder / "default_cpu_s.json"
+    if kept.exists():
+        return float(json.loads(kept.read_text(encoding="utf-8")))
+    default = cell.default()
+    if default is None:
+        raise ValueError(
+            f"{cell.name} has no default configuration, whose training live searches are counted "
+            f"in. Give models.{cell.model} a default in parameters_models.yml, or leave the cell "
+            "out of the grid."
+        )
+    configuration = cell.params.fixed | dict(default)
+    for _ in range(2):  # the first one pays for imports
+        *_, last = follow_training(
+            cell,
+            configuration,
+            n_checkpoints=settings.n_checkpoints,
+            seed=settings.seed,
+            n_threads=settings.n_threads,
+            device=settings.device,
+        )
+    spent_s = last.point["fit_cpu_s"] + last.point["validate_cpu_s"]
+    store.folder.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(spent_s), encoding="utf-8")
+    return float(spent_s)
+
+
+def _store_of(store: StudyStore, method: str) -> StudyStore:
+    """Return where one method's searches are kept: a study's name does not tell it."""
+    return replace(store, folder=store.folder / method)
 
 
 def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:

@@ -82,11 +82,6 @@ class SearchedCell:
         trained = [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)]
         return Pool(trained, n_checkpoints)
 
-    def best_quality(self, cell: Cell) -> float:
-        """Return the best scaled validation quality of a complete trial."""
-        complete = [t for t in self.trials if t.state == TrialState.COMPLETE]
-        return max((cell.quality.scale(t.values[0]) for t in complete), default=-np.inf)
-
 
 def judge_searches(
     cell: Cell,
@@ -101,17 +96,16 @@ def judge_searches(
     kept = ours.store.folder / f"{ours.study.study_name}.{fingerprint(cell.family, asked)}.parquet"
     if kept.exists():
         return pl.read_parquet(kept)
-    best = max(search.best_quality(cell) for search in searches)
-    demand = replace(demand, known_quality=best if np.isfinite(best) else None)
     chosen = [_choose_winners(cell, settings, demand, search) for search in searches]
     tested: dict[tuple[str, int], float] = {}
     for search, winners in zip(searches, chosen, strict=True):
         for number in {winner.trial.number for winner in winners.values() if winner is not None}:
             quality = _test_quality(cell, test, search.store, search.study, number)
             tested[search.method, number] = quality
-    best_tested = max(tested.values(), default=-np.inf)
+    peer = searches[1]  # its first trial is the default, trained to its end whatever the budget
+    default = _test_quality(cell, test, peer.store, peer.study, 0)
     rows = [
-        _judge(demand, search, name, winner, tested, best_tested=best_tested, seed=settings.seed)
+        _judge(demand, search, name, winner, tested, default=default, seed=settings.seed)
         for search, winners in zip(searches, chosen, strict=True)
         for name, winner in winners.items()
     ]
@@ -129,13 +123,13 @@ def _judge(
     winner: ChosenTrial | None,
     tested: Mapping[tuple[str, int], float],
     *,
-    best_tested: float,
+    default: float,
     seed: int,
 ) -> JudgedWinner:
     utility, quality = 0.0, None
     if winner is not None:
         quality = tested[search.method, winner.trial.number]
-        utility = _utility(demand, name, winner, quality, best_tested=best_tested)
+        utility = _utility(demand, name, winner, quality, default=default)
     return JudgedWinner(
         seed=seed,
         method=search.method,
@@ -200,7 +194,7 @@ def _test_quality(
 
 
 def _utility(
-    demand: Demand, name: str, winner: ChosenTrial, quality: float, *, best_tested: float
+    demand: Demand, name: str, winner: ChosenTrial, quality: float, *, default: float
 ) -> float:
     application = demand.applications.root[name]
     metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
@@ -209,6 +203,6 @@ def _utility(
         metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)
         for metric in application.needed_metrics()
     }
-    limits = resolve_limits(application, {"quality": np.asarray(best_tested)})
+    limits = resolve_limits(application, {"quality": np.asarray(default)})
     judged = judge_profiles(values, application, limits=limits)
     return float(judged.utility[0]) if judged.feasible[0] else 0.0

@@ -19,6 +19,7 @@ from rightfit.tuning.pausing.standing import Standing
 Floats = npt.NDArray[np.float64]
 
 FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
+LOOKS_TO_KNOW = 3  # an eighth of a training, by when it shows what the rest of it costs
 GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
 
 
@@ -174,9 +175,14 @@ class Outlook:
         return float(self._rest_s[self._row(number)])
 
     def finish(self, number: int, affordable_s: float) -> Step | None:
-        """Return a trial's next step if the whole rest of its training may be afforded."""
+        """Return a trial's next step if it may be afforded, and as far as known its rest.
+
+        How costs grow from look to look shows after a few: some families' first look is dear.
+        """
         row = self._row(number)
-        if self._is_trained[row] or self._rest_s[row] > affordable_s:
+        is_known = self.pool.trials[row].last.checkpoint >= LOOKS_TO_KNOW
+        needed_s = self._rest_s[row] if is_known else self._train_s[row]
+        if self._is_trained[row] or needed_s > affordable_s:
             return None
         return self._step(row, None, "", 0.0)
 

@@ -101,7 +101,8 @@ class PausingRule:
         Args:
             pool: All trials.
             number: Of a trial that was looked at.
-            affordable_s: What the rest of its training may take at most.
+            affordable_s: What its next look may take at most; from the third look on, the whole
+                rest of its training.
         """
         outlook = self.survey(pool)
         return None if outlook is None else outlook.finish(number, affordable_s)

@@ -188,7 +188,7 @@ class PausingSteering:
         return self._budget.left_s(begun, now=datetime.now()) if is_timed else math.inf
 
     def finish_default(self, trials: Sequence[FrozenTrial]) -> Step | None:
-        """Return the next step of the family's default, if the rest of its training is affordable.
+        """Return the next step of the family's default, as far as its training is affordable.
 
         So no search ends below what needs no search, and what a whole training costs is known
         before others are begun.
