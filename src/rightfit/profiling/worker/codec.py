@@ -51,12 +51,12 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
     missing = [f.name for f in fields if f.name not in plain and _is_required(f)]
     if missing:
         raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
-    hints = _read_hints(kind)
+    hints = _read_hints(typing.cast(Any, kind))
     return kind(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields if f.name in plain})
 
 
 @functools.cache
-def _read_hints(kind: type[Any]) -> dict[str, Any]:
+def _read_hints(kind: type[Any]) -> dict[str, object]:
     """Return a record's type hints; evaluating them takes longer than reading the record."""
     return typing.get_type_hints(kind)
 
