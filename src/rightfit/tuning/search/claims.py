@@ -143,7 +143,7 @@ class TrialPool:
             chosen: Step | Literal["new"] | None = NEW if may_begin else None
             if plan is not None:
                 chosen = plan.choose(trials, may_begin=may_begin)
-            if chosen is not NEW:
+            if not isinstance(chosen, str):
                 return self._go_on(trials, chosen, plan, held, n_begun=len(begun))
             abandoned = [t for t in trials if _is_abandoned_record(t, draw)]
             if not self._gives_up(draw, abandoned):

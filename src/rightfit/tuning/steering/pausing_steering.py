@@ -163,7 +163,7 @@ class PausingSteering:
             return True
         look_s = first_s + begun[-1].user_attrs.get(PROPOSING_S, 0.0)
         allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
-        return look_s * (len(begun) + 1) <= allowed_s
+        return bool(look_s * (len(begun) + 1) <= allowed_s)
 
     def _has_idle_budget(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> bool:
         """Tell whether the budget holds a whole training more, where nothing begun is worth it."""

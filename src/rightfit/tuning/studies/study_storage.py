@@ -200,7 +200,8 @@ class StudyStorage(optuna.storages.RDBStorage):
         waiting = self._waiting.pop(trial_id, {})
         is_open = self._own.attributes is not None
         with contextlib.nullcontext() if is_open else self.transaction():
-            self._own.attributes[trial_id] = waiting | self._own.attributes.get(trial_id, {})
+            attributes = self._own.attributes or {}
+            self._own.attributes = attributes | {trial_id: waiting | attributes.get(trial_id, {})}
             self._write_attributes()
             yield
 
