@@ -44,7 +44,12 @@ def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, c
 
 
 def log_cell(
-    cell: str, states: Sequence[MeasurementState], settings: MeasuringSettings, *, total_s: float
+    cell: str,
+    states: Sequence[MeasurementState],
+    settings: MeasuringSettings,
+    *,
+    total_s: float,
+    level: int,
 ) -> None:
     """Log that a cell's jobs are over, in one line; details at debug level.
 
@@ -53,11 +58,12 @@ def log_cell(
         states: States of all jobs, settled.
         settings: How they were measured.
         total_s: Wall time of it.
+        level: Of the line.
     """
     timed = [state for state in states if state.rounds]
     disturbed = [s for s in timed if any(is_disturbed(r, s.rounds, settings) for r in s.rounds)]
     more = f", {len(disturbed)} disturbed" if disturbed else ""
-    logger.info("%s: %d profiles in %.0f s%s", cell, len(states), total_s, more)
+    logger.log(level, "%s: %d profiles in %.0f s%s", cell, len(states), total_s, more)
     _log_savings(cell, states)
 
 

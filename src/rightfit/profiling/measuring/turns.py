@@ -67,6 +67,7 @@ def measure_jobs(
     *,
     choose: Choose,
     choosers: str = "",
+    level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
 
@@ -82,6 +83,7 @@ def measure_jobs(
         choose: Tells which jobs could still be chosen; asked after the screening and whenever a
             process has ended.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
+        level: Of the log's lines.
 
     Returns:
         The states, in the order of the jobs.
@@ -96,7 +98,7 @@ def measure_jobs(
     cell = jobs[0].cell
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
-        logger.info("%s: %d of %d profiles kept", cell, n_kept, len(jobs))
+        logger.log(level, "%s: %d of %d profiles kept", cell, n_kept, len(jobs))
     for one in all_jobs:
         if not one.is_over or _wants_load(one.state, bench):
             _prepare(one)
@@ -114,7 +116,7 @@ def measure_jobs(
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
         total_s = time.perf_counter() - start_s
-        log_cell(cell, states, bench.settings, total_s=total_s)
+        log_cell(cell, states, bench.settings, total_s=total_s, level=level)
         logger.debug("%s: %s", cell, describe_cost(made, total_s=total_s))
     return states
 

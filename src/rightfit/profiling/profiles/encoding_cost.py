@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -86,6 +87,7 @@ def _measure_shortly(
         store,
         choose=lambda states: [False] * len(states),
         choosers=CHOOSERS,
+        level=logging.DEBUG,
     )
 
 
