@@ -132,18 +132,19 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
 
 
 def _read_default_s(cell: Cell, settings: SearchSettings, store: StudyStore) -> float:
-    """Return the CPU seconds of training the family's default to its end, measured once."""
+    """Return the CPU seconds of training the family's default to its end, measured once.
+
+    Without a default it is a random configuration.
+    """
     kept = store.folder / "default_cpu_s.json"
     if kept.exists():
         return float(json.loads(kept.read_text(encoding="utf-8")))
     default = cell.default()
-    if default is None:
-        raise ValueError(
-            f"{cell.name} has no default configuration, whose training live searches are counted "
-            f"in. Give models.{cell.model} a default in parameters_models.yml, or leave the cell "
-            "out of the grid."
-        )
-    configuration = cell.params.fixed | dict(default)
+    if default is None:  # any other configuration: the same one for all methods
+        sampler = optuna.samplers.RandomSampler(seed=settings.seed)
+        configuration = cell.params.suggest(optuna.create_study(sampler=sampler).ask())
+    else:
+        configuration = cell.params.fixed | dict(default)
     for _ in range(2):  # the first one pays for imports
         *_, last = follow_training(
             cell,
