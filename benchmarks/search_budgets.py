@@ -50,7 +50,13 @@ SHARED = ("02_intermediate", "04_feature", "05_model_input")  # what every searc
 
 @dataclass(frozen=True)
 class ServedCandidate:
-    """A candidate in a serving configuration."""
+    """A candidate in a serving configuration.
+
+    Args:
+        costs: What it costs to serve, by metric.
+        validated: Scaled quality on the validation rows.
+        tested: Scaled quality on the test rows.
+    """
 
     costs: dict[str, float]
     validated: float

@@ -18,7 +18,10 @@ MAX_REASON = 300  # characters of a refused export's reason
 def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     """Export a bundle's model to ONNX after comparing the answers of both.
 
-    The comparison is strict with 2,000 held-out rows or more.
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
+            strict.
 
     Returns:
         The bundle with its ONNX file and the comparison's figures.
@@ -55,7 +58,10 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
 def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
     """Export a bundle's model to ONNX, or note in the bundle why it stays native.
 
-    ``again`` tries once more what was refused before, since its cause may be mended.
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Held-out rows for the comparison, shape (n_rows, n_features).
+        again: Whether to try once more what was refused before, since its cause may be mended.
 
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.

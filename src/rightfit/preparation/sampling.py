@@ -13,6 +13,10 @@ N_STRATA = 10  # tenths of the values to predict
 def find_strata(labels: npt.NDArray[Any], *, is_number: bool) -> npt.NDArray[np.int64]:
     """Return what a stratified draw takes its share of: classes, or tenths of the values.
 
+    Args:
+        labels: Class positions or values, shape (n,).
+        is_number: Whether they are values.
+
     >>> find_strata(np.array([3.0, 1.0]), is_number=True)
     array([5, 0])
     """

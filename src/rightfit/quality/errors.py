@@ -25,7 +25,15 @@ def standard_error(
     labels: Array,
     answers: Array,
 ) -> float:
-    """Return the standard error of a raw quality, roughly where no closed form is known."""
+    """Return the standard error of a raw quality, roughly where no closed form is known.
+
+    Args:
+        name: The metric, none of :data:`SHARES`.
+        options: Its options.
+        score: Computes it.
+        labels: True class positions or values, shape (n_rows,).
+        answers: The answers, shape (n_rows, n_outputs).
+    """
     effects = row_effects(name, options, labels, answers)
     if effects is not None:
         return float(effects.std() / math.sqrt(len(effects)))
@@ -79,6 +87,12 @@ def row_effects(
 
     The standard deviation of these over the square root of their number is the metric's standard
     error (delta method; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 21).
+
+    Args:
+        name: The metric.
+        options: Its options.
+        labels: True class positions or values, shape (n_rows,).
+        answers: The answers, shape (n_rows, n_outputs).
 
     Returns:
         Shape (n_rows,), with mean 0; ``None`` where no closed form is known.

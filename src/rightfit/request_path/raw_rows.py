@@ -49,6 +49,11 @@ def cut_request(rows: npt.NDArray[Any], start: int, stop: int) -> dict[str, Valu
     A request of one row holds Python values, as they come out of JSON; one of many rows is a record
     batch, whose numbers and images are arrays, as they come out of a columnar file.
 
+    Args:
+        rows: Array of raw rows, shape (n_rows,).
+        start: First row.
+        stop: Row after the last.
+
     >>> rows = np.array([(1.5, "a"), (np.nan, "")], dtype=[("x", "f8"), ("y", "U1")])
     >>> cut_request(rows, 1, 2)
     {'x': [None], 'y': [None]}

@@ -58,6 +58,12 @@ def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
 def choose_winners(contest: Contest, candidates: Ints, utility: Floats, allowed: Bools) -> Ints:
     """Choose the winner among candidates by the tie rule, once for each of several measurements.
 
+    Args:
+        contest: The candidates.
+        candidates: Numbers of those of one dataset.
+        utility: As measured, shape (n_measurements, n_candidates).
+        allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
+
     Returns:
         Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
     """
