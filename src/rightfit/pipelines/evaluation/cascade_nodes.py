@@ -64,6 +64,6 @@ def build_cascades(
         except ValueError as err:
             logger.warning("%s: left out %s: %s", cell_name, cascade, err)
             continue
-        logger.info("%s: %s is %s", cell_name, label, cascade)
+        logger.debug("%s: %s is %s", cell_name, label, cascade)
         built[label] = bundle
     return built
