@@ -88,7 +88,7 @@ def draw_nothing(dataset: str) -> Figure:
     from plotly.graph_objects import Figure
 
     title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
-    return Figure().update_layout(**base_layout(title))
+    return Figure(layout=base_layout(title))
 
 
 def _draw_one(

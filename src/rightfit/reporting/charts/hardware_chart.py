@@ -51,7 +51,18 @@ def draw_tiers(
 
     mine = best.filter(pl.col("dataset") == dataset)
     shown = tier_names[: max(2, last_rise(mine))]
-    figure = Figure()
+    figure = Figure(
+        layout={
+            **base_layout(f"{sentence_case(words(dataset))}: best quality by hardware tier"),
+            "height": HEIGHT_PX,
+            "xaxis": {
+                "title": {"text": "Hardware tier, smallest first"},
+                "categoryorder": "array",
+                "categoryarray": list(shown),
+            },
+            "yaxis": {"title": {"text": f"Best {quality_title}"}},
+        }
+    )
     for family, mark in marks.items():
         part = mine.filter(pl.col("model") == family, pl.col("tier") <= len(shown))
         figure.add_trace(
@@ -66,16 +77,6 @@ def draw_tiers(
                 hovertemplate=f"%{{text}} on %{{x}}: {quality_title} %{{y:.4~g}}<extra></extra>",
             )
         )
-    figure.update_layout(
-        **base_layout(f"{sentence_case(words(dataset))}: best quality by hardware tier"),
-        height=HEIGHT_PX,
-        xaxis={
-            "title": {"text": "Hardware tier, smallest first"},
-            "categoryorder": "array",
-            "categoryarray": list(shown),
-        },
-        yaxis={"title": {"text": f"Best {quality_title}"}},
-    )
     return figure
 
 

@@ -63,7 +63,17 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
 
     cells = compute["cell"].unique(maintain_order=True).to_list()
     labels = {cell: " · ".join(words(part) for part in cell.split(".")) for cell in cells}
-    figure = Figure()
+    figure = Figure(
+        layout={
+            **base_layout("Compute of the search"),
+            "barmode": "stack",
+            "bargap": 0.35,
+            "height": 190 + BAR_PX * len(cells),
+            "legend": {"traceorder": "normal"},
+            "xaxis": {"title": {"text": "CPU seconds"}},
+            "yaxis": {"autorange": "reversed", "showgrid": False},
+        }
+    )
     by_cause = compute.group_by("cause", maintain_order=True)
     for ((cause,), part), tone in zip(by_cause, itertools.cycle(ANY_PAGE.tones), strict=False):
         name = cause if cause in ("complete", "failed") else f"stopped: {cause}"
@@ -93,14 +103,5 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
             },
             hovertemplate="saved %{x:.3~g} s<extra></extra>",
         )
-    )
-    figure.update_layout(
-        **base_layout("Compute of the search"),
-        barmode="stack",
-        bargap=0.35,
-        height=190 + BAR_PX * len(cells),
-        legend={"traceorder": "normal"},
-        xaxis={"title": {"text": "CPU seconds"}},
-        yaxis={"autorange": "reversed", "showgrid": False},
     )
     return figure

@@ -54,15 +54,15 @@ def draw_utilities(
                 )
             ),
             *(_ends(placed.filter(pl.col("model") == name), mark) for name, mark in marks.items()),
-        ]
-    )
-    figure.update_layout(
-        **base_layout(f"{sentence_case(words(application))}: utility by objective"),
-        legend={"traceorder": "normal"},
-        barmode="stack",
-        bargap=0.35,
-        uniformtext={"mode": "hide", "minsize": 10},
-        xaxis={"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
+        ],
+        layout={
+            **base_layout(f"{sentence_case(words(application))}: utility by objective"),
+            "legend": {"traceorder": "normal"},
+            "barmode": "stack",
+            "bargap": 0.35,
+            "uniformtext": {"mode": "hide", "minsize": 10},
+            "xaxis": {"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
+        },
     )
     labels = _labels(placed)
     return arrange_rows(figure, placed, head="dataset", labels=labels, row_px=BAR_PX)
