@@ -76,8 +76,13 @@ def draw_front(
     named = _with_winners(profiles, winners)
     figures = {
         metric_title(cost): _draw_one(
-            named, cost=cost, dataset=dataset, quality_title=quality_title, marks=marks
-        ).update_layout(_decorate(named, cost, limits))
+            named,
+            cost=cost,
+            dataset=dataset,
+            quality_title=quality_title,
+            marks=marks,
+            limits=limits,
+        )
         for cost in costs
     }
     return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
@@ -88,7 +93,7 @@ def draw_nothing(dataset: str) -> Figure:
     from plotly.graph_objects import Figure
 
     title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
-    return Figure().update_layout(**base_layout(title))
+    return Figure(layout=base_layout(title))
 
 
 def _draw_one(
@@ -98,11 +103,13 @@ def _draw_one(
     dataset: str,
     quality_title: str,
     marks: Mapping[str, Mark],
+    limits: Sequence[LimitLine],
 ) -> Figure:
     from plotly.graph_objects import Figure
 
     measured = profiles.drop_nulls([cost, "quality_raw"])
     better = METRICS_BY_COLUMN[cost].better
+    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
     families = [
         _family_trace(measured.filter(pl.col("model") == family), cost, quality_title, mark)
         for family, mark in marks.items()
@@ -121,8 +128,21 @@ def _draw_one(
                 "type": "log",
                 "title": {"text": f"{metric_title(cost)}, {better} is better"},
                 "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
+                "range": cost_range,
+                "dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
             },
-            "yaxis": {"title": {"text": f"{sentence_case(quality_title)} on the test split"}},
+            "yaxis": {
+                "title": {"text": f"{sentence_case(quality_title)} on the test split"},
+                "range": quality_range,
+            },
+            "shapes": draw_limits(profiles, cost, limits),
+            "annotations": label_winners(
+                measured.drop_nulls("application"),
+                cost=cost,
+                cost_range=cost_range,
+                quality_range=quality_range,
+                on_the_right=better == "higher",
+            ),
         },
     )
 
@@ -130,25 +150,6 @@ def _draw_one(
 def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
     named = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
     return profiles.join(named, on=KEYS, how="left", maintain_order="left")
-
-
-def _decorate(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> dict[str, object]:
-    """Return limits, winners' labels and the ranges that hold them."""
-    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
-    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
-    return {
-        "shapes": draw_limits(profiles, cost, limits),
-        "annotations": label_winners(
-            profiles.drop_nulls(["application", cost, "quality_raw"]),
-            cost=cost,
-            cost_range=cost_range,
-            quality_range=quality_range,
-            on_the_right=more_is_better,
-        ),
-        "xaxis.range": cost_range,
-        "xaxis.dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
-        "yaxis.range": quality_range,
-    }
 
 
 def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:

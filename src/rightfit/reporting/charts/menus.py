@@ -30,31 +30,28 @@ def behind_menu(figures: Mapping[str, Figure], *, shown: str, label: str) -> Fig
         raise ValueError(f"shown must be one of {list(figures)}, but got {shown=}.")
     owners = [name for name, figure in figures.items() for _ in figure.data]
     layouts = {name: _layout_of(figure) for name, figure in figures.items()}
-    merged = Figure(layout=figures[shown].layout)
-    for name, figure in figures.items():
-        for trace in figure.data:
-            merged.add_trace(trace.update(visible=name == shown))
-    merged.update_layout(
-        meta={"menu_label": label},
-        updatemenus=[
+    traces = [
+        {**trace.to_plotly_json(), "visible": name == shown}
+        for name, figure in figures.items()
+        for trace in figure.data
+    ]
+    menu = {
+        "active": list(figures).index(shown),
+        "x": 1,
+        "xanchor": "right",
+        "y": 1.1,
+        "yanchor": "bottom",
+        "buttons": [
             {
-                "active": list(figures).index(shown),
-                "x": 1,
-                "xanchor": "right",
-                "y": 1.1,
-                "yanchor": "bottom",
-                "buttons": [
-                    {
-                        "label": name,
-                        "method": "update",
-                        "args": [{"visible": [owner == name for owner in owners]}, layout],
-                    }
-                    for name, layout in layouts.items()
-                ],
+                "label": name,
+                "method": "update",
+                "args": [{"visible": [owner == name for owner in owners]}, layout],
             }
+            for name, layout in layouts.items()
         ],
-    )
-    return merged
+    }
+    own = {"meta": {"menu_label": label}, "updatemenus": [menu]}
+    return Figure(data=traces, layout={**figures[shown].layout.to_plotly_json(), **own})
 
 
 def _layout_of(figure: Figure) -> dict[str, object]:
