@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,7 +23,7 @@ from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure, Scatter
+    from plotly.graph_objects import Figure
 
 COST_METRICS = (
     "latency_p50_ms",
@@ -104,9 +104,7 @@ def _draw_one(
     quality_title: str,
     marks: Mapping[str, Mark],
     limits: Sequence[LimitLine],
-) -> Figure:
-    from plotly.graph_objects import Figure
-
+) -> dict[str, Any]:
     measured = profiles.drop_nulls([cost, "quality_raw"])
     better = METRICS_BY_COLUMN[cost].better
     cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
@@ -114,9 +112,9 @@ def _draw_one(
         _family_trace(measured.filter(pl.col("model") == family), cost, quality_title, mark)
         for family, mark in marks.items()
     ]
-    return Figure(
-        data=[_front_trace(measured, cost), _winners_trace(measured, cost), *families],
-        layout={
+    return {
+        "data": [_front_trace(measured, cost), _winners_trace(measured, cost), *families],
+        "layout": {
             **base_layout(
                 f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
                 "Filled: native runtime. Open: ONNX Runtime. Ring: winner.",
@@ -144,7 +142,7 @@ def _draw_one(
                 on_the_right=better == "higher",
             ),
         },
-    )
+    }
 
 
 def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
@@ -170,64 +168,63 @@ def _quality_range(profiles: pl.DataFrame) -> list[float]:
     return [min(values) - margin, max(values) + margin]
 
 
-def _front_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
-    from plotly.graph_objects import Scatter
-
+def _front_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
     front = pareto_front(profiles, cost=cost, quality="quality_raw")
-    return Scatter(
-        x=front[cost].to_list(),
-        y=front["quality_raw"].to_list(),
-        name="Pareto front",
-        mode="lines",
-        line={"color": NEUTRAL, "width": 2, "shape": "hv"},
-        hoverinfo="skip",
-    )
+    return {
+        "type": "scatter",
+        "x": front[cost].to_list(),
+        "y": front["quality_raw"].to_list(),
+        "name": "Pareto front",
+        "mode": "lines",
+        "line": {"color": NEUTRAL, "width": 2, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
 
 
-def _winners_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
-    from plotly.graph_objects import Scatter
-
+def _winners_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
     won = profiles.drop_nulls("application")
-    return Scatter(
-        x=won[cost].to_list(),
-        y=won["quality_raw"].to_list(),
-        name="winner",
-        mode="markers",
-        marker={"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    return {
+        "type": "scatter",
+        "x": won[cost].to_list(),
+        "y": won["quality_raw"].to_list(),
+        "name": "winner",
+        "mode": "markers",
+        "marker": {"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
-def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark) -> Scatter:
-    from plotly.graph_objects import Scatter
-
+def _family_trace(
+    profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark
+) -> dict[str, Any]:
     native = [runtime == "native" for runtime in profiles["runtime"]]
     symbols = [mark.symbol if filled else f"{mark.symbol}-open" for filled in native]
     family = profiles["model"][0] if profiles.height else ""
-    return Scatter(
-        x=profiles[cost].to_list(),
-        y=profiles["quality_raw"].to_list(),
-        error_x=_error_bars(profiles, cost, mark),
-        error_y=_error_bars(profiles, "quality_raw", mark),
-        name=words(family),
-        showlegend=profiles.height > 0,
-        mode="markers",
-        marker={
+    return {
+        "type": "scatter",
+        "x": profiles[cost].to_list(),
+        "y": profiles["quality_raw"].to_list(),
+        "error_x": _error_bars(profiles, cost, mark),
+        "error_y": _error_bars(profiles, "quality_raw", mark),
+        "name": words(family),
+        "showlegend": profiles.height > 0,
+        "mode": "markers",
+        "marker": {
             "color": mark.color,
             "symbol": symbols,
             "size": 10,
             "line": {"width": 2, "color": mark.color},
         },
-        text=[
+        "text": [
             f"{name} ({serving})"
             for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
         ],
-        hovertemplate=(
+        "hovertemplate": (
             f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}<br>"
             f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
         ),
-    )
+    }
 
 
 def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, object]:
