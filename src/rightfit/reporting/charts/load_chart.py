@@ -55,7 +55,7 @@ def draw_no_load(reason: str) -> Figure:
     """Say that no server was loaded."""
     from plotly.graph_objects import Figure
 
-    return Figure(layout=base_layout(f"No winner was loaded: {reason}") | {"height": 120})
+    return Figure(layout={**base_layout(f"No winner was loaded: {reason}"), "height": 120})
 
 
 def _latency_traces(steps: Sequence[LoadStep]) -> Iterator[Scatter]:

@@ -90,10 +90,7 @@ def marks_of(families: Iterable[str]) -> dict[str, Mark]:
 
 
 def base_layout(title: str, subtitle: str = "") -> dict[str, object]:
-    """Build what every chart's layout starts from: its title, and colours for any page.
-
-    Given to a new figure: an update would be merged with plotly's default template, slowly.
-    """
+    """Build what every chart's layout starts from: its title, and colours for any page."""
     return {
         "template": plotly_template(ANY_PAGE),
         "title": {
