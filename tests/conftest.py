@@ -45,6 +45,7 @@ WHOLE = (
     "test_packaging.py",
     "test_server.py",
     "tuning/experiment",
+    "tuning/parallel/test_crew.py",
     "tuning/search",
     "verbs",
 )
@@ -52,13 +53,13 @@ WHOLE = (
 
 # Several workers start with these, so that none is left with a long file at the end.
 LONGEST = (
+    "deploy",
     "benchmarks",
     "test_end_to_end.py",
     "guides",
+    "test_documented_commands.py",
     "template",
     "adoption",
-    "deploy",
-    "test_documented_commands.py",
 )
 
 
