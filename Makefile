@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
+unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles every module again
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
@@ -22,7 +24,7 @@ perf: .venv/.installed ## run the main job: prepare, search, measure, rank, repo
 	$(BIN)/kedro run --pipelines perf
 
 test: .venv/.installed ## run all tests and doctests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/reliability.md
 	$(BIN)/python tests/attack/attack.py
@@ -31,7 +33,7 @@ attack-quick: .venv/.installed ## a sample of make attack, in a few minutes
 	$(BIN)/python tests/attack/attack.py --quick
 
 test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute
-	$(BIN)/python -m pytest -m 'not (slow or whole or browser or airflow)'
+	$(PYTEST) -m 'not (slow or whole or browser or airflow)'
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from rightfit.tuning.experiment.experiment import ExperimentFiles, make_experime
 from rightfit.tuning.experiment.known_early import tabulate_known_early
 from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
 from rightfit.tuning.experiment.within_budget import Shares, compare_within
-from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_params import PausingParams
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"

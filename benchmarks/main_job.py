@@ -6,7 +6,8 @@ with the libraries installed. In each turn both versions run the main job on fre
 more unchanged. It wants a quiet machine. The last line is JSON, medians over the turns:
 
 - ``speedup_first``, ``speedup_second``: wall time of the earlier version / of this one;
-- ``second_s``: an unchanged second run; ``weight_s``: a run after a change of one weight;
+- ``second_s``: an unchanged second run; ``weight_s``: a run after a small change of one weight;
+  ``winner_s``: after a large one, whose new winners are loaded over HTTP;
 - ``which_s``: ``rightfit which``; ``help_s``: ``rightfit --help``, the start alone;
 - ``busy_cores``: CPU seconds / wall seconds of the first run while it searches;
 - ``overhead_share``: share of measuring's wall time that is not timing;
@@ -38,7 +39,7 @@ SAMPLE_S = 0.25
 BEGUN = re.compile(r"Searching \d+ cells")  # the first and the last line of the searches
 ENDED = re.compile(r"\d+ short measurements in")
 COST = re.compile(r"processes took ([\d.]+) s: ([\d.]+) s timing")
-WEIGHT = "applications.web_api.objectives.quality.weight=9"
+WEIGHT = "applications.web_api.objectives.quality.weight"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _take_turns(
 
 def _measure_rest(now: Version, root: Path, options: argparse.Namespace) -> dict[str, float]:
     """Return what only this version is asked for, on the results of its last run."""
-    weight_s = now.run(root, WEIGHT).wall_s
+    weight_s, winner_s = (now.run(root, f"{WEIGHT}={weight}").wall_s for weight in (5.01, 9))
     place = ("--data-root", str(root), "--env", now.env)
     which = [now.call("rightfit", "which", "-a", "web_api", *place) for _ in range(3)]
     start = [now.call("rightfit", "--help") for _ in range(3)]
@@ -185,6 +186,7 @@ def _measure_rest(now: Version, root: Path, options: argparse.Namespace) -> dict
     report = json.loads(scaled.stdout.splitlines()[-1])
     return {
         "weight_s": weight_s,
+        "winner_s": winner_s,
         "which_s": _median_s(which),
         "help_s": _median_s(start),
         f"report_{options.n_cells}_cells_s": report["report_cells_s"],

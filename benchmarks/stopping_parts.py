@@ -31,7 +31,7 @@ from rightfit.tuning.experiment.peers import Policy
 from rightfit.tuning.experiment.recorded import learn_elsewhere
 from rightfit.tuning.experiment.savings import summarise_savings
 from rightfit.tuning.pausing import outlook, quality_projection, serving_costs, standing
-from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.priors import Prior
 
 HERE = Path(__file__).resolve().parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +50,37 @@ WHOLE = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run something as a whole."""
-    folders = [PROJECT / "tests" / name for name in WHOLE]
+# Their tests share no costly fixture: several workers may run them.
+APART = ("benchmarks",)
+# Their files share costly fixtures of the session: one worker runs them.
+TOGETHER = ("reporting/browser", "verbs")
+# A whole run of all tests starts with these, so that no worker is left with a long one at the end.
+LONGEST = ("benchmarks", "guides", "deploy", "adoption", "test_documented_commands.py", "template")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that run something as a whole; share tests out to several workers."""
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in folders):
+        if find_place(item.path, WHOLE):
             item.add_marker(pytest.mark.whole)
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        items.sort(key=lambda item: order(item.path))
+        for item in items:
+            group = find_place(item.path, TOGETHER) or item.path.stem
+            if not find_place(item.path, APART):
+                item.add_marker(pytest.mark.xdist_group(group))
+
+
+def order(path: Path) -> int:
+    longest = find_place(path, LONGEST)
+    return LONGEST.index(longest) if longest else len(LONGEST) + (not find_place(path, WHOLE))
+
+
+@cache
+def find_place(path: Path, places: tuple[str, ...]) -> str | None:
+    """Return which of some files and folders of the tests a file belongs to."""
+    found = (name for name in places if path.is_relative_to(PROJECT / "tests" / name))
+    return next(found, None)
 
 
 @pytest.fixture(scope="session")

@@ -30,8 +30,6 @@ from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import find_stage, is_own, list_own_outputs
-from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.parameters.imported import UnsuitableModelError
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
@@ -109,6 +107,8 @@ class ErrorHook:
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
         """
+        from rightfit.parameters.grid import UnsuitableGridError
+        from rightfit.parameters.imported import UnsuitableModelError
         from rightfit.preparation.frames import RawTableError
 
         is_ours = isinstance(error, RawTableError | UnsuitableGridError | UnsuitableModelError)

@@ -160,9 +160,12 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
     faults = []
     for key in READ_FILES:
         try:
-            load_configuration(loader, key)
+            found = load_configuration(loader, key)
         except ValueError as err:
             faults += str(err).splitlines()
+        else:
+            if found:
+                loader[key] = found  # or it is read again each time that it is asked for
     # What credentials refer to may exist only where the tasks run: their files must be readable.
     faults += find_broken_files(loader, "credentials")
     if not faults:

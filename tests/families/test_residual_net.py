@@ -132,3 +132,22 @@ def test_wrong_settings_of_images_are_refused(changed: dict[str, Any], message: 
 def test_images_too_small_for_convolutions_are_refused() -> None:
     with pytest.raises(ValueError, match="images of 4 by 4 pixels or more"):
         build_network(RESIDUAL, make_stripes((3, 8, 1)).schema)
+
+
+def test_torchs_operators_are_read_once_however_many_exports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from torch.onnx._internal.exporter import _registration
+
+    read = _registration.onnxscript_apis.get_torchlib_ops
+    calls = []
+    monkeypatch.setattr(
+        _registration.onnxscript_apis, "get_torchlib_ops", lambda: calls.append(1) or read()
+    )
+    schema = InputSchema(("a", "b"), ("x", "y"), None)
+    FAMILY.load_exporter()
+
+    exports = [FAMILY.export_onnx(torch.nn.Linear(2, 2), schema) for _ in range(2)]
+
+    assert all(exports)
+    assert len(calls) <= 1  # none if another test has exported

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,23 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from click.testing import CliRunner
 from guides import copy_project, read_blocks
+from kedro.framework.session import KedroSession
 from PIL import Image
+
+from rightfit.verbs.commands import verbs
 
 MAX_CHANGED_LINES = 120
 MAX_BLOCK_LINES = 8
+Export = Callable[[str], Path]
+# What is searched of the guide's datasets
+MODELS_OF = {
+    "orchard": {"linear", "extra_trees", "power_svm", "gated", "incumbent"},
+    "cider": {"linear", "boosting"},
+    "tastings": {"linear"},
+    "photos": {"linear", "convnet"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,27 +138,39 @@ def write_photos(folder: Path) -> None:
         Image.fromarray(pixels).save(path)
 
 
-def run_project(project: Path, *arguments: str) -> None:
-    """Run a project with the tests' tiny budgets."""
-    result = try_project(project, *arguments)
+@pytest.fixture(scope="module")
+def ran(grown_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The grown project after one run of the main job on all that the guide brought."""
+    project = copy_project(grown_project, tmp_path_factory.mktemp("ran"))
+    raw = project / "data" / "01_raw"
+    shutil.copytree(grown_project / "data" / "01_raw", raw, dirs_exist_ok=True)
+    shutil.copytree(grown_project / "models", project / "models")
+    make_tastings().write_parquet(raw / "tastings.parquet")
+    write_photos(raw / "photos")
+    grid = {"datasets": [*MODELS_OF], "models": sorted(set().union(*MODELS_OF.values()))}
+    (project / "conf" / "test" / "parameters_grid.yml").write_text(yaml.safe_dump({"grid": grid}))
+    described = project / "conf" / "test" / "parameters_models.yml"
+    blocks = yaml.safe_load(described.read_text())
+    for model in grid["models"]:
+        datasets = [dataset for dataset, models in MODELS_OF.items() if model in models]
+        blocks["models"].setdefault(model, {})["datasets"] = datasets
+    described.write_text(yaml.safe_dump(blocks))
+    result = try_project(project, "--pipelines", "perf")
     assert result.returncode == 0, result.stdout + result.stderr
+    return project
 
 
 def try_project(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a project with the tests' tiny budgets."""
     command = [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments]
     return subprocess.run(
         command,
         cwd=project,
-        env=environment(project),
+        env={**os.environ, "PYTHONPATH": str(project / "src"), "KEDRO_DISABLE_TELEMETRY": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def environment(project: Path) -> dict[str, str]:
-    own = {"PYTHONPATH": str(project / "src"), "KEDRO_DISABLE_TELEMETRY": "1"}
-    return {**os.environ, **own}
 
 
 def read_result(project: Path, name: str) -> pl.DataFrame:
@@ -160,15 +186,19 @@ def test_guide_changes_few_lines(guide: Path) -> None:
 
 
 def test_first_block_and_its_line_are_enough_for_a_dataset(
-    guide: Path, project_path: Path, tmp_path: Path
+    guide: Path, bootstrapped: Path, tmp_path: Path
 ) -> None:
-    copy = copy_project(project_path, tmp_path)
+    copy = copy_project(bootstrapped, tmp_path)
     block, line = read_blocks(guide)[:2]
     block.apply(copy)
     line.apply(copy)
     make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")
 
-    run_project(copy, "--pipelines", "data_engineering", "--params", "grid.datasets=[orchard]")
+    given = {"grid": {"datasets": ["orchard"]}, "data_root": str(copy / "data")}
+    with KedroSession.create(
+        bootstrapped, env="test", conf_source=str(copy / "conf"), runtime_params=given
+    ) as session:
+        session.run(pipeline_names=["data_engineering"])
 
     (path,) = (copy / "data" / "05_model_input" / "orchard" / "data_card.json").glob("*/*.json")
     card = json.loads(path.read_text())
@@ -217,83 +247,99 @@ def test_imported_model_that_does_not_fit_ends_the_run_with_one_message(
 
 
 @pytest.mark.slow
-def test_ranking_contains_what_the_guide_brought(grown_project: Path) -> None:
-    grid = {
-        "datasets": ["orchard"],
-        "models": ["linear", "extra_trees", "power_svm", "gated", "incumbent"],
-    }
-    tiny = grown_project / "conf" / "test" / "parameters_grid.yml"
-    tiny.write_text(yaml.safe_dump({"grid": grid}))
+def test_ranking_contains_what_the_guide_brought(ran: Path) -> None:
+    of_orchard = pl.col("dataset") == "orchard"
 
-    run_project(grown_project, "--pipelines", "perf")
-
-    profiles = read_result(grown_project, "07_model_output/resource_profiles.parquet")
-    ranked = read_result(grown_project, "08_reporting/rankings.parquet").filter(
-        pl.col("dataset") == "orchard", pl.col("application") == "sorting_line"
+    profiles = read_result(ran, "07_model_output/resource_profiles.parquet").filter(of_orchard)
+    ranked = read_result(ran, "08_reporting/rankings.parquet").filter(
+        of_orchard, pl.col("application") == "sorting_line"
     )
-    assert set(profiles.select("dataset", "model", "runtime").unique().rows()) == {
-        ("orchard", model, runtime)
+
+    assert set(profiles.select("model", "runtime").unique().rows()) == {
+        (model, runtime)
         for model in ("linear", "extra_trees", "power_svm", "gated")
         for runtime in ("native", "onnx")
-    } | {("orchard", "incumbent", "onnx")}
+    } | {("incumbent", "onnx")}
     assert set(ranked["model"]) == {"linear", "extra_trees", "power_svm", "gated", "incumbent"}
     assert ranked["utility"].null_count() == 0
     assert ranked["rank"].min() == 1
 
 
 @pytest.mark.slow
-def test_regression_goes_from_raw_table_to_report_and_export(
-    grown_project: Path, tmp_path: Path
-) -> None:
-    project = copy_project(grown_project, tmp_path / "cider")
-    make_cider().write_parquet(project / "data" / "01_raw" / "cider.parquet")
-    grid = {"datasets": ["cider"], "models": ["linear", "boosting"]}
-    tiny = project / "conf" / "test" / "parameters_grid.yml"
-    tiny.write_text(yaml.safe_dump({"grid": grid}))
+def test_regression_goes_from_raw_table_to_report_and_export(ran: Path, export: Export) -> None:
+    of_cider = pl.col("dataset") == "cider"
 
-    run_project(project, "--pipelines", "perf")
+    profiles = read_result(ran, "07_model_output/resource_profiles.parquet").filter(of_cider)
+    ranked = read_result(ran, "08_reporting/rankings.parquet").filter(of_cider)
+    (report,) = (ran / "data" / "08_reporting" / "report.html").glob("*/*.html")
+    (card,) = (ran / "data" / "05_model_input").glob("cider/data_card.json/*/*.json")
 
-    profiles = read_result(project, "07_model_output/resource_profiles.parquet")
-    ranked = read_result(project, "08_reporting/rankings.parquet")
-    (report,) = (project / "data" / "08_reporting" / "report.html").glob("*/*.html")
-    (card,) = (project / "data" / "05_model_input").glob("cider/data_card.json/*/*.json")
     assert set(profiles.select("model", "runtime").unique().rows()) == {
-        (model, runtime) for model in grid["models"] for runtime in ("native", "onnx")
+        (model, runtime) for model in ("linear", "boosting") for runtime in ("native", "onnx")
     }
     assert profiles["quality_raw"].max() > -2.5  # the noise alone is 2 litres
     assert profiles["quality"].is_between(0, 1).all()
     below, above = profiles["quality_raw_low"], profiles["quality_raw_high"]
     assert ((below < profiles["quality_raw"]) & (profiles["quality_raw"] < above)).all()
     assert ranked["rank"].min() == 1
-    assert set(ranked["model"]) == set(grid["models"])
+    assert set(ranked["model"]) == {"linear", "boosting"}
     assert "negative RMSE" in report.read_text()
     assert json.loads(card.read_text())["target_values"]["train"]["std"] > 5
-    check_export(project, tmp_path / "winner")
-
-
-def check_export(project: Path, folder: Path) -> None:
-    """Export a winner and compare its answers with the truth."""
-    choice = ["--application", "accuracy_first", "--dataset", "cider", "--env", "test"]
-    command = [sys.executable, "-m", "kedro", "rightfit"]
-    subprocess.run([*command, "which", *choice], cwd=project, check=True, env=environment(project))
-    apples = make_cider().head(50)
-
-    rows = export_and_ask(project, folder, "cider", apples.drop("litres").to_dicts())
-
-    answers = np.array([row["value"] for row in rows])
-    assert np.sqrt(np.mean((answers - apples["litres"].to_numpy()) ** 2)) < 4
+    crates = make_cider().head(50)
+    folder = export("cider")
+    answers = np.array([row["value"] for row in ask(folder, crates.drop("litres").to_dicts())])
+    assert np.sqrt(np.mean((answers - crates["litres"].to_numpy()) ** 2)) < 4
     assert "predicted `litres`" in (folder / "README.md").read_text()
 
 
-def export_and_ask(
-    project: Path, folder: Path, dataset: str, rows: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Export the winner of a dataset, and return what the exported program answers."""
-    choice = ["--application", "accuracy_first", "--dataset", dataset, "--env", "test"]
-    subprocess.run(
-        [sys.executable, "-m", "kedro", "rightfit", "export", *choice, str(folder)],
-        cwd=project, check=True, env=environment(project),
-    )  # fmt: skip
+@pytest.mark.slow
+def test_texts_and_images_go_from_raw_files_to_an_exported_model(ran: Path, export: Export) -> None:
+    profiles = read_result(ran, "07_model_output/resource_profiles.parquet")
+    whole = profiles.filter(
+        pl.col("request_path") == "request", pl.col("dataset").is_in(["tastings", "photos"])
+    )
+
+    assert set(whole.select("dataset", "model", "runtime").unique().rows()) == {
+        (dataset, model, runtime)
+        for dataset, model in (("tastings", "linear"), ("photos", "linear"), ("photos", "convnet"))
+        for runtime in ("native", "onnx")
+    }
+    tastings = make_tastings().head(100)
+    judged = [row["class"] for row in ask(export("tastings"), tastings.drop("liked").to_dicts())]
+    assert np.mean(judged == tastings["liked"].to_numpy()) > 0.75
+    files = sorted((ran / "data" / "01_raw" / "photos").glob("*/*"))[::6]
+    pictures = [{"image": base64.b64encode(file.read_bytes()).decode()} for file in files]
+    folder = export("photos")
+    named = [row["class"] for row in ask(folder, pictures)]
+    assert (
+        np.mean([name == file.parent.name for name, file in zip(named, files, strict=True)]) > 0.75
+    )
+    assert "pip install numpy onnxruntime pillow" in (folder / "README.md").read_text()
+
+
+@pytest.fixture
+def export(
+    ran: Path, bootstrapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Export:
+    """Ask for the winner of a dataset, and export it into a folder."""
+    monkeypatch.chdir(bootstrapped)
+    place = ("--env", "test", "--conf-source", str(ran / "conf"), "--data-root", str(ran / "data"))
+
+    def run_verb(*words: str) -> None:
+        result = CliRunner().invoke(verbs, [*words, "--application", "accuracy_first", *place])
+        assert result.exit_code == 0, result.output
+
+    def export_one(dataset: str) -> Path:
+        folder = tmp_path / dataset
+        run_verb("which", "--dataset", dataset)
+        run_verb("export", "--dataset", dataset, str(folder))
+        return folder
+
+    return export_one
+
+
+def ask(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what an exported program answers."""
     found = subprocess.run(
         [sys.executable, "usage.py"],
         cwd=folder,
@@ -304,38 +350,3 @@ def export_and_ask(
     )
     answers: list[dict[str, Any]] = json.loads(found.stdout)
     return answers
-
-
-@pytest.mark.slow
-def test_texts_and_images_go_from_raw_files_to_an_exported_model(
-    grown_project: Path, tmp_path: Path
-) -> None:
-    project = copy_project(grown_project, tmp_path / "study")
-    make_tastings().write_parquet(project / "data" / "01_raw" / "tastings.parquet")
-    photos = project / "data" / "01_raw" / "photos"
-    write_photos(photos)
-    grid = {"datasets": ["tastings", "photos"], "models": ["linear", "convnet"]}
-    (project / "conf" / "test" / "parameters_grid.yml").write_text(yaml.safe_dump({"grid": grid}))
-
-    run_project(project, "--pipelines", "perf", "--params", "models.convnet.datasets=[photos]")
-
-    profiles = read_result(project, "07_model_output/resource_profiles.parquet")
-    whole = profiles.filter(pl.col("request_path") == "request")
-    assert set(whole.select("dataset", "model", "runtime").unique().rows()) == {
-        (dataset, model, runtime)
-        for dataset, model in (("tastings", "linear"), ("photos", "linear"), ("photos", "convnet"))
-        for runtime in ("native", "onnx")
-    }
-    tastings = make_tastings().head(100)
-    notes = export_and_ask(
-        project, tmp_path / "notes", "tastings", tastings.drop("liked").to_dicts()
-    )
-    assert np.mean([row["class"] for row in notes] == tastings["liked"].to_numpy()) > 0.75
-    files = sorted(photos.glob("*/*"))[::6]
-    pictures = [{"image": base64.b64encode(file.read_bytes()).decode()} for file in files]
-    named = export_and_ask(project, tmp_path / "pictures", "photos", pictures)
-    assert (
-        np.mean([row["class"] == file.parent.name for row, file in zip(named, files, strict=True)])
-        > 0.75
-    )
-    assert "pip install numpy onnxruntime pillow" in (tmp_path / "pictures/README.md").read_text()

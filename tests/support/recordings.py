@@ -8,7 +8,7 @@ from rightfit.profiling.measuring.jobs import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
 from rightfit.tuning.pausing.observed import ObservedTrial, Seen
-from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_params import PausingParams
 
 ONE = Serving("onnx", 1, "cpu")
 

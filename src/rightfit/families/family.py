@@ -122,6 +122,9 @@ class Family(Protocol):
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
 
+    # A family may also have ``load_exporter()``, which imports all that ``export_onnx`` needs, so
+    # that searches side by side need not each.
+
     # A family may also have ``check_task(task)``, which raises ValueError if it cannot learn the
     # task; without it a family learns both.
 

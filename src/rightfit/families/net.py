@@ -6,6 +6,7 @@ It ends in logits of the classes, or in a value whose unit is part of the weight
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -57,6 +58,15 @@ class NetFamily:
         import torch
 
         torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
+
+    def load_exporter(self) -> None:
+        """See :class:`rightfit.families.family.Family`."""
+        import torch
+        from tqdm import tqdm  # type: ignore[import-untyped]
+
+        tqdm.monitor_interval = 0  # its thread, which the exporter starts, would not survive a fork
+        # the first export imports another two seconds of torch
+        self.export_onnx(torch.nn.Linear(1, 2), InputSchema(("x",), ("a", "b"), None))
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -170,6 +180,7 @@ class NetFamily:
         """See :class:`rightfit.families.family.Family`."""
         import torch
 
+        _read_operators_once()
         head = [] if schema.task == "regression" else [torch.nn.Softmax(dim=1)]
         serving = torch.nn.Sequential(model, *head).eval().cpu()
         with _quiet_exporter():
@@ -211,6 +222,18 @@ def _is_regression(network: Any) -> bool:
     from rightfit.families.networks import Rescale
 
     return isinstance(network[-1], Rescale)
+
+
+@functools.cache
+def _read_operators_once() -> None:
+    """Have torch keep its table of ONNX operators, which takes two thirds of an export to make.
+
+    There is no public way to; where torch has changed, exports only take longer.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

@@ -45,11 +45,13 @@ def verbs() -> None:
 @where
 def which(application: str, dataset: str | None, *, as_json: bool, **place: Any) -> None:
     """Say which model fits an application, by the last ranking."""
-    from rightfit.serving.answer_text import answer_to_json, describe_answer
-    from rightfit.verbs.answers import read_answers
-
     with faults_as_message():
-        answers = list(read_answers(open_place(**place), application, dataset))
+        results = open_place(**place)
+        from rightfit.verbs.answers import read_answers
+
+        answers = list(read_answers(results, application, dataset))
+    from rightfit.serving.answer_text import answer_to_json, describe_answer
+
     if as_json:
         click.echo(json.dumps([answer_to_json(answer) for answer in answers], indent=2))
         return

@@ -131,12 +131,13 @@ def test_another_structure_is_measured_again(refitting: Refitting) -> None:
     assert [one.metrics["latency_p50_ms"] for one in refit.costs] == [3.0]
 
 
-def test_refit_that_was_made_before_is_not_trained_again(
+def test_refit_that_was_made_before_is_neither_trained_nor_judged_again(
     refitting: Refitting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = refitting.make_chosen("linear")
     first, _ = refitting.run(chosen)
     monkeypatch.setattr(nodes, "write_bundle", None)
+    monkeypatch.setattr(Bundle, "load_native", None)
 
     again, _ = refitting.run(chosen)
 

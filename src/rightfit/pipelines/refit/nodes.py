@@ -20,6 +20,7 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.evaluation.measuring import RawTest, measure_cell, to_json
+from rightfit.pipelines.refit.comparing import compare_models
 from rightfit.pipelines.refit.winners import WinnerToRefit, find_winners, list_values
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
@@ -28,7 +29,7 @@ from rightfit.preparation.encoding import Encoder
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.metrics import METRICS
-from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitCosts, RefitQuality, Refits
+from rightfit.ranking.explanation.refits import Refit, RefitCosts, Refits
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -138,9 +139,15 @@ def _refit(
         return _leave(winner, f"training it again failed, {type(err).__name__}: {err}"), None
     if chosen.onnx and not bundle.onnx:
         return _leave(winner, f"refitted it has no ONNX export: {bundle.onnx_refused}"), None
-    models = [one.load_native() for one in (chosen, bundle)]
-    structures = [get_family(family).describe_structure(model) for model in models]
-    changed = structures[0] != structures[1]
+    compared = compare_models(
+        chosen,
+        bundle,
+        data_card=work.data_card,
+        test=work.test,
+        evaluation=work.evaluation,
+        known=work.measurements,
+    )
+    changed = compared.structure_changed
     return (
         Refit(
             candidate=winner.candidate,
@@ -148,7 +155,7 @@ def _refit(
             quality_raw=winner.quality_raw,
             n_rows_chosen=work.n_train,
             n_rows=len(work.data.labels),
-            quality=_compare_quality(models[0], models[1], family, work),
+            quality=compared.quality,
             structure_changed=changed,
             costs=_measure(winner, bundle, work) if changed else (),
             chosen_sha256=chosen.sha256,
@@ -194,36 +201,6 @@ def _train(chosen: Bundle, family: str, work: _Work) -> Bundle:
             partial.rename(folder)
         bundle = read_bundle(folder, family=family)
         return offer_onnx(bundle, _take_rows(work.test, bundle), again=True)
-
-
-def _compare_quality(chosen: object, refitted: object, family: str, work: _Work) -> RefitQuality:
-    """Score both models on rows not used for the choice; on all test rows if there are none."""
-    from rightfit.families.answers import check_answers
-    from rightfit.profiling.profiles.final_rows import find_final_rows
-    from rightfit.profiling.profiles.quality_interval import quality_interval
-
-    schema, metric = work.data_card.input_schema, work.data_card.quality_metric
-    labels = schema.cast_labels(work.test["label"].to_numpy())
-    share, min_rows = work.evaluation.final_share, work.evaluation.final_min_rows
-    judging = find_final_rows(labels, share=share, min_rows=min_rows)
-    is_divided = bool(judging.any())
-    judging = judging if is_divided else ~judging
-    known = labels[judging]
-    rows = np.ascontiguousarray(work.test.select(schema.features).to_numpy(), dtype=np.float32)
-
-    def score(model: object) -> RawQuality:
-        answers = check_answers(
-            get_family(family).predict(model, rows[judging]), n_rows=len(known), schema=schema
-        )
-        low, high = quality_interval(metric, known, answers, seed=work.evaluation.seed)
-        return RawQuality(raw=metric.score(known, answers), low=low, high=high)
-
-    return RefitQuality(
-        n_rows=len(known),
-        chose_nothing=is_divided,
-        chosen=score(chosen),
-        refitted=score(refitted),
-    )
 
 
 def _measure(winner: WinnerToRefit, bundle: Bundle, work: _Work) -> tuple[RefitCosts, ...]:

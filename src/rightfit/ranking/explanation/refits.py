@@ -41,6 +41,13 @@ class RefitQuality(_Part):
     refitted: RawQuality
 
 
+class RefitComparison(_Part):
+    """How a refitted model differs from the chosen one: in quality, and whether in structure."""
+
+    quality: RefitQuality
+    structure_changed: bool
+
+
 class RefitCosts(_Part):
     """What serving the refitted model costs; a metric is ``None`` where it was not measured."""
 

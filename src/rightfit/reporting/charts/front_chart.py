@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,7 +23,7 @@ from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure, Scatter
+    from plotly.graph_objects import Figure
 
 COST_METRICS = (
     "latency_p50_ms",
@@ -76,8 +76,13 @@ def draw_front(
     named = _with_winners(profiles, winners)
     figures = {
         metric_title(cost): _draw_one(
-            named, cost=cost, dataset=dataset, quality_title=quality_title, marks=marks
-        ).update_layout(_decorate(named, cost, limits))
+            named,
+            cost=cost,
+            dataset=dataset,
+            quality_title=quality_title,
+            marks=marks,
+            limits=limits,
+        )
         for cost in costs
     }
     return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
@@ -88,7 +93,7 @@ def draw_nothing(dataset: str) -> Figure:
     from plotly.graph_objects import Figure
 
     title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
-    return Figure().update_layout(**base_layout(title))
+    return Figure(layout=base_layout(title))
 
 
 def _draw_one(
@@ -98,18 +103,18 @@ def _draw_one(
     dataset: str,
     quality_title: str,
     marks: Mapping[str, Mark],
-) -> Figure:
-    from plotly.graph_objects import Figure
-
+    limits: Sequence[LimitLine],
+) -> dict[str, Any]:
     measured = profiles.drop_nulls([cost, "quality_raw"])
     better = METRICS_BY_COLUMN[cost].better
+    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
     families = [
         _family_trace(measured.filter(pl.col("model") == family), cost, quality_title, mark)
         for family, mark in marks.items()
     ]
-    return Figure(
-        data=[_front_trace(measured, cost), _winners_trace(measured, cost), *families],
-        layout={
+    return {
+        "data": [_front_trace(measured, cost), _winners_trace(measured, cost), *families],
+        "layout": {
             **base_layout(
                 f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
                 "Filled: native runtime. Open: ONNX Runtime. Ring: winner.",
@@ -121,34 +126,28 @@ def _draw_one(
                 "type": "log",
                 "title": {"text": f"{metric_title(cost)}, {better} is better"},
                 "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
+                "range": cost_range,
+                "dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
             },
-            "yaxis": {"title": {"text": f"{sentence_case(quality_title)} on the test split"}},
+            "yaxis": {
+                "title": {"text": f"{sentence_case(quality_title)} on the test split"},
+                "range": quality_range,
+            },
+            "shapes": draw_limits(profiles, cost, limits),
+            "annotations": label_winners(
+                measured.drop_nulls("application"),
+                cost=cost,
+                cost_range=cost_range,
+                quality_range=quality_range,
+                on_the_right=better == "higher",
+            ),
         },
-    )
+    }
 
 
 def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
     named = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
     return profiles.join(named, on=KEYS, how="left", maintain_order="left")
-
-
-def _decorate(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> dict[str, object]:
-    """Return limits, winners' labels and the ranges that hold them."""
-    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
-    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
-    return {
-        "shapes": draw_limits(profiles, cost, limits),
-        "annotations": label_winners(
-            profiles.drop_nulls(["application", cost, "quality_raw"]),
-            cost=cost,
-            cost_range=cost_range,
-            quality_range=quality_range,
-            on_the_right=more_is_better,
-        ),
-        "xaxis.range": cost_range,
-        "xaxis.dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
-        "yaxis.range": quality_range,
-    }
 
 
 def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
@@ -169,64 +168,63 @@ def _quality_range(profiles: pl.DataFrame) -> list[float]:
     return [min(values) - margin, max(values) + margin]
 
 
-def _front_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
-    from plotly.graph_objects import Scatter
-
+def _front_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
     front = pareto_front(profiles, cost=cost, quality="quality_raw")
-    return Scatter(
-        x=front[cost].to_list(),
-        y=front["quality_raw"].to_list(),
-        name="Pareto front",
-        mode="lines",
-        line={"color": NEUTRAL, "width": 2, "shape": "hv"},
-        hoverinfo="skip",
-    )
+    return {
+        "type": "scatter",
+        "x": front[cost].to_list(),
+        "y": front["quality_raw"].to_list(),
+        "name": "Pareto front",
+        "mode": "lines",
+        "line": {"color": NEUTRAL, "width": 2, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
 
 
-def _winners_trace(profiles: pl.DataFrame, cost: str) -> Scatter:
-    from plotly.graph_objects import Scatter
-
+def _winners_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
     won = profiles.drop_nulls("application")
-    return Scatter(
-        x=won[cost].to_list(),
-        y=won["quality_raw"].to_list(),
-        name="winner",
-        mode="markers",
-        marker={"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    return {
+        "type": "scatter",
+        "x": won[cost].to_list(),
+        "y": won["quality_raw"].to_list(),
+        "name": "winner",
+        "mode": "markers",
+        "marker": {"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
-def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark) -> Scatter:
-    from plotly.graph_objects import Scatter
-
+def _family_trace(
+    profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark
+) -> dict[str, Any]:
     native = [runtime == "native" for runtime in profiles["runtime"]]
     symbols = [mark.symbol if filled else f"{mark.symbol}-open" for filled in native]
     family = profiles["model"][0] if profiles.height else ""
-    return Scatter(
-        x=profiles[cost].to_list(),
-        y=profiles["quality_raw"].to_list(),
-        error_x=_error_bars(profiles, cost, mark),
-        error_y=_error_bars(profiles, "quality_raw", mark),
-        name=words(family),
-        showlegend=profiles.height > 0,
-        mode="markers",
-        marker={
+    return {
+        "type": "scatter",
+        "x": profiles[cost].to_list(),
+        "y": profiles["quality_raw"].to_list(),
+        "error_x": _error_bars(profiles, cost, mark),
+        "error_y": _error_bars(profiles, "quality_raw", mark),
+        "name": words(family),
+        "showlegend": profiles.height > 0,
+        "mode": "markers",
+        "marker": {
             "color": mark.color,
             "symbol": symbols,
             "size": 10,
             "line": {"width": 2, "color": mark.color},
         },
-        text=[
+        "text": [
             f"{name} ({serving})"
             for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
         ],
-        hovertemplate=(
+        "hovertemplate": (
             f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}<br>"
             f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
         ),
-    )
+    }
 
 
 def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, object]:

@@ -51,10 +51,10 @@ def draw_tiers(
 
     mine = best.filter(pl.col("dataset") == dataset)
     shown = tier_names[: max(2, last_rise(mine))]
-    figure = Figure()
+    lines = []
     for family, mark in marks.items():
         part = mine.filter(pl.col("model") == family, pl.col("tier") <= len(shown))
-        figure.add_trace(
+        lines.append(
             Scatter(
                 x=[shown[tier - 1] for tier in part["tier"]],
                 y=part["quality_raw"].to_list(),
@@ -66,17 +66,19 @@ def draw_tiers(
                 hovertemplate=f"%{{text}} on %{{x}}: {quality_title} %{{y:.4~g}}<extra></extra>",
             )
         )
-    figure.update_layout(
-        **base_layout(f"{sentence_case(words(dataset))}: best quality by hardware tier"),
-        height=HEIGHT_PX,
-        xaxis={
-            "title": {"text": "Hardware tier, smallest first"},
-            "categoryorder": "array",
-            "categoryarray": list(shown),
+    return Figure(
+        data=lines,
+        layout={
+            **base_layout(f"{sentence_case(words(dataset))}: best quality by hardware tier"),
+            "height": HEIGHT_PX,
+            "xaxis": {
+                "title": {"text": "Hardware tier, smallest first"},
+                "categoryorder": "array",
+                "categoryarray": list(shown),
+            },
+            "yaxis": {"title": {"text": f"Best {quality_title}"}},
         },
-        yaxis={"title": {"text": f"Best {quality_title}"}},
     )
-    return figure
 
 
 def last_rise(best: pl.DataFrame) -> int:

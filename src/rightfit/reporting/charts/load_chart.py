@@ -22,35 +22,40 @@ def draw_load(curve: LoadCurve, *, title: str) -> Figure:
     from plotly.graph_objects import Figure
 
     steps = sorted(curve.opened, key=lambda step: step.level)
-    figure = Figure(data=[*_latency_traces(steps), *_cost_traces(steps)])
-    figure.update_layout(
-        **base_layout(title, "Open marks: the server no longer kept up."),
-        height=HEIGHT_PX,
-        xaxis={"title": {"text": "Requests per second"}, "rangemode": "tozero", "anchor": FAILED},
-        yaxis={
-            "title": {"text": "Latency (ms)"},
-            "type": "log",
-            "dtick": "D2",
-            "domain": [0.46, 1],
+    return Figure(
+        data=[*_latency_traces(steps), *_cost_traces(steps)],
+        layout={
+            **base_layout(title, "Open marks: the server no longer kept up."),
+            "height": HEIGHT_PX,
+            "xaxis": {
+                "title": {"text": "Requests per second"},
+                "rangemode": "tozero",
+                "anchor": FAILED,
+            },
+            "yaxis": {
+                "title": {"text": "Latency (ms)"},
+                "type": "log",
+                "dtick": "D2",
+                "domain": [0.46, 1],
+            },
+            "yaxis2": {"title": {"text": "Cores"}, "domain": [0.22, 0.38], "rangemode": "tozero"},
+            "yaxis3": {
+                "title": {"text": "Failed"},
+                "domain": [0, 0.14],
+                "range": [0, max(0.05, *(1.1 * _failed_share(step) for step in steps))],
+                "tickformat": ".0%",
+                "nticks": 3,
+            },
+            "shapes": list(_lines(curve)),
         },
-        yaxis2={"title": {"text": "Cores"}, "domain": [0.22, 0.38], "rangemode": "tozero"},
-        yaxis3={
-            "title": {"text": "Failed"},
-            "domain": [0, 0.14],
-            "range": [0, max(0.05, *(1.1 * _failed_share(step) for step in steps))],
-            "tickformat": ".0%",
-            "nticks": 3,
-        },
-        shapes=list(_lines(curve)),
     )
-    return figure
 
 
 def draw_no_load(reason: str) -> Figure:
     """Say that no server was loaded."""
     from plotly.graph_objects import Figure
 
-    return Figure().update_layout(**base_layout(f"No winner was loaded: {reason}"), height=120)
+    return Figure(layout={**base_layout(f"No winner was loaded: {reason}"), "height": 120})
 
 
 def _latency_traces(steps: Sequence[LoadStep]) -> Iterator[Scatter]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from rightfit.naming import words
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 FRAME_PX = 150  # of a chart: title, legend and horizontal axis
 
@@ -28,9 +25,9 @@ def place_rows(frame: pl.DataFrame, head: str) -> pl.DataFrame:
 
 
 def arrange_rows(
-    figure: Figure, placed: pl.DataFrame, *, head: str, labels: Sequence[str], row_px: int
-) -> Figure:
-    """Set the vertical axis, the heads of the blocks and the height of a chart of rows."""
+    placed: pl.DataFrame, *, head: str, labels: Sequence[str], row_px: int
+) -> dict[str, Any]:
+    """Return the vertical axis, the heads of the blocks and the height of a chart of rows."""
     n_places = max(placed["place"].to_list(), default=0) + 1
     axis: dict[str, Any] = {
         "range": [n_places - 0.4, -1.0],  # kedro-viz writes the title into the chart's top
@@ -38,14 +35,15 @@ def arrange_rows(
         "tickvals": placed["place"].to_list(),
         "ticktext": list(labels),
     }
-    figure.update_layout(yaxis=axis, height=FRAME_PX + row_px * n_places)
     heads = placed.group_by(head, maintain_order=True).agg(pl.col("place").min() - 1)
-    for text, place in heads.iter_rows():
-        figure.add_annotation(
-            text=f"<b>{words(text)}</b>",
-            x=0,
-            y=place + 0.15,
-            xanchor="left",
-            yanchor="middle",
-        )
-    return figure
+    annotations = [
+        {
+            "text": f"<b>{words(text)}</b>",
+            "x": 0,
+            "y": place + 0.15,
+            "xanchor": "left",
+            "yanchor": "middle",
+        }
+        for text, place in heads.iter_rows()
+    ]
+    return {"yaxis": axis, "height": FRAME_PX + row_px * n_places, "annotations": annotations}

@@ -35,18 +35,22 @@ def draw_win_shares(win_shares: pl.DataFrame, *, marks: Mapping[str, Mark]) -> F
         .join(bars, on=["application", "dataset"], maintain_order="left")
     )
     segments = won.select("candidate", "win_share", "place", "model").iter_rows()
-    figure = Figure(
-        data=[_segment(name, share, place, marks[model]) for name, share, place, model in segments]
-    )
-    figure.update_layout(
-        **base_layout("Who wins under all weightings"),
-        barmode="stack",
-        bargap=0.3,
-        showlegend=False,
-        xaxis={**PERCENT_TICKS, "range": [0, 1], "title": {"text": "Share of all weightings"}},
-    )
     labels = [words(name) for name in bars["dataset"]]
-    return arrange_rows(figure, bars, head="application", labels=labels, row_px=ROW_PX)
+    return Figure(
+        data=[_segment(name, share, place, marks[model]) for name, share, place, model in segments],
+        layout={
+            **base_layout("Who wins under all weightings"),
+            **arrange_rows(bars, head="application", labels=labels, row_px=ROW_PX),
+            "barmode": "stack",
+            "bargap": 0.3,
+            "showlegend": False,
+            "xaxis": {
+                **PERCENT_TICKS,
+                "range": [0, 1],
+                "title": {"text": "Share of all weightings"},
+            },
+        },
+    )
 
 
 def _segment(candidate: str, share: float, place: int, mark: Mark) -> Bar:
@@ -89,18 +93,20 @@ def draw_weight_intervals(
         marker={"color": NEUTRAL, "symbol": "line-ns-open", "size": 16, "line": {"width": 3}},
         hovertemplate="weight now %{x:.0%}<extra></extra>",
     )
-    figure = Figure(data=[*(_range(row, place, colors) for row, place in ranges), now])
-    figure.update_layout(
-        **base_layout(f"{sentence_case(words(application))}: how far each weight can move"),
-        showlegend=False,
-        xaxis={
-            **PERCENT_TICKS,
-            "range": [-BESIDE, 1 + BESIDE],
-            "title": {"text": "Share of the weight"},
+    labels = [metric_name(metric) for metric in rows["metric"]]
+    return Figure(
+        data=[*(_range(row, place, colors) for row, place in ranges), now],
+        layout={
+            **base_layout(f"{sentence_case(words(application))}: how far each weight can move"),
+            **arrange_rows(rows, head="dataset", labels=labels, row_px=ROW_PX),
+            "showlegend": False,
+            "xaxis": {
+                **PERCENT_TICKS,
+                "range": [-BESIDE, 1 + BESIDE],
+                "title": {"text": "Share of the weight"},
+            },
         },
     )
-    labels = [metric_name(metric) for metric in rows["metric"]]
-    return arrange_rows(figure, rows, head="dataset", labels=labels, row_px=ROW_PX)
 
 
 def _range(row: WeightInterval, place: int, colors: Mapping[str, str]) -> Scatter:

@@ -63,11 +63,11 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
 
     cells = compute["cell"].unique(maintain_order=True).to_list()
     labels = {cell: " · ".join(words(part) for part in cell.split(".")) for cell in cells}
-    figure = Figure()
+    bars = []
     by_cause = compute.group_by("cause", maintain_order=True)
     for ((cause,), part), tone in zip(by_cause, itertools.cycle(ANY_PAGE.tones), strict=False):
         name = cause if cause in ("complete", "failed") else f"stopped: {cause}"
-        figure.add_trace(
+        bars.append(
             Bar(
                 x=part["compute_s"].to_list(),
                 y=[labels[cell] for cell in part["cell"]],
@@ -80,7 +80,7 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
             )
         )
     saved = compute.group_by("cell", maintain_order=True).agg(pl.col("saved_s").sum())
-    figure.add_trace(
+    bars.append(
         Bar(
             x=saved["saved_s"].to_list(),
             y=[labels[cell] for cell in saved["cell"]],
@@ -94,13 +94,15 @@ def draw_stops(compute: pl.DataFrame) -> Figure:
             hovertemplate="saved %{x:.3~g} s<extra></extra>",
         )
     )
-    figure.update_layout(
-        **base_layout("Compute of the search"),
-        barmode="stack",
-        bargap=0.35,
-        height=190 + BAR_PX * len(cells),
-        legend={"traceorder": "normal"},
-        xaxis={"title": {"text": "CPU seconds"}},
-        yaxis={"autorange": "reversed", "showgrid": False},
+    return Figure(
+        data=bars,
+        layout={
+            **base_layout("Compute of the search"),
+            "barmode": "stack",
+            "bargap": 0.35,
+            "height": 190 + BAR_PX * len(cells),
+            "legend": {"traceorder": "normal"},
+            "xaxis": {"title": {"text": "CPU seconds"}},
+            "yaxis": {"autorange": "reversed", "showgrid": False},
+        },
     )
-    return figure

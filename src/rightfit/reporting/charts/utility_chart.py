@@ -43,7 +43,7 @@ def draw_utilities(
     )
     placed = place_rows(ranked, "dataset")
     parts = breakdown.filter(pl.col("application") == application)
-    figure = Figure(
+    return Figure(
         data=[
             *(
                 _bars(placed.join(part, on=KEYS, maintain_order="left"), metric, tone)
@@ -54,18 +54,17 @@ def draw_utilities(
                 )
             ),
             *(_ends(placed.filter(pl.col("model") == name), mark) for name, mark in marks.items()),
-        ]
+        ],
+        layout={
+            **base_layout(f"{sentence_case(words(application))}: utility by objective"),
+            **arrange_rows(placed, head="dataset", labels=_labels(placed), row_px=BAR_PX),
+            "legend": {"traceorder": "normal"},
+            "barmode": "stack",
+            "bargap": 0.35,
+            "uniformtext": {"mode": "hide", "minsize": 10},
+            "xaxis": {"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
+        },
     )
-    figure.update_layout(
-        **base_layout(f"{sentence_case(words(application))}: utility by objective"),
-        legend={"traceorder": "normal"},
-        barmode="stack",
-        bargap=0.35,
-        uniformtext={"mode": "hide", "minsize": 10},
-        xaxis={"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
-    )
-    labels = _labels(placed)
-    return arrange_rows(figure, placed, head="dataset", labels=labels, row_px=BAR_PX)
 
 
 def _labels(placed: pl.DataFrame) -> list[str]:

@@ -29,7 +29,7 @@ from rightfit.tuning.experiment.replay import (
     follow_rule,
     measure_by_rule,
 )
-from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 

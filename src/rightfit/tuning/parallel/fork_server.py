@@ -28,7 +28,10 @@ def main() -> None:
     os.dup2(2, 1)  # families may print
     for family in families:
         with contextlib.suppress(Exception):  # whoever searches it meets the error again
-            get_family(family).load_libraries()
+            loaded = get_family(family)
+            loaded.load_libraries()
+            if hasattr(loaded, "load_exporter"):
+                loaded.load_exporter()
     load_database_libraries()
     control = socket.socket(fileno=int(descriptor))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies

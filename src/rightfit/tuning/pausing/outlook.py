@@ -9,11 +9,10 @@ from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from rightfit.profiling.measuring.jobs import Serving
-from rightfit.strict_model import MAX_COUNT, StrictModel
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.standing import Standing
 
 Floats = npt.NDArray[np.float64]
@@ -21,15 +20,6 @@ Floats = npt.NDArray[np.float64]
 FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
 LOOKS_TO_KNOW = 3  # an eighth of a training, by when it shows what the rest of it costs
 GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
-
-
-class PausingParams(StrictModel):
-    """How much a step must promise (``params:training.pausing``)."""
-
-    min_gain: float = Field(ge=0, le=1)  # utility promised for the cost of a whole trial
-    cost_exponent: float = Field(gt=0, le=1)
-    hopeless_chance: float = Field(ge=0, lt=1)  # of keeping all limits, below which nobody steers
-    hopeless_after: int = Field(ge=1, le=MAX_COUNT)  # trials looked at before that is said
 
 
 @dataclass(frozen=True)

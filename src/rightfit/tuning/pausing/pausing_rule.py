@@ -22,7 +22,8 @@ from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.outlook import Outlook, PausingParams, Step
+from rightfit.tuning.pausing.outlook import Outlook, Step
+from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.quality_projection import project_quality
 from rightfit.tuning.pausing.serving_costs import ServingCosts

@@ -16,7 +16,7 @@ from rightfit.strict_model import (
     StrictModel,
     ThreadCount,
 )
-from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_params import PausingParams
 
 MAX_TRIALS = 1_000_000
 

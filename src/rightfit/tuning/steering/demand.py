@@ -9,7 +9,7 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.outlook import PausingParams
+from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import Lines
