@@ -17,11 +17,8 @@ Two to five processes cannot enclose the median without an assumption. Where tim
 the sixth, or no application could choose the model, Student's interval of the logarithms is given:
 it assumes that processes differ by log-normal factors, is wide, and never ends a measurement as
 precise enough. But screening looks at it after each process, so these looks share another 5 %:
-2 % at two processes, half as much at each further one.
-
-One process says nothing of how much others differ. But what undisturbed processes of any model are
-off by is known from recordings: a factor that at most 1 % of them exceed, which is the share of the
-look at one.
+2 % at two processes, half as much at each further one. A single process is taken to be off by a
+factor that at most 1 % of recorded undisturbed ones exceed, which is the share of that look.
 """
 
 from __future__ import annotations
