@@ -112,8 +112,8 @@ def estimate_median(
     if rank > 0:
         return Interval(value, ordered[rank - 1], ordered[-rank], is_distribution_free=True)
     if len(ordered) == 1 and factor_of_one is not None:
-        low, high = value / factor_of_one, value * factor_of_one
-        return Interval(value, low, high, is_distribution_free=False)
+        ends = value / factor_of_one, value * factor_of_one
+        return Interval(value, *ends, is_distribution_free=False)
     low, high = _student(ordered, ERROR_SHARE if looks_once else _share_of_look(len(ordered)))
     return Interval(value, low, high, is_distribution_free=False)
 
