@@ -170,9 +170,8 @@ def print_singles(rows: pl.DataFrame) -> None:
         in_turns = part.filter(~pl.col("is_alone"))
         for column in MEASURED:
             if len(in_turns) >= MIN_SINGLES and not part[column].null_count():
-                off[column].append(
-                    np.log(part[column] / in_turns[column].median()).abs().to_numpy()
-                )
+                usual = np.median(in_turns[column].to_numpy())
+                off[column].append(np.abs(np.log(part[column].to_numpy() / usual)))
     for column, found in off.items():
         factor = MEMORY_FACTOR if "memory" in column else TIMES_FACTOR
         all_off = np.concatenate(found)
