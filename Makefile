@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles every module again
-PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
@@ -46,7 +46,7 @@ contracts: .venv/.installed ## import directions and circles
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/structure
 
-check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
+check: lint types contracts test ## lint, types, import contracts and tests: what CI runs, too
 
 viz: .venv/.installed ## open the pipelines in kedro-viz
 	$(BIN)/kedro viz run --include-hooks

@@ -5,7 +5,8 @@ version is checked out beside this one and run by this environment's Python, so 
 with the libraries installed. In each turn both versions run the main job on fresh data, then once
 more unchanged. It wants a quiet machine. The last line is JSON, medians over the turns:
 
-- ``speedup_first``, ``speedup_second``: wall time of the earlier version / of this one;
+- ``speedup_first``, ``speedup_second``: wall time of the earlier version / of this one, left out
+  with ``--before none``;
 - ``second_s``: an unchanged second run; ``weight_s``: a run after a small change of one weight;
   ``winner_s``: after a large one, whose new winners are loaded over HTTP;
 - ``which_s``: ``rightfit which``; ``help_s``: ``rightfit --help``, the start alone;
@@ -17,6 +18,7 @@ more unchanged. It wants a quiet machine. The last line is JSON, medians over th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -27,7 +29,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,29 +115,29 @@ class Version:
 def main() -> None:
     """Run both versions in turns, print what each took, end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--before", default="HEAD^", help="commit of the earlier version")
+    parser.add_argument("--before", default="HEAD^", help="commit of the earlier version, or none")
     parser.add_argument("--env", default="base")
     parser.add_argument("--params", nargs="*", default=[], help="more parameters: name=value")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--n-cells", type=int, default=100)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rightfit-bench-") as folder:
-        with _checked_out(options.before, Path(folder) / "before") as earlier:
-            versions = {
-                "before": Version(earlier, options.env, options.params),
-                "now": Version(PROJECT, options.env, options.params),
-            }
+        versions = {"now": Version(PROJECT, options.env, options.params)}
+        with contextlib.ExitStack() as kept:
+            if options.before != "none":
+                earlier = kept.enter_context(_checked_out(options.before, Path(folder) / "before"))
+                versions = {"before": Version(earlier, options.env, options.params)} | versions
             first, second = _take_turns(versions, Path(folder), n_turns=options.turns)
         root = Path(folder) / f"now-{options.turns - 1}"
         figures = _measure_rest(versions["now"], root, options)
     ratio = {
         name: _median_s(runs["before"]) / _median_s(runs["now"])
         for name, runs in (("first", first), ("second", second))
+        if "before" in runs
     }
     shares = [ran.overhead_share for ran in first["now"] if ran.overhead_share is not None]
     figures |= {
-        "speedup_first": ratio["first"],
-        "speedup_second": ratio["second"],
+        **{f"speedup_{name}": speedup for name, speedup in ratio.items()},
         "second_s": _median_s(second["now"]),
         "busy_cores": statistics.median(ran.busy_cores for ran in first["now"]),
         "overhead_share": statistics.median(shares) if shares else float("nan"),
@@ -165,8 +166,8 @@ def _measure_rest(now: Version, root: Path, options: argparse.Namespace) -> dict
     """Return what only this version is asked for, on the results of its last run."""
     weight_s, winner_s = (now.run(root, f"{WEIGHT}={weight}").wall_s for weight in (5.01, 9))
     place = ("--data-root", str(root), "--env", now.env)
-    which = [now.call("rightfit", "which", "-a", "web_api", *place) for _ in range(3)]
-    start = [now.call("rightfit", "--help") for _ in range(3)]
+    which = [now.call("rightfit", "which", "-a", "web_api", *place) for _ in range(options.turns)]
+    start = [now.call("rightfit", "--help") for _ in range(options.turns)]
     scaled = subprocess.run(  # noqa: S603 - this program's own arguments
         [
             sys.executable,
@@ -206,7 +207,7 @@ def _median_s(runs: Sequence[Ran]) -> float:
     return statistics.median(ran.wall_s for ran in runs)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _checked_out(commit: str, folder: Path) -> Iterator[Path]:
     """Check a commit out beside this working tree while the block runs."""
     git = ["git", "-C", str(PROJECT), "worktree"]
@@ -218,7 +219,7 @@ def _checked_out(commit: str, folder: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(folder)], check=True)  # noqa: S603
 
 
-@contextmanager
+@contextlib.contextmanager
 def _sampling(pid: int) -> Iterator[Callable[[], float]]:
     """Add up the CPU seconds of a process and all it starts, those that have ended included."""
     seen: dict[int, float] = {}

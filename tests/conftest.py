@@ -50,25 +50,25 @@ WHOLE = (
 )
 
 
-# Their tests share no costly fixture: several workers may run them.
-APART = ("benchmarks",)
-# Their files share costly fixtures of the session: one worker runs them.
-TOGETHER = ("reporting/browser", "verbs")
-# A whole run of all tests starts with these, so that no worker is left with a long one at the end.
-LONGEST = ("benchmarks", "guides", "deploy", "adoption", "test_documented_commands.py", "template")
+# Several workers start with these, so that none is left with a long file at the end.
+LONGEST = (
+    "benchmarks",
+    "test_end_to_end.py",
+    "guides",
+    "template",
+    "adoption",
+    "deploy",
+    "test_documented_commands.py",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that run something as a whole; share tests out to several workers."""
+    """Mark the tests that run something as a whole."""
     for item in items:
         if find_place(item.path, WHOLE):
             item.add_marker(pytest.mark.whole)
-    if hasattr(config, "workerinput"):  # of pytest-xdist
+    if hasattr(config, "workerinput"):  # of pytest-xdist, which shares out files in this order
         items.sort(key=lambda item: order(item.path))
-        for item in items:
-            group = find_place(item.path, TOGETHER) or item.path.stem
-            if not find_place(item.path, APART):
-                item.add_marker(pytest.mark.xdist_group(group))
 
 
 def order(path: Path) -> int:

@@ -24,7 +24,7 @@ def load_context(project_path: Path, env: str, **params: Any) -> Iterator[KedroC
         yield session.load_context()
 
 
-@pytest.fixture(params=ENVIRONMENTS)
+@pytest.fixture(params=ENVIRONMENTS, scope="module")
 def context(request: pytest.FixtureRequest, bootstrapped: Path) -> Iterator[KedroContext]:
     yield from load_context(bootstrapped, request.param)
 
@@ -38,14 +38,6 @@ def propagating_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_parameter_is_valid(context: KedroContext) -> None:
     assert set(context.params) >= {"grid", "datasets", "models", "training", "evaluation"}
-
-
-def test_kedro_can_read_the_hints_of_every_node(
-    context: KedroContext, caplog: pytest.LogCaptureFixture
-) -> None:
-    _ = context.params
-
-    assert "Could not extract type hints" not in caplog.text
 
 
 def test_every_dataset_of_every_pipeline_is_in_the_catalog(context: KedroContext) -> None:
@@ -78,6 +70,16 @@ def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCapt
 
     assert "interrupted" not in caplog.text
     assert {group.name for group in groups} >= set(context.params["grid"]["datasets"])
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_kedro_can_read_the_hints_of_every_node(
+    bootstrapped: Path, env: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for context in load_context(bootstrapped, env):
+        _ = context.params
+
+    assert "Could not extract type hints" not in caplog.text
 
 
 @pytest.mark.parametrize(

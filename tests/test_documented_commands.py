@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from command_forks import run_module
 
 PROJECT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/*.md")
@@ -97,6 +98,7 @@ ELSEWHERE = {
 
 # Added to every command: one cell, of the one family that all pipelines know.
 TINY = {"grid.datasets": "[landsat]", "grid.models": "[net]", "training.n_trials": "2"}
+TINY_OF = {"early_stopping": {"grid.models": "[linear]"}}  # each measuring would export a net
 FIRST = "kedro run --pipelines perf --params data_root=/mnt/study"
 
 
@@ -134,14 +136,7 @@ class TinyStudy:
         words = shlex.split(command)
         is_run = words[0] == "kedro" or words[1].startswith("--")
         arguments = self._kedro(words) if is_run else self._rightfit(words)
-        result = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=PROJECT,
-            env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = run_module(*arguments, folder=PROJECT)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
@@ -152,12 +147,13 @@ class TinyStudy:
             given = dict(pair.split("=", 1) for pair in words[place + 1].split(","))
             words = words[:place] + words[place + 2 :]
         params = TINY | given | {"data_root": str(self.root)}
+        params |= TINY_OF.get(words[-1], {})
         joined = ",".join(f"{name}={value}" for name, value in params.items())
-        return ["-m", *words, "--env", "test", "--params", joined]
+        return [*words, "--env", "test", "--params", joined]
 
     def _rightfit(self, words: list[str]) -> list[str]:
         named = [str(self.out) if word == "out/" else word for word in words]
-        return ["-m", *named, "--env", "test", "--data-root", str(self.root)]
+        return [*named, "--env", "test", "--data-root", str(self.root)]
 
 
 @pytest.fixture(scope="module")

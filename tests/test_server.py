@@ -19,15 +19,20 @@ from ports import find_free_port
 Post = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def post(bootstrapped: Path, tmp_path: Path) -> Iterator[Post]:
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def post(bootstrapped: Path, root: Path) -> Iterator[Post]:
     """Start the server on a study; post a ranking with some parameters changed."""
-    run_ranking_and_reporting(bootstrapped, tmp_path)
+    run_ranking_and_reporting(bootstrapped, root)
     port = find_free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "rightfit", "run-server", "--port", str(port), "--env", "test"],
         cwd=bootstrapped,
-        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "RIGHTFIT_DATA_ROOTS": str(tmp_path)},
+        env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "RIGHTFIT_DATA_ROOTS": str(root)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -36,7 +41,7 @@ def post(bootstrapped: Path, tmp_path: Path) -> Iterator[Post]:
         _wait_for(f"{url}/health", server)
         yield lambda **params: _ask(
             f"{url}/run",
-            {"pipeline_names": ["ranking"], "params": {"data_root": str(tmp_path), **params}},
+            {"pipeline_names": ["ranking"], "params": {"data_root": str(root), **params}},
         )
     finally:
         server.terminate()
@@ -44,7 +49,7 @@ def post(bootstrapped: Path, tmp_path: Path) -> Iterator[Post]:
 
 
 @pytest.mark.slow
-def test_server_ranks_on_demand(post: Post, tmp_path: Path) -> None:
+def test_server_ranks_on_demand(post: Post, root: Path) -> None:
     weighed = {"web_api": {"objectives": {"quality": {"weight": 50}}}}
     misspelt = {"web_api": {"objectives": {"qualty": {"weight": 9}}}}
 
@@ -52,7 +57,7 @@ def test_server_ranks_on_demand(post: Post, tmp_path: Path) -> None:
     refused, again = post(applications=misspelt), post()
 
     assert [one["status"] for one in (plain, changed, again)] == ["success"] * 3
-    first, other, last = (_read(tmp_path, one["run_id"]) for one in (plain, changed, again))
+    first, other, last = (_read(root, one["run_id"]) for one in (plain, changed, again))
     assert other != first
     assert last == first  # a request's parameters end with it
     assert refused["status"] == "failure"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from command_forks import run_module
 
 SHOP = Path(__file__).parent / "shop"
 MOST_LINES = 30
@@ -37,6 +36,11 @@ TINY = {
     "evaluation.n_threads": "[1]",
     "evaluation.presets.quick.max_processes": 2,
     "evaluation.presets.quick.min_processes": 2,
+    "evaluation.presets.quick.latency_max_ms": 60,
+    "evaluation.presets.quick.slow_wait_max_ms": 0,
+    "evaluation.presets.quick.max_retries": 0,
+    "evaluation.presets.quick.max_quiet_wait_s": 0,
+    "http_load.max_s": 0,
 }
 
 
@@ -47,15 +51,7 @@ class Shop:
         self.folder = folder
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "kedro", *words],
-            cwd=self.folder,
-            env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "160"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_module("kedro", *words, folder=self.folder)
 
     def must_run(self, *words: str) -> str:
         result = self.run(*words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -181,20 +182,32 @@ def test_loadgen_benchmark_starts(project_path: Path) -> None:
 
 @pytest.mark.slow
 def test_main_job_benchmark_runs(project_path: Path, sample_data: Path) -> None:
-    if not (project_path / ".git").exists():
-        pytest.skip("needs the repository's history")
     cell = ("grid.datasets=[landsat]", "grid.models=[linear]", "training.n_trials=2")
 
     printed = run_benchmark(
         project_path,
         "main_job.py",
-        *("--before", "HEAD", "--env", "test", "--turns", "1", "--n-cells", "2"),
+        *("--before", "none", "--env", "test", "--turns", "1", "--n-cells", "2"),
         *("--params", *cell),
     )
 
     figures = read_figures(printed)
-    assert {"speedup_first", "speedup_second", "which_s", "busy_cores"} <= set(figures)
+    assert {"weight_s", "winner_s", "which_s", "help_s", "busy_cores"} <= set(figures)
     assert figures["second_s"] > 0
+
+
+def test_earlier_version_lies_beside_this_one_for_a_while(
+    project_path: Path, tmp_path: Path
+) -> None:
+    if not (project_path / ".git").exists():
+        pytest.skip("needs the repository's history")
+    main_job = runpy.run_path(str(project_path / "benchmarks" / "main_job.py"))
+
+    with main_job["_checked_out"]("HEAD", tmp_path / "before") as folder:
+        is_complete = (folder / "src" / "rightfit" / "__main__.py").is_file()
+
+    assert is_complete
+    assert not folder.exists()
 
 
 def test_large_table_benchmark_prepares_the_same_rows_either_way(project_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from command_forks import run_module
 
 import rightfit
 from rightfit.profiling.measuring.lock import machine_lock
@@ -33,10 +34,15 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     return result.stdout
 
 
+def kedro(folder: Path, *words: str) -> str:
+    result = run_module("kedro", *words, folder=folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
 def make_project(folder: Path, **answers: str) -> Path:
     (folder / "answers.yml").write_text(yaml.safe_dump(ANSWERS | answers))
-    kedro = [sys.executable, "-m", "kedro"]
-    run([*kedro, "new", "--starter", "rightfit", "--config", "answers.yml"], folder)
+    kedro(folder, "new", "--starter", "rightfit", "--config", "answers.yml")
     (project,) = (path for path in folder.iterdir() if path.is_dir())
     return project
 
@@ -61,7 +67,7 @@ def bare_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ran(my_study: Path) -> Path:
     """The study after a tiny run of the main job."""
-    run([sys.executable, "-m", "kedro", "run", "--env", "test"], my_study)
+    kedro(my_study, "run", "--env", "test")
     return my_study
 
 
@@ -70,7 +76,7 @@ def list_files(project: Path) -> list[Path]:
 
 
 def test_template_is_listed_and_knows_the_librarys_version(project_path: Path) -> None:
-    listed = run([sys.executable, "-m", "kedro", "starter", "list"], project_path)
+    listed = kedro(project_path, "starter", "list")
     recorded = json.loads((project_path / "template" / "cookiecutter.json").read_text())
 
     assert "rightfit" in listed
@@ -113,13 +119,7 @@ def test_sample_data_come_along_or_stay_out(my_study: Path, bare_study: Path) ->
 
 @pytest.mark.slow
 def test_project_without_a_table_says_what_is_missing(bare_study: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--pipelines", "perf"],
-        cwd=bare_study,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_module("kedro", "run", "--pipelines", "perf", folder=bare_study)
 
     assert result.returncode == 1
     assert "my_table.parquet" in result.stdout + result.stderr
@@ -166,12 +166,11 @@ def test_family_of_the_project_is_measured_exported_and_used(ran: Path, tmp_path
 
 @pytest.mark.slow
 def test_verbs_answer_for_the_project(ran: Path, tmp_path: Path) -> None:
-    verb = [sys.executable, "-m", "kedro", "rightfit"]
-    place = ["--env", "test"]
+    choice, place = ("-a", "accuracy_first"), ("--env", "test")
 
-    which = run([*verb, "which", "-a", "accuracy_first", *place], ran)
-    plan = run([*verb, "plan", *place], ran)
-    run([*verb, "export", "-a", "accuracy_first", "-d", "landsat", str(tmp_path), *place], ran)
+    which = kedro(ran, "rightfit", "which", *choice, *place)
+    plan = kedro(ran, "rightfit", "plan", *place)
+    kedro(ran, "rightfit", "export", *choice, "-d", "landsat", str(tmp_path), *place)
 
     assert "landsat" in which
     assert "landsat.neighbours: 1 candidates" in plan

@@ -68,12 +68,13 @@ def test_search_whose_process_was_killed_goes_on_in_the_run(
 ) -> None:
     searches = plan(blobs, tmp_path, 2, n_trials=10, demand=None, early_stopping="none")
     killed: list[str] = []
+    before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
 
     def kill_one(name: str, n_begun: int, n_trials: int | None) -> None:
         if n_begun and not killed:
             killed.append(name)
-            below = [pid for pid in list_descendants(os.getpid()) if os.getpgid(pid) == pid]
-            os.kill(max(below), signal.SIGKILL)
+            begun = set(list_descendants(os.getpid())) - before
+            os.kill(max(pid for pid in begun if os.getpgid(pid) == pid), signal.SIGKILL)
 
     with caplog.at_level(logging.WARNING):
         search_in_parallel(searches, on_trial=kill_one)
