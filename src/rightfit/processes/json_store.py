@@ -55,7 +55,7 @@ class JsonStore:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 hold(file)
-                json.dump(document, file, allow_nan=False)
+                file.write(json.dumps(document, allow_nan=False))  # json.dump is far slower
                 file.flush()
                 Path(partial).replace(path)  # readers and interrupted writers never see half of it
         except BaseException:

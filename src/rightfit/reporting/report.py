@@ -158,7 +158,7 @@ def _view_chart(chart: Chart) -> dict[str, object]:
 
 def _shorten(number: str) -> float:
     """Read a number to more digits than a chart can show; all of them would double its size."""
-    return float(f"{float(number):.5g}")
+    return float(f"{float(number):.4g}")
 
 
 def _embed(value: Any) -> Any:

@@ -30,6 +30,11 @@ def profile(
     } | values
 
 
+def certain(one: dict[str, Any]) -> dict[str, Any]:
+    """The same profile with a quality that is exact."""
+    return one | {"quality_low": one["quality"], "quality_high": one["quality"]}
+
+
 def choices(
     profiles: list[dict[str, Any]],
     objectives: dict[str, Any],
@@ -61,11 +66,36 @@ def test_profile_is_out_when_another_is_surely_better(
     assert choices([fast, profile("b", latency=latency)], LATENCY) == [True, expected]
 
 
-def test_profile_without_an_interval_is_taken_at_its_value() -> None:
-    fast = profile("a") | {"latency_p50_ms": 10.0}
-    slow = profile("b") | {"latency_p50_ms": 11.0}
+def test_figure_whose_interval_is_unknown_may_be_anything() -> None:
+    fast = profile("a", latency=(5.0, 10.0, 20.0))
+    slow = profile("b", latency=(30.0, 40.0, 50.0))
+    unknown = {"latency_p50_ms_low": None, "latency_p50_ms_high": None}
 
-    assert choices([fast, slow], LATENCY) == [True, False]
+    assert choices([fast, slow | unknown], LATENCY) == [True, True]
+    assert choices([fast | unknown, slow], LATENCY) == [True, True]
+
+
+def test_percentile_that_was_not_measured_is_no_less_than_lower_ones() -> None:
+    tail = {"latency_p99_ms": {"weight": 1, "worst": 100, "best": 0}}
+    p99 = {f"latency_p99_ms{end}": None for end in ("_low", "", "_high")}
+    fast = profile("a", latency=(5.0, 10.0, 15.0)) | dict.fromkeys(p99, 20.0)
+
+    def find(p50: float) -> bool:
+        return choices([fast, profile("b", latency=(p50, p50, p50)) | p99], tail)[1]
+
+    assert not find(30.0)  # its p99 is at least 30, the other's 20
+    assert find(15.0)
+
+
+def test_metric_without_intervals_is_taken_at_its_value() -> None:
+    size = {"model_size_mib": {"weight": 1, "worst": 100, "best": 0}}
+    latency = {"latency_p50_ms": {"max": 100}}  # something that measuring makes more certain
+    small, large = (
+        profile(name, latency=(5.0, 10.0, 20.0), model_size_mib=mib)
+        for name, mib in (("a", 10.0), ("b", 11.0))
+    )
+
+    assert choices([small, large], size, latency) == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +111,7 @@ def test_profile_is_only_beaten_by_one_that_surely_keeps_the_limits(
 ) -> None:
     better = profile("a", latency=(30.0, 40.0, 50.0), quality=0.95)
     worse = profile("b", latency=(5.0, 10.0, 20.0), quality=0.2)
-    exact = {"quality_low": None, "quality_high": None}
-
-    found = choices([better | exact, worse | exact], QUALITY, {"latency_p50_ms": limit})
+    found = choices([certain(better), certain(worse)], QUALITY, {"latency_p50_ms": limit})
 
     assert found == expected
 

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import pytest
 from measured import BATCH, make_round
 
-from rightfit.profiling.measuring.progress import describe_cost, saved_by_screening_s
-from rightfit.profiling.measuring.state import MeasurementState, Settled
+from rightfit.profiling.measuring.progress import describe_cost
 
 
 def test_cost_adds_up_to_the_whole_time() -> None:
@@ -23,22 +21,3 @@ def test_cost_adds_up_to_the_whole_time() -> None:
         "probing, 0.6 s starting, waiting and judging; timing adds 80 ns to a call (0.8 % of the "
         "median p50 of 0.01 ms)"
     )
-
-
-def state(n_rounds: int, settled: Settled, *, round_ms: float = 100.0) -> MeasurementState:
-    return MeasurementState(rounds=(make_round(total_ms=round_ms),) * n_rounds, settled=settled)
-
-
-def test_savings_are_what_the_screened_would_have_taken() -> None:
-    states = [
-        state(6, "precise"),
-        state(8, "processes"),
-        state(2, "screened", round_ms=200.0),  # 5 processes of 0.2 s fewer than the usual 7
-        state(2, "screened", round_ms=1_000.0),
-    ]
-
-    assert saved_by_screening_s(states) == pytest.approx(6.0)
-
-
-def test_nothing_is_saved_when_all_were_screened() -> None:
-    assert saved_by_screening_s([state(2, "screened")]) == 0.0

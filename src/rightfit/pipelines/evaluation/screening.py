@@ -7,18 +7,20 @@ than this one at its favourable ends. A profile that is out for every applicatio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from rightfit.profiling.metrics import METRICS, columns_from
+from rightfit.profiling.metrics import LATENCY_COLUMNS, METRICS, columns_from
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 from rightfit.request_path.paths import RequestPath
 
 QUALITIES = columns_from("answers")
+LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
@@ -104,8 +106,21 @@ def _ends(
         value = _floats(profiles[metric])
         is_exact = name not in profiles.columns or (exact_quality and metric in QUALITIES)
         end = value if is_exact else _floats(profiles[name])
-        ends[metric] = np.where(np.isnan(end), value, end)
+        # A disturbed process alone, for one, has a value without an interval: it tells nothing.
+        is_unknown = np.isnan(end) & ~np.isnan(value)
+        ends[metric] = np.where(is_unknown, math.inf if higher == favourable else 0.0, end)
+        if metric in LATENCIES and favourable and not higher:
+            ends[metric] = np.fmax(ends[metric], _find_least_ms(profiles, metric))
     return ends
+
+
+def _find_least_ms(profiles: pl.DataFrame, metric: str) -> Floats:
+    """Return what a latency percentile is at least: no less than the lower percentiles."""
+    least = np.full(profiles.height, np.nan)
+    for column in LATENCIES[: LATENCIES.index(metric)]:
+        if f"{column}_low" in profiles.columns:
+            least = np.fmax(least, _floats(profiles[f"{column}_low"]))
+    return least
 
 
 def _floats(column: pl.Series) -> Floats:

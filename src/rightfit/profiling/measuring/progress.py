@@ -64,44 +64,12 @@ def log_cell(
     disturbed = [s for s in timed if any(is_disturbed(r, s.rounds, settings) for r in s.rounds)]
     more = f", {len(disturbed)} disturbed" if disturbed else ""
     logger.log(level, "%s: %d profiles in %.0f s%s", cell, len(states), total_s, more)
-    _log_savings(cell, states)
-
-
-def _log_savings(cell: str, states: Sequence[MeasurementState]) -> None:
-    """Log how many jobs were screened out, and what that saved."""
     n_screened = sum(state.settled == "screened" for state in states)
     if n_screened:
         logger.debug(
-            "%s: no application could choose %d of %d profiles after a short screening; skipping "
-            "them saved about %.0f s of measuring.",
-            cell,
-            n_screened,
-            len(states),
-            saved_by_screening_s(states),
+            "%s: no application could choose %d of %d profiles after a short screening.",
+            *(cell, n_screened, len(states)),
         )
-
-
-def saved_by_screening_s(states: Sequence[MeasurementState]) -> float:
-    """Estimate the measuring time that the screened-out jobs would have taken.
-
-    Args:
-        states: States of all jobs, settled.
-
-    Returns:
-        For each screened-out job, the processes it made fewer than the others on average, at its
-        own mean time per process.
-    """
-    refined = [len(s.rounds) for s in states if s.rounds and s.settled != "screened"]
-    if not refined:
-        return 0.0
-    n_usual = sum(refined) / len(refined)
-    saved_ms = 0.0
-    for state in states:
-        n_made = len(state.rounds)
-        if state.settled == "screened":
-            mean_ms = sum(r.total_ms for r in state.rounds) / n_made
-            saved_ms += max(0.0, n_usual - n_made) * mean_ms
-    return saved_ms / MS_PER_S
 
 
 def describe_cost(rounds: Sequence[FinishedRound], *, total_s: float) -> str:

@@ -144,9 +144,9 @@ def _prepare(one: Underway) -> None:
 def _measure_in_turns(
     all_jobs: Sequence[Underway], bench: Bench, store: Store, choose: Choose, choice: str
 ) -> None:
-    is_news = True
+    is_news, n_first = True, bench.settings.screening_processes
     while not all(one.is_over for one in all_jobs):
-        if is_news and all(one.is_over or _is_screened(one.state, bench) for one in all_jobs):
+        if is_news and all(one.is_over or len(one.state.rounds) >= n_first for one in all_jobs):
             _screen(all_jobs, choose, choice)
         is_news = _take_turn(all_jobs, bench, store)
 
@@ -177,10 +177,6 @@ def _take_turn(all_jobs: Sequence[Underway], bench: Bench, store: Store) -> bool
             count = f"{sum(one.is_over for one in all_jobs)}/{len(all_jobs)}"
             log_end(one.job, one.state, bench.settings, count=count)
     return is_news
-
-
-def _is_screened(state: MeasurementState, bench: Bench) -> bool:
-    return len(state.rounds) >= bench.settings.screening_processes
 
 
 def _screen(all_jobs: Sequence[Underway], choose: Choose, choice: str) -> None:

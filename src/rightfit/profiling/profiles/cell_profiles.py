@@ -138,18 +138,15 @@ def _make_assembly(
     tiers: Sequence[Tier],
     host: HostTurns,
 ) -> Callable[[Sequence[MeasurementState]], list[tuple[ProfileKeys, Profile]]]:
-    failures: dict[str, str] = {}  # of answers, which are asked for once in a run
+    qualities: dict[str, AnswerQuality | str] = {}  # of answers, asked for once in a run
 
     def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
         if state.error is not None:
             return f"it does not run: {state.error}"
         subject = job.subject.label
-        if subject not in failures:
-            found = measure_quality(cell, job, bench, store)
-            if not isinstance(found, str):
-                return found
-            failures[subject] = found
-        return failures[subject]
+        if subject not in qualities:
+            qualities[subject] = measure_quality(cell, job, bench, store)
+        return qualities[subject]
 
     def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
         shared = host.estimate(bench.settings, n_profiles=len(jobs))

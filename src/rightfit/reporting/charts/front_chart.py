@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.reporting.charts.labels import label_winners
 from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
 from rightfit.reporting.charts.menus import behind_menu
-from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
+from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -104,7 +104,7 @@ def _draw_one(
     quality_title: str,
     marks: Mapping[str, Mark],
     limits: Sequence[LimitLine],
-) -> dict[str, Any]:
+) -> PlotlyJson:
     measured = profiles.drop_nulls([cost, "quality_raw"])
     better = METRICS_BY_COLUMN[cost].better
     cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
@@ -168,7 +168,7 @@ def _quality_range(profiles: pl.DataFrame) -> list[float]:
     return [min(values) - margin, max(values) + margin]
 
 
-def _front_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
+def _front_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
     front = pareto_front(profiles, cost=cost, quality="quality_raw")
     return {
         "type": "scatter",
@@ -181,7 +181,7 @@ def _front_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
     }
 
 
-def _winners_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
+def _winners_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
     won = profiles.drop_nulls("application")
     return {
         "type": "scatter",
@@ -195,9 +195,7 @@ def _winners_trace(profiles: pl.DataFrame, cost: str) -> dict[str, Any]:
     }
 
 
-def _family_trace(
-    profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark
-) -> dict[str, Any]:
+def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark) -> PlotlyJson:
     native = [runtime == "native" for runtime in profiles["runtime"]]
     symbols = [mark.symbol if filled else f"{mark.symbol}-open" for filled in native]
     family = profiles["model"][0] if profiles.height else ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rightfit.http_load.load_records import LoadCurve, LoadStep
 from rightfit.naming import format_number
-from rightfit.reporting.charts.palette import NEUTRAL, base_layout
+from rightfit.reporting.charts.palette import NEUTRAL, PlotlyJson, base_layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -113,7 +113,7 @@ def _failed_share(step: LoadStep) -> float:
     return sum(step.errors.values()) / max(step.n_requests, 1)
 
 
-def _lines(curve: LoadCurve) -> Iterator[dict[str, Any]]:
+def _lines(curve: LoadCurve) -> Iterator[PlotlyJson]:
     """Yield the limit of the latency, and the rates that follow from the curve."""
     limit = f"limit of p{curve.limit_share * 100:g}: {format_number(curve.limit_ms)} ms"
     yield {

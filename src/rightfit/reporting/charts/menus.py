@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rightfit.reporting.charts.palette import PlotlyJson
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def behind_menu(
-    figures: Mapping[str, Figure | dict[str, Any]], *, shown: str, label: str
-) -> Figure:
+def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label: str) -> Figure:
     """Put figures behind one menu; the reader sees one at a time.
 
     Args:
@@ -63,7 +63,7 @@ def behind_menu(
     return Figure(data=traces, layout={**views[shown]["layout"], **own})
 
 
-def _without_template(layout: Mapping[str, Any]) -> dict[str, Any]:
+def _without_template(layout: PlotlyJson) -> PlotlyJson:
     """Return what a view must set so that nothing of the view before it stays."""
     own = {name: value for name, value in layout.items() if name != "template"}
     return {"shapes": [], "annotations": [], **own}

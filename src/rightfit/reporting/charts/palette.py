@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+PlotlyJson = dict[str, Any]  # a trace, layout or figure in plotly's JSON form
 
 FAMILY_COLORS = ("#0072B2", "#009E73", "#D55E00", "#C2689B", "#A07C00", "#6A70C8")
 FAMILY_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
 from rightfit.naming import words
+from rightfit.reporting.charts.palette import PlotlyJson
 
 FRAME_PX = 150  # of a chart: title, legend and horizontal axis
 
@@ -26,10 +26,10 @@ def place_rows(frame: pl.DataFrame, head: str) -> pl.DataFrame:
 
 def arrange_rows(
     placed: pl.DataFrame, *, head: str, labels: Sequence[str], row_px: int
-) -> dict[str, Any]:
+) -> PlotlyJson:
     """Return the vertical axis, the heads of the blocks and the height of a chart of rows."""
     n_places = max(placed["place"].to_list(), default=0) + 1
-    axis: dict[str, Any] = {
+    axis: PlotlyJson = {
         "range": [n_places - 0.4, -1.0],  # kedro-viz writes the title into the chart's top
         "showgrid": False,
         "tickvals": placed["place"].to_list(),
