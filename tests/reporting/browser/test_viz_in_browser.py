@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,14 +33,18 @@ def viz_url(
     ]
     with log.open("wb") as stream:
         server = subprocess.Popen(
-            command, cwd=bootstrapped, stdout=stream, stderr=subprocess.STDOUT
+            command,
+            cwd=bootstrapped,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     url = f"http://localhost:{port}"
     try:
         wait_for(f"{url}/api/main", server, log)
         yield url
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # kedro-viz leaves its server to a process of its own
         server.wait()
 
 
