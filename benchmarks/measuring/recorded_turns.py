@@ -35,6 +35,7 @@ Series = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "processes.parquet"
+AFTERWARDS = RECORDED.with_name("processes_afterwards.parquet")  # no constant was chosen by it
 N_TURNS = 8  # of a measurement
 N_CELLS = 6  # measurements before it, that the machine is known from
 P50 = "latency_p50_ms"
