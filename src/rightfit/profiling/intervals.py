@@ -39,8 +39,8 @@ MAX_PROCESSES = 200  # longest table of ranks
 MIN_TREND_VALUES = 6
 TREND_ERROR_SHARE = 0.01
 SHARE_OF_TWO = 0.02  # of the error, that the look at two processes may spend
-# What at most 1 % of single undisturbed processes are off by in the recordings it was chosen by; on a
-# host that is slow in phases more are: see docs/measuring.md.
+# What at most 1 % of single undisturbed processes are off by in the recordings that it was chosen
+# by; on a host that is slow in phases more are: see docs/measuring.md.
 TIMES_FACTOR = 1.5
 MEMORY_FACTOR = 1.02  # the first process, which tries all batch sizes, takes up to 1 % more
 
