@@ -16,13 +16,7 @@ import numpy.typing as npt
 import polars as pl
 from interval_tally import Tally
 
-from rightfit.profiling.intervals import (
-    MEMORY_FACTOR,
-    TIMES_FACTOR,
-    Interval,
-    estimate_median,
-    is_drifting,
-)
+from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
 from rightfit.profiling.measuring.stopping import MIN_CLEAN_ROUNDS
 from rightfit.profiling.shared_error import (
     SharedError,
@@ -35,15 +29,9 @@ Series = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "processes.parquet"
-AFTERWARDS = RECORDED.with_name("processes_afterwards.parquet")  # no constant was chosen by it
 N_TURNS = 8  # of a measurement
 N_CELLS = 6  # measurements before it, that the machine is known from
 P50 = "latency_p50_ms"
-MIN_SINGLES = 10  # undisturbed processes in turns, of a model whose single ones are judged
-MEASURED = (
-    *(P50, "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s", "cpu_cores"),
-    *("load_time_ms", "peak_memory_mib", "peak_memory_one_row_mib"),
-)
 RULES = ("none", "constant", "estimated", "alone, unknown", "alone")
 
 
@@ -158,26 +146,6 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
         f" {known.alone_pct:.2f} % alone ({others_pct:.2f} % of others than the p50)"
     )
     return {rule: tally for rule, tally in tallies.items() if tally.judged}
-
-
-def print_singles(rows: pl.DataFrame) -> None:
-    """Print how many undisturbed processes are off by more than what a single one is taken for.
-
-    Args:
-        rows: Of all recordings, see ``RecordedProcess``.
-    """
-    off: dict[str, list[Series]] = {column: [] for column in MEASURED}
-    for _, part in rows.filter(~pl.col("is_disturbed")).group_by("recording", "model"):
-        in_turns = part.filter(~pl.col("is_alone"))
-        for column in MEASURED:
-            if len(in_turns) >= MIN_SINGLES and not part[column].null_count():
-                usual = np.median(in_turns[column].to_numpy())
-                off[column].append(np.abs(np.log(part[column].to_numpy() / usual)))
-    for column, found in off.items():
-        factor = MEMORY_FACTOR if "memory" in column else TIMES_FACTOR
-        all_off = np.concatenate(found)
-        share = float((all_off > np.log(factor)).mean())
-        print(f"{share:.2%} of {len(all_off)} single processes off by {factor} in {column}")
 
 
 def _estimate(cells: list[TurnEffects | None], constant_pct: float) -> SharedError:

@@ -32,7 +32,7 @@ import numpy.typing as npt
 import polars as pl
 from interval_tally import Tally, print_tallies
 from presets import read_preset
-from recorded_turns import AFTERWARDS, RECORDED, add_constant, print_singles, replay
+from recorded_turns import RECORDED, add_constant, replay
 
 from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
@@ -193,11 +193,7 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
 def replay_all(constant_pct: float) -> list[dict[str, Tally]]:
     """Replay each recording's p50 and p95, print and return the intervals by rule."""
     replayed = []
-    recorded = pl.read_parquet(RECORDED)
-    print_singles(recorded)
-    print("in a recording made afterwards:")
-    print_singles(pl.read_parquet(AFTERWARDS))
-    for (name,), rows in recorded.group_by("recording", maintain_order=True):
+    for (name,), rows in pl.read_parquet(RECORDED).group_by("recording", maintain_order=True):
         for metric in ("p50", "p95"):
             replayed.append(replay(rows, f"latency_{metric}_ms", constant_pct))
             print_tallies(f"recorded, {name}, {metric}", replayed[-1])

@@ -133,10 +133,10 @@ class InNoise:
         self.n_processes += n_processes.tolist()
         for metric in COSTS:
             if f"{metric}_low" in metrics:
-                low, high = metrics[f"{metric}_low"], metrics[f"{metric}_high"]
-                inside = (low <= truth[metric]) & (truth[metric] <= high)
-                is_known = ~np.isnan(low)  # of one disturbed process nothing is
-                for covers, n in zip(inside[is_known], n_processes[is_known], strict=True):
+                inside = (metrics[f"{metric}_low"] <= truth[metric]) & (
+                    truth[metric] <= metrics[f"{metric}_high"]
+                )
+                for covers, n in zip(inside, n_processes, strict=True):
                     self.covered[n < self._settings.min_processes].append(bool(covers))
 
 

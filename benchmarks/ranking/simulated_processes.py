@@ -2,9 +2,8 @@
 
 The noise is how far recorded processes (``record_processes.py``) lie from their model's median.
 What processes of the same turn share, and what following turns share, is in it; the intervals are
-those of the product: a factor for a single undisturbed process, Student's of two to five, order
-statistics of more, with the shared error added; and screening ends the measurement of what no
-application could choose.
+those of the product: Student's of two to five processes, order statistics of more, with the shared
+error added; and screening ends the measurement of what no application could choose.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from simulated_studies import COSTS, Floats, make_profiles
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.evaluation.screening import could_be_chosen
-from rightfit.profiling.intervals import MEMORY_FACTOR, TIMES_FACTOR, Interval, estimate_median
+from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.profiles.serving_metrics import SHARED_MEMORY_ERROR_PCT
 
@@ -39,13 +38,11 @@ class Noise:
     Args:
         factors: By metric, what a process found divided by its model's median, shape (n_models,
             n_turns).
-        is_disturbed: Whether a process was disturbed, of the same shape.
         n_models: Models.
         n_turns: Turns.
     """
 
     factors: dict[str, Floats]
-    is_disturbed: npt.NDArray[np.bool_]
     n_models: int
     n_turns: int
 
@@ -71,9 +68,8 @@ def _find_noise(table: pl.DataFrame) -> Noise:
         known = ~np.isnan(values).any(axis=1)
         factors[metric] = factors["latency_p50_ms"].copy() if factors else values
         factors[metric][known] = values[known] / np.median(values[known], axis=1, keepdims=True)
-    wide = table.pivot(on="model", index="turn", values="is_disturbed").drop("turn")
-    is_disturbed = wide.to_numpy().T
-    return Noise(factors, is_disturbed, *is_disturbed.shape)
+    shape = factors["latency_p50_ms"].shape
+    return Noise(factors, *shape)
 
 
 def read_quick() -> MeasuringSettings:
@@ -117,7 +113,7 @@ def measure_cell(
         columns: dict[str, Any] = {EXACT: truth[EXACT]}
         for metric, factors in noise.factors.items():
             found = [
-                _estimate(metric, i, truth[metric][i] * factors[models[i], start : start + used[i]])
+                _estimate(metric, truth[metric][i] * factors[models[i], start : start + used[i]])
                 for i in range(n)
             ]
             columns[metric] = np.array([one.value for one in found])
@@ -125,10 +121,8 @@ def measure_cell(
             columns[f"{metric}_high"] = np.array([one.high for one in found], dtype=np.float64)
         return columns
 
-    def _estimate(metric: str, i: int, values: Floats) -> Interval:
-        of_times = None if noise.is_disturbed[models[i], start] else TIMES_FACTOR
-        factor = MEMORY_FACTOR if metric in MEMORIES else of_times
-        interval = estimate_median(values.tolist(), factor_of_one=factor)
+    def _estimate(metric: str, values: Floats) -> Interval:
+        interval = estimate_median(values.tolist())
         return interval.widened(shared_pct.get(metric, 0.0))
 
     while not is_over.all():

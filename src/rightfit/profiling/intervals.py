@@ -17,8 +17,7 @@ Two to five processes cannot enclose the median without an assumption. Where tim
 the sixth, or no application could choose the model, Student's interval of the logarithms is given:
 it assumes that processes differ by log-normal factors, is wide, and never ends a measurement as
 precise enough. But screening looks at it after each process, so these looks share another 5 %:
-2 % at two processes, half as much at each further one. A single process is taken to be off by a
-factor that at most 1 % of recorded undisturbed ones exceed, which is the share of that look.
+2.5 % at two processes, half as much at each further one.
 """
 
 from __future__ import annotations
@@ -38,11 +37,6 @@ MIN_PROCESSES = 6  # fewer cannot enclose the median with 95 %: 2 * 0.5**5 = 0.0
 MAX_PROCESSES = 200  # longest table of ranks
 MIN_TREND_VALUES = 6
 TREND_ERROR_SHARE = 0.01
-SHARE_OF_TWO = 0.02  # of the error, that the look at two processes may spend
-# What at most 1 % of single undisturbed processes are off by in the recordings that it was chosen
-# by; on a host that is slow in phases more are: see docs/measuring.md.
-TIMES_FACTOR = 1.5
-MEMORY_FACTOR = 1.02  # the first process, which tries all batch sizes, takes up to 1 % more
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ class Interval:
 
     Args:
         value: Median over processes.
-        low: Lower end of the 95 % interval, ``None`` where nothing is known of it.
+        low: Lower end of the 95 % interval, ``None`` when one process was measured.
         high: Upper end.
         is_distribution_free: Whether the interval holds without an assumption, at every look.
     """
@@ -90,31 +84,23 @@ class Interval:
         )
 
 
-def estimate_median(
-    values: Sequence[float], *, looks_once: bool = False, factor_of_one: float | None = None
-) -> Interval:
+def estimate_median(values: Sequence[float], *, looks_once: bool = False) -> Interval:
     """Estimate the median over processes from one figure a process.
 
     Args:
         values: One figure per process, at least one; the order does not matter.
         looks_once: Whether nobody has looked at fewer of the figures, to decide whether to go on.
-        factor_of_one: What a single figure may be off by; ``None``: that is not known.
 
     >>> estimate_median([5.0, 1.0, 2.0, 3.0, 4.0, 9.0])
     Interval(value=3.5, low=1.0, high=9.0, is_distribution_free=True)
     >>> estimate_median([5.0])
     Interval(value=5.0, low=None, high=None, is_distribution_free=False)
-    >>> estimate_median([5.0], factor_of_one=2)
-    Interval(value=5.0, low=2.5, high=10.0, is_distribution_free=False)
     """
     ordered = sorted(values)
     value = float(np.median(ordered))
     rank = enclosing_ranks()[min(len(ordered), MAX_PROCESSES)]
     if rank > 0:
         return Interval(value, ordered[rank - 1], ordered[-rank], is_distribution_free=True)
-    if len(ordered) == 1 and factor_of_one is not None:
-        ends = value / factor_of_one, value * factor_of_one
-        return Interval(value, *ends, is_distribution_free=False)
     low, high = _student(ordered, ERROR_SHARE if looks_once else _share_of_look(len(ordered)))
     return Interval(value, low, high, is_distribution_free=False)
 
@@ -151,7 +137,7 @@ def estimate_pooled(
 
 def _share_of_look(n: int) -> float:
     """Return the error that a look at n processes may spend, where n is below the fewest ranks."""
-    return SHARE_OF_TWO / 2 ** (n - 2) if n < MIN_PROCESSES else ERROR_SHARE
+    return ERROR_SHARE / 2 ** (n - 1) if n < MIN_PROCESSES else ERROR_SHARE
 
 
 @functools.cache

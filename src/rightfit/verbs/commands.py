@@ -46,7 +46,7 @@ def verbs() -> None:
 def which(application: str, dataset: str | None, *, as_json: bool, **place: Any) -> None:
     """Say which model fits an application, by the last ranking."""
     with faults_as_message():
-        results = open_place(**place)
+        results = open_place(**place)  # before polars is imported: dynaconf looks at every module
         from rightfit.verbs.answers import read_answers
 
         answers = list(read_answers(results, application, dataset))

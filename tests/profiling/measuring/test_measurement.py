@@ -180,16 +180,15 @@ def test_disturbed_rounds_are_left_out_unless_too_few_remain() -> None:
 
 
 def judge_all(
-    rounds: list[FinishedRound], *, quiet: bool, max_retries: int, **changes: Any
+    rounds: list[FinishedRound], *, quiet: bool, max_retries: int
 ) -> tuple[MeasurementState, int]:
     """Return the state of a settled measurement, and how often quiet was waited for."""
     waits = []
-    limits = {"min_processes": 2, "max_processes": 2, "max_quiet_wait_s": 1} | STRICT | changes
-    settings = make_settings(max_retries=max_retries, **limits)
+    settings = make_settings(min_processes=2, max_processes=2, max_retries=max_retries, **STRICT)
     state = MeasurementState()
 
-    def wait(**asked: float) -> Quiet:
-        waits.append(asked)
+    def wait(**limits: float) -> Quiet:
+        waits.append(limits)
         return Quiet(1.0, 0.0, is_quiet=quiet)
 
     for finished in rounds:
@@ -214,14 +213,6 @@ def test_disturbed_rounds_are_made_up_for_up_to_the_cap() -> None:
 
     assert len(state.rounds) == 5
     assert (state.n_retries, n_waits) == (3, 5)
-
-
-def test_no_quiet_is_waited_for_where_no_wait_is_allowed() -> None:
-    rounds = [fake_round(900.0, **DELAYED)] * 9
-
-    state, n_waits = judge_all(rounds, quiet=True, max_retries=3, max_quiet_wait_s=0)
-
-    assert (state.n_retries, n_waits) == (3, 0)
 
 
 def test_machine_that_stays_noisy_is_asked_only_once() -> None:

@@ -112,24 +112,6 @@ def test_times_and_memory_carry_the_errors_that_all_processes_share() -> None:
     assert ends == pytest.approx((0.998 * 150, 1.002 * 150))
 
 
-def test_one_undisturbed_process_is_known_within_a_factor() -> None:
-    values = summarise([fake_round([LARGE])]).values
-
-    for column, expected in (("latency_p50_ms", [2 / 1.5, 2, 3]), ("cpu_cores", [1, 1.5, 2.25])):
-        found = [values[f"{column}{end}"] for end in ("_low", "", "_high")]
-        assert found == pytest.approx(expected)
-    assert values["peak_memory_mib_high"] == pytest.approx(150 * 1.02, rel=0.003)
-
-
-def test_one_disturbed_process_tells_only_its_memory() -> None:
-    values = summarise([fake_round([LARGE], interruption="it was stopped")]).values
-
-    assert values["latency_p50_ms"] == 2.0
-    assert values["latency_p50_ms_low"] is None
-    assert values["throughput_rows_per_s_high"] is None
-    assert values["peak_memory_mib_low"] == pytest.approx(150 / 1.02, rel=0.003)
-
-
 def test_failed_measurement_explains_every_null() -> None:
     profile = summarise([], error="ValueError: no such file")
 

@@ -106,7 +106,7 @@ def _ends(
         value = _floats(profiles[metric])
         is_exact = name not in profiles.columns or (exact_quality and metric in QUALITIES)
         end = value if is_exact else _floats(profiles[name])
-        # A disturbed process alone, for one, has a value without an interval: it tells nothing.
+        # a single process has a value without an interval, which tells nothing
         is_unknown = np.isnan(end) & ~np.isnan(value)
         ends[metric] = np.where(is_unknown, math.inf if higher == favourable else 0.0, end)
         if metric in LATENCIES and favourable and not higher:

@@ -90,8 +90,7 @@ def add_round(
     state = replace(state, rounds=(*state.rounds, finished))
     if is_disturbed(finished, state.rounds, settings):
         state = replace(state, n_retries=min(state.n_retries + 1, settings.max_retries))
-        can_wait = settings.max_quiet_wait_s > 0 and not state.is_noisy
-        if can_wait and is_delayed(finished.latency, settings):
+        if not state.is_noisy and is_delayed(finished.latency, settings):
             state = replace(state, is_noisy=not _await_quiet(settings, wait))
     return replace(state, settled=why_settled(state, settings))
 

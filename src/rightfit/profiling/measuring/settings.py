@@ -71,7 +71,7 @@ class MeasuringSettings(StrictModel):
     slow_wait_max_ms: float = Field(ge=0, le=MAX_MS)  # of one process, for a slow core to recover
     max_retries: int = Field(ge=0, le=MAX_REPEATS)  # disturbed processes measured again
     max_busy_cores: float = Field(gt=0, le=MAX_THREADS)  # by others, when waiting for quiet
-    max_quiet_wait_s: float = Field(ge=0, le=3600)  # 0: other profiles' turns are wait enough
+    max_quiet_wait_s: float = Field(ge=0, le=3600)
     quiet_look_s: float = Field(ge=0.05, le=3600)
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings

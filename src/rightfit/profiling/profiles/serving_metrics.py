@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -16,14 +15,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import (
-    MEMORY_FACTOR,
-    TIMES_FACTOR,
-    Interval,
-    estimate_median,
-    estimate_pooled,
-    is_drifting,
-)
+from rightfit.profiling.intervals import Interval, estimate_median, estimate_pooled, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.measuring.stopping import (
@@ -56,7 +48,6 @@ ROWS_OF_ENERGY = 1_000
 # The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
 # 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
-Estimate = Callable[[Sequence[float]], Interval]  # of the median, from one figure a process
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
 
@@ -114,15 +105,13 @@ def set_serving_metrics(
     rounds = usable_rounds(state.rounds, settings)
     batch_size = _best_batch(rounds)
     batches = _usable_batches(state, settings, batch_size)
-    used = [*((r, r.latency) for r in rounds), *batches]
-    profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
-    estimate = partial(estimate_median, factor_of_one=None if profile.disturbed else TIMES_FACTOR)
-    _set_latency(profile, rounds, estimate, shared, is_final=is_final)
+    _set_latency(profile, rounds, shared, is_final=is_final)
     phases = [batch for _, batch in batches]
-    _set_offline(profile, phases, estimate, shared, n_threads)
+    _set_offline(profile, phases, shared, n_threads)
     _set_memory(profile, rounds, batch_size)
-    load_times_ms = estimate([r.load.load_time_ms for r in rounds])
-    profile.set_interval("load_time_ms", load_times_ms.widened(shared.reach_pct()))
+    profile.set_interval(
+        "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], shared)
+    )
     if state.server:
         set_under_load(profile, state.server, settings, shared)
     else:
@@ -130,6 +119,8 @@ def set_serving_metrics(
     _set_device(profile, phases, rounds[0].device_reasons)
     profile.best_batch_size = batch_size
     profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
+    used = [*((r, r.latency) for r in rounds), *batches]
+    profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
     profile.how |= to_plain(_describe(state, rounds, settings, shared))
 
 
@@ -175,10 +166,14 @@ def set_tiers(
     return smallest.tier.name
 
 
+def _interval_of_times(values: Sequence[float], shared: SharedError) -> Interval:
+    """Return the interval of a time or a rate, one figure a process."""
+    return estimate_median(values).widened(shared.reach_pct())
+
+
 def _set_latency(
     profile: Profile,
     rounds: Sequence[FinishedRound],
-    estimate: Estimate,
     shared: SharedError,
     *,
     is_final: bool,
@@ -191,7 +186,7 @@ def _set_latency(
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
         else:
             is_known = len(values_ms) == len(rounds)
-            interval = estimate(values_ms) if is_known else _pool_calls(rounds, share)
+            interval = estimate_median(values_ms) if is_known else _pool_calls(rounds, share)
             shared_pct = shared.reach_pct(is_median=share == MEDIAN)
             profile.set_interval(column, interval.widened(shared_pct))
 
@@ -254,17 +249,14 @@ def _usable_batches(
 
 
 def _set_offline(
-    profile: Profile,
-    batches: Sequence[BatchPhase],
-    estimate: Estimate,
-    shared: SharedError,
-    n_threads: int,
+    profile: Profile, batches: Sequence[BatchPhase], shared: SharedError, n_threads: int
 ) -> None:
-    rates = estimate([batch.rows_per_s for batch in batches])
-    profile.set_interval("throughput_rows_per_s", rates.widened(shared.reach_pct()))
+    profile.set_interval(
+        "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], shared)
+    )
     cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
-    profile.set_interval("cpu_cores", estimate(cores))
-    profile.set_interval("cpu_util_pct", estimate([100 * one / n_threads for one in cores]))
+    profile.set_interval("cpu_cores", estimate_median(cores))
+    profile.set_interval("cpu_util_pct", estimate_median([100 * one / n_threads for one in cores]))
 
 
 def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: int) -> None:
@@ -279,8 +271,7 @@ def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: i
         ("peak_memory_mib", peak_mib),
         ("peak_memory_one_row_mib", one_row_mib),
     ):
-        interval = estimate_median(found_mib, factor_of_one=MEMORY_FACTOR)
-        profile.set_interval(column, interval.widened(SHARED_MEMORY_ERROR_PCT))
+        profile.set_interval(column, estimate_median(found_mib).widened(SHARED_MEMORY_ERROR_PCT))
     profile.set_interval("model_memory_mib", estimate_median(growth_mib))
 
 
