@@ -48,6 +48,11 @@ class QualityMetric:
         """The raw values that count as quality 0 and as quality 1, the lower one first."""
         return self.sign * self.worst, self.sign * self.best
 
+    @property
+    def raw_parts(self) -> tuple[object, ...]:
+        """What raw values depend on, as JSON types: all but the size of the bounds."""
+        return self.name, sorted(self.options.items()), self.sign, self.threshold
+
     def score(self, labels: Array, answers: Array) -> float:
         """Return the raw value.
 

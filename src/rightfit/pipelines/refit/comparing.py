@@ -39,12 +39,11 @@ def compare_models(
         evaluation: How the rows are found that nothing was chosen by.
         known: Keeps comparisons by content.
     """
-    metric = data_card.quality_metric
     key = fingerprint(
         {
             "comparison": [chosen.sha256, refitted.sha256],
             "code": describe_code(refitted, NATIVE),
-            "metric": [metric.name, sorted(metric.options.items()), metric.sign, metric.threshold],
+            "metric": data_card.quality_metric.raw_parts,
             "data_version": data_card.data_version,
             "final": [evaluation.final_share, evaluation.final_min_rows, evaluation.seed],
         }

@@ -73,13 +73,8 @@ def measure_quality(
         The quality, or why there is none.
     """
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    asked = (
-        cell.quality.name,
-        sorted(cell.quality.options.items()),
-        cell.quality.sign,
-        cell.quality.threshold,
-        0 if cell.final_rows is None else int(cell.final_rows.sum()),
-    )
+    n_final = 0 if cell.final_rows is None else int(cell.final_rows.sum())
+    asked = (*cell.quality.raw_parts, n_final)
     key = answering.key(quality=asked, data_version=cell.data_version, seed=cell.seed)
     kept = load_record(store, key, AnswerQuality)
     if kept is not None:
