@@ -57,7 +57,7 @@ def plan_search(
     """
     from rightfit.tuning.parallel.agenda import PlannedSearch
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings, share_cores
+    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings
 
     cell = make_cell(cell_name, train, validation, data_card, model)
     settings = make_settings(training, cell.family, n_searches=n_searches)
@@ -65,7 +65,7 @@ def plan_search(
         demand = make_demand(training, applications, evaluation)
         prior = read_shipped_prior(cell.family)
         settings = replace(settings, demand=replace(demand, prior=prior))
-    n_at_once, _ = share_cores(training, n_searches)
+    n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
         cell, settings, studies, siblings, n_at_once, n_candidates=training.n_candidates
     )
