@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,15 +17,35 @@ from rightfit.tuning.parallel.agenda import PlannedSearch
 
 
 def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
-    def plan_search(*, rows: object, n_searches: int) -> PlannedSearch:
+    def plan_search(*, rows: object, n_searches: int, **_: object) -> PlannedSearch:
         assert rows == reads  # what the node reads
         if fault:
             raise ValueError(fault)
         return search
 
     func = partial(lambda rows: rows)
-    mark_search(func, plan_search, {"rows": reads})
+    mark_search(func, plan_search, {"rows": reads, "model": "model", "training": "training"})
     return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
+
+
+def make_catalog(*names: str) -> DataCatalog:
+    """Return a catalog of datasets that hold their names, and of parameters."""
+    training = SimpleNamespace(share_cores=lambda n_searches: (2, n_searches))
+    params = {"model": SimpleNamespace(family="linear"), "training": training}
+    values = {name: name for name in names} | params
+    return DataCatalog({name: MemoryDataset(value) for name, value in values.items()})
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], int]]:
+    """Note the families and threads of each fork server instead of starting it."""
+    servers: list[tuple[set[str], int]] = []
+
+    def note(families: Iterable[str], n_threads: int) -> None:
+        servers.append((set(families), n_threads))
+
+    monkeypatch.setattr("rightfit.tuning.parallel.forks.shared_fork_server", note)
+    return servers
 
 
 @pytest.fixture
@@ -46,7 +68,7 @@ def test_cells_whose_inputs_are_there_are_searched_before_the_first_node_that_ne
     first, second = tune_node(a, "x"), tune_node(b, "x")
     late_rows = Node(lambda found: "y", f"{a.cell.name}.found", "y", name="make_y")
     late = tune_node(c, "y")
-    catalog = DataCatalog({name: MemoryDataset(name) for name in ("x", "y")})
+    catalog = make_catalog("x", "y")
     hook = SearchHook()
     hook.before_pipeline_run(Pipeline([make, first, second, late_rows, late]))
 
@@ -65,6 +87,28 @@ def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
     hook = SearchHook()
     hook.before_pipeline_run(Pipeline(nodes))
 
-    hook.before_node_run(nodes[0], DataCatalog({"x": MemoryDataset("x")}))
+    hook.before_node_run(nodes[0], make_catalog("x"))
 
     assert searched == [["x.a", "y.a"]]
+
+
+@pytest.mark.parametrize(("n_cells", "expected"), [(2, [({"linear"}, 2)]), (1, [])])
+def test_fork_server_starts_with_the_first_node_of_a_run_that_searches_side_by_side(
+    blobs: TrainingData,
+    tmp_path: Path,
+    searched: list[list[str]],
+    started: list[tuple[set[str], int]],
+    n_cells: int,
+    expected: list[tuple[set[str], int]],
+) -> None:
+    make = Node(lambda: "x", None, "x", name="make_x")
+    cells = [tune_node(search, "x") for search in plan(blobs, tmp_path, 2)[:n_cells]]
+    hook = SearchHook()
+    hook.before_pipeline_run(Pipeline([make, *cells]))
+
+    hook.before_node_run(make, make_catalog("x"))
+
+    assert started == expected
+    assert searched == []
+    hook.before_node_run(cells[0], make_catalog("x"))
+    assert started == expected  # once

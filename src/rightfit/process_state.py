@@ -17,13 +17,14 @@ from rightfit.processes.interruption import ending_on_interrupt
 from rightfit.processes.leftovers import sweep_temporary_folders
 
 POOL = "rightfit.profiling.measuring.worker_pool"
+FORKS = "rightfit.tuning.parallel.forks"
 
 
 LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ERROR
 
 
 class ProcessHook:
-    """Leaves the process as it was before: Optuna's verbosity, and no measuring process open."""
+    """Leaves the process as it was before: Optuna's verbosity, and no process still open."""
 
     def __init__(self) -> None:
         self._verbosity: int | None = None
@@ -67,6 +68,8 @@ class ProcessHook:
             optuna.logging.set_verbosity(optuna.logging.INFO if before is None else before)
         if POOL in sys.modules:
             sys.modules[POOL].close_shared_pool()
+        if FORKS in sys.modules:
+            sys.modules[FORKS].close_shared_fork_server()
 
 
 def set_log_level(level: str | None) -> None:

@@ -3,6 +3,9 @@
 Kedro runs one node after another, and each searches one cell. So when the first of them is due, the
 searches of all of them are carried out at once; the nodes then find theirs finished. A search that
 could not be begun here, or broke, is the node's own.
+
+Their processes are forked from one that imports for seconds. It is started with the run's first
+node, so that it imports while tables are read and encoded.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ def mark_search(
     """Say what a node's function searches.
 
     ``plan`` returns the search, given the node's inputs and ``n_searches``, how many there are;
-    ``inputs`` names the datasets that the node reads, by parameter of the function.
+    ``inputs`` names the datasets that the node reads, by parameter of the function, among them
+    ``model`` and ``training``.
     """
     setattr(func, PLAN, plan)
     setattr(func, INPUTS, dict(inputs))
@@ -45,12 +49,14 @@ class SearchHook:
         self._pipeline: Pipeline | None = None
         self._made: set[str] = set()
         self._is_done: set[str] = set()
+        self._has_begun = False
         self._lock = threading.Lock()
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Note what will run; another hook may still leave nodes out."""
         self._pipeline, self._made, self._is_done = pipeline, set(), set()
+        self._has_begun = False
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -60,22 +66,33 @@ class SearchHook:
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol[Any, Any]) -> None:
         """Search all cells whose inputs are there, if this node needs a search."""
-        if self._pipeline is None or not hasattr(node.func, PLAN):
+        if self._pipeline is None:
             return
         with self._lock:  # nodes may run in threads
-            if node.name in self._is_done:
+            searching = [one for one in self._pipeline.nodes if hasattr(one.func, PLAN)]
+            if not self._has_begun and len(searching) > 1:
+                _start_fork_server(searching, catalog)
+            self._has_begun = True
+            if not hasattr(node.func, PLAN) or node.name in self._is_done:
                 return
             to_come = self._pipeline.all_outputs() - self._made
             due = [
                 one
-                for one in self._pipeline.nodes
-                if hasattr(one.func, PLAN)
-                and one.name not in self._is_done
-                and not to_come & set(one.inputs)
+                for one in searching
+                if one.name not in self._is_done and not to_come & set(one.inputs)
             ]
             self._is_done |= {one.name for one in due}
             if len(due) > 1:
                 _search(_plan(due, catalog))
+
+
+def _start_fork_server(nodes: list[Node], catalog: CatalogProtocol[Any, Any]) -> None:
+    from rightfit.tuning.parallel.forks import shared_fork_server
+
+    inputs = [getattr(node.func, INPUTS) for node in nodes]
+    families = [catalog.load(one["model"]).family for one in inputs]
+    _, n_threads = catalog.load(inputs[0]["training"]).share_cores(len(nodes))
+    shared_fork_server(families, n_threads)
 
 
 def _plan(nodes: list[Node], catalog: CatalogProtocol[Any, Any]) -> list[PlannedSearch]:

@@ -28,7 +28,7 @@ class JsonStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def get(self, key: str) -> Document | None:
         """Return the document of a key, ``None`` when there is none or it can't be read."""
@@ -48,10 +48,10 @@ class JsonStore:
     def put(self, key: str, document: Document) -> None:
         """Write a document, replacing the one of the same key."""
         path = self._path(key)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             _set_aside(path, IsADirectoryError("it is a folder"))
-        handle, partial = tempfile.mkstemp(dir=self._folder, prefix=f".{key}.", suffix=".partial")
+        handle, partial = tempfile.mkstemp(dir=self.folder, prefix=f".{key}.", suffix=".partial")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 hold(file)
@@ -64,18 +64,18 @@ class JsonStore:
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left."""
-        for path in self._folder.glob(".*.partial"):
+        for path in self.folder.glob(".*.partial"):
             if is_file_left(path):
                 path.unlink(missing_ok=True)
 
     def keys(self) -> list[str]:
         """Return the keys of all documents, in order."""
-        return sorted(path.stem for path in self._folder.glob("[!.]*.json"))
+        return sorted(path.stem for path in self.folder.glob("[!.]*.json"))
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"key must match {_KEY.pattern}, but got {key=}.")
-        return self._folder / f"{key}.json"
+        return self.folder / f"{key}.json"
 
 
 def _set_aside(path: Path, reason: Exception) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.refits import Refits
+from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -103,9 +105,12 @@ class Refitting:
 
 
 @pytest.fixture
-def refitting(tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refitting:
+def refitting(
+    tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Refitting]:
     monkeypatch.setattr(nodes, "measure_cell", lambda *_args, **_kwargs: COSTS)
-    return Refitting(tmp_path, project_path)
+    yield Refitting(tmp_path, project_path)
+    close_shared_fork_server()
 
 
 def test_winner_learns_from_train_and_validation_rows(refitting: Refitting) -> None:
@@ -136,7 +141,8 @@ def test_refit_that_was_made_before_is_neither_trained_nor_judged_again(
 ) -> None:
     chosen = refitting.make_chosen("linear")
     first, _ = refitting.run(chosen)
-    monkeypatch.setattr(nodes, "write_bundle", None)
+    monkeypatch.setattr("rightfit.tuning.refitting.refitting.write_bundle", None)
+    monkeypatch.setattr("rightfit.tuning.refitting.side_by_side.forking", None)
     monkeypatch.setattr(Bundle, "load_native", None)
 
     again, _ = refitting.run(chosen)

@@ -9,8 +9,9 @@ from demands import make_demand
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch
-from rightfit.tuning.search.search import work_on
+from rightfit.tuning.search.search import open_study, work_on
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import COMPUTE_S
 
 DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}
 
@@ -80,3 +81,26 @@ def test_without_applications_or_a_default_a_search_is_one_task(
 
     assert not agenda.next().only_default
     assert not agenda.has_next
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"budget_cpu_s": 20.0, "n_trials": None}, ["x.b", "x.a"]),  # 18 and 12 seconds are left
+        ({"budget_cpu_s": None, "n_trials": 5}, ["x.a", "x.b"]),  # 4 more trials like the default
+        ({"budget_cpu_s": 20.0, "n_trials": 5}, ["x.a", "x.b"]),  # 12 by the budget, 8 by trials
+    ],
+)
+def test_the_search_with_most_left_to_do_begins_first(
+    limits: dict[str, Any], expected: list[str], blobs: TrainingData, tmp_path: Path
+) -> None:
+    agenda = Agenda([plan(blobs, tmp_path, name, **limits) for name in ("x.a", "x.b")])
+    for spent_s in (8.0, 2.0):
+        task = agenda.next()
+        search = task.search
+        trial = open_study(search.cell, search.settings, search.store).ask()
+        trial.set_user_attr(COMPUTE_S, spent_s)
+        trial.study.tell(trial, 0.5)
+        agenda.end(task)
+
+    assert [agenda.next().search.cell.name for _ in range(2)] == expected

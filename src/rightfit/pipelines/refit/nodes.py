@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import Bundle, read_bundle, write_bundle
-from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.bundle_files import MANIFEST
-from rightfit.families.family import TrainingData
-from rightfit.families.registry import get_family
+from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.evaluation.measuring import RawTest, measure_cell, to_json
-from rightfit.pipelines.refit.comparing import compare_models
 from rightfit.pipelines.refit.winners import WinnerToRefit, find_winners, list_values
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
@@ -28,10 +23,14 @@ from rightfit.preparation.encoding import Encoder
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.explanation.refits import Refit, RefitCosts, Refits
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
+
+if TYPE_CHECKING:
+    from rightfit.tuning.refitting.refitting import RefitJob
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +43,10 @@ COSTS = tuple(m.column for m in METRICS if m.source not in ("answers", "training
 class _Work:
     """What every refit of a dataset needs."""
 
+    folder: Path  # of the rows
     data_card: DataCard
-    data: TrainingData  # train and validation rows
     n_train: int
+    n_rows: int  # to train on
     test: pl.DataFrame
     raw: RawTest
     studies: StudyStore
@@ -85,36 +85,37 @@ def refit_winners(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
-    from rightfit.tuning.search.setting_up import make_data
+    winners = find_winners(resource_profiles, applications, ranking, data_card.dataset)
+    with temporary_folder("refit") as folder:
+        work = _Work(
+            folder=folder,
+            data_card=data_card,
+            n_train=train.height,
+            n_rows=train.height + validation.height,
+            test=test,
+            raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
+            studies=studies,
+            measurements=measurements,
+            training=training,
+            evaluation=evaluation,
+            applications=applications,
+        )
+        planned = _plan(winners, refit, families, candidates, work)
+        jobs = [job for job in planned if not isinstance(job, str)]
+        due = [job for job in jobs if not job.is_trained]
+        if jobs:
+            _write_rows(work, pl.concat([train, validation]))
+        if due:
+            from rightfit.tuning.refitting.side_by_side import refit_side_by_side
 
-    work = _Work(
-        data_card=data_card,
-        data=make_data(pl.concat([train, validation]), data_card.input_schema),
-        n_train=train.height,
-        test=test,
-        raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
-        studies=studies,
-        measurements=measurements,
-        training=training,
-        evaluation=evaluation,
-        applications=applications,
-    )
-    left_s, found, bundles = refit.budget_s, [], {}
-    for winner in find_winners(resource_profiles, applications, ranking, data_card.dataset):
-        expected_s = (winner.fit_time_s or 0.0) * len(work.data.labels) / work.n_train
-        if winner.model not in families:
-            found.append(_leave(winner, NOT_SEARCHED))
-        elif expected_s > left_s:
-            found.append(_leave(winner, _describe_budget(expected_s, left_s, refit)))
-        else:
-            left_s -= expected_s
-            family = families[winner.model]
-            chosen = candidates[f"{CANDIDATES_OF}{winner.model}"][winner.candidate]
-            one, bundle = _refit(winner, replace(chosen, family=family), family, work)
+            refit_side_by_side(due, n_at_once=training.share_cores(len(due))[0])
+        found, bundles = [], {}
+        for winner, job in zip(winners, planned, strict=True):
+            one, bundle = _refit(winner, job, work, again=job not in due)
             found.append(one)
             if bundle is not None:
                 bundles[winner.candidate] = bundle
-        _tell(data_card.dataset, found[-1])
+            _tell(data_card.dataset, one)
     return Refits(found=tuple(found)), bundles
 
 
@@ -127,26 +128,77 @@ def remark_nothing(refit: RefitParams) -> None:
     )
 
 
+def _plan(
+    winners: Sequence[WinnerToRefit],
+    refit: RefitParams,
+    families: Mapping[str, str],
+    candidates: Mapping[str, dict[str, Bundle]],
+    work: _Work,
+) -> list[RefitJob | str]:
+    """Return what to train for each winner, or why it is left as it is."""
+    left_s = refit.budget_s
+    planned: list[RefitJob | str] = []
+    for winner in winners:
+        expected_s = (winner.fit_time_s or 0.0) * work.n_rows / work.n_train
+        if winner.model not in families:
+            planned.append(NOT_SEARCHED)
+        elif expected_s > left_s:
+            planned.append(_describe_budget(expected_s, left_s, refit))
+        else:
+            left_s -= expected_s
+            chosen = candidates[f"{CANDIDATES_OF}{winner.model}"][winner.candidate]
+            planned.append(_make_job(chosen, families[winner.model], work))
+    return planned
+
+
+def _make_job(chosen: Bundle, family: str, work: _Work) -> RefitJob:
+    from rightfit.tuning.refitting.comparing import Judging
+    from rightfit.tuning.refitting.refitting import RefitJob
+    from rightfit.tuning.search.setting_up import make_settings
+
+    settings, evaluation = make_settings(work.training, family), work.evaluation
+    return RefitJob(
+        rows=work.folder,
+        n_rows=work.n_rows,
+        chosen=chosen.path,
+        sha256=chosen.sha256,
+        family=family,
+        data_card=work.data_card,
+        judging=Judging(evaluation.final_share, evaluation.final_min_rows, evaluation.seed),
+        store=work.studies.cell(f"{work.data_card.dataset}.{chosen.model}"),
+        measurements=work.measurements.folder,
+        n_threads=settings.n_threads,
+        device=settings.device,
+        seed=settings.seed,
+    )
+
+
+def _write_rows(work: _Work, trained_on: pl.DataFrame) -> None:
+    """Write the rows once, for all processes."""
+    from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON
+    from rightfit.tuning.search.setting_up import make_data
+    from rightfit.tuning.search.start_workers import write_data
+
+    for name, frame in ((TRAINED_ON, trained_on), (TEST, work.test)):
+        write_data(work.folder, name, make_data(frame, work.data_card.input_schema))
+
+
 def _refit(
-    winner: WinnerToRefit, chosen: Bundle, family: str, work: _Work
+    winner: WinnerToRefit, job: RefitJob | str, work: _Work, *, again: bool
 ) -> tuple[Refit, Bundle | None]:
+    from rightfit.tuning.refitting.refitting import refit
+
+    if isinstance(job, str):
+        return _leave(winner, job), None
     try:
-        bundle = _train(chosen, family, work)
+        bundle, compared = refit(job, again=again)
     except (ImportError, OSError):
         raise
     except Exception as err:  # a family may raise anything
         logger.warning("%s cannot be refitted: %s", winner.candidate, err)
         return _leave(winner, f"training it again failed, {type(err).__name__}: {err}"), None
-    if chosen.onnx and not bundle.onnx:
+    if compared is None:
         return _leave(winner, f"refitted it has no ONNX export: {bundle.onnx_refused}"), None
-    compared = compare_models(
-        chosen,
-        bundle,
-        data_card=work.data_card,
-        test=work.test,
-        evaluation=work.evaluation,
-        known=work.measurements,
-    )
     changed = compared.structure_changed
     return (
         Refit(
@@ -154,53 +206,15 @@ def _refit(
             model=winner.model,
             quality_raw=winner.quality_raw,
             n_rows_chosen=work.n_train,
-            n_rows=len(work.data.labels),
+            n_rows=work.n_rows,
             quality=compared.quality,
             structure_changed=changed,
             costs=_measure(winner, bundle, work) if changed else (),
-            chosen_sha256=chosen.sha256,
+            chosen_sha256=job.sha256,
             sha256=bundle.sha256,
         ),
         bundle,
     )
-
-
-def _train(chosen: Bundle, family: str, work: _Work) -> Bundle:
-    """Train a chosen model's configuration to its full length, unless that was done before."""
-    from rightfit.tuning.search.setting_up import make_settings
-    from rightfit.tuning.studies.study_store import fingerprint
-
-    settings = make_settings(work.training, family)
-    key = fingerprint(
-        family,
-        {"refit_of": chosen.sha256, "n_rows": len(work.data.labels), "seed": settings.seed},
-    )
-    store = work.studies.cell(f"{work.data_card.dataset}.{chosen.model}")
-    folder = store.folder / "refits" / key
-    with store.locked(f"refit.{key}"):
-        if not (folder / MANIFEST).is_file():
-            partial = folder.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            *_, last = get_family(family).train(
-                chosen.configuration,
-                work.data,
-                n_checkpoints=1,
-                seed=settings.seed,
-                n_threads=settings.n_threads,
-                device=settings.device,
-            )
-            write_bundle(
-                partial,
-                last.model,
-                model=chosen.model,
-                family=family,
-                configuration=chosen.configuration,
-                schema=chosen.schema,
-                data_version=chosen.data_version,
-            )
-            partial.rename(folder)
-        bundle = read_bundle(folder, family=family)
-        return offer_onnx(bundle, _take_rows(work.test, bundle), again=True)
 
 
 def _measure(winner: WinnerToRefit, bundle: Bundle, work: _Work) -> tuple[RefitCosts, ...]:
@@ -231,12 +245,6 @@ def _measure(winner: WinnerToRefit, bundle: Bundle, work: _Work) -> tuple[RefitC
         for row in profiles.to_dicts()
         if (row["runtime"], row["n_threads"], row["device"]) in winner.servings
     )
-
-
-def _take_rows(
-    frame: pl.DataFrame, bundle: Bundle
-) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    return np.ascontiguousarray(frame.select(bundle.schema.features).to_numpy(), dtype=np.float32)
 
 
 def _leave(winner: WinnerToRefit, why_not: str) -> Refit:

@@ -57,7 +57,7 @@ def plan_search(
     """
     from rightfit.tuning.parallel.agenda import PlannedSearch
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings, share_cores
+    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings
 
     cell = make_cell(cell_name, train, validation, data_card, model)
     settings = make_settings(training, cell.family, n_searches=n_searches)
@@ -65,7 +65,7 @@ def plan_search(
         demand = make_demand(training, applications, evaluation)
         prior = read_shipped_prior(cell.family)
         settings = replace(settings, demand=replace(demand, prior=prior))
-    n_at_once, _ = share_cores(training, n_searches)
+    n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
         cell, settings, studies, siblings, n_at_once, n_candidates=training.n_candidates
     )
@@ -123,7 +123,8 @@ def tune_model(
     candidates = bundle_candidates(study, cell, settings, store, n_candidates=training.n_candidates)
     trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
-    logger.info("%s: %s, %s", cell_name, states, count(len(candidates), "candidate"))
+    found = f"{states}, {count(len(candidates), 'candidate')}"
+    logger.info("%s: %s%s", cell_name, found, _list_unsatisfied(account))
     return trials, tabulate_curves(study, cell.quality), account, candidates
 
 
@@ -216,15 +217,16 @@ def _make_folder() -> Path:
 
 def _tell(cell_name: str, account: pl.DataFrame) -> None:
     """Say what a search could not do, and what would help."""
-    missed = account.filter(pl.col("nearest_miss").is_not_null())
-    for row in missed.to_dicts():
+    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         miss = row["nearest_miss"]
         logger.debug(
             "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
         )
-    if missed.height:
-        names = ", ".join(missed["application"])
-        logger.info("%s: no trial of this cell satisfies %s; others may", cell_name, names)
     advice = account["advice"].drop_nulls()
     if len(advice):
         logger.warning("%s: the search %s", cell_name, advice[0])
+
+
+def _list_unsatisfied(account: pl.DataFrame) -> str:
+    missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
+    return f"; no trial satisfies {', '.join(missed)}, other cells' may" if len(missed) else ""

@@ -1,4 +1,4 @@
-"""Which searches come next: first every family's default, then the searches that cost most."""
+"""Which searches come next: first every family's default, then the searches with most left."""
 
 from __future__ import annotations
 
@@ -66,15 +66,25 @@ class PlannedSearch:
         settings = replace(self.settings, demand=replace(demand, known_quality=known))
         return replace(self, settings=settings)
 
-    def spent_s(self) -> float:
-        """Return the CPU seconds spent so far; infinite where none are known."""
+    def rest_s(self) -> float:
+        """Return the CPU seconds that the limits leave, going by the trials so far.
+
+        Infinite where no trial or no limit tells.
+        """
+        limits = self.settings
         try:
             study = optuna.load_study(
                 study_name=study_name(self.cell, self.settings), storage=self.store.open()
             )
         except KeyError:
             return math.inf
-        return spent_cpu_s(study.get_trials(deepcopy=False)) or math.inf
+        trials = study.get_trials(deepcopy=False)
+        spent_s, rests_s = spent_cpu_s(trials), [math.inf]
+        if spent_s and limits.budget_cpu_s is not None:
+            rests_s.append(limits.budget_cpu_s - spent_s)
+        if spent_s and limits.n_trials is not None:
+            rests_s.append(spent_s / len(trials) * (limits.n_trials - len(trials)))
+        return min(rests_s)
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,8 @@ class Agenda:
     """Hands out the searches.
 
     A dataset's searches begin once the defaults of all its families are trained: limits that are
-    relative to the best quality count from them. Those whose defaults took longest begin first, so
-    that no long one is left for the end.
+    relative to the best quality count from them. Those with most left to do begin first, so that no
+    long one is left for the end, when cores have nothing else.
 
     Args:
         searches: What is due.
@@ -132,4 +142,4 @@ class Agenda:
         self._waiting = [one for one in self._waiting if self._n_open[one.dataset]]
         if free:
             self._ready += [one.tell_known_quality() for one in free]
-            self._ready.sort(key=PlannedSearch.spent_s, reverse=True)
+            self._ready.sort(key=PlannedSearch.rest_s, reverse=True)

@@ -13,12 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,11 +24,10 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import NATIVE
 from rightfit.processes.leftovers import temporary_folder
-from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES, WorkerKind, shared_pool
+from rightfit.profiling.measuring.worker_pool import WorkerKind, shared_pool
 from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, SearchTask
-from rightfit.tuning.parallel.fork_server import FORK
+from rightfit.tuning.parallel.forks import ForkServer, forking
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
     AwaitsTiming,
@@ -46,6 +40,7 @@ from rightfit.tuning.parallel.messages import (
     Start,
     Started,
     Timed,
+    wait_for,
 )
 from rightfit.tuning.search.start_workers import describe_job, map_rows, write_rows
 from rightfit.tuning.search.training_clock import note_stops
@@ -100,14 +95,11 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
         families = dict.fromkeys(one.cell.family for one in searches)
         n_threads, n_at_once = searches[0].settings.n_threads, searches[0].n_at_once
         logger.info("Searching %d cells, %d at a time", len(searches), n_at_once)
-        with _started(families, n_threads) as control, contextlib.ExitStack() as stack:
-            crew = Crew(agenda, folder, control, stack, n_at_once, on_trial)
-            try:
-                crew.run()
-            except BrokenPipeError:
-                logger.warning("The process that starts the searches has died, the run goes on")
-            finally:
-                crew.leave()
+        try:
+            with forking(families, n_threads) as server, contextlib.ExitStack() as stack:
+                Crew(agenda, folder, server, stack, n_at_once, on_trial).run()
+        except BrokenPipeError:
+            logger.warning("The process that starts the searches has died, the run goes on")
 
 
 class Crew:
@@ -116,8 +108,8 @@ class Crew:
     Args:
         agenda: What is to be searched.
         folder: For files that pass between the processes.
-        control: Asks for another process.
-        stack: Closes the benches.
+        server: Forks the processes.
+        stack: Closes the channels and the benches.
         n_at_once: Processes that train at the same time.
         on_trial: See :func:`search_in_parallel`.
     """
@@ -126,14 +118,14 @@ class Crew:
         self,
         agenda: Agenda,
         folder: Path,
-        control: socket.socket,
+        server: ForkServer,
         stack: contextlib.ExitStack,
         n_at_once: int,
         on_trial: OnTrial,
     ) -> None:
         self._agenda = agenda
         self._folder = folder
-        self._control = control
+        self._server = server
         self._stack = stack
         self._n_at_once = n_at_once
         self._on_trial = on_trial
@@ -159,11 +151,6 @@ class Crew:
                 self._listen()
         logger.debug("%d short measurements in %d blocks took %.1f s", n_timed, n_blocks, timing_s)
 
-    def leave(self) -> None:
-        """Let go of processes that still work; the end of their server ends them."""
-        for one in self._members:
-            one.channel.close()
-
     def _may_begin(self) -> bool:
         has_room = len(self._members) < max(LIVE_PER_CORE * self._n_at_once, 2)
         return self._agenda.has_next and has_room
@@ -177,10 +164,8 @@ class Crew:
         for _ in range(n):
             self._n_begun += 1
             stops_file = self._folder / f"stops-{self._n_begun}"
-            ours, theirs = socket.socketpair()
-            with theirs:
-                socket.send_fds(self._control, [FORK], [theirs.fileno()])
-            member = CrewMember(task, Channel(ours), stops_file)
+            member = CrewMember(task, self._server.fork(), stops_file)
+            self._stack.callback(member.channel.close)
             member.channel.send(
                 Start(
                     job,
@@ -253,12 +238,8 @@ class Crew:
 
     def _listen(self) -> None:
         """Wait for messages and note what they say."""
-        poll = select.poll()
-        by_descriptor = {one.channel.fileno(): one for one in self._members}
-        for descriptor in by_descriptor:
-            poll.register(descriptor, select.POLLIN)
-        for descriptor, _ in poll.poll():
-            member = by_descriptor[descriptor]
+        speaking = wait_for([one.channel for one in self._members])
+        for member in [one for one in self._members if one.channel in speaking]:
             while member in self._members:
                 self._hear(member)
                 if member not in self._members or not member.channel.has_more():
@@ -309,29 +290,3 @@ def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[Planned
 
 def _rows_folder(folder: Path, search: PlannedSearch) -> Path:
     return folder / f"rows-{search.dataset}"
-
-
-@contextlib.contextmanager
-def _started(families: Sequence[str] | dict[str, None], n_threads: int) -> Iterator[socket.socket]:
-    """Start the process that forks the others; its end is theirs."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
-    ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [
-                *(sys.executable, "-m", "rightfit.tuning.parallel.fork_server"),
-                *(str(os.getpid()), str(theirs.fileno()), *families),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            env=environment,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the others
-        )
-        theirs.close()
-        try:
-            yield ours
-        finally:
-            end_tree(process.pid)
-            process.wait()

@@ -15,10 +15,9 @@ import sys
 
 from rightfit.families.registry import get_family
 from rightfit.processes.lifeline import end_with_parent
+from rightfit.tuning.parallel.forks import FORK
 from rightfit.tuning.parallel.member import work
 from rightfit.tuning.studies.study_store import load_database_libraries
-
-FORK = b"f"
 
 
 def main() -> None:

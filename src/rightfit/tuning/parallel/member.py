@@ -1,4 +1,4 @@
-"""A process that works on one search beside others: it trains, and asks for all else."""
+"""A process that works beside others: on a search, asking for all but training, or on a refit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from optuna.trial import TrialState
+from pydantic import TypeAdapter
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import Rows
@@ -29,8 +30,10 @@ from rightfit.tuning.parallel.messages import (
     Rests,
     Start,
     Started,
+    StartRefit,
     Timed,
 )
+from rightfit.tuning.refitting.refitting import RefitJob, refit
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.search import work_on
@@ -45,33 +48,41 @@ Expected = TypeVar("Expected")
 
 
 def work(end: socket.socket) -> int:
-    """Work on the search that the other end names; return the exit status."""
+    """Work on what the other end names; return the exit status."""
     channel = Channel(end)
     start = channel.receive()
-    if not isinstance(start, Start):
+    if not isinstance(start, Start | StartRefit):
         return 1
     _log_to(channel, start.log_level)
-    follow_stops(Path(start.stops_file))
-    channel.send(Started(os.getpid()))
     try:
-        cell, settings, store = read_job(start.job)
-        pool = work_on(
-            cell,
-            settings,
-            store,
-            on_trial=lambda n_begun, n_trials: channel.send(Progress(n_begun, n_trials)),
-            machine=SharedMachine(channel),
-            only_default=start.only_default,
-        )
-        if not start.only_default and any(t.state == TrialState.COMPLETE for t in pool.finished()):
-            # what was never measured as ONNX is exported while other searches go on
-            bundle_candidates(pool.study, cell, settings, store, n_candidates=start.n_candidates)
-    except Exception as err:  # the run goes on with the search and will meet it again
+        if isinstance(start, Start):
+            _search(start, channel)
+        else:
+            refit(TypeAdapter(RefitJob).validate_json(start.job), again=True)
+    except Exception as err:  # the run goes on with it and will meet the error again
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
         channel.send(Ended(f"{type(err).__name__}: {err}"))
         return 1
     channel.send(Ended(""))
     return 0
+
+
+def _search(start: Start, channel: Channel) -> None:
+    """Work on a search until it is over."""
+    follow_stops(Path(start.stops_file))
+    channel.send(Started(os.getpid()))
+    cell, settings, store = read_job(start.job)
+    pool = work_on(
+        cell,
+        settings,
+        store,
+        on_trial=lambda n_begun, n_trials: channel.send(Progress(n_begun, n_trials)),
+        machine=SharedMachine(channel),
+        only_default=start.only_default,
+    )
+    if not start.only_default and any(t.state == TrialState.COMPLETE for t in pool.finished()):
+        # what was never measured as ONNX is exported while other searches go on
+        bundle_candidates(pool.study, cell, settings, store, n_candidates=start.n_candidates)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,19 @@ class Start:
     only_default: bool
     n_candidates: int
     stops_file: str
+    log_level: int
+
+
+@dataclass(frozen=True)
+class StartRefit:
+    """What a process is to train again.
+
+    Args:
+        job: A ``RefitJob`` as JSON.
+        log_level: Lowest level that it tells.
+    """
+
+    job: str
     log_level: int
 
 
@@ -117,13 +132,13 @@ class Ended:
     error: str
 
 
-Message = (
-    Start | Started | AwaitsCore | GoOn | Rests | Progress | AwaitsTiming | Timed | Logged | Ended
-)
+FromRun = Start | StartRefit | GoOn | Timed
+FromMember = Started | AwaitsCore | Rests | Progress | AwaitsTiming | Logged | Ended
+Message = FromRun | FromMember
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Start, Started, AwaitsCore, GoOn, Rests),
+        *(Start, StartRefit, Started, AwaitsCore, GoOn, Rests),
         *(Progress, AwaitsTiming, Timed, Logged, Ended),
     )
 }
@@ -171,3 +186,12 @@ class Channel:
         """Close this end."""
         self._lines.close()
         self._socket.close()
+
+
+def wait_for(channels: Sequence[Channel]) -> list[Channel]:
+    """Wait until something arrives; return the channels at which it does."""
+    by_descriptor = {one.fileno(): one for one in channels}
+    poll = select.poll()
+    for descriptor in by_descriptor:
+        poll.register(descriptor, select.POLLIN)
+    return [by_descriptor[descriptor] for descriptor, _ in poll.poll()]

@@ -90,23 +90,6 @@ def make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
     return TrainingData(rows, schema.cast_labels(frame["label"].to_numpy()), schema)
 
 
-def share_cores(training: TrainingParams, n_searches: int) -> tuple[int, int]:
-    """Share the machine's cores out.
-
-    Args:
-        training: The stage's parameters.
-        n_searches: Searches that are due.
-
-    Returns:
-        How many processes train at once, and the threads of each.
-    """
-    n_cores = usable_cores()
-    if training.n_threads == "all":
-        n_at_once = min(n_cores, n_searches * training.n_workers)
-        return n_at_once, n_cores // n_at_once
-    return max(1, n_cores // training.n_threads), training.n_threads
-
-
 def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1) -> SearchSettings:
     """Return the settings of a search that quality alone steers.
 
@@ -116,7 +99,7 @@ def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1)
         n_searches: Searches that run side by side.
     """
     own: dict[str, Any] = {
-        "n_threads": share_cores(training, n_searches)[1],
+        "n_threads": training.share_cores(n_searches)[1],
         "device": pick_device(training.device, get_family(family).devices),
         "demand": None,
     }

@@ -105,8 +105,13 @@ def write_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudySt
 def write_rows(folder: Path, cell: Cell) -> None:
     """Write a cell's rows and labels into files that other processes map."""
     for name, data in (("train", cell.train), ("validation", cell.validation)):
-        np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
-        np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
+        write_data(folder, name, data)
+
+
+def write_data(folder: Path, name: str, data: TrainingData) -> None:
+    """Write rows and labels into files that other processes map."""
+    np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
+    np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
 
 
 def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
@@ -138,8 +143,8 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
         name=job.name,
         family=job.family,
         params=job.params,
-        train=_map_rows(job.folder, "train", job.train),
-        validation=_map_rows(job.folder, "validation", job.validation),
+        train=map_data(job.folder, "train", job.train),
+        validation=map_data(job.folder, "validation", job.validation),
         quality=job.quality,
         data_version=job.data_version,
     )
@@ -153,12 +158,13 @@ def map_rows(folder: Path, cell: Cell) -> Cell:
     """Return a cell whose rows were written, with rows that are read from the files when needed."""
     return replace(
         cell,
-        train=_map_rows(folder, "train", cell.train.schema),
-        validation=_map_rows(folder, "validation", cell.validation.schema),
+        train=map_data(folder, "train", cell.train.schema),
+        validation=map_data(folder, "validation", cell.validation.schema),
     )
 
 
-def _map_rows(folder: Path, name: str, schema: InputSchema) -> TrainingData:
+def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
+    """Return rows and labels that :func:`write_data` wrote, read from the files when needed."""
     return TrainingData(
         np.load(folder / f"{name}_rows.npy", mmap_mode="c", allow_pickle=False),
         np.load(folder / f"{name}_labels.npy", mmap_mode="c", allow_pickle=False),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.strict_model import (
     MAX_CHECKPOINTS,
@@ -48,6 +49,21 @@ class TrainingParams(StrictModel):
     paused_memory_mib: float = Field(ge=0, le=MAX_SIZE)  # that paused trainings may keep
     is_timed: bool  # steps are charged what they took, not what their length says
     measuring: MeasuringSettings  # of a finished model during the search
+
+    def share_cores(self, n_searches: int) -> tuple[int, int]:
+        """Share the machine's cores out.
+
+        Args:
+            n_searches: Searches that are due.
+
+        Returns:
+            How many processes train at once, and the threads of each.
+        """
+        n_cores = usable_cores()
+        if self.n_threads == "all":
+            n_at_once = min(n_cores, n_searches * self.n_workers)
+            return n_at_once, n_cores // n_at_once
+        return max(1, n_cores // self.n_threads), self.n_threads
 
     @model_validator(mode="after")
     def _check_budget(self) -> TrainingParams:

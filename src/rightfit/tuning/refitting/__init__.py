@@ -1,0 +1,1 @@
+"""Refits: chosen models trained again on more rows, several at once, and compared."""

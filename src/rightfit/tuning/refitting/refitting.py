@@ -1,0 +1,129 @@
+"""Training a chosen model's configuration again, on all rows that are not for the test."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
+from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.registry import get_family
+from rightfit.preparation.describing import DataCard
+from rightfit.processes.json_store import JsonStore
+from rightfit.ranking.explanation.refits import RefitComparison
+from rightfit.tuning.refitting.comparing import Judging, compare_models
+from rightfit.tuning.search.start_workers import map_data
+from rightfit.tuning.studies.study_store import StudyStore, fingerprint
+
+TRAINED_ON, TEST = "train_and_validation", "test"  # names of the rows
+
+
+@dataclass(frozen=True)
+class RefitJob:
+    """A refit, for any process: its rows are in files.
+
+    Args:
+        rows: Folder of the rows, see ``write_data``.
+        n_rows: Rows to train on.
+        chosen: Folder of the chosen model's bundle.
+        sha256: Of its ``bundle.json``, whose files were checked.
+        family: Import path of its family.
+        data_card: Of its dataset.
+        judging: How both models are compared.
+        store: Its cell's searches, which keep the refit.
+        measurements: Folder that keeps the comparison.
+        n_threads: Threads the training may use.
+        device: ``cpu`` or ``cuda``.
+        seed: Seed of the training.
+    """
+
+    rows: Path
+    n_rows: int
+    chosen: Path
+    sha256: str
+    family: str
+    data_card: DataCard
+    judging: Judging
+    store: StudyStore
+    measurements: Path
+    n_threads: int
+    device: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What the refit is kept by."""
+        parts = {"refit_of": self.sha256, "n_rows": self.n_rows, "seed": self.seed}
+        return fingerprint(self.family, parts)
+
+    @property
+    def folder(self) -> Path:
+        """Where the refitted model is, or will be."""
+        return self.store.folder / "refits" / self.key
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether nothing is left to train."""
+        return (self.folder / MANIFEST).is_file()
+
+
+def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None]:
+    """Train a model again, to its full length, and compare both, unless that was done before.
+
+    Args:
+        job: What to train.
+        again: Whether to try an ONNX export once more that was refused before.
+
+    Returns:
+        The refitted bundle, and how it differs; ``None`` if its export to ONNX is refused while
+        the chosen model has one.
+    """
+    chosen = read_bundle(job.chosen, family=job.family, checked_sha256=job.sha256)
+    test = map_data(job.rows, TEST, job.data_card.input_schema)
+    with job.store.locked(f"refit.{job.key}"):
+        if not job.is_trained:
+            _train(job, chosen)
+        bundle = read_bundle(job.folder, family=job.family)
+        bundle = offer_onnx(bundle, test.rows, again=again)
+    if chosen.onnx and not bundle.onnx:
+        return bundle, None
+    compared = compare_models(
+        chosen,
+        bundle,
+        data_card=job.data_card,
+        test=test,
+        judging=job.judging,
+        known=JsonStore(job.measurements),
+    )
+    return bundle, compared
+
+
+def _train(job: RefitJob, chosen: Bundle) -> None:
+    """Train and write the bundle; a process that dies leaves none that counts."""
+    from threadpoolctl import threadpool_limits
+
+    partial = job.folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    family = get_family(job.family)
+    family.load_libraries()  # whose threads are limited
+    with threadpool_limits(job.n_threads):
+        *_, last = family.train(
+            chosen.configuration,
+            map_data(job.rows, TRAINED_ON, job.data_card.input_schema),
+            n_checkpoints=1,
+            seed=job.seed,
+            n_threads=job.n_threads,
+            device=job.device,
+        )
+    write_bundle(
+        partial,
+        last.model,
+        model=chosen.model,
+        family=job.family,
+        configuration=chosen.configuration,
+        schema=chosen.schema,
+        data_version=chosen.data_version,
+    )
+    partial.rename(job.folder)

@@ -1,0 +1,62 @@
+"""Refits side by side, in processes that have the libraries already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
+from rightfit.tuning.parallel.forks import ForkServer, forking
+from rightfit.tuning.parallel.messages import Channel, Ended, Logged, StartRefit, wait_for
+from rightfit.tuning.refitting.refitting import RefitJob
+
+logger = logging.getLogger(__name__)
+
+
+def refit_side_by_side(jobs: Sequence[RefitJob], *, n_at_once: int) -> None:
+    """Carry out refits, each in a process of its own; what they made is found by ``refit``.
+
+    One that breaks, or whose process dies, is left as it is: who needs it tries again and meets
+    the error.
+
+    Args:
+        jobs: What to train.
+        n_at_once: Processes that work at the same time.
+    """
+    waiting, working = list(jobs), list[Channel]()
+    try:
+        with forking([job.family for job in jobs], n_threads=None) as server:
+            while waiting or working:
+                while waiting and len(working) < n_at_once:
+                    working.append(_begin(server, waiting.pop(0)))
+                for channel in wait_for(working):
+                    if _is_over(channel):
+                        working.remove(channel)
+    except BrokenPipeError:
+        logger.debug("The process that starts the refits has died, the run goes on")
+    finally:
+        for channel in working:
+            channel.close()
+
+
+def _begin(server: ForkServer, job: RefitJob) -> Channel:
+    channel = server.fork()
+    text = TypeAdapter(RefitJob).dump_json(job).decode()
+    channel.send(StartRefit(text, logger.getEffectiveLevel()))
+    return channel
+
+
+def _is_over(channel: Channel) -> bool:
+    """Hear what a process says, and close the channel at its end."""
+    while True:
+        match channel.receive():
+            case Logged(level, source, text):
+                logging.getLogger(source).log(level, "%s", text)
+            case Ended() | None as end:
+                if end is None or end.error:
+                    logger.debug("A refit broke, the run tries it again: %s", end)
+                channel.close()
+                return True
+        if not channel.has_more():
+            return False
