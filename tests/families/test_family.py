@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from rightfit.families.by_path.estimators import EstimatorFamily
 from rightfit.families.family import TrainingData, split_training
+from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 
 SCHEMA = InputSchema(("x",), ("no", "yes"), None)
@@ -32,3 +37,17 @@ def test_split_training_ends_at_the_whole(
 def test_split_training_refuses_more_checkpoints_than_units() -> None:
     with pytest.raises(ValueError, match=r"n_units=3 .* n_checkpoints=4"):
         split_training(3, 4)
+
+
+def test_models_of_scikit_learn_need_the_same_imports_since_skops_imports_all_of_it() -> None:
+    code = (
+        "import sys, skops.io; held = set(sys.modules); import sklearn.svm, sklearn.linear_model;"
+        "import sklearn.ensemble; print(set(sys.modules) - held)"
+    )
+
+    added = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    families = [get_family(f"rightfit.families.{name}") for name in ("linear", "forest")]
+    families.append(EstimatorFamily("sklearn.svm.SVC"))
+
+    assert added.stdout.strip() == "set()"
+    assert len({family.native_imports for family in families}) == 1

@@ -62,8 +62,6 @@ class EnsembleFamily(SklearnFamily):
     ) -> None:
         self.length_setting = length_setting
         self._estimators = _pair_estimators(estimator, regressor)
-        libraries = dict.fromkeys(path.rpartition(".")[0] for path in self._estimators.values())
-        self.native_imports: tuple[str, ...] = (*libraries, "skops.io")
         self._settings = settings
         self._options = dict(options or {})
         self._trusted = trusted

@@ -38,7 +38,6 @@ _SOLVERS = ("sgd", "lbfgs")
 class LinearFamily(SklearnFamily):
     """Logistic or linear regression; see :class:`rightfit.families.family.Family`."""
 
-    native_imports: tuple[str, ...] = ("sklearn.linear_model", "skops.io")
     length_setting: str = "n_epochs"
     scaling: Mapping[str, Scaling] = {}
     growth: Scaling = "constant"

@@ -19,7 +19,8 @@ class SklearnFamily:
 
     devices: tuple[str, ...] = ("cpu",)
     weights_file: str = "weights.skops"
-    native_imports: tuple[str, ...] = ("skops.io",)
+    # skops imports all of scikit-learn: models of different estimators share a measuring process
+    native_imports: tuple[str, ...] = ("sklearn", "skops.io")
     has_int8: bool = False
 
     def load_libraries(self) -> None:

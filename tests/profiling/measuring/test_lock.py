@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.profiling.measuring.lock import LOCK_PATH, lock_path, machine_lock
+from rightfit.profiling.measuring.lock import LOCK_PATH, machine_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from rightfit.profiling.measuring.lock import LOCK_PATH, lock_path, machine_lock
+from rightfit.profiling.measuring.lock import LOCK_PATH, machine_lock
 with machine_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -79,13 +79,13 @@ def test_lock_is_the_same_whatever_a_user_calls_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    command = "from rightfit.profiling.measuring.lock import lock_path; print(lock_path())"
+    command = "from rightfit.profiling.measuring.lock import LOCK_PATH; print(LOCK_PATH)"
 
     elsewhere = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     )
 
-    assert elsewhere.stdout.strip() == str(lock_path())
+    assert elsewhere.stdout.strip() == str(LOCK_PATH)
 
 
 def test_lock_carries_no_name_that_a_project_made_from_the_starter_replaces() -> None:

@@ -32,6 +32,9 @@ class ScriptedRound:
             return None
         return make_round(percentiles_ns={"0.5": 100.0, "0.95": None}, total_ms=5.0)
 
+    def await_end(self) -> None:
+        pass
+
     def leave(self) -> None:
         self.log.append(f"{self._name} left")
 
@@ -74,6 +77,29 @@ def test_jobs_are_visited_in_turns_and_kept_when_a_process_is_done(
     assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "b2.1", "a2.2", "b2.2"]
     assert [state.settled for state in states] == ["processes", "processes"]
     assert [from_plain(MeasurementState, kept) for kept in store.values()] == states
+
+
+def test_one_job_waits_in_vain_for_a_quiet_machine_and_spares_the_others(
+    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+    asked = []
+
+    def seek_in_vain(state: MeasurementState, _settings: object) -> MeasurementState:
+        asked.append(state.is_noisy)
+        return replace(state, is_noisy=True)
+
+    monkeypatch.setattr(measurement, "seek_quiet", seek_in_vain)
+
+    measure(
+        "ab",
+        replace(bench, settings=settings),
+        DictStore(),
+        choose=lambda states: [True] * len(states),
+    )
+
+    assert len(log) == 8
+    assert asked == [False, True, True, True]
 
 
 def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(

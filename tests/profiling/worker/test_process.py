@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rightfit.processes.lifeline import list_descendants
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.profiling.worker.messages import (
     Failure,
@@ -84,6 +85,19 @@ def test_child_answers_every_row(worker: Worker, tmp_path: Path) -> None:
 
     assert answer == Predicted(3)
     assert np.load(tmp_path / "answers.npy").tolist() == [[0.5, 0.5]] * 3
+
+
+def test_child_that_answered_has_ended_once_its_end_was_awaited(
+    worker: Worker, tmp_path: Path
+) -> None:
+    answer = worker.ask_ahead(predicting(tmp_path), Predicted)
+    worker.await_end()
+    n_left = len(list_descendants(worker.pid))
+    first = worker.ask_ahead(predicting(tmp_path), Predicted)
+    second = worker.ask_ahead(predicting(tmp_path), Predicted)  # awaits the end of the first
+
+    assert n_left == 0
+    assert answer == first == second == Predicted(3)
 
 
 def test_child_that_raises_says_what(worker: Worker, tmp_path: Path) -> None:

@@ -70,8 +70,9 @@ class EstimatorFamily(SklearnFamily):
 
     def __init__(self, estimator: str) -> None:
         self._paths = estimator.split(SEPARATOR)
-        libraries = [path.rpartition(".")[0] for path in self._paths]
-        self.native_imports: tuple[str, ...] = (*dict.fromkeys(libraries), "skops.io")
+        modules = dict.fromkeys(path.rpartition(".")[0] for path in self._paths)
+        others = [name for name in modules if not name.startswith("sklearn.")]
+        self.native_imports = (*others, *SklearnFamily.native_imports)
 
     @property
     def length_setting(self) -> str | None:

@@ -19,7 +19,6 @@ class SkopsModel(EstimatorFamily):
 
     def __init__(self) -> None:
         super().__init__("sklearn.pipeline.Pipeline")
-        self.native_imports = ("sklearn.ensemble", "sklearn.linear_model", "skops.io")
 
     def check_task(self, task: Task) -> None:
         """Accept both tasks: what the file holds is known once it is opened."""

@@ -30,11 +30,6 @@ _warned: set[Path] = set()
 _held = threading.local()  # paths that this thread holds
 
 
-def lock_path() -> Path:
-    """Return the path of the machine-wide lock file."""
-    return LOCK_PATH
-
-
 @contextmanager
 def machine_lock(
     path: Path = LOCK_PATH,

@@ -19,7 +19,7 @@ from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.stopping import is_delayed, is_disturbed, why_settled
 from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest, ServerRequest
-from rightfit.profiling.worker.meters.disturbance import Quiet, wait_for_quiet
+from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.results import ServerResult
 
 
@@ -32,12 +32,14 @@ class Measurement:
         bench: Where and how.
         state: What is known so far.
         process: The round that is open, ``None`` between two of them.
+        save: Keeps the state, called when a process has answered for the last time.
     """
 
     subject: Subject
     bench: Bench
     state: MeasurementState = field(default_factory=MeasurementState)
     process: OpenRound | None = None
+    save: Callable[[MeasurementState], None] = lambda _: None
 
     @property
     def is_over(self) -> bool:
@@ -49,12 +51,19 @@ class Measurement:
         process = self.process
         if process is None or process.is_lost:  # with another process that its worker ran
             process = OpenRound(self.subject, self.bench, self.state)
-        finished = process.visit()
-        self.process = process if finished is None else None
-        if isinstance(finished, Failure):
-            self.state = replace(self.state, error=finished.error)
-        elif finished is not None:
-            self.state = add_round(self.state, finished, self.bench.settings)
+        with machine_lock():
+            finished = process.visit()
+            self.process = process if finished is None else None
+            # Meanwhile a process that has answered ends, which takes as long.
+            if isinstance(finished, Failure):
+                self.state = replace(self.state, error=finished.error)
+            elif finished is not None:
+                self.state = add_round(self.state, finished, self.bench.settings)
+            if finished is not None:
+                self.save(self.state)
+            process.await_end()
+        if isinstance(finished, FinishedRound):
+            self.state = seek_quiet(self.state, self.bench.settings)
         return finished is not None
 
     def leave(self) -> None:
@@ -65,24 +74,18 @@ class Measurement:
 
 
 def add_round(
-    state: MeasurementState,
-    finished: FinishedRound,
-    settings: MeasuringSettings,
-    *,
-    wait: Callable[..., Quiet] = wait_for_quiet,
+    state: MeasurementState, finished: FinishedRound, settings: MeasuringSettings
 ) -> MeasurementState:
     """Add what one more process found, and judge whether that is enough.
 
     A disturbed round earns the measurement one more, up to ``max_retries``. It comes at the
     measurement's next turn: disturbances last tenths of a second, and the others' turns lie
-    between. Where others take the cores, wait for a quiet moment; but only once on a machine that
-    stays noisy.
+    between.
 
     Args:
         state: State so far.
         finished: What the process found.
         settings: Precision and caps.
-        wait: Waits for a quiet machine.
 
     Returns:
         The state with one round more, ``settled`` when it is over.
@@ -90,17 +93,27 @@ def add_round(
     state = replace(state, rounds=(*state.rounds, finished))
     if is_disturbed(finished, state.rounds, settings):
         state = replace(state, n_retries=min(state.n_retries + 1, settings.max_retries))
-        if not state.is_noisy and is_delayed(finished.latency, settings):
-            state = replace(state, is_noisy=not _await_quiet(settings, wait))
     return replace(state, settled=why_settled(state, settings))
 
 
-def _await_quiet(settings: MeasuringSettings, wait: Callable[..., Quiet]) -> bool:
-    return wait(
+def seek_quiet(
+    state: MeasurementState,
+    settings: MeasuringSettings,
+    *,
+    wait: Callable[..., bool] = wait_for_quiet,
+) -> MeasurementState:
+    """Wait for a quiet moment if others took the cores in the last round and another one follows.
+
+    Once waiting was in vain the machine is noisy, and is not waited for any more.
+    """
+    if state.is_noisy or state.is_over or not is_delayed(state.rounds[-1].latency, settings):
+        return state
+    is_quiet = wait(
         max_busy_cores=settings.max_busy_cores,
         max_wait_s=settings.max_quiet_wait_s,
         look_s=settings.quiet_look_s,
-    ).is_quiet
+    )
+    return replace(state, is_noisy=not is_quiet)
 
 
 def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) -> MeasurementState:

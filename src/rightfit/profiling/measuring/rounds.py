@@ -7,6 +7,7 @@ stored state: an interruption loses it, and no more.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -69,18 +70,19 @@ class OpenRound:
         self._was_stopped = False
 
     def visit(self) -> FinishedRound | Failure | None:
-        """Have the process timed once more.
+        """Have the process timed once more, holding the machine-wide lock.
+
+        A process that was visited for the last time is still ending: see :meth:`await_end`.
 
         Returns:
             After the last visit, what the process found and what the machine did meanwhile;
             ``None`` when visits are left.
         """
-        with machine_lock():
-            if self._worker is None:
-                self._worker = self._bench.pool.get(self._subject.kind)
-            before = read_core_times()
-            answer = self._worker.ask(self._next_request(), Visited)
-            self._loads.append(_describe_load(before, read_core_times()))
+        if self._worker is None:
+            self._worker = self._bench.pool.get(self._subject.kind)
+        before = read_core_times()
+        answer = self._worker.ask_ahead(self._next_request(), Visited)
+        self._loads.append(_describe_load(before, read_core_times()))
         self._child = answer.child if isinstance(answer, Paused) else None
         if isinstance(answer, Visited):
             self._was_stopped |= answer.was_stopped
@@ -88,6 +90,11 @@ class OpenRound:
         if isinstance(answer, Measured):
             return self._finish(answer, self._worker.hello)
         return answer if isinstance(answer, Failure) else None
+
+    def await_end(self) -> None:
+        """Wait until a process that was visited for the last time has ended."""
+        if self._worker is not None:
+            self._worker.await_end()
 
     @property
     def is_lost(self) -> bool:
@@ -111,6 +118,7 @@ class OpenRound:
         samples_ns: npt.NDArray[np.int64]
         try:
             samples_ns = np.load(self._request.samples)
+            Path(self._request.samples).unlink()  # overwriting it would wait for the disk
         except (OSError, ValueError) as err:
             return Failure(f"its latencies cannot be read: {err}")
         return FinishedRound(

@@ -7,6 +7,7 @@ the profiles say which could still be chosen; the others are not measured furthe
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -35,12 +36,10 @@ class Underway:
 
     Args:
         job: The job.
-        key: Key its state is stored under.
         measurement: How far it is.
     """
 
     job: Job
-    key: str
     measurement: Measurement
 
     @property
@@ -104,14 +103,14 @@ def measure_jobs(
             _prepare(one)
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
-        _measure_in_turns(all_jobs, bench, store, choose, choice)
+        _measure_in_turns(all_jobs, bench, choose, choice)
     finally:
         for one in all_jobs:
             one.measurement.leave()
     for one in all_jobs:
         while _wants_load(one.state, bench):
             one.measurement.state = measure_under_load(one.job.subject, bench, one.state)
-        save_record(store, one.key, one.state)
+        one.measurement.save(one.state)
     states = [one.state for one in all_jobs]
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
@@ -131,7 +130,8 @@ def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Unde
     state = replace(state, error=None)
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
-    return Underway(job, key, Measurement(job.subject, bench, state))
+    keep = functools.partial(save_record, store, key)
+    return Underway(job, Measurement(job.subject, bench, state, save=keep))
 
 
 def _prepare(one: Underway) -> None:
@@ -142,20 +142,21 @@ def _prepare(one: Underway) -> None:
 
 
 def _measure_in_turns(
-    all_jobs: Sequence[Underway], bench: Bench, store: Store, choose: Choose, choice: str
+    all_jobs: Sequence[Underway], bench: Bench, choose: Choose, choice: str
 ) -> None:
     is_news, n_first = True, bench.settings.screening_processes
     while not all(one.is_over for one in all_jobs):
         if is_news and all(one.is_over or len(one.state.rounds) >= n_first for one in all_jobs):
             _screen(all_jobs, choose, choice)
-        is_news = _take_turn(all_jobs, bench, store)
+        is_news = _take_turn(all_jobs, bench)
 
 
-def _take_turn(all_jobs: Sequence[Underway], bench: Bench, store: Store) -> bool:
+def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:
     """Visit a process of each job that is not settled; tell whether any process has ended.
 
     Every open process holds its model. Where there are many jobs, those that are behind come
-    first, and the others wait until one has ended.
+    first, and the others wait until one has ended. Once one has waited for a quiet machine in vain,
+    the others do not.
     """
     waiting = [one for one in all_jobs if not one.is_over]
     with machine_lock():  # imports would disturb another process' timing
@@ -170,9 +171,10 @@ def _take_turn(all_jobs: Sequence[Underway], bench: Bench, store: Store) -> bool
             continue
         has_ended = one.measurement.visit()
         n_open += (not has_ended) - was_open
-        if has_ended:
-            is_news = True
-            save_record(store, one.key, one.state)
+        is_news |= has_ended
+        if one.state.is_noisy:
+            for other in waiting:
+                other.measurement.state = replace(other.state, is_noisy=True)
         if one.is_over:
             count = f"{sum(one.is_over for one in all_jobs)}/{len(all_jobs)}"
             log_end(one.job, one.state, bench.settings, count=count)

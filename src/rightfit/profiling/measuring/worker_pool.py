@@ -26,6 +26,7 @@ from rightfit.profiling.worker.messages import (
     Failure,
     Hello,
     LeaveRequest,
+    Left,
     Paused,
     Task,
     VisitRequest,
@@ -92,6 +93,7 @@ class Worker:
         self._answers = LineReader(os.dup(_pipe(self._process.stdout).fileno()))
         self._hello: Hello | None = None
         self._children: set[int] = set()
+        self._is_ending = False  # the child that answered last
 
     @property
     def pid(self) -> int:
@@ -145,6 +147,18 @@ class Worker:
         Returns:
             The answer, or why there is none.
         """
+        answer = self.ask_ahead(request, kind)
+        self.await_end()
+        return answer
+
+    def ask_ahead(
+        self, request: Task | VisitRequest | LeaveRequest, kind: type[Expected]
+    ) -> Expected | Failure:
+        """Do as :meth:`ask`, but return while the child that has answered may still be ending.
+
+        Before anything else is timed, :meth:`await_end` is due.
+        """
+        self.await_end()
         if self.is_closed:
             return Failure(f"its measuring process has ended (status {self._process.poll()})")
         limit_s = LEAVE_MAX_S if isinstance(request, LeaveRequest) else request.limit_s
@@ -165,6 +179,12 @@ class Worker:
         if isinstance(answer, Paused):
             self._children.add(answer.child)
         return answer
+
+    def await_end(self) -> None:
+        """Wait until the child that answered last has ended, unless it stays."""
+        if self._is_ending and not self.is_closed:
+            self._read(Left, LEAVE_MAX_S)  # a worker that does not say so is killed
+        self._is_ending = False
 
     def close(self) -> None:
         """End the worker with all it has started, and wait for it."""
@@ -200,6 +220,7 @@ class Worker:
             if line is not None:
                 answer = read_message(line)
                 if isinstance(answer, kind | Failure):
+                    self._is_ending = not isinstance(answer, Hello | Paused | Left)
                     return answer
                 raise TypeError(f"{type(answer).__name__} instead of {kind.__name__}")
         except TimeoutError:

@@ -128,18 +128,30 @@ class Children:
         self._own = tuple(own)
         self._staying: dict[int, Child] = {}
 
-    def ask(self, request: Task | VisitRequest | LeaveRequest) -> Answer:
-        """Carry out a task in a fresh child, or visit or end one that stayed."""
+    def ask(self, request: Task | VisitRequest | LeaveRequest) -> Iterator[Answer]:
+        """Carry out a task in a fresh child, or visit or end one that stayed.
+
+        Yields:
+            The answer to a task or a visit; then, unless the child stays, that it has ended.
+        """
         if isinstance(request, LeaveRequest):
-            status = self._staying.pop(request.child).end()
-            end_children(keep=self._staying)
-            return Left(status)
+            child = self._staying.pop(request.child)
+        else:
+            child, answer = self._carry_out(request)
+            yield answer
+            if isinstance(answer, Paused):
+                return
+        status = 0 if child.answers.is_closed else child.end()
+        end_children(keep=self._staying)
+        yield Left(status)
+
+    def _carry_out(self, request: Task | VisitRequest) -> tuple[Child, Answer]:
         if isinstance(request, VisitRequest):
             child = self._staying.pop(request.child)
             if child.answers.has_more():
                 os.kill(child.pid, signal.SIGKILL)
                 child.end()
-                return Failure("the measuring process wrote without being asked")
+                return child, Failure("the measuring process wrote without being asked")
             child.wake()
         else:
             child = self._fork(request)
@@ -150,11 +162,8 @@ class Children:
             answer = Failure(STOPPED)
         if isinstance(answer, Paused):
             self._staying[child.pid] = child
-            return replace(answer, child=child.pid)
-        if not child.answers.is_closed:
-            child.end()
-        end_children(keep=self._staying)
-        return answer
+            answer = replace(answer, child=child.pid)
+        return child, answer
 
     def _fork(self, request: Task) -> Child:
         visits_out, visits_in = os.pipe()

@@ -130,9 +130,12 @@ def measure(
 def _make_first_visit(
     factory: Factory, request: MeasureRequest, base_pages: FilePages | None
 ) -> FirstVisit:
+    gc.disable()  # rows are many objects without cycles
     # The file is closed: its pages are no part of the model's memory.
     pool = _resize(np.load(request.rows, mmap_mode="r"), count_rows(request.batch_sizes))
     singles = cut_singles(pool, N_ROTATING_ROWS)
+    gc.freeze()
+    gc.enable()
     open_model = factory(**request.arguments)
     gc.collect()
     device = DeviceMeter(request.arguments.get("device", "cpu"))
@@ -258,10 +261,12 @@ def _time_batch_size(
     *,
     peak_mib: float,
 ) -> BatchPhase:
-    """Time one batch size, once more when the core was slow."""
+    """Time one batch size, once more when the core was slow and is fast again soon."""
     probe = meters.probe
-    before_ns = probe.await_fast()
-    for _ in range(2):
+    for attempt in range(2):
+        before_ns = probe.await_fast()
+        if attempt and probe.is_slow_at(before_ns):
+            break
         meters.device.start()
         meter = PhaseMeter()
         timing = time_batches(
@@ -273,11 +278,9 @@ def _time_batch_size(
             max_ns=limits.max_ns,
         )
         phase, figures = meter.read(), meters.device.stop()
-        after_ns = probe.time_ns()
-        slowest_ns = max(before_ns, after_ns)
+        slowest_ns = max(before_ns, probe.time_ns())
         if not probe.is_slow_at(slowest_ns):
             break
-        before_ns = after_ns
     return BatchPhase(
         **vars(phase),
         **vars(figures),

@@ -212,7 +212,8 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
     own = (requests.fileno(), responses.fileno())
     children = Children(functools.partial(handle, base_pages=base_pages), own)
     for line in requests:
-        _write(responses, children.ask(read_message(line)))
+        for answer in children.ask(read_message(line)):
+            _write(responses, answer)
 
 
 def _find_plugins() -> None:

@@ -131,21 +131,6 @@ def read_core_times() -> CoreTimes | None:
     return parse_stat(text, wall_s=time.monotonic())
 
 
-@dataclass(frozen=True)
-class Quiet:
-    """Outcome of waiting for a quiet machine.
-
-    Args:
-        busy_cores: Cores in use by others at the last look, ``None`` when unknown.
-        waited_s: Seconds waited.
-        is_quiet: Whether the last look was quiet, or unknown.
-    """
-
-    busy_cores: float | None
-    waited_s: float
-    is_quiet: bool
-
-
 def wait_for_quiet(
     *,
     max_busy_cores: float,
@@ -153,7 +138,7 @@ def wait_for_quiet(
     look_s: float,
     read: Callable[[], CoreTimes | None] = read_core_times,
     sleep: Callable[[float], None] = time.sleep,
-) -> Quiet:
+) -> bool:
     """Look at the machine's cores until others leave them alone, or the wait is over.
 
     Args:
@@ -162,6 +147,9 @@ def wait_for_quiet(
         look_s: Length of one look; the kernel counts in ticks of 10 ms, so not below 0.05 s.
         read: Reads the cores' times; tests pass a fake.
         sleep: Waits the given seconds; tests pass a fake.
+
+    Returns:
+        Whether the last look was quiet, or could tell nothing.
     """
     waited_s = 0.0
     while True:
@@ -169,10 +157,10 @@ def wait_for_quiet(
         sleep(look_s)
         after = read()
         if before is None or after is None or not after.wall_s > before.wall_s:
-            return Quiet(None, waited_s, is_quiet=True)
+            return True
         busy_cores = (after.busy_s - before.busy_s) / (after.wall_s - before.wall_s)
         if busy_cores <= max_busy_cores:
-            return Quiet(busy_cores, waited_s, is_quiet=True)
+            return True
         if waited_s >= max_wait_s:
-            return Quiet(busy_cores, waited_s, is_quiet=False)
+            return False
         waited_s += look_s
