@@ -127,7 +127,7 @@ def test_training_needs_one_limit(limit: str) -> None:
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rightfit.tuning.search.setting_up.usable_cores", lambda: 8)
+    monkeypatch.setattr("rightfit.tuning.search.training_params.usable_cores", lambda: 8)
 
     n_threads = [
         make_settings(TrainingParams.model_validate(TRAINING | {"n_workers": n}), "linear")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -38,8 +39,8 @@ def test_known_load_is_found(bench: Bench) -> None:
     # Not an upper bound: others may use the machine while tests run.
     assert profile.values["latency_p50_ms"] is not None
     assert profile.values["latency_p50_ms"] >= 10
-    batch = state.rounds[0].batches[0]
-    assert batch.cpu_ms / batch.n_calls == pytest.approx(5, rel=0.1)
+    cpu_ms = [batch.cpu_ms / batch.n_calls for r in state.rounds for batch in r.batches]
+    assert statistics.median(cpu_ms) == pytest.approx(5, rel=0.15)  # more on a core that is shared
     assert profile.values["model_memory_mib"] == pytest.approx(200, rel=0.02)
 
 

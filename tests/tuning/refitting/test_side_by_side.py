@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,6 +59,7 @@ def make_jobs(folder: Path, *, n: int) -> list[RefitJob]:
             n_threads=2,
             device="cpu",
             seed=7,
+            expected_s=one.configuration["max_depth"],
         )
         for one in chosen
     ]
@@ -91,6 +93,23 @@ def test_refit_that_breaks_spoils_no_other_and_its_error_is_met_again(tmp_path: 
     assert not broken.is_trained
     with pytest.raises(FileNotFoundError, match="nowhere"):
         refit(broken, again=False)
+
+
+def test_the_longest_refit_begins_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[float] = []
+
+    def begin(_server: None, job: RefitJob) -> RefitJob:
+        begun.append(job.expected_s)
+        return job
+
+    monkeypatch.setattr(side_by_side, "forking", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(side_by_side, "_begin", begin)
+    monkeypatch.setattr(side_by_side, "wait_for", lambda working: working[:1])
+    monkeypatch.setattr(side_by_side, "_is_over", lambda _: True)
+
+    refit_side_by_side(make_jobs(tmp_path, n=3), n_at_once=2)
+
+    assert begun == [3, 2, 1]
 
 
 def test_interrupted_refits_leave_no_process(

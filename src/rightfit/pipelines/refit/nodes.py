@@ -150,11 +150,11 @@ def _plan(
         else:
             left_s -= expected_s
             chosen = candidates[f"{CANDIDATES_OF}{winner.model}"][winner.candidate]
-            planned.append(_make_job(chosen, families[winner.model], work))
+            planned.append(_make_job(chosen, families[winner.model], expected_s, work))
     return planned
 
 
-def _make_job(chosen: Bundle, family: str, work: _Work) -> RefitJob:
+def _make_job(chosen: Bundle, family: str, expected_s: float, work: _Work) -> RefitJob:
     from rightfit.tuning.refitting.comparing import Judging
     from rightfit.tuning.refitting.refitting import RefitJob
     from rightfit.tuning.search.setting_up import make_settings
@@ -173,6 +173,7 @@ def _make_job(chosen: Bundle, family: str, work: _Work) -> RefitJob:
         n_threads=settings.n_threads,
         device=settings.device,
         seed=settings.seed,
+        expected_s=expected_s,
     )
 
 

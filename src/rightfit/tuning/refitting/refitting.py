@@ -37,6 +37,7 @@ class RefitJob:
         n_threads: Threads the training may use.
         device: ``cpu`` or ``cuda``.
         seed: Seed of the training.
+        expected_s: What the training takes, going by the chosen model's.
     """
 
     rows: Path
@@ -51,6 +52,7 @@ class RefitJob:
     n_threads: int
     device: str
     seed: int
+    expected_s: float
 
     @property
     def key(self) -> str:

@@ -17,14 +17,15 @@ logger = logging.getLogger(__name__)
 def refit_side_by_side(jobs: Sequence[RefitJob], *, n_at_once: int) -> None:
     """Carry out refits, each in a process of its own; what they made is found by ``refit``.
 
-    One that breaks, or whose process dies, is left as it is: who needs it tries again and meets
-    the error.
+    The longest begins first. One that breaks, or whose process dies, is left as it is: who needs it
+    tries again and meets the error.
 
     Args:
         jobs: What to train.
         n_at_once: Processes that work at the same time.
     """
-    waiting, working = list(jobs), list[Channel]()
+    waiting = sorted(jobs, key=lambda job: job.expected_s, reverse=True)
+    working: list[Channel] = []
     try:
         with forking([job.family for job in jobs], n_threads=None) as server:
             while waiting or working:
