@@ -13,6 +13,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 
 from rightfit.pipeline_registry import register_pipelines
+from rightfit.project import ConfigurationError
 
 ENVIRONMENTS = ("local", "test", "full")
 
@@ -92,8 +93,6 @@ def test_kedro_can_read_the_hints_of_every_node(
         ({"grid": {"models": ["linaer"]}}, r"grid\.models names \['linaer'\]"),
         ({"grid": {"datasets": []}}, r"grid\.datasets: List should have at least 1 item"),
         ({"models": {"net": {"fixed": {"n_units": 8}}}}, "both under fixed and under space"),
-        ({"models": {"net": {"fixed": {"n_epoch": 8}}}}, r"unknown=\['n_epoch'\]"),
-        ({"training": {"n_checkpoints": 50}}, "n_checkpoints=50"),
         (
             {"applications": {"web_api": {"objectives": {"latency_p55_ms": {"weight": 1}}}}},
             "latency_p55_ms",
@@ -106,3 +105,24 @@ def test_wrong_parameters_are_refused_before_any_node(
     with pytest.raises(Exception, match=message):
         for context in load_context(bootstrapped, "test", **params):
             _ = context.params
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"models": {"net": {"fixed": {"n_epoch": 8}}}}, r"unknown=\['n_epoch'\]"),
+        ({"training": {"n_checkpoints": 50}}, "n_checkpoints=50"),
+    ],
+)
+def test_what_the_families_refuse_is_told_before_any_node(
+    bootstrapped: Path, sample_data: Path, tmp_path: Path, params: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "01_raw").symlink_to(sample_data)
+    given = {**params, "data_root": str(tmp_path)}
+    with (
+        KedroSession.create(bootstrapped, env="test", runtime_params=given) as session,
+        pytest.raises(ConfigurationError, match=message),
+    ):
+        session.run(pipeline_names=["perf"])
+
+    assert not list(tmp_path.rglob("*.parquet"))

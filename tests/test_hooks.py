@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.hooks import ConfigurationError, ErrorHook, ResultHook
+from rightfit.hooks import ConfigurationError, ErrorHook, FamilyHook, ResultHook
 from rightfit.ownership import PIPELINES, is_own
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines, find_grid
@@ -82,6 +83,18 @@ def test_recommendations_of_another_pipeline_are_not_shown(
     hook.after_pipeline_run(catalog)
 
     assert capsys.readouterr().out == ""
+
+
+def test_value_that_a_family_cannot_take_is_named_where_a_model_is_trained() -> None:
+    settings = {"n_epochs": 8, "alpha": 1e-4, "learning_rate": "optimal", "eta0": 0.1}
+    block = {"family": "rightfit.families.linear", "fixed": {**settings, "penalty": "l3"}}
+    parameters = {"grid": {"models": ["linear"]}, "models": {"linear": block}, "datasets": {}}
+    hook = FamilyHook()
+    hook.after_context_created(SimpleNamespace(config_loader={"parameters": parameters}))
+
+    with pytest.raises(ConfigurationError, match=r"models\.linear: .*'penalty' .* 'l3'"):
+        hook.before_pipeline_run(OWN["training"])
+    hook.before_pipeline_run(OWN["ranking"])  # trains nothing, asks nothing
 
 
 def test_process_is_left_as_it_was() -> None:

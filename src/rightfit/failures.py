@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
-import polars as pl
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -21,6 +20,9 @@ from kedro.pipeline import Pipeline
 from rightfit.ownership import list_own_outputs
 from rightfit.printable import clean_text
 from rightfit.project import ConfigurationError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ REFUSED = "export was refused"  # for good: another library or family changes th
 NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
 
 Catalog = CatalogProtocol[Any, Any]
+CellProfile = tuple[str, dict[str, Any]]  # ``{dataset}.{model}`` and a row
 
 
 class PartsFailedError(ConfigurationError):
@@ -58,11 +61,10 @@ class FailureHook:
             PartsFailedError: In a command, if a cell or a measurement failed.
         """
         cells = [name for name in self._outputs if len(name.split(".")) == CELL]
-        parts = [
-            *_find_failed_cells(cells, catalog),
-            *_find_failed_measurements(cells, catalog),
-        ]
-        for line in [*_count_failed_trials(cells, catalog), *_find_refused_exports(cells, catalog)]:
+        trials = dict(_load(cells, "trials", catalog))
+        useless = list(_list_useless(_load(cells, "profiles", catalog)))
+        parts = [*_find_failed_cells(trials), *_find_failed_measurements(useless)]
+        for line in [*_count_failed_trials(trials), *_find_refused_exports(useless)]:
             logger.warning(line)
         if not parts:
             return
@@ -75,6 +77,8 @@ class FailureHook:
 
 def holds_failure(result: object) -> bool:
     """Tell whether the next run should try a result again: it tells of a part that failed."""
+    import polars as pl
+
     if not isinstance(result, pl.DataFrame) or result.is_empty():
         return False
     if {"state", "stop_reason"} <= set(result.columns):  # trials
@@ -93,35 +97,37 @@ def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, 
             yield cell, catalog.load(name)
 
 
-def _find_failed_cells(names: list[str], catalog: Catalog) -> Iterator[str]:
-    for cell, trials in _load(names, "trials", catalog):
+def _find_failed_cells(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    for cell, trials in found.items():
         if not trials.is_empty() and "complete" not in trials["state"]:
             reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
             yield f"{cell}: no trial was completed: {_shorten('; '.join(reasons[:3]))}"
 
 
-def _count_failed_trials(names: list[str], catalog: Catalog) -> Iterator[str]:
-    for cell, trials in _load(names, "trials", catalog):
-        failed = trials.filter(pl.col("state") == "failed")
+def _count_failed_trials(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    for cell, trials in found.items():
+        failed = trials.filter(state="failed")
         if failed.height and "complete" in trials["state"]:
             reason = _shorten(str(failed["stop_reason"][0]))
             yield f"{cell}: {failed.height} of {trials.height} trials failed, such as: {reason}"
 
 
-def _find_failed_measurements(names: list[str], catalog: Catalog) -> Iterator[str]:
-    for cell, profile in _list_useless(names, catalog):
+def _find_failed_measurements(useless: Iterable[CellProfile]) -> Iterator[str]:
+    for cell, profile in useless:
         if REFUSED not in profile["reason"]:
             yield f"{cell}: {_describe(profile)}"
 
 
-def _find_refused_exports(names: list[str], catalog: Catalog) -> Iterator[str]:
-    for cell, profile in _list_useless(names, catalog):
+def _find_refused_exports(useless: Iterable[CellProfile]) -> Iterator[str]:
+    for cell, profile in useless:
         if REFUSED in profile["reason"]:
             yield f"{cell}: {_describe(profile)}"
 
 
-def _list_useless(names: list[str], catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
-    for cell, profiles in _load(names, "profiles", catalog):
+def _list_useless(found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[CellProfile]:
+    import polars as pl
+
+    for cell, profiles in found:
         for profile in profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null())).to_dicts():
             reasons = json.loads(profile["null_reasons"])
             missing = next(column for column in NEEDED if profile[column] is None)

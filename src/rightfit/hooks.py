@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from kedro.config import AbstractConfigLoader
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
@@ -29,7 +31,7 @@ from rightfit.guards.clear_errors import explain_content, explain_error, is_rais
 from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
-from rightfit.ownership import find_stage, is_own, list_own_outputs
+from rightfit.ownership import find_stage, is_own, list_own_outputs, list_stages
 from rightfit.process_state import ProcessHook
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
@@ -42,6 +44,7 @@ __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 RAW_READER = "check_raw_tables"
 COMMANDS = ("kedro", "rightfit")
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
+ASKING_FAMILIES = {"training", "early_stopping", "evaluation"}
 HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 
 
@@ -61,6 +64,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ResultHook(),
         MlflowHook(),
         ReuseHook(),
+        FamilyHook(),
         SearchHook(),
         DisplayHook(),
         FailureHook(),
@@ -135,6 +139,34 @@ def _list_unknown_environments(pipeline: Pipeline, catalog: DataCatalog) -> list
         for name, one in applications.items()
         if one.environment is not None and one.environment not in known
     ]
+
+
+class FamilyHook:
+    """Checks the models' settings by their families, where any model is trained or measured."""
+
+    def __init__(self) -> None:
+        self._loader: AbstractConfigLoader | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Note where the parameters are."""
+        self._loader = context.config_loader
+
+    @hook_impl(trylast=True)  # another hook leaves out what is unchanged
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Ask the families, which imports their libraries.
+
+        Raises:
+            ConfigurationError: Naming every setting that a family does not know or cannot take.
+        """
+        from rightfit.parameters.models import find_model_faults
+
+        stages = list_stages(pipeline)
+        if self._loader is None or stages.isdisjoint(ASKING_FAMILIES):
+            return
+        faults = list(find_model_faults(self._loader["parameters"], stages))
+        if faults:
+            raise ConfigurationError("\n".join(faults))
 
 
 class ResultHook:

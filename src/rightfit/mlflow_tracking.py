@@ -10,18 +10,18 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import polars as pl
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from rightfit.ownership import list_own_outputs
-from rightfit.ranking.explanation.decisions import (
-    RankedCandidate,
-    Recommendations,
-    read_recommendations,
-)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rightfit.ranking.explanation.decisions import RankedCandidate, Recommendations
 
 TRIALS = ".trials"
 
@@ -43,6 +43,8 @@ class MlflowHook:
         mlflow = sys.modules.get("mlflow")
         if mlflow is None or mlflow.active_run() is None:
             return
+        from rightfit.ranking.explanation.decisions import read_recommendations
+
         made = self._results
         if "recommendations" in made:
             document = catalog.load("recommendations")

@@ -118,7 +118,8 @@ class ConfigurationHook:
     def _check(
         self, context: KedroContext, parameters: RawParameters, requested: list[str]
     ) -> None:
-        from rightfit.parameters.checking import find_faults
+        from rightfit.parameters.checking import find_block_faults
+        from rightfit.parameters.models import find_model_faults
 
         try:
             chosen = {name: pipelines[name] for name in requested if name in pipelines}
@@ -130,10 +131,10 @@ class ConfigurationHook:
             return
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
         machine = _describe_machine() if _list_requested() else None
-        faults = find_faults(parameters, stages=stages, machine=machine)
+        faults = find_block_faults(parameters, stages=stages, machine=machine)
         faults += find_unread(context.config_loader, parameters, _list_inputs())
-        if faults:
-            raise ConfigurationError("\n".join(faults))
+        if faults:  # or the families are asked once it is known whether they are needed
+            raise ConfigurationError("\n".join([*faults, *find_model_faults(parameters, stages)]))
 
 
 def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:

@@ -77,14 +77,19 @@ def test_bundles_travel_through_another_file_system(bundle: Bundle) -> None:
     assert not loaded.path.exists()
 
 
-def test_changed_file_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+def test_changed_file_is_refused_when_its_candidate_is_asked_for(
+    bundle: Bundle, tmp_path: Path
+) -> None:
     dataset = make_dataset(str(tmp_path / "candidates"), "v1")
-    dataset.save({"linear-001": bundle})
+    dataset.save({"linear-001": bundle, "linear-002": bundle})
     weights = tmp_path / "candidates" / "v1" / "candidates" / "linear-001" / "weights.skops"
     weights.write_bytes(b"something else")
 
+    loaded = dataset.load()
+
+    assert loaded["linear-002"].model == "linear"
     with pytest.raises(DatasetError, match=r"damaged: \['weights.skops'\]"):
-        dataset.load()
+        loaded["linear-001"]
 
 
 def test_only_listed_files_are_saved(bundle: Bundle, tmp_path: Path) -> None:

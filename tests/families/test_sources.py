@@ -84,9 +84,15 @@ def test_family_does_not_depend_on_another_one() -> None:
     assert "rightfit.families.registry" not in read_sources("rightfit.families.linear")
 
 
-def test_reading_the_code_of_a_family_imports_no_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "library"),
+    [("rightfit.families.net", "torch"), ("sklearn:sklearn.svm.SVC", "sklearn")],
+)
+def test_reading_the_code_of_a_family_imports_no_library(
+    family: str, library: str, tmp_path: Path
+) -> None:
     asked = "from rightfit.families.sources import read_family_sources as read; "
-    code = asked + "import sys; read('rightfit.families.net'); sys.exit('torch' in sys.modules)"
+    code = asked + f"import sys; read('{family}'); sys.exit('{library}' in sys.modules)"
 
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
 

@@ -20,7 +20,10 @@ from rightfit.ranking.explanation.refits import Refit, Refits
 from rightfit.verbs.commands import verbs
 
 Ask = Callable[..., Result]
-UNWANTED = {"torch", "sklearn", "optuna", "plotly", "onnxruntime", "matplotlib"}
+UNWANTED = {
+    *("torch", "sklearn", "optuna", "plotly", "onnxruntime", "matplotlib"),
+    *("numpy", "pandas", "pyarrow"),
+}
 
 
 def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
@@ -155,6 +158,23 @@ def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:
 
 
 def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) -> None:
+    place = ("--data-root", study.root, "--env", "test")
+    result = start("which", "-a", "web_api", "--json", *place, project=project_path)
+
+    (answer,) = json.loads(result.stdout)  # no line of Kedro's log before it
+    assert answer["winner"]["candidate"] == "linear-000"
+    assert UNWANTED.isdisjoint(result.stderr.split())
+
+
+def test_help_starts_without_heavy_libraries(project_path: Path) -> None:
+    result = start("--help", project=project_path)
+
+    assert "Verbs instead of these options" in result.stdout
+    assert (UNWANTED | {"polars"}).isdisjoint(result.stderr.split())
+
+
+def start(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, which ends with the names of imported modules."""
     code = (
         "import sys\n"
         "from rightfit.__main__ import main\n"
@@ -162,20 +182,15 @@ def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) 
         "except SystemExit as end:\n    assert not end.code, end.code\n"
         "sys.stderr.write(' '.join(sys.modules))\n"
     )
-    command = [sys.executable, "-c", code, "which", "-a", "web_api", "--json"]
     kedros_own = Path(kedro.framework.project.__file__).with_name("rich_logging.yml")
-    result = subprocess.run(
-        [*command, "--data-root", study.root, "--env", "test"],
-        cwd=project_path,
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=project,
         env=os.environ | {"KEDRO_LOGGING_CONFIG": str(kedros_own)},
         capture_output=True,
         text=True,
         check=True,
     )
-
-    (answer,) = json.loads(result.stdout)  # no line of Kedro's log before it
-    assert answer["winner"]["candidate"] == "linear-000"
-    assert UNWANTED.isdisjoint(result.stderr.split())
 
 
 def _newest(study: Study, name: str) -> Path:

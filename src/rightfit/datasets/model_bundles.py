@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, get_protocol_and_path
 
 from rightfit.families.bundle import Bundle, read_bundle
@@ -21,7 +22,32 @@ from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
 LIST = "candidates.json"  # names of the candidates, in the order of names
 
 
-class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, Bundle]]):
+class StoredBundles(Mapping[str, Bundle]):
+    """Stored candidates by name; one is read, and its files are checked, when it is asked for."""
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        self._folder = folder
+        self._names = names
+        self._read: dict[str, Bundle] = {}
+
+    def __getitem__(self, name: str) -> Bundle:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._read:
+            try:
+                self._read[name] = read_bundle(self._folder / name)
+            except (OSError, ValueError) as err:
+                raise DatasetError(str(err)) from err
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping[str, Bundle]]):
     """Save bundles as one sub-folder per candidate; load them with their hashes checked.
 
     Bundles of a remote file system are read from a local copy that lasts until the next load or
@@ -60,7 +86,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
             glob_function=self._fs.glob,
         )
 
-    def save(self, data: dict[str, Bundle]) -> None:
+    def save(self, data: Mapping[str, Bundle]) -> None:
         """Copy the bundles' folders."""
         target = get_filepath_str(self._get_save_path(), self._protocol)
         self._fs.makedirs(target, exist_ok=True)
@@ -72,11 +98,11 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
             self._fs.pipe_file(f"{target}/{LIST}", json.dumps(sorted(data)).encode())
         self._invalidate_cache()
 
-    def load(self) -> dict[str, Bundle]:
-        """Read the bundles; those of a remote file system are copied to a local folder first.
+    def load(self) -> StoredBundles:
+        """List the bundles; those of a remote file system are copied to a local folder first.
 
         Returns:
-            Bundles by candidate name.
+            Bundles by candidate name, read when they are asked for.
 
         Raises:
             ValueError: If the version is not complete.
@@ -88,8 +114,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[dict[str, Bundle], dict[str, 
                 "files were removed since. Run: kedro run --pipelines training"
             )
         names = self._read_list(stored)
-        source = self._fetch(stored, names)
-        return {name: read_bundle(source / name) for name in names}
+        return StoredBundles(self._fetch(stored, names), names)
 
     def _read_list(self, stored: str) -> list[str]:
         names: list[str] = json.loads(self._fs.cat_file(f"{stored}/{LIST}"))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rightfit.families.family import Configuration, Family
+if TYPE_CHECKING:  # it imports numpy, which naming a family does not need
+    from rightfit.families.family import Configuration, Family
 
 BUILT_IN: Mapping[str, str] = {
     name: f"rightfit.families.{name}" for name in ("linear", "forest", "net", "boosting")

@@ -48,10 +48,16 @@ def read_family_sources(reference: str) -> dict[str, str]:
 
 def read_own_sources(module: str) -> dict[str, str]:
     """Read as :func:`read_sources` what is the project's or this library's; nothing of others."""
-    path = _find_source(module)
-    is_own = module.partition(".")[0] == LIBRARY
-    is_installed = path is not None and "site-packages" in path.parts
-    return read_sources(module) if is_own or not is_installed else {}
+    package = module.partition(".")[0]  # what lies in it is found by importing it
+    is_own = package == LIBRARY
+    return read_sources(module) if is_own or not _is_installed(package) else {}
+
+
+def _is_installed(package: str) -> bool:
+    """Tell whether a package lies where installers put packages."""
+    spec = _find_spec(package)
+    places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+    return any("site-packages" in Path(place).parts for place in places)
 
 
 @functools.cache

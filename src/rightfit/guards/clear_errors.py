@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import polars as pl
 from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
@@ -70,6 +69,8 @@ def explain_error(error: BaseException) -> str | None:
 
 def explain_content(error: BaseException) -> str | None:
     """Say of an error that a stored file causes what to do about the file."""
+    import polars as pl
+
     if isinstance(error, VersionNotFoundError):
         name, _, where = str(error).partition(": Did not find any versions for ")
         return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"

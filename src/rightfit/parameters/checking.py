@@ -58,13 +58,27 @@ def find_faults(
     Returns:
         One line per fault, with the file to correct; empty if all is right.
     """
+    faults = find_block_faults(parameters, stages=stages, machine=machine)
+    return list(dict.fromkeys([*faults, *find_model_faults(parameters, stages)]))
+
+
+def find_block_faults(
+    parameters: RawParameters,
+    *,
+    stages: Collection[str] = (),
+    machine: Machine | None = None,
+) -> list[str]:
+    """Describe as :func:`find_faults` what can be seen without asking the models' families.
+
+    That is quick, where a family's answer takes the import of its library.
+    """
     faults = find_grid_faults(parameters)
     for kind in NAMED_BLOCKS:
         faults += _find_named_faults(kind, parameters)
     for kind, model in WHOLE_BLOCKS.items():
         found = explain_faults("", {kind: parameters.get(kind)}, [kind], model)
         faults += [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
-    faults += _find_joint_faults(parameters, stages)
+    faults += _find_joint_faults(parameters)
     if machine is not None:
         faults += find_machine_faults(parameters, stages, machine)
     return list(dict.fromkeys(faults))
@@ -95,13 +109,12 @@ def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:
     return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
 
 
-def _find_joint_faults(parameters: RawParameters, stages: Collection[str]) -> list[str]:
+def _find_joint_faults(parameters: RawParameters) -> list[str]:
     """Describe faults that no single block shows; parts with faults of their own are left out."""
     applications = parameters.get("applications")
     names = list(applications) if isinstance(applications, Mapping) else []
     return [
         *find_contradictions(applications),
         *find_tie_faults(parameters.get("ranking"), names),
-        *find_model_faults(parameters, stages),
         *find_file_faults(list_named(parameters, "models")),
     ]

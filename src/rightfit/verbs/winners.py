@@ -31,8 +31,10 @@ def read_model(results: StoredResults, answer: Answer, *, as_chosen: bool = Fals
     for name in ("encoder", "data_card"):
         entry = f"{answer.dataset}.{name}"
         inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
-    bundle = bundles[winner.candidate]
-    if refit is not None:
+    if refit is None:
+        with results.reading(cell, version):
+            bundle = bundles[winner.candidate]
+    else:
         bundle = _find_refitted(results, answer.dataset, refit)
     encoder = inputs["encoder"].model_dump(mode="json")
     if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
@@ -48,7 +50,8 @@ def _find_refitted(results: StoredResults, dataset: str, refit: Refit) -> Bundle
     """
     entry = f"{dataset}.refitted"
     for version in reversed(results.list_versions(entry)):
-        found: Bundle | None = results.load(entry, version).get(refit.candidate)
+        with results.reading(entry, version):
+            found: Bundle | None = results.load(entry, version).get(refit.candidate)
         if found is not None and found.sha256 == refit.sha256:
             return found
     raise NothingStoredError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import polars as pl
@@ -23,7 +24,7 @@ def build_cascades(
     validation: pl.DataFrame,
     data_card: DataCard,
     model: CascadeBlock,
-    *of_members: dict[str, Bundle] | pl.DataFrame,
+    *of_members: Mapping[str, Bundle] | pl.DataFrame,
     cell_name: str,
 ) -> dict[str, Bundle]:
     """Make the cascades of a dataset's candidates that promise most.
@@ -43,7 +44,7 @@ def build_cascades(
     candidates = {
         name: bundle
         for part in of_members
-        if isinstance(part, dict)
+        if not isinstance(part, pl.DataFrame)
         for name, bundle in part.items()
     }
     profiles = pl.concat([part for part in of_members if isinstance(part, pl.DataFrame)])

@@ -50,7 +50,7 @@ def to_json(encoder: Encoder) -> EncoderJson:
 
 
 def measure_cell(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     trials: pl.DataFrame | None,
     test: pl.DataFrame,
     data_card: DataCard,
@@ -137,7 +137,7 @@ def profile_elsewhere(
 
 
 def measure_afresh(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     wanted: Mapping[str, Sequence[Serving]],
     test: pl.DataFrame,
     data_card: DataCard,
@@ -229,7 +229,7 @@ def _open_bench(
 
 
 def _make_cell(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     trials: pl.DataFrame | None,
     test: pl.DataFrame,
     data_card: DataCard,

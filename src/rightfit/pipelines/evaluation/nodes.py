@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -41,7 +42,7 @@ def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStor
 
 
 def profile_candidates(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     trials: pl.DataFrame,
     test: pl.DataFrame,
     rows: pl.DataFrame,
@@ -73,7 +74,7 @@ def profile_candidates(
 
 
 def profile_imported(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     rows: pl.DataFrame,
     encoder: Encoder,
     data_card: DataCard,
@@ -115,7 +116,7 @@ def profile_imported(
 
 
 def profile_cascades(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     test: pl.DataFrame,
     rows: pl.DataFrame,
     encoder: Encoder,

@@ -73,7 +73,7 @@ def refit_winners(
     measurements: JsonStore,
     *,
     families: Mapping[str, str],
-    **candidates: dict[str, Bundle],
+    **candidates: Mapping[str, Bundle],
 ) -> tuple[Refits, dict[str, Bundle]]:
     """Train a dataset's winners again, on train and validation rows.
 
@@ -85,6 +85,8 @@ def refit_winners(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
+    from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON
+
     winners = find_winners(resource_profiles, applications, ranking, data_card.dataset)
     with temporary_folder("refit") as folder:
         work = _Work(
@@ -104,10 +106,11 @@ def refit_winners(
         jobs = [job for job in planned if not isinstance(job, str)]
         due = [job for job in jobs if not job.is_trained]
         if jobs:
-            _write_rows(work, pl.concat([train, validation]))
+            _write_rows(work, TEST, test)
         if due:
             from rightfit.tuning.refitting.side_by_side import refit_side_by_side
 
+            _write_rows(work, TRAINED_ON, pl.concat([train, validation]))
             refit_side_by_side(due, n_at_once=training.share_cores(len(due))[0])
         found, bundles = [], {}
         for winner, job in zip(winners, planned, strict=True):
@@ -132,7 +135,7 @@ def _plan(
     winners: Sequence[WinnerToRefit],
     refit: RefitParams,
     families: Mapping[str, str],
-    candidates: Mapping[str, dict[str, Bundle]],
+    candidates: Mapping[str, Mapping[str, Bundle]],
     work: _Work,
 ) -> list[RefitJob | str]:
     """Return what to train for each winner, or why it is left as it is."""
@@ -174,14 +177,12 @@ def _make_job(chosen: Bundle, family: str, expected_s: float, work: _Work) -> Re
     )
 
 
-def _write_rows(work: _Work, trained_on: pl.DataFrame) -> None:
-    """Write the rows once, for all processes."""
-    from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON
+def _write_rows(work: _Work, name: str, frame: pl.DataFrame) -> None:
+    """Write rows once, for all processes."""
     from rightfit.tuning.search.setting_up import make_data
     from rightfit.tuning.search.start_workers import write_data
 
-    for name, frame in ((TRAINED_ON, trained_on), (TEST, work.test)):
-        write_data(work.folder, name, make_data(frame, work.data_card.input_schema))
+    write_data(work.folder, name, make_data(frame, work.data_card.input_schema))
 
 
 def _refit(

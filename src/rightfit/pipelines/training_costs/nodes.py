@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def refuse_grid(grid: dict[str, Any]) -> None:
 
 
 def profile_training(
-    candidates: dict[str, Bundle],
+    candidates: Mapping[str, Bundle],
     train: pl.DataFrame,
     data_card: DataCard,
     measurements: JsonStore,

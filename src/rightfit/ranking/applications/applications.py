@@ -7,15 +7,17 @@ where the parameters enter the pipeline.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.profiling.metrics import METRICS
 from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Number, StrictModel
+
+if TYPE_CHECKING:  # commands that only read results need no numpy
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to rounding
 S_PER_HOUR = 3_600
@@ -144,6 +146,8 @@ class Application(StrictModel):
 
     def shares(self) -> npt.NDArray[np.float64]:
         """Return the weights of :meth:`weighted`, normalised to sum 1."""
+        import numpy as np
+
         weights = np.array([goal.weight for goal in self.weighted().values()])
         normalised: npt.NDArray[np.float64] = weights / weights.sum()
         return normalised

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.naming import describe_limit, format_quality
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.request_path.paths import MODEL, RequestPath
 
 NOT_YET = "it has not been refitted yet; run: kedro run --pipelines refit,ranking"
@@ -148,8 +146,7 @@ def _find_broken(application: Application, metrics: Mapping[str, float | None]) 
             if metric not in metrics:  # qualities are no costs
                 continue
             value = metrics[metric]
-            limit = Limit(metric, kind, np.asarray(bound, dtype=np.float64))
-            if value is None or measure_excess(np.asarray(value), limit) > 0:
+            if value is None or (value > bound if kind == "max" else value < bound):
                 return describe_limit(metric, kind, bound)
     return ""
 

@@ -108,8 +108,9 @@ def _draw_one(
     measured = profiles.drop_nulls([cost, "quality_raw"])
     better = METRICS_BY_COLUMN[cost].better
     cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
+    by_family = measured.partition_by("model", as_dict=True)
     families = [
-        _family_trace(measured.filter(pl.col("model") == family), cost, quality_title, mark)
+        _family_trace(by_family.get((family,), measured.clear()), cost, quality_title, mark)
         for family, mark in marks.items()
     ]
     return {
@@ -233,9 +234,14 @@ def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, ob
     return {
         "type": "data",
         "symmetric": False,
-        "array": (profiles[high] - profiles[column]).fill_null(0).to_list(),
-        "arrayminus": (profiles[column] - profiles[low]).fill_null(0).to_list(),
+        "array": _subtract(profiles[high], profiles[column]),
+        "arrayminus": _subtract(profiles[column], profiles[low]),
         "color": mark.color,
         "thickness": 1.2,
         "width": 3,
     }
+
+
+def _subtract(these: pl.Series, those: pl.Series) -> list[float]:
+    """Subtract number by number, 0 where one is missing; faster than polars for a few."""
+    return [0.0 if a is None or b is None else a - b for a, b in zip(these, those, strict=True)]

@@ -107,7 +107,9 @@ def _pack(
             version = results.find_version(entry, at_most=measured_in)
         except NothingStoredError:
             continue
-        for name, bundle in results.load(entry, version).items():
+        with results.reading(entry, version):
+            stored = dict(results.load(entry, version))
+        for name, bundle in stored.items():
             if ONNX_FILE in bundle.files and model not in grid.imported:
                 candidates[name] = bundle
             else:
