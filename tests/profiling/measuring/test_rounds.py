@@ -97,19 +97,3 @@ def test_processes_that_are_left_end_in_any_order(bench: Bench) -> None:
     assert stayed
     assert not worker.has_children
     assert run_round(subject, bench, MeasurementState()).total_ms > 0
-
-
-def test_process_waits_less_for_a_fast_core_where_that_has_become_rare(bench: Bench) -> None:
-    settings = make_settings(slow_wait_max_ms=100)
-    usual, busy = SpeedProbe(None), SpeedProbe(None)
-    usual.learn([100] * 100)
-    busy.learn([100] * 20 + [200] * 80)
-
-    patience_ms = [
-        OpenRound(
-            known_load(), replace(bench, settings=settings, speed=speed), MeasurementState()
-        )._request.slow_wait_max_ms
-        for speed in (usual, busy)
-    ]
-
-    assert patience_ms == [100, pytest.approx(20)]

@@ -152,8 +152,7 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
         rows=bench.locate_rows(subject),
         n_visits=settings.n_visits,
         warm_up_max_ms=settings.warm_up_max_ms,
-        # The rarer a fast core has become, the less a wait for one promises.
-        slow_wait_max_ms=settings.slow_wait_max_ms * bench.speed.fast_share,
+        slow_wait_max_ms=settings.slow_wait_max_ms,
         probe_known_ns=bench.speed.known_ns,
         latency=TimingLimits(
             settings.latency_min_calls, settings.latency_min_ms, settings.latency_max_ms

@@ -69,15 +69,6 @@ def test_full_speed_follows_the_machine() -> None:
     assert probe.known_ns == 180
 
 
-def test_share_of_fast_looks_is_that_of_the_last_ones() -> None:
-    probe, knows_nothing = make_probe([]), make_probe([])
-
-    probe.learn([100] * 500 + [180] * 75 + [110] * 25)
-
-    assert probe.fast_share == 0.25
-    assert knows_nothing.fast_share == 1.0
-
-
 @pytest.mark.parametrize(("took_ns", "expected"), [(100, False), (140, False), (141, True)])
 def test_core_is_slow_beyond_the_spread_of_undisturbed_looks(took_ns: int, expected: bool) -> None:
     assert is_slow(took_ns, full_ns=100) is expected

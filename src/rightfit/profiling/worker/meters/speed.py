@@ -25,7 +25,6 @@ N_TIMES = 3
 SLOW_FACTOR = 1.4
 FULL_SPEED_SHARE = 0.1
 N_RECENT = 2_000
-N_LAST = 100  # of some four processes
 # With fewer looks of others, a process relies on its own.
 MIN_LOOKS = 20
 
@@ -89,14 +88,6 @@ class SpeedProbe:
         self.looks_ns.extend(looks_ns)
         if len(self.looks_ns) >= MIN_LOOKS:
             self.known_ns = full_speed_ns(self.looks_ns)
-
-    @property
-    def fast_share(self) -> float:
-        """Share of the last looks that found a fast core; 1 while that is unknown."""
-        if self.known_ns is None or not self.looks_ns:
-            return 1.0
-        last_ns = list(self.looks_ns)[-N_LAST:]
-        return sum(not self.is_slow_at(took_ns) for took_ns in last_ns) / len(last_ns)
 
     def time_ns(self) -> int:
         """Look once."""
