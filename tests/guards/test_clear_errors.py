@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
 import sqlalchemy.exc
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
 
 from rightfit.conf_files import check_data_root
 from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
@@ -103,3 +104,17 @@ def test_damaged_content_is_told_with_its_cure() -> None:
     assert "make it anew" in str(explain_content(missing))
     assert "make it anew" in str(explain_content(DatasetError("no parquet")))
     assert explain_content(KeyError("x")) is None
+
+
+def test_result_that_no_run_has_written_is_told_as_such(tmp_path: Path) -> None:
+    never = {
+        "type": "polars.EagerPolarsDataset",
+        "file_format": "parquet",
+        "filepath": str(tmp_path / "resource_profiles.parquet"),
+        "versioned": True,
+    }
+    catalog = DataCatalog.from_config({"resource_profiles": never})
+
+    told = explain_content(catch(lambda: catalog.load("resource_profiles")))
+
+    assert str(told).startswith("No run has written resource_profiles yet.")

@@ -29,9 +29,12 @@ def followed(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return copy / "conf"
 
 
-def load(project: Path, conf: Path) -> None:
-    with KedroSession.create(project, env="test", conf_source=str(conf)) as session:
-        session.load_context()
+def run(project: Path, conf: Path) -> None:
+    data_root = {"data_root": str(conf.parent)}
+    with KedroSession.create(
+        project, env="test", conf_source=str(conf), runtime_params=data_root
+    ) as session:
+        session.run(pipeline_names=["training"])
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,7 @@ def test_wrong_block_is_refused_with_the_right_form(
     (conf / file).write_text(text.replace(right, wrong))
 
     with pytest.raises(ConfigurationError, match=message):
-        load(bootstrapped, conf)
+        run(bootstrapped, conf)
 
 
 def test_faults_of_all_datasets_are_named_at_once(
@@ -164,7 +167,7 @@ def test_faults_of_all_datasets_are_named_at_once(
         ConfigurationError,
         match=r"(?s)landsat\.sed is unknown; did you mean 'seed'.*orchard\.license is unknown",
     ):
-        load(bootstrapped, conf)
+        run(bootstrapped, conf)
 
 
 def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Path) -> None:
@@ -203,4 +206,4 @@ def test_wrong_file_is_refused(
     (conf / GRID).write_text(yaml.safe_dump({"grid": grid}))
 
     with pytest.raises(ConfigurationError, match=message):
-        load(bootstrapped, conf)
+        run(bootstrapped, conf)

@@ -71,7 +71,7 @@ def explain_content(error: BaseException) -> str | None:
     """Say of an error that a stored file causes what to do about the file."""
     import polars as pl
 
-    if isinstance(error, VersionNotFoundError):
+    if any(isinstance(one, VersionNotFoundError) for one in _follow(error)):
         name, _, where = str(error).partition(": Did not find any versions for ")
         return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"
     if isinstance(error, DatasetError):
