@@ -104,6 +104,22 @@ def test_only_listed_files_are_saved(bundle: Bundle, tmp_path: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == ["bundle.json", "weights.skops"]
 
 
+def test_candidate_is_checked_when_it_is_asked_for(bundle: Bundle, tmp_path: Path) -> None:
+    dataset = make_dataset(str(tmp_path / "candidates"), "v1")
+    dataset.save({"linear-001": bundle, "linear-002": bundle})
+    weights = tmp_path / "candidates" / "v1" / "candidates" / "linear-002" / "weights.skops"
+    weights.write_bytes(b"other")
+
+    found = dataset.load()
+
+    assert list(found) == ["linear-001", "linear-002"]
+    assert "linear-002" in found
+    assert "linear-003" not in found
+    assert found["linear-001"].files == bundle.files
+    with pytest.raises(DatasetError, match="linear-002 is damaged"):
+        found["linear-002"]
+
+
 def test_bucket_that_lists_files_elsewhere_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     dataset = make_dataset("memory:///hostile/candidates", "v1")
     dataset.save({"linear-001": bundle})

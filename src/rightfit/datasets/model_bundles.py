@@ -30,6 +30,9 @@ class StoredBundles(Mapping[str, Bundle]):
         self._names = names
         self._read: dict[str, Bundle] = {}
 
+    def __contains__(self, name: object) -> bool:  # Mapping's own reads it
+        return name in self._names
+
     def __getitem__(self, name: str) -> Bundle:
         if name not in self._names:
             raise KeyError(name)
