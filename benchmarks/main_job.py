@@ -10,7 +10,7 @@ more unchanged. It wants a quiet machine. The last line is JSON, medians over th
 - ``second_s``: an unchanged second run; ``weight_s``: a run after a small change of one weight;
   ``winner_s``: after a large one, whose new winners are loaded over HTTP;
 - ``which_s``: ``rightfit which``; ``help_s``: ``rightfit --help``, the start alone;
-- ``busy_cores``: CPU seconds / wall seconds of the first run while it searches;
+- ``busy_cores``: CPU seconds of the machine / wall seconds of the first run while it searches;
 - ``overhead_share``: share of measuring's wall time that is not timing;
 - ``report_100_cells_s``: ranking and report of as many cells as ``--n-cells`` says, 100 if not.
 """
@@ -26,9 +26,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +35,6 @@ import psutil
 from omegaconf import OmegaConf
 
 PROJECT = Path(__file__).resolve().parents[1]
-SAMPLE_S = 0.25
 BEGUN = re.compile(r"Searching \d+ cells")  # the first and the last line of the searches
 ENDED = re.compile(r"\d+ short measurements in")
 COST = re.compile(r"processes took ([\d.]+) s: ([\d.]+) s timing")
@@ -97,12 +95,12 @@ class Version:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        with _sampling(process.pid) as read_cpu_s:
-            lines, spans = [], [(0.0, 0.0)]  # wall and CPU seconds
-            for line in process.stdout or ():
-                lines.append(line)
-                if BEGUN.search(line) or ENDED.search(line):
-                    spans.append((time.perf_counter() - started_s, read_cpu_s()))
+        lines: list[str] = []
+        spans: list[tuple[float, float]] = []  # wall and CPU seconds
+        for line in process.stdout or ():
+            lines.append(line)
+            if BEGUN.search(line) or ENDED.search(line):
+                spans.append((time.perf_counter(), _read_cpu_s()))
         exit_code = process.wait()
         wall_s = time.perf_counter() - started_s
         output = "".join(lines)
@@ -219,33 +217,10 @@ def _checked_out(commit: str, folder: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(folder)], check=True)  # noqa: S603
 
 
-@contextlib.contextmanager
-def _sampling(pid: int) -> Iterator[Callable[[], float]]:
-    """Add up the CPU seconds of a process and all it starts, those that have ended included."""
-    seen: dict[int, float] = {}
-    is_over = threading.Event()
-
-    def sample() -> None:
-        while not is_over.wait(SAMPLE_S):
-            try:
-                root = psutil.Process(pid)
-                tree = [root, *root.children(recursive=True)]
-            except psutil.NoSuchProcess:
-                return
-            for process in tree:
-                try:
-                    times = process.cpu_times()
-                except psutil.NoSuchProcess:
-                    continue
-                seen[process.pid] = times.user + times.system
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield lambda: sum(seen.values())
-    finally:
-        is_over.set()
-        thread.join()
+def _read_cpu_s() -> float:
+    """Return the CPU seconds of the whole machine, which miss no process, however short."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 if __name__ == "__main__":
