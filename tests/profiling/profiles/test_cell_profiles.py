@@ -82,9 +82,9 @@ def cell(bundle: Bundle, blobs: TrainingData) -> ProfiledCell:
 def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
     rows = tmp_path / "blobs.npy"
     np.save(rows, blobs.rows)
-    # a p95 needs 130 calls, on a machine that is starved too
+    # a p95 needs 130 calls, on a machine that is starved too; up to half of all made are left out
     settings = make_settings(
-        min_processes=1, max_processes=1, latency_min_calls=130, latency_max_ms=5_000
+        min_processes=1, max_processes=1, latency_min_calls=260, latency_max_ms=5_000
     )
     return Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
 
