@@ -97,6 +97,17 @@ def test_value_that_a_family_cannot_take_is_named_where_a_model_is_trained() -> 
     hook.before_pipeline_run(OWN["ranking"])  # trains nothing, asks nothing
 
 
+@pytest.mark.parametrize("name", ["training", "early_stopping", "evaluation", "training_costs"])
+def test_module_without_a_family_is_named_where_one_is_needed(name: str) -> None:
+    models = {"mine": {"family": "my_study.nothing"}}
+    parameters = {"grid": {"models": ["mine"]}, "models": models, "datasets": {}}
+    hook = FamilyHook()
+    hook.after_context_created(SimpleNamespace(config_loader={"parameters": parameters}))
+
+    with pytest.raises(ConfigurationError, match=r"models\.mine: There is no module 'my_study"):
+        hook.before_pipeline_run(OWN[name])
+
+
 def test_process_is_left_as_it_was() -> None:
     import optuna
 

@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
-
-GC_THRESHOLD = 10_000  # new objects; with Python's own 700 a verb starts about 5 % later
 
 
 def main(*args: Any, **kwargs: Any) -> Any:
@@ -23,7 +20,6 @@ def main(*args: Any, **kwargs: Any) -> Any:
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     arguments = args[0] if args else kwargs.get("args") or sys.argv[1:]
     if arguments and arguments[0] in VERBS:
-        gc.set_threshold(GC_THRESHOLD)
         return verbs(*args, **kwargs)
     return _find_run_command()(*args, **kwargs)
 

@@ -44,7 +44,7 @@ __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 RAW_READER = "check_raw_tables"
 COMMANDS = ("kedro", "rightfit")
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
-ASKING_FAMILIES = {"training", "early_stopping", "evaluation"}
+ASKING_FAMILIES = {"training", "early_stopping", "evaluation", "training_costs"}
 HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import socket
 import subprocess
@@ -18,8 +17,6 @@ from collections.abc import Iterable, Iterator
 from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.tuning.parallel.messages import Channel
-
-logger = logging.getLogger(__name__)
 
 FORK = b"f"
 
