@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cells
+import optuna
 import pytest
 from demands import FakeBench, make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -13,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rightfit.families.family import TrainingData
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.claims import CLAIM, NEW, PAUSED
+from rightfit.tuning.search.search import open_study
 from rightfit.tuning.steering.pausing_steering import PausingSteering
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
@@ -112,3 +114,17 @@ def test_whether_the_default_is_too_dear_is_not_told_by_its_first_look(
     default.set_user_attr(COMPUTE_S, spent_s[-1])
 
     assert (steering.finish_default([default]) is not None) is goes_on
+
+
+def test_a_worker_goes_on_from_the_look_to_which_another_one_has_come(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    first, second = (make_steering(blobs, tmp_path, n_checkpoints=3) for _ in range(2))
+    study = open_study(first.cell, first.settings, StudyStore(tmp_path, storage=None))
+    trial = study.ask()
+    trial.set_user_attr(CONFIGURATION, first.cell.params.suggest(trial))
+
+    for worker in (first, second, first):
+        worker.work(optuna.Trial(study, trial._trial_id), None)
+
+    assert [point["checkpoint"] for point in study.trials[0].user_attrs[CURVE]] == [1, 2, 3]

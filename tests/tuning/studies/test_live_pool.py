@@ -3,10 +3,17 @@ from __future__ import annotations
 import cells
 import pytest
 from demands import make_point
+from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData
 from rightfit.profiling.measuring.jobs import Serving
-from rightfit.tuning.studies.live_pool import dump_served, load_served, observe_trial, steps_ratio
+from rightfit.tuning.studies.live_pool import (
+    dump_served,
+    load_served,
+    observe_trial,
+    read_pool,
+    steps_ratio,
+)
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, SERVED, UNTRAINED
 
 SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-2, "eta0": 1e-4}
@@ -46,3 +53,16 @@ def test_served_metrics_survive_json() -> None:
     served = {Serving("native", 2, "cuda"): {"load_time_ms": 3.0}, Serving("onnx", 1, "cpu"): {}}
 
     assert load_served(dump_served(served, dict.fromkeys(served, 1.0))) == served
+
+
+@pytest.mark.parametrize(("kept", "is_here"), [((0, 1), False), ((0, 2), True), ((1, 2), False)])
+def test_a_training_in_memory_counts_unless_another_worker_has_gone_on_with_it(
+    blobs: TrainingData, kept: tuple[int, int], is_here: bool
+) -> None:
+    record = {CONFIGURATION: SETTINGS, CURVE: [make_point(1, 0.5), make_point(2, 0.6)]}
+    trial = create_trial(state=TrialState.RUNNING, user_attrs=record)
+    trial.number = 0
+
+    pool = read_pool([trial], cells.make_cell(blobs), n_checkpoints=4, in_memory=[kept])
+
+    assert pool.trials[0].is_in_memory is is_here

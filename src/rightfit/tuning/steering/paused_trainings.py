@@ -21,23 +21,23 @@ class PausedTrainings:
 
     def __init__(self, cap_mib: float) -> None:
         self._cap_mib = cap_mib
-        self._kept: OrderedDict[int, tuple[Iterator[Look], float]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[Iterator[Look], float]] = OrderedDict()
 
-    def keep(self, number: int, training: Iterator[Look], kept_mib: float) -> None:
-        """Keep a trial's training, which takes so much memory."""
-        self._kept[number] = (training, kept_mib)
+    def keep(self, number: int, n_looks: int, training: Iterator[Look], kept_mib: float) -> None:
+        """Keep a trial's training after so many looks, which takes so much memory."""
+        self._kept[number, n_looks] = (training, kept_mib)
         while self._kept and (
             len(self._kept) > MAX_KEPT or sum(mib for _, mib in self._kept.values()) > self._cap_mib
         ):
             self._kept.popitem(last=False)
 
-    def take(self, number: int) -> Iterator[Look] | None:
-        """Take a trial's training out; ``None`` if it is not kept."""
-        training, _ = self._kept.pop(number, (None, 0.0))
+    def take(self, number: int, n_looks: int) -> Iterator[Look] | None:
+        """Take a trial's training out; ``None`` if it is not kept or another worker has gone on."""
+        training, _ = self._kept.pop((number, n_looks), (None, 0.0))
         return training
 
-    def numbers(self) -> Collection[int]:
-        """Return the numbers of the trials whose trainings are kept."""
+    def list_kept(self) -> Collection[tuple[int, int]]:
+        """Return the trials whose trainings are kept, by number and looks."""
         return self._kept.keys()
 
     def clear(self) -> None:

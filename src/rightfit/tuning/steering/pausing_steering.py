@@ -241,7 +241,6 @@ class PausingSteering:
             except SEARCH_FAULTS:
                 raise
             except Exception as err:  # a family may raise anything
-                self._trainings.take(trial.number)
                 logger.warning("%s: trial %d failed: %s", self.cell.name, trial.number, err)
                 logger.debug("The failed trial's traceback:", exc_info=True)
                 notes[STOP_REASON] = describe_fault(err)
@@ -279,7 +278,7 @@ class PausingSteering:
         curve = attributes.get(CURVE, [])
         if not curve:
             self._describe_untrained(configuration, notes)
-        training = self._trainings.take(trial.number)
+        training = self._trainings.take(trial.number, len(curve))
         n_missing = 1 if training is not None else len(curve) + 1
         if training is None:
             training = follow_training(
@@ -298,7 +297,8 @@ class PausingSteering:
             keep_model(trial, look.model, configuration, self.cell, self._store)
             notes[EXPORT_S] = (time.process_time_ns() - started_ns) / 1e9
         else:
-            self._trainings.keep(trial.number, training, look.kept_mib)
+            n_looks = look.point["checkpoint"]
+            self._trainings.keep(trial.number, n_looks, training, look.kept_mib)
         return look
 
     def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
@@ -331,9 +331,7 @@ class PausingSteering:
             trials,
             self.cell,
             n_checkpoints=self.settings.n_checkpoints,
-            in_memory=self._trainings.numbers()
-            if self.demand.is_timed
-            else [t.number for t in trials],
+            in_memory=self._trainings.list_kept() if self.demand.is_timed else None,
             is_timed=self.demand.is_timed,
             observed=self._observed,
         )

@@ -30,7 +30,7 @@ def read_pool(
     cell: Cell,
     *,
     n_checkpoints: int,
-    in_memory: Collection[int] = (),
+    in_memory: Collection[tuple[int, int]] | None = (),
     is_timed: bool = True,
     observed: dict[tuple[int, int, int], ObservedTrial] | None = None,
 ) -> Pool:
@@ -40,7 +40,8 @@ def read_pool(
         trials: All trials of the study.
         cell: What is searched.
         n_checkpoints: Looks of a whole training.
-        in_memory: Numbers of those whose training this process can go on with.
+        in_memory: Those whose training this process can go on with, by number and looks; ``None``
+            for all.
         is_timed: Whether looks cost what they took, or what their length says.
         observed: What earlier calls with the other arguments the same have read, by number, looks
             and measurements; this call adds to it.
@@ -58,7 +59,10 @@ def read_pool(
             )
         seen = observed[key]
         is_free = trial.state == TrialState.RUNNING and is_paused(trial)
-        is_here = trial.number in in_memory or len(seen.qualities) == n_checkpoints
+        n_looks = len(seen.qualities)
+        is_here = (
+            n_looks == n_checkpoints or in_memory is None or (trial.number, n_looks) in in_memory
+        )
         found.append(replace(seen, is_free=is_free, is_in_memory=is_here))
     return Pool(tuple(found), n_checkpoints)
 
