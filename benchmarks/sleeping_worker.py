@@ -58,7 +58,6 @@ def make_settings(n_trials: int) -> SearchSettings:
         budget_cpu_s=None,
         budget_wall_s=None,
         patience=None,
-        n_workers=1,
         n_retries=2,
         n_checkpoints=N_CHECKPOINTS,
         sampler="tpe",

@@ -28,9 +28,9 @@ def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
     return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
 
 
-def make_catalog(*names: str) -> DataCatalog:
+def make_catalog(*names: str, n_workers: int = 1) -> DataCatalog:
     """Return a catalog of datasets that hold their names, and of parameters."""
-    training = SimpleNamespace(share_cores=lambda n_searches: (2, n_searches))
+    training = SimpleNamespace(share_cores=lambda n_searches: (2, n_searches), n_workers=n_workers)
     params = {"model": SimpleNamespace(family="linear"), "training": training}
     values = {name: name for name in names} | params
     return DataCatalog({name: MemoryDataset(value) for name, value in values.items()})
@@ -92,23 +92,31 @@ def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
     assert searched == [["x.a", "y.a"]]
 
 
-@pytest.mark.parametrize(("n_cells", "expected"), [(2, [({"linear"}, 2)]), (1, [])])
+@pytest.mark.parametrize(
+    ("n_cells", "n_workers", "expected"),
+    [(2, 1, [({"linear"}, 2)]), (1, 2, [({"linear"}, 1)]), (1, 1, [])],
+)
 def test_fork_server_starts_with_the_first_node_of_a_run_that_searches_side_by_side(
     blobs: TrainingData,
     tmp_path: Path,
     searched: list[list[str]],
     started: list[tuple[set[str], int]],
     n_cells: int,
+    n_workers: int,
     expected: list[tuple[set[str], int]],
 ) -> None:
     make = Node(lambda: "x", None, "x", name="make_x")
-    cells = [tune_node(search, "x") for search in plan(blobs, tmp_path, 2)[:n_cells]]
+    searches = plan(blobs, tmp_path, 2, n_workers=n_workers)[:n_cells]
+    cells = [tune_node(search, "x") for search in searches]
+    catalog = make_catalog("x", n_workers=n_workers)
     hook = SearchHook()
     hook.before_pipeline_run(Pipeline([make, *cells]))
 
-    hook.before_node_run(make, make_catalog("x"))
+    hook.before_node_run(make, catalog)
 
     assert started == expected
     assert searched == []
-    hook.before_node_run(cells[0], make_catalog("x"))
+    hook.after_node_run(make)
+    hook.before_node_run(cells[0], catalog)
     assert started == expected  # once
+    assert searched == [[one.cell.name for one in searches]] * bool(expected)

@@ -1,8 +1,8 @@
 """Searches of a run side by side, before the first node that needs one.
 
 Kedro runs one node after another, and each searches one cell. So when the first of them is due, the
-searches of all of them are carried out at once; the nodes then find theirs finished. A search that
-could not be begun here, or broke, is the node's own.
+searches of all of them are carried out at once; the nodes then find theirs finished. So is a single
+search with several workers. A search that could not be begun here, or broke, is the node's own.
 
 Their processes are forked from one that imports for seconds. It is started with the run's first
 node, so that it imports while tables are read and encoded.
@@ -70,7 +70,7 @@ class SearchHook:
             return
         with self._lock:  # nodes may run in threads
             searching = [one for one in self._pipeline.nodes if hasattr(one.func, PLAN)]
-            if not self._has_begun and len(searching) > 1:
+            if not self._has_begun and _count_workers(searching, catalog) > 1:
                 _start_fork_server(searching, catalog)
             self._has_begun = True
             if not hasattr(node.func, PLAN) or node.name in self._is_done:
@@ -82,8 +82,13 @@ class SearchHook:
                 if one.name not in self._is_done and not to_come & set(one.inputs)
             ]
             self._is_done |= {one.name for one in due}
-            if len(due) > 1:
+            if _count_workers(due, catalog) > 1:
                 _search(_plan(due, catalog))
+
+
+def _count_workers(nodes: list[Node], catalog: CatalogProtocol[Any, Any]) -> int:
+    names = [getattr(node.func, INPUTS)["training"] for node in nodes]
+    return sum(catalog.load(name).n_workers for name in names)
 
 
 def _start_fork_server(nodes: list[Node], catalog: CatalogProtocol[Any, Any]) -> None:
@@ -117,8 +122,8 @@ def _search(searches: list[PlannedSearch]) -> None:
     from rightfit.tuning.parallel.crew import search_in_parallel
     from rightfit.tuning.search.progress import show_progress
 
-    if len(searches) < 2:
-        return
+    if sum(one.n_workers for one in searches) < 2:
+        return  # the node's own process is enough
     budgets_s = [one.settings.budget_cpu_s for one in searches]
     known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
     wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None

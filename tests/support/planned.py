@@ -17,7 +17,9 @@ PARAMS = cells.LINEAR_PARAMS.model_copy(update=DEFAULT)
 BLOCK = cells.LINEAR_BLOCK.model_copy(update=DEFAULT)
 
 
-def plan(data: TrainingData, studies: Path, n_at_once: int, **changes: Any) -> list[PlannedSearch]:
+def plan(
+    data: TrainingData, studies: Path, n_at_once: int, *, n_workers: int = 1, **changes: Any
+) -> list[PlannedSearch]:
     """Plan three searches on two datasets."""
     changes = {
         "sampler": "tpe",
@@ -31,6 +33,7 @@ def plan(data: TrainingData, studies: Path, n_at_once: int, **changes: Any) -> l
             cells.make_settings(seed=seed, **changes),
             StudyStore(studies, None),
             {"a": BLOCK} if name == "x.b" else {},
+            n_workers,
             n_at_once,
             n_candidates=2,
         )

@@ -34,8 +34,9 @@ def measured_alone(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def measure(bench: ShortBench, *args: Any) -> tuple[dict[str, float], float]:
         time.sleep(0.01)
-        below = [pid for pid in list_descendants(os.getpid()) if os.getpgid(pid) == pid]
-        seen.append([Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] for pid in below])
+        below = [Path(f"/proc/{pid}") for pid in list_descendants(os.getpid())]
+        forked = [one for one in below if b"fork_server" in (one / "cmdline").read_bytes()]
+        seen.append([(one / "stat").read_text().rpartition(")")[2][1] for one in forked])
         return FakeBench().measure(*args)
 
     monkeypatch.setattr(ShortBench, "measure", measure)
@@ -63,10 +64,31 @@ def test_searches_side_by_side_find_what_they_find_one_by_one_and_are_measured_a
     assert all(state in "STZ" for states in measured_alone for state in states)  # none trains
 
 
-def test_search_whose_process_was_killed_goes_on_in_the_run(
-    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_search_with_several_workers_gives_the_trials_of_one(
+    blobs: TrainingData, tmp_path: Path
 ) -> None:
-    searches = plan(blobs, tmp_path, 2, n_trials=10, demand=None, early_stopping="none")
+    found = []
+    for n_workers in (1, 2):
+        changes = {"sampler": "random", "demand": None, "early_stopping": "none"}
+        studies = tmp_path / str(n_workers)
+        [search, *_] = plan(blobs, studies, 2, n_workers=n_workers, n_trials=10, **changes)
+        search_in_parallel([search], on_trial=ignore)
+        found.append(open_study(search.cell, search.settings, search.store))
+
+    alone, shared = found
+    assert outcomes_by_draw(shared) == outcomes_by_draw(alone)
+
+
+@pytest.mark.parametrize(("n_workers", "n_ended"), [(1, 2), (2, 3)])
+def test_search_whose_process_was_killed_goes_on_in_its_others_or_the_run(
+    blobs: TrainingData,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    n_workers: int,
+    n_ended: int,
+) -> None:
+    changes = {"n_trials": 10, "demand": None, "early_stopping": "none"}
+    searches = plan(blobs, tmp_path, 2, n_workers=n_workers, **changes)
     killed: list[str] = []
     before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
 
@@ -85,7 +107,7 @@ def test_search_whose_process_was_killed_goes_on_in_the_run(
     ]
 
     assert "has died, the run goes on with it" in caplog.text
-    assert len(exported) == 2  # the candidates of those that came to their end
+    assert len(exported) == n_ended  # the candidates of those that came to their end
     assert [list(outcomes_by_draw(study)) for study in studies] == [list(range(10))] * 3
 
 

@@ -18,7 +18,7 @@ from rightfit.tuning.refitting import side_by_side
 from rightfit.tuning.refitting.comparing import Judging
 from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON, RefitJob, refit
 from rightfit.tuning.refitting.side_by_side import refit_side_by_side
-from rightfit.tuning.search.start_workers import write_data
+from rightfit.tuning.search.search_job import write_data
 from rightfit.tuning.studies.study_store import StudyStore
 
 FOREST = {"n_estimators": 3, "max_features": 1.0, "min_samples_leaf": 1}

@@ -192,7 +192,7 @@ def compare_searches(
     from rightfit.tuning.pausing.priors import read_shipped_prior
     from rightfit.tuning.search.setting_up import make_cell, make_data, make_demand, make_settings
 
-    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe"}
+    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_workers": 1}
     alike = training.model_copy(update=own)
     cell = make_cell(cell_name, train, validation, data_card, model)
     demand = make_demand(alike, applications, evaluation)

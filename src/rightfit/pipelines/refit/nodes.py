@@ -179,8 +179,8 @@ def _make_job(chosen: Bundle, family: str, expected_s: float, work: _Work) -> Re
 
 def _write_rows(work: _Work, name: str, frame: pl.DataFrame) -> None:
     """Write rows once, for all processes."""
+    from rightfit.tuning.search.search_job import write_data
     from rightfit.tuning.search.setting_up import make_data
-    from rightfit.tuning.search.start_workers import write_data
 
     write_data(work.folder, name, make_data(frame, work.data_card.input_schema))
 

@@ -67,7 +67,13 @@ def plan_search(
         settings = replace(settings, demand=replace(demand, prior=prior))
     n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
-        cell, settings, studies, siblings, n_at_once, n_candidates=training.n_candidates
+        cell,
+        settings,
+        studies,
+        siblings,
+        n_workers=training.n_workers,
+        n_at_once=n_at_once,
+        n_candidates=training.n_candidates,
     )
 
 

@@ -25,7 +25,8 @@ class PlannedSearch:
         settings: Budget and rules; what other families reach is not known yet.
         studies: Where all searches are kept.
         siblings: The dataset's other models, by name.
-        n_at_once: Processes that may train at the same time.
+        n_workers: Processes that work on it.
+        n_at_once: Processes that may train at the same time, on all searches.
         n_candidates: Complete trials that are kept for evaluation, at most.
     """
 
@@ -33,6 +34,7 @@ class PlannedSearch:
     settings: SearchSettings
     studies: StudyStore
     siblings: Mapping[str, ModelBlock]
+    n_workers: int
     n_at_once: int
     n_candidates: int
 

@@ -1,4 +1,4 @@
-"""Searches side by side: one process each, as many training as there are cores, timings alone.
+"""Searches side by side, in processes: as many train as there are cores, timings are alone.
 
 A process asks for a core before each step of its search. Where a step is a short measurement it
 waits; as soon as so many wait that the rest cannot keep all cores busy, the rest is stopped and all
@@ -23,6 +23,7 @@ from typing import Literal
 from rightfit.families.bundle import read_bundle
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import NATIVE
+from rightfit.naming import count
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.worker_pool import WorkerKind, shared_pool
@@ -42,7 +43,7 @@ from rightfit.tuning.parallel.messages import (
     Timed,
     wait_for,
 )
-from rightfit.tuning.search.start_workers import describe_job, map_rows, write_rows
+from rightfit.tuning.search.search_job import describe_job, map_rows, write_rows
 from rightfit.tuning.search.training_clock import note_stops
 from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 
@@ -94,7 +95,7 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
         agenda = Agenda(_write_rows(searches, folder))
         families = dict.fromkeys(one.cell.family for one in searches)
         n_threads, n_at_once = searches[0].settings.n_threads, searches[0].n_at_once
-        logger.info("Searching %d cells, %d at a time", len(searches), n_at_once)
+        logger.info("Searching %s, %d at a time", count(len(searches), "cell"), n_at_once)
         try:
             with forking(families, n_threads) as server, contextlib.ExitStack() as stack:
                 Crew(agenda, folder, server, stack, n_at_once, on_trial).run()
@@ -157,7 +158,7 @@ class Crew:
 
     def _begin(self, task: SearchTask) -> None:
         search = task.search
-        n = 1 if task.only_default else search.settings.n_workers
+        n = 1 if task.only_default else search.n_workers
         job = describe_job(
             _rows_folder(self._folder, search), search.cell, search.settings, search.store
         )
@@ -262,18 +263,23 @@ class Crew:
             case Logged(level, source, text):
                 logging.getLogger(source).log(level, "%s", text)
             case Ended(error):
-                if error:
-                    logger.debug("%s: its process broke, the run goes on with it: %s", name, error)
                 self._remove(member)
+                if error:  # the run meets it again, unless others come to the search's end
+                    level = logging.WARNING if self._is_worked_on(member.task) else logging.DEBUG
+                    text = "%s: a search process broke, the run goes on with it: %s"
+                    logger.log(level, text, name, error)
             case None:
-                logger.warning("%s: its process has died, the run goes on with it", name)
+                logger.warning("%s: a search process has died, the run goes on with it", name)
                 self._remove(member)
 
     def _remove(self, member: CrewMember) -> None:
         member.channel.close()
         self._members.remove(member)
-        if not any(one.task is member.task for one in self._members):
+        if not self._is_worked_on(member.task):
             self._agenda.end(member.task)
+
+    def _is_worked_on(self, task: SearchTask) -> bool:
+        return any(one.task is task for one in self._members)
 
 
 def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:

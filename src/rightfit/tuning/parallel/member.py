@@ -37,7 +37,7 @@ from rightfit.tuning.refitting.refitting import RefitJob, refit
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.search import work_on
-from rightfit.tuning.search.start_workers import read_job
+from rightfit.tuning.search.search_job import read_job
 from rightfit.tuning.search.training_clock import follow_stops
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.short_measuring import ServingBench, offer_serving

@@ -20,7 +20,7 @@ class Start:
     """What a process is to work on.
 
     Args:
-        job: A search, see ``start_workers.describe_job``.
+        job: A search, see ``search_job.describe_job``.
         only_default: Whether to train the family's default alone.
         n_candidates: Complete trials to export to ONNX when the search is over, at most.
         stops_file: Where it reads for how long it was stopped.

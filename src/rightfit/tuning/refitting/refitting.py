@@ -14,7 +14,7 @@ from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.refits import RefitComparison
 from rightfit.tuning.refitting.comparing import Judging, compare_models
-from rightfit.tuning.search.start_workers import map_data
+from rightfit.tuning.search.search_job import map_data
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint
 
 TRAINED_ON, TEST = "train_and_validation", "test"  # names of the rows

@@ -25,7 +25,6 @@ class SearchSettings:
             no limit, as with the other two.
         budget_cpu_s: CPU seconds of finished trials at which it ends.
         budget_wall_s: Wall seconds with a trial running at which it ends.
-        n_workers: Processes that this run puts to the search, itself included.
         n_retries: Times a configuration is tried again after its worker died.
         n_checkpoints: Looks at a training, each at twice the length of the one before.
         sampler: Optuna's sampler.
@@ -44,7 +43,6 @@ class SearchSettings:
     budget_cpu_s: float | None
     budget_wall_s: float | None
     patience: int | None
-    n_workers: int
     n_retries: int
     n_checkpoints: int
     sampler: SamplerName

@@ -1,4 +1,4 @@
-"""The search of one cell by one worker or several, until its budget is spent."""
+"""The search of one cell by one worker, this process; others may search the cell as well."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from rightfit.tuning.search.budget import Budget, is_finished
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.claims import NEW, TrialPool, first_free_draw
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
-from rightfit.tuning.search.start_workers import worker_processes
 from rightfit.tuning.search.trial import resource_at, run_trial
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.pausing_steering import PausingSteering
@@ -89,11 +88,7 @@ def run_search(
         SearchFailedError: If no trial could be completed.
     """
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
-    n_more = settings.n_workers - 1
-    if n_more and is_over(cell, settings, store):
-        n_more = 0
-    with worker_processes(cell, settings, store, n=n_more):
-        pool = work_on(cell, settings, store, on_trial=on_trial)
+    pool = work_on(cell, settings, store, on_trial=on_trial)
     finished = pool.finished()
     if not any(trial.state == TrialState.COMPLETE for trial in finished):
         reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]

@@ -1,35 +1,20 @@
-"""Starting more processes on a search (see ``search_worker.py``)."""
+"""A search for another process: described in JSON, its rows in files that the process maps."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
-from rightfit.processes.leftovers import temporary_folder
-from rightfit.processes.lifeline import end_tree
-from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.priors import ListedPrior, Prior
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
-
-logger = logging.getLogger(__name__)
-
-_N_ERROR_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -59,49 +44,6 @@ class SearchJob:
     prior: ListedPrior | None
 
 
-@contextlib.contextmanager
-def worker_processes(
-    cell: Cell, settings: SearchSettings, store: StudyStore, *, n: int
-) -> Iterator[None]:
-    """Let ``n`` more processes work on a search while the block runs.
-
-    They end by themselves when the search is over, or when this process dies.
-
-    Args:
-        cell: What to search.
-        settings: Budget and rules.
-        store: Where the study and its bundles are kept.
-        n: Processes to start.
-    """
-    if n < 1:
-        yield
-        return
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(temporary_folder("search"))
-        job = write_job(folder, cell, settings, store)
-        started = [stack.enter_context(_started(job, settings.n_threads)) for _ in range(n)]
-        yield
-        for process, errors in started:
-            _await(process, errors, cell.name)
-
-
-def write_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
-    """Describe a search for another process: JSON, and the rows in files that it maps.
-
-    Args:
-        folder: Folder for the rows, kept as long as a worker reads them.
-        cell: What to search.
-        settings: Budget and rules.
-        store: Where the study is kept.
-
-    Returns:
-        One line that :func:`read_job` reads; it may hold a database's password, so it does not
-        belong into a file or on a command line.
-    """
-    write_rows(folder, cell)
-    return describe_job(folder, cell, settings, store)
-
-
 def write_rows(folder: Path, cell: Cell) -> None:
     """Write a cell's rows and labels into files that other processes map."""
     for name, data in (("train", cell.train), ("validation", cell.validation)):
@@ -115,7 +57,18 @@ def write_data(folder: Path, name: str, data: TrainingData) -> None:
 
 
 def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
-    """Describe a search whose rows were written; see :func:`write_job`."""
+    """Describe a search for another process.
+
+    Args:
+        folder: Where :func:`write_rows` wrote the rows, kept as long as the process reads them.
+        cell: What to search.
+        settings: Budget and rules.
+        store: Where the study is kept.
+
+    Returns:
+        One line of JSON that :func:`read_job` reads; it may hold a database's password, so it does
+        not belong into a file or on a command line.
+    """
     demand, prior = settings.demand, None
     if demand is not None:
         prior = ListedPrior.of(demand.prior)
@@ -137,7 +90,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
 
 
 def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
-    """Rebuild what :func:`write_job` described."""
+    """Rebuild what :func:`describe_job` described."""
     job = TypeAdapter(SearchJob).validate_json(text)
     cell = Cell(
         name=job.name,
@@ -170,45 +123,3 @@ def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
         np.load(folder / f"{name}_labels.npy", mmap_mode="c", allow_pickle=False),
         schema,
     )
-
-
-@contextlib.contextmanager
-def _started(job: str, n_threads: int) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
-    with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "rightfit.tuning.search.search_worker", str(os.getpid())],
-            stdin=subprocess.PIPE,  # it stays open: its end tells the worker that we are gone
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            encoding="utf-8",
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the worker
-        )
-        stdin = process.stdin
-        assert stdin is not None  # noqa: S101 - a pipe was asked for
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it died; its exit code says so
-                stdin.write(job + "\n")
-                stdin.flush()
-            yield process, errors
-        finally:
-            if process.poll() is None:
-                end_tree(process.pid)
-            process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                stdin.close()
-
-
-def _await(process: subprocess.Popen[str], errors: IO[str], cell_name: str) -> None:
-    """Wait for a worker; its trials are finished, so its end can spoil nothing any more."""
-    exit_code = process.wait()
-    if exit_code != 0:
-        errors.seek(0)
-        tail = errors.read()[-_N_ERROR_CHARACTERS:].strip()
-        logger.warning(
-            "%s: a worker ended with exit code %d, others took over its work: %s",
-            cell_name,
-            exit_code,
-            tail or "it said nothing",
-        )

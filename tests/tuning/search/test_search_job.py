@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cells
+import numpy as np
+
+from rightfit.families.family import TrainingData
+from rightfit.tuning.search.search_job import describe_job, read_job, write_rows
+from rightfit.tuning.studies.study_store import StudyStore
+
+
+def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: Path) -> None:
+    cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5)
+    store = StudyStore(tmp_path / "studies", None)
+
+    write_rows(tmp_path, cell)
+    job = describe_job(tmp_path, cell, settings, store)
+    read_cell, read_settings, read_store = read_job(job)
+
+    assert (read_settings, read_store) == (settings, store)
+    assert (read_cell.name, read_cell.params) == (cell.name, cell.params)
+    assert (read_cell.quality, read_cell.data_version) == (cell.quality, cell.data_version)
+    assert read_cell.train.schema == blobs.schema
+    np.testing.assert_array_equal(read_cell.train.rows, blobs.rows)
+    np.testing.assert_array_equal(read_cell.validation.labels, blobs.labels)
