@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import cells
-import optuna
 import pytest
-from demands import FakeBench, make_demand, make_point
+from demands import make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.claims import CLAIM, NEW, PAUSED
-from rightfit.tuning.search.search import open_study
 from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
@@ -27,14 +23,12 @@ from rightfit.tuning.studies.trial_attributes import (
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 
 
-def make_steering(blobs: TrainingData, folder: Path, **settings: Any) -> PausingSteering:
+def make_steering(blobs: TrainingData, **settings: Any) -> PausingSteering:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT})
     return PausingSteering(
         cells.make_cell(blobs, params=params),
         cells.make_settings(early_stopping="pausing", sampler="tpe", **settings),
         make_demand(breadth_share=0.25, is_timed=True),
-        StudyStore(folder, storage=None),
-        FakeBench(),  # type: ignore[arg-type]
     )
 
 
@@ -56,17 +50,17 @@ def looked_at(draw: int, *, state: TrialState) -> FrozenTrial:
 
 @pytest.mark.parametrize(("n_begun", "wants"), [(0, True), (1, True), (3, False)])
 def test_first_looks_take_their_share_of_the_budget(
-    blobs: TrainingData, tmp_path: Path, n_begun: int, wants: bool
+    blobs: TrainingData, n_begun: int, wants: bool
 ) -> None:
-    steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=4)
+    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
 
     assert (steering.choose(begun, may_begin=True) == NEW) is wants
     assert steering.choose(begun, may_begin=False) is None
 
 
-def test_what_proposing_took_counts_like_a_first_look(blobs: TrainingData, tmp_path: Path) -> None:
-    steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=4)
+def test_what_proposing_took_counts_like_a_first_look(blobs: TrainingData) -> None:
+    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(1)]
     assert steering.choose(begun, may_begin=True) == NEW
 
@@ -78,9 +72,9 @@ def test_what_proposing_took_counts_like_a_first_look(blobs: TrainingData, tmp_p
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
 def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whole_training(
-    blobs: TrainingData, tmp_path: Path, n_checkpoints: int, wants: bool
+    blobs: TrainingData, n_checkpoints: int, wants: bool
 ) -> None:
-    steering = make_steering(blobs, tmp_path, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
+    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
     ended = [looked_at(draw, state=TrialState.PRUNED) for draw in range(3)]
 
     assert (steering.choose(ended, may_begin=True) == NEW) is wants  # 7 s are left
@@ -88,9 +82,9 @@ def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whol
 
 @pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
 def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_allows(
-    blobs: TrainingData, tmp_path: Path, budget_cpu_s: float, is_finished_first: bool
+    blobs: TrainingData, budget_cpu_s: float, is_finished_first: bool
 ) -> None:
-    steering = make_steering(blobs, tmp_path, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    steering = make_steering(blobs, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     default = looked_at(0, state=TrialState.RUNNING)
 
     step = steering.choose([default], may_begin=True)
@@ -104,27 +98,13 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     ("spent_s", "goes_on"), [([1.0], True), ([1.0, 1.1, 1.2], True), ([1.0, 2.0, 4.0], False)]
 )
 def test_whether_the_default_is_too_dear_is_not_told_by_its_first_look(
-    blobs: TrainingData, tmp_path: Path, spent_s: list[float], goes_on: bool
+    blobs: TrainingData, spent_s: list[float], goes_on: bool
 ) -> None:
     """A first look may be dear; from the third on the rest of the training must be affordable."""
-    steering = make_steering(blobs, tmp_path, budget_cpu_s=6.0, n_checkpoints=4)
+    steering = make_steering(blobs, budget_cpu_s=6.0, n_checkpoints=4)
     default = looked_at(0, state=TrialState.RUNNING)
     curve = [make_point(look, 0.5) | {"fit_cpu_s": s} for look, s in enumerate(spent_s, start=1)]
     default.set_user_attr(CURVE, curve)
     default.set_user_attr(COMPUTE_S, spent_s[-1])
 
     assert (steering.finish_default([default]) is not None) is goes_on
-
-
-def test_a_worker_goes_on_from_the_look_to_which_another_one_has_come(
-    blobs: TrainingData, tmp_path: Path
-) -> None:
-    first, second = (make_steering(blobs, tmp_path, n_checkpoints=3) for _ in range(2))
-    study = open_study(first.cell, first.settings, StudyStore(tmp_path, storage=None))
-    trial = study.ask()
-    trial.set_user_attr(CONFIGURATION, first.cell.params.suggest(trial))
-
-    for worker in (first, second, first):
-        worker.work(optuna.Trial(study, trial._trial_id), None)
-
-    assert [point["checkpoint"] for point in study.trials[0].user_attrs[CURVE]] == [1, 2, 3]

@@ -23,6 +23,7 @@ from rightfit.tuning.search.trial import resource_at, run_trial
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.pausing_steering import PausingSteering
 from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
+from rightfit.tuning.steering.stepping import Stepper
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import ASKED_BY, CONFIGURATION
 
@@ -124,10 +125,11 @@ def work_on(
     study = open_study(cell, settings, store)
     pool = _make_pool(study, cell, settings, store)
     with ExitStack() as stack:
-        steering = None
+        steering = stepper = None
         if settings.demand is not None:
             bench = stack.enter_context(machine.open_bench(cell, settings.demand))
-            steering = PausingSteering(cell, settings, settings.demand, store, bench)
+            steering = PausingSteering(cell, settings, settings.demand)
+            stepper = Stepper(steering, store, bench)
         plan = DefaultOnly(steering) if steering and only_default else steering
 
         def ask(draw: int, params: Configuration | None) -> optuna.Trial:
@@ -141,10 +143,10 @@ def work_on(
                     return pool
                 if turn.trial is not None:
                     get_family(cell.family).load_libraries()  # a finished search needs none
-                    if steering is None:
+                    if stepper is None:
                         run_trial(turn.trial, cell, settings, store)
                     else:
-                        steering.work(turn.trial, turn.step)
+                        stepper.work(turn.trial, turn.step)
             if turn.trial is None:
                 machine.rest()
 
@@ -168,7 +170,7 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
         return True
     if settings.demand is None:
         return False
-    steering = PausingSteering(cell, settings, settings.demand, store, bench=None)
+    steering = PausingSteering(cell, settings, settings.demand)
     return steering.choose(trials, may_begin=True) is None
 
 

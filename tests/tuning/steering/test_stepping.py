@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cells
+import optuna
+from demands import FakeBench, make_demand
+
+from rightfit.families.family import TrainingData
+from rightfit.tuning.search.search import open_study
+from rightfit.tuning.steering.pausing_steering import PausingSteering
+from rightfit.tuning.steering.stepping import Stepper
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
+
+
+def test_a_worker_goes_on_from_the_look_to_which_another_one_has_come(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    cell, settings = cells.make_cell(blobs), cells.make_settings(n_checkpoints=3)
+    store = StudyStore(tmp_path, storage=None)
+    first, second = (
+        Stepper(PausingSteering(cell, settings, make_demand()), store, FakeBench())
+        for _ in range(2)
+    )
+    study = open_study(cell, settings, store)
+    trial = study.ask()
+    trial.set_user_attr(CONFIGURATION, cell.params.suggest(trial))
+
+    for worker in (first, second, first):
+        worker.work(optuna.Trial(study, trial._trial_id), None)
+
+    assert [point["checkpoint"] for point in study.trials[0].user_attrs[CURVE]] == [1, 2, 3]
