@@ -142,6 +142,9 @@ def services(programs: Path, dist: Path, tmp_path: Path) -> Iterator[tuple[Deplo
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=studies_url.replace("/studies", "/postgres"),
             AIRFLOW__CORE__EXECUTOR="LocalExecutor",
             AIRFLOW__CORE__PARALLELISM="2",
+            AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME="0.2",
+            # an ended process may be noticed only at the next heartbeat
+            AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL="1",
             AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="True",
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"http://127.0.0.1:{port}/execution/",
@@ -157,7 +160,7 @@ def services(programs: Path, dist: Path, tmp_path: Path) -> Iterator[tuple[Deplo
         running.enter_context(deployment.serving("airflow", "dag-processor"))
         running.enter_context(deployment.serving("airflow", "scheduler"))
         api = Api(port)
-        wait_for("DAG", lambda: api.get(DAG), every_s=2)
+        wait_for("DAG", lambda: api.get(DAG), every_s=0.5)
         yield deployment, api
 
 
@@ -186,7 +189,7 @@ def test_two_runs_at_once_end_well_although_a_task_is_killed(
         api.post(f"{DAG}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
     wait_for("trial to interrupt", lambda: kill_a_search(data), every_s=0.01)
     runs = {
-        run_id: wait_for(f"end of {run_id}", lambda: finished_run(api, run_id), every_s=2)  # noqa: B023
+        run_id: wait_for(f"end of {run_id}", lambda: finished_run(api, run_id), every_s=0.5)  # noqa: B023
         for run_id in ("first", "second")
     }
     tasks = [

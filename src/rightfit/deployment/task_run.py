@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +71,9 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
         conf_source=os.environ.get(CONF_SOURCE),
         env=os.environ.get(ENVIRONMENT, env),
     )
-    with session:
+    with session, warnings.catch_warnings():
+        # skops, when imported, asks every loaded module for names: the scheduler's complain
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"skops\.io")
         catalog = session.load_context().catalog  # builds the pipelines of this configuration
         whole = pipelines[pipeline]
         check_plan(plan, whole)
