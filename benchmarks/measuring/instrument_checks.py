@@ -21,8 +21,12 @@ from rightfit.profiling.measuring.worker_pool import WorkerKind
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from measured import run_round
 
+N_TRIES = 8  # until nobody disturbs
 
-def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]:
+
+def check_repeatability(
+    bench: Bench, n_processes: int = 10, n_tries: int = N_TRIES
+) -> dict[str, float]:
     """Measure the same model in processes started from nothing."""
     kind = WorkerKind(("onnxruntime",), 1)
     arguments = {
@@ -35,7 +39,9 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
     found: dict[str, list[float]] = {"peak_memory": [], "cpu": [], "p50": []}
     for _ in range(n_processes):
         bench.pool.discard(kind)
-        finished = run_undisturbed(Subject("repeated", kind, OPEN_BUNDLE, arguments), bench)
+        finished = run_undisturbed(
+            Subject("repeated", kind, OPEN_BUNDLE, arguments), bench, n_tries
+        )
         batch = finished.batches[-1]
         found["peak_memory"].append(
             finished.base_resident_mib + finished.files_mib + batch.peak_memory_mib
@@ -81,7 +87,7 @@ def check_memory(bench: Bench, models: Iterable[Subject]) -> dict[str, float]:
     return {"memory_off_pct": max(map(abs, errors_pct.values()))}
 
 
-def run_undisturbed(subject: Subject, bench: Bench, n_tries: int = 8) -> FinishedRound:
+def run_undisturbed(subject: Subject, bench: Bench, n_tries: int) -> FinishedRound:
     """Return the first round in which nobody disturbed latencies and batches, or the last one."""
     for _ in range(n_tries):
         finished = run_round(subject, bench, MeasurementState())
@@ -123,7 +129,7 @@ def check_disturbed(bench: Bench, n_rounds: int = 20) -> dict[str, float]:
     return {"disturbed_marked": statistics.mean(marked)}
 
 
-def check_known_load(bench: Bench, n_rounds: int = 6) -> dict[str, float]:
+def check_known_load(bench: Bench, n_rounds: int = 6, n_tries: int = N_TRIES) -> dict[str, float]:
     """Measure a model that sleeps 5 ms, burns 5 ms of one core and holds 200 MiB."""
     subject = Subject(
         "known load",
@@ -132,7 +138,8 @@ def check_known_load(bench: Bench, n_rounds: int = 6) -> dict[str, float]:
         {"sleep_ms": 5, "burn_ms": 5, "allocate_mib": 200, "n_classes": 2},
     )
     settings = bench.settings.model_copy(update={"batch_sizes": (1,), "batch_min_ms": 200})
-    found = [run_undisturbed(subject, replace(bench, settings=settings)) for _ in range(n_rounds)]
+    known = replace(bench, settings=settings)
+    found = [run_undisturbed(subject, known, n_tries) for _ in range(n_rounds)]
     errors: dict[str, Callable[[FinishedRound], float]] = {
         "latency": lambda r: (r.percentiles_ns[0.5] or 0.0) / 10e6 - 1,
         "cpu": lambda r: r.batches[0].cpu_ms / r.batches[0].n_calls / 5 - 1,

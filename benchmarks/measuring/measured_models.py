@@ -26,6 +26,17 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(HERE), str(HERE.parents[1] / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
 )
 N_FEATURES = 36
+# Just enough for an interval of the p95
+SMALLEST = {
+    "min_processes": 6,
+    "max_processes": 6,
+    "latency_min_ms": 20,
+    "latency_max_ms": 130,
+    "batch_max_ms": 50,
+    "slow_wait_max_ms": 0,
+    "max_retries": 0,
+    "max_quiet_wait_s": 0,
+}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "linear": {
         "n_epochs": 2,
@@ -50,9 +61,10 @@ def make_bench(pool: WorkerPool, folder: Path) -> Bench:
     return Bench(pool, rows, folder, read_preset("quick"), "quick", SpeedProbe(None))
 
 
-def use_preset(bench: Bench, preset: str) -> Bench:
+def use_preset(bench: Bench, preset: str, *, smallest: bool) -> Bench:
     """Return the bench with another preset, and no load test."""
-    return replace(bench, settings=read_preset(preset), preset=preset)
+    settings = read_preset(preset).model_copy(update=SMALLEST if smallest else {})
+    return replace(bench, settings=settings, preset=preset)
 
 
 def save_model(

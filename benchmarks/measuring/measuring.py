@@ -151,7 +151,11 @@ def measure_rules(options: argparse.Namespace, pieces: KeptPieces) -> Figures:
             chosen = {name: models[name] for name in options.models}
             print_header()
             scope = Scope(
-                options.scale, options.n_runs, options.n_processes, one_visit=options.one_visit
+                options.scale,
+                options.n_runs,
+                options.n_processes,
+                one_visit=options.one_visit,
+                smallest=options.smallest,
             )
             return compare_rules(bench, chosen, scope, pieces)
     finally:
@@ -165,13 +169,15 @@ def measure_instrument(options: argparse.Namespace) -> Figures:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
             models = make_models(Path(folder))
-            processes = {"n_processes": 2} if options.smallest else {}
-            rounds = {"n_rounds": 2} if options.smallest else {}
+            processes = {"n_processes": 2, "n_tries": 1} if options.smallest else {}
+            rounds = {"n_rounds": 1} if options.smallest else {}
+            tries = {"n_tries": 1} if options.smallest else {}
+            served = list(list_served(models).values())
             return {
                 **check_repeatability(bench, **processes),
-                **check_memory(bench, list_served(models).values()),
+                **check_memory(bench, served[: 2 if options.smallest else None]),
                 **check_disturbed(bench, **rounds),
-                **check_known_load(bench, **rounds),
+                **check_known_load(bench, **rounds, **tries),
             }
     finally:
         pool.close()

@@ -45,12 +45,14 @@ class Scope:
         n_runs: Runs of each of our presets per model.
         n_processes: Processes of a reference, and runs of a model measured alone.
         one_visit: Whether to run ``standard`` with one visit to each process too.
+        smallest: Whether our presets are cut down, too.
     """
 
     scale: float
     n_runs: int
     n_processes: int
     one_visit: bool
+    smallest: bool
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def measure_in_turns(
     """
     window_s = WINDOW_S * scope.scale
     long_s = PERF_ANALYZER_WINDOWS * PERF_ANALYZER_WINDOW_S * scope.scale
-    benches = {f"ours, {preset}": use_preset(bench, preset) for preset in PRESETS}
+    benches = {
+        f"ours, {preset}": use_preset(bench, preset, smallest=scope.smallest) for preset in PRESETS
+    }
     standard = benches[STANDARD]
     if scope.one_visit:
         settings = standard.settings.model_copy(update={"n_visits": 1})
