@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -190,3 +192,23 @@ def test_attribute_of_a_trial_that_another_process_ended_is_refused(
         store.transaction("a"),
     ):
         trial.set_user_attr("paused", True)
+
+
+def test_process_that_dies_with_its_studies_open_loses_nothing(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path, None)
+    program = (
+        "import optuna, os, sys; from pathlib import Path\n"
+        "from rightfit.tuning.studies.study_store import StudyStore\n"
+        "storage = StudyStore(Path(sys.argv[1]), None).open()\n"
+        "study = optuna.create_study(study_name='a', storage=storage)\n"
+        "study.ask().report(0.5, 1)\n"
+        "os._exit(0)"
+    )
+
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    log_bytes = (tmp_path / "studies.db-wal").stat().st_size
+    study = optuna.load_study(study_name="a", storage=store.open())
+
+    assert log_bytes > 0
+    assert [trial.intermediate_values for trial in study.trials] == [{1: 0.5}]
+    assert not (tmp_path / "damaged").exists()

@@ -70,7 +70,7 @@ class StudyStorage(optuna.storages.RDBStorage):
         super().__init__(url, **options)
         if self.engine.name == "sqlite":
             self.engine.dispose()  # so that those opened meanwhile get it too
-            sqlalchemy.event.listen(self.engine, "connect", _limit_cache)
+            sqlalchemy.event.listen(self.engine, "connect", _set_up_sqlite)
 
     @contextlib.contextmanager
     def transaction(self, *first: str) -> Iterator[None]:
@@ -230,5 +230,12 @@ class StudyStorage(optuna.storages.RDBStorage):
         return self._own.has_read
 
 
-def _limit_cache(connection: Any, _record: object) -> None:
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    """Do not wait for the disk at each commit: a search commits three times at each checkpoint.
+
+    With a write-ahead log a killed process loses nothing and a machine that loses power at most the
+    last commits; the file is whole in any case (https://sqlite.org/wal.html).
+    """
     connection.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE_KIB}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
