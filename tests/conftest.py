@@ -64,6 +64,7 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return half as many workers again as there are cores, for some tests mostly wait."""
     n_cores = psutil.cpu_count() or 1
