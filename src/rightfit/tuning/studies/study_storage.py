@@ -17,8 +17,9 @@ import contextlib
 import copy
 import json
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -31,11 +32,12 @@ READ_AT_ONCE = 50
 _SQLITE_CACHE_KIB = 256  # of each connection, not 2,000: the system caches the file too
 _STATES = sqlalchemy.text("SELECT trial_id, state FROM trials WHERE study_id = :study")
 _UNFINISHED = "JOIN trials USING (trial_id) WHERE study_id = :study AND state = 'RUNNING'"
-_CONTENTS = sqlalchemy.text(
+_NAMED = sqlalchemy.text(
     f"SELECT trial_id, key, value_json FROM trial_user_attributes {_UNFINISHED} "  # noqa: S608
-    f"UNION ALL SELECT trial_id, param_name, '' FROM trial_params {_UNFINISHED} "
-    "UNION ALL SELECT trial_id, CAST(step AS VARCHAR), '' "
-    f"FROM trial_intermediate_values {_UNFINISHED}"
+    f"UNION ALL SELECT trial_id, param_name, '' FROM trial_params {_UNFINISHED}"
+)
+_VALUES = sqlalchemy.text(
+    f"SELECT trial_id, step, intermediate_value FROM trial_intermediate_values {_UNFINISHED}"  # noqa: S608
 )
 _STATE = sqlalchemy.text("SELECT state FROM trials WHERE trial_id = :trial")
 _WRITE = sqlalchemy.text(
@@ -44,6 +46,40 @@ _WRITE = sqlalchemy.text(
 )
 
 Attributes = dict[int, dict[str, Any]]  # by trial
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What is stored of a trial; of one that has ended, the state alone.
+
+    Args:
+        state: Name of its state.
+        attributes: JSON by key.
+        params: Names of its parameters.
+        values: Reported value by step; ``None`` where it is not finite.
+    """
+
+    state: str
+    attributes: dict[str, str]
+    params: set[str]
+    values: dict[int, float | None]
+
+    @property
+    def mark(self) -> int:
+        """A number that changes when the trial does."""
+        parts = self.attributes.items(), self.params, self.values
+        return hash((self.state, *map(frozenset, parts)))
+
+    def renew(self, known: FrozenTrial) -> FrozenTrial | None:
+        """Return a running trial as it is now; ``None`` where this does not tell all of it."""
+        values = {step: value for step, value in self.values.items() if value is not None}
+        is_whole = self.params == known.params.keys() and len(values) == len(self.values)
+        if self.state != TrialState.RUNNING.name or not is_whole:
+            return None
+        trial = copy.copy(known)
+        trial.user_attrs = {key: json.loads(text) for key, text in self.attributes.items()}
+        trial.intermediate_values = values
+        return trial
 
 
 class _OwnState(threading.local):
@@ -119,18 +155,20 @@ class StudyStorage(optuna.storages.RDBStorage):
         if self._has_read():
             return []
         self._write_attributes()
-        marks = {
-            trial_id: mark
-            for trial_id, mark in self._read_marks(study_id).items()
+        contents = {
+            trial_id: one
+            for trial_id, one in self._read_contents(study_id).items()
             if trial_id in included_trial_ids or trial_id > trial_id_greater_than
         }
-        unchanged = {
-            trial_id: self._known[trial_id][1]
-            for trial_id, mark in marks.items()
-            if trial_id in self._known and self._known[trial_id][0] == mark
-        }
-        ids = sorted(marks.keys() - unchanged.keys())
-        found = []
+        marks = {trial_id: one.mark for trial_id, one in contents.items()}
+        renewed = {}
+        for trial_id in marks.keys() & self._known.keys():
+            mark, known = self._known[trial_id]
+            now = known if mark == marks[trial_id] else contents[trial_id].renew(known)
+            if now is not None:
+                renewed[trial_id] = now
+        ids = sorted(marks.keys() - renewed.keys())
+        found = list(renewed.values())
         for start in range(0, len(ids), READ_AT_ONCE):
             part = set(ids[start : start + READ_AT_ONCE])
             read = super()._get_trials(study_id, None, part, ids[-1])
@@ -140,18 +178,27 @@ class StudyStorage(optuna.storages.RDBStorage):
                 self._known.pop(trial._trial_id, None)
             else:
                 self._known[trial._trial_id] = marks[trial._trial_id], trial
-        trials = sorted([*found, *unchanged.values()], key=lambda trial: trial._trial_id)
-        return [trial for trial in trials if states is None or trial.state in states]
+        found.sort(key=lambda trial: trial._trial_id)
+        return [trial for trial in found if states is None or trial.state in states]
 
-    def _read_marks(self, study_id: int) -> dict[int, int]:
-        """Return a number for each trial of a study that changes when the trial does."""
+    def _read_contents(self, study_id: int) -> dict[int, _Contents]:
+        """Return what is stored of each trial of a study."""
         asked = {"study": study_id}
+        named: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+        values: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
         with contextlib.closing(self.scoped_session()) as session:
-            states, contents = session.execute(_STATES, asked), session.execute(_CONTENTS, asked)
-            marks = Counter({trial_id: hash(state) for trial_id, state in states})
-            for trial_id, *content in contents:
-                marks[trial_id] += hash(tuple(content))  # rows come in any order
-        return marks
+            for trial_id, name, text in session.execute(_NAMED, asked):
+                named[trial_id].append((name, text))
+            for trial_id, step, value in session.execute(_VALUES, asked):
+                values[trial_id][step] = value
+            # Last: a trial that ends meanwhile is not taken for a running one without attributes.
+            states = session.execute(_STATES, asked).all()
+        contents = {}
+        for trial_id, state in states:
+            attributes = {name: text for name, text in named[trial_id] if text}
+            params = {name for name, text in named[trial_id] if not text}
+            contents[trial_id] = _Contents(state, attributes, params, values[trial_id])
+        return contents
 
     def _create_new_trial(self, *args: Any, **kwargs: Any) -> FrozenTrial:
         created: FrozenTrial = super()._create_new_trial(*args, **kwargs)
