@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from rightfit.families.family import TrainingData
@@ -62,13 +61,6 @@ LONGEST = (
     "template",
     "adoption",
 )
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return half as many workers again as there are cores, for some tests mostly wait."""
-    n_cores = psutil.cpu_count() or 1
-    return n_cores + n_cores // 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
