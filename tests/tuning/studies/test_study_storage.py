@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -212,3 +213,37 @@ def test_process_that_dies_with_its_studies_open_loses_nothing(tmp_path: Path) -
     assert log_bytes > 0
     assert [trial.intermediate_values for trial in study.trials] == [{1: 0.5}]
     assert not (tmp_path / "damaged").exists()
+
+
+def add_rung(storage: optuna.storages.RDBStorage, trial_id: int) -> None:
+    storage.set_trial_system_attr(trial_id, "completed_rung_0", 0.5)
+    storage.set_trial_intermediate_value(trial_id, 2, 0.7)
+
+
+def add_not_a_number(storage: optuna.storages.RDBStorage, trial_id: int) -> None:
+    storage.set_trial_intermediate_value(trial_id, 2, float("nan"))
+
+
+def add_parameter(storage: optuna.storages.RDBStorage, trial_id: int) -> None:
+    storage.set_trial_param(trial_id, "y", 2.0, optuna.distributions.FloatDistribution(0, 9))
+
+
+def change_attribute(storage: optuna.storages.RDBStorage, trial_id: int) -> None:
+    storage.set_trial_user_attr(trial_id, "curve", [0.5, 0.75])
+    storage.set_trial_intermediate_value(trial_id, 2, 0.75)
+
+
+@pytest.mark.parametrize("change", [add_rung, add_not_a_number, add_parameter, change_attribute])
+def test_known_trial_that_another_process_changed_is_read_as_optuna_does(
+    change: Callable[[optuna.storages.RDBStorage, int], None],
+    store: StudyStore,
+    study: optuna.Study,
+) -> None:
+    trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+    trial.set_user_attr("curve", [0.5])
+    trial.report(0.5, 1)
+    assert study.get_trials()[0].user_attrs == {"curve": [0.5]}
+
+    change(optuna.storages.RDBStorage(store.url), trial._trial_id)
+
+    assert repr(study.get_trials()) == repr(seen_by_others(store))

@@ -33,8 +33,10 @@ _SQLITE_CACHE_KIB = 256  # of each connection, not 2,000: the system caches the 
 _STATES = sqlalchemy.text("SELECT trial_id, state FROM trials WHERE study_id = :study")
 _UNFINISHED = "JOIN trials USING (trial_id) WHERE study_id = :study AND state = 'RUNNING'"
 _NAMED = sqlalchemy.text(
-    f"SELECT trial_id, key, value_json FROM trial_user_attributes {_UNFINISHED} "  # noqa: S608
-    f"UNION ALL SELECT trial_id, param_name, '' FROM trial_params {_UNFINISHED}"
+    f"SELECT trial_id, 'user', key, value_json FROM trial_user_attributes {_UNFINISHED} "  # noqa: S608
+    "UNION ALL SELECT trial_id, 'system', key, value_json "
+    f"FROM trial_system_attributes {_UNFINISHED} "
+    f"UNION ALL SELECT trial_id, 'param', param_name, '' FROM trial_params {_UNFINISHED}"
 )
 _VALUES = sqlalchemy.text(
     f"SELECT trial_id, step, intermediate_value FROM trial_intermediate_values {_UNFINISHED}"  # noqa: S608
@@ -54,32 +56,35 @@ class _Contents:
 
     Args:
         state: Name of its state.
-        attributes: JSON by key.
-        params: Names of its parameters.
+        named: JSON by key of its ``user`` and ``system`` attributes; each ``param`` by name.
         values: Reported value by step; ``None`` where it is not finite.
     """
 
     state: str
-    attributes: dict[str, str]
-    params: set[str]
+    named: dict[str, dict[str, str]]
     values: dict[int, float | None]
 
     @property
     def mark(self) -> int:
         """A number that changes when the trial does."""
-        parts = self.attributes.items(), self.params, self.values
-        return hash((self.state, *map(frozenset, parts)))
+        rows = frozenset((kind, *row) for kind, of in self.named.items() for row in of.items())
+        return hash((self.state, rows, frozenset(self.values)))
 
     def renew(self, known: FrozenTrial) -> FrozenTrial | None:
         """Return a running trial as it is now; ``None`` where this does not tell all of it."""
         values = {step: value for step, value in self.values.items() if value is not None}
-        is_whole = self.params == known.params.keys() and len(values) == len(self.values)
+        params = self.named.get("param", {}).keys()
+        is_whole = params == known.params.keys() and len(values) == len(self.values)
         if self.state != TrialState.RUNNING.name or not is_whole:
             return None
         trial = copy.copy(known)
-        trial.user_attrs = {key: json.loads(text) for key, text in self.attributes.items()}
+        trial.user_attrs = self._parse("user")
+        trial.system_attrs = self._parse("system")
         trial.intermediate_values = values
         return trial
+
+    def _parse(self, kind: str) -> dict[str, Any]:
+        return {key: json.loads(text) for key, text in self.named.get(kind, {}).items()}
 
 
 class _OwnState(threading.local):
@@ -161,14 +166,8 @@ class StudyStorage(optuna.storages.RDBStorage):
             if trial_id in included_trial_ids or trial_id > trial_id_greater_than
         }
         marks = {trial_id: one.mark for trial_id, one in contents.items()}
-        renewed = {}
-        for trial_id in marks.keys() & self._known.keys():
-            mark, known = self._known[trial_id]
-            now = known if mark == marks[trial_id] else contents[trial_id].renew(known)
-            if now is not None:
-                renewed[trial_id] = now
-        ids = sorted(marks.keys() - renewed.keys())
-        found = list(renewed.values())
+        found = self._renew_known(contents, marks)
+        ids = sorted(marks.keys() - {trial._trial_id for trial in found})
         for start in range(0, len(ids), READ_AT_ONCE):
             part = set(ids[start : start + READ_AT_ONCE])
             read = super()._get_trials(study_id, None, part, ids[-1])
@@ -181,24 +180,30 @@ class StudyStorage(optuna.storages.RDBStorage):
         found.sort(key=lambda trial: trial._trial_id)
         return [trial for trial in found if states is None or trial.state in states]
 
+    def _renew_known(
+        self, contents: dict[int, _Contents], marks: dict[int, int]
+    ) -> list[FrozenTrial]:
+        """Return the known trials as they are now, without those that must be read whole."""
+        renewed = []
+        for trial_id in contents.keys() & self._known.keys():
+            mark, known = self._known[trial_id]
+            is_same = mark == marks[trial_id]
+            renewed.append(known if is_same else contents[trial_id].renew(known))
+        return [trial for trial in renewed if trial is not None]
+
     def _read_contents(self, study_id: int) -> dict[int, _Contents]:
         """Return what is stored of each trial of a study."""
         asked = {"study": study_id}
-        named: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+        named: defaultdict[int, dict[str, dict[str, str]]] = defaultdict(dict)
         values: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
         with contextlib.closing(self.scoped_session()) as session:
-            for trial_id, name, text in session.execute(_NAMED, asked):
-                named[trial_id].append((name, text))
+            for trial_id, kind, name, text in session.execute(_NAMED, asked):
+                named[trial_id].setdefault(kind, {})[name] = text
             for trial_id, step, value in session.execute(_VALUES, asked):
                 values[trial_id][step] = value
             # Last: a trial that ends meanwhile is not taken for a running one without attributes.
             states = session.execute(_STATES, asked).all()
-        contents = {}
-        for trial_id, state in states:
-            attributes = {name: text for name, text in named[trial_id] if text}
-            params = {name for name, text in named[trial_id] if not text}
-            contents[trial_id] = _Contents(state, attributes, params, values[trial_id])
-        return contents
+        return {id_: _Contents(state, named[id_], values[id_]) for id_, state in states}
 
     def _create_new_trial(self, *args: Any, **kwargs: Any) -> FrozenTrial:
         created: FrozenTrial = super()._create_new_trial(*args, **kwargs)
