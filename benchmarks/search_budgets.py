@@ -86,11 +86,13 @@ def main() -> None:
             budget: _search(root / f"{budget:g}-{seed}", prepared, asked, budget=budget, seed=seed)
             for budget in asked.budgets
         }
-        for budget, (utility, n_errors) in _judge(found, asked).items():
-            utilities[budget].append(utility)
+        for budget, (values, n_errors) in _judge(found, asked).items():
+            utilities[budget].append(statistics.mean(values))
             errors[budget].append(n_errors)
             print(
-                f"seed {seed}, {budget:g} CPU s: {utility:.4f}, {n_errors:+.2f} standard errors",
+                f"seed {seed}, {budget:g} CPU s: {utilities[budget][-1]:.4f}, "
+                f"{values.count(0.0)} of {len(values)} choices break a limit, "
+                f"{n_errors:+.2f} standard errors",
                 flush=True,
             )
     print(json.dumps(_sum_up(utilities, errors)))
@@ -123,8 +125,8 @@ def _search(
 
 def _judge(
     runs: dict[float, dict[str, Any]], asked: argparse.Namespace
-) -> dict[float, tuple[float, float]]:
-    """Return the winners' mean utility by budget, and the least standard errors above a default."""
+) -> dict[float, tuple[list[float], float]]:
+    """Return the winners' utilities by budget, and the least standard errors above a default."""
     served: dict[float, dict[str, list[ServedCandidate]]] = {}
     n_errors: dict[float, float] = {}
     defaults: dict[str, tuple[float, float]] = {}  # best default of each dataset, and its error
@@ -163,11 +165,11 @@ def _judge(
     }
     return {
         budget: (
-            statistics.mean(
+            [
                 _value(application, found, best_tested[dataset])
                 for dataset, found in of.items()
                 for application in applications.values()
-            ),
+            ],
             n_errors[budget],
         )
         for budget, of in served.items()

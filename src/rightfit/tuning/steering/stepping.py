@@ -131,12 +131,12 @@ class Stepper:
         for _ in range(n_missing):
             look = next(training)
         notes[CURVE] = [*curve, look.point]
-        if look.point["checkpoint"] == self._settings.n_checkpoints:
+        n_looks = len(notes[CURVE])
+        if n_looks == self._settings.n_checkpoints:
             started_ns = time.process_time_ns()
             keep_model(trial, look.model, configuration, self._cell, self._store)
             notes[EXPORT_S] = (time.process_time_ns() - started_ns) / 1e9
         else:
-            n_looks = look.point["checkpoint"]
             self._trainings.keep(trial.number, n_looks, training, look.kept_mib)
         return look
 
