@@ -12,6 +12,7 @@ import numpy as np
 
 from rightfit.families.family import Rows
 from rightfit.families.schema import InputSchema
+from rightfit.families.tree_export import add_trees_as_arrays
 
 
 class SklearnFamily:
@@ -54,7 +55,8 @@ def save_skops(model: Any, path: Path) -> None:
     """Write a fitted estimator with skops, deflated."""
     import skops.io
 
-    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+    # level 3 takes a forest less than half the time of 6, the usual one, and 8 % more space
+    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
 
 
 def load_skops(
@@ -96,6 +98,7 @@ def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
+    add_trees_as_arrays()
     is_regression = schema.task == "regression"
     exported = to_onnx(
         model,

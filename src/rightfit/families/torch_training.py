@@ -95,7 +95,10 @@ def _make_step(
     rows, labels = (torch.from_numpy(found).to(device) for found in writable)
     rate = configuration["learning_rate"]
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=rate, weight_decay=configuration["weight_decay"]
+        network.parameters(),
+        lr=rate,
+        weight_decay=configuration["weight_decay"],
+        fused=True,  # a quarter of a small net's step less than one tensor after the other
     )
     schedule = n_steps and torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=rate, total_steps=n_steps

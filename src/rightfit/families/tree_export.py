@@ -1,0 +1,102 @@
+"""Have skl2onnx take over decision trees as arrays, not node by node.
+
+A forest of three million nodes takes 6 CPU s instead of 16; the ONNX model is the same to the byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_NAME = "add_tree_to_attribute_pairs"
+_CONVERTERS = ("decision_tree", "gradient_boosting", "isolation_forest", "random_forest")
+"""Modules of skl2onnx that import the function of that name."""
+_PARAMETERS = (
+    "attr_pairs",
+    "is_classifier",
+    "tree",
+    "tree_id",
+    "tree_weight",
+    "weight_id_bias",
+    "leaf_weights_are_counts",
+    "adjust_threshold_for_sklearn",
+    "dtype",
+)
+
+
+@functools.cache
+def add_trees_as_arrays() -> None:
+    """Put an own function in the place of skl2onnx's that adds a tree to an ensemble.
+
+    There is no public way to; where skl2onnx has changed, exports only take longer.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from skl2onnx.common import tree_ensemble
+
+        by_node = getattr(tree_ensemble, _NAME)
+        is_known = tuple(inspect.signature(by_node).parameters) == _PARAMETERS
+        for name in _CONVERTERS if is_known else ():
+            module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
+            if getattr(module, _NAME) is by_node:
+                setattr(module, _NAME, functools.partial(_add_tree, by_node))
+
+
+def _add_tree(by_node: Callable[..., None], *args: Any, **named: Any) -> None:
+    asked = inspect.signature(by_node).bind(*args, **named)
+    asked.apply_defaults()
+    call = asked.arguments
+    if call["dtype"] != np.float32 or not call["adjust_threshold_for_sklearn"]:
+        by_node(*args, **named)
+        return
+    leaves = call["tree"].children_left < 0
+    for attributes in (_list_nodes(call, leaves), _list_weights(call, leaves)):
+        for name, values in attributes.items():
+            call["attr_pairs"][name].extend(values.tolist())
+
+
+def _list_nodes(call: dict[str, Any], leaves: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the attributes of the nodes; those that a leaf has no use for are 0."""
+    tree, n_nodes = call["tree"], len(leaves)
+    zeros = np.zeros(n_nodes, dtype=np.int64)
+    # x <= threshold must hold for the same float32 x as with scikit-learn's float64 threshold
+    thresholds = tree.threshold.astype(np.float32)
+    below = np.nextafter(thresholds, np.float32(-np.inf))
+    thresholds = np.where(thresholds > tree.threshold, below, thresholds)
+    return {
+        "nodes_treeids": zeros + call["tree_id"],
+        "nodes_nodeids": np.arange(n_nodes),
+        "nodes_featureids": np.where(leaves, 0, tree.feature),
+        "nodes_modes": np.where(leaves, "LEAF", "BRANCH_LEQ"),
+        "nodes_values": np.where(leaves, 0.0, thresholds),
+        "nodes_truenodeids": np.where(leaves, 0, tree.children_left),
+        "nodes_falsenodeids": np.where(leaves, 0, tree.children_right),
+        "nodes_missing_value_tracks_true": zeros,
+        "nodes_hitrates": np.ones(n_nodes),
+    }
+
+
+def _list_weights(call: dict[str, Any], leaves: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the attributes of what the leaves answer; of two classes the second one's alone."""
+    values = call["tree"].value[leaves].reshape(np.count_nonzero(leaves), -1)
+    factors = np.full((len(values), 1), call["tree_weight"])
+    if call["leaf_weights_are_counts"]:
+        sums = values.cumsum(axis=1)[:, -1:]
+        factors /= np.where(sums == 0, 1.0, sums)
+    weights = values * factors
+    if weights.shape[1] == 2 and call["is_classifier"]:
+        weights = weights[:, 1:]
+    n_outputs = weights.shape[1]
+    kind = "class" if call["is_classifier"] else "target"
+    return {
+        f"{kind}_treeids": np.full(weights.size, call["tree_id"]),
+        f"{kind}_nodeids": np.repeat(np.flatnonzero(leaves), n_outputs),
+        f"{kind}_ids": np.tile(np.arange(n_outputs) + call["weight_id_bias"], len(weights)),
+        f"{kind}_weights": weights.ravel(),
+    }

@@ -1,0 +1,83 @@
+"""Trees that skl2onnx takes over as arrays lead to the same ONNX model as node by node."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+from skl2onnx.common import tree_ensemble
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.tree import DecisionTreeClassifier
+
+from rightfit.families import sklearn_io, tree_export
+from rightfit.families.schema import InputSchema
+
+SEED = 0
+N_FEATURES = 5
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 9])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        DecisionTreeClassifier(random_state=SEED),
+        ExtraTreesClassifier(n_estimators=4, random_state=SEED),
+        GradientBoostingClassifier(n_estimators=4, random_state=SEED),
+        RandomForestClassifier(n_estimators=4, random_state=SEED),
+    ],
+)
+def test_a_classifier_is_exported_to_the_byte_as_by_skl2onnx(
+    estimator: Any, n_classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, values = _make_rows()
+    labels = np.argsort(np.argsort(values)) * n_classes // len(values)
+    classes = tuple(f"c{number}" for number in range(n_classes))
+
+    _compare(estimator.fit(rows, labels), classes, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GradientBoostingRegressor(n_estimators=4, random_state=SEED),
+        RandomForestRegressor(n_estimators=4, random_state=SEED),
+    ],
+)
+def test_a_regressor_is_exported_to_the_byte_as_by_skl2onnx(
+    estimator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _compare(estimator.fit(*_make_rows()), (), monkeypatch)
+
+
+def _make_rows() -> tuple[Any, Any]:
+    rng = np.random.default_rng(SEED)
+    rows = rng.normal(size=(400, N_FEATURES)).astype(np.float32)
+    return rows, rows[:, 0] + rows[:, 1] ** 2 + rng.normal(size=len(rows))
+
+
+def _compare(model: Any, classes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = InputSchema(tuple(f"x{i}" for i in range(N_FEATURES)), classes, None)
+    n_trees = 0
+    list_nodes = tree_export._list_nodes
+
+    def count(*given: Any) -> Any:
+        nonlocal n_trees
+        n_trees += 1
+        return list_nodes(*given)
+
+    monkeypatch.setattr(tree_export, "_list_nodes", count)
+    as_arrays = sklearn_io.export_sklearn_onnx(model, schema)
+    assert n_trees, "skl2onnx took the trees over node by node"
+
+    for name in tree_export._CONVERTERS:
+        module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
+        monkeypatch.setattr(module, tree_export._NAME, tree_ensemble.add_tree_to_attribute_pairs)
+    assert as_arrays == sklearn_io.export_sklearn_onnx(model, schema)
