@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from searching import outcomes_by_draw
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
+from rightfit.profiling.measuring.worker_pool import WorkerKind
+from rightfit.tuning.parallel import crew
 from rightfit.tuning.parallel.crew import search_in_parallel
 from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.search.search import is_over, open_study, run_search
@@ -41,6 +44,36 @@ def measured_alone(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(ShortBench, "measure", measure)
     return seen
+
+
+class NotedPool:
+    """Starts nothing; notes which measuring processes still import."""
+
+    def __init__(self) -> None:
+        self.importing: set[WorkerKind] = set()
+
+    def get(self, kind: WorkerKind) -> None:
+        self.importing.add(kind)
+
+    def start(self, kinds: Iterable[WorkerKind]) -> None:
+        self.importing -= set(kinds)
+
+
+def test_nothing_is_measured_while_a_measuring_process_imports(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, importing = NotedPool(), []
+
+    def measure(bench: ShortBench, *args: Any) -> tuple[dict[str, float], float]:
+        importing.append(set(pool.importing))
+        return FakeBench().measure(*args)
+
+    monkeypatch.setattr(crew, "shared_pool", lambda: pool)
+    monkeypatch.setattr(ShortBench, "measure", measure)
+    search_in_parallel(plan(blobs, tmp_path, 1), on_trial=ignore)
+
+    assert importing
+    assert not any(importing)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process does is read from /proc")
@@ -133,6 +166,8 @@ from planned import plan
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.processes.lifeline import list_descendants
+from rightfit.profiling.measuring.worker_pool import WorkerKind
+from rightfit.tuning.parallel import crew
 from rightfit.tuning.parallel.crew import search_in_parallel
 
 def die(name, n_begun, n_trials):

@@ -191,6 +191,7 @@ class Crew:
 
     def _time(self, waiting: Sequence[CrewMember]) -> None:
         """Measure what is waited for, while everything else stands still."""
+        shared_pool().start(_find_kind(one) for one in waiting)  # an import would disturb a timing
         with machine_lock(), self._others_stopped():
             answers = [(one, self._measure(one)) for one in waiting]
         for one, timed in answers:
@@ -226,13 +227,6 @@ class Crew:
         except Exception as err:  # it fails the trial, as it does where a search measures itself
             return Timed({}, 0.0, error=f"{type(err).__name__}: {err}")
 
-    def _start_measuring_process(self, member: CrewMember, wish: AwaitsTiming) -> None:
-        """Start what will measure, so that it imports while others still train."""
-        imports: tuple[str, ...] = ("onnxruntime",)
-        if wish.serving.runtime == NATIVE:
-            imports = get_family(member.task.search.cell.family).native_imports
-        shared_pool().get(WorkerKind(imports, wish.serving.n_threads))
-
     def _answer(self, member: CrewMember, message: GoOn | Timed) -> None:
         with contextlib.suppress(OSError):  # it has died; its end is read next
             member.channel.send(message)
@@ -257,7 +251,7 @@ class Crew:
                 member.state = "rests"
             case AwaitsTiming() as wish:
                 member.state, member.wish = "awaits timing", wish
-                self._start_measuring_process(member, wish)
+                shared_pool().get(_find_kind(member))  # it imports while others still train
             case Progress(n_begun, n_trials):
                 self._on_trial(name, n_begun, n_trials)
             case Logged(level, source, text):
@@ -280,6 +274,16 @@ class Crew:
 
     def _is_worked_on(self, task: SearchTask) -> bool:
         return any(one.task is task for one in self._members)
+
+
+def _find_kind(member: CrewMember) -> WorkerKind:
+    """Return the kind of process that measures what a member waits for."""
+    assert member.wish is not None  # noqa: S101 - it waits
+    serving = member.wish.serving
+    imports: tuple[str, ...] = ("onnxruntime",)
+    if serving.runtime == NATIVE:
+        imports = get_family(member.task.search.cell.family).native_imports
+    return WorkerKind(imports, serving.n_threads)
 
 
 def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:
