@@ -8,6 +8,7 @@ take seconds, a fork some hundredths of one, and forks share the memory of what 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -32,6 +33,8 @@ def main() -> None:
             if hasattr(loaded, "load_exporter"):
                 loaded.load_exporter()
     load_database_libraries()
+    gc.collect()
+    gc.freeze()  # what was imported need not be looked through in each process again
     control = socket.socket(fileno=int(descriptor))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     while True:
