@@ -70,7 +70,7 @@ def test_cells_whose_inputs_are_there_are_searched_before_the_first_node_that_ne
     late = tune_node(c, "y")
     catalog = make_catalog("x", "y")
     hook = SearchHook()
-    hook.before_pipeline_run(Pipeline([make, first, second, late_rows, late]))
+    hook.before_pipeline_run(Pipeline([make, first, second, late_rows, late]), catalog)
 
     for node in (make, first, second, late_rows, late):
         hook.before_node_run(node, catalog)
@@ -84,10 +84,10 @@ def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
 ) -> None:
     a, b, c = plan(blobs, tmp_path, 2)
     nodes = [tune_node(a, "x"), tune_node(b, "x", fault="no such family"), tune_node(c, "x")]
-    hook = SearchHook()
-    hook.before_pipeline_run(Pipeline(nodes))
+    hook, catalog = SearchHook(), make_catalog("x")
+    hook.before_pipeline_run(Pipeline(nodes), catalog)
 
-    hook.before_node_run(nodes[0], make_catalog("x"))
+    hook.before_node_run(nodes[0], catalog)
 
     assert searched == [["x.a", "y.a"]]
 
@@ -96,7 +96,7 @@ def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
     ("n_cells", "n_workers", "expected"),
     [(2, 1, [({"linear"}, 2)]), (1, 2, [({"linear"}, 1)]), (1, 1, [])],
 )
-def test_fork_server_starts_with_the_first_node_of_a_run_that_searches_side_by_side(
+def test_fork_server_starts_with_a_run_that_searches_side_by_side(
     blobs: TrainingData,
     tmp_path: Path,
     searched: list[list[str]],
@@ -110,11 +110,10 @@ def test_fork_server_starts_with_the_first_node_of_a_run_that_searches_side_by_s
     cells = [tune_node(search, "x") for search in searches]
     catalog = make_catalog("x", n_workers=n_workers)
     hook = SearchHook()
-    hook.before_pipeline_run(Pipeline([make, *cells]))
-
-    hook.before_node_run(make, catalog)
+    hook.before_pipeline_run(Pipeline([make, *cells]), catalog)
 
     assert started == expected
+    hook.before_node_run(make, catalog)
     assert searched == []
     hook.after_node_run(make)
     hook.before_node_run(cells[0], catalog)

@@ -64,8 +64,8 @@ def rightfit_hooks() -> tuple[Any, ...]:
         ResultHook(),
         MlflowHook(),
         ReuseHook(),
+        SearchHook(),  # starts a process that imports while families are asked
         FamilyHook(),
-        SearchHook(),
         DisplayHook(),
         FailureHook(),
     )

@@ -4,8 +4,8 @@ Kedro runs one node after another, and each searches one cell. So when the first
 searches of all of them are carried out at once; the nodes then find theirs finished. So is a single
 search with several workers. A search that could not be begun here, or broke, is the node's own.
 
-Their processes are forked from one that imports for seconds. It is started with the run's first
-node, so that it imports while tables are read and encoded.
+Their processes are forked from one that imports for seconds. It is started with the run, so that it
+imports while settings are checked and tables are read and encoded.
 """
 
 from __future__ import annotations
@@ -49,14 +49,15 @@ class SearchHook:
         self._pipeline: Pipeline | None = None
         self._made: set[str] = set()
         self._is_done: set[str] = set()
-        self._has_begun = False
         self._lock = threading.Lock()
 
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Note what will run; another hook may still leave nodes out."""
+    @hook_impl(trylast=True)  # another hook leaves out what is unchanged
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Note what will run, and start what its searches are forked from."""
         self._pipeline, self._made, self._is_done = pipeline, set(), set()
-        self._has_begun = False
+        searching = _list_searching(pipeline)
+        if _count_workers(searching, catalog) > 1:
+            _start_fork_server(searching, catalog)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -69,21 +70,21 @@ class SearchHook:
         if self._pipeline is None:
             return
         with self._lock:  # nodes may run in threads
-            searching = [one for one in self._pipeline.nodes if hasattr(one.func, PLAN)]
-            if not self._has_begun and _count_workers(searching, catalog) > 1:
-                _start_fork_server(searching, catalog)
-            self._has_begun = True
             if not hasattr(node.func, PLAN) or node.name in self._is_done:
                 return
             to_come = self._pipeline.all_outputs() - self._made
             due = [
                 one
-                for one in searching
+                for one in _list_searching(self._pipeline)
                 if one.name not in self._is_done and not to_come & set(one.inputs)
             ]
             self._is_done |= {one.name for one in due}
             if _count_workers(due, catalog) > 1:
                 _search(_plan(due, catalog))
+
+
+def _list_searching(pipeline: Pipeline) -> list[Node]:
+    return [node for node in pipeline.nodes if hasattr(node.func, PLAN)]
 
 
 def _count_workers(nodes: list[Node], catalog: CatalogProtocol[Any, Any]) -> int:
