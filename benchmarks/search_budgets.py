@@ -1,11 +1,13 @@
 """What does a smaller search budget lose? Searches of the main job with several budgets and seeds.
 
 Run from the repository's root: ``python benchmarks/search_budgets.py --root FOLDER``.
-Budgets are CPU seconds, so no quiet machine is needed. What a search has kept as candidates is
-judged on all test rows, which it has never seen: each application takes the candidate and serving
-configuration of most utility by validation quality and the search's own short measurements, and
-gets its utility with the test quality; 0 where a limit is broken then. Limits relative to the best
-quality count from the best that any budget has reached with that seed. The last line is JSON:
+Budgets are CPU seconds, so the machine need not be quiet for the searches. What a search has kept
+as candidates is judged on all test rows, which it has never seen: each application takes the
+candidate and serving configuration of most utility by validation quality and the search's own short
+measurements, and gets its utility with the test quality; 0 where a limit is broken then. What the
+search had no budget left to measure is measured afterwards, as a run's evaluation does. Limits
+relative to the best quality count from the best that any budget has reached with that seed. The
+last line is JSON:
 
 - ``utility_B``: mean utility of the winners with budget B;
 - ``loss_B``, ``loss_B_error``: what is lost against the first budget, and its standard error over
@@ -22,7 +24,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 
+from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.pipelines import find_grid
@@ -40,8 +43,10 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.pausing.observed import ObservedTrial
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.setting_up import make_data
+from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 from rightfit.tuning.studies.live_pool import read_finished
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -198,22 +203,38 @@ def _plan(stored: Any, dataset: str, model: str) -> PlannedSearch:
 def _test_candidates(
     search: PlannedSearch, candidates: dict[str, Any], test: TrainingData
 ) -> list[ServedCandidate]:
-    """Return a cell's candidates as far as the search has measured them."""
+    """Return a cell's candidates in all serving configurations."""
     cell, settings = search.cell, search.settings
+    assert settings.demand is not None  # noqa: S101 - it is steered
     study = optuna.load_study(study_name=study_name(cell, settings), storage=search.store.open())
     pool = read_finished(
         study.get_trials(deepcopy=False), cell, n_checkpoints=settings.n_checkpoints
     )
     trials = {trial.number: trial for trial in pool.trials}
+    with open_short_bench(cell, settings.demand) as bench:
+        return [
+            one
+            for name, bundle in candidates.items()
+            for one in _serve(trials[int(name.rpartition("-")[2])], bundle, bench, search, test)
+        ]
+
+
+def _serve(
+    trial: ObservedTrial,
+    bundle: Bundle,
+    bench: ServingBench,
+    search: PlannedSearch,
+    test: TrainingData,
+) -> list[ServedCandidate]:
+    cell, demand = search.cell, search.settings.demand
+    assert demand is not None  # noqa: S101 - the search is steered
+    own = replace(bundle, family=cell.family)
+    tested = _score(cell.quality, own.load_native(), cell.family, test)
+    fit = {metric: value for metric, value in trial.last.fit.items() if value is not None}
     found = []
-    for name, bundle in candidates.items():
-        trial = trials[int(name.rpartition("-")[2])]
-        model = get_family(cell.family).load_weights(
-            bundle.locate(bundle.weights_file), bundle.configuration, bundle.schema
-        )
-        tested = _score(cell.quality, model, cell.family, test)
-        fit = {metric: value for metric, value in trial.last.fit.items() if value is not None}
-        for serving, metrics in trial.served.items():
+    for serving in demand.servings:
+        metrics = trial.served.get(serving) or bench.measure(own, serving)[0]
+        if metrics:
             costs = {**fit, **metrics, "n_threads": float(serving.n_threads)}
             found.append(ServedCandidate(costs, trial.qualities[-1], tested))
     return found
