@@ -55,7 +55,7 @@ class NotedPool:
     def get(self, kind: WorkerKind) -> None:
         self.importing.add(kind)
 
-    def start(self, kinds: Iterable[WorkerKind]) -> None:
+    def start(self, kinds: Iterable[WorkerKind], *, limit_s: float) -> None:
         self.importing -= set(kinds)
 
 

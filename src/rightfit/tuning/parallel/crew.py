@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from rightfit.families.bundle import read_bundle
-from rightfit.families.registry import get_family
-from rightfit.families.runtimes import NATIVE
 from rightfit.naming import count
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.worker_pool import WorkerKind, shared_pool
+from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, SearchTask
+from rightfit.tuning.parallel.crew_member import CrewMember
 from rightfit.tuning.parallel.forks import ForkServer, forking
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
     AwaitsTiming,
-    Channel,
     Ended,
     GoOn,
     Logged,
@@ -51,35 +47,6 @@ logger = logging.getLogger(__name__)
 
 OnTrial = Callable[[str, int, int | None], None]
 LIVE_PER_CORE = 2  # searches begun for each core: some train while others wait for a timing
-
-
-@dataclass
-class CrewMember:
-    """A process that works on a search.
-
-    Args:
-        task: What it works on.
-        channel: To it.
-        stops_file: Where it reads for how long it was stopped.
-        pid: Its process id, and that of its process group; ``None`` before it has said so.
-        state: What it does.
-        wish: The measurement it waits for.
-        stopped_ns: For how long it was stopped.
-    """
-
-    task: SearchTask
-    channel: Channel
-    stops_file: Path
-    pid: int | None = None
-    state: Literal["trains", "awaits core", "awaits timing", "rests"] = "trains"
-    wish: AwaitsTiming | None = None
-    stopped_ns: int = 0
-
-    def signal(self, number: int) -> None:
-        """Signal it and all that it has started."""
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
 
 
 def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
@@ -191,7 +158,8 @@ class Crew:
 
     def _time(self, waiting: Sequence[CrewMember]) -> None:
         """Measure what is waited for, while everything else stands still."""
-        shared_pool().start(_find_kind(one) for one in waiting)  # an import would disturb a timing
+        kinds = [one.measuring_kind for one in waiting]  # their imports would disturb a timing
+        shared_pool().start(kinds, limit_s=waiting[0].demand.measuring.answer_max_s)
         with machine_lock(), self._others_stopped():
             answers = [(one, self._measure(one)) for one in waiting]
         for one, timed in answers:
@@ -214,10 +182,10 @@ class Crew:
 
     def _measure(self, member: CrewMember) -> Timed:
         search, wish = member.task.search, member.wish
-        assert wish is not None and search.settings.demand is not None  # noqa: S101, PT018 - they ask
+        assert wish is not None  # noqa: S101 - it waits
         name = search.cell.name
         if name not in self._benches:
-            opening = open_short_bench(search.cell, search.settings.demand)
+            opening = open_short_bench(search.cell, member.demand)
             self._benches[name] = self._stack.enter_context(opening)
         try:
             bundle = read_bundle(
@@ -251,7 +219,7 @@ class Crew:
                 member.state = "rests"
             case AwaitsTiming() as wish:
                 member.state, member.wish = "awaits timing", wish
-                shared_pool().get(_find_kind(member))  # it imports while others still train
+                shared_pool().get(member.measuring_kind)  # it imports while others still train
             case Progress(n_begun, n_trials):
                 self._on_trial(name, n_begun, n_trials)
             case Logged(level, source, text):
@@ -274,16 +242,6 @@ class Crew:
 
     def _is_worked_on(self, task: SearchTask) -> bool:
         return any(one.task is task for one in self._members)
-
-
-def _find_kind(member: CrewMember) -> WorkerKind:
-    """Return the kind of process that measures what a member waits for."""
-    assert member.wish is not None  # noqa: S101 - it waits
-    serving = member.wish.serving
-    imports: tuple[str, ...] = ("onnxruntime",)
-    if serving.runtime == NATIVE:
-        imports = get_family(member.task.search.cell.family).native_imports
-    return WorkerKind(imports, serving.n_threads)
 
 
 def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:
