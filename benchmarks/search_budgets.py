@@ -12,6 +12,7 @@ last line is JSON:
 - ``utility_B``: mean utility of the winners with budget B;
 - ``loss_B``, ``loss_B_error``: what is lost against the first budget, and its standard error over
   seeds;
+- ``loss_kept_B``, ``loss_kept_B_error``: the same of the choices that keep all limits with both;
 - ``errors_below_default_B``: the best test quality of a dataset less that of the best default
   configuration of its families, in standard errors; the smallest of all datasets and seeds.
 """
@@ -84,7 +85,7 @@ def main() -> None:
         prepared.mkdir(parents=True)
         (prepared / "01_raw").symlink_to(PROJECT / "data" / "01_raw")
         _run("data_engineering", prepared, asked, [])
-    utilities: dict[float, list[float]] = {budget: [] for budget in asked.budgets}
+    utilities: dict[float, list[list[float]]] = {budget: [] for budget in asked.budgets}
     errors: dict[float, list[float]] = {budget: [] for budget in asked.budgets}
     for seed in asked.seeds:
         found = {
@@ -92,10 +93,10 @@ def main() -> None:
             for budget in asked.budgets
         }
         for budget, (values, n_errors) in _judge(found, asked).items():
-            utilities[budget].append(statistics.mean(values))
+            utilities[budget].append(values)
             errors[budget].append(n_errors)
             print(
-                f"seed {seed}, {budget:g} CPU s: {utilities[budget][-1]:.4f}, "
+                f"seed {seed}, {budget:g} CPU s: {statistics.mean(values):.4f}, "
                 f"{values.count(0.0)} of {len(values)} choices break a limit, "
                 f"{n_errors:+.2f} standard errors",
                 flush=True,
@@ -291,16 +292,19 @@ def _judge_with(
 
 
 def _sum_up(
-    utilities: dict[float, list[float]], errors: dict[float, list[float]]
+    utilities: dict[float, list[list[float]]], errors: dict[float, list[float]]
 ) -> dict[str, float]:
     usual = next(iter(utilities.values()))
     figures = {}
     for budget, found in utilities.items():
-        losses = [a - b for a, b in zip(usual, found, strict=True)]
-        figures[f"utility_{budget:g}"] = statistics.mean(found)
-        figures[f"loss_{budget:g}"] = statistics.mean(losses)
-        spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
-        figures[f"loss_{budget:g}_error"] = spread / len(losses) ** 0.5
+        pairs = [list(zip(a, b, strict=True)) for a, b in zip(usual, found, strict=True)]
+        kept = [[(a, b) for a, b in of_seed if a and b] for of_seed in pairs]
+        figures[f"utility_{budget:g}"] = statistics.mean(map(statistics.mean, found))
+        for name, chosen in (("loss", pairs), ("loss_kept", kept)):
+            losses = [statistics.mean(a - b for a, b in of_seed) for of_seed in chosen]
+            spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
+            figures[f"{name}_{budget:g}"] = statistics.mean(losses)
+            figures[f"{name}_{budget:g}_error"] = spread / len(losses) ** 0.5
         figures[f"errors_below_default_{budget:g}"] = min(errors[budget])
     return {name: round(value, 4) for name, value in figures.items()}
 
