@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,21 @@ import numpy.typing as npt
 _NAME = "add_tree_to_attribute_pairs"
 _CONVERTERS = ("decision_tree", "gradient_boosting", "isolation_forest", "random_forest")
 """Modules of skl2onnx that import the function of that name."""
-_PARAMETERS = (
-    "attr_pairs",
-    "is_classifier",
-    "tree",
-    "tree_id",
-    "tree_weight",
-    "weight_id_bias",
-    "leaf_weights_are_counts",
-    "adjust_threshold_for_sklearn",
-    "dtype",
-)
+
+
+@dataclass(frozen=True)
+class _AddedTree:
+    """What skl2onnx's function is given."""
+
+    attr_pairs: dict[str, list[Any]]
+    is_classifier: bool
+    tree: Any
+    tree_id: int
+    tree_weight: float
+    weight_id_bias: int
+    leaf_weights_are_counts: bool
+    adjust_threshold_for_sklearn: bool = False
+    dtype: Any = None
 
 
 @functools.cache
@@ -41,7 +46,8 @@ def add_trees_as_arrays() -> None:
         from skl2onnx.common import tree_ensemble
 
         by_node = getattr(tree_ensemble, _NAME)
-        is_known = tuple(inspect.signature(by_node).parameters) == _PARAMETERS
+        known = [one.name for one in fields(_AddedTree)]
+        is_known = list(inspect.signature(by_node).parameters) == known
         for name in _CONVERTERS if is_known else ():
             module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
             if getattr(module, _NAME) is by_node:
@@ -49,28 +55,26 @@ def add_trees_as_arrays() -> None:
 
 
 def _add_tree(by_node: Callable[..., None], *args: Any, **named: Any) -> None:
-    asked = inspect.signature(by_node).bind(*args, **named)
-    asked.apply_defaults()
-    call = asked.arguments
-    if call["dtype"] != np.float32 or not call["adjust_threshold_for_sklearn"]:
+    added = _AddedTree(*args, **named)
+    if added.dtype != np.float32 or not added.adjust_threshold_for_sklearn:
         by_node(*args, **named)
         return
-    leaves = call["tree"].children_left < 0
-    for attributes in (_list_nodes(call, leaves), _list_weights(call, leaves)):
+    leaves = added.tree.children_left < 0
+    for attributes in (_list_nodes(added, leaves), _list_weights(added, leaves)):
         for name, values in attributes.items():
-            call["attr_pairs"][name].extend(values.tolist())
+            added.attr_pairs[name].extend(values.tolist())
 
 
-def _list_nodes(call: dict[str, Any], leaves: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _list_nodes(added: _AddedTree, leaves: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
     """Return the attributes of the nodes; those that a leaf has no use for are 0."""
-    tree, n_nodes = call["tree"], len(leaves)
+    tree, n_nodes = added.tree, len(leaves)
     zeros = np.zeros(n_nodes, dtype=np.int64)
     # x <= threshold must hold for the same float32 x as with scikit-learn's float64 threshold
     thresholds = tree.threshold.astype(np.float32)
     below = np.nextafter(thresholds, np.float32(-np.inf))
     thresholds = np.where(thresholds > tree.threshold, below, thresholds)
     return {
-        "nodes_treeids": zeros + call["tree_id"],
+        "nodes_treeids": zeros + added.tree_id,
         "nodes_nodeids": np.arange(n_nodes),
         "nodes_featureids": np.where(leaves, 0, tree.feature),
         "nodes_modes": np.where(leaves, "LEAF", "BRANCH_LEQ"),
@@ -82,21 +86,21 @@ def _list_nodes(call: dict[str, Any], leaves: npt.NDArray[np.bool_]) -> dict[str
     }
 
 
-def _list_weights(call: dict[str, Any], leaves: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _list_weights(added: _AddedTree, leaves: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
     """Return the attributes of what the leaves answer; of two classes the second one's alone."""
-    values = call["tree"].value[leaves].reshape(np.count_nonzero(leaves), -1)
-    factors = np.full((len(values), 1), call["tree_weight"])
-    if call["leaf_weights_are_counts"]:
+    values = added.tree.value[leaves].reshape(np.count_nonzero(leaves), -1)
+    factors = np.full((len(values), 1), added.tree_weight)
+    if added.leaf_weights_are_counts:
         sums = values.cumsum(axis=1)[:, -1:]
         factors /= np.where(sums == 0, 1.0, sums)
     weights = values * factors
-    if weights.shape[1] == 2 and call["is_classifier"]:
+    if weights.shape[1] == 2 and added.is_classifier:
         weights = weights[:, 1:]
     n_outputs = weights.shape[1]
-    kind = "class" if call["is_classifier"] else "target"
+    kind = "class" if added.is_classifier else "target"
     return {
-        f"{kind}_treeids": np.full(weights.size, call["tree_id"]),
+        f"{kind}_treeids": np.full(weights.size, added.tree_id),
         f"{kind}_nodeids": np.repeat(np.flatnonzero(leaves), n_outputs),
-        f"{kind}_ids": np.tile(np.arange(n_outputs) + call["weight_id_bias"], len(weights)),
+        f"{kind}_ids": np.tile(np.arange(n_outputs) + added.weight_id_bias, len(weights)),
         f"{kind}_weights": weights.ravel(),
     }
