@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.pipelines import find_grid
 from rightfit.pipelines.training.nodes import plan_search
+from rightfit.profiling.measuring.jobs import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
@@ -212,29 +214,28 @@ def _test_candidates(
         study.get_trials(deepcopy=False), cell, n_checkpoints=settings.n_checkpoints
     )
     trials = {trial.number: trial for trial in pool.trials}
+    found = []
     with open_short_bench(cell, settings.demand) as bench:
-        return [
-            one
-            for name, bundle in candidates.items()
-            for one in _serve(trials[int(name.rpartition("-")[2])], bundle, bench, search, test)
-        ]
+        for name, stored in candidates.items():
+            bundle = replace(stored, family=cell.family)
+            tested = _score(cell.quality, bundle.load_native(), cell.family, test)
+            trial = trials[int(name.rpartition("-")[2])]
+            found += _serve(trial, bundle, settings.demand.servings, bench, tested=tested)
+    return found
 
 
 def _serve(
     trial: ObservedTrial,
     bundle: Bundle,
+    servings: Sequence[Serving],
     bench: ServingBench,
-    search: PlannedSearch,
-    test: TrainingData,
+    *,
+    tested: float,
 ) -> list[ServedCandidate]:
-    cell, demand = search.cell, search.settings.demand
-    assert demand is not None  # noqa: S101 - the search is steered
-    own = replace(bundle, family=cell.family)
-    tested = _score(cell.quality, own.load_native(), cell.family, test)
     fit = {metric: value for metric, value in trial.last.fit.items() if value is not None}
     found = []
-    for serving in demand.servings:
-        metrics = trial.served.get(serving) or bench.measure(own, serving)[0]
+    for serving in servings:
+        metrics = trial.served.get(serving) or bench.measure(bundle, serving)[0]
         if metrics:
             costs = {**fit, **metrics, "n_threads": float(serving.n_threads)}
             found.append(ServedCandidate(costs, trial.qualities[-1], tested))
@@ -301,10 +302,10 @@ def _sum_up(
         kept = [[(a, b) for a, b in of_seed if a and b] for of_seed in pairs]
         figures[f"utility_{budget:g}"] = statistics.mean(map(statistics.mean, found))
         for name, chosen in (("loss", pairs), ("loss_kept", kept)):
-            losses = [statistics.mean(a - b for a, b in of_seed) for of_seed in chosen]
-            spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
-            figures[f"{name}_{budget:g}"] = statistics.mean(losses)
-            figures[f"{name}_{budget:g}_error"] = spread / len(losses) ** 0.5
+            losses = [statistics.mean(a - b for a, b in of_seed) for of_seed in chosen if of_seed]
+            spread = statistics.stdev(losses) if len(losses) > 1 else math.nan
+            figures[f"{name}_{budget:g}"] = statistics.mean(losses) if losses else math.nan
+            figures[f"{name}_{budget:g}_error"] = spread / max(len(losses), 1) ** 0.5
         figures[f"errors_below_default_{budget:g}"] = min(errors[budget])
     return {name: round(value, 4) for name, value in figures.items()}
 

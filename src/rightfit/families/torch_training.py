@@ -99,7 +99,7 @@ def _make_step(
         weights,
         lr=rate,
         weight_decay=configuration["weight_decay"],
-        # a step of a small net takes a quarter less; complex numbers have no such form
+        # faster where tensors are small; complex numbers have no such form
         fused=all(torch.is_floating_point(one) for one in weights),
     )
     schedule = n_steps and torch.optim.lr_scheduler.OneCycleLR(

@@ -1,6 +1,6 @@
 """Have skl2onnx take over decision trees as arrays, not node by node.
 
-A forest of three million nodes takes 6 CPU s instead of 16; the ONNX model is the same to the byte.
+A large forest takes a fraction of the time; the ONNX model is the same to the byte.
 """
 
 from __future__ import annotations

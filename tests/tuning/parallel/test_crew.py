@@ -166,8 +166,6 @@ from planned import plan
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.processes.lifeline import list_descendants
-from rightfit.profiling.measuring.worker_pool import WorkerKind
-from rightfit.tuning.parallel import crew
 from rightfit.tuning.parallel.crew import search_in_parallel
 
 def die(name, n_begun, n_trials):
