@@ -99,7 +99,7 @@ def print_tallies(name: str, tallies: dict[str, Tally]) -> None:
     """Print one line per rule: coverage, half width, score, share marked."""
     for rule, tally in tallies.items():
         print(
-            f"{name:<30}{rule:<16}{tally.coverage:>9.1%}{tally.half_width_pct:>13.2f}"
+            f"{name:<30}{rule:<20}{tally.coverage:>9.1%}{tally.half_width_pct:>13.2f}"
             f"{tally.score_pct:>9.2f}{tally.marked:>9.0%}",
             flush=True,
         )

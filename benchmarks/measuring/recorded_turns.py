@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 from interval_tally import Tally
 
-from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
+from rightfit.profiling.intervals import Interval, estimate_median, is_drifting, pool_spread
 from rightfit.profiling.measuring.stopping import MIN_CLEAN_ROUNDS
 from rightfit.profiling.shared_error import (
     SharedError,
@@ -32,7 +32,8 @@ RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "processes.parquet
 N_TURNS = 8  # of a measurement
 N_CELLS = 6  # measurements before it, that the machine is known from
 P50 = "latency_p50_ms"
-RULES = ("none", "constant", "estimated", "alone, unknown", "alone")
+N_SCREENED = 2  # turns of a profile that is screened out
+RULES = ("none", "constant", "estimated", "alone, unknown", "alone", "two", "two, by themselves")
 
 
 def add_constant(interval: Interval, by_pct: float) -> Interval:
@@ -84,10 +85,10 @@ class Turns:
         pairs = zip(self.values, self.disturbed, strict=True)
         return np.array([np.median(choose_clean(values, marks)) for values, marks in pairs])
 
-    def cells(self) -> Iterator[slice]:
+    def cells(self, n_turns: int = N_TURNS) -> Iterator[slice]:
         """Yield the turns of one measurement after the other."""
-        for start in range(0, self.values.shape[1] - N_TURNS + 1, N_TURNS):
-            yield slice(start, start + N_TURNS)
+        for start in range(0, self.values.shape[1] - n_turns + 1, n_turns):
+            yield slice(start, start + n_turns)
 
     def effects(self, cell: slice) -> TurnEffects | None:
         """Return what the models had in common in each turn of a measurement."""
@@ -111,7 +112,9 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
 
     Returns:
         Intervals by rule: in turns ``none``, ``constant`` and ``estimated``; in a single stretch
-        ``alone, unknown``, of a machine of which nothing is known, and ``alone``.
+        ``alone, unknown``, of a machine of which nothing is known, and ``alone``; of undisturbed
+        models after their first two turns ``two``, with the spread that all of them have, and
+        ``two, by themselves``.
     """
     turns = Turns.tabulate(rows, column)
     truths = dict(zip(turns.models, turns.truths, strict=True))
@@ -139,6 +142,7 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
         for rule, shared in (("alone, unknown", unknown), ("alone", known)):
             widened = bare.widened(shared.alone.reach_pct(is_median=is_median))
             tallies[rule].add(widened, truth, is_marked=has_trend or shared.is_drifting)
+    _screen(turns, list(truths.values()), known.alone.reach_pct(is_median=is_median), tallies)
     others_pct = known.alone.reach_pct()
     print(
         f"{len(turns.models)} models, {turns.values.shape[1]} turns, {turns.disturbed.mean():.0%}"
@@ -146,6 +150,20 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
         f" {known.alone_pct:.2f} % alone ({others_pct:.2f} % of others than the p50)"
     )
     return {rule: tally for rule, tally in tallies.items() if tally.judged}
+
+
+def _screen(
+    turns: Turns, truths: list[float], shared_pct: float, tallies: dict[str, Tally]
+) -> None:
+    """Tally the intervals of models after two turns, as screening looks at them."""
+    for cell in turns.cells(N_SCREENED):
+        clean = ~turns.disturbed[:, cell].any(axis=1)
+        tables = turns.values[:, cell][clean].tolist()
+        spread = pool_spread(tables)
+        for values, truth in zip(tables, np.array(truths)[clean], strict=True):
+            for rule, beside in (("two", spread), ("two, by themselves", None)):
+                widened = estimate_median(values, spread=beside).widened(shared_pct)
+                tallies[rule].add(widened, float(truth), is_marked=False)
 
 
 def _estimate(cells: list[TurnEffects | None], constant_pct: float) -> SharedError:

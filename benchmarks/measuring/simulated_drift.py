@@ -165,10 +165,11 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
         ``coverage_beyond_min`` and ``beyond_covered_or_marked_min``. Of all,
         ``interval_score_vs_fixed``, estimated against constant, the geometric mean over drifts;
         lower is better. Of the recorded p50 and p95, ``coverage_recorded`` in
-        turns and ``coverage_recorded_alone``.
+        turns, ``coverage_recorded_alone`` and ``coverage_recorded_two``, of what was screened out
+        after two turns.
     """
     header = ("covers", "half width %", "score %", "marked")
-    print("{:<30}{:<16}{:>9}{:>13}{:>9}{:>9}".format("drift", "shared error", *header))
+    print("{:<30}{:<20}{:>9}{:>13}{:>9}{:>9}".format("drift", "shared error", *header))
     found = {}
     for drift in (*HELD, *BEYOND):
         found[drift] = simulate_drift(drift, n_runs)
@@ -187,6 +188,7 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
         ),
         "coverage_recorded": _lowest_coverage(replayed, "estimated"),
         "coverage_recorded_alone": _lowest_coverage(replayed, "alone"),
+        "coverage_recorded_two": min(one["two"].coverage for one in replayed if "two" in one),
     }
 
 

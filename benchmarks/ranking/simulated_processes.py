@@ -2,8 +2,9 @@
 
 The noise is how far recorded processes (``record_processes.py``) lie from their model's median.
 What processes of the same turn share, and what following turns share, is in it; the intervals are
-those of the product: Student's of two to five processes, order statistics of more, with the shared
-error added; and screening ends the measurement of what no application could choose.
+those of the product: Student's of two to five processes, with the spread of a cell's undisturbed
+candidates, order statistics of more, with the shared error added; and screening ends the
+measurement of what no application could choose.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from simulated_studies import COSTS, Floats, make_profiles
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.evaluation.screening import could_be_chosen
-from rightfit.profiling.intervals import Interval, estimate_median
+from rightfit.profiling.intervals import estimate_median, pool_spread
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.profiles.serving_metrics import SHARED_MEMORY_ERROR_PCT
+from rightfit.profiling.shared_error import SharedError
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "processes.parquet"
 TIMES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s")
@@ -38,11 +40,13 @@ class Noise:
     Args:
         factors: By metric, what a process found divided by its model's median, shape (n_models,
             n_turns).
+        disturbed: Whether it was disturbed, of the same shape.
         n_models: Models.
         n_turns: Turns.
     """
 
     factors: dict[str, Floats]
+    disturbed: npt.NDArray[np.bool_]
     n_models: int
     n_turns: int
 
@@ -68,8 +72,10 @@ def _find_noise(table: pl.DataFrame) -> Noise:
         known = ~np.isnan(values).any(axis=1)
         factors[metric] = factors["latency_p50_ms"].copy() if factors else values
         factors[metric][known] = values[known] / np.median(values[known], axis=1, keepdims=True)
-    shape = factors["latency_p50_ms"].shape
-    return Noise(factors, *shape)
+    disturbed = (
+        table.pivot(on="model", index="turn", values="is_disturbed").drop("turn").to_numpy().T
+    )
+    return Noise(factors, disturbed, *disturbed.shape)
 
 
 def read_quick() -> MeasuringSettings:
@@ -101,9 +107,6 @@ def measure_cell(
 ) -> Measured:
     """Measure the candidates of a cell in turns, in the noise of a stretch of recorded turns."""
     n = len(truth["quality"])
-    shared_pct = dict.fromkeys(TIMES, settings.shared_error_pct) | dict.fromkeys(
-        MEMORIES, SHARED_MEMORY_ERROR_PCT
-    )
     models = rng.permutation(noise.n_models)[:n]
     start = int(rng.integers(noise.n_turns - settings.max_processes + 1))
     used = np.zeros(n, dtype=np.int64)
@@ -111,19 +114,21 @@ def measure_cell(
 
     def describe() -> dict[str, Any]:
         columns: dict[str, Any] = {EXACT: truth[EXACT]}
+        turns = [slice(start, start + count) for count in used]
+        is_clean = [not noise.disturbed[models[i], turns[i]].any() for i in range(n)]
         for metric, factors in noise.factors.items():
+            values = [truth[metric][i] * factors[models[i], turns[i]] for i in range(n)]
+            spread = pool_spread([values[i].tolist() for i in range(n) if is_clean[i]])
             found = [
-                _estimate(metric, truth[metric][i] * factors[models[i], start : start + used[i]])
+                estimate_median(values[i].tolist(), spread=spread if is_clean[i] else None).widened(
+                    _share_pct(metric, int(used[i]), settings)
+                )
                 for i in range(n)
             ]
             columns[metric] = np.array([one.value for one in found])
             columns[f"{metric}_low"] = np.array([one.low for one in found], dtype=np.float64)
             columns[f"{metric}_high"] = np.array([one.high for one in found], dtype=np.float64)
         return columns
-
-    def _estimate(metric: str, values: Floats) -> Interval:
-        interval = estimate_median(values.tolist())
-        return interval.widened(shared_pct.get(metric, 0.0))
 
     while not is_over.all():
         used[~is_over] += 1
@@ -139,3 +144,10 @@ def measure_cell(
         is_over |= is_out | (used >= settings.max_processes)
         is_over |= (used >= settings.min_processes) & (width_pct <= settings.p50_width_pct)
     return Measured(describe(), used)
+
+
+def _share_pct(metric: str, n_turns: int, settings: MeasuringSettings) -> float:
+    """Return what all processes of a measurement may share, before any turns were seen."""
+    if metric in TIMES:
+        return SharedError.assume(settings.shared_error_pct).over(n_turns).reach_pct()
+    return SHARED_MEMORY_ERROR_PCT if metric in MEMORIES else 0.0

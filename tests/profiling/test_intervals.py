@@ -9,10 +9,12 @@ import pytest
 from rightfit.profiling.intervals import (
     MAX_PROCESSES,
     Interval,
+    Spread,
     enclosing_ranks,
     estimate_median,
     estimate_pooled,
     is_drifting,
+    pool_spread,
 )
 
 
@@ -73,6 +75,44 @@ def test_looks_at_two_to_five_processes_miss_in_at_most_5_percent_of_runs_togeth
     ]
 
     assert 0.02 < np.mean(missed) <= 0.05
+
+
+@pytest.mark.parametrize(("own", "counts"), [(0.01, 0.1), (0.5, 0.5)])
+def test_two_figures_count_as_differing_like_those_of_like_models_or_by_more(
+    own: float, counts: float
+) -> None:
+    values = [math.exp(-own / math.sqrt(2)), math.exp(own / math.sqrt(2))]  # standard deviation own
+
+    interval = estimate_median(values, spread=Spread(0.1, n_degrees=12))
+
+    reach = 2.5600 * counts / math.sqrt(2)  # Student's quantile for 12 degrees and 2.5 %
+    assert interval.high == pytest.approx(math.exp(reach), rel=1e-3)
+    assert interval.low == pytest.approx(math.exp(-reach), rel=1e-3)
+
+
+def test_six_figures_need_no_spread_of_others() -> None:
+    values = [1.0, 2.0, 3.0, 4.0, 5.0, 9.0]
+
+    assert estimate_median(values, spread=Spread(3.0, n_degrees=99)) == estimate_median(values)
+
+
+def test_pooled_spread_covers_with_a_fraction_of_the_width() -> None:
+    rng = np.random.default_rng(0)
+    pooled, alone = [], []
+    for _ in range(400):
+        stds = rng.uniform(0.01, 0.03, size=(8, 1))  # models differ in how steady they are
+        cell = np.exp(stds * rng.normal(size=(8, 2))).tolist()
+        spread = pool_spread(cell)
+        pooled += [estimate_median(values, spread=spread) for values in cell]
+        alone += [estimate_median(values) for values in cell]
+
+    assert np.mean([i.low < 1 < i.high for i in pooled if i.low and i.high]) >= 0.96
+    widths = [np.mean([one.half_width_pct for one in found]) for found in (pooled, alone)]
+    assert widths[0] < widths[1] / 5
+
+
+def test_spread_is_unknown_where_no_model_has_two_positive_figures() -> None:
+    assert pool_spread([[1.0], [0.0, 2.0]]) is None
 
 
 def test_percentile_of_pooled_calls_has_an_interval_that_covers() -> None:

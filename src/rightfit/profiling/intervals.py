@@ -15,28 +15,44 @@ at most 5 % altogether.
 
 Two to five processes cannot enclose the median without an assumption. Where time ran out before
 the sixth, or no application could choose the model, Student's interval of the logarithms is given:
-it assumes that processes differ by log-normal factors, is wide, and never ends a measurement as
-precise enough. But screening looks at it after each process, so these looks share another 5 %:
-2.5 % at two processes, half as much at each further one.
+it assumes that processes differ by log-normal factors, and never ends a measurement as precise
+enough. But screening looks at it after each process, so these looks share another 5 %: 2.5 % at two
+processes, half as much at each further one. Two figures alone hardly tell by how much processes
+differ, so Student's interval of them is ten times as wide as need be. The models measured beside
+them tell: they count as differing by the pooled standard deviation of all, or by their own where
+that is more.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-Shares = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 
 ERROR_SHARE = 0.05
 MIN_PROCESSES = 6  # fewer cannot enclose the median with 95 %: 2 * 0.5**5 = 0.0625
 MAX_PROCESSES = 200  # longest table of ranks
 MIN_TREND_VALUES = 6
 TREND_ERROR_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Spread:
+    """By how much processes of one model differ, learnt from several models.
+
+    Args:
+        std: Standard deviation of the logarithm of their figures.
+        n_degrees: Degrees of freedom behind it.
+    """
+
+    std: float
+    n_degrees: int
 
 
 @dataclass(frozen=True)
@@ -84,12 +100,16 @@ class Interval:
         )
 
 
-def estimate_median(values: Sequence[float], *, looks_once: bool = False) -> Interval:
+def estimate_median(
+    values: Sequence[float], *, looks_once: bool = False, spread: Spread | None = None
+) -> Interval:
     """Estimate the median over processes from one figure a process.
 
     Args:
         values: One figure per process, at least one; the order does not matter.
         looks_once: Whether nobody has looked at fewer of the figures, to decide whether to go on.
+        spread: By how much processes of like models differ. Two to five figures count as differing
+            by that much, or by more where they do.
 
     >>> estimate_median([5.0, 1.0, 2.0, 3.0, 4.0, 9.0])
     Interval(value=3.5, low=1.0, high=9.0, is_distribution_free=True)
@@ -101,12 +121,18 @@ def estimate_median(values: Sequence[float], *, looks_once: bool = False) -> Int
     rank = enclosing_ranks()[min(len(ordered), MAX_PROCESSES)]
     if rank > 0:
         return Interval(value, ordered[rank - 1], ordered[-rank], is_distribution_free=True)
-    low, high = _student(ordered, ERROR_SHARE if looks_once else _share_of_look(len(ordered)))
+    share = ERROR_SHARE if looks_once else _share_of_look(len(ordered))
+    low, high = _student(ordered, share, spread)
     return Interval(value, low, high, is_distribution_free=False)
 
 
 def estimate_pooled(
-    value: float, samples: npt.NDArray[np.float64], share: float, medians: Sequence[float]
+    value: float,
+    samples: npt.NDArray[np.float64],
+    share: float,
+    medians: Sequence[float],
+    *,
+    spread: Spread | None = None,
 ) -> Interval:
     """Estimate a percentile of the samples of all processes, none of which has enough alone.
 
@@ -119,6 +145,7 @@ def estimate_pooled(
         samples: Of all processes, positive.
         share: Percentile as a share in (0, 1).
         medians: Of the samples of each process.
+        spread: By how much the medians of like models differ.
     """
     from scipy.stats import binom
 
@@ -130,7 +157,7 @@ def estimate_pooled(
     below, above = binom.ppf([tail, 1 - tail], len(ordered), share)
     ranks = np.array([below - 1, above], dtype=np.int64).clip(0, len(ordered) - 1)
     ends = np.log(ordered[ranks] / value)
-    between = _student_quantile(2 * tail, n) * float(np.log(medians).std(ddof=1)) / math.sqrt(n)
+    between = _reach(np.log(medians), 2 * tail, spread)
     low, high = np.exp(np.hypot(ends, between) * (-1, 1)) * value
     return Interval(value, float(low), float(high), is_distribution_free=False)
 
@@ -140,19 +167,46 @@ def _share_of_look(n: int) -> float:
     return ERROR_SHARE / 2 ** (n - 1) if n < MIN_PROCESSES else ERROR_SHARE
 
 
+def pool_spread(groups: Iterable[Sequence[float]]) -> Spread | None:
+    """Pool by how much figures differ within groups; ``None`` if no group says.
+
+    Args:
+        groups: Figures of processes, a group for each model; those that are not positive do not
+            count, nor does a group of one.
+
+    >>> pool_spread([[1.0, 1.0], [math.exp(1), math.exp(3)], [5.0]])
+    Spread(std=1.0, n_degrees=2)
+    """
+    logs = [np.log(group) for group in groups if len(group) > 1 and min(group) > 0]
+    n_degrees = sum(len(one) - 1 for one in logs)
+    if not n_degrees:
+        return None
+    squares = sum(float(((one - one.mean()) ** 2).sum()) for one in logs)
+    return Spread(math.sqrt(squares / n_degrees), n_degrees)
+
+
 @functools.cache
-def _student_quantile(error_share: float, n: int) -> float:
+def _student_quantile(error_share: float, n_degrees: int) -> float:
     from scipy.stats import t as student
 
-    return float(student.ppf(1 - error_share / 2, n - 1))
+    return float(student.ppf(1 - error_share / 2, n_degrees))
 
 
-def _student(values: Sequence[float], error_share: float) -> tuple[float | None, float | None]:
-    n = len(values)
-    if n < 2 or not values[0] > 0:
+def _reach(logs: Floats, error_share: float, spread: Spread | None) -> float:
+    """Return what the mean of some logarithms may be off by."""
+    std, n_degrees = float(logs.std(ddof=1)), len(logs) - 1
+    if spread is not None and spread.n_degrees > n_degrees:
+        std, n_degrees = max(std, spread.std), spread.n_degrees
+    return _student_quantile(error_share, n_degrees) * std / math.sqrt(len(logs))
+
+
+def _student(
+    values: Sequence[float], error_share: float, spread: Spread | None
+) -> tuple[float | None, float | None]:
+    if len(values) < 2 or not values[0] > 0:
         return None, None
     logs = np.log(values)
-    reach = _student_quantile(error_share, n) * logs.std(ddof=1) / math.sqrt(n)
+    reach = _reach(logs, error_share, spread)
     centre = logs.mean()
     return min(float(np.exp(centre - reach)), values[0]), max(
         float(np.exp(centre + reach)), values[-1]
@@ -174,7 +228,7 @@ def enclosing_ranks() -> tuple[int, ...]:
     from scipy.stats import binom
 
     ranks = [0] * MIN_PROCESSES
-    below: Shares = binom.pmf(np.arange(MIN_PROCESSES + 1), MIN_PROCESSES, 0.5)
+    below: Floats = binom.pmf(np.arange(MIN_PROCESSES + 1), MIN_PROCESSES, 0.5)
     spent = 0.0
     for n in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         if n > MIN_PROCESSES:
@@ -189,7 +243,7 @@ def enclosing_ranks() -> tuple[int, ...]:
     return tuple(ranks)
 
 
-def _tails(below: Shares, rank: int) -> float:
+def _tails(below: Floats, rank: int) -> float:
     return float(below[:rank].sum() + below[len(below) - rank :].sum())
 
 

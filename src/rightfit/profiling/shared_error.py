@@ -83,6 +83,10 @@ class SharedError:
         """The same where nothing is measured in turns."""
         return replace(self, in_turns_pct=self.alone_pct, is_alone=True)
 
+    def over(self, n_turns: int) -> SharedError:
+        """The same for a measurement of so many turns; of few, at most that of a single one."""
+        return self if n_turns >= N_AVERAGED else self.alone
+
     def reach_pct(self, *, is_median: bool = False) -> float:
         """Return it for a metric, by whether that is a median latency."""
         is_more = self.is_alone and self.n_turns > 0 and not is_median

@@ -9,6 +9,7 @@ from under_load import served
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profiles.process_figures import pool_spreads
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
 from rightfit.profiling.shared_error import SharedError
@@ -110,6 +111,62 @@ def test_times_and_memory_carry_the_errors_that_all_processes_share() -> None:
         assert ends == pytest.approx((0.9 * value, value, 1.1 * value))
     ends = (values["peak_memory_mib_low"], values["peak_memory_mib_high"])
     assert ends == pytest.approx((0.998 * 150, 1.002 * 150))
+
+
+def measure_twice(low_ms: float, high_ms: float, *, delay_share: float = 0.0) -> MeasurementState:
+    """Return a screened measurement whose two processes found these medians."""
+    rounds = [
+        fake_round(
+            [LARGE],
+            percentiles_ns={
+                "0.5": ms * 1e6,
+                "0.9": None,
+                "0.95": None,
+                "0.99": None,
+                "0.999": None,
+            },
+            latency={"delay_share": delay_share},
+        )
+        for ms in (low_ms, high_ms)
+    ]
+    return MeasurementState(rounds=tuple(rounds), settled="screened")
+
+
+def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> float:
+    """Return half the width of its median's interval, in percent."""
+    settings, profile = make_settings(max_delay_share=0.05), Profile()
+    shared, spreads = SharedError.assume(0), pool_spreads([state, *beside], settings)
+    set_serving_metrics(
+        profile, state, settings, shared=shared, n_threads=2, is_final=True, spreads=spreads
+    )
+    low, high = (profile.values[f"latency_p50_ms_{end}"] for end in ("low", "high"))
+    assert low is not None
+    assert high is not None
+    return 50 * (high - low) / 2.0
+
+
+def test_two_processes_are_as_sure_as_the_profiles_beside_them_say() -> None:
+    steady = [measure_twice(2.0, 2.02)] * 11
+
+    assert describe_median(steady[0], beside=[]) > 10  # by itself
+    assert 1 < describe_median(steady[0], beside=steady) < 2
+    assert describe_median(measure_twice(2.0, 2.2), beside=steady) > 10  # it is less steady
+
+
+def test_disturbed_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> None:
+    steady = [measure_twice(2.0, 2.02)] * 11
+    disturbed = measure_twice(2.0, 2.02, delay_share=0.5)
+
+    assert describe_median(disturbed, beside=steady) > 10
+    wild = measure_twice(1.0, 9.0, delay_share=0.5)
+    assert describe_median(steady[0], beside=[*steady, wild]) < 2
+
+
+def test_few_processes_share_more_of_a_drift_than_six() -> None:
+    few, many = (summarise([fake_round([LARGE])] * n, shared_error_pct=1.0).values for n in (5, 6))
+
+    assert many["latency_p50_ms_high"] == pytest.approx(2.0 * 1.01)
+    assert few["latency_p50_ms_high"] == pytest.approx(2.0 * 1.025)
 
 
 def test_failed_measurement_explains_every_null() -> None:

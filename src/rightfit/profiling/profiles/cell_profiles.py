@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.intervals import Spread
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.settings import MeasuringSettings
@@ -24,6 +25,7 @@ from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.host_turns import HostTurns
+from rightfit.profiling.profiles.process_figures import pool_spreads
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
 from rightfit.profiling.shared_error import SharedError
 
@@ -150,8 +152,9 @@ def _make_assembly(
 
     def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
         shared = host.estimate(bench.settings, n_profiles=len(jobs))
+        spreads = pool_spreads(states, bench.settings)
         return [
-            _assemble(cell, job, state, judge(job, state), bench, tiers, shared)
+            _assemble(cell, job, state, judge(job, state), bench, tiers, shared, spreads)
             for job, state in zip(jobs, states, strict=True)
         ]
 
@@ -207,6 +210,7 @@ def set_costs(
     shared: SharedError,
     tiers: Sequence[Tier],
     devices: Iterable[str],
+    spreads: Mapping[str, Spread] | None = None,
 ) -> str | None:
     """Set what serving costs: size, what measuring found, and hardware tiers.
 
@@ -218,6 +222,7 @@ def set_costs(
         shared: What its processes may share.
         tiers: Hardware ladder, smallest first.
         devices: Devices this machine has.
+        spreads: By how much processes of the measurements beside it differ, by column.
 
     Returns:
         Name of the smallest tier it runs on; ``None`` if that is not known, or there is none.
@@ -233,6 +238,7 @@ def set_costs(
         ),
         tiers=tiers,
         devices=devices,
+        spreads=spreads,
     )
 
 
@@ -244,11 +250,18 @@ def _assemble(
     bench: Bench,
     tiers: Sequence[Tier],
     shared: SharedError,
+    spreads: Mapping[str, Spread],
 ) -> tuple[ProfileKeys, Profile]:
     profile = Profile(how={"preset": bench.preset, "devices": list(cell.devices)})
     set_quality(profile, quality, cell.quality)
     _set_fit(profile, job, cell)
-    tier = set_costs(profile, job, state, bench, shared=shared, tiers=tiers, devices=cell.devices)
+    tier = set_costs(
+        *(profile, job, state, bench),
+        shared=shared,
+        tiers=tiers,
+        devices=cell.devices,
+        spreads=spreads,
+    )
     keys = ProfileKeys(
         dataset=cell.dataset,
         model=job.bundle.model,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
+from rightfit.profiling.intervals import Spread
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.memory_limits import try_limits
@@ -25,6 +26,7 @@ def set_serving_costs(
     size_bytes: int,
     tiers: Sequence[Tier],
     devices: Iterable[str],
+    spreads: Mapping[str, Spread] | None = None,
 ) -> str | None:
     """Set what serving costs: size, what measuring found, and hardware tiers.
 
@@ -37,6 +39,7 @@ def set_serving_costs(
         size_bytes: Size of the files that serving needs.
         tiers: Hardware ladder, smallest first.
         devices: Devices this machine has.
+        spreads: By how much processes of the measurements beside it differ, by column.
 
     Returns:
         Name of the smallest tier it runs on; ``None`` if that is not known, or there is none.
@@ -49,6 +52,7 @@ def set_serving_costs(
         shared=shared,
         n_threads=serving.n_threads,
         is_final=state.is_over,
+        spreads=spreads,
     )
     present = tuple(devices)
 

@@ -15,15 +15,16 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     smallest_fit,
 )
-from rightfit.profiling.intervals import Interval, estimate_median, estimate_pooled, is_drifting
+from rightfit.profiling.intervals import (
+    Interval,
+    Spread,
+    estimate_median,
+    estimate_pooled,
+    is_drifting,
+)
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
-from rightfit.profiling.measuring.stopping import (
-    MIN_CLEAN_ROUNDS,
-    is_phase_disturbed,
-    per_process,
-    usable_rounds,
-)
+from rightfit.profiling.measuring.stopping import per_process
 from rightfit.profiling.metrics import (
     LATENCY_COLUMNS,
     MEASURED_SOURCES,
@@ -31,6 +32,7 @@ from rightfit.profiling.metrics import (
     columns_from,
 )
 from rightfit.profiling.profiles.load_metrics import set_under_load
+from rightfit.profiling.profiles.process_figures import ProcessFigures, collect_figures
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.codec import to_plain
@@ -40,15 +42,37 @@ from rightfit.profiling.worker.latency import (
     min_calls_to_report,
     percentile_ns,
 )
-from rightfit.profiling.worker.results import BatchPhase
-from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
-ROWS_OF_ENERGY = 1_000
+MEDIAN_COLUMN = LATENCY_COLUMNS[MEDIAN]
 # The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
 # 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
 BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Makes the intervals of a measurement.
+
+    Args:
+        figures: One figure per process, by column.
+        shared: What its processes may share.
+        spreads: By how much processes of the measurements beside it differ, by column.
+    """
+
+    figures: Mapping[str, Sequence[float]]
+    shared: SharedError
+    spreads: Mapping[str, Spread]
+
+    def of(self, column: str, *, times: float = 1.0) -> Interval:
+        """Return the interval of a metric, its figures multiplied."""
+        values = [times * value for value in self.figures[column]]
+        return estimate_median(values, spread=self.spreads.get(column))
+
+    def of_time(self, column: str, *, is_median: bool = False) -> Interval:
+        """Return the interval of a time or a rate."""
+        return self.of(column).widened(self.shared.reach_pct(is_median=is_median))
 
 
 @dataclass(frozen=True)
@@ -87,6 +111,7 @@ def set_serving_metrics(
     shared: SharedError,
     n_threads: int,
     is_final: bool,
+    spreads: Mapping[str, Spread] | None = None,
 ) -> None:
     """Set the metrics that measuring processes found.
 
@@ -98,30 +123,35 @@ def set_serving_metrics(
         n_threads: Cores it was given.
         is_final: Whether the metrics are to be published. During measuring, a percentile
             is read from fewer calls than may be published.
+        spreads: By how much processes of the measurements beside it differ, by column: what few
+            processes cannot tell themselves. Those of a disturbed measurement may differ more.
     """
     if state.error is not None:
         profile.miss(columns_from(*MEASURED_SOURCES), f"it does not run: {state.error}")
         return
-    rounds = usable_rounds(state.rounds, settings)
-    batch_size = _best_batch(rounds)
-    batches = _usable_batches(state, settings, batch_size)
-    _set_latency(profile, rounds, shared, is_final=is_final)
-    phases = [batch for _, batch in batches]
-    _set_offline(profile, phases, shared, n_threads)
-    _set_memory(profile, rounds, batch_size)
-    profile.set_interval(
-        "load_time_ms", _interval_of_times([r.load.load_time_ms for r in rounds], shared)
+    found = collect_figures(state, settings)
+    estimates = Estimates(
+        found.by_column,
+        shared.over(len(found.rounds)),
+        {} if found.is_disturbed or spreads is None else spreads,
     )
+    _set_latency(profile, found.rounds, estimates, is_final=is_final)
+    for column in ("load_time_ms", "throughput_rows_per_s"):
+        profile.set_interval(column, estimates.of_time(column))
+    profile.set_interval("cpu_cores", estimates.of("cpu_cores"))
+    profile.set_interval("cpu_util_pct", estimates.of("cpu_cores", times=100 / n_threads))
+    for column in ("peak_memory_mib", "peak_memory_one_row_mib"):
+        profile.set_interval(column, estimates.of(column).widened(SHARED_MEMORY_ERROR_PCT))
+    profile.set_interval("model_memory_mib", estimates.of("model_memory_mib"))
     if state.server:
         set_under_load(profile, state.server, settings, shared)
     else:
         profile.miss(columns_from("load_test"), _why_not_served(state, settings))
-    _set_device(profile, phases, rounds[0].device_reasons)
-    profile.best_batch_size = batch_size
-    profile.n_latency_samples = sum(r.latency.n_calls for r in rounds)
-    used = [*((r, r.latency) for r in rounds), *batches]
-    profile.disturbed = any(is_phase_disturbed(p, r, state.rounds, settings) for r, p in used)
-    profile.how |= to_plain(_describe(state, rounds, settings, shared))
+    _set_device(profile, found, estimates)
+    profile.best_batch_size = found.batch_size
+    profile.n_latency_samples = sum(r.latency.n_calls for r in found.rounds)
+    profile.disturbed = found.is_disturbed
+    profile.how |= to_plain(_describe(state, found.rounds, settings, estimates.shared))
 
 
 def set_tiers(
@@ -166,118 +196,53 @@ def set_tiers(
     return smallest.tier.name
 
 
-def _interval_of_times(values: Sequence[float], shared: SharedError) -> Interval:
-    """Return the interval of a time or a rate, one figure a process."""
-    return estimate_median(values).widened(shared.reach_pct())
-
-
 def _set_latency(
     profile: Profile,
     rounds: Sequence[FinishedRound],
-    shared: SharedError,
+    estimates: Estimates,
     *,
     is_final: bool,
 ) -> None:
     n_calls = sum(r.latency.n_calls for r in rounds)
     for share, column in LATENCY_COLUMNS.items():
         needed = min_calls_to_report(share) if is_final else calls_to_hold(share)
-        values_ms = [value / NS_PER_MS for value in per_process(rounds, share)]
         if n_calls < needed:
             profile.miss([column], f"needs {needed} calls; the time allowed for {n_calls}")
+        elif column in estimates.figures:
+            is_median = share == MEDIAN
+            profile.set_interval(column, estimates.of_time(column, is_median=is_median))
         else:
-            is_known = len(values_ms) == len(rounds)
-            interval = estimate_median(values_ms) if is_known else _pool_calls(rounds, share)
-            shared_pct = shared.reach_pct(is_median=share == MEDIAN)
-            profile.set_interval(column, interval.widened(shared_pct))
+            interval = _pool_calls(rounds, share, estimates.spreads.get(MEDIAN_COLUMN))
+            profile.set_interval(column, interval.widened(estimates.shared.reach_pct()))
 
 
-def _pool_calls(rounds: Sequence[FinishedRound], share: float) -> Interval:
+def _pool_calls(rounds: Sequence[FinishedRound], share: float, spread: Spread | None) -> Interval:
     """Read a percentile in ms from the calls of all processes, when some have too few alone."""
     calls_ns = np.array([call for r in rounds for call in r.kept_ns or ()])
     pooled_ns = percentile_ns(calls_ns, share)
     if pooled_ns is None:  # a process that keeps no calls has enough of them
         return estimate_median([value / NS_PER_MS for value in per_process(rounds, share)])
     medians_ms = [value / NS_PER_MS for value in per_process(rounds, MEDIAN)]
-    return estimate_pooled(pooled_ns / NS_PER_MS, calls_ns / NS_PER_MS, share, medians_ms)
+    return estimate_pooled(
+        pooled_ns / NS_PER_MS, calls_ns / NS_PER_MS, share, medians_ms, spread=spread
+    )
 
 
-def _best_batch(rounds: Sequence[FinishedRound]) -> int:
-    """Return the batch size that the processes after the first repeated."""
-    repeated = [r.batches[0].batch_size for r in rounds if len(r.batches) == 1]
-    if repeated:
-        return statistics.mode(repeated)
-    return best_batch_size({b.batch_size: b.rows_per_s for b in rounds[0].batches})
-
-
-def _set_device(
-    profile: Profile, batches: Sequence[BatchPhase], reasons: Mapping[str, str]
-) -> None:
-    found_by_column = {
-        "gpu_util_pct": [b.gpu_util_pct for b in batches if b.gpu_util_pct is not None],
-        "gpu_memory_mib": [b.gpu_memory_mib for b in batches if b.gpu_memory_mib is not None],
-    }
-    for column, found in found_by_column.items():
-        if found:
-            profile.set_interval(column, estimate_median(found))
+def _set_device(profile: Profile, found: ProcessFigures, estimates: Estimates) -> None:
+    reasons = found.rounds[0].device_reasons
+    for column in ("gpu_util_pct", "gpu_memory_mib", "energy_j_per_1k_rows"):
+        if found.by_column[column]:
+            profile.set_interval(column, estimates.of(column))
         else:
-            profile.miss([column], reasons.get(column, METRICS_BY_COLUMN[column].null_reason))
-    energies_j = [
-        b.energy_j / (b.n_calls * b.batch_size) * ROWS_OF_ENERGY
-        for b in batches
-        if b.energy_j is not None
-    ]
-    if energies_j:
-        profile.set_interval("energy_j_per_1k_rows", estimate_median(energies_j))
-    else:
-        otherwise = METRICS_BY_COLUMN["energy_j_per_1k_rows"].null_reason
-        profile.miss(["energy_j_per_1k_rows"], reasons.get("energy_j", otherwise))
+            otherwise = METRICS_BY_COLUMN[column].null_reason
+            asked = "energy_j" if column == "energy_j_per_1k_rows" else column
+            profile.miss([column], reasons.get(asked, otherwise))
 
 
 def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str:
     if settings.server.n_processes and state.settled == "screened":
         return "no application could choose it, so it was not measured under load"
     return METRICS_BY_COLUMN["max_rate_per_s"].null_reason
-
-
-def _usable_batches(
-    state: MeasurementState, settings: MeasuringSettings, batch_size: int
-) -> list[tuple[FinishedRound, BatchPhase]]:
-    """Return the undisturbed timings of a batch size, or all when too few were undisturbed."""
-    timed = [(r, b) for r in state.rounds for b in r.batches if b.batch_size == batch_size]
-    clean = [(r, b) for r, b in timed if not is_phase_disturbed(b, r, state.rounds, settings)]
-    return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
-
-
-def _set_offline(
-    profile: Profile, batches: Sequence[BatchPhase], shared: SharedError, n_threads: int
-) -> None:
-    profile.set_interval(
-        "throughput_rows_per_s", _interval_of_times([b.rows_per_s for b in batches], shared)
-    )
-    cores = [batch.cpu_ms / batch.wall_ms for batch in batches]
-    profile.set_interval("cpu_cores", estimate_median(cores))
-    profile.set_interval("cpu_util_pct", estimate_median([100 * one / n_threads for one in cores]))
-
-
-def _set_memory(profile: Profile, rounds: Sequence[FinishedRound], batch_size: int) -> None:
-    one_row_mib, peak_mib, growth_mib = [], [], []
-    for r in rounds:
-        small = max(r.load.peak_memory_mib, r.latency.peak_memory_mib)
-        large = max(small, *(b.peak_memory_mib for b in r.batches if b.batch_size == batch_size))
-        one_row_mib.append(_absolute_mib(r, small + r.files_mib))
-        peak_mib.append(_absolute_mib(r, large + r.files_mib))
-        growth_mib.append(large + r.files_mib)
-    for column, found_mib in (
-        ("peak_memory_mib", peak_mib),
-        ("peak_memory_one_row_mib", one_row_mib),
-    ):
-        profile.set_interval(column, estimate_median(found_mib).widened(SHARED_MEMORY_ERROR_PCT))
-    profile.set_interval("model_memory_mib", estimate_median(growth_mib))
-
-
-def _absolute_mib(measured: FinishedRound, growth_mib: float) -> float:
-    """Return the peak of a process started from nothing, from the growth of a forked one."""
-    return max(measured.base_peak_mib, measured.base_resident_mib + max(0.0, growth_mib))
 
 
 def _describe(
