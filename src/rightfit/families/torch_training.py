@@ -107,8 +107,11 @@ def _make_step(
     )
 
     def step(index: Any) -> None:
-        loss = measure_loss(network(rows[index]), labels[index])
-        optimizer.zero_grad()
+        # rows[index] and optimizer.zero_grad() do the same, and took a tenth of a small net's step.
+        outputs = network(rows.index_select(0, index))
+        loss = measure_loss(outputs, labels.index_select(0, index))
+        for weight in weights:
+            weight.grad = None
         loss.backward()
         optimizer.step()
         if schedule:
