@@ -24,7 +24,7 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, SearchTask
-from rightfit.tuning.parallel.crew_member import CrewMember
+from rightfit.tuning.parallel.crew_member import CrewMember, choose_to_train
 from rightfit.tuning.parallel.forks import ForkServer, forking
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
@@ -150,10 +150,9 @@ class Crew:
         return sum(one.state in ("trains", "awaits core") for one in self._members)
 
     def _give_cores(self) -> None:
-        """Let those train that began first."""
-        n_free = self._n_at_once - sum(one.state == "trains" for one in self._members)
-        for one in [one for one in self._members if one.state == "awaits core"][: max(0, n_free)]:
-            one.state = "trains"
+        """Let as many train as may."""
+        for one in choose_to_train(self._members, self._n_at_once):
+            one.enter("trains")
             self._answer(one, GoOn())
 
     def _time(self, waiting: Sequence[CrewMember]) -> None:
@@ -163,7 +162,8 @@ class Crew:
         with machine_lock(), self._others_stopped():
             answers = [(one, self._measure(one)) for one in waiting]
         for one, timed in answers:
-            one.state, one.wish = "trains", None
+            one.enter("trains")
+            one.wish = None
             self._answer(one, timed)
 
     @contextlib.contextmanager
@@ -214,11 +214,12 @@ class Crew:
             case Started(pid):
                 member.pid = pid
             case AwaitsCore():
-                member.state = "awaits core"
+                member.enter("awaits core")
             case Rests():
-                member.state = "rests"
+                member.enter("rests")
             case AwaitsTiming() as wish:
-                member.state, member.wish = "awaits timing", wish
+                member.enter("awaits timing")
+                member.wish = wish
                 shared_pool().get(member.measuring_kind)  # it imports while others still train
             case Progress(n_begun, n_trials):
                 self._on_trial(name, n_begun, n_trials)
