@@ -66,7 +66,7 @@ def finish(tables: dict[str, pl.DataFrame]) -> None:
 def test_run_without_failures_ends_well(caplog: pytest.LogCaptureFixture) -> None:
     finish({})
 
-    assert caplog.text == ""
+    assert [record for record in caplog.records if record.name == "rightfit.failures"] == []
 
 
 def test_failed_cell_and_measurement_end_the_command_with_their_reasons() -> None:
