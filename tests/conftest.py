@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from rightfit.families.family import TrainingData
@@ -61,6 +63,18 @@ LONGEST = (
     "template",
     "adoption",
 )
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one worker more than there are cores: tests wait for processes, pauses and a lock."""
+    return (psutil.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through all libraries and tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
