@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,29 @@ import pytest
 from ports import find_free_port
 
 
-@contextmanager
-def dashboard(project: Path, root: Path, cell: str) -> Iterator[tuple[int, str]]:
-    """Start the dashboard of a cell; yield its process and its address."""
+@dataclass(frozen=True)
+class Dashboard:
+    """The dashboard of a cell, running: its process, its address, and the database it shows."""
+
+    pid: int
+    api: str
+    url: str
+
+
+@pytest.fixture(scope="module")
+def dashboard(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    root = tmp_path_factory.mktemp("data")
+    url = place_study(root)
     port = find_free_port()
-    command = [sys.executable, "-m", "rightfit", "dashboard", "--port", str(port), cell]
+    command = [sys.executable, "-m", "rightfit", "dashboard", "--port", str(port)]
     server = subprocess.Popen(
-        [*command, "--data-root", root],
-        cwd=project,
+        [*command, "landsat.forest", "--data-root", root],
+        cwd=project_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield server.pid, f"http://127.0.0.1:{port}/api"
+        yield Dashboard(server.pid, f"http://127.0.0.1:{port}/api", url)
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -78,38 +88,29 @@ def test_studies_prints_the_database_of_a_cell(project_path: Path, tmp_path: Pat
     assert found.stdout.strip() == url
 
 
-def test_dashboard_opens_the_study_of_a_cell(project_path: Path, tmp_path: Path) -> None:
-    url = place_study(tmp_path)
-
-    with dashboard(project_path, tmp_path, "landsat.forest") as (pid, api):
-        studies = read(f"{api}/studies")["study_summaries"]
-        command_line = Path(f"/proc/{pid}/cmdline").read_text()
+def test_dashboard_opens_the_study_of_a_cell(project_path: Path, dashboard: Dashboard) -> None:
+    studies = read(f"{dashboard.api}/studies")["study_summaries"]
+    command_line = Path(f"/proc/{dashboard.pid}/cmdline").read_text()
 
     assert [study["study_name"] for study in studies] == ["landsat.forest.0123"]
-    assert url not in command_line  # it may hold a password
+    assert dashboard.url not in command_line  # it may hold a password
     target = (project_path / "Makefile").read_text().split("\ndashboard:")[1].split("\n\n")[0]
     assert "rightfit dashboard" in target
     assert "optuna-dashboard " not in target.split("\n", 1)[1]
 
 
-def test_dashboard_refuses_pages_of_other_hosts(project_path: Path, tmp_path: Path) -> None:
-    place_study(tmp_path)
+def test_dashboard_refuses_pages_of_other_hosts(dashboard: Dashboard) -> None:
+    read(f"{dashboard.api}/studies")
+    request = urllib.request.Request(  # noqa: S310 - here
+        f"{dashboard.api}/studies", headers={"Host": "evil.example"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=30)  # noqa: S310 - here
 
-    with dashboard(project_path, tmp_path, "landsat.forest") as (_, api):
-        read(f"{api}/studies")
-        request = urllib.request.Request(f"{api}/studies", headers={"Host": "evil.example"})  # noqa: S310
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(request, timeout=30)  # noqa: S310 - here
 
-
-def test_dashboard_does_not_know_the_constraints_of_optuna_5(
-    project_path: Path, tmp_path: Path
-) -> None:
+def test_dashboard_does_not_know_the_constraints_of_optuna_5(dashboard: Dashboard) -> None:
     """docs/using_results.md says so; once this fails, say there how feasibility is shown."""
-    place_study(tmp_path)
-
-    with dashboard(project_path, tmp_path, "landsat.forest") as (_, api):
-        study = read(f"{api}/studies/1?after=0")
+    study = read(f"{dashboard.api}/studies/1?after=0")
 
     assert [trial["constraints"] for trial in study["trials"]] == [[], [], []]
     assert [trial["number"] for trial in study["best_trials"]] == [1]
