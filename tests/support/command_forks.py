@@ -7,6 +7,7 @@ with its own working directory, environment, arguments, output and exit code.
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import os
 import runpy
@@ -18,11 +19,17 @@ from pathlib import Path
 
 # Slow to import. Nothing of kedro.framework: it reads the logging's configuration of a project.
 IMPORTED = (
+    "dynaconf",
+    "jinja2",
     "kedro.config",
     "kedro.io",
     "kedro.pipeline",
+    "kedro_datasets.plotly.json_dataset",
+    "kedro_datasets.polars.eager_polars_dataset",
     "onnxruntime",
+    "pathspec",
     "plotly.graph_objects",
+    "requests",
     "rightfit.parameters.checking",
     "rightfit.reporting.report",
     "rightfit.tuning.search.search",
@@ -62,6 +69,7 @@ def _become(
     written: list[Path],
 ) -> None:
     """Be the command, in the fork."""
+    gc.freeze()  # what was imported need not be looked through in each fork
     for number, path in enumerate(written, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     os.chdir(folder)
