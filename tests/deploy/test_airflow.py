@@ -166,7 +166,7 @@ def services(programs: Path, dist: Path, tmp_path: Path) -> Iterator[tuple[Deplo
 
 def kill_a_search(folder: Path) -> int | None:
     """Kill a process that holds the lock of a running trial; return its id."""
-    for process in psutil.process_iter():
+    for process in psutil.process_iter() if any(folder.rglob("*.running")) else ():
         with contextlib.suppress(psutil.Error):
             opened = [Path(file.path) for file in process.open_files()]
             if any(path.suffix == ".running" and folder in path.parents for path in opened):
