@@ -132,7 +132,7 @@ class Crew:
         for _ in range(n):
             self._n_begun += 1
             stops_file = self._folder / f"stops-{self._n_begun}"
-            member = CrewMember(task, self._server.fork(), stops_file)
+            member = CrewMember(task, self._server.fork(search.cell.family), stops_file)
             self._stack.callback(member.channel.close)
             member.channel.send(
                 Start(

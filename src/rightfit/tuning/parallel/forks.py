@@ -18,26 +18,28 @@ from rightfit.processes.lifeline import end_tree
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.tuning.parallel.messages import Channel
 
-FORK = b"f"
+UNKNOWN = 255  # in place of a family's position: one that was not named at the start
 
 
 class ForkServer:
     """A started process that forks others (see ``fork_server.py``); its end is theirs.
 
     Args:
-        families: Import paths of the families whose libraries it imports.
+        families: Import paths of the families whose libraries it imports, in this order unless
+            a process of another one is asked for first.
         n_threads: Threads that the libraries may use; ``None``: as many as they like.
     """
 
     def __init__(self, families: Iterable[str], n_threads: int | None) -> None:
         self.n_threads = n_threads
+        self._families = list(dict.fromkeys(families))
         limits = {} if n_threads is None else dict.fromkeys(THREAD_VARIABLES, str(n_threads))
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [
                     *(sys.executable, "-m", "rightfit.tuning.parallel.fork_server"),
-                    *(str(os.getpid()), str(theirs.fileno()), *dict.fromkeys(families)),
+                    *(str(os.getpid()), str(theirs.fileno()), *self._families),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -52,15 +54,20 @@ class ForkServer:
         """Whether the process has ended."""
         return self._process.poll() is not None
 
-    def fork(self) -> Channel:
-        """Return the channel to a new process.
+    def fork(self, family: str) -> Channel:
+        """Return the channel to a new process, which has the libraries of a family.
+
+        Args:
+            family: Its import path; one that was not named at the start is imported by the process.
 
         Raises:
             BrokenPipeError: If the process that forks has died.
         """
+        is_known = family in self._families[:UNKNOWN]
+        position = self._families.index(family) if is_known else UNKNOWN
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._control, [FORK], [theirs.fileno()])
+            socket.send_fds(self._control, [bytes([position])], [theirs.fileno()])
         return Channel(ours)
 
     def close(self) -> None:

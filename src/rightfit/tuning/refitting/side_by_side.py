@@ -42,7 +42,7 @@ def refit_side_by_side(jobs: Sequence[RefitJob], *, n_at_once: int) -> None:
 
 
 def _begin(server: ForkServer, job: RefitJob) -> Channel:
-    channel = server.fork()
+    channel = server.fork(job.family)
     text = TypeAdapter(RefitJob).dump_json(job).decode()
     channel.send(StartRefit(text, logger.getEffectiveLevel()))
     return channel
