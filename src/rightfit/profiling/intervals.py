@@ -145,7 +145,7 @@ def estimate_pooled(
         samples: Of all processes, positive.
         share: Percentile as a share in (0, 1).
         medians: Of the samples of each process.
-        spread: By how much the medians of like models differ.
+        spread: By how much the medians of like models differ; see :func:`estimate_median`.
     """
     from scipy.stats import binom
 
@@ -195,7 +195,8 @@ def _student_quantile(error_share: float, n_degrees: int) -> float:
 def _reach(logs: Floats, error_share: float, spread: Spread | None) -> float:
     """Return what the mean of some logarithms may be off by."""
     std, n_degrees = float(logs.std(ddof=1)), len(logs) - 1
-    if spread is not None and spread.n_degrees > n_degrees:
+    is_few = len(logs) < MIN_PROCESSES
+    if spread is not None and is_few and spread.n_degrees > n_degrees:
         std, n_degrees = max(std, spread.std), spread.n_degrees
     return _student_quantile(error_share, n_degrees) * std / math.sqrt(len(logs))
 
