@@ -9,7 +9,7 @@ import pytest
 from rightfit.profiling.intervals import (
     MAX_PROCESSES,
     Interval,
-    Spread,
+    ProcessSpread,
     enclosing_ranks,
     estimate_median,
     estimate_pooled,
@@ -83,7 +83,7 @@ def test_two_figures_count_as_differing_like_those_of_like_models_or_by_more(
 ) -> None:
     values = [math.exp(-own / math.sqrt(2)), math.exp(own / math.sqrt(2))]  # standard deviation own
 
-    interval = estimate_median(values, spread=Spread(0.1, n_degrees=12))
+    interval = estimate_median(values, spread=ProcessSpread(0.1, n_degrees=12))
 
     reach = 2.5600 * counts / math.sqrt(2)  # Student's quantile for 12 degrees and 2.5 %
     assert interval.high == pytest.approx(math.exp(reach), rel=1e-3)
@@ -93,7 +93,9 @@ def test_two_figures_count_as_differing_like_those_of_like_models_or_by_more(
 def test_six_figures_need_no_spread_of_others() -> None:
     values = [1.0, 2.0, 3.0, 4.0, 5.0, 9.0]
 
-    assert estimate_median(values, spread=Spread(3.0, n_degrees=99)) == estimate_median(values)
+    assert estimate_median(values, spread=ProcessSpread(3.0, n_degrees=99)) == estimate_median(
+        values
+    )
 
 
 def test_pooled_spread_covers_with_a_fraction_of_the_width() -> None:

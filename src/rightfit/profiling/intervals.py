@@ -43,7 +43,7 @@ TREND_ERROR_SHARE = 0.01
 
 
 @dataclass(frozen=True)
-class Spread:
+class ProcessSpread:
     """By how much processes of one model differ, learnt from several models.
 
     Args:
@@ -101,7 +101,7 @@ class Interval:
 
 
 def estimate_median(
-    values: Sequence[float], *, looks_once: bool = False, spread: Spread | None = None
+    values: Sequence[float], *, looks_once: bool = False, spread: ProcessSpread | None = None
 ) -> Interval:
     """Estimate the median over processes from one figure a process.
 
@@ -132,7 +132,7 @@ def estimate_pooled(
     share: float,
     medians: Sequence[float],
     *,
-    spread: Spread | None = None,
+    spread: ProcessSpread | None = None,
 ) -> Interval:
     """Estimate a percentile of the samples of all processes, none of which has enough alone.
 
@@ -167,7 +167,7 @@ def _share_of_look(n: int) -> float:
     return ERROR_SHARE / 2 ** (n - 1) if n < MIN_PROCESSES else ERROR_SHARE
 
 
-def pool_spread(groups: Iterable[Sequence[float]]) -> Spread | None:
+def pool_spread(groups: Iterable[Sequence[float]]) -> ProcessSpread | None:
     """Pool by how much figures differ within groups; ``None`` if no group says.
 
     Args:
@@ -175,14 +175,14 @@ def pool_spread(groups: Iterable[Sequence[float]]) -> Spread | None:
             count, nor does a group of one.
 
     >>> pool_spread([[1.0, 1.0], [math.exp(1), math.exp(3)], [5.0]])
-    Spread(std=1.0, n_degrees=2)
+    ProcessSpread(std=1.0, n_degrees=2)
     """
     logs = [np.log(group) for group in groups if len(group) > 1 and min(group) > 0]
     n_degrees = sum(len(one) - 1 for one in logs)
     if not n_degrees:
         return None
     squares = sum(float(((one - one.mean()) ** 2).sum()) for one in logs)
-    return Spread(math.sqrt(squares / n_degrees), n_degrees)
+    return ProcessSpread(math.sqrt(squares / n_degrees), n_degrees)
 
 
 @functools.cache
@@ -192,7 +192,7 @@ def _student_quantile(error_share: float, n_degrees: int) -> float:
     return float(student.ppf(1 - error_share / 2, n_degrees))
 
 
-def _reach(logs: Floats, error_share: float, spread: Spread | None) -> float:
+def _reach(logs: Floats, error_share: float, spread: ProcessSpread | None) -> float:
     """Return what the mean of some logarithms may be off by."""
     std, n_degrees = float(logs.std(ddof=1)), len(logs) - 1
     is_few = len(logs) < MIN_PROCESSES
@@ -202,7 +202,7 @@ def _reach(logs: Floats, error_share: float, spread: Spread | None) -> float:
 
 
 def _student(
-    values: Sequence[float], error_share: float, spread: Spread | None
+    values: Sequence[float], error_share: float, spread: ProcessSpread | None
 ) -> tuple[float | None, float | None]:
     if len(values) < 2 or not values[0] > 0:
         return None, None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.intervals import Spread
+from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
 from rightfit.profiling.measuring.settings import MeasuringSettings
@@ -210,7 +210,7 @@ def set_costs(
     shared: SharedError,
     tiers: Sequence[Tier],
     devices: Iterable[str],
-    spreads: Mapping[str, Spread] | None = None,
+    spreads: Mapping[str, ProcessSpread] | None = None,
 ) -> str | None:
     """Set what serving costs: size, what measuring found, and hardware tiers.
 
@@ -250,7 +250,7 @@ def _assemble(
     bench: Bench,
     tiers: Sequence[Tier],
     shared: SharedError,
-    spreads: Mapping[str, Spread],
+    spreads: Mapping[str, ProcessSpread],
 ) -> tuple[ProfileKeys, Profile]:
     profile = Profile(how={"preset": bench.preset, "devices": list(cell.devices)})
     set_quality(profile, quality, cell.quality)

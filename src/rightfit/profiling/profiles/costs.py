@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
-from rightfit.profiling.intervals import Spread
+from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.memory_limits import try_limits
@@ -26,7 +26,7 @@ def set_serving_costs(
     size_bytes: int,
     tiers: Sequence[Tier],
     devices: Iterable[str],
-    spreads: Mapping[str, Spread] | None = None,
+    spreads: Mapping[str, ProcessSpread] | None = None,
 ) -> str | None:
     """Set what serving costs: size, what measuring found, and hardware tiers.
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rightfit.profiling.intervals import Spread, pool_spread
+from rightfit.profiling.intervals import ProcessSpread, pool_spread
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.stopping import (
@@ -75,7 +75,7 @@ def collect_figures(state: MeasurementState, settings: MeasuringSettings) -> Pro
 
 def pool_spreads(
     states: Iterable[MeasurementState], settings: MeasuringSettings
-) -> dict[str, Spread]:
+) -> dict[str, ProcessSpread]:
     """Return by how much undisturbed processes of one profile differ, by column.
 
     Args:

@@ -17,7 +17,7 @@ from rightfit.profiling.hardware.tiers import (
 )
 from rightfit.profiling.intervals import (
     Interval,
-    Spread,
+    ProcessSpread,
     estimate_median,
     estimate_pooled,
     is_drifting,
@@ -63,7 +63,7 @@ class Estimates:
 
     figures: Mapping[str, Sequence[float]]
     shared: SharedError
-    spreads: Mapping[str, Spread]
+    spreads: Mapping[str, ProcessSpread]
 
     def of(self, column: str, *, times: float = 1.0) -> Interval:
         """Return the interval of a metric, its figures multiplied."""
@@ -111,7 +111,7 @@ def set_serving_metrics(
     shared: SharedError,
     n_threads: int,
     is_final: bool,
-    spreads: Mapping[str, Spread] | None = None,
+    spreads: Mapping[str, ProcessSpread] | None = None,
 ) -> None:
     """Set the metrics that measuring processes found.
 
@@ -216,7 +216,9 @@ def _set_latency(
             profile.set_interval(column, interval.widened(estimates.shared.reach_pct()))
 
 
-def _pool_calls(rounds: Sequence[FinishedRound], share: float, spread: Spread | None) -> Interval:
+def _pool_calls(
+    rounds: Sequence[FinishedRound], share: float, spread: ProcessSpread | None
+) -> Interval:
     """Read a percentile in ms from the calls of all processes, when some have too few alone."""
     calls_ns = np.array([call for r in rounds for call in r.kept_ns or ()])
     pooled_ns = percentile_ns(calls_ns, share)
