@@ -18,9 +18,8 @@ the sixth, or no application could choose the model, Student's interval of the l
 it assumes that processes differ by log-normal factors, and never ends a measurement as precise
 enough. But screening looks at it after each process, so these looks share another 5 %: 2.5 % at two
 processes, half as much at each further one. Two figures alone hardly tell by how much processes
-differ, so Student's interval of them is ten times as wide as need be. The models measured beside
-them tell: they count as differing by the pooled standard deviation of all, or by their own where
-that is more.
+differ, so Student's interval of them is wider than need be. The models measured beside them tell:
+they count as differing by the pooled standard deviation of all, or by their own where that is more.
 """
 
 from __future__ import annotations

@@ -95,6 +95,7 @@ def test_searches_side_by_side_find_what_they_find_one_by_one_and_are_measured_a
     assert os.getpid() not in workers
     assert measured_alone
     assert all(state in "STZ" for states in measured_alone for state in states)  # none trains
+    assert {states[0] for states in measured_alone} == {"T"}  # who forks them may not import
 
 
 def test_search_with_several_workers_gives_the_trials_of_one(

@@ -170,15 +170,17 @@ class Crew:
     def _others_stopped(self) -> Iterator[None]:
         others = [one for one in self._members if one.wish is None]
         started_ns = time.perf_counter_ns()
-        for one in others:
-            one.signal(signal.SIGSTOP)
+        stopped: list[CrewMember | ForkServer] = [self._server, *others]
+        for process in stopped:
+            process.signal(signal.SIGSTOP)
         try:
             yield
         finally:
             for one in others:
                 one.stopped_ns += time.perf_counter_ns() - started_ns
                 note_stops(one.stops_file, one.stopped_ns)
-                one.signal(signal.SIGCONT)
+            for process in stopped:
+                process.signal(signal.SIGCONT)
 
     def _measure(self, member: CrewMember) -> Timed:
         search, wish = member.task.search, member.wish

@@ -70,6 +70,10 @@ class ForkServer:
             socket.send_fds(self._control, [bytes([position])], [theirs.fileno()])
         return Channel(ours)
 
+    def signal(self, number: int) -> None:
+        """Signal the process, not those it has forked: it may be importing."""
+        self._process.send_signal(number)
+
     def close(self) -> None:
         """End the process and all that it has forked."""
         end_tree(self._process.pid)
