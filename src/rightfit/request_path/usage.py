@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+# Newer releases of onnxruntime report to their makers unless this is set before the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
 Columns = Mapping[str, Values]

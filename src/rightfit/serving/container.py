@@ -19,6 +19,7 @@ _CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34", "prometheus-client>=0.22
 _DOCKERFILE = """\
 FROM python:{python}-slim
 WORKDIR /model
+ENV ORT_DISABLE_TELEMETRY=1
 COPY requirements.txt .
 RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
