@@ -41,7 +41,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.pipelines import find_grid
 from rightfit.pipelines.training.nodes import plan_search
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits

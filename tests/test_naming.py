@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rightfit.naming import describe_limit, format_metric, format_number, write_numbers
+from rightfit.formatting import format_number
+from rightfit.naming import describe_limit, format_metric, write_numbers
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-
 import polars as pl
 
+from rightfit.formatting import (
+    LARGE_QUALITY,
+    N_DIGITS,
+    NOT_MEASURED,
+    PREFIXES,
+    SMALL_QUALITY,
+    format_number,
+    format_quality,
+)
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 
-NOT_MEASURED = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
-N_DIGITS = 3  # significant digits of a measured number: none is known to more
-LARGE_QUALITY, SMALL_QUALITY = 10.0, 0.0005
-PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-TIME_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # in seconds
 
 OWN_TITLES = {
     "n_threads": "Number of threads",
@@ -56,23 +57,6 @@ def metric_name(column: str) -> str:
     return name if name[:2].isupper() else name[0].lower() + name[1:]
 
 
-def format_number(value: float | None) -> str:
-    """Write a number with up to three significant digits; from 10,000 on with k, M, G or T.
-
-    >>> [format_number(x) for x in (0.04821, 12.64, 58.0, 1234.5, 240_000, 11_612_345.0, 0, None)]
-    ['0.0482', '12.6', '58', '1,230', '240 k', '11.6 M', '0', '–']
-    """
-    if value is None or math.isnan(value):
-        return NOT_MEASURED
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    rounded = float(f"{value:.{N_DIGITS - 1}e}")
-    for size, letter in PREFIXES:
-        if abs(rounded) >= size * (10 if letter == "k" else 1):
-            return f"{_strip_zeros(f'{rounded / size:.2f}')} {letter}"
-    return _strip_zeros(f"{rounded:,.2f}" if abs(rounded) >= 1 else f"{rounded:.12f}")
-
-
 def write_numbers(column: str) -> pl.Expr:
     """Return an expression that writes the numbers of a column as :func:`format_number` does.
 
@@ -94,45 +78,6 @@ def write_numbers(column: str) -> pl.Expr:
         short = pl.format("{} {}", _write_digits((whole / size).round(2)), pl.lit(letter))
         shown = pl.when(whole.abs() >= least).then(short).otherwise(shown)
     return shown.alias(column)
-
-
-def format_duration(hours: float) -> str:
-    """Write a time in the two largest units that matter.
-
-    >>> [format_duration(hours) for hours in (5.2, 0.12, 0.002, 1e-5, 60, 3_000)]
-    ['5 h 12 min', '7 min 12 s', '7.2 s', '0.036 s', '2 d 12 h', '125 d']
-    """
-    seconds = hours * 3_600
-    for (large, size), (small, part) in itertools.pairwise(TIME_UNITS):
-        if seconds >= size:
-            n_large, n_small = divmod(round(seconds / part), size // part)
-            return f"{n_large} {large} {n_small} {small}" if n_small else f"{n_large} {large}"
-    return f"{format_number(seconds)} s"
-
-
-def format_share(share: float) -> str:
-    """Write a share as whole percent.
-
-    >>> format_share(0.333)
-    '33 %'
-    """
-    return f"{100 * share:.0f} %"
-
-
-def format_quality(value: float | None) -> str:
-    """Write a quality or utility with three decimals, so that columns line up.
-
-    A loss in the unit of its target may be of any size; large ones have four digits.
-
-    >>> [format_quality(value) for value in (0.9, -18.2345, -123_456.7, 0.00012)]
-    ['0.900', '-18.23', '-123,457', '0.00012']
-    """
-    if value is None or math.isnan(value):
-        return NOT_MEASURED
-    size = abs(value)
-    if size >= LARGE_QUALITY:
-        return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
-    return f"{value:.2g}" if 0 < size < SMALL_QUALITY else f"{value:.3f}"
 
 
 def round_quality(column: str) -> pl.Expr:
@@ -232,7 +177,3 @@ def listing(items: list[str]) -> str:
 
 def _write_digits(number: pl.Expr) -> pl.Expr:
     return number.cast(pl.String).str.strip_suffix(".0")
-
-
-def _strip_zeros(decimals: str) -> str:
-    return decimals.rstrip("0").rstrip(".")

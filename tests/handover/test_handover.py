@@ -32,11 +32,12 @@ from rightfit.pipelines.evaluation.measuring import profile_elsewhere
 from rightfit.preparation.encoding import apply_encoder, name_features
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Serving, plan_jobs
+from rightfit.profiling.measuring.jobs import plan_jobs
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.tie_rules import RankingRules

@@ -8,7 +8,7 @@ import measured
 from recordings import ONE, application, pausing_params
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.steering.demand import Demand
 

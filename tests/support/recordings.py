@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
 from rightfit.tuning.pausing.observed import ObservedTrial, Seen

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rightfit.formatting import NOT_MEASURED
 from rightfit.http_load.load_records import LoadCurve, LoadStep
-from rightfit.naming import NOT_MEASURED
 from rightfit.profiling.intervals import Interval
 
 HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "MiB", "")

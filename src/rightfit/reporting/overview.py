@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.formatting import format_duration, format_number, format_quality, format_share
 from rightfit.naming import (
     count,
     describe_limit,
-    format_duration,
     format_metric,
-    format_number,
-    format_quality,
-    format_share,
     listing,
     metric_name,
     serving_label,

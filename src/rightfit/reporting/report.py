@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rightfit.naming import count, format_share, listing, metric_name, words
+from rightfit.formatting import format_share
+from rightfit.naming import count, listing, metric_name, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rightfit.naming import NOT_MEASURED, TIMES, format_number, format_quality
+from rightfit.formatting import NOT_MEASURED, format_number, format_quality
+from rightfit.naming import TIMES
 from rightfit.printable import clean_text
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from rightfit.naming import (
-    describe_limit,
-    format_metric,
-    format_number,
-    format_quality,
-    format_share,
-    listing,
-    metric_unit,
-    serving_label,
-)
+from rightfit.formatting import format_number, format_quality, format_share
+from rightfit.naming import describe_limit, format_metric, listing, metric_unit, serving_label
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import FinalQuality, NearestProfile, RankedCandidate

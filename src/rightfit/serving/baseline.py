@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rightfit.naming import format_metric, format_quality, metric_name
+from rightfit.formatting import format_quality
+from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.serving.answer import Answer, StoredProfile

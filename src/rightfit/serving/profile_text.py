@@ -6,7 +6,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from rightfit.naming import format_number, listing, metric_name, metric_unit, sentence_case
+from rightfit.formatting import format_number
+from rightfit.naming import listing, metric_name, metric_unit, sentence_case
 from rightfit.profiling.metrics import METRICS
 from rightfit.serving.answer import StoredProfile
 

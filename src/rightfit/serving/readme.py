@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rightfit.naming import NOT_MEASURED, format_metric, metric_name, sentence_case
+from rightfit.formatting import NOT_MEASURED
+from rightfit.naming import format_metric, metric_name, sentence_case
 from rightfit.printable import clean_text
 from rightfit.profiling.metrics import METRICS
 from rightfit.serving.answer import Answer, StoredProfile

@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from rightfit.naming import format_number
+from rightfit.formatting import format_number
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer, StoredProfile

@@ -15,7 +15,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.training.nodes import tune_model
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.setting_up import make_demand, make_settings
 from rightfit.tuning.search.space import ModelBlock

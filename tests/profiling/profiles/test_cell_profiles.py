@@ -19,7 +19,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, Serving, with_paths
+from rightfit.profiling.measuring.jobs import Job, with_paths
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
@@ -27,6 +27,7 @@ from rightfit.profiling.profiles import answer_quality
 from rightfit.profiling.profiles.answer_quality import measure_quality
 from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.cell_profiles import profile_cell
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.request_path.raw_inputs import EncoderJson, StepJson

@@ -6,8 +6,8 @@ import pytest
 from measured import SETTINGS, make_settings
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.profiles.plan import describe_plan, longest_profile_s, slowest_call_ms
+from rightfit.profiling.serving import Serving
 
 SERVINGS = [Serving("native", 1, "cpu"), Serving("onnx", 2, "cpu")]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from recordings import ONE, application, pausing_params, recorded_cell
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.experiment.experiment import Experiment, ReplayTask, replay_task
 from rightfit.tuning.experiment.peers import Policy, keep_fixed, train_peer
 from rightfit.tuning.experiment.recorded import learn_elsewhere, learn_lesson

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import ObservedTrial, Seen
 from rightfit.tuning.pausing.priors import Prior, dump_priors, read_shipped_prior
 from rightfit.tuning.pausing.serving_costs import N_NULLS, CostLine, ServingCosts, learn_lines

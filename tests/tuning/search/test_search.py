@@ -14,7 +14,7 @@ from recordings import ONE, application
 
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.failed_search import describe_failed_search

@@ -9,7 +9,7 @@ from demands import make_demand
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.steering.short_measuring import open_short_bench
 

@@ -6,7 +6,7 @@ from demands import make_point
 from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.studies.live_pool import (
     dump_served,
     load_served,

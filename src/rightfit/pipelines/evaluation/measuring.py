@@ -27,9 +27,9 @@ from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 
 if TYPE_CHECKING:
     from rightfit.profiling.measuring.bench import Bench
-    from rightfit.profiling.measuring.jobs import Serving
     from rightfit.profiling.measuring.raw_requests import RawRequests
     from rightfit.profiling.profiles.cell import ProfiledCell
+    from rightfit.profiling.serving import Serving
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerKind
+from rightfit.profiling.serving import Serving
 from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
 
 logger = logging.getLogger(__name__)
@@ -21,28 +22,6 @@ logger = logging.getLogger(__name__)
 MEASUREMENT_VERSION = 9
 OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
 OPEN_REQUEST = "rightfit.request_path.opening:open_request"
-
-
-@dataclass(frozen=True)
-class Serving:
-    """A way to serve a candidate, and what requests pass; the batch size is found by measuring.
-
-    Args:
-        runtime: One of ``rightfit.families.runtimes.RUNTIMES``.
-        n_threads: Threads, and cores it runs on.
-        device: ``cpu`` or ``cuda``.
-        request_path: Whether requests are encoded rows or raw columns.
-    """
-
-    runtime: str
-    n_threads: int
-    device: str
-    request_path: RequestPath = MODEL
-
-    def __str__(self) -> str:
-        threads = "1 thread" if self.n_threads == 1 else f"{self.n_threads} threads"
-        label = f"{self.runtime}, {threads}, {self.device}"
-        return label if self.request_path == MODEL else f"{label}, raw columns"
 
 
 @dataclass(frozen=True)

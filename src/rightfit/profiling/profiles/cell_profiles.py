@@ -11,7 +11,7 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, Serving, plan_jobs
+from rightfit.profiling.measuring.jobs import Job, plan_jobs
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
@@ -27,6 +27,7 @@ from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.host_turns import HostTurns
 from rightfit.profiling.profiles.process_figures import pool_spreads
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profiles.profile import Profile
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.profile import Profile, ProfileKeys
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.stopping import DISTURBED_TIMES
 from rightfit.profiling.metrics import LATENCY_COLUMNS, columns_from
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report
 from rightfit.profiling.worker.meters.device_meter import DeviceMeter
 from rightfit.profiling.worker.units import MS_PER_S

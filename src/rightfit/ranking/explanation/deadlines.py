@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from rightfit.naming import format_duration, listing
+from rightfit.formatting import format_duration
+from rightfit.naming import listing
 from rightfit.ranking.applications.applications import THROUGHPUT, Workload
 from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.contest.contest import Contest

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rightfit.naming import describe_limit, format_number, metric_name, metric_unit
+from rightfit.formatting import format_number
+from rightfit.naming import describe_limit, metric_name, metric_unit
 from rightfit.ranking.explanation.decisions import Flip
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval

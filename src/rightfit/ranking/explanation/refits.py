@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from rightfit.naming import describe_limit, format_quality
+from rightfit.formatting import format_quality
+from rightfit.naming import describe_limit
 from rightfit.ranking.applications.applications import Application
 from rightfit.request_path.paths import MODEL, RequestPath
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rightfit.naming import format_metric, format_quality, listing, metric_name
+from rightfit.formatting import format_quality
+from rightfit.naming import format_metric, listing, metric_name
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import (
     BrokenLimit,

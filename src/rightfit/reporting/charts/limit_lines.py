@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.naming import format_number, metric_unit, words
+from rightfit.formatting import format_number
+from rightfit.naming import metric_unit, words
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.contest import find_limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rightfit.formatting import format_number
 from rightfit.http_load.load_records import LoadCurve, LoadStep
-from rightfit.naming import format_number
 from rightfit.reporting.charts.palette import NEUTRAL, PlotlyJson, base_layout
 
 if TYPE_CHECKING:

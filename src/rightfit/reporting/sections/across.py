@@ -7,7 +7,8 @@ import math
 
 import polars as pl
 
-from rightfit.naming import NOT_MEASURED, count, format_number, sentence_case, words
+from rightfit.formatting import NOT_MEASURED, format_number
+from rightfit.naming import count, sentence_case, words
 from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.tables import read_rows

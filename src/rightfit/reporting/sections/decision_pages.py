@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.formatting import NOT_MEASURED, format_quality
 from rightfit.http_load.load_records import WinnerLoad
 from rightfit.naming import (
-    NOT_MEASURED,
     count,
     describe_limit,
     format_metric,
-    format_quality,
     listing,
     metric_name,
     sentence_case,

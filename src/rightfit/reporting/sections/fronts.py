@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from rightfit.formatting import format_number, format_quality
 from rightfit.naming import (
     count,
     format_metric,
-    format_number,
-    format_quality,
     metric_name,
     metric_title,
     sentence_case,

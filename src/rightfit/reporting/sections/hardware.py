@@ -6,16 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rightfit.naming import (
-    NOT_MEASURED,
-    format_number,
-    format_quality,
-    listing,
-    round_quality,
-    sentence_case,
-    serving_label,
-    words,
-)
+from rightfit.formatting import NOT_MEASURED, format_number, format_quality
+from rightfit.naming import listing, round_quality, sentence_case, serving_label, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
 from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners

@@ -7,15 +7,8 @@ from collections import Counter
 
 import polars as pl
 
-from rightfit.naming import (
-    count,
-    format_number,
-    format_quality,
-    listing,
-    metric_name,
-    sentence_case,
-    words,
-)
+from rightfit.formatting import format_number, format_quality
+from rightfit.naming import count, listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import FinalQuality

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from rightfit.naming import (
-    NOT_MEASURED,
-    describe_limit,
-    format_metric,
-    format_number,
-    format_quality,
-    metric_unit,
-)
+from rightfit.formatting import NOT_MEASURED, format_number, format_quality
+from rightfit.naming import describe_limit, format_metric, metric_unit
 from rightfit.ranking.applications.applications import THROUGHPUT
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text

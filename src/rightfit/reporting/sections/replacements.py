@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rightfit.naming import (
-    NOT_MEASURED,
-    format_metric,
-    format_quality,
-    metric_name,
-    sentence_case,
-    words,
-)
+from rightfit.formatting import NOT_MEASURED, format_quality
+from rightfit.naming import format_metric, metric_name, sentence_case, words
 from rightfit.ranking.explanation.decisions import MetricChange, RankedCandidate, Replacement
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Fold, Section, Table, number, tabulate, text

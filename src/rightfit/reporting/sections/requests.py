@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.naming import NOT_MEASURED, format_metric, format_share, listing, serving_label, words
+from rightfit.formatting import NOT_MEASURED, format_share
+from rightfit.naming import format_metric, listing, serving_label, words
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Section, Table, number, tabulate, text

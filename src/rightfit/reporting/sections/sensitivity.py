@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from rightfit.formatting import NOT_MEASURED, format_share
 from rightfit.naming import (
-    NOT_MEASURED,
     count,
     describe_limit,
     format_metric,
-    format_share,
     listing,
     metric_name,
     sentence_case,

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.naming import (
-    NOT_MEASURED,
-    count,
-    format_quality,
-    format_share,
-    listing,
-    sentence_case,
-    serving_label,
-    words,
-)
+from rightfit.formatting import NOT_MEASURED, format_quality, format_share
+from rightfit.naming import count, listing, sentence_case, serving_label, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Fold,

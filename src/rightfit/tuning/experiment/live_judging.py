@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.search.budget import spent_cpu_s

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
 from rightfit.tuning.pausing.priors import Prior, learn_prior
 from rightfit.tuning.pausing.serving_costs import Lines, learn_lines

@@ -14,10 +14,10 @@ import polars as pl
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.state import Store
 from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.cell_profiles import profile_cell
+from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.experiment.recording import FINAL
 

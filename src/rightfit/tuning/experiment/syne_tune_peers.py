@@ -14,7 +14,7 @@ from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRule
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.experiment.replay import RecordedSearch
 from rightfit.tuning.search.trial import resource_at
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import Rows
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
     AwaitsTiming,

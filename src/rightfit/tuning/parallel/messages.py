@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rightfit.processes.lines import LineReader
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.codec import from_plain, to_plain
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.serving import Serving
 
 Structure = Mapping[str, float]
 

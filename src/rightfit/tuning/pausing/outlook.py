@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.standing import Standing

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Outlook, Step

@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 from pydantic import TypeAdapter
 
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import Pool
 from rightfit.tuning.pausing.quality_projection import (
     UNKNOWN_QUALITY,

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import (
     SERVED_COLUMNS,
     ObservedTrial,

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
 from rightfit.ranking.applications.utility import compute_utility

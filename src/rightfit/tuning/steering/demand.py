@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule

@@ -19,11 +19,12 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Rows
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, Serving
+from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.cell_profiles import set_costs
 from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, Structure

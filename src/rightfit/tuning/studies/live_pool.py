@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import Configuration, split_training
 from rightfit.families.registry import get_family
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen
 from rightfit.tuning.search.budget import is_finished
 from rightfit.tuning.search.cell import Cell

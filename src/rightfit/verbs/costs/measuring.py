@@ -28,11 +28,11 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.jobs import Serving
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.profiles.file_profile import profile_subject
 from rightfit.profiling.profiles.profile import profile_row
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.serving.answer import StoredProfile
 

@@ -13,7 +13,7 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.pipelines.evaluation.measuring import RawTest, measure_afresh, to_json
 from rightfit.profiling.devices import split_device
-from rightfit.profiling.measuring.jobs import Serving
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer

@@ -1,0 +1,8 @@
+"""Errors that a user can mend; anything else that is raised is a defect and keeps its traceback."""
+
+
+class RightfitError(ValueError):
+    """Something that the caller can mend: a wrong argument, a model that does not fit its rows.
+
+    The message says what is wrong, what was allowed, what arrived, and where to mend it.
+    """
