@@ -40,7 +40,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.pipelines import find_grid
-from rightfit.pipelines.training.nodes import plan_search
+from rightfit.pipelines.training.nodes import plan_cell
 from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
@@ -189,7 +189,7 @@ def _plan(stored: Any, dataset: str, model: str) -> PlannedSearch:
     blocks = [stored.load(f"params:{name}") for name in ("training", "applications", "evaluation")]
     train, validation, data_card = tables
     training, applications, evaluation = blocks
-    return plan_search(
+    return plan_cell(
         train,
         validation,
         data_card,

@@ -18,9 +18,9 @@ import numpy.typing as npt
 import polars as pl
 from simulated_studies import COSTS, Floats, make_profiles
 
+from rightfit.evaluation.screening import could_be_chosen
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
-from rightfit.pipelines.evaluation.screening import could_be_chosen
 from rightfit.profiling.intervals import estimate_median, pool_spread
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.profiles.serving_metrics import SHARED_MEMORY_ERROR_PCT

@@ -19,6 +19,7 @@ from handmade import RANKING
 from measured import SETTINGS
 from stored import fit_encoder, make_bundle, make_raw
 
+from rightfit.evaluation.measuring import profile_elsewhere
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
@@ -28,7 +29,6 @@ from rightfit.handover.measuring import measure_handover
 from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.evaluation.measuring import profile_elsewhere
 from rightfit.preparation.encoding import apply_encoder, name_features
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.bench import Bench

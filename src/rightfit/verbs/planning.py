@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rightfit.evaluation.measuring import list_paths, list_servings
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.parameters.raw import RawParameters
-from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.plan import describe_plan

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from contests import make_application, make_applications
 
+from rightfit.evaluation.measuring import list_paths, list_servings
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.measuring import list_paths, list_servings
 from rightfit.pipelines.evaluation.nodes import collect_profiles
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment

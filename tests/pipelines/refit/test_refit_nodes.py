@@ -12,13 +12,13 @@ from bundles import train_bundle
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
+from rightfit.evaluation import refitting as refits_made
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
-from rightfit.pipelines.refit import nodes
 from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore
@@ -108,7 +108,7 @@ class Refitting:
 def refitting(
     tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Refitting]:
-    monkeypatch.setattr(nodes, "measure_cell", lambda *_args, **_kwargs: COSTS)
+    monkeypatch.setattr(refits_made, "measure_cell", lambda *_args, **_kwargs: COSTS)
     yield Refitting(tmp_path, project_path)
     close_shared_fork_server()
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import polars as pl
 
+from rightfit.evaluation.measuring import ENVIRONMENT_KEY, RawTest, measure_cell, to_json
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
-from rightfit.pipelines.evaluation.measuring import ENVIRONMENT_KEY, RawTest, measure_cell, to_json
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 

@@ -3,57 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import polars as pl
 
+from rightfit.evaluation.measuring import RawTest, to_json
+from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_rows
+from rightfit.evaluation.winners import find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
-from rightfit.pipelines.evaluation.measuring import RawTest, measure_cell, to_json
-from rightfit.pipelines.refit.winners import WinnerToRefit, find_winners, list_values
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
-from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.metrics import METRICS
-from rightfit.ranking.explanation.refits import Refit, RefitCosts, Refits
+from rightfit.ranking.explanation.refits import Refits
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from rightfit.tuning.refitting.refitting import RefitJob
 
 logger = logging.getLogger(__name__)
 
 CANDIDATES_OF = "candidates_of_"  # a model's name may be that of another input
-NOT_SEARCHED = "cascades and imported models are not refitted: no single training makes them"
-COSTS = tuple(m.column for m in METRICS if m.source not in ("answers", "training"))
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What every refit of a dataset needs."""
-
-    folder: Path  # of the rows
-    data_card: DataCard
-    n_train: int
-    n_rows: int  # to train on
-    test: pl.DataFrame
-    raw: RawTest
-    studies: StudyStore
-    measurements: JsonStore
-    training: TrainingParams
-    evaluation: EvaluationParams
-    applications: ApplicationsParams
 
 
 def refit_winners(
@@ -77,23 +51,20 @@ def refit_winners(
 ) -> tuple[Refits, dict[str, Bundle]]:
     """Train a dataset's winners again, on train and validation rows.
 
-    The encoder stays the one that was fitted on train rows. A refit is kept with the searches, so
-    that another ranking with the same winner trains nothing.
-
     ``candidates`` holds each model's as ``candidates_of_{model}``.
 
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
-    from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON
-
-    winners = find_winners(resource_profiles, applications, ranking, data_card.dataset)
-    with temporary_folder("refit") as folder:
-        work = _Work(
-            folder=folder,
+    return refit_with_validation_rows(
+        find_winners(resource_profiles, applications, ranking, data_card.dataset),
+        refit,
+        families,
+        {name.removeprefix(CANDIDATES_OF): found for name, found in candidates.items()},
+        RefitInputs(
             data_card=data_card,
-            n_train=train.height,
-            n_rows=train.height + validation.height,
+            train=train,
+            validation=validation,
             test=test,
             raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
             studies=studies,
@@ -101,25 +72,8 @@ def refit_winners(
             training=training,
             evaluation=evaluation,
             applications=applications,
-        )
-        planned = _plan(winners, refit, families, candidates, work)
-        jobs = [job for job in planned if not isinstance(job, str)]
-        due = [job for job in jobs if not job.is_trained]
-        if jobs:
-            _write_rows(work, TEST, test)
-        if due:
-            from rightfit.tuning.refitting.side_by_side import refit_side_by_side
-
-            _write_rows(work, TRAINED_ON, pl.concat([train, validation]))
-            refit_side_by_side(due, n_at_once=training.share_cores(len(due))[0])
-        found, bundles = [], {}
-        for winner, job in zip(winners, planned, strict=True):
-            one, bundle = _refit(winner, job, work, again=job not in due)
-            found.append(one)
-            if bundle is not None:
-                bundles[winner.candidate] = bundle
-            _tell(data_card.dataset, one)
-    return Refits(found=tuple(found)), bundles
+        ),
+    )
 
 
 def remark_nothing(refit: RefitParams) -> None:
@@ -128,152 +82,4 @@ def remark_nothing(refit: RefitParams) -> None:
         "Nothing is refitted: refit.when is %s, and no validation rows of this grid's datasets are "
         "the newest ones (validation: {method: by_time}). See parameters_refit.yml.",
         refit.when,
-    )
-
-
-def _plan(
-    winners: Sequence[WinnerToRefit],
-    refit: RefitParams,
-    families: Mapping[str, str],
-    candidates: Mapping[str, Mapping[str, Bundle]],
-    work: _Work,
-) -> list[RefitJob | str]:
-    """Return what to train for each winner, or why it is left as it is."""
-    left_s = refit.budget_s
-    planned: list[RefitJob | str] = []
-    for winner in winners:
-        expected_s = (winner.fit_time_s or 0.0) * work.n_rows / work.n_train
-        if winner.model not in families:
-            planned.append(NOT_SEARCHED)
-        elif expected_s > left_s:
-            planned.append(_describe_budget(expected_s, left_s, refit))
-        else:
-            left_s -= expected_s
-            chosen = candidates[f"{CANDIDATES_OF}{winner.model}"][winner.candidate]
-            planned.append(_make_job(chosen, families[winner.model], expected_s, work))
-    return planned
-
-
-def _make_job(chosen: Bundle, family: str, expected_s: float, work: _Work) -> RefitJob:
-    from rightfit.tuning.refitting.comparing import Judging
-    from rightfit.tuning.refitting.refitting import RefitJob
-    from rightfit.tuning.search.setting_up import make_settings
-
-    settings, evaluation = make_settings(work.training, family), work.evaluation
-    return RefitJob(
-        rows=work.folder,
-        n_rows=work.n_rows,
-        chosen=chosen.path,
-        sha256=chosen.sha256,
-        family=family,
-        data_card=work.data_card,
-        judging=Judging(evaluation.final_share, evaluation.final_min_rows, evaluation.seed),
-        store=work.studies.cell(f"{work.data_card.dataset}.{chosen.model}"),
-        measurements=work.measurements.folder,
-        n_threads=settings.n_threads,
-        device=settings.device,
-        seed=settings.seed,
-        expected_s=expected_s,
-    )
-
-
-def _write_rows(work: _Work, name: str, frame: pl.DataFrame) -> None:
-    """Write rows once, for all processes."""
-    from rightfit.tuning.search.search_job import write_data
-    from rightfit.tuning.search.setting_up import make_data
-
-    write_data(work.folder, name, make_data(frame, work.data_card.input_schema))
-
-
-def _refit(
-    winner: WinnerToRefit, job: RefitJob | str, work: _Work, *, again: bool
-) -> tuple[Refit, Bundle | None]:
-    from rightfit.tuning.refitting.refitting import refit
-
-    if isinstance(job, str):
-        return _leave(winner, job), None
-    try:
-        bundle, compared = refit(job, again=again)
-    except (ImportError, OSError):
-        raise
-    except Exception as err:  # a family may raise anything
-        logger.warning("%s cannot be refitted: %s", winner.candidate, err)
-        return _leave(winner, f"training it again failed, {type(err).__name__}: {err}"), None
-    if compared is None:
-        return _leave(winner, f"refitted it has no ONNX export: {bundle.onnx_refused}"), None
-    changed = compared.structure_changed
-    return (
-        Refit(
-            candidate=winner.candidate,
-            model=winner.model,
-            quality_raw=winner.quality_raw,
-            n_rows_chosen=work.n_train,
-            n_rows=work.n_rows,
-            quality=compared.quality,
-            structure_changed=changed,
-            costs=_measure(winner, bundle, work) if changed else (),
-            chosen_sha256=job.sha256,
-            sha256=bundle.sha256,
-        ),
-        bundle,
-    )
-
-
-def _measure(winner: WinnerToRefit, bundle: Bundle, work: _Work) -> tuple[RefitCosts, ...]:
-    """Measure a refitted model in the serving configurations that its original was chosen in."""
-    values = list_values(winner.servings)
-    profiles = measure_cell(
-        {winner.candidate: bundle},
-        None,
-        work.test,
-        work.data_card,
-        raw=work.raw,
-        measurements=work.measurements,
-        params=work.evaluation.model_copy(
-            update={
-                "runtimes": values["runtime"],
-                "n_threads": values["n_threads"],
-                "devices": values["device"],
-            }
-        ),
-        choosers=work.applications,
-    )
-    keys = ("runtime", "n_threads", "device", "request_path")
-    return tuple(
-        RefitCosts(
-            **{key: row[key] for key in keys},
-            metrics={name: row[name] for name in COSTS if name in row},
-        )
-        for row in profiles.to_dicts()
-        if (row["runtime"], row["n_threads"], row["device"]) in winner.servings
-    )
-
-
-def _leave(winner: WinnerToRefit, why_not: str) -> Refit:
-    return Refit(
-        candidate=winner.candidate,
-        model=winner.model,
-        quality_raw=winner.quality_raw,
-        why_not=why_not,
-    )
-
-
-def _describe_budget(expected_s: float, left_s: float, refit: RefitParams) -> str:
-    return (
-        f"training it again would take about {expected_s:.0f} s, and {left_s:.0f} s are left of "
-        f"refit.budget_s: {refit.budget_s:g}"
-    )
-
-
-def _tell(dataset: str, refit: Refit) -> None:
-    if refit.quality is None:
-        logger.info(
-            "%s: %s is shipped as it was chosen: %s", dataset, refit.candidate, refit.why_not
-        )
-        return
-    chosen, refitted = refit.quality.chosen.raw, refit.quality.refitted.raw
-    logger.info(
-        "%s: %s refitted on %s rows: %.4f instead of %.4f on test rows%s",
-        *(dataset, refit.candidate, f"{refit.n_rows:,}", refitted, chosen),
-        "; measured again" if refit.costs else "",
     )

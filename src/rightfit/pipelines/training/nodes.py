@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,6 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
-from rightfit.naming import count
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
@@ -37,7 +34,7 @@ _folders = ExitStack()  # of imported bundles: the catalog copies what is in the
 atexit.register(_folders.close)
 
 
-def plan_search(
+def plan_cell(
     train: pl.DataFrame,
     validation: pl.DataFrame,
     data_card: DataCard,
@@ -55,25 +52,17 @@ def plan_search(
 
     ``n_searches`` is the number of searches that run side by side.
     """
-    from rightfit.tuning.parallel.agenda import PlannedSearch
-    from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import make_cell, make_demand, make_settings
+    from rightfit.tuning.parallel.planning import plan_search
+    from rightfit.tuning.search.setting_up import make_cell
 
-    cell = make_cell(cell_name, train, validation, data_card, model)
-    settings = make_settings(training, cell.family, n_searches=n_searches)
-    if training.early_stopping == "pausing":
-        demand = make_demand(training, applications, evaluation)
-        prior = read_shipped_prior(cell.family)
-        settings = replace(settings, demand=replace(demand, prior=prior))
-    n_at_once, _ = training.share_cores(n_searches)
-    return PlannedSearch(
-        cell,
-        settings,
-        studies,
-        siblings,
-        n_workers=training.n_workers,
-        n_at_once=n_at_once,
-        n_candidates=training.n_candidates,
+    return plan_search(
+        make_cell(cell_name, train, validation, data_card, model),
+        training,
+        applications,
+        evaluation,
+        studies=studies,
+        siblings=siblings,
+        n_searches=n_searches,
     )
 
 
@@ -95,14 +84,10 @@ def tune_model(
     Returns:
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
-    from rightfit.tuning.search.candidates import bundle_candidates
-    from rightfit.tuning.search.failed_search import describe_failed_search
+    from rightfit.tuning.parallel.outcome import complete_search
     from rightfit.tuning.search.progress import show_progress
-    from rightfit.tuning.search.search import SearchFailedError, run_search
-    from rightfit.tuning.studies.search_account import SCHEMA, account_search
-    from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
-    search = plan_search(
+    planned = plan_cell(
         train,
         validation,
         data_card,
@@ -114,24 +99,9 @@ def tune_model(
         cell_name=cell_name,
         n_searches=1,
         **siblings,
-    ).tell_known_quality()
-    cell, settings, store = search.cell, search.settings, search.store
-    try:
-        with show_progress() as on_trial:
-            study = run_search(cell, settings, store, on_trial=partial(on_trial, cell_name))
-    except (SearchFailedError, ImportError) as err:
-        logger.error("%s has failed, the other cells go on: %s", cell_name, err)
-        return describe_failed_search(cell, settings, store, str(err))
-    account = pl.DataFrame(schema=SCHEMA)
-    if settings.demand is not None:
-        account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
-        _tell(cell_name, account)
-    candidates = bundle_candidates(study, cell, settings, store, n_candidates=training.n_candidates)
-    trials = tabulate_trials(study, cell, n_checkpoints=training.n_checkpoints)
-    states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
-    found = f"{states}, {count(len(candidates), 'candidate')}"
-    logger.info("%s: %s%s", cell_name, found, _list_unsatisfied(account))
-    return trials, tabulate_curves(study, cell.quality), account, candidates
+    )
+    with show_progress() as on_trial:
+        return complete_search(planned, on_trial=on_trial)
 
 
 def import_model(
@@ -219,20 +189,3 @@ def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
 def _make_folder() -> Path:
     """Return a new folder that lasts as long as this process."""
     return _folders.enter_context(temporary_folder("imported"))
-
-
-def _tell(cell_name: str, account: pl.DataFrame) -> None:
-    """Say what a search could not do, and what would help."""
-    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
-        miss = row["nearest_miss"]
-        logger.debug(
-            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
-        )
-    advice = account["advice"].drop_nulls()
-    if len(advice):
-        logger.warning("%s: the search %s", cell_name, advice[0])
-
-
-def _list_unsatisfied(account: pl.DataFrame) -> str:
-    missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
-    return f"; no trial satisfies {', '.join(missed)}, other cells' may" if len(missed) else ""

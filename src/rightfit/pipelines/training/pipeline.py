@@ -7,7 +7,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.parameters.grid import Grid
-from rightfit.pipelines.training.nodes import collect_trials, import_model, plan_search, tune_model
+from rightfit.pipelines.training.nodes import collect_trials, import_model, plan_cell, tune_model
 from rightfit.ranking.applications.applications import Applications
 from rightfit.reuse.unchanged import mark_hints, mark_part
 from rightfit.searches_ahead import mark_search
@@ -63,7 +63,7 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
         "evaluation": "params:evaluation",
         **siblings,
     }
-    mark_search(func, partial(plan_search, cell_name=cell), inputs)
+    mark_search(func, partial(plan_cell, cell_name=cell), inputs)
     return Node(
         func,
         inputs=inputs,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from rightfit.evaluation.measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
 from rightfit.handover.contents import HandedDataset, MeasuredElsewhere
 from rightfit.handover.importing import import_measured
@@ -15,7 +16,6 @@ from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.pipelines.evaluation.measuring import list_paths
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.request_path.paths import RequestPath
 from rightfit.serving.export import check_folder

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.pipelines.evaluation.measuring import RawTest, measure_afresh, to_json
 from rightfit.profiling.devices import split_device
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.codec import to_plain

@@ -1,4 +1,4 @@
-"""How a node measures a cell: its rows written down, its serving configurations, its machine."""
+"""How the candidates of a cell are measured: their rows, serving configurations and machine."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def measure_cell(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    from rightfit.pipelines.evaluation.screening import could_be_chosen
+    from rightfit.evaluation.screening import could_be_chosen
     from rightfit.profiling.hardware import environment
     from rightfit.profiling.measuring.jobs import with_paths
     from rightfit.profiling.profiles.cell_profiles import profile_cell

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.pipelines.evaluation.screening import could_be_chosen
+from rightfit.evaluation.screening import could_be_chosen
 from rightfit.ranking.applications.applications import Applications
 
 LATENCY = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 0}}

@@ -1,0 +1,84 @@
+"""Bring a planned search to its end, and put what it found into tables and candidates."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import polars as pl
+
+from rightfit.families.bundle import Bundle
+from rightfit.naming import count
+from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.search.candidates import bundle_candidates
+from rightfit.tuning.search.failed_search import describe_failed_search
+from rightfit.tuning.search.search import SearchFailedError, run_search
+from rightfit.tuning.studies.search_account import SCHEMA, account_search
+from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
+
+logger = logging.getLogger(__name__)
+
+
+class SearchOutcome(NamedTuple):
+    """What a search has found.
+
+    Args:
+        trials: One row per finished trial.
+        learning_curves: One row per finished trial and checkpoint.
+        account: What it spent, and what each application got; no rows where quality alone steered.
+        candidates: Bundles by candidate name, the best by quality first; none if it has failed.
+    """
+
+    trials: pl.DataFrame
+    learning_curves: pl.DataFrame
+    account: pl.DataFrame
+    candidates: dict[str, Bundle]
+
+
+def complete_search(
+    planned: PlannedSearch, *, on_trial: Callable[[str, int, int | None], None]
+) -> SearchOutcome:
+    """Search a cell until its budget is spent, unless that is done already; keep its candidates.
+
+    A search without a complete trial is told of in the log and in its trials.
+
+    Args:
+        planned: The search.
+        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+    """
+    search = planned.tell_known_quality()
+    cell, settings, store = search.cell, search.settings, search.store
+    try:
+        study = run_search(cell, settings, store, on_trial=partial(on_trial, cell.name))
+    except (SearchFailedError, ImportError) as err:
+        logger.error("%s has failed, the other cells go on: %s", cell.name, err)
+        return SearchOutcome(*describe_failed_search(cell, settings, store, str(err)))
+    account = pl.DataFrame(schema=SCHEMA)
+    if settings.demand is not None:
+        account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
+        _tell(cell.name, account)
+    candidates = bundle_candidates(study, cell, settings, store, n_candidates=search.n_candidates)
+    trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
+    states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
+    found = f"{states}, {count(len(candidates), 'candidate')}"
+    logger.info("%s: %s%s", cell.name, found, _list_unsatisfied(account))
+    return SearchOutcome(trials, tabulate_curves(study, cell.quality), account, candidates)
+
+
+def _tell(cell_name: str, account: pl.DataFrame) -> None:
+    """Say what a search could not do, and what would help."""
+    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+        miss = row["nearest_miss"]
+        logger.debug(
+            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
+        )
+    advice = account["advice"].drop_nulls()
+    if len(advice):
+        logger.warning("%s: the search %s", cell_name, advice[0])
+
+
+def _list_unsatisfied(account: pl.DataFrame) -> str:
+    missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
+    return f"; no trial satisfies {', '.join(missed)}, other cells' may" if len(missed) else ""
