@@ -243,11 +243,16 @@ def _find_outcome(
     if not tables:
         return pl.Series([], dtype=pl.String)
     column = tables[block.main_table][block.target.column]
-    if block.target.at_least is not None:
-        return column >= block.target.at_least
     dtype = schemas[block.main_table].by_column()[column.name].dtype
     cast = cast_without_loss(column, dtype)
-    return column if cast is None else cast
+    column = column if cast is None else cast
+    if block.target.at_least is None:
+        return column
+    if not column.dtype.is_numeric():
+        raise ValueError(
+            f"target.at_least needs a numeric column, but {column.name!r} is {column.dtype}"
+        )
+    return column >= block.target.at_least
 
 
 def _complete_features(

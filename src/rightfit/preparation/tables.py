@@ -16,7 +16,7 @@ import polars as pl
 
 from rightfit.processes.leftovers import temporary_folder
 
-ROW = "_row"  # position of a row in its table
+ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
 _ON_DISK, _IN_MEMORY = "Parquet SCAN", "DF ["  # how the plan of a bare scan begins
 

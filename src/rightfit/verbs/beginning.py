@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.parameters.defaults import BLOCKS, read_default
+from rightfit.parameters.grid import MAX_NAME_BYTES
 from rightfit.parameters.raw import RawParameters
+from rightfit.preparation.inferring.proposal import write_named, write_yaml
 
 TEMPLATE_CONF = "template/{{ cookiecutter.repo_name }}/conf/base"
 GRID = """\
@@ -21,7 +23,7 @@ GRID = """\
 # Datasets are described in parameters_datasets.yml. Models are the library's, or your own in a
 # parameters_models.yml: models.<name>.family is the import path of a module that holds FAMILY.
 grid:
-  datasets: [{dataset}]
+  {datasets}
   models: [linear, forest, boosting]  # also: net
 """
 MARKS: Mapping[str, set[str]] = {
@@ -60,7 +62,7 @@ def plan_files(
     """
     _refuse_own_blocks(parameters)
     texts = {
-        "grid": GRID.format(dataset=dataset),
+        "grid": GRID.format(datasets=write_yaml({"datasets": [dataset]}).rstrip()),
         "datasets": DATASETS + block,
         "applications": _read_example("applications"),
     }
@@ -71,13 +73,19 @@ def plan_files(
     ]
 
 
+def sketch_block(dataset: str, column: str) -> str:
+    """Write the block of a dataset whose table nobody has named yet."""
+    return write_named("datasets", {dataset: {"tables": [dataset], "target": {"column": column}}})
+
+
 def name_dataset(entry: str) -> str:
-    """Return a dataset's name made from a catalog entry: letters, digits and underscores.
+    """Return a dataset's name made from a catalog entry: some letters, digits and underscores.
 
     >>> name_dataset("model_input.table@pandas")
     'model_input_table_pandas'
     """
-    return re.sub(r"\W", "_", entry)
+    name = re.sub(r"\W", "_", entry)
+    return name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
 def _refuse_own_blocks(parameters: RawParameters) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import polars as pl
 from kedro.io import DatasetError
 
-from rightfit.preparation.frames import read_frame
+from rightfit.preparation.assembling import assemble
+from rightfit.preparation.checking import check_tables
+from rightfit.preparation.encoding import fit_encoder_steps
+from rightfit.preparation.frames import read_tables
 from rightfit.preparation.inferring.proposal import describe_dataset, write_block
-from rightfit.preparation.spec import Target
+from rightfit.preparation.spec import DatasetSpec, Target
+from rightfit.preparation.tables import Table
 from rightfit.spelling import find_nearest
 from rightfit.verbs.stored import StoredResults
 
@@ -46,10 +53,22 @@ def describe_entry(
             f"The table {entry} cannot be loaded. {question}If a pipeline of yours makes it, give "
             f"it a catalog entry and run that pipeline first. {err}"
         ) from err
-    frame = read_frame(loaded, entry=entry)
-    if column is None or column not in frame.columns:
-        raise ValueError(
-            f"--target must be a column of {entry}, one of {frame.columns}; got {column!r}."
-        )
+    tables = read_tables({entry: entry}, [loaded])
+    columns = tables[entry].columns
+    if column is None or column not in columns:
+        raise ValueError(f"--target must be a column of {entry}, one of {columns}; got {column!r}.")
     target = Target(column=column, at_least=at_least)
-    return write_block(dataset, describe_dataset(frame, entry=entry, target=target))
+    try:
+        proposal = describe_dataset(tables[entry], entry=entry, target=target)
+        _prepare(proposal.spec, tables, dataset_name=dataset)
+    except ValueError as err:
+        reason = " ".join(str(err).split())
+        raise ValueError(f"The table {entry} cannot be described: {reason}") from err
+    return write_block(dataset, proposal)
+
+
+def _prepare(spec: DatasetSpec, tables: Mapping[str, Table], *, dataset_name: str) -> None:
+    """Prepare the table as a run does, so that no run refuses the block."""
+    check_tables(spec, tables, dataset_name=dataset_name)
+    rows, _ = assemble(spec, tables)
+    fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))

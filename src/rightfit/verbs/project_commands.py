@@ -99,11 +99,11 @@ def init(
     entry: str | None, column: str | None, at_least: float | None, *, dry_run: bool, **place: Any
 ) -> None:
     """Write the configuration that the project lacks; no file is ever written over."""
-    from rightfit.verbs.beginning import name_dataset, plan_files
+    from rightfit.verbs.beginning import name_dataset, plan_files, sketch_block
     from rightfit.verbs.first_dataset import describe_entry
 
     dataset = name_dataset(entry or "my_table")
-    block = f"  {dataset}:\n    tables: [{dataset}]\n    target: {{column: {column or 'label'}}}\n"
+    block = sketch_block(dataset, column or "label")
     with faults_as_message():
         if entry is not None:
             results = open_place(**place, raw_table=entry)

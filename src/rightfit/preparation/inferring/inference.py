@@ -29,10 +29,18 @@ def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> Ta
     """Describe columns as they are today, with room for more gaps and fewer rows.
 
     Columns of a dtype that no description has are left out.
+
+    Raises:
+        ValueError: If the target is one of those.
     """
     groups: dict[tuple[str, float, int | None], list[str]] = {}
     for column in (table[name] for name in columns):
         dtype = _name_dtype(column, is_target=column.name == target)
+        if dtype is None and column.name == target:
+            raise ValueError(
+                f"target.column {target!r} is {column.dtype}; allowed are numbers, texts and truth "
+                "values"
+            )
         if dtype is not None:
             share = column.null_count() / max(1, column.len())
             allowed = math.ceil(100 * min(1.0, NULL_FACTOR * share)) / 100
@@ -69,13 +77,27 @@ def infer_task(outcome: pl.Series) -> Task:
 def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     """Return the names of the classes: the column's values in order.
 
+    Args:
+        target: What is predicted.
+        column: Its values; whether each reaches ``at_least``, if the target has that.
+
     Raises:
         ValueError: If the values are no classes.
     """
     if target.at_least is not None:
+        if column.len() and column.drop_nulls().n_unique() < 2:
+            raise ValueError(
+                f"target.at_least {target.at_least:g} makes no two classes of "
+                f"{target.column!r}: no row has a value, or all lie on one side"
+            )
         return (f"below {target.at_least:g}", f"{target.at_least:g} or more")
     values = column.drop_nulls().unique().sort()
     where = f"target.column {column.name!r} has {values.len()} different values"
+    if column.dtype != pl.String and column.dtype != pl.Boolean and not column.dtype.is_numeric():
+        raise ValueError(
+            f"target.column {column.name!r} is {column.dtype}; classes need texts, integers or "
+            "at_least"
+        )
     if column.dtype.is_float() or (column.dtype.is_numeric() and values.len() > MAX_CLASSES):
         raise ValueError(
             f"{where} of dtype {column.dtype}, too many for classes. Predict the number with task: "

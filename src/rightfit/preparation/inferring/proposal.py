@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 import yaml
 
 from rightfit.families.schema import Task
@@ -39,12 +43,43 @@ def write_block(name: str, proposal: CompleteBlock) -> str:
     content["tables"] = names if names == list(spec.tables.values()) else spec.tables
     order = ("title", "tables", "task", "target", "schemas", "features", "split", "validation")
     ordered = {key: content[key] for key in (*order, *content) if key in content}
-    text = yaml.safe_dump(
-        {name: ordered},
+    remarks = "".join(f"{INDENT}# {remark}\n" for remark in proposal.remarks)
+    return remarks + write_named("datasets", {name: ordered})
+
+
+def write_named(kind: str, blocks: Mapping[str, Any]) -> str:
+    """Write blocks as they stand below their kind, such as ``datasets:``, that line left out."""
+    return write_yaml({kind: blocks}).partition("\n")[2]
+
+
+def write_yaml(content: Any) -> str:
+    r"""Write parameters so that Kedro's configuration loader reads the same, texts as texts.
+
+    >>> print(write_yaml({"target": {"classes": ["1e3", "no", "${price}"]}}))
+    target:
+      classes: ['1e3', 'no', '\${price}']
+    <BLANKLINE>
+    """
+    return yaml.dump(
+        content,
+        Dumper=_ParameterDumper,
         default_flow_style=None,  # the innermost lists and mappings in one line
         sort_keys=False,
         allow_unicode=True,
-        width=LINE_WIDTH - len(INDENT),
+        width=LINE_WIDTH,
     )
-    remarks = "".join(f"{INDENT}# {remark}\n" for remark in proposal.remarks)
-    return remarks + "".join(f"{INDENT}{line}\n" for line in text.splitlines())
+
+
+class _ParameterDumper(yaml.SafeDumper):
+    """PyYAML's dumper for OmegaConf's loader, which knows more numbers, and ``${...}``."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", escaped, style)
+
+
+_ParameterDumper.add_representer(str, _represent_text)
+# Texts that begin like a number are quoted, as if they had a tag of their own.
+_ParameterDumper.add_implicit_resolver("!number", re.compile(r"[-+.\d]"), list("-+.0123456789"))

@@ -19,6 +19,7 @@ from rightfit.strict_model import Number
 
 MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 N_DIGITS = 2  # of an inferred worst value
+MAX_TARGET = 1e150  # squares of larger values are infinite
 
 
 class QualityBlock(Described):
@@ -75,6 +76,8 @@ def infer_quality(
     best = 0.0 if name.startswith(NEGATED) else 1.0
     metric = QualityMetric(name, worst=best - 1, best=best, options=options or {})
     worst = _guess_value(outcome, metric) if task == "regression" else _guess_class(outcome, metric)
+    if worst == best:
+        raise _no_bounds(name, f"it reaches the best, {best:g}")
     return Quality(name=name, worst=worst, best=best, options=dict(options or {}))
 
 
@@ -100,13 +103,21 @@ def _guess_value(outcome: pl.Series, metric: QualityMetric) -> float:
         raise ValueError(
             f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
         )
+    if values.size and (values == values[0]).all():
+        raise ValueError(f"target: it is {values[0]:g} in every row, so nothing is to be predicted")
+    if np.abs(values).max(initial=0) > MAX_TARGET:
+        raise ValueError(
+            f"target: it has values up to {np.abs(values).max():.1e}, whose squares no computer "
+            "holds; predict them in a larger unit, or mend them"
+        )
     guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
     return max(_round(metric, values, guess) for guess in guesses)
 
 
 def _round(metric: QualityMetric, labels: Array, answers: Array) -> float:
     try:
-        reached = metric.score(labels, answers)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            reached = metric.score(labels, answers)
     except Exception as err:  # whatever the metric raises
         raise _no_bounds(metric.name, str(err)) from err
     if not math.isfinite(reached):
