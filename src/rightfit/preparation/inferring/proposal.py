@@ -60,7 +60,7 @@ def write_yaml(content: Any) -> str:
       classes: ['1e3', 'no', '\${price}']
     <BLANKLINE>
     """
-    return yaml.dump(
+    text: str = yaml.dump(
         content,
         Dumper=_ParameterDumper,
         default_flow_style=None,  # the innermost lists and mappings in one line
@@ -68,9 +68,10 @@ def write_yaml(content: Any) -> str:
         allow_unicode=True,
         width=LINE_WIDTH,
     )
+    return text
 
 
-class _ParameterDumper(yaml.SafeDumper):
+class _ParameterDumper(yaml.SafeDumper):  # type: ignore[misc]  # yaml ships no types
     """PyYAML's dumper for OmegaConf's loader, which knows more numbers, and ``${...}``."""
 
 
