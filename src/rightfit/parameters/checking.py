@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import BaseModel
 
@@ -23,6 +23,7 @@ from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.stopping import STOPPING_NAMES, check_stopping, import_rule
 from rightfit.tuning.search.training_params import TrainingParams
 
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
@@ -117,4 +118,20 @@ def _find_joint_faults(parameters: RawParameters) -> list[str]:
         *find_contradictions(applications),
         *find_tie_faults(parameters.get("ranking"), names),
         *find_file_faults(list_named(parameters, "models")),
+        *_find_stopping_faults(parameters.get("training")),
     ]
+
+
+def _find_stopping_faults(raw: object) -> Iterator[str]:
+    """Describe a stopping rule that is not at its import path."""
+    name = raw.get("early_stopping") if isinstance(raw, Mapping) else None
+    if not isinstance(name, str) or name in STOPPING_NAMES:
+        return
+    try:
+        path = check_stopping(name)
+    except ValueError:
+        return  # told with its block
+    try:
+        import_rule(path)
+    except ValueError as err:
+        yield f"training.early_stopping: {err} Correct parameters_training.yml."

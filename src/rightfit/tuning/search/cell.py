@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.registry import get_family, list_defaults
@@ -12,8 +11,6 @@ from rightfit.tuning.search.samplers import SamplerName
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import fingerprint
-
-StoppingName = Literal["pausing", "median", "percentile", "successive_halving", "hyperband", "none"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class SearchSettings:
         n_grid_points: Points per range of the grid sampler.
         patience: Finished trials in a row without a gain after which it ends.
         early_stopping: Pausing for all applications, one of Optuna's pruners on the validation
-            quality, or none.
+            quality, none, or the import path of another rule; see ``stopping.py``.
         n_startup_trials: Trials drawn at random, and complete ones needed before a median stop.
         n_threads: Threads a training may use.
         device: ``cpu`` or ``cuda``.
@@ -47,7 +44,7 @@ class SearchSettings:
     n_checkpoints: int
     sampler: SamplerName
     n_grid_points: int
-    early_stopping: StoppingName
+    early_stopping: str
     n_startup_trials: int
     n_threads: int
     device: str

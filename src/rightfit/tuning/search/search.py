@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -19,6 +19,7 @@ from rightfit.tuning.search.budget import Budget, is_finished
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.claims import NEW, TrialPool, first_free_draw
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
+from rightfit.tuning.search.stopping import StoppingRule, make_pruner
 from rightfit.tuning.search.trial import resource_at, run_trial
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.pausing_steering import PausingSteering
@@ -69,6 +70,8 @@ def run_search(
     store: StudyStore,
     *,
     on_trial: Callable[[int, int | None], None],
+    machine: TimingMachine | None = None,
+    rule: StoppingRule | None = None,
 ) -> optuna.Study:
     """Search a cell until its budget is spent, continuing where an earlier run ended.
 
@@ -80,6 +83,8 @@ def run_search(
         settings: Budget and rules.
         store: Where the study and its bundles are kept.
         on_trial: Called with the finished trials and ``n_trials`` at the start and after each.
+        machine: See :func:`work_on`.
+        rule: See :func:`work_on`.
 
     Returns:
         The study, at least one of its trials complete.
@@ -89,7 +94,7 @@ def run_search(
         SearchFailedError: If no trial could be completed.
     """
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
-    pool = work_on(cell, settings, store, on_trial=on_trial)
+    pool = work_on(cell, settings, store, on_trial=on_trial, machine=machine, rule=rule)
     finished = pool.finished()
     if not any(trial.state == TrialState.COMPLETE for trial in finished):
         reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]
@@ -109,6 +114,7 @@ def work_on(
     on_trial: Callable[[int, int | None], None],
     machine: TimingMachine | None = None,
     only_default: bool = False,
+    rule: StoppingRule | None = None,
 ) -> TrialPool:
     """Be one worker of a search until it is over; see :func:`run_search`.
 
@@ -119,10 +125,11 @@ def work_on(
         on_trial: Called with the trials begun and ``n_trials`` before each step.
         machine: Shared with other searches; ``None``: it is this one's own.
         only_default: Train the family's default and nothing else, where applications steer.
+        rule: Stops trials in place of the one that the settings name.
     """
     machine = machine or OwnMachine()
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
-    study = open_study(cell, settings, store)
+    study = open_study(cell, settings, store, rule)
     pool = _make_pool(study, cell, settings, store)
     with ExitStack() as stack:
         steering = stepper = None
@@ -213,28 +220,29 @@ def _count_draws(cell: Cell, settings: SearchSettings) -> int | None:
     return len(_grid(cell, settings)) if settings.sampler == "grid" else None
 
 
-def open_study(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
-    """Open a cell's study, creating it when needed."""
+def open_study(
+    cell: Cell, settings: SearchSettings, store: StudyStore, rule: StoppingRule | None = None
+) -> optuna.Study:
+    """Open a cell's study, creating it when needed.
+
+    Args:
+        cell: What is searched.
+        settings: By which rules.
+        store: Where it is kept.
+        rule: Stops trials in place of the one that the settings name.
+    """
+    asked = rule or make_pruner(
+        settings.early_stopping,
+        n_startup_trials=settings.n_startup_trials,
+        last_resource=resource_at(settings.n_checkpoints),
+    )
     return optuna.create_study(
         study_name=study_name(cell, settings),
         storage=store.open(),
         direction="maximize",
         load_if_exists=True,
-        pruner=make_pruner(settings),
+        pruner=cast("optuna.pruners.BasePruner", asked),  # Optuna only ever asks it to prune
     )
-
-
-def make_pruner(settings: SearchSettings) -> optuna.pruners.BasePruner:
-    """Make Optuna's pruner."""
-    if settings.early_stopping == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=settings.n_startup_trials)
-    if settings.early_stopping == "percentile":
-        return optuna.pruners.PercentilePruner(25.0, n_startup_trials=settings.n_startup_trials)
-    if settings.early_stopping == "successive_halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1)
-    if settings.early_stopping == "hyperband":
-        return optuna.pruners.HyperbandPruner(1, resource_at(settings.n_checkpoints))
-    return optuna.pruners.NopPruner()
 
 
 def _ask(

@@ -18,6 +18,7 @@ from rightfit.strict_model import (
     ThreadCount,
 )
 from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit.tuning.search.stopping import Stopping
 
 MAX_TRIALS = 1_000_000
 
@@ -35,9 +36,7 @@ class TrainingParams(StrictModel):
     n_checkpoints: int = Field(gt=0, le=MAX_CHECKPOINTS)
     sampler: Literal["tpe", "random", "grid"]
     n_grid_points: int = Field(gt=1, le=1000)  # per range, for sampler: grid
-    early_stopping: Literal[
-        "pausing", "median", "percentile", "successive_halving", "hyperband", "none"
-    ]
+    early_stopping: Stopping
     n_startup_trials: int = Field(ge=1, le=MAX_TRIALS)  # random; complete before a median stop
     n_candidates: int = Field(gt=0, le=MAX_TRIALS)  # per cell, at most
     n_threads: ThreadCount
