@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
+.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -55,9 +55,13 @@ dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make
 	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
 
 
-package: .venv/.installed ## build the wheel and the configuration archive into dist/
+package: .venv/.installed ## build wheel, configuration archive and bill of materials into dist/
 	rm -rf build dist
 	$(BIN)/kedro package
+
+supply: .venv/.installed ## list the dependencies' licences and known weaknesses
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[supply]'
+	$(BIN)/python -m rightfit.deployment.supply
 
 AIRFLOW_ENV ?= airflow
 airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/airflow.md

@@ -46,6 +46,7 @@ def test_wheel_runs_elsewhere_with_its_configuration(
     package: Path, sample_data: Path, tmp_path: Path
 ) -> None:
     wheel, conf = next(package.glob("*.whl")), next(package.glob("conf-*.tar.gz"))
+    assert "pkg:pypi/polars@" in next(package.glob("rightfit-*.cdx.json")).read_text()
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     run([*pip, installed, wheel], tmp_path)
