@@ -15,12 +15,20 @@ import click
 
 def main(*args: Any, **kwargs: Any) -> Any:
     """Run a verb, or a pipeline of the installed package."""
+    from rightfit.errors import RightfitError
+    from rightfit.extras import require
     from rightfit.verbs.commands import VERBS, verbs
 
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     arguments = args[0] if args else kwargs.get("args") or sys.argv[1:]
     if arguments and arguments[0] in VERBS:
         return verbs(*args, **kwargs)
+    try:
+        require("kedro", purpose="Running a pipeline")
+    except RightfitError as err:
+        if list(arguments) in ([], ["--help"]):
+            return verbs(*args, **kwargs)  # lists the verbs, some of which need no Kedro
+        sys.exit(f"Error: {err}")
     return _find_run_command()(*args, **kwargs)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import json
 import platform
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rightfit.extras import find_version
 from rightfit.families.bundle_files import (
     MANIFEST,
     find_damaged,
@@ -225,7 +225,8 @@ def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) ->
 @functools.cache
 def _versions() -> dict[str, str]:
     """Return the versions of Python and the libraries, read once: that takes milliseconds."""
-    libraries = {name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES}
+    found = {name: find_version(name) for name in _VERSIONED_LIBRARIES}
+    libraries = {name: version for name, version in found.items() if version is not None}
     return {"python": platform.python_version()} | libraries
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rightfit.extras import require
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -54,6 +55,7 @@ class NetFamily:
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
+        require(*self.native_imports, purpose="Training a net")
         import safetensors.torch  # noqa: F401
         import torch
 
@@ -181,6 +183,7 @@ class NetFamily:
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""
+        require("torch", "onnxscript", purpose="The ONNX export of a net")
         import torch
 
         _read_operators_once()

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rightfit.extras import require
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
 from rightfit.families.sources import read_family_sources
@@ -23,8 +24,16 @@ _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider
 
 
 def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
-    """Return the modules a process must import to serve a bundle's model in a runtime."""
-    return bundle.load_family().native_imports if runtime == "native" else ("onnxruntime",)
+    """Return the modules a process must import to serve a bundle's model in a runtime.
+
+    Raises:
+        RightfitError: If an extra is missing that brings one of them.
+    """
+    if runtime != NATIVE:
+        return ("onnxruntime",)
+    imports = bundle.load_family().native_imports
+    require(*imports, purpose=f"Serving {bundle.model} in its own library")
+    return imports
 
 
 def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rightfit.extras import require
 from rightfit.families.family import Rows
 from rightfit.families.schema import InputSchema
 from rightfit.families.tree_export import add_trees_as_arrays
@@ -26,6 +27,7 @@ class SklearnFamily:
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
+        require(*self.native_imports, purpose="Training a model of scikit-learn")
         for library in self.native_imports:
             importlib.import_module(library)
 
@@ -95,6 +97,7 @@ def load_skops(
 
 def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
     """Convert a fitted classifier or regressor with skl2onnx; see ``Family.export_onnx``."""
+    require("skl2onnx", purpose="The ONNX export of a model of scikit-learn")
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 

@@ -41,7 +41,7 @@ ENTRY_POINTS = (  # what the other machine imports, some of it by name
     "rightfit.request_path.opening",
     "rightfit.families.imported.onnx_only",
 )
-REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic", "scipy")
+REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic")
 PROGRAM = """\
 \"\"\"Measure this folder: python measure.py OUT\"\"\"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rightfit.extras import require
 from rightfit.families.family import Family, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
@@ -53,6 +54,7 @@ def _find_faults(
     params = block.params
     try:
         family = get_family(block.family)
+        require(*family.native_imports, purpose=f"The family {block.family}")
         params.check_names(family)
     except ValueError as err:
         yield str(err)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.extras import require
 from rightfit.preparation.spec import Image as ImageColumn
 from rightfit.preparation.tables import Table
 from rightfit.request_path.usage import FORMATS, decode_image
@@ -84,6 +85,7 @@ def decode_images(column: pl.Series, shape: tuple[int, int, int]) -> npt.NDArray
     Raises:
         ValueError: If one cannot be decoded; names the row.
     """
+    require("PIL", purpose="A column of image files")
     pixels = np.empty((len(column), int(np.prod(shape))), dtype=np.uint8)
     for i, content in enumerate(column):
         try:
@@ -101,6 +103,7 @@ def infer_shape(column: pl.Series) -> tuple[int, int, int] | None:
 
     ``None`` if they are no PNG or JPEG files.
     """
+    require("PIL", purpose="A column of image files")
     from PIL import Image
 
     known = column.drop_nulls().head(N_LOOKED_AT)

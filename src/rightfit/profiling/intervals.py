@@ -32,12 +32,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.distributions import binomial_quantile, student_quantile
+
 Floats = npt.NDArray[np.float64]
 
 ERROR_SHARE = 0.05
 MIN_PROCESSES = 6  # fewer cannot enclose the median with 95 %: 2 * 0.5**5 = 0.0625
 MAX_PROCESSES = 200  # longest table of ranks
 MIN_TREND_VALUES = 6
+MAX_EXACT_TREND = 33  # values whose orders are counted; of more, Kendall's normal approximation
 TREND_ERROR_SHARE = 0.01
 
 
@@ -146,15 +149,13 @@ def estimate_pooled(
         medians: Of the samples of each process.
         spread: By how much the medians of like models differ; see :func:`estimate_median`.
     """
-    from scipy.stats import binom
-
     n = len(medians)
     if n < 2 or not value > 0:
         return Interval(value, None, None, is_distribution_free=False)
     tail = _share_of_look(n) / 2
     ordered = np.sort(samples)
-    below, above = binom.ppf([tail, 1 - tail], len(ordered), share)
-    ranks = np.array([below - 1, above], dtype=np.int64).clip(0, len(ordered) - 1)
+    below, above = (binomial_quantile(one, len(ordered), share) for one in (tail, 1 - tail))
+    ranks = np.clip([below - 1, above], 0, len(ordered) - 1)
     ends = np.log(ordered[ranks] / value)
     between = _reach(np.log(medians), 2 * tail, spread)
     low, high = np.exp(np.hypot(ends, between) * (-1, 1)) * value
@@ -184,20 +185,13 @@ def pool_spread(groups: Iterable[Sequence[float]]) -> ProcessSpread | None:
     return ProcessSpread(math.sqrt(squares / n_degrees), n_degrees)
 
 
-@functools.cache
-def _student_quantile(error_share: float, n_degrees: int) -> float:
-    from scipy.stats import t as student
-
-    return float(student.ppf(1 - error_share / 2, n_degrees))
-
-
 def _reach(logs: Floats, error_share: float, spread: ProcessSpread | None) -> float:
     """Return what the mean of some logarithms may be off by."""
     std, n_degrees = float(logs.std(ddof=1)), len(logs) - 1
     is_few = len(logs) < MIN_PROCESSES
     if spread is not None and is_few and spread.n_degrees > n_degrees:
         std, n_degrees = max(std, spread.std), spread.n_degrees
-    return _student_quantile(error_share, n_degrees) * std / math.sqrt(len(logs))
+    return student_quantile(error_share, n_degrees) * std / math.sqrt(len(logs))
 
 
 def _student(
@@ -225,10 +219,9 @@ def enclosing_ranks() -> tuple[int, ...]:
     >>> enclosing_ranks()[5:10]
     (0, 1, 1, 1, 1)
     """
-    from scipy.stats import binom
-
     ranks = [0] * MIN_PROCESSES
-    below: Floats = binom.pmf(np.arange(MIN_PROCESSES + 1), MIN_PROCESSES, 0.5)
+    tosses = [math.comb(MIN_PROCESSES, k) / 2**MIN_PROCESSES for k in range(MIN_PROCESSES + 1)]
+    below: Floats = np.array(tosses)
     spent = 0.0
     for n in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         if n > MIN_PROCESSES:
@@ -267,8 +260,27 @@ def is_drifting(values: Sequence[float]) -> bool:
     >>> is_drifting([1.0, 2.0, 3.0, 6.0, 5.0, 4.0])
     False
     """
-    from scipy.stats import kendalltau
-
-    if len(values) < MIN_TREND_VALUES or len(set(values)) == 1:
+    n = len(values)
+    if n < MIN_TREND_VALUES or len(set(values)) == 1:
         return False
-    return bool(kendalltau(range(len(values)), values).pvalue <= TREND_ERROR_SHARE)
+    rises = np.sign(np.subtract.outer(values, values))[np.tril_indices(n, -1)]
+    if n > MAX_EXACT_TREND or not rises.all():
+        ties = np.unique(values, return_counts=True)[1]
+        variance = (_sum_variances(np.array([n])) - _sum_variances(ties)) / 18
+        chance = math.erfc(abs(rises.sum()) / math.sqrt(2 * variance))
+    else:
+        n_falls = min((rises < 0).sum(), (rises > 0).sum())
+        chance = 2 * _count_inversions(n)[: n_falls + 1].sum() / math.factorial(n)
+    return bool(chance <= TREND_ERROR_SHARE)
+
+
+def _sum_variances(sizes: npt.NDArray[np.int64]) -> float:
+    """Return 18 times the variance of rises less falls, added up over groups in random order."""
+    return float((sizes * (sizes - 1) * (2 * sizes + 5)).sum())
+
+
+@functools.cache
+def _count_inversions(n: int) -> Floats:
+    """Return how many orders of n different figures have 0, 1, 2, … pairs that fall."""
+    ways: Floats = functools.reduce(np.convolve, (np.ones(k) for k in range(1, n + 1)))
+    return ways

@@ -15,11 +15,14 @@ this leaves, so that it is wide where little was seen.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from rightfit.profiling.distributions import find_crossing
 
 Figures = npt.NDArray[np.float64]
 
@@ -193,10 +196,9 @@ def _mean_std(autocorrelation: float, n_turns: int) -> float:
 
 def _reach(stds_pct: Figures, weights: Figures) -> float:
     """Return what a mixture of centred normal errors exceeds with 5 %."""
-    from scipy.optimize import brentq
-    from scipy.stats import norm
 
-    def excess(reach: float) -> float:
-        return float((weights * 2 * norm.sf(reach / stds_pct)).sum()) - ERROR_SHARE
+    def shortfall(reach: float) -> float:
+        ratios = (reach / math.sqrt(2) / stds_pct).ravel()
+        return ERROR_SHARE - float(np.dot(weights.ravel(), [math.erfc(one) for one in ratios]))
 
-    return float(brentq(excess, 0.0, 10 * stds_pct.max()))
+    return find_crossing(shortfall, 0.0, 10 * float(stds_pct.max()))

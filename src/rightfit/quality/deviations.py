@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rightfit.quality.errors import resample, row_effects
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.scorers import average_ranks
 
 Floats = npt.NDArray[np.float64]
 
@@ -112,14 +113,12 @@ def find_contributions(
 
 def _find_placements(labels: npt.NDArray[Any], scores: npt.NDArray[Any]) -> Floats:
     """Return for each row the share of the other class it is ranked above, over its class' size."""
-    from scipy.stats import rankdata
-
     positive = labels == 1
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    ranks = rankdata(scores)
+    ranks = average_ranks(scores)
     effects: Floats = np.zeros(len(labels))
-    above = (ranks[positive] - rankdata(scores[positive])) / n_negative
-    below = 1 - (ranks[~positive] - rankdata(scores[~positive])) / n_positive
+    above = (ranks[positive] - average_ranks(scores[positive])) / n_negative
+    below = 1 - (ranks[~positive] - average_ranks(scores[~positive])) / n_positive
     effects[positive] = (above - above.mean()) / n_positive
     effects[~positive] = (below - below.mean()) / n_negative
     return effects

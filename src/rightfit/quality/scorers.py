@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.extras import require
 from rightfit.families.schema import Task
 from rightfit.families.sources import read_own_sources
 from rightfit.spelling import find_nearest
@@ -54,6 +55,7 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
         return _by_path(name, options)
     if name in _OWN and not options:
         return _OWN[name]
+    require("sklearn", purpose=f"The metric {name}")
     import sklearn.metrics
 
     if name in sklearn.metrics.get_scorer_names():
@@ -85,7 +87,7 @@ def check_metric(
     Raises:
         ValueError: If there is no such metric, or it does not judge such answers.
     """
-    if name in _OWN and not options and task == "classification":  # without scikit-learn's import
+    if name in _OWN_OF_CLASSES and not options and task == "classification":
         if name == "roc_auc" and n_classes not in (None, 2):
             _refuse_classes(n_classes)
         return
@@ -114,6 +116,17 @@ def judges_numbers(score: Score) -> bool:
     except Exception:  # the refusal is the answer
         return False
     return True
+
+
+def average_ranks(values: Array) -> npt.NDArray[np.float64]:
+    """Rank numbers from 1; equal ones share the mean of their ranks.
+
+    >>> average_ranks(np.array([0.5, 0.1, 0.5])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, place, n_equal = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: npt.NDArray[np.float64] = (n_equal.cumsum() - (n_equal - 1) / 2)[place]
+    return ranks
 
 
 def _make_up(task: Task, n_classes: int) -> tuple[Array, Array]:
@@ -174,9 +187,20 @@ def _roc_auc(labels: Array, answers: Array) -> float:
     _require_classes(labels)
     if answers.shape[1] != 2:
         _refuse_classes(answers.shape[1])
-    from sklearn.metrics import roc_auc_score
+    positive = labels == 1
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        raise ValueError("roc_auc needs rows of both classes")
+    n_below = average_ranks(answers[:, 1])[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(n_below / (n_positive * n_negative))
 
-    return float(roc_auc_score(labels, answers[:, 1]))
+
+def _r2(labels: Array, answers: Array) -> float:
+    missed = float(((labels - answers[:, 0]) ** 2).sum())
+    total = float(((labels - labels.mean()) ** 2).sum())
+    if total == 0:
+        return float(missed == 0)
+    return 1 - missed / total
 
 
 def _refuse_classes(n_classes: int | None) -> None:
@@ -191,9 +215,10 @@ def _require_classes(labels: Array) -> None:
         raise ValueError("labels must be class positions")
 
 
-# What a search computes most often, without scikit-learn's checks of each call.
-_OWN: Mapping[str, Score] = {
+# What is computed most often needs neither scikit-learn nor its checks of each call.
+_OWN_OF_CLASSES: Mapping[str, Score] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "roc_auc": _roc_auc,
 }
+_OWN: Mapping[str, Score] = {**_OWN_OF_CLASSES, "r2": _r2}

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rightfit.extras import require
 from rightfit.printable import clean_text
 from rightfit.verbs.checking_commands import check, measure, size, watch
 from rightfit.verbs.handover_commands import import_profiles, measure_bundles, pack
@@ -18,6 +19,9 @@ from rightfit.verbs.serving_commands import load, serve
 
 # Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
 CHATTY = ("kedro.framework.project", "kedro.io.data_catalog")
+
+WITHOUT_PROJECT = ("load", "measure", "measure-bundles", "serve")
+"""The verbs that neither read nor write a project, and so need no Kedro."""
 
 
 def _is_warning(record: logging.LogRecord) -> bool:
@@ -32,6 +36,10 @@ def commands() -> None:
 @commands.group(name="rightfit")
 def verbs() -> None:
     """Find the model that fits: begin, plan, use what a run has found."""
+    verb = click.get_current_context().invoked_subcommand
+    if verb not in WITHOUT_PROJECT:
+        with faults_as_message():
+            require("kedro", purpose=f"rightfit {verb}")
     for name in CHATTY:  # filters outlast Kedro's configuration of logging, levels do not
         logging.getLogger(name).addFilter(_is_warning)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from rightfit.printable import clean_text
 from rightfit.verbs.project_options import PORT, FiniteRange, faults_as_message
 
 
@@ -31,15 +30,9 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
     from rightfit.serving import server
     from rightfit.serving.exported import check_export
 
-    try:
+    with faults_as_message():
         check_export(folder)
         server.serve(folder, host=host, port=port, limits=server.Limits(**limits))
-    except ModuleNotFoundError as err:
-        raise click.ClickException(
-            f"Serving needs {err.name}. Install it: pip install 'rightfit[serve]'"
-        ) from err
-    except (OSError, ValueError) as err:
-        raise click.ClickException(clean_text(str(err))) from err
 
 
 @click.command()

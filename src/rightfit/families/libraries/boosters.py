@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rightfit.extras import require
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -68,13 +68,9 @@ class BoosterFamily:
         """Return the library's module.
 
         Raises:
-            ValueError: If it is not installed, naming the extra.
+            RightfitError: If it is not installed, naming the extra.
         """
-        if importlib.util.find_spec(self.library) is None:
-            raise ValueError(
-                f"The family {self.library} needs the library {self.library}: pip install "
-                f"'rightfit[{self.library}]'."
-            )
+        require(self.library, purpose=f"The family {self.library}")
         return importlib.import_module(self.library)
 
     def list_settings(self) -> set[str]:

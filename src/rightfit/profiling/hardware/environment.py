@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rightfit.extras import find_version
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
@@ -69,7 +69,7 @@ def describe_environment() -> Environment:
         architecture=platform.machine(),
         governor=_governor(),
         python=platform.python_version(),
-        libraries={name: _version(name) for name in LIBRARIES},
+        libraries={name: find_version(name) for name in LIBRARIES},
         gpus=list_gpus(),
     )
     content = to_plain(found)
@@ -114,11 +114,4 @@ def _governor() -> str | None:
     try:
         return path.read_text(encoding="ascii").strip()
     except OSError:
-        return None
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
         return None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.distributions import beta_quantile
 from rightfit.quality.deviations import find_contributions
 from rightfit.quality.errors import resample
 from rightfit.quality.metric import QualityMetric
@@ -63,10 +64,10 @@ def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
     >>> low, round(high, 3)
     (0.0, 0.308)
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(n_hits, n_rows).proportion_ci(CONFIDENCE, method="exact")
-    return float(interval.low), float(interval.high)
+    tail, n_misses = (1 - CONFIDENCE) / 2, n_rows - n_hits
+    low = beta_quantile(tail, n_hits, n_misses + 1) if n_hits else 0.0
+    high = beta_quantile(1 - tail, n_hits + 1, n_misses) if n_misses else 1.0
+    return low, high
 
 
 def _balanced_interval(

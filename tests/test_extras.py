@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rightfit.errors import RightfitError
+from rightfit.extras import EXTRAS, find_version, require
+
+DISTRIBUTIONS = {  # where it is not the module's name
+    "PIL": "pillow",
+    "kedro_datasets": "kedro-datasets",
+    "sklearn": "scikit-learn",
+}
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment without the libraries of any extra."""
+    for name in EXTRAS:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_installed_libraries_are_no_fault() -> None:
+    require("torch", "sklearn.ensemble", purpose="A net")
+
+
+@pytest.mark.usefixtures("bare")
+def test_missing_libraries_name_their_extras_in_one_sentence() -> None:
+    with pytest.raises(
+        RightfitError,
+        match=re.escape(
+            "A net of trees needs torch and sklearn, which this environment lacks: "
+            "pip install 'rightfit[torch,sklearn]'"
+        ),
+    ):
+        require("torch", "sklearn.ensemble", "sklearn.tree", purpose="A net of trees")
+
+
+@pytest.mark.usefixtures("bare")
+def test_libraries_of_no_extra_are_left_to_their_import() -> None:
+    require("my_study.no_such_module", "numpy", purpose="A family")
+
+
+@pytest.mark.parametrize("library", EXTRAS)
+def test_extra_brings_its_library(library: str, project_path: Path) -> None:
+    declared = tomllib.loads((project_path / "pyproject.toml").read_text())["project"]
+    extra = declared["optional-dependencies"][EXTRAS[library]]
+    names = {re.split(r"[^A-Za-z0-9-]", requirement)[0] for requirement in extra}
+
+    assert DISTRIBUTIONS.get(library, library) in names
+
+
+def test_version_of_what_is_not_installed_is_none() -> None:
+    assert find_version("no-such-distribution") is None
