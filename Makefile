@@ -71,7 +71,7 @@ airflow: package ## build the package and the Airflow DAG of perf into dist/: do
 .venv-airflow/.installed: pyproject.toml deploy/constraints.txt
 	test -x .venv-airflow/bin/python || $(PYTHON) -m venv .venv-airflow
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt \
-		'.[s3]' 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
+		'.[kedro,sklearn,torch,s3]' 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
 	touch $@
 
 airflow-env: .venv-airflow/.installed ## create .venv-airflow, where the tests find Airflow

@@ -75,7 +75,7 @@ ELSEWHERE = {
         "tests/verbs/test_measuring.py::test_profile_has_intervals_and_writes_nothing"
     ),
     "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
-    'pip install ".[[]mlflow]"': BY_HAND + "needs an environment of its own, see docs/mlflow.md",
+    "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
     "make bench-early-stopping": BY_HAND + "minutes; tests/tuning/experiment runs its parts",
     "python benchmarks/early_stopping.py --recorded FOLDER": (

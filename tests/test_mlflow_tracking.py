@@ -180,7 +180,7 @@ def test_usage_figures_stay_here() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("kedro_mlflow") is None,
-    reason='kedro-mlflow is optional: pip install ".[mlflow]"',
+    reason="kedro-mlflow is optional: pip install 'rightfit[mlflow]'",
 )
 def test_real_mlflow_keeps_a_run(project_path: Path, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"

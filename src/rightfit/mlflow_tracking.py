@@ -1,8 +1,8 @@
 """What a run found, in MLflow: winners' metrics, counts, the rankings table and the report.
 
-kedro-mlflow (``pip install ".[mlflow]"``) opens an MLflow run around every Kedro run and stores its
-parameters; this hook adds the results to it. Without an open MLflow run it does nothing, and it
-never imports MLflow: whoever opened the run has.
+kedro-mlflow (``pip install 'rightfit[mlflow]'``) opens an MLflow run around every Kedro run and
+stores its parameters; this hook adds the results to it. Without an open MLflow run it does nothing,
+and it never imports MLflow: whoever opened the run has.
 """
 
 from __future__ import annotations
