@@ -40,6 +40,7 @@ WHOLE = (
     "quality/test_deviations.py",
     "quality/test_errors.py",
     "reporting/test_notebook.py",
+    "reuse/test_damaged_results.py",
     "template",
     "test_dashboard.py",
     "test_documented_commands.py",

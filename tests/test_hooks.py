@@ -60,17 +60,20 @@ def test_missing_raw_table_is_named() -> None:
 
 
 def test_dataset_error_is_told_in_short_where_all_nodes_are_own() -> None:
-    error = DatasetError("no such file")
+    error, catalog = DatasetError("no such file"), DataCatalog()
 
     with pytest.raises(ConfigurationError, match="no such file"):
-        ErrorHook().on_pipeline_error(error, OWN["ranking"])
-    ErrorHook().on_pipeline_error(error, FOREIGN)
-    ErrorHook().on_pipeline_error(error, OWN["ranking"] + Pipeline([Node(shout, "a", "b")]))
+        ErrorHook().on_pipeline_error(error, OWN["ranking"], catalog)
+    ErrorHook().on_pipeline_error(error, FOREIGN, catalog)
+    mixed = OWN["ranking"] + Pipeline([Node(shout, "a", "b")])
+    ErrorHook().on_pipeline_error(error, mixed, catalog)
 
 
 def test_faulty_raw_table_is_told_in_short_in_every_run() -> None:
+    mixed = FOREIGN + OWN["data_engineering"]
+
     with pytest.raises(ConfigurationError, match="no column"):
-        ErrorHook().on_pipeline_error(RawTableError("no column"), FOREIGN + OWN["data_engineering"])
+        ErrorHook().on_pipeline_error(RawTableError("no column"), mixed, DataCatalog())
 
 
 def test_recommendations_of_another_pipeline_are_not_shown(

@@ -22,7 +22,9 @@ PLACEHOLDER = "${"
 
 GLOBALS = ("globals*", "globals*/**", "**/globals*")
 DATA_ROOT = "data_root"
-REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew; given to a run, in no file
+# given to a run, in no file
+REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew
+VERIFY_RESULTS = "verify_results"  # true: stored files are read, whatever their size and times
 DEFAULT_DATA_ROOT = "data"
 
 

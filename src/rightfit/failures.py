@@ -17,6 +17,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from rightfit.guards.clear_errors import load_result
 from rightfit.ownership import list_own_outputs
 from rightfit.printable import clean_text
 from rightfit.project import ConfigurationError
@@ -59,6 +60,7 @@ class FailureHook:
 
         Raises:
             PartsFailedError: In a command, if a cell or a measurement failed.
+            ClickException: If a result that was kept cannot be read.
         """
         cells = [name for name in self._outputs if len(name.split(".")) == CELL]
         trials = dict(_load(cells, "trials", catalog))
@@ -94,7 +96,7 @@ def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, 
     for name in names:
         cell, _, last = name.rpartition(".")
         if last == kind:
-            yield cell, catalog.load(name)
+            yield cell, load_result(catalog, name)
 
 
 def _find_failed_cells(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from kedro.config import AbstractConfigLoader
 from rightfit.conf_files import (
     DATA_ROOT,
     REUSE_RESULTS,
+    VERIFY_RESULTS,
     list_texts,
     load_configuration,
     make_loader,
@@ -33,6 +34,15 @@ def find_misspelt(given: RawParameters, own: RawParameters) -> list[str]:
     return faults
 
 
+def find_wrong_switches(given: RawParameters) -> list[str]:
+    """Describe parameters that turn something on or off, and are neither true nor false."""
+    return [
+        f"--params {name} must be true or false, but got {given[name]!r}."
+        for name in (REUSE_RESULTS, VERIFY_RESULTS)
+        if not isinstance(given.get(name), bool | None)
+    ]
+
+
 def find_unread(
     loader: AbstractConfigLoader, parameters: RawParameters, inputs: Collection[str]
 ) -> list[str]:
@@ -41,7 +51,7 @@ def find_unread(
     Returns:
         One line per parameter.
     """
-    known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS}
+    known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS, VERIFY_RESULTS}
     names = [str(name) for name in loader.runtime_params or {} if name not in known]
     if not names:
         return []

@@ -27,7 +27,13 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from rightfit.failures import FailureHook
-from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
+from rightfit.guards.clear_errors import (
+    explain_content,
+    explain_error,
+    explain_unreadable,
+    is_raised_here,
+    load_result,
+)
 from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
@@ -89,7 +95,7 @@ class ErrorHook:
         """
         missing = [name for name in _list_raw(pipeline) if _is_missing(catalog.get(name))]
         if missing:
-            places = [str(getattr(catalog.get(name), "_filepath", name)) for name in missing]
+            places = [_find_path(catalog.get(name)) or name for name in missing]
             raise ConfigurationError(
                 f"Raw files are missing: {places}. Put them there, or correct the datasets in "
                 "parameters_grid.yml and their tables in parameters_datasets.yml."
@@ -102,7 +108,7 @@ class ErrorHook:
             raise ConfigurationError("\n".join(unwritable))
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
+    def on_pipeline_error(self, error: Exception, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """End the command with the message of a fault that a person can mend, without a traceback.
 
         An error of a dataset or of the system in a run with other nodes may be theirs, and is left
@@ -119,7 +125,8 @@ class ErrorHook:
         is_alone = all(map(is_own, pipeline.nodes))
         told = explain_error(error) if is_alone or is_raised_here(error) else None
         if is_alone and not told:
-            told = explain_content(error)
+            raw = {name: _find_path(catalog.get(name)) for name in _list_raw(pipeline)}
+            told = explain_content(error, raw)
         if told or is_ours:
             raise ConfigurationError(told or str(error)) from error
 
@@ -182,7 +189,11 @@ class ResultHook:
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Print the table of winners."""
+        """Print the table of winners.
+
+        Raises:
+            ConfigurationError: If a ranking that was kept cannot be read.
+        """
         if not self._is_ranking:
             return
         from rich.console import Console
@@ -190,7 +201,10 @@ class ResultHook:
         from rightfit.ranking.explanation.decisions import read_recommendations
         from rightfit.reporting.terminal import tabulate_winners
 
-        recommendations = read_recommendations(catalog.load("recommendations"))
+        try:
+            recommendations = read_recommendations(load_result(catalog, "recommendations"))
+        except ValueError as err:
+            raise ConfigurationError(explain_unreadable("recommendations", err)) from err
         Console().print(tabulate_winners(recommendations))
 
 
@@ -268,6 +282,11 @@ def _list_raw(pipeline: Pipeline) -> list[str]:
         if not name.startswith("params:") and name not in HANDLES
     }
     return sorted(read & pipeline.inputs())
+
+
+def _find_path(dataset: AbstractDataset[Any, Any] | None) -> str:
+    """Return the path of an entry's file or folder, empty where it has none."""
+    return str(getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None) or "")
 
 
 def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:

@@ -16,6 +16,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from rightfit.guards.clear_errors import load_result
 from rightfit.ownership import list_own_outputs
 
 if TYPE_CHECKING:
@@ -47,20 +48,20 @@ class MlflowHook:
 
         made = self._results
         if "recommendations" in made:
-            document = catalog.load("recommendations")
+            document = load_result(catalog, "recommendations")
             recommendations = read_recommendations(document)
             mlflow.log_metrics(measure_winners(recommendations))
             mlflow.set_tags(name_winners(recommendations))
             mlflow.log_dict(document, "recommendations.json")
         if "rankings" in made:
-            mlflow.log_text(catalog.load("rankings").write_csv(), "rankings.csv")
+            mlflow.log_text(load_result(catalog, "rankings").write_csv(), "rankings.csv")
         if "resource_profiles" in made:
-            mlflow.log_metrics(count_profiles(catalog.load("resource_profiles")))
+            mlflow.log_metrics(count_profiles(load_result(catalog, "resource_profiles")))
         trials = sorted(name for name in made if name.endswith(TRIALS) and name.count(".") == 1)
         if trials:
-            mlflow.log_metrics(count_trials(catalog.load(name) for name in trials))
+            mlflow.log_metrics(count_trials(load_result(catalog, name) for name in trials))
         if "report" in made:
-            mlflow.log_text(catalog.load("report"), "report.html")
+            mlflow.log_text(load_result(catalog, "report"), "report.html")
 
 
 def measure_winners(recommendations: Recommendations) -> dict[str, float]:

@@ -30,7 +30,7 @@ from rightfit.conf_files import (
     read_catalog,
     read_parameters,
 )
-from rightfit.given_parameters import find_misspelt, find_unread
+from rightfit.given_parameters import find_misspelt, find_unread, find_wrong_switches
 from rightfit.ownership import PIPELINES, is_own, list_stages
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid, read_grid
@@ -132,6 +132,7 @@ class ConfigurationHook:
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
         machine = _describe_machine() if _list_requested() else None
         faults = find_block_faults(parameters, stages=stages, machine=machine)
+        faults += find_wrong_switches(context.config_loader.runtime_params or {})
         faults += find_unread(context.config_loader, parameters, _list_inputs())
         if faults:  # or the families are asked once it is known whether they are needed
             raise ConfigurationError("\n".join([*faults, *find_model_faults(parameters, stages)]))

@@ -101,8 +101,10 @@ def test_slips_and_foreign_errors_keep_their_traceback() -> None:
 def test_damaged_content_is_told_with_its_cure() -> None:
     missing = catch(lambda: pl.DataFrame({"a": [1]}).select("b"))
 
-    assert "make it anew" in str(explain_content(missing))
-    assert "make it anew" in str(explain_content(DatasetError("no parquet")))
+    assert "Make it anew: kedro run --pipelines perf" in str(explain_content(missing))
+    assert "Make it anew: kedro run --pipelines perf" in str(
+        explain_content(DatasetError("no parquet"))
+    )
     assert explain_content(KeyError("x")) is None
 
 

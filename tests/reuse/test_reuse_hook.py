@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
+from rightfit.processes.json_store import JsonStore
+from rightfit.project import ConfigurationError
+from rightfit.reuse.content import look_at
 from rightfit.reuse.hook import ReuseHook
+from rightfit.reuse.records import RecordStore
 
 
 def double(numbers: list[int], by: int) -> list[int]:
@@ -44,8 +51,10 @@ class Project:
             save_version=version,
         )
 
-    def run(self, version: str, *, by: int = 2, **run_params: Any) -> list[str]:
-        """Run the pipeline; return the nodes that ran."""
+    def run(
+        self, version: str, *, by: int = 2, only: str | None = None, **run_params: Any
+    ) -> list[str]:
+        """Run the pipeline, or one node of it; return the nodes that ran."""
         catalog = self.catalog(version)
         catalog["params:by"] = by
         pipeline = Pipeline(
@@ -54,6 +63,8 @@ class Project:
                 Node(total, "doubled", "total", name="total"),
             ]
         )
+        if only is not None:
+            pipeline = pipeline.only_nodes(only)
         manager = _create_hook_manager()
         manager.register(ReuseHook())
         manager.hook.before_pipeline_run(
@@ -107,6 +118,89 @@ def test_run_keeps_the_recorded_version_although_a_newer_one_is_there(project: P
 
     assert project.run("2") == ["total"]
     assert project.catalog("3").load("total") == 6
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Write another text, and set the time of change back."""
+    times = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def cut(path: Path) -> None:
+    path.write_text(path.read_text()[:-1])
+
+
+def forge(path: Path) -> None:
+    rewrite(path, path.read_text().replace("2", "3"))
+
+
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def rot(project: Project, name: str, path: Path) -> None:
+    """Change a result as a disk does: size and all times stay those that were recorded."""
+    rewrite(path, path.read_text().replace("2", "3"))
+    records = RecordStore(JsonStore(project.folder / "records"))
+    record = records.read_result(name)
+    assert record is not None
+    now = look_at(path, "")
+    records.write_result(replace(record, files=(replace(now, sha256=record.files[0].sha256),)))
+
+
+@pytest.mark.parametrize("damage", [cut, forge, replace_by_pipe])
+def test_damaged_result_is_set_aside_and_made_anew(
+    project: Project, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    project.run("1")
+    stored = project.folder / "doubled.json" / "1" / "doubled.json"
+    damage(stored)
+
+    assert project.run("2") == ["double", "total"]
+    assert project.run("3") == []
+    assert project.catalog("4").load("doubled") == [2, 4]
+    assert not stored.exists()
+    assert stored.with_name("doubled.json.damaged").exists()
+    (line,) = (record.message for record in caplog.records if record.levelname == "WARNING")
+    assert line.startswith("Damaged results are set aside as *.damaged, and made anew: doubled (")
+
+
+def test_result_that_was_touched_is_whole_and_read_only_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run("1")
+    os.utime(project.folder / "doubled.json" / "1" / "doubled.json", ns=(1, 1))
+
+    assert project.run("2") == []
+    monkeypatch.setattr("hashlib.file_digest", None)
+    assert project.run("3") == []
+
+
+def test_files_that_seem_the_same_are_read_where_that_is_asked_for(project: Project) -> None:
+    project.run("1")
+    rot(project, "doubled", project.folder / "doubled.json" / "1" / "doubled.json")
+
+    assert project.run("2") == []
+    assert project.run("3", runtime_params={"verify_results": True}) == ["double", "total"]
+    assert project.catalog("4").load("doubled") == [2, 4]
+
+
+def test_damaged_input_that_no_step_makes_is_refused_with_the_cure(project: Project) -> None:
+    project.run("1")
+    cut(project.folder / "doubled.json" / "1" / "doubled.json")
+
+    with pytest.raises(ConfigurationError, match=r"doubled\.json is not what .*perf --params ver"):
+        project.run("2", only="total")
+
+
+def test_raw_file_with_its_size_and_time_kept_is_another_one(project: Project) -> None:
+    project.run("1")
+    rewrite(project.folder / "raw.json", "[2, 2]")
+
+    assert project.run("2") == ["double", "total"]
+    assert project.catalog("3").load("total") == 8
 
 
 def test_nodes_of_others_always_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

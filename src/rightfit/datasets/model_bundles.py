@@ -16,10 +16,14 @@ from kedro.io import DatasetError
 from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, get_protocol_and_path
 
 from rightfit.families.bundle import Bundle, read_bundle
-from rightfit.families.bundle_files import MANIFEST, is_plain_name, parse_manifest, read_manifest
+from rightfit.families.bundle_files import (
+    LIST,
+    MANIFEST,
+    is_plain_name,
+    parse_manifest,
+    read_manifest,
+)
 from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
-
-LIST = "candidates.json"  # names of the candidates, in the order of names
 
 
 class StoredBundles(Mapping[str, Bundle]):

@@ -18,6 +18,7 @@ from typing import Any
 from rightfit.processes.file_locks import hold
 
 MANIFEST = "bundle.json"
+LIST = "candidates.json"  # beside the folders of a set of bundles: their names, in order
 MAX_MANIFEST_BYTES = 16 * 2**20  # names of some hundred thousand columns
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")

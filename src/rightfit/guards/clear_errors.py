@@ -6,17 +6,22 @@ import dis
 import errno
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from kedro.io import DatasetError
+from click import ClickException
+from kedro.io import CatalogProtocol, DatasetError
 from kedro.io.core import VersionNotFoundError
+
+from rightfit.printable import clean_text
 
 logger = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parents[1]
-ANEW = "make it anew: kedro run --pipelines perf"
+ANEW = "Make it anew: kedro run --pipelines perf --params verify_results=true"
+MAX_REASON = 300  # characters
 AGAIN = "Then run the command again: what is finished is not repeated."
 
 OF_THE_SYSTEM = {
@@ -67,22 +72,63 @@ def explain_error(error: BaseException) -> str | None:
     return None
 
 
-def explain_content(error: BaseException) -> str | None:
-    """Say of an error that a stored file causes what to do about the file."""
+def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) -> str | None:
+    """Say of an error that a stored file causes what to do about the file.
+
+    Args:
+        error: What reading it has raised.
+        raw: Paths of the raw tables by catalog entry: no run makes these.
+    """
     import polars as pl
 
     if any(isinstance(one, VersionNotFoundError) for one in _follow(error)):
         name, _, where = str(error).partition(": Did not find any versions for ")
         return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"
     if isinstance(error, DatasetError):
-        return f"{error}\nIf the file is damaged, restore it, or delete it and {ANEW}"
+        for name, place in (raw or {}).items():
+            if place and place in str(error):
+                return explain_raw(name, place, error)
+        return f"{error}\nIf the file is damaged, restore it. {ANEW}"
     if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):
         logger.debug("A stored table has other columns.", exc_info=error)
         return (
             f"A stored table has other columns than expected ({' '.join(str(error).split())}): it "
-            f"is damaged, or was written by another version. Delete it and {ANEW}"
+            f"is damaged, or was written by another version. {ANEW}"
         )
     return None
+
+
+def explain_raw(name: str, place: str, error: BaseException) -> str:
+    """Say of an error that reading a raw table has raised what to do about the table."""
+    reason = one_line(error.__cause__ or error)
+    return (
+        f"The raw table {name} in {place} cannot be read ({reason}). Restore the file, or correct "
+        "its entry in conf/*/catalog*.yml; no run can make it anew."
+    )
+
+
+def load_result(catalog: CatalogProtocol[Any, Any], name: str) -> Any:
+    """Load a result once the run is through; it may be one that the run has kept.
+
+    Raises:
+        ClickException: If it cannot be read, since somebody has written to it and set its times
+            back, or the disk has changed it.
+    """
+    try:
+        return catalog.load(name)
+    except (DatasetError, OSError, ValueError) as err:
+        raise ClickException(clean_text(explain_unreadable(name, err))) from err
+
+
+def explain_unreadable(name: str, error: BaseException) -> str:
+    """Say of a kept result that cannot be read what to do about it."""
+    return f"{name} cannot be read ({one_line(error.__cause__ or error)}). {ANEW}"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message in one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}…"
 
 
 def is_raised_here(error: BaseException) -> bool:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, AbstractVersionedDataset
 from kedro.io.core import VersionNotFoundError
 from pydantic import BaseModel
 
-from rightfit.reuse.records import FileRecord, RecordStore
+from rightfit.reuse.records import SELF, FileRecord, RecordStore
 
 N_DIGITS = 24  # of the sha256
-_BLOCK_BYTES = 2**20
 _LIBRARY = Path(__file__).parents[1]
+
+
+class DamagedFileError(ValueError):
+    """A stored file that is not what was recorded of it."""
 
 
 def hash_content(content: object) -> str:
@@ -39,32 +42,48 @@ def hash_library() -> str:
     return digest.hexdigest()[:N_DIGITS]
 
 
-def hash_source(dataset: AbstractDataset[Any, Any] | None, store: RecordStore) -> str | None:
+def hash_source(
+    dataset: AbstractDataset[Any, Any] | None, store: RecordStore, *, reads_all: bool = False
+) -> str | None:
     """Hash the local files behind a catalog entry, and how the entry reads them.
 
-    A file whose size and time of change are those of the last look is not read again.
+    A file whose size and times are those of the last look is not read again, unless ``reads_all``.
 
     Returns:
         ``None`` for a source that is no local file, such as a database: nothing tells whether it
         has changed.
     """
-    place = _find_place(dataset)
+    place = find_place(dataset)
     if place is None or not place.exists():
         return None
     if place.is_file():
-        return hash_content([str(dataset), [hash_file(place, store)]])
+        return hash_content([str(dataset), [hash_file(place, store, reads_all=reads_all)]])
     files = {  # a file's folder may be its class
-        path.relative_to(place).as_posix(): hash_file(path, store) for path in _list_files(place)
+        path.relative_to(place).as_posix(): hash_file(path, store, reads_all=reads_all)
+        for path in _list_files(place)
     }
     return hash_content([str(dataset), files])
 
 
-def _find_place(dataset: AbstractDataset[Any, Any] | None) -> Path | None:
+def find_place(
+    dataset: AbstractDataset[Any, Any] | None, version: str | None = None
+) -> Path | None:
+    """Return the local file or folder behind a catalog entry.
+
+    Args:
+        dataset: The entry.
+        version: Which of its versions; ``None`` for the one that a run would load.
+
+    Returns:
+        ``None`` where it is not local, or has no such version.
+    """
     if getattr(dataset, "_protocol", "file") != "file":
         return None
-    if getattr(dataset, "_version", None) is not None:
+    if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
+        if version is not None:
+            return Path(str(dataset._get_versioned_path(version)))
         try:
-            return Path(str(dataset._get_load_path()))  # type: ignore[union-attr]
+            return Path(str(dataset._get_load_path()))
         except VersionNotFoundError:
             return None  # the node that reads it will say so
     place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
@@ -75,22 +94,57 @@ def _list_files(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def hash_file(path: Path, store: RecordStore) -> str:
-    """Hash a file; one whose size and time of change are those of the last look is not read."""
-    status = path.stat()
+def hash_file(path: Path, store: RecordStore, *, reads_all: bool = False) -> str:
+    """Hash a file; one whose size and times are those of the last look is not read."""
     known = store.read_file(path)
-    if known is not None and (known.n_bytes, known.changed_ns) == (
-        status.st_size,
-        status.st_mtime_ns,
-    ):
-        return known.sha256
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    found = FileRecord(str(path), status.st_size, status.st_mtime_ns, digest.hexdigest())
-    store.write_file(path, found)
+    found = look_at(path, str(path), None if reads_all else known)
+    if found != known:
+        store.write_file(path, found)
     return found.sha256
+
+
+def look_at(path: Path, name: str, known: FileRecord | None = None) -> FileRecord:
+    """Return the record of a file, the known one if the file has its size and times still."""
+    status = path.stat()
+    stamp = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    if known is not None and known.stamp == stamp:
+        return known
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileRecord(name, *stamp, sha256)
+
+
+def record_files(place: Path) -> tuple[FileRecord, ...]:
+    """Return the records of a result's file, or of all files of its folder."""
+    if place.is_file():
+        return (look_at(place, SELF),)
+    return tuple(look_at(path, path.relative_to(place).as_posix()) for path in _list_files(place))
+
+
+def compare_files(
+    place: Path, recorded: Sequence[FileRecord], *, reads_all: bool
+) -> tuple[FileRecord, ...]:
+    """Compare a stored result with what was recorded when it was saved.
+
+    Files that have their size and times still are not read, unless ``reads_all``.
+
+    Returns:
+        The records with the times of now.
+
+    Raises:
+        DamagedFileError: If a file is missing or has another content.
+    """
+    found = []
+    for known in recorded:
+        path = place / known.path if known.path else place
+        if not path.is_file():
+            is_there = path.exists() or path.is_symlink()
+            raise DamagedFileError(f"{path.name} is {'no file' if is_there else 'missing'}")
+        now = look_at(path, known.path, None if reads_all else known)
+        if now.sha256 != known.sha256:
+            raise DamagedFileError(f"{path.name} is not what the run wrote")
+        found.append(now)
+    return tuple(found)
 
 
 def _to_json(value: object) -> object:

@@ -1,32 +1,45 @@
-"""Leaves unchanged steps out of a run."""
+"""Leaves unchanged steps out of a run, after a look whether their results are still whole."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DataCatalog
 from kedro.io.core import Version, VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from rightfit.conf_files import REUSE_RESULTS
+from rightfit.conf_files import REUSE_RESULTS, VERIFY_RESULTS
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
 from rightfit.ownership import is_own
 from rightfit.printable import clean_text
 from rightfit.processes.json_store import JsonStore
-from rightfit.reuse.content import hash_content, hash_file, hash_library, hash_source
-from rightfit.reuse.records import RecordStore, ResultRecord
+from rightfit.project import ConfigurationError
+from rightfit.reuse.content import (
+    DamagedFileError,
+    compare_files,
+    find_place,
+    hash_content,
+    hash_file,
+    hash_library,
+    hash_source,
+    record_files,
+)
+from rightfit.reuse.records import RECORDS, RecordStore, ResultRecord
 from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
 
 logger = logging.getLogger(__name__)
 
-RECORDS = "result_records"
+UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
 _CHOSEN_BY_HAND = (
     "node_names",
@@ -41,7 +54,9 @@ class ReuseHook:
     """Keeps the results of steps whose inputs, parameters and code are those of an earlier run.
 
     Steps that are chosen by name always run, and so does everything with ``--params
-    reuse_results=false``.
+    reuse_results=false``. A stored result that is no longer what its run wrote is set aside, and
+    its step runs; files whose size and times are the same are read only with ``--params
+    verify_results=true``.
     """
 
     def __init__(self) -> None:
@@ -54,13 +69,19 @@ class ReuseHook:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Leave out what is unchanged."""
+        """Leave out what is unchanged, and set aside what is damaged.
+
+        Raises:
+            ConfigurationError: If an input is damaged that no step of the pipeline makes.
+        """
         self._records, self._keys, self._catalog = None, {}, catalog
         store = catalog.get(RECORDS)
         if not isinstance(store, JsonStoreDataset) or not any(map(is_own, pipeline.nodes)):
             return
         self._records = RecordStore(store.load())
-        looker = _Looker(catalog, self._records)
+        given = run_params.get("runtime_params") or {}
+        verify = given.get(VERIFY_RESULTS) is True
+        looker = _Looker(catalog, self._records, reads_all=verify)
         version = str(run_params["run_id"])
         is_free = _may_reuse(run_params)
         steps = compare_steps(
@@ -72,6 +93,8 @@ class ReuseHook:
             find_stored=looker.find_stored,
             may_keep=lambda node: is_free and is_own(node),
         )
+        looker.refuse_damaged_inputs()
+        looker.set_aside_damaged()
         self._keys, self._wholes = steps.keys, steps.wholes
         if steps.unchanged:
             looker.keep(pipeline, steps)
@@ -81,12 +104,15 @@ class ReuseHook:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Note how a result was made."""
-        dataset, key = self._find_result(dataset_name, node), self._keys.get(node.name)
+        dataset = self._find_result(dataset_name, node)
         version = None if dataset is None else dataset.resolve_save_version()
-        if self._records is None or key is None or version is None or holds_failure(data):
+        if self._records is None or version is None or holds_failure(data):
             return
-        whole = self._wholes[node.name]
-        self._records.write_result(ResultRecord(dataset_name, key, version, whole))
+        key = self._keys.get(node.name) or UNKNOWN
+        place = find_place(dataset, version)
+        files = () if place is None else record_files(place)
+        whole = self._wholes.get(node.name, "")
+        self._records.write_result(ResultRecord(dataset_name, key, version, whole, files))
 
     def _find_result(self, name: str, node: Node) -> AbstractVersionedDataset[Any, Any] | None:
         if self._records is None or self._catalog is None or not is_own(node):
@@ -96,13 +122,22 @@ class ReuseHook:
 
 
 class _Looker:
-    """Looks up what a catalog holds before a run."""
+    """Looks up what a catalog holds before a run.
 
-    def __init__(self, catalog: DataCatalog, records: RecordStore) -> None:
+    Args:
+        catalog: Of the run.
+        records: Of earlier runs.
+        reads_all: Whether to read files whose size and times are as recorded, too.
+    """
+
+    def __init__(self, catalog: DataCatalog, records: RecordStore, *, reads_all: bool) -> None:
         self._catalog = catalog
         self._records = records
+        self._reads_all = reads_all
         self._stored: dict[str, ResultRecord | None] = {}
         self._known: dict[str, str | None] = {}
+        self._damaged: dict[str, _Damage] = {}
+        self._damaged_inputs: dict[str, _Damage] = {}
 
     def identify(self, name: str) -> str | None:
         """See :func:`compare_steps`."""
@@ -112,23 +147,76 @@ class _Looker:
 
     def _identify(self, name: str) -> str | None:
         if name.startswith("params:") or name == "parameters":
-            return _hash_parameter(self._catalog.load(name), self._records)
+            value = self._catalog.load(name)
+            return _hash_parameter(value, self._records, reads_all=self._reads_all)
         dataset = self._catalog.get(name)
         if isinstance(dataset, _STORES):
             return hash_content(["store", _list_imported(dataset.load())])
         record = self.find_stored(name)
-        if record is not None and record.version == _read_version(dataset):
+        read = _read_version(dataset)
+        damage = self._damaged.pop(name, None)  # no step of this run makes it
+        if damage is not None and damage.version == read:
+            self._damaged_inputs[name] = damage
+            return None
+        if record is not None and record.version == read:
             return identify_result(record)
-        return hash_source(dataset, self._records)
+        return hash_source(dataset, self._records, reads_all=self._reads_all)
 
     def find_stored(self, name: str) -> ResultRecord | None:
-        """Return the record of a result whose version is still there."""
+        """Return the record of a result whose version is still there, and whole."""
         if name not in self._stored:
             record = self._records.read_result(name)
             dataset = self._catalog.get(name)
             is_there = record is not None and _has_version(dataset, record.version)
-            self._stored[name] = record if is_there else None
+            self._stored[name] = self._verify(record, dataset) if record and is_there else None
         return self._stored[name]
+
+    def _verify(
+        self, record: ResultRecord, dataset: AbstractDataset[Any, Any] | None
+    ) -> ResultRecord | None:
+        """Return the record with the times of its files now; ``None`` if one is damaged."""
+        place = find_place(dataset, record.version)
+        if place is None:
+            return record
+        try:
+            files = compare_files(place, record.files, reads_all=self._reads_all)
+        except DamagedFileError as err:
+            self._damaged[record.result] = _Damage(place, record.version, str(err))
+            return None
+        if files != record.files:  # copied or touched
+            record = replace(record, files=files)
+            self._records.write_result(record)
+        return record
+
+    def refuse_damaged_inputs(self) -> None:
+        """Refuse to work with damaged results that this run does not make anew.
+
+        Raises:
+            ConfigurationError: Naming each, and the pipeline that makes it.
+        """
+        lines = [
+            f"{name} in {damage.place.parent} is damaged: {damage.reason}. Make it anew: kedro run "
+            f"--pipelines {_name_pipeline(name)} --params {VERIFY_RESULTS}=true"
+            for name, damage in self._damaged_inputs.items()
+        ]
+        if lines:
+            raise ConfigurationError("\n".join(lines))
+
+    def set_aside_damaged(self) -> None:
+        """Keep damaged results under other names, so that nothing takes them for versions."""
+        if not self._damaged:
+            return
+        for damage in self._damaged.values():
+            kept = damage.place.with_name(f"{damage.place.name}.damaged")
+            if kept.is_dir():
+                shutil.rmtree(kept)
+            if damage.place.exists() or damage.place.is_symlink():
+                damage.place.replace(kept)
+        told = [f"{name} ({damage.reason})" for name, damage in self._damaged.items()]
+        logger.warning(
+            "Damaged results are set aside as *.damaged, and made anew: %s",
+            clean_text("; ".join(told)),
+        )
 
     def keep(self, pipeline: Pipeline, steps: Steps) -> None:
         """Let the run read the stored results of what it leaves out."""
@@ -138,6 +226,21 @@ class _Looker:
             if record is not None and isinstance(dataset, AbstractVersionedDataset):
                 own = dataset._version
                 dataset._version = Version(record.version, own.save if own else None)
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """A stored result that is not what its run wrote."""
+
+    place: Path
+    version: str
+    reason: str
+
+
+def _name_pipeline(name: str) -> str:
+    """Return the pipeline that makes a result: the main one, where it does."""
+    makers = [key for key, one in pipelines.items() if name in one.all_outputs()]
+    return "perf" if "perf" in makers or not makers else sorted(makers)[0]
 
 
 def _list_imported(store: object) -> object:
@@ -159,7 +262,7 @@ def _describe_constants() -> object:
     return [hash_library(), asdict(describe_environment())]
 
 
-def _hash_parameter(value: object, records: RecordStore) -> str:
+def _hash_parameter(value: object, records: RecordStore, *, reads_all: bool) -> str:
     """Hash a parameter block, with the code or the files that it names."""
     from rightfit.parameters.imported import ImportedBlock, locate
     from rightfit.preparation.block import DatasetBlock
@@ -174,7 +277,7 @@ def _hash_parameter(value: object, records: RecordStore) -> str:
         named = [hash_content(read_function_sources(value.quality.name or ""))]
     elif isinstance(value, ImportedBlock):
         files = [locate(file) for file in (value.file, value.predictions) if file is not None]
-        named = [hash_file(path, records) for path in files if path.is_file()]
+        named = [hash_file(one, records, reads_all=reads_all) for one in files if one.is_file()]
     return hash_content([value, named])
 
 

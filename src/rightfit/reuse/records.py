@@ -10,6 +10,8 @@ from typing import TypeVar
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.worker.codec import from_plain, to_plain
 
+RECORDS = "result_records"  # their store in the catalog
+SELF = ""  # relative path of a result that is one file
 Record = TypeVar("Record")
 
 
@@ -22,22 +24,39 @@ class ResultRecord:
         key: Hash of all that the step that made it depends on.
         version: Version it was saved as.
         whole: Hash of all that the step read, also of what it does not depend on.
+        files: What its files were when it was saved, their paths relative to where it lies; none
+            of a result that is not local.
     """
 
     result: str
     key: str
     version: str
     whole: str = ""
+    files: tuple[FileRecord, ...] = ()
 
 
 @dataclass(frozen=True)
 class FileRecord:
-    """The hash of a file as it was when it was last read."""
+    """The hash of a file as it was when it was last read.
+
+    Args:
+        path: Where it lies.
+        n_bytes: Its size.
+        changed_ns: When its content was changed; programs can set that time.
+        touched_ns: When content, name or permissions were changed; programs cannot set that time.
+        sha256: Hash of its content.
+    """
 
     path: str
     n_bytes: int
     changed_ns: int
+    touched_ns: int
     sha256: str
+
+    @property
+    def stamp(self) -> tuple[int, int, int]:
+        """What differs if somebody has written to the file since."""
+        return self.n_bytes, self.changed_ns, self.touched_ns
 
 
 class RecordStore:

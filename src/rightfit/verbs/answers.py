@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
+from rightfit.ranking.explanation.decisions import (
+    RankedCandidate,
+    Recommendations,
+    read_recommendations,
+)
 from rightfit.serving.answer import Answer, Origin, StoredProfile, find_application, find_datasets
-from rightfit.verbs.stored import NothingStoredError, StoredResults
+from rightfit.verbs.stored import StoredResults
 
 
 def read_answers(results: StoredResults, application: str, dataset: str | None) -> Iterator[Answer]:
@@ -18,21 +22,20 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
     Raises:
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
-    ranked_in = results.find_version("recommendations")
-    stored = results.load("recommendations", ranked_in)
-    with results.reading("recommendations", ranked_in):
-        recommendations = read_recommendations(stored)
+    ranked_in, recommendations = load_recommendations(results)
     found = find_application(recommendations, application)
     datasets = find_datasets(found, dataset)
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
     newest = results.find_version("resource_profiles")
+    profiles = results.load("resource_profiles", measured_in)
+    with results.reading("resource_profiles", measured_in):
+        measured_on = set(profiles["environment_id"])
     origin = Origin(
         ranked_in=ranked_in,
         measured_in=measured_in,
         newer_profiles=newest if newest > ranked_in else None,
-        environment=_read_environment(results, measured_in),
+        environment=_read_environment(results, measured_in, measured_on),
     )
-    profiles = results.load("resource_profiles", measured_in)
     for name in datasets:
         decision = found.datasets[name]
         subject = decision.subject
@@ -54,21 +57,34 @@ def read_all_answers(results: StoredResults) -> Iterator[Answer]:
     Raises:
         ValueError: If nothing was ranked yet.
     """
-    ranked_in = results.find_version("recommendations")
-    stored = results.load("recommendations", ranked_in)
-    with results.reading("recommendations", ranked_in):
-        names = list(read_recommendations(stored))
-    for name in names:
+    _, recommendations = load_recommendations(results)
+    for name in recommendations:
         yield from read_answers(results, name, None)
 
 
-def _read_environment(results: StoredResults, measured_in: str) -> Environment | None:
-    try:
-        version = results.find_version("environment", at_most=measured_in)
-    except NothingStoredError:
-        return None
-    found: Environment = results.load("environment", version)
-    return found
+def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
+    """Return the version of the last ranking, and what it recommends.
+
+    Raises:
+        ValueError: If nothing was ranked yet, or it is damaged.
+    """
+    ranked_in = results.find_version("recommendations")
+    stored = results.load("recommendations", ranked_in)
+    with results.reading("recommendations", ranked_in):
+        return ranked_in, read_recommendations(stored)
+
+
+def _read_environment(
+    results: StoredResults, measured_in: str, measured_on: Collection[str]
+) -> Environment | None:
+    """Return the environment of the profiles; a later run may have made it anew."""
+    versions = results.list_versions("environment")
+    early = [version for version in versions if version <= measured_in]
+    for version in (*reversed(early), *versions[len(early) :]):
+        found: Environment = results.load("environment", version)
+        if version <= measured_in or found.environment_id in measured_on:
+            return found
+    return None
 
 
 def select_profiles(

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from rightfit.catalog_entries import read_patterns
 from rightfit.processes.json_store import JsonStore
-from rightfit.reuse.records import RecordStore
+from rightfit.reuse.records import RECORDS, RecordStore
 from rightfit.verbs.stored import StoredResults
 
 READ_LATER = ("rankings", "recommendations", "report")  # what they were made from stays with them
-RECORDS = "result_records"
 BYTES_PER_MIB = 2**20
 
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z.*")

@@ -1,7 +1,8 @@
 """Stored results, read through the catalog without a Kedro session.
 
 A session reads and checks all parameters and builds every pipeline, which takes seconds. To read a
-result only the catalog of the environment in use is needed, and the library's own entries.
+result only the catalog of the environment in use is needed, and the library's own entries. A result
+that is no longer what its run wrote is refused, if the run has kept a record of it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from kedro.io.core import VersionNotFoundError, generate_timestamp
 
 from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
 from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
+from rightfit.families.bundle_files import LIST, MANIFEST
+from rightfit.guards.clear_errors import ANEW, one_line
+from rightfit.processes.json_store import JsonStore
+from rightfit.reuse.content import compare_files
+from rightfit.reuse.records import RECORDS, SELF, RecordStore
 from rightfit.run_versions import is_no_newer
 
-MAX_REASON = 200  # characters
 # what a file of another content makes its readers raise
 _OF_CONTENT = (
     DatasetError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
@@ -98,8 +103,10 @@ class StoredResults:
         """Load one version of a result.
 
         Raises:
-            DamagedResultError: If it cannot be read.
+            DamagedResultError: If it cannot be read, or is not what its run wrote.
         """
+        with self.reading(name, version):
+            self._verify(name, version)
         table = self._find_parquet(name)
         if table is not None:
             import polars as pl
@@ -128,12 +135,31 @@ class StoredResults:
             if not _is_of_content(err):
                 raise
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
-            cause = err.__cause__ or err
-            reason = " ".join(str(cause).split())[:MAX_REASON] or type(cause).__name__
+            reason = one_line(err.__cause__ or err)
             raise DamagedResultError(
-                f"{name} in {path}/{version} is damaged ({reason}). Delete that folder to use "
-                "an older one, or make it anew: kedro run --pipelines perf"
+                f"{name} in {path}/{version} is damaged ({reason}). {ANEW} (or delete that folder "
+                "to use an older one)"
             ) from err
+
+    def _verify(self, name: str, version: str) -> None:
+        """Compare a local result with what was recorded when its run wrote it.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        path = str(self._catalog.config_resolver.resolve_pattern(name).get("filepath", ""))
+        if not path or "://" in path:
+            return
+        place = Path(path) / version / Path(path).name
+        if place.exists() and not place.is_file() and not place.is_dir():
+            raise ValueError(f"{place.name} is a pipe or a device")
+        store = self._catalog.load(RECORDS)
+        record = RecordStore(store).read_result(name) if isinstance(store, JsonStore) else None
+        if record is not None and record.version == version:
+            # the other files of a bundle are compared with its manifest when it is read
+            names = (SELF, LIST, MANIFEST)
+            files = [one for one in record.files if Path(one.path).name in names]
+            compare_files(place, files, reads_all=True)
 
     def _find_parquet(self, name: str) -> Path | None:
         """Return where the versions of a local parquet table lie that is read without options.

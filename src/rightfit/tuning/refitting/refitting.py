@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.registry import get_family
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
@@ -16,6 +16,8 @@ from rightfit.ranking.explanation.refits import RefitComparison
 from rightfit.tuning.refitting.comparing import Judging, compare_models
 from rightfit.tuning.search.search_job import map_data
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint
+
+logger = logging.getLogger(__name__)
 
 TRAINED_ON, TEST = "train_and_validation", "test"  # names of the rows
 
@@ -67,8 +69,12 @@ class RefitJob:
 
     @property
     def is_trained(self) -> bool:
-        """Whether nothing is left to train."""
-        return (self.folder / MANIFEST).is_file()
+        """Whether nothing is left to train: the refit is there, and no file of it is damaged."""
+        try:
+            read_bundle(self.folder, family=self.family)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return False
+        return True
 
 
 def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None]:
@@ -107,7 +113,10 @@ def _train(job: RefitJob, chosen: Bundle) -> None:
     from threadpoolctl import threadpool_limits
 
     partial = job.folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    if job.folder.exists():
+        logger.warning("The refit in %s is damaged: it is trained again", job.folder)
+    for folder in (partial, job.folder):  # of a process that died, and a damaged one
+        shutil.rmtree(folder, ignore_errors=True)
     family = get_family(job.family)
     family.load_libraries()  # whose threads are limited
     with threadpool_limits(job.n_threads):

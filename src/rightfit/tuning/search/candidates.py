@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.trial import read_model
 from rightfit.tuning.steering.favourites import find_favourites
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CURVE
@@ -140,8 +141,7 @@ def bundle_candidates(
     for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
-            folder = store.bundle_folder(study.study_name, number)
-            bundle = read_bundle(folder, family=cell.family)
+            bundle = read_model(study, number, cell, settings, store)
             bundle = offer_onnx(bundle, cell.validation.rows, again=True)
         bundles[f"{cell.model}-{number:03d}"] = bundle
     return bundles

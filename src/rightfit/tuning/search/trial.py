@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from rightfit.families.bundle import Bundle, write_bundle
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell, SearchSettings
@@ -75,9 +75,41 @@ def keep_model(
 ) -> Bundle:
     """Write a trained trial's bundle, and what choosing candidates needs to know of it."""
     family = get_family(cell.family)
-    name = trial.study.study_name
-    store.drop_bundle(name, trial.number)  # of a worker that died before it could say so
-    with store.new_bundle(name, trial.number) as folder:
+    written = _write_model(model, configuration, cell, store, trial.study.study_name, trial.number)
+    size_bytes = sum((written.path / file).stat().st_size for file in written.files)
+    trial.set_user_attr("model_size_mib", size_bytes / _MIB)
+    started_ns = time.process_time_ns()  # unlike wall time, hardly changed by other trainings
+    family.predict(model, cell.validation.rows)
+    trial.set_user_attr("validation_pass_ms", (time.process_time_ns() - started_ns) / 1e6)
+    return written
+
+
+def read_model(
+    study: optuna.Study, number: int, cell: Cell, settings: SearchSettings, store: StudyStore
+) -> Bundle:
+    """Read a complete trial's bundle; a damaged one is made anew, which repeats the training."""
+    try:
+        return read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as err:
+        logger.warning("%s: trial %d is trained again: %s", cell.name, number, err)
+    found = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    configuration = found[number].user_attrs[CONFIGURATION]
+    *_, last = follow_training(
+        cell,
+        configuration,
+        n_checkpoints=settings.n_checkpoints,
+        seed=settings.seed,
+        n_threads=settings.n_threads,
+        device=settings.device,
+    )
+    return _write_model(last.model, configuration, cell, store, study.study_name, number)
+
+
+def _write_model(
+    model: Any, configuration: Configuration, cell: Cell, store: StudyStore, name: str, number: int
+) -> Bundle:
+    store.drop_bundle(name, number)  # of a worker that died before it could say so
+    with store.new_bundle(name, number) as folder:
         written = write_bundle(
             folder,
             model,
@@ -87,12 +119,7 @@ def keep_model(
             schema=cell.train.schema,
             data_version=cell.data_version,
         )
-        size_bytes = sum((folder / file).stat().st_size for file in written.files)
-    trial.set_user_attr("model_size_mib", size_bytes / _MIB)
-    started_ns = time.process_time_ns()  # unlike wall time, hardly changed by other trainings
-    family.predict(model, cell.validation.rows)
-    trial.set_user_attr("validation_pass_ms", (time.process_time_ns() - started_ns) / 1e6)
-    return replace(written, path=store.bundle_folder(name, trial.number))
+    return replace(written, path=store.bundle_folder(name, number))
 
 
 def describe_fault(err: Exception) -> str:

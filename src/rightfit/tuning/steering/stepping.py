@@ -13,7 +13,6 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.families.bundle import read_bundle
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.outlook import Step
@@ -23,6 +22,7 @@ from rightfit.tuning.search.trial import (
     SEARCH_FAULTS,
     describe_fault,
     keep_model,
+    read_model,
     resource_at,
     warn_taken,
 )
@@ -144,8 +144,7 @@ class Stepper:
         """Measure a trained model in one serving configuration; return the seconds it took."""
         assert step.serving is not None  # noqa: S101 - the caller asked
         started_ns = time.process_time_ns()
-        folder = self._store.bundle_folder(trial.study.study_name, trial.number)
-        bundle = read_bundle(folder, family=self._cell.family)
+        bundle = read_model(trial.study, trial.number, self._cell, self._settings, self._store)
         metrics, seconds = self._bench.measure(bundle, step.serving)
         export_s = (time.process_time_ns() - started_ns) / 1e9  # measuring is another process'
         attributes = trial.user_attrs

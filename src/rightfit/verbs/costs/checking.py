@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.serving.baseline import (
     Baseline,
     Comparison,
@@ -16,7 +15,7 @@ from rightfit.serving.baseline import (
     find_other_machine,
     make_baseline,
 )
-from rightfit.verbs.answers import read_answers
+from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.stored import StoredResults
 
 
@@ -29,8 +28,7 @@ def read_present(results: StoredResults, parameters: Mapping[str, object]) -> Ba
         ValueError: If nothing was ranked that the configuration asks for.
     """
     applications = ApplicationsParams.model_validate(parameters["applications"]).root
-    ranked_in = results.find_version("recommendations")
-    ranked = read_recommendations(results.load("recommendations", ranked_in))
+    _, ranked = load_recommendations(results)
     asked = {name: applications[name].needed_metrics() for name in ranked if name in applications}
     if not asked:
         raise ValueError(

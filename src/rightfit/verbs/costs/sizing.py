@@ -12,9 +12,8 @@ from rightfit.http_load.export import read_bodies, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.profiling.worker.codec import from_plain
-from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
-from rightfit.verbs.answers import read_answers
+from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.stored import StoredResults
 
 MAX_TRIALS = 4
@@ -38,10 +37,10 @@ def size_winner(
         ValueError: If none qualifies, a figure was not measured, or the load cannot be read.
     """
     (answer,) = read_answers(results, application, dataset)
-    ranked = results.load("recommendations", answer.origin.ranked_in)
+    _, ranked = load_recommendations(results)
     return size_deployment(
         answer,
-        read_recommendations(ranked)[application].scenario,
+        ranked[application].scenario,
         rate_per_s=rate_per_s,
         headroom_pct=headroom_pct,
         served=None if load is None else read_load(load),
