@@ -30,14 +30,14 @@ INSTALLED = {
 Name: Base_Lib
 Version: 1.0+cpu
 Classifier: License :: OSI Approved :: MIT License
-Requires-Dist: base-lib
-Requires-Dist: deep[more]
+Requires-Dist: deep[all]
 """,
     "deep": """\
 Name: deep
 Version: 3
 License: GPL-3.0
  and a long text
+Requires-Dist: deep[more]; extra == "all"
 Requires-Dist: deeper; extra == "more"
 """,
     "deeper": "Name: deeper\nVersion: 4\nRequires-Dist: base-lib\n",

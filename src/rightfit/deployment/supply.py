@@ -29,7 +29,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 SPECIFICATION = "1.6"  # of CycloneDX
-OF_DEVELOPERS = {"bench", "dev", "docs", "lint", "test", "tests"}  # extras that no user installs
+OF_DEVELOPERS = {"bench", "dev", "docs", "lint", "supply", "test", "tests"}  # not for users
 OSI_APPROVED = "License :: OSI Approved"  # says nothing alone
 # To be read before a package is passed on: they ask more than a notice, or are not stated.
 STRICT = re.compile(r"GPL|General Public|MPL|Mozilla|EUPL|SSPL|not stated", re.IGNORECASE)
@@ -172,7 +172,7 @@ def _follow(
         need = Requirement(text)
         name = canonicalize_name(need.name)
         is_wanted = not need.marker or any(need.marker.evaluate({"extra": one}) for one in extras)
-        if not is_wanted or name == canonicalize_name(user.name):
+        if not is_wanted:
             continue
         other = _find(name)
         if other is None:
@@ -182,7 +182,8 @@ def _follow(
         known = found.setdefault(name, _describe(other.metadata, is_required=is_required))
         new_extras = need.extras - known.extras
         known.extras |= new_extras
-        user.needs.add(name)
+        if known is not user:  # a package may name extras of its own
+            user.needs.add(name)
         if is_new or new_extras:
             _follow(other.metadata, ["", *new_extras], found, absent, is_required=is_required)
 

@@ -61,7 +61,6 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
         ValueError: If ``RIGHTFIT_HOME`` is not set or no folder, or the plan does not fit the
             pipeline.
     """
-    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     home = _find_home()
     _check_places()
     # the scheduler's own handlers must stay, or the task's log is empty
