@@ -1,15 +1,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pytest
 from stored import fit_encoder, make_raw
 
 from rightfit.preparation.raw_rows import make_raw_rows
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
-from rightfit.request_path.raw_rows import copy_input, cut_input, cut_singles
+from rightfit.request_path.raw_rows import (
+    Tensors,
+    copy_input,
+    cut_input,
+    cut_singles,
+    load_rows,
+    save_rows,
+    take_first,
+)
 from rightfit.request_path.usage import TensorInput
 
 INPUTS = (
@@ -63,3 +74,40 @@ def test_raw_rows_survive_their_file_and_encode_as_the_table_does(tmp_path: Path
 
     np.testing.assert_array_equal(whole, expected)
     np.testing.assert_array_equal(single, expected)
+
+
+FRAMES = [
+    pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": pd.Categorical(["x", "y", "x"])}),
+    pl.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"]}),
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_frame_is_cut_into_frames_of_its_kind(frame: Any, tmp_path: Path) -> None:
+    rows = load_rows(str(save_rows(frame, tmp_path, "rows")))
+
+    single, batch = cut_singles(rows, 2)[1], cut_input(take_first(rows, 5), 2, 5)
+
+    assert type(single) is type(batch) is type(frame)
+    assert (single["a"].to_list(), single["b"].to_list()) == ([2.0], ["y"])
+    assert batch["a"].to_list() == [3.0, 1.0, 2.0]  # from the first on again
+    assert single["b"].dtype == frame["b"].dtype
+
+
+def test_named_tensors_are_cut_into_feeds(tmp_path: Path) -> None:
+    made = Tensors({"n": np.array([[1], [2]]), "text": np.array([["a"], ["b"]], dtype=object)})
+    rows = load_rows(str(save_rows(made, tmp_path, "rows")))
+
+    feed = cut_input(take_first(rows, 3), 1, 3)
+
+    assert feed["n"].tolist() == [[2], [1]]
+    assert feed["text"].tolist() == [["b"], ["a"]]
+    assert feed["text"].dtype == object  # which onnxruntime takes
+
+
+def test_changed_pickle_of_rows_is_not_opened(tmp_path: Path) -> None:
+    path = save_rows(FRAMES[0], tmp_path, "rows")
+    path.write_bytes(path.read_bytes() + b" ")
+
+    with pytest.raises(ValueError, match="was changed after it was written, so it is not opened"):
+        load_rows(str(path))

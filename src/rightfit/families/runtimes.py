@@ -31,9 +31,11 @@ def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
     """
     if runtime != NATIVE:
         return ("onnxruntime",)
-    imports = bundle.load_family().native_imports
-    require(*imports, purpose=f"Serving {bundle.model} in its own library")
-    return imports
+    family = bundle.load_family()
+    require(*family.native_imports, purpose=f"Serving {bundle.model} in its own library")
+    list_imports = getattr(family, "list_imports", None)  # of a model that is an object
+    more = () if list_imports is None else list_imports(bundle.configuration)
+    return tuple(dict.fromkeys((*family.native_imports, *more)))
 
 
 def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:

@@ -41,8 +41,10 @@ def read_family_sources(reference: str) -> dict[str, str]:
     """Read the sources of a family, and of the project's own code that it is made of."""
     module, made_of = split_reference(reference)
     sources = read_sources(module)
-    for path in made_of:  # an estimator or module of the project's own
-        sources |= read_own_sources(path.rpartition(".")[0])
+    for path in made_of:
+        library = path.rpartition(".")[0]
+        if library:  # an estimator or module of the project's own
+            sources |= read_own_sources(library)
     return sources
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.quality.errors import SHARES, share_error, standard_error
-from rightfit.quality.scorers import Option, find_score, is_function
+from rightfit.quality.scorers import Option, Score, find_score, is_function
 
 Array = npt.NDArray[Any]
 
@@ -30,6 +30,7 @@ class QualityMetric:
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
         threshold: Probability from which on the second of two classes is predicted; ``None`` for
             the class with the highest probability.
+        function: The metric itself, where its name leads to none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class QualityMetric:
     best: float
     options: Mapping[str, Option] = field(default_factory=dict)
     threshold: float | None = None
+    function: Score | None = field(default=None, repr=False)
 
     @property
     def sign(self) -> int:
@@ -69,7 +71,8 @@ class QualityMetric:
         >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
         0.5
         """
-        value = float(find_score(self.name, self.options)(labels, self.decide(answers)))
+        judge = self.function or find_score(self.name, self.options)
+        value = float(judge(labels, self.decide(answers)))
         return self.sign * value if is_function(self.name) else value
 
     def decide(self, answers: Array) -> Array:

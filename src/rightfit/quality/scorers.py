@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -150,7 +152,10 @@ def _by_path(name: str, options: Mapping[str, Option]) -> Score:
         raise ValueError(f"there is no module {module_name!r} to hold a metric ({err})") from err
     if not callable(function):
         raise ValueError(f"the module {module_name} holds no function {attribute}")
+    return _call_function(function, options)
 
+
+def _call_function(function: Callable[..., float], options: Mapping[str, Option]) -> Score:
     def score(labels: Array, answers: Array) -> float:
         is_flat = answers.shape[1] == 1
         return float(function(labels, answers[:, 0] if is_flat else answers, **options))
@@ -158,12 +163,32 @@ def _by_path(name: str, options: Mapping[str, Option]) -> Score:
     return score
 
 
+def wrap_function(function: Callable[..., float]) -> Score:
+    """Return a function, or a scorer as ``sklearn.metrics.make_scorer`` makes it, as a metric.
+
+    Args:
+        function: ``(y_true, y_answer) -> float`` as in :func:`find_score`, or a scorer
+            ``(estimator, X, y) -> float``.
+
+    >>> wrap_function(lambda labels, shares: shares[labels == 1, 1].mean())(
+    ...     np.array([0, 1]), np.array([[0.9, 0.1], [0.5, 0.5]])
+    ... )
+    0.5
+    """
+    parameters = inspect.signature(function).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in parameters if one.default is one.empty and one.kind in positional]
+    return _ask_scorer(function) if len(needed) == 3 else _call_function(function, {})
+
+
 def _by_scorer(name: str) -> Score:
     from sklearn.metrics import get_scorer
 
-    from rightfit.quality.answering import AnsweredClasses, AnsweredValues
+    return _ask_scorer(get_scorer(name))
 
-    scorer = get_scorer(name)
+
+def _ask_scorer(scorer: Callable[..., float]) -> Score:
+    from rightfit.quality.answering import AnsweredClasses, AnsweredValues
 
     def score(labels: Array, answers: Array) -> float:
         answering = AnsweredValues() if answers.shape[1] == 1 else AnsweredClasses(answers.shape[1])
@@ -203,6 +228,18 @@ def _r2(labels: Array, answers: Array) -> float:
     return 1 - missed / total
 
 
+def _neg_mean_absolute_error(labels: Array, answers: Array) -> float:
+    return -float(np.abs(labels - answers[:, 0].astype(np.float64)).mean())
+
+
+def _neg_mean_squared_error(labels: Array, answers: Array) -> float:
+    return -float(((labels - answers[:, 0].astype(np.float64)) ** 2).mean())
+
+
+def _neg_root_mean_squared_error(labels: Array, answers: Array) -> float:
+    return -math.sqrt(-_neg_mean_squared_error(labels, answers))
+
+
 def _refuse_classes(n_classes: int | None) -> None:
     raise ValueError(
         f"roc_auc needs two classes, but got {n_classes}; choose roc_auc_ovr, accuracy or "
@@ -221,4 +258,10 @@ _OWN_OF_CLASSES: Mapping[str, Score] = {
     "balanced_accuracy": _balanced_accuracy,
     "roc_auc": _roc_auc,
 }
-_OWN: Mapping[str, Score] = {**_OWN_OF_CLASSES, "r2": _r2}
+_OWN: Mapping[str, Score] = {
+    **_OWN_OF_CLASSES,
+    "neg_mean_absolute_error": _neg_mean_absolute_error,
+    "neg_mean_squared_error": _neg_mean_squared_error,
+    "neg_root_mean_squared_error": _neg_root_mean_squared_error,
+    "r2": _r2,
+}

@@ -75,7 +75,7 @@ def open_native(path: Path, weights_file: str) -> NativeModel | None:
 def _open_xgboost(xgboost: Any, path: Path) -> NativeModel:
     trees = xgboost.Booster()
     trees.load_model(path)
-    names = _drop_numbers(trees.feature_names or ())
+    names = drop_numbers(trees.feature_names or ())
     best = trees.attr("best_iteration")
     if best is not None:  # the classifier stops there, a Booster alone does not
         trees = trees[: int(best) + 1]
@@ -85,7 +85,7 @@ def _open_xgboost(xgboost: Any, path: Path) -> NativeModel:
 
 def _open_lightgbm(lightgbm: Any, path: Path) -> NativeModel:
     trees = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    return NativeModel(trees, _drop_numbers(trees.feature_name()), ())
+    return NativeModel(trees, drop_numbers(trees.feature_name()), ())
 
 
 def _open_catboost(catboost: Any, path: Path) -> NativeModel:
@@ -93,10 +93,10 @@ def _open_catboost(catboost: Any, path: Path) -> NativeModel:
     trees.load_model(str(path), format="cbm")
     if trees.get_cat_feature_indices():
         raise ValueError("it reads categories; models of a grid read numbers")
-    names = _drop_numbers(trees.feature_names_)
+    names = drop_numbers(trees.feature_names_)
     return NativeModel(trees, names, tuple(map(str, trees.classes_)))
 
 
-def _drop_numbers(names: Sequence[str]) -> tuple[str, ...]:
+def drop_numbers(names: Sequence[str]) -> tuple[str, ...]:
     """Return names that somebody gave; none where the library has numbered the columns."""
     return () if all(_NO_NAME.fullmatch(name) for name in names) else tuple(names)

@@ -75,10 +75,19 @@ def infer_quality(
         )
     best = 0.0 if name.startswith(NEGATED) else 1.0
     metric = QualityMetric(name, worst=best - 1, best=best, options=options or {})
-    worst = _guess_value(outcome, metric) if task == "regression" else _guess_class(outcome, metric)
+    worst = guess_quality(outcome, metric, task)
     if worst == best:
         raise _no_bounds(name, f"it reaches the best, {best:g}")
     return Quality(name=name, worst=worst, best=best, options=dict(options or {}))
+
+
+def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> float:
+    """Return what the best constant answer reaches, in two digits.
+
+    Raises:
+        ValueError: If the metric cannot judge it.
+    """
+    return _guess_value(outcome, metric) if task == "regression" else _guess_class(outcome, metric)
 
 
 def _choose_for_classes(outcome: pl.Series) -> str:

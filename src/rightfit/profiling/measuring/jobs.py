@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from rightfit.families.bundle import Bundle
@@ -25,6 +26,19 @@ OPEN_REQUEST = "rightfit.request_path.opening:open_request"
 
 
 @dataclass(frozen=True)
+class RowsFile:
+    """Rows in the form that a candidate reads in a runtime.
+
+    Args:
+        path: See :mod:`rightfit.request_path.raw_rows`.
+        imports: Modules that a process needs to open them.
+    """
+
+    path: Path
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Job:
     """One candidate under one serving configuration.
 
@@ -34,6 +48,7 @@ class Job:
         bundle: Its bundle.
         serving: How it is served.
         requests: Raw rows and encoder; ``None`` where requests are encoded rows.
+        rows: Rows that it answers; ``None``: those of the bench.
     """
 
     cell: str
@@ -41,6 +56,7 @@ class Job:
     bundle: Bundle
     serving: Serving
     requests: RawRequests | None = None
+    rows: RowsFile | None = None
 
     @property
     def subject(self) -> Subject:
@@ -62,11 +78,11 @@ class Job:
 
     @property
     def _model_subject(self) -> Subject:
+        needed = runtime_imports(self.bundle, self.serving.runtime)
+        imports = dict.fromkeys((*needed, *(self.rows.imports if self.rows else ())))
         return Subject(
             label=f"{self.cell} {self.candidate} ({self.serving})",
-            kind=WorkerKind(
-                runtime_imports(self.bundle, self.serving.runtime), self.serving.n_threads
-            ),
+            kind=WorkerKind(tuple(imports), self.serving.n_threads),
             factory=OPEN_BUNDLE,
             arguments={
                 "path": str(self.bundle.path),
@@ -76,6 +92,7 @@ class Job:
                 "device": self.serving.device,
                 "sha256": self.bundle.sha256,
             },
+            rows=self.rows.path if self.rows else None,
         )
 
     @property
@@ -151,6 +168,7 @@ def plan_jobs(
     candidates: Mapping[str, Bundle],
     servings: Iterable[Serving],
     requests: RawRequests | None = None,
+    rows: Mapping[tuple[str, str], RowsFile] | None = None,
 ) -> list[Job]:
     """Pair each candidate with each serving configuration it can be served in.
 
@@ -159,6 +177,7 @@ def plan_jobs(
         candidates: Bundles by name.
         servings: Serving configurations of the evaluation.
         requests: Raw rows and encoder, for requests of raw columns.
+        rows: Rows of candidates that read none of the bench, by candidate and runtime.
     """
     listed = list(servings)
     return [
@@ -168,6 +187,7 @@ def plan_jobs(
             bundle,
             serving,
             requests if serving.request_path == REQUEST else None,
+            (rows or {}).get((name, serving.runtime)),
         )
         for name, bundle in candidates.items()
         for serving in listed

@@ -77,6 +77,8 @@ class Worker:
         self._token = uuid.uuid4().hex
         environment = os.environ | {name: str(kind.n_threads) for name in THREAD_VARIABLES}
         environment[MARK] = self._token
+        # What this process can import, by whatever way, it can too: a model's own modules.
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         # Standard error goes to a file, not a pipe: an unread pipe would fill up and block it.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603 - our own module

@@ -19,6 +19,8 @@ from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
 
+NO_TARGETS = "no targets were given"
+
 
 @dataclass(frozen=True)
 class AnswerQuality:
@@ -72,6 +74,8 @@ def measure_quality(
     Returns:
         The quality, or why there is none.
     """
+    if cell.labels is None:
+        return NO_TARGETS
     answering = replace(job, serving=replace(job.serving, n_threads=0))
     n_final = 0 if cell.final_rows is None else int(cell.final_rows.sum())
     asked = (*cell.quality.raw_parts, n_final)
@@ -86,13 +90,15 @@ def measure_quality(
         )
     except (RuntimeError, ValueError) as err:
         return str(err)
-    result = _judge(cell, answers)
+    result = _judge(cell, cell.labels, answers)
     save_record(store, key, result)
     return result
 
 
-def _judge(cell: ProfiledCell, answers: npt.NDArray[Any]) -> AnswerQuality:
-    labels, final = cell.labels, None
+def _judge(
+    cell: ProfiledCell, labels: npt.NDArray[Any], answers: npt.NDArray[Any]
+) -> AnswerQuality:
+    final = None
     if cell.final_rows is not None and cell.final_rows.any():
         final = _score(cell, labels[cell.final_rows], answers[cell.final_rows])
         labels, answers = labels[~cell.final_rows], answers[~cell.final_rows]

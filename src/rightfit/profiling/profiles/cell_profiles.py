@@ -60,7 +60,7 @@ def profile_cell(
     Returns:
         One row per candidate and serving configuration.
     """
-    jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests)
+    jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests, cell.rows)
 
     def make_key(job: Job, settings: MeasuringSettings) -> str:
         return job.key(

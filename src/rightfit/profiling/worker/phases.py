@@ -34,7 +34,15 @@ from rightfit.profiling.worker.results import BatchPhase, LoadPhase, ProcessResu
 from rightfit.profiling.worker.single_stream import SingleStream
 from rightfit.profiling.worker.throughput import batches, time_batches
 from rightfit.profiling.worker.units import NS_PER_MS
-from rightfit.request_path.raw_rows import Input, Pool, copy_input, cut_input, cut_singles
+from rightfit.request_path.raw_rows import (
+    Input,
+    Pool,
+    copy_input,
+    cut_input,
+    cut_singles,
+    load_rows,
+    take_first,
+)
 
 Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 
@@ -132,7 +140,7 @@ def _make_first_visit(
 ) -> FirstVisit:
     gc.disable()  # rows are many objects without cycles
     # The file is closed: its pages are no part of the model's memory.
-    pool = _resize(np.load(request.rows, mmap_mode="r"), count_rows(request.batch_sizes))
+    pool = take_first(load_rows(request.rows), count_rows(request.batch_sizes))
     singles = cut_singles(pool, N_ROTATING_ROWS)
     gc.freeze()
     gc.enable()
@@ -188,12 +196,6 @@ def _time_first_window(
 def count_rows(batch_sizes: Sequence[int]) -> int:
     """Return how many rows, the first ones, are measured with."""
     return max([N_ROTATING_ROWS, *batch_sizes])
-
-
-def _resize(rows: Pool, n_rows: int) -> Pool:
-    if len(rows) >= n_rows:
-        return np.array(rows[:n_rows])
-    return np.resize(rows, (n_rows, *rows.shape[1:]))
 
 
 def _load(
@@ -292,7 +294,7 @@ def _time_batch_size(
 
 def predict(factory: Factory, request: PredictRequest) -> Predicted:
     """Answer all rows and write the answers."""
-    rows = np.load(request.rows, mmap_mode="r")
+    rows = load_rows(request.rows)
     call = factory(**request.arguments)()
     parts = [
         np.asarray(call(_cut_copy(rows, i)), dtype=np.float32)
@@ -304,13 +306,15 @@ def predict(factory: Factory, request: PredictRequest) -> Predicted:
 
 def _cut_copy(rows: Pool, start: int) -> Input:
     """Return the rows of one call, read from the file."""
-    part = np.array(rows[start : start + N_PREDICT_ROWS])
-    return cut_input(part, 0, len(part))
+    stop = min(start + N_PREDICT_ROWS, len(rows))
+    if not isinstance(rows, np.ndarray):
+        return cut_input(rows, start, stop)
+    return cut_input(np.array(rows[start:stop]), 0, stop - start)
 
 
 def run_once(factory: Factory, request: RunOnceRequest) -> RanOnce:
     """Answer one row and one batch."""
-    pool = _resize(np.load(request.rows, mmap_mode="r"), request.batch_size)
+    pool = take_first(load_rows(request.rows), request.batch_size)
     call = factory(**request.arguments)()
     call(cut_input(pool, 0, 1))
     call(cut_input(pool, 0, request.batch_size))

@@ -221,11 +221,16 @@ def _find_plugins() -> None:
 
     Scikit-learn asks it about its input, and at the first question it reads what every installed
     distribution offers: in a process that loads a model this would count as the model's loading,
-    and take as long as many libraries are installed here.
+    and take as long as many libraries are installed here. At the first frame it imports what it
+    knows of that frame's library.
     """
     narwhals = sys.modules.get("narwhals.dependencies")
     if narwhals is not None:
         narwhals.is_into_dataframe(None)
+    stable = sys.modules.get("narwhals.stable.v2")
+    for library in ("pandas", "polars"):
+        if stable is not None and library in sys.modules:
+            stable.from_native(sys.modules[library].DataFrame())
 
 
 def _write(responses: IO[str], message: Hello | Answer) -> None:

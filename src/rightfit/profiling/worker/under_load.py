@@ -29,7 +29,7 @@ from rightfit.profiling.worker.rate_search import (
 from rightfit.profiling.worker.results import FixedRate, ServerResult
 from rightfit.profiling.worker.service_times import Nanoseconds
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
-from rightfit.request_path.raw_rows import cut_singles
+from rightfit.request_path.raw_rows import cut_singles, load_rows, take_first
 
 N_ROTATING_ROWS = 1_024
 N_CLOSED_LOOP = 400  # calls that predict the first rate, as far as CLOSED_LOOP_SHARE allows
@@ -61,8 +61,8 @@ def serve_under_load(
         factory: Returns what opens the model.
         request: Rows, arrivals and limits.
     """
-    rows = np.load(request.rows, mmap_mode="r")
-    pool = np.array(rows[:N_ROTATING_ROWS])
+    rows = load_rows(request.rows)
+    pool = take_first(rows, min(N_ROTATING_ROWS, len(rows)))
     singles = cut_singles(pool, len(pool))
     call = factory(**request.arguments)()
     warm_up(call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))

@@ -1,0 +1,219 @@
+"""The targets of models that somebody has: task, classes, and the metric that judges answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit.errors import RightfitError
+from rightfit.families.imported.facts import Facts, name_class
+from rightfit.families.imported.row_table import RowTable
+from rightfit.families.schema import Task
+from rightfit.preparation.inferring.quality import guess_quality
+from rightfit.quality.metric import QualityMetric
+from rightfit.quality.scorers import NEGATED, check_metric, is_function, wrap_function
+
+MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are classes
+SHOWN = 10  # names in a message
+UNJUDGED = QualityMetric("accuracy", worst=0.0, best=1.0)  # of cells without targets
+
+Quality = str | Callable[..., float] | QualityMetric
+Labels = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What models predict, and how their answers are judged.
+
+    Args:
+        task: What they predict; ``None``: they do not say.
+        classes: Names of the classes, in the order of all answers; empty in regression.
+        labels: Positions of the classes, or values, shape (n_rows,); ``None``: no targets.
+        metric: Judges the answers.
+    """
+
+    task: Task | None
+    classes: tuple[str, ...]
+    labels: Labels | None
+    metric: QualityMetric
+
+    @property
+    def judged_classes(self) -> tuple[str, ...] | None:
+        """The classes, empty in regression; ``None`` where it is not known what is predicted."""
+        return None if self.task is None else self.classes
+
+
+def plan_judging(
+    facts: Mapping[str, Facts], targets: Labels | None, quality: Quality | None
+) -> Judging:
+    """Find out what models predict, from what they say and from the targets.
+
+    Args:
+        facts: What they say of themselves, by name.
+        targets: As given, shape (n_rows,).
+        quality: The metric; ``None``: accuracy, or r2 in regression.
+
+    Raises:
+        RightfitError: If they contradict each other or the targets, or the metric does not fit.
+    """
+    if targets is None and quality is not None:
+        raise RightfitError(f"{quality=} needs targets to judge the answers by.")
+    task = _agree_on_task(facts, targets)
+    if task != "classification":
+        labels = None if targets is None or task is None else _read_values(targets)
+        return Judging(task, (), labels, _choose_metric(quality, labels, task, ()))
+    own = [one.classes for one in facts.values() if one.classes]
+    names = None if targets is None else _name_targets(targets, own)
+    classes = _agree_on_classes(own, names)
+    if names is None:
+        return Judging(task, classes, None, UNJUDGED)
+    positions = {name: position for position, name in enumerate(classes)}
+    unknown = sorted(set(names) - set(positions))
+    if unknown:
+        raise RightfitError(
+            f"The targets hold {unknown[:SHOWN]}, which no model predicts: the models' classes are "
+            f"{list(classes[:SHOWN])}. Give the targets as they were when the models were fitted."
+        )
+    labels = np.array([positions[name] for name in names], dtype=np.int64)
+    return Judging(task, classes, labels, _choose_metric(quality, labels, task, classes))
+
+
+def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
+    """Read targets: a series, an array, a list, or the name of a column of the rows.
+
+    Returns:
+        The targets, shape (n_rows,), and the rows without them.
+
+    Raises:
+        RightfitError: If they do not belong to the rows, or have gaps.
+    """
+    if isinstance(targets, str):
+        if targets not in rows.columns:
+            raise RightfitError(
+                f"The targets {targets!r} are no column of the rows, which have "
+                f"{list(rows.columns[:SHOWN])}."
+            )
+        others = [name for name in rows.columns if name != targets]
+        return _check(rows.column(targets), rows), rows.select(others, of="The model")
+    plain = targets.to_numpy() if hasattr(targets, "to_numpy") else targets
+    return _check(np.asarray(plain).reshape(-1), rows), rows
+
+
+def _check(targets: Labels, rows: RowTable) -> Labels:
+    if len(targets) != len(rows):
+        raise RightfitError(f"There are {len(targets)} targets for {len(rows)} rows.")
+    n_gaps = sum(one is None or one != one for one in targets.tolist())
+    if n_gaps:
+        raise RightfitError(
+            f"{n_gaps} of {len(targets)} targets are missing; leave out their rows, or all targets."
+        )
+    return targets
+
+
+def _agree_on_task(facts: Mapping[str, Facts], targets: Labels | None) -> Task | None:
+    by_task = {task: name for name, one in facts.items() if (task := one.task) is not None}
+    if len(by_task) > 1:
+        raise RightfitError(
+            f"{by_task['classification']} predicts classes and {by_task['regression']} numbers; "
+            "models of one task can be compared."
+        )
+    if by_task:
+        return next(iter(by_task))
+    if targets is None:
+        return None
+    if targets.dtype.kind == "f" and not (targets == np.floor(targets)).all():
+        return "regression"
+    few = len(set(targets.tolist())) <= MAX_CLASSES
+    return "classification" if few or targets.dtype.kind not in "fiu" else "regression"
+
+
+def _name_targets(targets: Labels, own: Sequence[tuple[str, ...]]) -> list[str]:
+    plain = targets.tolist()
+    known = {name for classes in own for name in classes}
+    if targets.dtype.kind == "b" and known and not known & {"True", "False"}:
+        plain = list(map(int, plain))
+    return [name_class(one) for one in plain]
+
+
+def _agree_on_classes(
+    own: Sequence[tuple[str, ...]], targets: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Return all classes: as the models order them if they agree, else sorted.
+
+    Models that number their classes say nothing of names.
+    """
+    present = set(targets or ())
+    named = [one for one in own if not (_are_numbers(one) and present and not present <= set(one))]
+    if named and all(one == named[0] for one in named):
+        return named[0]
+    known = {name for one in named for name in one} or present
+    return tuple(sorted(known, key=_sort_key))
+
+
+def _are_numbers(classes: tuple[str, ...]) -> bool:
+    return classes == tuple(str(i) for i in range(len(classes)))
+
+
+def _sort_key(name: str) -> tuple[float, str]:
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def _read_values(targets: Labels) -> Labels:
+    try:
+        return targets.astype(np.float64)
+    except (TypeError, ValueError) as err:
+        raise RightfitError(f"The models predict numbers, but the targets do not: {err}.") from err
+
+
+def _choose_metric(
+    quality: Quality | None, labels: Labels | None, task: Task | None, classes: tuple[str, ...]
+) -> QualityMetric:
+    """Return the metric, with what guessing reaches as its worst value where it has no bounds."""
+    if labels is None or task is None:
+        return UNJUDGED
+    if isinstance(quality, QualityMetric):
+        return quality
+    name = quality or ("r2" if task == "regression" else "accuracy")
+    try:
+        if isinstance(name, str):
+            metric = _name_metric(name, task, classes)
+        else:
+            metric = _wrap_function(name)
+        worst = guess_quality(pl.Series(labels), metric, task)
+    except ValueError as err:
+        raise RightfitError(f"quality: {err}") from err
+    best = 0.0 if worst < 0 and metric.function is not None else metric.best
+    if worst < best:
+        return replace(metric, worst=worst, best=best)
+    if len(set(labels.tolist())) > 1:
+        function = "" if metric.function is None else ", function=…"
+        raise RightfitError(
+            f"{metric.name} gives {worst:g} for guessing, so its bounds are not known; write them: "
+            f"rightfit.QualityMetric({metric.name!r}, worst=…, best=…{function})."
+        )
+    return metric  # all targets are alike, so that guessing is right
+
+
+def _name_metric(name: str, task: Task, classes: tuple[str, ...]) -> QualityMetric:
+    if is_function(name):
+        raise RightfitError(
+            f"{name} has no bounds; write them: rightfit.QualityMetric({name!r}, worst=40, "
+            "best=0). worst above best says that lower is better."
+        )
+    check_metric(name, {}, task=task, n_classes=len(classes) or None)
+    best = 0.0 if name.startswith(NEGATED) else 1.0
+    return QualityMetric(name, worst=best - 1, best=best)
+
+
+def _wrap_function(function: Callable[..., float]) -> QualityMetric:
+    """Return a function or a scorer as a metric, of which higher is better."""
+    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
+    return QualityMetric(name, worst=0.0, best=1.0, function=wrap_function(function))

@@ -1,0 +1,165 @@
+"""Models in memory are measured in processes of their own, in the form they were fitted on."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import psutil
+import pytest
+import torch
+from own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
+from sklearn.linear_model import LogisticRegression
+
+from rightfit.api.measuring import compare, measure
+from rightfit.errors import RightfitError
+
+IS_YES = TARGETS == "yes"
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> object:
+    return fit_pipeline()
+
+
+def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: object) -> None:
+    found = compare({"boosting": pipeline, "rule": guess_by_age}, ROWS, TARGETS)
+    rows = {row["candidate"]: row for row in found.filter(runtime="native").to_dicts()}
+
+    for name, right in (
+        ("boosting", pipeline.predict(ROWS) == TARGETS),
+        ("rule", guess_by_age(ROWS) == TARGETS),
+    ):
+        assert rows[name]["quality_raw"] == pytest.approx(right.mean())
+        assert rows[name]["latency_p50_ms"] > 0
+        assert rows[name]["peak_memory_mib"] > rows[name]["model_size_mib"] > 0
+    assert rows["rule"]["throughput_rows_per_s"] > rows["boosting"]["throughput_rows_per_s"]
+
+
+def test_torch_module_on_a_frame_of_numbers() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    with torch.inference_mode():
+        scores = module(torch.tensor(NUMBERS.to_numpy(), dtype=torch.float32)).numpy()
+
+    found = measure(module, pl.from_pandas(NUMBERS), IS_YES, quality="accuracy")
+
+    assert found["quality_raw"].item() == pytest.approx((scores.argmax(axis=1) == IS_YES).mean())
+    assert not module.training or module[0].weight.requires_grad  # the caller's own is unchanged
+
+
+def test_without_targets_no_quality_is_made_up() -> None:
+    found = measure(fit_linear(), ROWS)
+
+    assert found["quality_raw"].item() is None
+    assert '"quality_raw": "no targets were given"' in found["null_reasons"].item()
+    assert found["latency_p50_ms"].item() > 0
+
+
+def test_model_that_fails_while_it_is_measured_says_so() -> None:
+    from own_models import exit_process
+
+    with pytest.raises(RightfitError, match="exit_process was not measured: it does not run"):
+        measure(exit_process, ROWS, name="exit_process")
+
+
+LINEAR = fit_linear()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((LogisticRegression(), NUMBERS), "LogisticRegression is not fitted yet: call its fit"),
+        ((LogisticRegression, NUMBERS), r"make one first: LogisticRegression\(…\)\.fit"),
+        ((LINEAR, NUMBERS), r"fitted on the columns .* the rows lack \['city'\]"),
+        ((LINEAR, ROWS.rename(columns={"city": "cities"})), "is 'cities' meant"),
+        ((LINEAR, ROWS.to_numpy()[:, :2]), "fitted on 3 columns, .* the rows have 2"),
+        ((LINEAR,), "Pipeline needs rows to be measured with"),
+        ((LINEAR, ROWS[:0]), "The rows are empty"),
+        ((LINEAR, 3), "must be a frame of pandas or polars, .* but got a int"),
+        ((LINEAR, "rows.xlsx"), r"must be a \.parquet, .* file, but got rows\.xlsx"),
+        ((LINEAR, "rows.csv"), r"The rows rows\.csv cannot be read"),
+        ((LINEAR, ROWS, TARGETS[1:]), "199 targets for 200 rows"),
+        ((LINEAR, ROWS, "target"), "The targets 'target' are no column of the rows"),
+        ((LINEAR, ROWS, [None, *TARGETS[1:]]), "1 of 200 targets are missing"),
+        ((LINEAR, ROWS, np.char.upper(TARGETS)), r"hold \['NO', 'YES'\], which no model predicts"),
+        ((LINEAR, None, TARGETS), "There are targets, but no rows"),
+        ((functools.partial(zip, threading.Lock()), ROWS), "cannot travel to the"),
+        ((lambda rows: rows["floor"], ROWS), r"cannot answer the rows \(KeyError: 'floor'\)"),
+        ((lambda rows: np.ones((len(rows), 3)), ROWS, TARGETS), "answers float64 of shape"),
+    ],
+)
+def test_mistake_is_one_sentence_before_anything_is_measured(
+    arguments: tuple[object, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a measuring process was started")
+
+    monkeypatch.setattr("rightfit.evaluation.own_models.WorkerPool", refuse)
+    with pytest.raises(RightfitError, match=message):
+        measure(*arguments)
+
+
+def test_fault_of_a_model_names_it() -> None:
+    with pytest.raises(RightfitError, match=r"^second: LogisticRegression is not fitted"):
+        compare({"first": LINEAR, "second": LogisticRegression()}, ROWS)
+
+
+def test_unknown_preset_or_quality_is_refused() -> None:
+    with pytest.raises(RightfitError, match="preset: Input should be 'quick'"):
+        measure(LINEAR, ROWS, preset="fast")
+    with pytest.raises(
+        RightfitError, match="there is no metric 'acuracy'; did you mean 'accuracy'"
+    ):
+        measure(LINEAR, ROWS, TARGETS, quality="acuracy")
+
+
+SCRIPT = """
+import own_models
+from rightfit.api.measuring import compare
+
+class Slow:  # of the script, so it is not importable elsewhere
+    def predict(self, rows):
+        import time
+        time.sleep(0.02)
+        return own_models.guess_by_age(rows)
+
+print(compare({"slow": Slow()}, own_models.ROWS, preset=%r)["candidate"].item(), flush=True)
+"""
+
+
+def test_class_of_a_script_travels(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT % "quick")
+
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "slow\n"
+    assert done.stderr == ""
+
+
+def test_interrupt_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT % "publish")
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    script = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    below: list[psutil.Process] = []
+    while script.poll() is None and len(below) < 2:  # a worker and its child, which measures
+        time.sleep(0.05)
+        below = psutil.Process(script.pid).children(recursive=True)
+    script.send_signal(signal.SIGINT)
+    _, errors = script.communicate(timeout=60)
+
+    assert "KeyboardInterrupt" in errors
+    assert not [one for one in below if one.is_running() and one.status() != "zombie"]
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
