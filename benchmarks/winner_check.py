@@ -54,7 +54,7 @@ def measure_winner(path: Path, preset: str) -> Baseline:
         runtime="onnx",
         n_threads=1,
         device="cpu",
-        batch_size=int(str(measured.profile.columns["best_batch_size"])),
+        batch_size=measured.profile.best_batch_size,
         utility=None,
         metrics=read_figures(measured.profile, ASKED),
     )

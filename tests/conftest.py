@@ -39,7 +39,6 @@ WHOLE = (
     "profiling/worker/test_under_load.py",
     "quality/test_deviations.py",
     "quality/test_errors.py",
-    "reporting/test_notebook.py",
     "reuse/test_damaged_results.py",
     "template",
     "test_dashboard.py",

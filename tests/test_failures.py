@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,14 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
-from rightfit.failures import FailureHook, PartsFailedError, holds_failure
+from rightfit.failures import NEEDED, FailureHook, PartsFailedError, holds_failure
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines
 
 GRID = Grid({"a": ("raw_a",)}, {"net": "net", "svm": "svm"})
 PIPELINES = create_pipelines(GRID)
 WHOLE = Pipeline([*PIPELINES["training"].nodes, *PIPELINES["evaluation"].nodes])
-FINE = {"throughput_rows_per_s": 1.0, "quality_raw": 0.9, "null_reasons": "{}"}
+FINE = {"throughput_rows_per_s": 1.0, "quality_raw": 0.9, "null_reasons": None}
 
 
 def trials(*states: str) -> pl.DataFrame:
@@ -35,13 +34,13 @@ def profiles(*rows: dict[str, Any]) -> pl.DataFrame:
         "n_threads": pl.Int64,
         "device": pl.String,
         **dict.fromkeys(("throughput_rows_per_s", "quality_raw"), pl.Float64),
-        "null_reasons": pl.String,
+        "null_reasons": pl.Struct(dict.fromkeys(NEEDED, pl.String)),
     }
     return pl.DataFrame([keys | row for row in rows], schema=schema)
 
 
 def missing(reason: str) -> dict[str, Any]:
-    reasons = json.dumps({"throughput_rows_per_s": reason})
+    reasons = {"throughput_rows_per_s": reason}
     return FINE | {"throughput_rows_per_s": None, "null_reasons": reasons}
 
 

@@ -1,7 +1,23 @@
-"""Find the model that fits the application: search, measure what serving costs, rank."""
+"""Find the model that fits the application: search, measure what serving costs, rank.
 
+```python
+import rightfit as rf
+
+profiles = rf.compare({"forest": forest, "boosting": booster}, X_test, y_test)
+ranking = rf.rank(profiles, "applications.yml")
+ranking.winner("web_api")
+```
+
+The names in ``__all__`` are the public ones; everything else may change in any release. They are
+imported when they are first used, so that ``import rightfit`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -13,3 +29,67 @@ if not os.path.exists(".telemetry"):  # noqa: PTH110 - a Kedro project that has 
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
 if "onnxruntime" in sys.modules:  # imported before: its events, at least, end here
     sys.modules["onnxruntime"].disable_telemetry_events()
+
+__all__ = [
+    "Application",
+    "Constraint",
+    "Decision",
+    "Environment",
+    "Family",
+    "Figure",
+    "Metric",
+    "Objective",
+    "Profile",
+    "Profiles",
+    "Project",
+    "Ranking",
+    "RightfitError",
+    "Serving",
+    "__version__",
+    "open_project",
+    "rank",
+]
+
+_HOMES = {
+    "Application": "rightfit.ranking.applications.applications",
+    "Constraint": "rightfit.ranking.applications.applications",
+    "Decision": "rightfit.ranking.explanation.decisions",
+    "Environment": "rightfit.profiling.hardware.environment",
+    "Family": "rightfit.families.family",
+    "Figure": "rightfit.profiling.metrics",
+    "Metric": "rightfit.profiling.metrics",
+    "Objective": "rightfit.ranking.applications.applications",
+    "Profile": "rightfit.profiling.profile",
+    "Profiles": "rightfit.api.profiles",
+    "Project": "rightfit.verbs.opened_project",
+    "Ranking": "rightfit.api.ranking",
+    "RightfitError": "rightfit.errors",
+    "Serving": "rightfit.profiling.serving",
+    "open_project": "rightfit.verbs.opened_project",
+    "rank": "rightfit.api.ranking",
+}
+
+if TYPE_CHECKING:
+    from rightfit.api.profiles import Profiles
+    from rightfit.api.ranking import Ranking, rank
+    from rightfit.errors import RightfitError
+    from rightfit.families.family import Family
+    from rightfit.profiling.hardware.environment import Environment
+    from rightfit.profiling.metrics import Figure, Metric
+    from rightfit.profiling.profile import Profile
+    from rightfit.profiling.serving import Serving
+    from rightfit.ranking.applications.applications import Application, Constraint, Objective
+    from rightfit.ranking.explanation.decisions import Decision
+    from rightfit.verbs.opened_project import Project, open_project
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,7 +7,6 @@ a status of its own.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -88,7 +87,7 @@ def holds_failure(result: object) -> bool:
     if not {"null_reasons", *NEEDED} <= set(result.columns):
         return False
     useless = result.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
-    return any(REFUSED not in reasons for reasons in useless["null_reasons"])
+    return any(REFUSED not in _find_reason(profile) for profile in useless.to_dicts())
 
 
 def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -131,9 +130,13 @@ def _list_useless(found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[CellPro
 
     for cell, profiles in found:
         for profile in profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null())).to_dicts():
-            reasons = json.loads(profile["null_reasons"])
-            missing = next(column for column in NEEDED if profile[column] is None)
-            yield cell, profile | {"reason": reasons.get(missing, "unknown")}
+            yield cell, profile | {"reason": _find_reason(profile)}
+
+
+def _find_reason(profile: dict[str, Any]) -> str:
+    """Return why a profile lacks a metric without which it is of no use."""
+    missing = next(column for column in NEEDED if profile[column] is None)
+    return str(profile["null_reasons"][missing] or "unknown")
 
 
 def _describe(profile: dict[str, Any]) -> str:

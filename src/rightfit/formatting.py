@@ -69,5 +69,19 @@ def format_quality(value: float | None) -> str:
     return f"{value:.2g}" if 0 < size < SMALL_QUALITY else f"{value:.3f}"
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a count with its noun in the right number.
+
+    Args:
+        number: How many.
+        noun: In the singular.
+        plural: ``None`` when it takes an s.
+
+    >>> count(1, "dataset"), count(1200, "trial"), count(2, "process", "processes")
+    ('1 dataset', '1,200 trials', '2 processes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def _strip_zeros(decimals: str) -> str:
     return decimals.rstrip("0").rstrip(".")

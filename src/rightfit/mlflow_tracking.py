@@ -87,7 +87,8 @@ def name_winners(recommendations: Recommendations) -> dict[str, str]:
     """Return each winner's name and serving configuration as ``winner.application.dataset``."""
     return {
         f"winner.{place.replace('/', '.')}": (
-            f"{winner.candidate} {winner.runtime} {winner.n_threads} {winner.device}"
+            f"{winner.candidate} {winner.serving.runtime} {winner.serving.n_threads} "
+            f"{winner.serving.device}"
         )
         for place, winner in _list_winners(recommendations)
     }

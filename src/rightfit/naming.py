@@ -14,6 +14,7 @@ from rightfit.formatting import (
     format_quality,
 )
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.serving import Serving
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -136,34 +137,9 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def serving_label(runtime: str, n_threads: int, device: str = "cpu") -> str:
-    """Write a serving configuration: runtime, threads and, where it is not the CPU, device.
-
-    >>> serving_label("onnx", 2)
-    'onnx, 2 threads'
-    """
-    label = f"{runtime}, {count(n_threads, 'thread')}"
-    return label if device == "cpu" else f"{label}, {device}"
-
-
 def serving_labels(profiles: pl.DataFrame) -> list[str]:
     """Write the serving configuration of each profile."""
-    rows = profiles.select("runtime", "n_threads", "device").iter_rows()
-    return [serving_label(runtime, n_threads, device) for runtime, n_threads, device in rows]
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a count with its noun in the right number.
-
-    Args:
-        number: How many.
-        noun: In the singular.
-        plural: ``None`` when it takes an s.
-
-    >>> count(1, "dataset"), count(1200, "trial"), count(2, "process", "processes")
-    ('1 dataset', '1,200 trials', '2 processes')
-    """
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+    return [Serving(*row).label for row in profiles.select("runtime", "n_threads", "device").rows()]
 
 
 def listing(items: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -34,7 +35,8 @@ def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
 def test_terminal_names_the_machine_where_it_is_another_one(results: Results) -> None:
     there = copy.deepcopy(results.recommendations)
     decision = there["web_api"].datasets["landsat"]
-    winner = decision.winner.model_copy(update={"device": "cpu@board"})
+    serving = replace(decision.winner.serving, device="cpu@board")
+    winner = decision.winner.model_copy(update={"serving": serving})
     there["web_api"].datasets["landsat"] = decision.model_copy(update={"winner": winner})
 
     assert "forest-14 onnx ×1 cpu@board tied with 1" in show(there, 120)  # noqa: RUF001

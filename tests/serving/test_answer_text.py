@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.serving.answer import StoredProfile
 from rightfit.serving.answer_text import describe_request
 
 
@@ -35,8 +35,7 @@ def test_answer_says_what_the_measured_requests_held(found: dict[str, Any], expe
         **nothing,
         **found,
     )
-    profile = StoredProfile(
-        disturbed=False, environment_id="", columns={"latency_p50_ms": 0.02}, **serving
-    )
+    names = dict.fromkeys(("dataset", "model", "candidate", "environment_id"), "")
+    profile = Profile.from_row(names | serving | {"latency_p50_ms": 0.02})
 
     assert describe_request(profile, candidate) == expected

@@ -5,7 +5,7 @@ import pytest
 from rightfit.serving.baseline import (
     Baseline,
     Comparison,
-    Figure,
+    KeptFigure,
     KeptWinner,
     MeasuredOn,
     compare_baselines,
@@ -15,12 +15,12 @@ from rightfit.serving.baseline import (
 MACHINE = MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
 
 
-def figure(value: float, reach: float = 0.0) -> Figure:
-    return Figure(value=value, low=value - reach, high=value + reach)
+def figure(value: float, reach: float = 0.0) -> KeptFigure:
+    return KeptFigure(value=value, low=value - reach, high=value + reach)
 
 
 def winner(
-    candidate: str = "net-1", utility: Figure | None = None, **metrics: Figure
+    candidate: str = "net-1", utility: KeptFigure | None = None, **metrics: KeptFigure
 ) -> KeptWinner:
     return KeptWinner(
         candidate=candidate,
@@ -63,7 +63,7 @@ def test_same_figures_pass() -> None:
         ),
     ],
 )
-def test_metric_beyond_its_interval_fails(metrics: dict[str, Figure], fault: str) -> None:
+def test_metric_beyond_its_interval_fails(metrics: dict[str, KeptFigure], fault: str) -> None:
     assert compare(winner(**metrics)).faults == (fault,)
 
 
@@ -76,7 +76,7 @@ def test_metric_beyond_its_interval_fails(metrics: dict[str, Figure], fault: str
         {"quality": figure(0.87, 0.02)},
     ],
 )
-def test_change_within_errors_or_margin_passes(metrics: dict[str, Figure]) -> None:
+def test_change_within_errors_or_margin_passes(metrics: dict[str, KeptFigure]) -> None:
     before = winner(latency_p50_ms=figure(1.0, 0.01))
 
     assert compare(winner(**metrics), before).faults == ()

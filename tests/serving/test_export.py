@@ -17,6 +17,7 @@ from stored import make_raw
 from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_model
 from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.export import check_folder, export_model
 from rightfit.serving.model_call import Model, locate_onnx
 
@@ -91,8 +92,8 @@ def test_profile_keeps_intervals_and_says_how_it_was_measured(exported: Path) ->
 
     assert found["profile"]["metrics"]["quality"] == {"value": 0.8, "low": 0.78, "high": 0.825}
     assert found["profile"]["metrics"]["latency_p50_ms"]["low"] is None
-    assert found["profile"]["measured_how"] == {"preset": "quick"}
-    assert found["profile"]["null_reasons"] == {"latency_p99_ms": "too few samples"}
+    assert found["profile"]["measured_how"]["preset"] == "quick"
+    assert found["profile"]["null_reasons"]["latency_p99_ms"] == "too few samples"
     assert found["disturbed"] is False
     assert found["environment"]["cpu"] == "Hand-made CPU"
     assert [one["n_threads"] for one in found["other_serving_configurations"]] == [2]
@@ -112,10 +113,15 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
     assert "`day`: weekday of `time`" in readme
 
 
+def serve_natively(winner: RankedCandidate) -> RankedCandidate:
+    serving = dataclasses.replace(winner.serving, runtime="native")
+    return winner.model_copy(update={"serving": serving})
+
+
 def test_figures_of_a_native_runtime_are_marked(model: Model, tmp_path: Path) -> None:
     answer = choose(model, runtime="native", model_size_mib=None)
     assert answer.decision.winner is not None
-    winner = answer.decision.winner.model_copy(update={"runtime": "native"})
+    winner = serve_natively(answer.decision.winner)
     decision = answer.decision.model_copy(update={"winner": winner})
 
     export_model(dataclasses.replace(answer, decision=decision), model, tmp_path)
@@ -152,7 +158,7 @@ def test_winner_without_an_onnx_file_says_why_it_has_none(model: Model) -> None:
     with pytest.raises(
         ValueError, match=r"served natively only, .* refused: .* no operator for it"
     ):
-        locate_onnx(winner.model_copy(update={"runtime": "native"}), bundle)
+        locate_onnx(serve_natively(winner), bundle)
 
 
 def test_imported_winner_is_not_exported(model: Model, tmp_path: Path) -> None:

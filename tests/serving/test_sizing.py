@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 import yaml
 from exports import choose
 
+from rightfit.profiling.profile import LimitTried, MeasuredHow
 from rightfit.serving.model_call import Model
 from rightfit.serving.sizing import ServedFigures, size_deployment
 
@@ -22,8 +23,8 @@ FIGURES: dict[str, Any] = {
     "peak_memory_one_row_mib": 100.0,
     "peak_memory_one_row_mib_high": 101.5,
     "best_batch_size": 256,
-    "measured_how": json.dumps({"limits": {}}),
-    "null_reasons": json.dumps({"max_rate_per_s": "the preset has no load tests"}),
+    "measured_how": asdict(MeasuredHow(preset="quick", devices=("cpu",))),
+    "null_reasons": {"max_rate_per_s": "the preset has no load tests"},
 }
 
 
@@ -63,8 +64,12 @@ def test_offline_counts_rows_and_the_memory_of_a_batch(model: Model) -> None:
 
 
 def test_memory_limit_that_was_tried_is_preferred(model: Model) -> None:
-    how = json.dumps({"limits": {"192": {"ok": True}, "96": {"ok": False}}})
-    spec, text = size(model, measured_how=how)
+    limits = (
+        LimitTried(192.0, ok=True, error=None, limit="RLIMIT_DATA"),
+        LimitTried(96.0, ok=False, error="MemoryError", limit="RLIMIT_DATA"),
+    )
+    how = MeasuredHow(preset="quick", devices=("cpu",), limits=limits)
+    spec, text = size(model, measured_how=asdict(how))
 
     assert read_resources(spec)["limits"]["memory"] == "192Mi"
     assert "it ran under this limit" in text

@@ -12,7 +12,8 @@ from stored import ENVIRONMENT, VERSION, fit_encoder, make_bundle, make_measured
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features
-from rightfit.serving.answer import Answer, Origin, StoredProfile
+from rightfit.profiling.profile import Profile
+from rightfit.serving.answer import Answer, Origin
 from rightfit.serving.model_call import Model
 
 CLASSES = ("low", "middle", "high")
@@ -40,15 +41,9 @@ def choose(model: Model, application: str = "web_api", **changes: Any) -> Answer
         purpose=recommendation.description,
         decision=decision,
         profiles=tuple(
-            profile_of(row | changes)
+            Profile.from_row(row | changes)
             for row in profiles.to_dicts()
             if row["candidate"] == decision.subject.candidate
         ),
         origin=Origin(VERSION, VERSION, None, ENVIRONMENT),
     )
-
-
-def profile_of(row: dict[str, Any]) -> StoredProfile:
-    """A row of profiles as it is stored."""
-    keys = ("runtime", "n_threads", "device", "disturbed", "environment_id")
-    return StoredProfile(**{key: row[key] for key in keys}, columns=row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.intervals import Interval
+from rightfit.profiling.profile import MeasuredHow
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
@@ -116,9 +117,11 @@ def _profile(
         "n_latency_samples": 900 if p50_ms < 5 else 240,
         "disturbed": model == "forest" and runtime == "native" and n_threads == 2,
         "environment_id": "a1b2c3d4",
-        "null_reasons": json.dumps({"gpu_util_pct": "no NVIDIA driver on this machine"}),
-        "measured_how": json.dumps(
-            {"preset": "quick", "n_processes": 3, "n_visits": 1, "settled": "precise"}
+        "null_reasons": {"gpu_util_pct": "no NVIDIA driver on this machine"},
+        "measured_how": asdict(
+            MeasuredHow(
+                preset="quick", devices=("cpu",), n_processes=3, n_visits=1, settled="precise"
+            )
         ),
     }
 
@@ -374,6 +377,7 @@ def build_results(
         profiles=profiles,
         rankings=rankings,
         recommendations=recommendations,
+        qualities={name: make_card(name).quality_metric for name in DATASETS},
         data_cards={name: make_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),

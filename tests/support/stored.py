@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rightfit.families.runtimes import runtime_files
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.spec import Features
+from rightfit.profiling.profile import MeasuredHow
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import read_profiles
@@ -161,8 +162,8 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
                 n_threads=n_threads,
                 disturbed=disturbed,
                 environment_id=ENVIRONMENT.environment_id,
-                null_reasons='{"latency_p99_ms": "too few samples"}',
-                measured_how='{"preset": "quick"}',
+                null_reasons={"latency_p99_ms": "too few samples"},
+                measured_how=asdict(MeasuredHow(preset="quick", devices=("cpu",))),
             )
             for candidate, figures in FIGURES.items()
             for n_threads in (1, 2)

@@ -17,7 +17,7 @@ def test_answer_holds_the_winner_with_its_profile_and_environment(results: Store
     assert answer.decision.winner is not None
     assert answer.decision.winner.candidate == "linear-000"
     assert answer.profile is not None
-    assert answer.profile.read_metric("quality_low") == 0.78
+    assert answer.profile.quality.low == 0.78
     assert [profile.n_threads for profile in answer.profiles] == [1, 2]
     assert answer.origin.environment is not None
     assert answer.origin.environment.cpu == "Hand-made CPU"

@@ -9,7 +9,7 @@ from contests import make_application, make_applications
 from stored import LATER, Study
 
 from rightfit.datasets.json_store import JsonStoreDataset
-from rightfit.serving.baseline import Baseline, Figure, KeptWinner
+from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner
 from rightfit.serving.watch import compare_winners, load_watch
 from rightfit.verbs.costs import watching
 
@@ -72,7 +72,7 @@ def make_baseline(value: float, low: float, high: float) -> Baseline:
         device="cpu",
         batch_size=None,
         utility=None,
-        metrics={"latency_p50_ms": Figure(value=value, low=low, high=high)},
+        metrics={"latency_p50_ms": KeptFigure(value=value, low=low, high=high)},
     )
     winners = {"web_api": {"landsat": winner}}
     return Baseline(format_version=1, ranked_in=LATER, machine=None, winners=winners)

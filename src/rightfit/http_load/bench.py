@@ -33,9 +33,10 @@ class ServedWinner:
     def write_key(self, settings: LoadSettings, limit: LatencyLimit, environment_id: str) -> str:
         """Return a key of all that a load curve depends on."""
         encoder = dict(self.model.encoder)
+        serving = self.candidate.serving
         content = [
             *(self.model.bundle.sha256, encoder, self.model.data_card.data_version),
-            *(self.candidate.runtime, self.candidate.n_threads, self.candidate.device),
+            *(serving.runtime, serving.n_threads, serving.device),
             *(asdict(settings), asdict(limit), environment_id),
         ]
         return f"http-{fingerprint({'content': content})}"

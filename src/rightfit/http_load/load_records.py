@@ -140,13 +140,17 @@ class WinnerLoad:
         """Describe what became of a decision's winner."""
         if winner is None:
             return cls(application, dataset, None, None, None, limit, curve, reason)
-        served = (winner.candidate, winner.runtime, winner.n_threads)
+        served = (winner.candidate, winner.serving.runtime, winner.serving.n_threads)
         return cls(application, dataset, *served, limit, curve, reason)
 
     def is_of(self, winner: RankedCandidate | None) -> bool:
         """Tell whether this is about a winner as it serves now."""
         mine = (self.candidate, self.runtime, self.n_threads)
-        return winner is not None and mine == (winner.candidate, winner.runtime, winner.n_threads)
+        return winner is not None and mine == (
+            winner.candidate,
+            winner.serving.runtime,
+            winner.serving.n_threads,
+        )
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
     columns, faults = [], []
     for position, name in enumerate(frame.columns):
         try:
-            series: pl.Series = pl.from_pandas(frame.iloc[:, position])  # type: ignore[assignment]
+            series: pl.Series = pl.from_pandas(frame.iloc[:, position])
             columns.append(series.alias(str(name)))
         except Exception as err:  # pyarrow and polars raise many kinds
             faults.append(f"{name!r} ({str(err).splitlines()[0]})")

@@ -1,9 +1,18 @@
-"""The metric table: one row per measured column, one field per trait of a metric."""
+"""The metric table: one row per measured column, one field per trait of a metric.
+
+The rows are attributes of :class:`MetricTable`. A resource profile is such a table too: there the
+same attribute is the metric's figure. ``Profile.latency_p95_ms`` is the metric, with its unit and
+direction; ``profile.latency_p95_ms`` is its value with the interval.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, overload
+
+from rightfit.errors import RightfitError
+from rightfit.formatting import format_number, format_quality
 
 # What finds a metric: the model's answers, a timed process, its device's meters, a test under
 # random load, the files of the bundle, the hardware ladder, or the training.
@@ -22,7 +31,6 @@ class Metric:
     """A measured column of a resource profile.
 
     Args:
-        column: Column name; ends in its unit.
         label: Name for people, without the unit.
         unit: Unit for people; empty for a pure number.
         better: Which way is better.
@@ -35,9 +43,9 @@ class Metric:
         is_count: Whether its values are whole numbers.
         allows_relative_limit: Whether a limit may be relative to the best candidate's value.
         null_reason: Why it is null where no more is known.
+        column: Column name, which ends in the unit; the attribute's name in the table.
     """
 
-    column: str
     label: str
     unit: str
     better: Literal["lower", "higher"]
@@ -50,6 +58,20 @@ class Metric:
     is_count: bool = False
     allows_relative_limit: bool = False
     null_reason: str = ""
+    column: str = field(default="", init=False)
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        object.__setattr__(self, "column", name)
+
+    @overload
+    def __get__(self, table: None, owner: type[object]) -> Metric: ...
+
+    @overload
+    def __get__(self, table: MetricTable, owner: type[object]) -> Figure: ...
+
+    def __get__(self, table: MetricTable | None, owner: type[object]) -> Metric | Figure:
+        """Return the metric of a class, the figure of a profile."""
+        return self if table is None else table.figures[self.column]
 
     @property
     def has_interval(self) -> bool:
@@ -62,10 +84,61 @@ class Metric:
         in_brackets = self.unit or self.scale
         return f"{self.label} ({in_brackets})" if in_brackets else self.label
 
+    def format_bare(self, value: float) -> str:
+        """Write a value without its unit."""
+        return format_quality(value) if self.source == "answers" else format_number(value)
 
-def _quality(column: str, label: str, scale: str = "") -> Metric:
+
+@dataclass(frozen=True, repr=False)
+class Figure:
+    """A metric's value with its 95 % interval; or the reason why there is none.
+
+    Args:
+        metric: The metric, with its unit.
+        value: In that unit; ``None``: it was not measured.
+        low: Lower end of the interval, ``None`` where none is known.
+        high: Upper end.
+        reason: Why it was not measured; empty where it was.
+
+    >>> figure = Figure(MetricTable.latency_p95_ms, 0.0312, 0.03, 0.033)
+    >>> figure
+    0.0312 (0.03 to 0.033) ms
+    >>> float(figure), figure.unit
+    (0.0312, 'ms')
+    >>> Figure(MetricTable.latency_p99_ms, None, reason="needs 1,300 calls")
+    not measured: needs 1,300 calls
+    """
+
+    metric: Metric
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value and of the interval; empty for a pure number."""
+        return self.metric.unit
+
+    def __float__(self) -> float:
+        if self.value is None:
+            raise RightfitError(f"{self.metric.column} was not measured: {self.reason}.")
+        return self.value
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"not measured: {self.reason}"
+        text = self.metric.format_bare(self.value)
+        if self.low is not None and self.high is not None and self.low < self.high:
+            ends = [self.metric.format_bare(end) for end in (self.low, self.high)]
+            text = f"{text} ({' to '.join(ends)})"
+        return f"{text} {self.unit}".strip()
+
+    __repr__ = __str__
+
+
+def _quality(label: str, scale: str = "") -> Metric:
     return Metric(
-        column,
         label,
         "",
         "higher",
@@ -76,9 +149,8 @@ def _quality(column: str, label: str, scale: str = "") -> Metric:
     )
 
 
-def _latency(column: str, label: str, percentile: float) -> Metric:
+def _latency(label: str, percentile: float) -> Metric:
     return Metric(
-        column,
         label,
         "ms",
         "lower",
@@ -89,9 +161,8 @@ def _latency(column: str, label: str, percentile: float) -> Metric:
     )
 
 
-def _fit(column: str, label: str, unit: str) -> Metric:
+def _fit(label: str, unit: str) -> Metric:
     return Metric(
-        column,
         label,
         unit,
         "lower",
@@ -102,9 +173,8 @@ def _fit(column: str, label: str, unit: str) -> Metric:
     )
 
 
-def _device(column: str, label: str, unit: str) -> Metric:
+def _device(label: str, unit: str) -> Metric:
     return Metric(
-        column,
         label,
         unit,
         "lower",
@@ -115,42 +185,50 @@ def _device(column: str, label: str, unit: str) -> Metric:
 
 
 # fmt: off
-METRICS: tuple[Metric, ...] = (
-    _quality("quality", "Quality", "0 to 1"),
-    _quality("quality_raw", "Raw quality"),
-    _latency("latency_p50_ms", "Latency p50", 0.5),
-    _latency("latency_p95_ms", "Latency p95", 0.95),
-    _latency("latency_p99_ms", "Latency p99", 0.99),
-    Metric("latency_under_load_p99_ms", "Latency under load p99", "ms", "lower", "serve",
-           "load_test", null_reason=NO_LOAD_TEST),
-    Metric("max_rate_per_s", "Highest arrival rate", "requests/s", "higher", "serve", "load_test",
-           null_reason=NO_LOAD_TEST),
-    Metric("throughput_rows_per_s", "Throughput", "rows/s", "higher", "serve", "process",
-           is_refinable=True),
-    Metric("cpu_cores", "CPU", "cores", "lower", "serve", "process",
-           is_refinable=True),
-    Metric("cpu_util_pct", "CPU utilisation", "%", "lower", "serve", "process",
-           is_refinable=True),
-    Metric("peak_memory_mib", "Peak memory", "MiB", "lower", "serve", "process"),
-    Metric("peak_memory_one_row_mib", "One-row peak memory", "MiB", "lower", "serve",
-           "process"),
-    Metric("model_memory_mib", "Model memory", "MiB", "lower", "serve", "process"),
-    Metric("model_size_mib", "Model size", "MiB", "lower", "load", "files",
-           no_interval=EXACT_SIZE),
-    Metric("load_time_ms", "Load time", "ms", "lower", "load", "process",
-           is_refinable=True),
-    Metric("min_hardware_tier", "Hardware tier", "", "lower", "serve", "tiers",
-           is_count=True),
-    Metric("cost_usd_per_1m_rows", "Cost", "US$ per million rows", "lower", "serve", "tiers"),
-    _device("gpu_util_pct", "GPU utilisation", "%"),
-    _device("gpu_memory_mib", "GPU memory", "MiB"),
-    _device("energy_j_per_1k_rows", "Energy", "J per 1,000 rows"),
-    _fit("fit_time_s", "Training time", "s"),
-    _fit("step_time_ms", "Training step", "ms"),
-    _fit("fit_peak_memory_mib", "Training peak memory", "MiB"),
-    _fit("fit_cpu_cores", "Training CPU", "cores"),
-)
+class MetricTable:
+    """All metrics, each a row; and what has a figure for each of them."""
+
+    figures: Mapping[str, Figure]
+
+    quality = _quality("Quality", "0 to 1")
+    quality_raw = _quality("Raw quality")
+    latency_p50_ms = _latency("Latency p50", 0.5)
+    latency_p95_ms = _latency("Latency p95", 0.95)
+    latency_p99_ms = _latency("Latency p99", 0.99)
+    latency_under_load_p99_ms = Metric("Latency under load p99", "ms", "lower", "serve",
+           "load_test", null_reason=NO_LOAD_TEST)
+    max_rate_per_s = Metric("Highest arrival rate", "requests/s", "higher", "serve", "load_test",
+           null_reason=NO_LOAD_TEST)
+    throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
+           is_refinable=True)
+    cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",
+           is_refinable=True)
+    cpu_util_pct = Metric("CPU utilisation", "%", "lower", "serve", "process",
+           is_refinable=True)
+    peak_memory_mib = Metric("Peak memory", "MiB", "lower", "serve", "process")
+    peak_memory_one_row_mib = Metric("One-row peak memory", "MiB", "lower", "serve",
+           "process")
+    model_memory_mib = Metric("Model memory", "MiB", "lower", "serve", "process")
+    model_size_mib = Metric("Model size", "MiB", "lower", "load", "files",
+           no_interval=EXACT_SIZE)
+    load_time_ms = Metric("Load time", "ms", "lower", "load", "process",
+           is_refinable=True)
+    min_hardware_tier = Metric("Hardware tier", "", "lower", "serve", "tiers",
+           is_count=True)
+    cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers")
+    gpu_util_pct = _device("GPU utilisation", "%")
+    gpu_memory_mib = _device("GPU memory", "MiB")
+    energy_j_per_1k_rows = _device("Energy", "J per 1,000 rows")
+    fit_time_s = _fit("Training time", "s")
+    step_time_ms = _fit("Training step", "ms")
+    fit_peak_memory_mib = _fit("Training peak memory", "MiB")
+    fit_cpu_cores = _fit("Training CPU", "cores")
 # fmt: on
+
+
+METRICS: tuple[Metric, ...] = tuple(
+    row for row in vars(MetricTable).values() if isinstance(row, Metric)
+)
 
 METRICS_BY_COLUMN: dict[str, Metric] = {metric.column: metric for metric in METRICS}
 

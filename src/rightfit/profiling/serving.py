@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rightfit.formatting import count
 from rightfit.request_path.paths import MODEL, RequestPath
 
 
@@ -17,8 +18,9 @@ class Serving:
         device: ``cpu`` or ``cuda``; of measurements from elsewhere also the machine's name.
         request_path: Whether requests are rows as the model reads them, or raw columns.
 
-    >>> print(Serving("onnx", 2))
+    >>> print(Serving("onnx", 2)), Serving("native", 1, "cuda").label
     onnx, 2 threads, cpu
+    (None, 'native, 1 thread, cuda')
     """
 
     runtime: str
@@ -26,7 +28,12 @@ class Serving:
     device: str = "cpu"
     request_path: RequestPath = MODEL
 
+    @property
+    def label(self) -> str:
+        """Runtime, threads and, where it is not the CPU, device, as people read them."""
+        label = f"{self.runtime}, {count(self.n_threads, 'thread')}"
+        return label if self.device == "cpu" else f"{label}, {self.device}"
+
     def __str__(self) -> str:
-        threads = "1 thread" if self.n_threads == 1 else f"{self.n_threads} threads"
-        label = f"{self.runtime}, {threads}, {self.device}"
+        label = f"{self.runtime}, {count(self.n_threads, 'thread')}, {self.device}"
         return label if self.request_path == MODEL else f"{label}, raw columns"

@@ -7,16 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.formatting import format_duration, format_number, format_quality, format_share
-from rightfit.naming import (
-    count,
-    describe_limit,
-    format_metric,
-    listing,
-    metric_name,
-    serving_label,
-    words,
-)
+from rightfit.formatting import count, format_duration, format_number, format_quality, format_share
+from rightfit.naming import describe_limit, format_metric, listing, metric_name, words
 from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
@@ -162,7 +154,7 @@ def _make_card(
     quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
     if decision.final_quality is not None:
         quality += f" ({format_quality(decision.final_quality.raw)} on unused rows)"
-    serving = serving_label(winner.runtime, winner.n_threads, winner.device)
+    serving = winner.serving.label
     n_tied = len(decision.tied_with)
     return Card(
         dataset=words(dataset),

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rightfit.formatting import format_share
-from rightfit.naming import count, listing, metric_name, words
+from rightfit.formatting import count, format_share
+from rightfit.naming import listing, metric_name, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.charts.palette import THEMES, TONED, plotly_template
@@ -46,7 +46,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
         *([build_stops(results)] if results.trials else []),  # none: all models are imported
         build_hardware(results, tiers),
         build_requests(results),
-        build_loads(results),
+        *([build_loads(results)] if results.load_curves.loads else []),
         build_measuring(results),
     ]
 
@@ -122,10 +122,11 @@ def _write_footer(results: Results) -> str:
     versions = ", ".join(
         f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
     )
+    data = f"; data {versions}" if versions else ""
     return (
         f"Made from {count(results.profiles.height, 'resource profile')} and "
         f"{count(results.rankings.height, 'ranked row')}; environment "
-        f"{results.environment.environment_id}; data {versions}."
+        f"{results.environment.environment_id}{data}."
     )
 
 

@@ -56,7 +56,8 @@ class Results:
         profiles: One row per measured profile.
         rankings: One row per application, dataset and candidate.
         recommendations: Decision per application and dataset.
-        data_cards: Of each dataset.
+        qualities: How each dataset's predictions are scored.
+        data_cards: Of each dataset that a project has prepared.
         trials: Of each cell ``{dataset}.{model}``, one row per trial.
         audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
@@ -70,6 +71,7 @@ class Results:
     profiles: pl.DataFrame
     rankings: pl.DataFrame
     recommendations: Recommendations
+    qualities: Mapping[str, QualityMetric]
     data_cards: Mapping[str, DataCard]
     trials: Mapping[str, pl.DataFrame]
     audits: pl.DataFrame
@@ -90,18 +92,22 @@ class Results:
 
     def find_profile(self, dataset: str, winner: RankedCandidate) -> dict[str, object] | None:
         """Return the row of a winner's profile; ``None`` if it is no longer stored."""
-        keys = {name: getattr(winner, name) for name in PROFILE_KEYS if name != "dataset"}
-        rows = self.profiles.filter(dataset=dataset, **keys)
+        rows = self.profiles.filter(
+            dataset=dataset,
+            model=winner.model,
+            candidate=winner.candidate,
+            **vars(winner.serving),
+        )
         return None if rows.is_empty() else rows.row(0, named=True)
 
     def quality_title(self, dataset: str) -> str:
         """Return what a dataset's raw quality is called."""
-        return quality_title(self.data_cards[dataset])
+        metric = self.qualities.get(dataset)
+        return "quality" if metric is None else quality_title(metric)
 
 
-def quality_title(data_card: DataCard) -> str:
-    """Return what a dataset's raw quality is called; losses count negative, and are called so."""
-    metric = data_card.quality_metric
+def quality_title(metric: QualityMetric) -> str:
+    """Return what a raw quality is called; losses count negative, and are called so."""
     options = ", ".join(f"{name} {value}" for name, value in metric.options.items())
     title = QUALITY_TITLES.get(metric.name) or _spell_out(metric)
     return f"{title} ({options})" if options else title

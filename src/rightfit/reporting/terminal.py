@@ -78,10 +78,11 @@ def _cells(decision: Decision) -> list[str]:
         return ["[red]none qualifies[/red]"]
     n_tied = len(decision.tied_with)
     tie = f" [yellow]tied with {n_tied}[/yellow]" if n_tied else ""
-    device = "" if winner.device == "cpu" else f" {_show(winner.device)}"
+    serving = winner.serving
+    device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
     metrics = winner.metrics
     return [
-        f"{_show(winner.candidate)} {winner.runtime} {TIMES}{winner.n_threads}{device}{tie}",
+        f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}{device}{tie}",
         *(
             format_quality(metrics.get(name))
             if name == "quality_raw"

@@ -7,8 +7,9 @@ import math
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from rightfit.naming import metric_name, metric_unit, serving_label, words
+from rightfit.naming import metric_name, metric_unit, words
 from rightfit.profiling.devices import ELSEWHERE, split_device
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.applications.tie_rules import RankingRules, TieKey
 from rightfit.ranking.contest.profile_table import ProfileTable, choose_path, read_profiles
@@ -129,7 +130,7 @@ def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[WhatIfPro
         WhatIfProfile(
             model=row["model"],
             candidate=row["candidate"],
-            serving=serving_label(row["runtime"], row["n_threads"], row["device"]),
+            serving=Serving(row["runtime"], row["n_threads"], row["device"]).label,
             path=f"{row['request_path']}{ELSEWHERE}{split_device(row['device'])[1]}",
             values={column: _finite(row[column]) for column in columns},
         )

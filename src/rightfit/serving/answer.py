@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import (
     Decision,
-    RankedCandidate,
     Recommendation,
     Recommendations,
 )
-from rightfit.request_path.paths import MODEL
 from rightfit.spelling import find_nearest
 
 
@@ -34,31 +33,6 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class StoredProfile:
-    """A candidate's resource profile in one serving configuration, as a run stored it."""
-
-    runtime: str
-    n_threads: int
-    device: str
-    disturbed: bool | None
-    environment_id: str
-    columns: Mapping[str, object]
-
-    def is_of(self, candidate: RankedCandidate) -> bool:
-        """Tell whether this is the serving configuration that represents a candidate."""
-        mine = (self.runtime, self.n_threads, self.device, self.columns.get("request_path", MODEL))
-        return mine == (
-            *(candidate.runtime, candidate.n_threads, candidate.device),
-            candidate.request_path,
-        )
-
-    def read_metric(self, column: str) -> float | None:
-        """Return a metric or an end of its interval; ``None`` where it was not measured."""
-        value = self.columns.get(column)
-        return float(value) if isinstance(value, int | float) else None
-
-
-@dataclass(frozen=True)
 class Answer:
     """The decision for one application and dataset, with what was measured."""
 
@@ -66,14 +40,15 @@ class Answer:
     dataset: str
     purpose: str
     decision: Decision
-    profiles: tuple[StoredProfile, ...]
+    profiles: tuple[Profile, ...]
     origin: Origin
 
     @property
-    def profile(self) -> StoredProfile | None:
+    def profile(self) -> Profile | None:
         """The profile that decided, with its intervals and how it was measured."""
         subject = self.decision.subject
-        return next((one for one in self.profiles if subject and one.is_of(subject)), None)
+        mine = (one for one in self.profiles if subject and one.serving == subject.serving)
+        return next(mine, None)
 
 
 def find_application(recommendations: Recommendations, application: str) -> Recommendation:

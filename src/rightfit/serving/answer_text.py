@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from rightfit.formatting import format_number, format_quality, format_share
-from rightfit.naming import describe_limit, format_metric, listing, metric_unit, serving_label
-from rightfit.profiling.metrics import METRICS
+from rightfit.naming import describe_limit, format_metric, listing, metric_unit
+from rightfit.profiling.profile import Profile
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import FinalQuality, NearestProfile, RankedCandidate
 from rightfit.request_path.paths import MODEL
-from rightfit.serving.answer import Answer, Origin, StoredProfile
+from rightfit.serving.answer import Answer, Origin
 
-LEFT_OUT = "quality_deviations"  # of use to a ranking alone
-KEPT_AS_TEXT = ("null_reasons", "measured_how")  # columns of a profile that hold JSON
 P50 = "latency_p50_ms"
 UNSTORED = "on a machine whose description was not stored"
 MIB_PER_GIB = 1024
@@ -65,28 +62,35 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
     }
 
 
-def profile_to_json(profile: StoredProfile) -> dict[str, object]:
-    """Return a profile with each metric's interval beside it, and its JSON columns as JSON.
+def profile_to_json(profile: Profile) -> dict[str, object]:
+    """Return a profile as plain JSON types.
 
     A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
     is known, the value where it was not measured (``null_reasons`` says why).
     """
-    columns = profile.columns
-    metrics = {
-        metric.column: {
-            "value": columns[metric.column],
-            "low": columns.get(f"{metric.column}_low"),
-            "high": columns.get(f"{metric.column}_high"),
-        }
-        for metric in METRICS
-        if metric.column in columns
+    return {
+        "dataset": profile.dataset,
+        "model": profile.model,
+        "candidate": profile.candidate,
+        **to_plain(profile.serving),
+        "environment_id": profile.environment_id,
+        "min_hardware_tier_name": profile.hardware_tier,
+        "best_batch_size": profile.best_batch_size,
+        "n_latency_samples": profile.n_latency_samples,
+        "disturbed": profile.disturbed,
+        "encoding_ms": profile.encoding_ms,
+        "final_quality_raw": profile.final_quality.value,
+        "metrics": {
+            column: {"value": figure.value, "low": figure.low, "high": figure.high}
+            for column, figure in profile.figures.items()
+        },
+        "null_reasons": {
+            column: figure.reason
+            for column, figure in profile.figures.items()
+            if figure.value is None
+        },
+        "measured_how": profile.how and to_plain(profile.how),
     }
-    others = {
-        name: json.loads(str(value)) if name in KEPT_AS_TEXT and value else value
-        for name, value in columns.items()
-        if name not in (*metrics, LEFT_OUT) and not name.endswith(("_low", "_high"))
-    }
-    return others | {"metrics": metrics}
 
 
 def describe_final_quality(found: FinalQuality) -> str:
@@ -98,13 +102,13 @@ def describe_final_quality(found: FinalQuality) -> str:
     )
 
 
-def describe_request(profile: StoredProfile | None, candidate: RankedCandidate | None) -> str:
+def describe_request(profile: Profile | None, candidate: RankedCandidate | None) -> str:
     """Say what the measured requests held, and what encoding took of the median latency."""
     if profile is None or candidate is None:
         return "not known"
-    if candidate.request_path == MODEL:
+    if candidate.serving.request_path == MODEL:
         return "encoded rows; encoding is not included"
-    encoding_ms, whole_ms = candidate.encoding_ms, profile.read_metric(P50)
+    encoding_ms, whole_ms = candidate.encoding_ms, profile.latency_p50_ms.value
     if encoding_ms is None or not whole_ms:
         return "raw columns, encoder included"
     share = format_share(min(1.0, encoding_ms / whole_ms))
@@ -116,7 +120,7 @@ def describe_request(profile: StoredProfile | None, candidate: RankedCandidate |
 
 def describe_relaxation(nearest: NearestProfile) -> str:
     """Say which limits would have to change so that a candidate qualifies."""
-    serving = serving_label(nearest.runtime, nearest.n_threads, nearest.device)
+    serving = nearest.serving.label
     limits = [
         f"{describe_limit(limit.metric, limit.kind, limit.needed)} instead of "
         f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
@@ -125,7 +129,7 @@ def describe_relaxation(nearest: NearestProfile) -> str:
     return f"{nearest.candidate} ({serving}), with {listing(limits)}"
 
 
-def describe_disturbance(profile: StoredProfile | None) -> str:
+def describe_disturbance(profile: Profile | None) -> str:
     """Say whether another process took the cores while a profile was timed."""
     if profile is None:
         return "the profile behind it is no longer stored"

@@ -10,7 +10,8 @@ from rightfit.formatting import format_quality
 from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.profiling.profile import Profile
+from rightfit.serving.answer import Answer
 from rightfit.strict_model import StrictModel
 
 FORMAT_VERSION = 1
@@ -26,7 +27,7 @@ OF_A_BATCH = (
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 
 
-class Figure(StrictModel):
+class KeptFigure(StrictModel):
     """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
 
     value: float
@@ -43,8 +44,8 @@ class KeptWinner(StrictModel):
     n_threads: int
     device: str
     batch_size: int | None
-    utility: Figure | None
-    metrics: dict[str, Figure]
+    utility: KeptFigure | None
+    metrics: dict[str, KeptFigure]
 
     @property
     def key(self) -> tuple[str, str, str, int, str]:
@@ -127,19 +128,13 @@ def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
 
 
-def _read_batch_size(profile: StoredProfile) -> int | None:
-    found = profile.columns.get("best_batch_size")
-    return found if isinstance(found, int) else None
-
-
-def read_figures(profile: StoredProfile, asked: Collection[str]) -> dict[str, Figure]:
+def read_figures(profile: Profile, asked: Collection[str]) -> dict[str, KeptFigure]:
     """Return the metrics of a profile that were measured, with their intervals."""
     figures = {}
     for metric in asked:
-        value = profile.read_metric(metric)
-        if metric in METRICS_BY_COLUMN and value is not None:
-            low, high = (profile.read_metric(f"{metric}_{end}") for end in ("low", "high"))
-            figures[metric] = Figure(value=value, low=low, high=high)
+        found = profile.figures.get(metric)
+        if found is not None and found.value is not None:
+            figures[metric] = KeptFigure(value=found.value, low=found.low, high=found.high)
     return figures
 
 
@@ -150,15 +145,15 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     utility = (
         None
         if winner.utility is None
-        else Figure(value=winner.utility, low=winner.utility_low, high=winner.utility_high)
+        else KeptFigure(value=winner.utility, low=winner.utility_low, high=winner.utility_high)
     )
     return KeptWinner(
         candidate=winner.candidate,
         model=winner.model,
-        runtime=winner.runtime,
-        n_threads=winner.n_threads,
-        device=winner.device,
-        batch_size=_read_batch_size(profile) if profile else None,
+        runtime=winner.serving.runtime,
+        n_threads=winner.serving.n_threads,
+        device=winner.serving.device,
+        batch_size=profile.best_batch_size if profile else None,
         utility=utility,
         metrics=read_figures(profile, asked) if profile else {},
     )
@@ -197,7 +192,7 @@ def _compare(
 
 
 def _describe_loss(
-    metric: str, before: Figure, now: Figure | None, margin_pct: float
+    metric: str, before: KeptFigure, now: KeptFigure | None, margin_pct: float
 ) -> str | None:
     """Describe by how much a metric is worse; ``None`` if it is not, within the errors."""
     name = UTILITY if metric == UTILITY else metric_name(metric)
@@ -213,12 +208,12 @@ def _describe_loss(
     return f"{name} is worse: {_write(metric, before)} before, {_write(metric, now)} now"
 
 
-def _end(figure: Figure, *, favourable: int) -> float:
+def _end(figure: KeptFigure, *, favourable: int) -> float:
     end = figure.high if favourable > 0 else figure.low
     return figure.value if end is None else end
 
 
-def _write(metric: str, figure: Figure) -> str:
+def _write(metric: str, figure: KeptFigure) -> str:
     def show(value: float) -> str:
         return format_quality(value) if metric == UTILITY else format_metric(metric, value)
 

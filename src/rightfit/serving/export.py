@@ -153,8 +153,8 @@ def _check_belongs(answer: Answer, model: Model) -> None:
     is_refit = refit is not None and bundle.sha256 == refit.sha256  # it may have another size
     if profile is None:
         faults.append("the profile that decided is no longer stored")
-    elif not is_refit and (measured_mib := profile.read_metric("model_size_mib")) is not None:
-        files = runtime_files(bundle, profile.runtime)
+    elif not is_refit and (measured_mib := profile.model_size_mib.value) is not None:
+        files = runtime_files(bundle, profile.serving.runtime)
         size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
         if size_mib != measured_mib:
             faults.append(f"it has {size_mib} MiB, the measured one had {measured_mib} MiB")

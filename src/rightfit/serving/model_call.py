@@ -49,8 +49,8 @@ def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
         ValueError: If the bundle holds none.
     """
     file = ONNX_FILE
-    if winner.runtime != "native":
-        file = runtime_files(bundle, winner.runtime)[0].name
+    if winner.serving.runtime != "native":
+        file = runtime_files(bundle, winner.serving.runtime)[0].name
     if file not in bundle.files and bundle.onnx_refused is not None:
         raise ValueError(
             f"{winner.candidate} is served natively only, so it has no {file}; its export was "
@@ -68,9 +68,9 @@ def describe_call(winner: RankedCandidate, model: Model) -> ModelCall:
         candidate=winner.candidate,
         family=bundle.model,
         onnx_file=GRAPH_FILE,
-        measured_runtime=winner.runtime,
-        n_threads=winner.n_threads,
-        device=winner.device,
+        measured_runtime=winner.serving.runtime,
+        n_threads=winner.serving.n_threads,
+        device=winner.serving.device,
         inputs=list_inputs(model.encoder),
         image_shape=bundle.schema.image_shape,
         classes=list(bundle.schema.classes),

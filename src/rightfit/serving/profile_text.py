@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterator
-
 from rightfit.formatting import format_number
-from rightfit.naming import listing, metric_name, metric_unit, sentence_case
-from rightfit.profiling.metrics import METRICS
-from rightfit.serving.answer import StoredProfile
+from rightfit.naming import listing, metric_name, sentence_case
+from rightfit.profiling.profile import Profile
 
 TIER_COLUMN = "min_hardware_tier"
 LABEL_WIDTH, VALUE_WIDTH = 24, 30
 
 
-def describe_profile(profile: StoredProfile) -> list[str]:
+def describe_profile(profile: Profile) -> list[str]:
     """Write a profile as lines of metric, value and 95 % interval."""
     lines = [f"{'':{LABEL_WIDTH}}{'value':{VALUE_WIDTH}} 95 % interval"]
-    for metric in METRICS:
-        value = profile.read_metric(metric.column)
-        if value is None:
-            continue
-        unit = metric_unit(metric.column)
-        shown = f"{format_number(value)} {unit}".rstrip()
+    for figure in profile.measured():
+        metric = figure.metric
+        shown = f"{format_number(figure.value)} {metric.unit}".rstrip()
         if metric.column == TIER_COLUMN:
-            shown = str(profile.columns["min_hardware_tier_name"])
-        low, high = (profile.read_metric(f"{metric.column}_{end}") for end in ("low", "high"))
-        ends = format_number(low), format_number(high)
+            shown = str(profile.hardware_tier)
+        ends = format_number(figure.low), format_number(figure.high)
         interval = " to ".join(ends) if ends[0] != ends[1] else ""  # not known, or without width
         lines.append(f"{metric.label:{LABEL_WIDTH}}{shown:{VALUE_WIDTH}} {interval}".rstrip())
-    return [*lines, *_explain_missing(profile)]
-
-
-def _explain_missing(profile: StoredProfile) -> Iterator[str]:
-    metrics = defaultdict(list)
-    for column, reason in json.loads(str(profile.columns["null_reasons"])).items():
-        metrics[reason].append(metric_name(column))
-    for reason, names in metrics.items():
-        yield f"not measured: {listing(names)} ({sentence_case(reason)})"
+    for reason, metrics in profile.missing().items():
+        names = listing([metric_name(metric.column) for metric in metrics])
+        lines.append(f"not measured: {names} ({sentence_case(reason)})")
+    return lines

@@ -9,8 +9,8 @@ from typing import Any
 from rightfit.formatting import NOT_MEASURED
 from rightfit.naming import format_metric, metric_name, sentence_case
 from rightfit.printable import clean_text
-from rightfit.profiling.metrics import METRICS
-from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.profiling.profile import Profile
+from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import (
     describe_disturbance,
     describe_origin,
@@ -113,18 +113,16 @@ def _describe_columns(model: Model) -> list[dict[str, str]]:
     ]
 
 
-def _list_metrics(profile: StoredProfile | None) -> list[dict[str, str]]:
+def _list_metrics(profile: Profile | None) -> list[dict[str, str]]:
     rows = []
-    for column in (metric.column for metric in METRICS):
-        value = profile.read_metric(column) if profile else None
-        if profile is None or value is None:
-            continue
-        ends = [profile.read_metric(f"{column}_{end}") for end in ("low", "high")]
+    for figure in profile.measured() if profile else ():
+        column = figure.metric.column
+        ends = [figure.low, figure.high]
         interval = " to ".join(format_metric(column, end) for end in ends)
         rows.append(
             {
                 "title": sentence_case(metric_name(column)),
-                "value": format_metric(column, value),
+                "value": format_metric(column, figure.value),
                 "interval": NOT_MEASURED if None in ends else interval,
             }
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
 
 from rightfit.formatting import format_number
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.serving.answer import Answer, StoredProfile
+from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import describe_disturbance, describe_origin
 from rightfit.serving.export import require_winner
 from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
@@ -112,7 +112,7 @@ def size_deployment(
 
 
 def _count_replicas(
-    profile: StoredProfile,
+    profile: Profile,
     scenario: str,
     served: ServedFigures | None,
     rate_per_s: float,
@@ -126,7 +126,7 @@ def _count_replicas(
     )
 
 
-def _find_capacity(profile: StoredProfile, scenario: str, served: ServedFigures | None) -> _Sourced:
+def _find_capacity(profile: Profile, scenario: str, served: ServedFigures | None) -> _Sourced:
     """Return what one replica bears a second."""
     if served is not None:
         rate = served.highest_rate_per_s
@@ -137,17 +137,15 @@ def _find_capacity(profile: StoredProfile, scenario: str, served: ServedFigures 
         )
     column = "throughput_rows_per_s" if scenario == OFFLINE else "max_rate_per_s"
     unit = "rows/s" if scenario == OFFLINE else "requests/s"
-    value = profile.read_metric(column)
-    if value is None:
-        reason = json.loads(str(profile.columns["null_reasons"])).get(column, "it is not known")
+    figure = profile[column]
+    if figure.value is None:
         raise ValueError(
-            f"{column} was not measured: {reason}. Measure it with evaluation.preset: standard, "
-            "or load the exported model and give what that prints: rightfit load --json … > "
-            "load.json, then rightfit size --load load.json"
+            f"{column} was not measured: {figure.reason}. Measure it with evaluation.preset: "
+            "standard, or load the exported model and give what that prints: "
+            "rightfit load --json … > load.json, then rightfit size --load load.json"
         )
-    low = profile.read_metric(f"{column}_low")
-    rate = value if low is None else low
-    end = "" if low is None else ", the lower end of its interval"
+    rate = figure.value if figure.low is None else figure.low
+    end = "" if figure.low is None else ", the lower end of its interval"
     return _Sourced(
         rate, f"{format_number(rate)} {unit} of one process ({column}{end}; without a server)"
     )
@@ -157,43 +155,42 @@ def _find_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sourc
     if served is not None:
         cores = math.ceil(served.server_cores * 10) / 10
         return _Sourced(cores, "in use by the server at that rate (rightfit load)")
-    return _Sourced(winner.n_threads, "it was measured confined to so many cores")
+    return _Sourced(winner.serving.n_threads, "it was measured confined to so many cores")
 
 
 def _limit_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sourced:
     if served is not None:
-        cores = max(winner.n_threads, math.ceil(served.server_cores))
+        cores = max(winner.serving.n_threads, math.ceil(served.server_cores))
         return _Sourced(cores, "whole cores of that: less would throttle single requests")
-    return _Sourced(winner.n_threads, "the same: less would throttle it, more it cannot use")
+    return _Sourced(
+        winner.serving.n_threads, "the same: less would throttle it, more it cannot use"
+    )
 
 
-def _find_memory(profile: StoredProfile, scenario: str, served: ServedFigures | None) -> _Sourced:
+def _find_memory(profile: Profile, scenario: str, served: ServedFigures | None) -> _Sourced:
     if served is not None:
         return _Sourced(
             served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
         )
-    one_row = profile.read_metric("peak_memory_one_row_mib_high") or profile.read_metric(
-        "peak_memory_one_row_mib"
-    )
+    one_row = profile.peak_memory_one_row_mib.high or profile.peak_memory_one_row_mib.value
     if scenario != OFFLINE and one_row is not None:
         return _Sourced(one_row, "peak with one row a call (peak_memory_one_row_mib)")
-    peak = profile.read_metric("peak_memory_mib_high") or profile.read_metric("peak_memory_mib")
+    peak = profile.peak_memory_mib.high or profile.peak_memory_mib.value
     if peak is None:
         raise ValueError("peak_memory_mib was not measured. Run: kedro run --pipelines perf")
-    rows = profile.columns["best_batch_size"]
-    return _Sourced(peak, f"peak with {rows} rows a call (peak_memory_mib)")
+    return _Sourced(peak, f"peak with {profile.best_batch_size} rows a call (peak_memory_mib)")
 
 
 def _limit_memory(
-    profile: StoredProfile,
+    profile: Profile,
     memory: _Sourced,
     share: float,
     headroom_pct: float,
     served: ServedFigures | None,
 ) -> _Sourced:
     """Return a limit that the model ran under, else one that leaves head-room."""
-    limits = json.loads(str(profile.columns["measured_how"])).get("limits", {})
-    tried = sorted(float(mib) for mib, trial in limits.items() if trial["ok"])
+    limits = profile.how.limits if profile.how else ()
+    tried = sorted(trial.memory_mib for trial in limits if trial.ok)
     enough = [mib for mib in tried if mib >= memory.value]
     if enough and served is None:
         return _Sourced(enough[0], "it ran under this limit when it was measured (RLIMIT_DATA)")
@@ -215,7 +212,7 @@ def _limit_requests(served: ServedFigures) -> _Sourced:
 def _write(
     answer: Answer,
     winner: RankedCandidate,
-    profile: StoredProfile,
+    profile: Profile,
     sizes: _Sizes,
     rate_per_s: float,
     scenario: str,
@@ -223,10 +220,10 @@ def _write(
     name = re.sub(r"[^a-z0-9]+", "-", f"{answer.application}-{answer.dataset}".lower()).strip("-")
     unit = "rows" if scenario == OFFLINE else "requests"
     threads = [
-        f'            - {{name: {variable}, value: "{winner.n_threads}"}}'
+        f'            - {{name: {variable}, value: "{winner.serving.n_threads}"}}'
         for variable in THREAD_VARIABLES
     ]
-    threads[0] += f"  # it was measured with {winner.n_threads}"
+    threads[0] += f"  # it was measured with {winner.serving.n_threads}"
     if sizes.max_requests is not None:
         threads.append(
             f"            - {{name: {MAX_REQUESTS_VARIABLE}, "

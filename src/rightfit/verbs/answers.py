@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator
 import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.profile import Profile, check_form
 from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     Recommendations,
     read_recommendations,
 )
-from rightfit.serving.answer import Answer, Origin, StoredProfile, find_application, find_datasets
+from rightfit.serving.answer import Answer, Origin, find_application, find_datasets
 from rightfit.verbs.stored import StoredResults
 
 
@@ -28,6 +29,7 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
     newest = results.find_version("resource_profiles")
     profiles = results.load("resource_profiles", measured_in)
+    check_form(profiles)
     with results.reading("resource_profiles", measured_in):
         measured_on = set(profiles["environment_id"])
     origin = Origin(
@@ -89,16 +91,9 @@ def _read_environment(
 
 def select_profiles(
     profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate
-) -> Iterator[StoredProfile]:
+) -> Iterator[Profile]:
     """Yield the profiles of a candidate."""
     for row in profiles.filter(
         dataset=dataset, model=candidate.model, candidate=candidate.candidate
     ).to_dicts():
-        yield StoredProfile(
-            runtime=row["runtime"],
-            n_threads=row["n_threads"],
-            device=row["device"],
-            disturbed=row["disturbed"],
-            environment_id=row["environment_id"],
-            columns=row,
-        )
+        yield Profile.from_row(row)

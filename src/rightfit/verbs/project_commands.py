@@ -73,7 +73,7 @@ def plan(params: dict[str, Any], **place: Any) -> None:
 @where
 def clean(keep: int, *, dry_run: bool, **place: Any) -> None:
     """Delete old versions of results; searches and measurements stay."""
-    from rightfit.naming import count
+    from rightfit.formatting import count
     from rightfit.verbs.retiring import BYTES_PER_MIB, delete_versions, find_old_versions
 
     with faults_as_message():

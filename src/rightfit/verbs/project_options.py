@@ -53,9 +53,18 @@ def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def read_project_parameters(
-    params: dict[str, Any], env: str | None, conf_source: Path | None
+    params: dict[str, Any],
+    env: str | None,
+    conf_source: Path | None,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Return all parameters of the project in the working directory, the library's included.
+    """Return all parameters of the project in a folder, the library's included.
+
+    Args:
+        params: Parameters that replace those of the configuration.
+        env: Environment of the configuration; ``None``: the default one.
+        conf_source: Folder of the configuration; ``None``: the project's own.
+        folder: A folder in the project; ``None``: the working directory.
 
     Raises:
         ValueError: If there is no grid among them.
@@ -66,7 +75,7 @@ def read_project_parameters(
     from rightfit.parameters.defaults import complete_parameters
     from rightfit.verbs.place import find_project
 
-    project = find_project(Path.cwd())
+    project = find_project(folder or Path.cwd())
     loader = make_loader(
         conf_source or project / settings.CONF_SOURCE,
         env=env,

@@ -18,6 +18,7 @@ from kedro.io.core import VersionNotFoundError, generate_timestamp
 
 from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
 from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
+from rightfit.errors import RightfitError
 from rightfit.families.bundle_files import LIST, MANIFEST
 from rightfit.guards.clear_errors import ANEW, one_line
 from rightfit.processes.json_store import JsonStore
@@ -32,11 +33,11 @@ _OF_CONTENT = (
 )  # fmt: skip
 
 
-class NothingStoredError(ValueError):
+class NothingStoredError(RightfitError):
     """A result that no run has written yet."""
 
 
-class DamagedResultError(ValueError):
+class DamagedResultError(RightfitError):
     """A stored result that cannot be read."""
 
 
@@ -94,6 +95,11 @@ class StoredResults:
             return None
         path = str(entry.get("filepath", ""))
         return path if path and "://" not in path else None
+
+    def locate(self, name: str, version: str) -> Path:
+        """Return the path of one version of a local result."""
+        path = Path(self._catalog.config_resolver.resolve_pattern(name)["filepath"])
+        return path / version / path.name
 
     def load_current(self, name: str) -> Any:
         """Load what is not versioned."""

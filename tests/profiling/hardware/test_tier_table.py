@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import polars as pl
@@ -24,7 +23,7 @@ PROFILE: dict[str, Any] = {
     "request_path": "model",
     "peak_memory_mib": 60.0,
     "throughput_rows_per_s": 1_000.0,
-    "measured_how": json.dumps({"limits": {}, "devices": ["cpu"]}),
+    "measured_how": {"limits": [], "devices": ["cpu"]},
 }
 
 
@@ -50,8 +49,8 @@ def test_each_profile_is_judged_on_each_tier() -> None:
 
 
 def test_trials_of_the_measurement_count() -> None:
-    trials = {"100": {"ok": False, "error": "MemoryError", "limit": "RLIMIT_DATA"}}
-    profile = PROFILE | {"measured_how": json.dumps({"limits": trials, "devices": ["cpu"]})}
+    trial = {"memory_mib": 100.0, "ok": False, "error": "MemoryError", "limit": "RLIMIT_DATA"}
+    profile = PROFILE | {"measured_how": {"limits": [trial], "devices": ["cpu"]}}
 
     table = tabulate_tiers(pl.DataFrame([profile]), TIERS)
 
@@ -65,7 +64,7 @@ def test_profile_that_was_not_measured_is_left_out() -> None:
 
 
 def test_devices_are_those_of_the_machine_that_measured() -> None:
-    how = json.dumps({"limits": {}, "devices": ["cpu", "tpu"]})
+    how = {"limits": [], "devices": ["cpu", "tpu"]}
 
     table = tabulate_tiers(pl.DataFrame([PROFILE | {"measured_how": how, "device": "tpu"}]), TIERS)
 

@@ -16,7 +16,7 @@ from rightfit.profiling.measuring.stopping import (
     usable_rounds,
     why_settled,
 )
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.throughput import best_batch_size
@@ -31,7 +31,7 @@ def measure(bench: Bench, **costs: float) -> MeasurementState:
 
 def test_known_load_is_found(bench: Bench) -> None:
     state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
-    profile = Profile()
+    profile = ProfileBuilder()
 
     shared = SharedError.assume(0)
     set_serving_metrics(profile, state, bench.settings, shared=shared, n_threads=1, is_final=True)

@@ -4,14 +4,15 @@ import pytest
 from measured import make_settings
 from under_load import served
 
+from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.profiles.load_metrics import set_under_load
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.results import ServerResult
 
 
-def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> Profile:
-    profile = Profile()
+def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> ProfileBuilder:
+    profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
     set_under_load(profile, processes, make_settings(), SharedError.assume(shared_error_pct))
     return profile
 
@@ -68,7 +69,10 @@ def test_p99_of_too_few_requests_is_null_with_the_numbers() -> None:
 
 
 def test_profile_says_at_which_load_the_p99_was_measured() -> None:
-    how = summarise(served(8.0, 90.0)).how["server"]
+    how = summarise(served(8.0, 90.0)).how
 
-    assert (how["rate_per_s"], how["utilisation"], how["p99_limit_ms"]) == (200, 0.5, 50)
-    assert how["processes"][0]["highest"]["rate_per_s"] == 90.0
+    assert how is not None
+    assert how.server is not None
+    load = how.server
+    assert (load.rate_per_s, load.utilisation, load.p99_limit_ms) == (200, 0.5, 50)
+    assert load.processes[0].highest.rate_per_s == 90.0

@@ -10,7 +10,7 @@ from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.process_figures import pool_spreads
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
 from rightfit.profiling.shared_error import SharedError
 
@@ -39,8 +39,8 @@ def summarise(
     shared_error_pct: float = 0,
     n_server_processes: int = 0,
     **changes: Any,
-) -> Profile:
-    profile = Profile()
+) -> ProfileBuilder:
+    profile = ProfileBuilder()
     state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
     shared = SharedError.assume(shared_error_pct)
@@ -134,7 +134,7 @@ def measure_twice(low_ms: float, high_ms: float, *, delay_share: float = 0.0) ->
 
 def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> float:
     """Return half the width of its median's interval, in percent."""
-    settings, profile = make_settings(max_delay_share=0.05), Profile()
+    settings, profile = make_settings(max_delay_share=0.05), ProfileBuilder()
     shared, spreads = SharedError.assume(0), pool_spreads([state, *beside], settings)
     set_serving_metrics(
         profile, state, settings, shared=shared, n_threads=2, is_final=True, spreads=spreads
@@ -184,7 +184,7 @@ def test_failed_measurement_explains_every_null() -> None:
     assert profile.reasons["cpu_cores"] == "it does not run: ValueError: no such file"
 
 
-def judge(profile: Profile, *tiers: Tier) -> list[Judged]:
+def judge(profile: ProfileBuilder, *tiers: Tier) -> list[Judged]:
     return judge_tiers(
         tiers,
         n_threads=2,
@@ -220,7 +220,7 @@ def test_tier_has_the_interval_of_the_memory_it_follows_from() -> None:
     ladder = tier("small", 149.5, 0.1), tier("medium", 151, 0.2), tier("large", 999, 0.3)
 
     def judge_at(peak_memory_mib: float) -> list[Judged]:
-        return judge(Profile(values={"peak_memory_mib": peak_memory_mib}), *ladder)
+        return judge(ProfileBuilder(values={"peak_memory_mib": peak_memory_mib}), *ladder)
 
     set_tiers(profile, judge_at(150.0), low=judge_at(149.0), high=judge_at(152.0))
 

@@ -9,7 +9,7 @@ from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow, tabulate_limit_shadows
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval, tabulate_weight_intervals
-from rightfit.ranking.tables import read_rows
+from rightfit.typed_tables import read_rows
 
 ROWS = [
     make_profile("a-1", quality=0.9, latency_p50_ms=50),

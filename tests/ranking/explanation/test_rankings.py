@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import polars as pl
 import pytest
 from contests import around, make_application, make_profile, rank
@@ -38,7 +36,7 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "utility_low": pytest.approx(0.7),
         "utility_high": pytest.approx(0.7),
         "feasible": True,
-        "violations": "[]",
+        "violations": [],
         "pareto": True,
         "hardware_tier": "micro",
         "reason": "highest utility 0.7 against 0.5 of b-1; ahead most on quality (0.9 against 0.5)",
@@ -59,9 +57,7 @@ def test_violations_are_named_with_limit_and_amount() -> None:
     )
 
     rankings = tabulate_rankings([ranked])
-    violations = dict(
-        zip(rankings["candidate"], map(json.loads, rankings["violations"]), strict=True)
-    )
+    violations = {row["candidate"]: row["violations"] for row in rankings.to_dicts()}
 
     assert violations["a-3"] == []
     assert violations["a-1"] == [
@@ -94,7 +90,7 @@ def test_what_was_not_measured_is_null_and_never_feasible() -> None:
     assert by_name["a-1"]["utility_low"] is None
     assert not by_name["a-1"]["feasible"]
     assert not by_name["a-2"]["feasible"]
-    assert json.loads(by_name["a-2"]["violations"]) == [
+    assert by_name["a-2"]["violations"] == [
         {
             "metric": "peak_memory_mib",
             "kind": "max",

@@ -39,12 +39,13 @@ def test_reasons_are_sentences_from_the_data() -> None:
 
 
 def test_reason_says_why_something_was_not_measured() -> None:
-    why = '{"gpu_util_pct": "no GPU", "latency_p50_ms": "needs 130 calls"}'
+    why = {"gpu_util_pct": "no GPU", "latency_p50_ms": "needs 130 calls"}
+    unknown = dict.fromkeys(why)
 
     found = reasons(
         make_profile("a-1", quality=0.9, null_reasons=why),
-        make_profile("a-2", quality=0.9, latency_p50_ms=1, null_reasons="{}"),
-        make_profile("a-3", quality=0.9, null_reasons="{}"),
+        make_profile("a-2", quality=0.9, latency_p50_ms=1, null_reasons=unknown),
+        make_profile("a-3", quality=0.9, null_reasons=unknown),
     )
 
     assert found["a-1"] == "not measured: latency p50 (needs 130 calls)"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from contests import make_application, make_profile, rank
 
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice, tabulate_limit_prices
-from rightfit.ranking.tables import read_rows
+from rightfit.typed_tables import read_rows
 
 
 def test_price_is_what_would_win_without_the_limit() -> None:

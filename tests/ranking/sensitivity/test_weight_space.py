@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 from contests import hold, make_application, make_profile, rank
 
@@ -69,7 +67,9 @@ def test_win_shares_list_the_feasible_and_sum_to_one_in_each_dataset() -> None:
     assert table["candidate"].to_list() == ["a-1", "a-2", "a-4"]
     assert table["win_share"][:2].sum() == pytest.approx(1.0)
     assert table["win_share"][2] == 1.0
-    assert sum(json.loads(table["central_weights"][0]).values()) == pytest.approx(1.0)
+    central = {one["metric"]: one["weight"] for one in table["central_weights"].to_list()[0]}
+    assert set(central) == {"quality", "latency_p50_ms"}
+    assert sum(central.values()) == pytest.approx(1.0)
 
 
 def test_no_feasible_candidate_leaves_no_shares() -> None:

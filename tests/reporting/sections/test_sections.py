@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import polars as pl
@@ -232,7 +231,7 @@ def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
         {"preset": "standard", "n_processes": 3, "n_visits": 3, "settled": "screened"},
         {"preset": "standard"},  # it does not run
     ]
-    profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
+    profiles = pl.DataFrame({"measured_how": hows})
 
     assert describe_thoroughness(profiles) == (
         "Preset standard: 3 to 8 fresh processes per profile, each timed in 3 visits. Why "
@@ -275,7 +274,7 @@ def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
     assumed = {"shared_error_pct": 1.5, "n_turns_seen": 0, "is_drifting": False}
     estimated = {"shared_error_pct": 0.84, "n_turns_seen": 96, "is_drifting": True}
     hows = [assumed, estimated, {"preset": "quick"}]  # the last does not run
-    profiles = pl.DataFrame({"measured_how": [json.dumps(how) for how in hows]})
+    profiles = pl.DataFrame({"measured_how": hows})
     start = (
         "Intervals of times include what the machine's drift adds to all processes of a "
         "measurement: "

@@ -6,23 +6,17 @@ import logging
 
 import polars as pl
 
+from rightfit.api.ranking import Ranking, rank
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
-from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.contest.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.explanation.why_not import tabulate_why_not
-from rightfit.ranking.rank_candidates import Ranked, rank_applications
-from rightfit.ranking.sensitivity.break_even import tabulate_break_even
-from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
-from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
-from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
-from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
-from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
+from rightfit.ranking.rank_candidates import Ranked
+from rightfit.typed_tables import write_as_text
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +31,12 @@ def rank_candidates(
     Returns:
         The rankings, once for Parquet and once for CSV, and what each objective contributes.
     """
-    ranked = _rank(resource_profiles, applications, ranking)
-    rankings = tabulate_rankings(ranked)
-    _warn_of_unmeasured(ranked)
+    found = _rank(resource_profiles, applications, ranking)
+    _warn_of_unmeasured(found.ranked)
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications.root)
     )
-    return rankings, rankings, tabulate_breakdown(ranked)
+    return found.table, write_as_text(found.table, "violations"), found.breakdown
 
 
 def analyse_sensitivity(
@@ -55,13 +48,8 @@ def analyse_sensitivity(
         Shares of weight space, intervals of single weights, what changed limits change, and what
         each limit costs.
     """
-    ranked = _rank(resource_profiles, applications, ranking)
-    return (
-        tabulate_win_shares(ranked),
-        tabulate_weight_intervals(ranked),
-        tabulate_limit_shadows(ranked),
-        tabulate_limit_prices(ranked),
-    )
+    found = _rank(resource_profiles, applications, ranking)
+    return found.win_shares, found.weight_intervals, found.limit_shadows, found.limit_prices
 
 
 def compare_choices(
@@ -72,8 +60,8 @@ def compare_choices(
     Returns:
         The robust choices, and after how many predictions a candidate pays back.
     """
-    ranked = _rank(resource_profiles, applications, ranking)
-    return tabulate_robust_choices(tabulate_rankings(ranked)), tabulate_break_even(ranked)
+    found = _rank(resource_profiles, applications, ranking)
+    return found.robust_choices, found.break_even
 
 
 def explain_losers(
@@ -89,7 +77,7 @@ def explain_losers(
         .partition_by("dataset", "model", as_dict=True, include_key=False)
         .items()
     }
-    return tabulate_why_not(_rank(resource_profiles, applications, ranking), by_cell)
+    return tabulate_why_not(_rank(resource_profiles, applications, ranking).ranked, by_cell)
 
 
 def recommend_candidates(
@@ -108,7 +96,7 @@ def recommend_candidates(
     ``refits`` holds the winners' refits, as ``refits_of_{dataset}``.
     """
     refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
-    ranked = _rank(resource_profiles, applications, ranking)
+    ranked = _rank(resource_profiles, applications, ranking).ranked
     sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
     return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
 
@@ -124,13 +112,11 @@ def _warn_of_unmeasured(ranked: list[Ranked]) -> None:
 
 def _rank(
     profiles: pl.DataFrame, applications: ApplicationsParams, rules: RankingParams
-) -> list[Ranked]:
+) -> Ranking:
     if profiles.is_empty():
         raise UnsuitableGridError(
             "There is nothing to rank in this grid: every search or measurement of it has failed. "
             "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
             "trials.parquet and profiles.parquet."
         )
-    table = read_profiles(profiles)
-    check_columns(table, applications, rules)
-    return rank_applications(table, applications, rules)
+    return rank(profiles, applications, rules=rules)

@@ -55,7 +55,7 @@ def draw_fronts(
         figures[dataset] = draw_front(
             profiles,
             dataset=dataset,
-            quality_title=quality_title(card),
+            quality_title=quality_title(card.quality_metric),
             marks=marks,
             limits=find_limit_lines(applications, profiles, card.quality_metric),
             winners=winners.filter(mine).select("application", *PROFILE_KEYS),
@@ -118,7 +118,7 @@ def draw_hardware_chart(
             best,
             dataset=dataset,
             tier_names=names,
-            quality_title=quality_title(card),
+            quality_title=quality_title(card.quality_metric),
             marks=marks_of(resource_profiles["model"]),
         )
         for dataset, card in data_cards.items()
@@ -156,13 +156,15 @@ def write_report(
     from rightfit.reporting.report import build_sections, render_report
     from rightfit.serving.watch import load_watch
 
+    cards: dict[str, DataCard] = _select_kind(tables, "data_card")
     results = Results(
         applications=applications,
         rules=ranking,
         profiles=complete_paths(tables["resource_profiles"]),
         rankings=tables["rankings"],
         recommendations=read_recommendations(tables["recommendations"]),
-        data_cards=_select_kind(tables, "data_card"),
+        qualities={name: card.quality_metric for name, card in cards.items()},
+        data_cards=cards,
         trials=_split_cells(tables, "trials"),
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     judge_tiers,
 )
-from rightfit.profiling.worker.codec import from_plain
 
 KEYS = ("dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path")
 NEEDED = ("peak_memory_mib", "throughput_rows_per_s", "measured_how")
@@ -36,15 +34,17 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
     """
     measured = profiles.filter(pl.col("peak_memory_mib").is_not_null())
     rows = []
-    for *keys, peak_mib, rows_per_s, text in measured.select(*KEYS, *NEEDED).rows():
+    for *keys, peak_mib, rows_per_s, how in measured.select(*KEYS, *NEEDED).rows():
         serving = dict(zip(KEYS, keys, strict=True))
-        how = json.loads(text)
         judged = judge_tiers(
             tiers,
             n_threads=serving["n_threads"],
             device=split_device(serving["device"])[0],
             peak_memory_mib=peak_mib,
-            trials={key: from_plain(LimitTrial, trial) for key, trial in how["limits"].items()},
+            trials={
+                f"{one['memory_mib']:g}": LimitTrial(one["ok"], one["error"], one["limit"])
+                for one in how["limits"]
+            },
             devices=how["devices"],
         )
         rows += [(*keys, *_verdict(one, rows_per_s)) for one in judged]

@@ -14,7 +14,7 @@ from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profiles.cell import ProfiledCell
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
@@ -46,7 +46,9 @@ class AnswerQuality:
         unpack_deviations(self.deviations)
 
 
-def set_quality(profile: Profile, quality: AnswerQuality | str, metric: QualityMetric) -> None:
+def set_quality(
+    profile: ProfileBuilder, quality: AnswerQuality | str, metric: QualityMetric
+) -> None:
     """Set the quality of a profile, or why there is none."""
     if isinstance(quality, str):
         profile.miss(columns_from("answers"), quality)

@@ -16,6 +16,7 @@ from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
+from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.profiles.answer_quality import (
     AnswerQuality,
     measure_quality,
@@ -26,7 +27,7 @@ from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.host_turns import HostTurns
 from rightfit.profiling.profiles.process_figures import pool_spreads
-from rightfit.profiling.profiles.profile import Profile, ProfileKeys, tabulate_profiles
+from rightfit.profiling.profiles.profile import ProfileBuilder, tabulate_profiles
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 
@@ -88,7 +89,7 @@ def profile_cell(
     if bench.settings.tries_tiers:
         states = [
             _try_tiers(job, state, profile, bench, tiers)
-            for job, state, (_, profile) in zip(jobs, states, profile_all(states), strict=True)
+            for job, state, profile in zip(jobs, states, profile_all(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
@@ -101,7 +102,7 @@ def profile_cell(
         is_wanted=choose(tabulate_profiles(profiles)),
         make_key=make_key,
     )
-    for (_, profile), found_ms in zip(profiles, encoding_ms, strict=True):
+    for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
     refused = [
         _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
@@ -140,7 +141,7 @@ def _make_assembly(
     store: Store,
     tiers: Sequence[Tier],
     host: HostTurns,
-) -> Callable[[Sequence[MeasurementState]], list[tuple[ProfileKeys, Profile]]]:
+) -> Callable[[Sequence[MeasurementState]], list[ProfileBuilder]]:
     qualities: dict[str, AnswerQuality | str] = {}  # of answers, asked for once in a run
 
     def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
@@ -151,7 +152,7 @@ def _make_assembly(
             qualities[subject] = measure_quality(cell, job, bench, store)
         return qualities[subject]
 
-    def profile_all(states: Sequence[MeasurementState]) -> list[tuple[ProfileKeys, Profile]]:
+    def profile_all(states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
         shared = host.estimate(bench.settings, n_profiles=len(jobs))
         spreads = pool_spreads(states, bench.settings)
         return [
@@ -163,7 +164,7 @@ def _make_assembly(
 
 
 def _try_tiers(
-    job: Job, state: MeasurementState, profile: Profile, bench: Bench, tiers: Sequence[Tier]
+    job: Job, state: MeasurementState, profile: ProfileBuilder, bench: Bench, tiers: Sequence[Tier]
 ) -> MeasurementState:
     if not state.wants_no_more:
         job.prepare()
@@ -178,32 +179,19 @@ def _list_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[t
                 yield name, serving
 
 
-def _describe_refused(
-    cell: ProfiledCell, name: str, serving: Serving
-) -> tuple[ProfileKeys, Profile]:
+def _describe_refused(cell: ProfiledCell, name: str, serving: Serving) -> ProfileBuilder:
     """Return a profile without figures of a model whose export was refused."""
     bundle = cell.candidates[name]
-    profile = Profile()
+    profile = ProfileBuilder(cell.dataset, bundle.model, name, serving, cell.environment_id)
     missing = [metric.column for metric in METRICS]
     reason = f"its ONNX export was refused: {bundle.onnx_refused}"
     profile.miss(missing, reason)
     profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
-    keys = ProfileKeys(
-        dataset=cell.dataset,
-        model=bundle.model,
-        candidate=name,
-        runtime=serving.runtime,
-        n_threads=serving.n_threads,
-        device=serving.device,
-        environment_id=cell.environment_id,
-        min_hardware_tier_name=None,
-        request_path=serving.request_path,
-    )
-    return keys, profile
+    return profile
 
 
 def set_costs(
-    profile: Profile,
+    profile: ProfileBuilder,
     job: Job,
     state: MeasurementState,
     bench: Bench,
@@ -252,32 +240,28 @@ def _assemble(
     tiers: Sequence[Tier],
     shared: SharedError,
     spreads: Mapping[str, ProcessSpread],
-) -> tuple[ProfileKeys, Profile]:
-    profile = Profile(how={"preset": bench.preset, "devices": list(cell.devices)})
+) -> ProfileBuilder:
+    profile = ProfileBuilder(
+        cell.dataset,
+        job.bundle.model,
+        job.candidate,
+        job.serving,
+        cell.environment_id,
+        how=MeasuredHow(preset=bench.preset, devices=tuple(cell.devices)),
+    )
     set_quality(profile, quality, cell.quality)
     _set_fit(profile, job, cell)
-    tier = set_costs(
+    profile.hardware_tier = set_costs(
         *(profile, job, state, bench),
         shared=shared,
         tiers=tiers,
         devices=cell.devices,
         spreads=spreads,
     )
-    keys = ProfileKeys(
-        dataset=cell.dataset,
-        model=job.bundle.model,
-        candidate=job.candidate,
-        runtime=job.serving.runtime,
-        n_threads=job.serving.n_threads,
-        device=job.serving.device,
-        environment_id=cell.environment_id,
-        min_hardware_tier_name=tier,
-        request_path=job.serving.request_path,
-    )
-    return keys, profile
+    return profile
 
 
-def _set_fit(profile: Profile, job: Job, cell: ProfiledCell) -> None:
+def _set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
     number = TRIAL_NUMBER.search(job.candidate)
     found = cell.fit_metrics.get(int(number[1]), {}) if number else {}
     for column in FIT_COLUMNS:

@@ -9,7 +9,7 @@ from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
@@ -17,7 +17,7 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 
 def set_serving_costs(
-    profile: Profile,
+    profile: ProfileBuilder,
     serving: Serving,
     state: MeasurementState,
     bench: Bench,
@@ -76,7 +76,7 @@ def try_tiers(
     subject: Subject,
     serving: Serving,
     state: MeasurementState,
-    profile: Profile,
+    profile: ProfileBuilder,
     bench: Bench,
     *,
     tiers: Sequence[Tier],

@@ -9,8 +9,9 @@ from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.metrics import columns_from
+from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
-from rightfit.profiling.profiles.profile import Profile, ProfileKeys
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 
@@ -24,7 +25,7 @@ def profile_subject(
     tiers: Sequence[Tier],
     devices: Sequence[str],
     environment_id: str,
-) -> tuple[ProfileKeys, Profile]:
+) -> ProfileBuilder:
     """Measure a subject to the end of its preset.
 
     Args:
@@ -45,11 +46,17 @@ def profile_subject(
 
     shared = SharedError.assume(bench.settings.shared_error_pct).alone
 
-    def assemble() -> tuple[Profile, str | None]:
-        profile = Profile(how={"preset": bench.preset, "devices": list(devices)})
+    def assemble() -> ProfileBuilder:
+        profile = ProfileBuilder(
+            model=subject.label,
+            candidate=subject.label,
+            serving=serving,
+            environment_id=environment_id,
+            how=MeasuredHow(preset=bench.preset, devices=tuple(devices)),
+        )
         profile.miss(columns_from("answers"), "no labels were given")
         profile.miss(columns_from("training"), "it was not trained here")
-        tier = set_serving_costs(
+        profile.hardware_tier = set_serving_costs(
             profile,
             serving,
             state,
@@ -59,22 +66,11 @@ def profile_subject(
             tiers=tiers,
             devices=devices,
         )
-        return profile, tier
+        return profile
 
     if bench.settings.tries_tiers:
-        state = try_tiers(subject, serving, state, assemble()[0], bench, tiers=tiers)
-    profile, tier = assemble()
-    keys = ProfileKeys(
-        dataset="",
-        model=subject.label,
-        candidate=subject.label,
-        runtime=serving.runtime,
-        n_threads=serving.n_threads,
-        device=serving.device,
-        environment_id=environment_id,
-        min_hardware_tier_name=tier,
-    )
-    return keys, profile
+        state = try_tiers(subject, serving, state, assemble(), bench, tiers=tiers)
+    return assemble()
 
 
 def _measure(subject: Subject, bench: Bench) -> MeasurementState:

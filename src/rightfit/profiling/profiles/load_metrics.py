@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profile import LoadTried
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.latency import min_calls_to_report
 from rightfit.profiling.worker.queue_replay import MAX_UTILISATION, SHARE
 from rightfit.profiling.worker.results import FixedRate, RateFound, ServerResult
@@ -20,7 +20,7 @@ MAX_RATE = "max_rate_per_s"
 
 
 def set_under_load(
-    profile: Profile,
+    profile: ProfileBuilder,
     served: Sequence[ServerResult],
     settings: MeasuringSettings,
     shared: SharedError,
@@ -36,15 +36,18 @@ def set_under_load(
     shared_pct = shared.alone.reach_pct()
     _set_p99(profile, [one.fixed for one in served], shared_pct)
     _set_max_rate(profile, [one.highest for one in served], shared_pct)
-    profile.how["server"] = {
-        "rate_per_s": settings.server.rate_per_s,
-        "utilisation": statistics.median(one.fixed.utilisation for one in served),
-        "p99_limit_ms": settings.server.p99_limit_ms,
-        "processes": [to_plain(one) for one in served],
-    }
+    if profile.how is None:
+        return
+    load = LoadTried(
+        rate_per_s=settings.server.rate_per_s,
+        utilisation=statistics.median(one.fixed.utilisation for one in served),
+        p99_limit_ms=settings.server.p99_limit_ms,
+        processes=tuple(served),
+    )
+    profile.how = replace(profile.how, server=load)
 
 
-def _set_p99(profile: Profile, fixed: Sequence[FixedRate], shared_pct: float) -> None:
+def _set_p99(profile: ProfileBuilder, fixed: Sequence[FixedRate], shared_pct: float) -> None:
     reasons = [one.reason for one in fixed if one.reason is not None]
     n_requests, n_needed = sum(one.n_requests for one in fixed), min_calls_to_report(SHARE)
     if reasons:
@@ -58,7 +61,7 @@ def _set_p99(profile: Profile, fixed: Sequence[FixedRate], shared_pct: float) ->
         profile.set_interval(P99, interval.widened(shared_pct))
 
 
-def _set_max_rate(profile: Profile, highest: Sequence[RateFound], shared_pct: float) -> None:
+def _set_max_rate(profile: ProfileBuilder, highest: Sequence[RateFound], shared_pct: float) -> None:
     reasons = [one.reason for one in highest if one.reason is not None]
     if reasons:
         profile.miss([MAX_RATE], reasons[0])

@@ -1,48 +1,39 @@
-"""A resource profile: metrics, intervals, and why a metric is missing; as a row of a table."""
+"""Building resource profiles, and their table."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.intervals import Interval
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS
-from rightfit.request_path.paths import MODEL, RequestPath
+from rightfit.profiling.profile import MeasuredHow
+from rightfit.profiling.serving import Serving
 
 if TYPE_CHECKING:
     import polars as pl
 
 NOT_COMPARED = "requests are encoded rows, or no application could choose it"
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
-
-Row = dict[str, float | str | bool | None]
-
-
-@dataclass(frozen=True)
-class ProfileKeys:
-    """Columns that say what was measured, and where."""
-
-    dataset: str
-    model: str
-    candidate: str
-    runtime: str
-    n_threads: int
-    device: str
-    environment_id: str
-    min_hardware_tier_name: str | None
-    request_path: RequestPath = MODEL
+REASONS_OF = (*(metric.column for metric in METRICS), "encoding_ms", "final_quality_raw")
+"""Columns that ``null_reasons`` may speak of."""
 
 
 @dataclass
-class Profile:
-    """A resource profile under construction.
+class ProfileBuilder:
+    """A resource profile under construction: a row of the table of profiles.
 
     Args:
+        dataset: Name of the rows it answered.
+        model: Its family, or the name it was given.
+        candidate: Its name.
+        serving: How it was served.
+        environment_id: Fingerprint of the machine and its libraries.
+        how: How it was measured; ``None`` where nothing was.
+        hardware_tier: Name of the smallest tier it runs on.
         values: Metric and interval columns.
         reasons: Why a metric is null, by its column.
-        how: What else is worth knowing about the measurement, JSON types.
         best_batch_size: Rows a call of the throughput.
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while timing.
@@ -52,9 +43,15 @@ class Profile:
         quality_deviations: How the quality deviates row by row, for comparisons in pairs.
     """
 
+    dataset: str = ""
+    model: str = ""
+    candidate: str = ""
+    serving: Serving = field(default_factory=lambda: Serving("onnx", 1))
+    environment_id: str = ""
+    how: MeasuredHow | None = None
+    hardware_tier: str | None = None
     values: dict[str, float | None] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    how: dict[str, Any] = field(default_factory=dict)
     best_batch_size: int | None = None
     n_latency_samples: int | None = None
     disturbed: bool | None = None
@@ -83,44 +80,58 @@ class Profile:
         self.values |= dict.fromkeys(columns)
         self.reasons |= dict.fromkeys(columns, reason)
 
+    def build_row(self) -> dict[str, object]:
+        """Return the profile as a row, every metric column present.
 
-def profile_row(keys: ProfileKeys, profile: Profile) -> Row:
-    """Return a profile as a row, every metric column present.
+        Raises:
+            ValueError: If a metric is missing without a reason, or an interval is unknown to the
+                metric table.
+        """
+        metrics = [metric.column for metric in METRICS]
+        unexplained = [
+            column
+            for column in metrics
+            if self.values.get(column) is None and column not in self.reasons
+        ]
+        unknown = sorted(set(self.values) - set(metrics) - set(INTERVAL_COLUMNS))
+        if unexplained or unknown:
+            raise ValueError(
+                f"Metrics missing without a reason: {unexplained}; columns without a place: "
+                f"{unknown}."
+            )
+        return {
+            "dataset": self.dataset,
+            "model": self.model,
+            "candidate": self.candidate,
+            **asdict(self.serving),
+            **{column: self.values.get(column) for column in (*metrics, *INTERVAL_COLUMNS)},
+            "min_hardware_tier_name": self.hardware_tier,
+            "best_batch_size": self.best_batch_size,
+            "n_latency_samples": self.n_latency_samples,
+            "disturbed": self.disturbed,
+            "encoding_ms": self.encoding_ms,
+            **dict(zip(FINAL_COLUMNS, self.final_quality_raw or (None,) * 3, strict=True)),
+            "quality_deviations": self.quality_deviations,
+            "environment_id": self.environment_id,
+            "null_reasons": {column: self.reasons.get(column) for column in REASONS_OF},
+            "measured_how": None if self.how is None else asdict(self.how),
+        }
 
-    Raises:
-        ValueError: If a metric is missing without a reason, or an interval is unknown to the
-            metric table.
-    """
-    metrics = [metric.column for metric in METRICS]
-    unexplained = [
-        column
-        for column in metrics
-        if profile.values.get(column) is None and column not in profile.reasons
-    ]
-    unknown = sorted(set(profile.values) - set(metrics) - set(INTERVAL_COLUMNS))
-    if unexplained or unknown:
-        raise ValueError(
-            f"Metrics missing without a reason: {unexplained}; columns without a place: {unknown}."
-        )
-    return {
-        **asdict(keys),
-        **{column: profile.values.get(column) for column in (*metrics, *INTERVAL_COLUMNS)},
-        "best_batch_size": profile.best_batch_size,
-        "n_latency_samples": profile.n_latency_samples,
-        "disturbed": profile.disturbed,
-        "encoding_ms": profile.encoding_ms,
-        **dict(zip(FINAL_COLUMNS, profile.final_quality_raw or (None,) * 3, strict=True)),
-        "quality_deviations": profile.quality_deviations,
-        "null_reasons": json.dumps(profile.reasons, sort_keys=True),
-        "measured_how": json.dumps(profile.how, sort_keys=True),
-    }
 
-
-def tabulate_profiles(profiles: Iterable[tuple[ProfileKeys, Profile]]) -> pl.DataFrame:
+def tabulate_profiles(profiles: Iterable[ProfileBuilder]) -> pl.DataFrame:
     """Return profiles as a table whose columns and types do not depend on its content."""
     import polars as pl
 
-    schema: dict[str, Any] = {
+    return pl.DataFrame([profile.build_row() for profile in profiles], schema=profiles_schema())
+
+
+def profiles_schema() -> Mapping[str, Any]:
+    """Return the columns of ``resource_profiles`` with their types."""
+    import polars as pl
+
+    from rightfit.typed_tables import table_schema
+
+    return {
         **dict.fromkeys(("dataset", "model", "candidate", "runtime"), pl.String),
         "n_threads": pl.Int64,
         "device": pl.String,
@@ -135,7 +146,6 @@ def tabulate_profiles(profiles: Iterable[tuple[ProfileKeys, Profile]]) -> pl.Dat
         "quality_deviations": pl.String,
         "environment_id": pl.String,
         **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),
-        "null_reasons": pl.String,
-        "measured_how": pl.String,
+        "null_reasons": pl.Struct(dict.fromkeys(REASONS_OF, pl.String)),
+        "measured_how": pl.Struct(table_schema(MeasuredHow)),
     }
-    return pl.DataFrame([profile_row(keys, one) for keys, one in profiles], schema=schema)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from rightfit.profiling.hardware.tiers import (
     Judged,
-    LimitTrial,
     cheapest_fit,
     cost_per_1m_rows,
     smallest_fit,
@@ -23,7 +22,7 @@ from rightfit.profiling.intervals import (
     is_drifting,
 )
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.stopping import per_process
 from rightfit.profiling.metrics import (
     LATENCY_COLUMNS,
@@ -31,11 +30,11 @@ from rightfit.profiling.metrics import (
     METRICS_BY_COLUMN,
     columns_from,
 )
+from rightfit.profiling.profile import BatchTried, LimitTried, MeasuredHow
 from rightfit.profiling.profiles.load_metrics import set_under_load
 from rightfit.profiling.profiles.process_figures import ProcessFigures, collect_figures
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.latency import (
     MEDIAN,
     calls_to_hold,
@@ -48,7 +47,6 @@ MEDIAN_COLUMN = LATENCY_COLUMNS[MEDIAN]
 # The empty worker's memory, which all processes of a measurement share, falls by 0.1 to 0.3 % over
 # 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
-BATCH_FIELDS = ("batch_size", "rows_per_s", "n_calls", "cores", "peak_memory_mib")
 
 
 @dataclass(frozen=True)
@@ -75,36 +73,8 @@ class Estimates:
         return self.of(column).widened(self.shared.reach_pct(is_median=is_median))
 
 
-@dataclass(frozen=True)
-class MeasuredHow:
-    """How a profile was measured: fields of its column ``measured_how``, over the rounds used."""
-
-    n_processes: int
-    n_retries: int  # disturbed processes that were made up for
-    settled: Settled | None
-    is_drifting: bool  # the medians rise or fall from process to process, or the machine drifts
-    is_warm: bool  # whether every warm-up ended by itself
-    n_warm_up_calls: int  # most of a process
-    first_call_ms: float  # median
-    overhead_ns: float  # that timing adds to a call, median
-    cores_load: float
-    cores_single_stream: float
-    delay_share: float  # highest
-    slow_share: float  # highest
-    slowdown: float  # slowest look at the core's speed / full speed
-    busy_cores: float  # of the whole machine, most
-    steal_share: float  # most
-    batches: list[dict[str, float]]  # all sizes tried
-    limits: dict[str, LimitTrial]
-    interruptions: list[str]  # why times of rounds were not to be trusted
-    measured_s: float  # of all rounds
-    n_visits: int
-    shared_error_pct: float  # that the intervals of times hold
-    n_turns_seen: int  # that it was estimated from; 0: it is the preset's constant
-
-
 def set_serving_metrics(
-    profile: Profile,
+    profile: ProfileBuilder,
     state: MeasurementState,
     settings: MeasuringSettings,
     *,
@@ -151,11 +121,12 @@ def set_serving_metrics(
     profile.best_batch_size = found.batch_size
     profile.n_latency_samples = sum(r.latency.n_calls for r in found.rounds)
     profile.disturbed = found.is_disturbed
-    profile.how |= to_plain(_describe(state, found.rounds, settings, estimates.shared))
+    if profile.how is not None:
+        profile.how = _describe(profile.how, state, found.rounds, settings, estimates.shared)
 
 
 def set_tiers(
-    profile: Profile,
+    profile: ProfileBuilder,
     judged: Sequence[Judged],
     *,
     low: Sequence[Judged] = (),
@@ -192,12 +163,13 @@ def set_tiers(
         "cost_usd_per_1m_rows",
         Interval(cost, cheapest_cost, dearest_cost, is_distribution_free=True),
     )
-    profile.how["tier"] = smallest.how
+    if profile.how is not None:
+        profile.how = replace(profile.how, tier=smallest.how)
     return smallest.tier.name
 
 
 def _set_latency(
-    profile: Profile,
+    profile: ProfileBuilder,
     rounds: Sequence[FinishedRound],
     estimates: Estimates,
     *,
@@ -230,7 +202,7 @@ def _pool_calls(
     )
 
 
-def _set_device(profile: Profile, found: ProcessFigures, estimates: Estimates) -> None:
+def _set_device(profile: ProfileBuilder, found: ProcessFigures, estimates: Estimates) -> None:
     reasons = found.rounds[0].device_reasons
     for column in ("gpu_util_pct", "gpu_memory_mib", "energy_j_per_1k_rows"):
         if found.by_column[column]:
@@ -248,6 +220,7 @@ def _why_not_served(state: MeasurementState, settings: MeasuringSettings) -> str
 
 
 def _describe(
+    how: MeasuredHow,
     state: MeasurementState,
     rounds: Sequence[FinishedRound],
     settings: MeasuringSettings,
@@ -256,7 +229,8 @@ def _describe(
     latencies = [r.latency for r in rounds]
     tried = max((r.batches for r in rounds), key=len)
     full_ns = min(r.probe_full_ns for r in rounds)
-    return MeasuredHow(
+    return replace(
+        how,
         n_processes=len(rounds),
         n_retries=state.n_retries,
         settled=state.settled,
@@ -272,9 +246,12 @@ def _describe(
         slowdown=max(latency.probe_ns for latency in latencies) / full_ns,
         busy_cores=_highest([r.busy_cores for r in rounds]),
         steal_share=_highest([r.steal_share for r in rounds]),
-        batches=[{key: getattr(batch, key) for key in BATCH_FIELDS} for batch in tried],
-        limits=state.limits,
-        interruptions=sorted({r.interruption for r in state.rounds if r.interruption}),
+        batches=tuple(
+            BatchTried(**{one.name: getattr(batch, one.name) for one in fields(BatchTried)})
+            for batch in tried
+        ),
+        limits=tuple(LimitTried(float(key), **vars(trial)) for key, trial in state.limits.items()),
+        interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
         measured_s=sum(r.total_ms for r in state.rounds) / MS_PER_S,
         n_visits=settings.n_visits,
         shared_error_pct=shared.in_turns_pct,

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.profiling.devices import ELSEWHERE
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
@@ -176,7 +177,16 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
 
 
 def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
-    """Add the request path to profiles that were stored before there was one."""
+    """Add the request path to profiles that were stored before there was one.
+
+    Raises:
+        RightfitError: If the profiles are in the form of an earlier version of Rightfit.
+    """
+    if profiles.schema.get("null_reasons") == pl.String:
+        raise RightfitError(
+            "The stored profiles are in the form of an earlier version of Rightfit. Make them anew "
+            "(nothing is measured again): kedro run --pipelines evaluation,ranking,reporting"
+        )
     if PATH in profiles.columns:
         return profiles.with_columns(pl.col(PATH).fill_null(MODEL))
     return profiles.with_columns(pl.lit(MODEL).alias(PATH))

@@ -11,10 +11,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
 
-from rightfit.naming import serving_label
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.ranking.explanation.refits import Shipped
-from rightfit.request_path.paths import MODEL, RequestPath
+from rightfit.ranking.explanation.served import Served
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
@@ -26,7 +25,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class RankedCandidate(_Part):
+class RankedCandidate(Served):
     """A candidate in the serving configuration chosen for the application.
 
     ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
@@ -37,10 +36,6 @@ class RankedCandidate(_Part):
 
     candidate: str
     model: str
-    runtime: str
-    n_threads: int
-    device: str
-    request_path: RequestPath = MODEL  # what older documents mean
     encoding_ms: float | None = None
     hardware_tier: str | None
     utility: float | None
@@ -55,7 +50,7 @@ class RankedCandidate(_Part):
     @property
     def label(self) -> str:
         """Name and serving configuration."""
-        return f"{self.candidate} ({serving_label(self.runtime, self.n_threads, self.device)})"
+        return f"{self.candidate} ({self.serving.label})"
 
 
 class BrokenLimit(_Part):
@@ -89,13 +84,10 @@ class Relaxation(_Part):
     excess: float
 
 
-class NearestProfile(_Part):
+class NearestProfile(Served):
     """The profile that qualifies once the fewest limits are relaxed, and which these are."""
 
     candidate: str
-    runtime: str
-    n_threads: int
-    device: str
     limits: list[Relaxation]
 
 

@@ -5,9 +5,9 @@ Columns: ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible),
 ``device`` (the serving configuration chosen for the application), ``request_path`` (``request``:
 raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of the median latency; null: not
 known), ``utility`` (null: an objective was not measured), ``utility_low``, ``utility_high``,
-``feasible``, ``violations`` (JSON list of ``metric``, ``kind``, ``limit``, ``value``, ``amount``,
-``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one sentence),
-``p_best`` (probability of being the best feasible one) and ``outcome`` (see
+``feasible``, ``violations`` (list of structs of ``metric``, ``kind``, ``limit``, ``value``,
+``amount``, ``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one
+sentence), ``p_best`` (probability of being the best feasible one) and ``outcome`` (see
 :mod:`rightfit.ranking.explanation.outcomes`).
 """
 
@@ -30,6 +30,15 @@ COLUMNS = (
     *("hardware_tier", "reason", "p_best", "outcome"),
 )
 
+VIOLATIONS = pl.List(
+    pl.Struct(
+        {
+            **dict.fromkeys(("metric", "kind"), pl.String),
+            **dict.fromkeys(("limit", "value", "amount", "relative"), pl.Float64),
+        }
+    )
+)
+
 
 def tabulate_rankings(ranked: list[Ranked]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
@@ -37,14 +46,12 @@ def tabulate_rankings(ranked: list[Ranked]) -> pl.DataFrame:
 
 
 def list_violations(contest: Contest) -> pl.Series:
-    """Write the limits each candidate breaks as a JSON list, ``[]`` where there are none."""
-    texts = [_violation_texts(contest, limit.at(contest.chosen)) for limit in contest.limits]
-    if not texts:
-        return pl.repeat("[]", len(contest.chosen), eager=True)
-    joined = pl.DataFrame({str(i): text for i, text in enumerate(texts)}).select(
-        pl.format("[{}]", pl.concat_str(pl.all(), separator=", ", ignore_nulls=True))
-    )
-    return joined.to_series()
+    """List the limits that each candidate breaks, an empty list where there are none."""
+    broken = [_list_broken(contest, limit.at(contest.chosen)) for limit in contest.limits]
+    if not broken:
+        return pl.repeat([], len(contest.chosen), dtype=VIOLATIONS, eager=True)
+    joined = pl.DataFrame({str(i): found for i, found in enumerate(broken)})
+    return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
 
 def _tabulate(ranked: Ranked) -> pl.DataFrame:
@@ -66,7 +73,7 @@ def _tabulate(ranked: Ranked) -> pl.DataFrame:
     return whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranked.order]
 
 
-def _violation_texts(contest: Contest, limit: Limit) -> pl.Series:
+def _list_broken(contest: Contest, limit: Limit) -> pl.Series:
     value = contest.table.values(limit.metric)[contest.chosen]
     amount = measure_excess(value, limit)
     facts = pl.DataFrame(
@@ -80,5 +87,4 @@ def _violation_texts(contest: Contest, limit: Limit) -> pl.Series:
         }
     ).with_columns(cs.float().fill_nan(None))
     is_broken = pl.col("amount").is_null() | (pl.col("amount") > 0)
-    text = pl.struct(pl.all()).struct.json_encode()
-    return facts.select(pl.when(is_broken).then(text).alias("text")).to_series()
+    return facts.select(pl.when(is_broken).then(pl.struct(pl.all())).alias("broken")).to_series()

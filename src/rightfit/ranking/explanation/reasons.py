@@ -128,8 +128,7 @@ def _find_null_reasons(contest: Contest, metrics: Names) -> pl.Series:
     frame = contest.table.frame
     if "null_reasons" not in frame.columns:
         return pl.repeat(None, len(metrics), dtype=pl.String, eager=True)
-    reasons = pl.DataFrame(
-        {"json": frame["null_reasons"].gather(contest.chosen), "metric": metrics.astype(str)}
-    )
-    path = pl.format("$.{}", "metric")
-    return reasons.select(pl.col("json").str.json_path_match(path)).to_series()
+    reasons = frame["null_reasons"].gather(contest.chosen).struct.unnest()
+    metric = pl.Series(metrics.astype(str))
+    found = pl.coalesce(pl.when(metric == name).then(name) for name in reasons.columns)
+    return reasons.select(found).to_series()

@@ -9,9 +9,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 import polars.selectors as cs
-from pydantic import TypeAdapter
 
-from rightfit.naming import count
+from rightfit.formatting import count
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.deadlines import describe_deadline
@@ -36,11 +35,9 @@ from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
-from rightfit.ranking.tables import read_rows
+from rightfit.typed_tables import read_rows
 
 NO_REFITS: Mapping[str, Refits] = {}
-
-_VIOLATIONS = TypeAdapter(list[BrokenLimit])
 
 
 @dataclass(frozen=True)
@@ -116,6 +113,10 @@ class _RankedRows:
         found = self.rankings.row(number, named=True)
         return RankedCandidate(**found, metrics=self.metrics.row(row, named=True))
 
+    def violations(self, number: int) -> list[BrokenLimit]:
+        """Return the limits that a candidate breaks."""
+        return [BrokenLimit(**one) for one in self.rankings["violations"][number]]
+
 
 def _decide(
     rows: _RankedRows,
@@ -158,10 +159,7 @@ def _decide(
 def _ship(winner: RankedCandidate, application: Application, refits: Refits | None) -> Shipped:
     serving = ChosenServing(
         candidate=winner.candidate,
-        runtime=winner.runtime,
-        n_threads=winner.n_threads,
-        device=winner.device,
-        request_path=winner.request_path,
+        serving=winner.serving,
         quality_raw=winner.metrics.get("quality_raw"),
     )
     return decide_shipping(serving, application, refits)
@@ -181,7 +179,7 @@ def _list_replacements(
             rows.candidate(number),
             winner,
             rows.ranked.contest.application,
-            violations=_VIOLATIONS.validate_json(rows.rankings["violations"][number]),
+            violations=rows.violations(number),
             is_tied=rows.rankings["candidate"][number] in tied,
         )
         for number in numbers
@@ -192,8 +190,7 @@ def _find_miss(rows: _RankedRows, dataset: int) -> NearestMiss | None:
     number = find_nearest_miss(rows.ranked, dataset)
     if number is None:
         return None
-    violations = _VIOLATIONS.validate_json(rows.rankings["violations"][number])
-    return NearestMiss(**vars(rows.candidate(number)), violations=violations)
+    return NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
 
 
 def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from rightfit.formatting import format_quality
 from rightfit.naming import describe_limit
 from rightfit.ranking.applications.applications import Application
-from rightfit.request_path.paths import MODEL, RequestPath
+from rightfit.ranking.explanation.served import Served
 
 NOT_YET = "it has not been refitted yet; run: kedro run --pipelines refit,ranking"
 NOT_WANTED = "refit.when in parameters_refit.yml asks for no refit of this dataset"
@@ -47,13 +47,9 @@ class RefitComparison(_Part):
     structure_changed: bool
 
 
-class RefitCosts(_Part):
+class RefitCosts(Served):
     """What serving the refitted model costs; a metric is ``None`` where it was not measured."""
 
-    runtime: str
-    n_threads: int
-    device: str
-    request_path: RequestPath = MODEL
     metrics: dict[str, float | None]
 
 
@@ -93,14 +89,10 @@ class Shipped(_Part):
     refit: Refit | None = None
 
 
-class ChosenServing(_Part):
+class ChosenServing(Served):
     """A winner in the serving configuration it was chosen in."""
 
     candidate: str
-    runtime: str
-    n_threads: int
-    device: str
-    request_path: RequestPath
     quality_raw: float | None
 
 
@@ -118,9 +110,9 @@ def decide_shipping(
         return _as_chosen(NOT_YET, None)
     if refit.why_not:
         return _as_chosen(refit.why_not, refit)
-    costs = next((one for one in refit.costs if _is_served_as(one, winner)), None)
+    costs = next((one for one in refit.costs if one.serving == winner.serving), None)
     if costs is None and refit.structure_changed:
-        return _as_chosen(f"refitted it was not measured as {winner.runtime}", refit)
+        return _as_chosen(f"refitted it was not measured as {winner.serving.runtime}", refit)
     broken = _find_broken(application, costs.metrics) if costs else ""
     if broken:
         return _as_chosen(f"refitted it would break a limit, {broken}", refit)
@@ -129,11 +121,6 @@ def decide_shipping(
 
 def _is_of(refit: Refit, winner: ChosenServing) -> bool:
     return refit.candidate == winner.candidate and winner.quality_raw in refit.quality_raw
-
-
-def _is_served_as(costs: RefitCosts, winner: ChosenServing) -> bool:
-    keys = ("runtime", "n_threads", "device", "request_path")
-    return all(getattr(costs, key) == getattr(winner, key) for key in keys)
 
 
 def _as_chosen(reason: str, refit: Refit | None) -> Shipped:

@@ -18,7 +18,7 @@ import polars as pl
 from rightfit.ranking.contest.contest import describe_chosen
 from rightfit.ranking.explanation.reasons import explain_candidates
 from rightfit.ranking.rank_candidates import Ranked
-from rightfit.ranking.tables import table_schema, write_rows
+from rightfit.typed_tables import table_schema, write_rows
 
 
 @dataclass(frozen=True, kw_only=True)

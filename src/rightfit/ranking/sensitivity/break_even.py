@@ -22,7 +22,7 @@ from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.envelope import walk_envelope
-from rightfit.ranking.tables import write_rows
+from rightfit.typed_tables import write_rows
 
 S_PER_MS = 1e-3
 US_PER_S = 1e6

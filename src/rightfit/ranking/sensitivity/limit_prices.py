@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rightfit.naming import serving_label
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THROUGHPUT, Constraint
 from rightfit.ranking.contest.contest import Contest, hold_contest
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.rank_candidates import Ranked, settle_order
-from rightfit.ranking.tables import write_rows
+from rightfit.typed_tables import write_rows
 
 QUALITY = "quality_raw"
 
@@ -112,7 +112,7 @@ def _write_label(contest: Contest, row: int | None) -> str | None:
     if found is None or row is None:
         return None
     runtime, n_threads, device = contest.table.frame.select(SERVING_KEYS).row(row)
-    return f"{found[1]} ({serving_label(str(runtime), int(n_threads), str(device))})"
+    return f"{found[1]} ({Serving(str(runtime), int(n_threads), str(device)).label})"
 
 
 def _read(contest: Contest, metric: str | None, row: int | None) -> float | None:

@@ -19,7 +19,7 @@ from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest, hold_contest
 from rightfit.ranking.rank_candidates import Ranked, settle_order
-from rightfit.ranking.tables import write_rows
+from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
 DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")

@@ -5,7 +5,7 @@ a dataset is that of its best candidate among the families' best.
 
 Table ``robust_choices``: one row per application and family, best first: ``application``,
 ``model``, ``n_datasets``, ``n_feasible`` (datasets on which one of its candidates is feasible),
-``mean_rank`` and ``worst_rank`` among the families, ``won`` (JSON list of the datasets it wins) and
+``mean_rank`` and ``worst_rank`` among the families, ``won`` (list of the datasets it wins) and
 ``is_robust_choice``: feasible on the most datasets, then the lowest worst rank, then the lowest
 mean rank.
 """
@@ -30,7 +30,7 @@ class FamilyComparison:
     n_feasible: int
     mean_rank: float
     worst_rank: int
-    won: str
+    won: list[str]
     is_robust_choice: bool
 
 
@@ -56,14 +56,8 @@ def tabulate_robust_choices(rankings: pl.DataFrame) -> pl.DataFrame:
         .with_columns(position=pl.col("application").cast(pl.Enum(applications)).to_physical())
         .sort("position", *ORDER, descending=[False, *DESCENDING])
         .with_columns(
-            won=_as_json_list("won"),
             is_robust_choice=(pl.int_range(pl.len()).over("application") == 0)
             & (pl.col("n_feasible") > 0),
         )
         .drop("position")
     )
-
-
-def _as_json_list(column: str) -> pl.Expr:
-    quoted = pl.col(column).list.eval(pl.format('"{}"', pl.element()))
-    return pl.format("[{}]", quoted.list.join(", "))

@@ -25,7 +25,7 @@ from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.contenders import Contenders, find_contenders
 from rightfit.ranking.sensitivity.envelope import walk_envelope
-from rightfit.ranking.tables import write_rows
+from rightfit.typed_tables import write_rows
 
 _END = 1e-9  # so near to a share of 0 or 1 a change is no change
 

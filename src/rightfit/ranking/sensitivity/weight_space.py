@@ -6,7 +6,7 @@ count as measured, and each candidate with the serving configuration that suits 
 
 Table ``win_shares``: one row per feasible candidate: ``application``, ``dataset``, ``model``,
 ``candidate``, ``win_share`` in [0, 1] and ``central_weights``, the mean of the weightings under
-which it wins (JSON object by metric, summing to 1; null if it never wins).
+which it wins (list of structs of ``metric`` and ``weight``, which sum to 1; null if it never wins).
 """
 
 from __future__ import annotations
@@ -70,12 +70,16 @@ def _add_wins(
 def _tabulate(contest: Contest) -> pl.DataFrame:
     shares, weights = share_weight_space(contest)
     metrics = list(contest.application.weighted())
-    central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True)))
-    text = central.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True))).select(
+        pl.concat_list(
+            pl.struct(pl.lit(metric).alias("metric"), pl.col(metric).alias("weight"))
+            for metric in metrics
+        )
+    )
     return (
         describe_chosen(contest)
         .select("application", "dataset", "model", "candidate")
-        .with_columns(win_share=pl.Series(shares), central_weights=text)
+        .with_columns(win_share=pl.Series(shares), central_weights=central.to_series())
         .with_columns(
             pl.when(pl.col("win_share") > 0).then("central_weights").alias("central_weights")
         )

@@ -9,9 +9,9 @@ import polars as pl
 
 from rightfit.naming import metric_name, sentence_case, words
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
-from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
+from rightfit.typed_tables import read_rows
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter

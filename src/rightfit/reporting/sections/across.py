@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, format_number
-from rightfit.naming import count, sentence_case, words
+from rightfit.formatting import NOT_MEASURED, count, format_number
+from rightfit.naming import sentence_case, words
 from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.robust import FamilyComparison
-from rightfit.ranking.tables import read_rows
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Fold, Section, Table, number, tabulate, text
+from rightfit.typed_tables import read_rows
 
 
 def build_across(results: Results) -> Section:
@@ -62,7 +61,7 @@ def _tabulate_families(choices: pl.DataFrame) -> Table:
         number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
         number("Mean rank", lambda row: format_number(row.mean_rank)),
         number("Worst rank", lambda row: format_number(row.worst_rank)),
-        text("Wins on", lambda row: ", ".join(map(words, json.loads(row.won))) or NOT_MEASURED),
+        text("Wins on", lambda row: ", ".join(map(words, row.won)) or NOT_MEASURED),
         text("Robust choice", lambda row: "yes" if row.is_robust_choice else ""),
     )
 

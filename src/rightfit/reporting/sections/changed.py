@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rightfit.naming import count, sentence_case, words
+from rightfit.formatting import count
+from rightfit.naming import sentence_case, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, sentence, tabulate, text
 from rightfit.serving.watch import WatchedWinner

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, format_quality
+from rightfit.formatting import NOT_MEASURED, count, format_quality
 from rightfit.http_load.load_records import WinnerLoad
 from rightfit.naming import (
-    count,
     describe_limit,
     format_metric,
     listing,
@@ -20,16 +18,16 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
-from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.load_chart import draw_load
 from rightfit.reporting.overview import describe_request
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.loads import describe_load
 from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
 from rightfit.reporting.sections.section import Chart, Table
+from rightfit.typed_tables import read_rows
 
 MAX_FLIPS = 5
 SCENARIOS = {
@@ -222,11 +220,9 @@ def _list_nulls(results: Results, dataset: str, winner: RankedCandidate) -> Iter
     if row is None:
         yield "The winner's profile is no longer stored."
         return
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for column, reason in json.loads(str(row["null_reasons"] or "{}")).items():
-        if column in METRICS_BY_COLUMN and row.get(column) is None:
-            by_reason[reason].append(metric_name(column))
-    for reason, names in by_reason.items():
+    profile = Profile.from_row(row)
+    for reason, metrics in profile.missing().items():
+        names = [metric_name(metric.column) for metric in metrics]
         yield f"{sentence_case(listing(names))}: {reason}."
-    if row["disturbed"]:
+    if profile.disturbed:
         yield "Another process took the cores while the winner was timed: its times are too long."

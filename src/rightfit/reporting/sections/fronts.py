@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.formatting import format_number, format_quality
-from rightfit.naming import (
-    count,
-    format_metric,
-    metric_name,
-    metric_title,
-    sentence_case,
-    serving_label,
-    words,
-)
+from rightfit.formatting import count, format_number, format_quality
+from rightfit.naming import format_metric, metric_name, metric_title, sentence_case, words
+from rightfit.profiling.serving import Serving
 from rightfit.reporting.charts.front_chart import draw_front, pareto_front
 from rightfit.reporting.charts.limit_lines import find_limit_lines
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
@@ -64,13 +57,13 @@ def draw_front_of(results: Results, dataset: str) -> Chart:
     """Draw a dataset's front with limits and winners, and say what its ends are."""
     profiles = results.profiles.filter(pl.col("dataset") == dataset)
     winners = select_winners(results.rankings).filter(pl.col("dataset") == dataset)
-    quality = results.data_cards[dataset].quality_metric
+    quality = results.qualities.get(dataset)
     figure = draw_front(
         profiles,
         dataset=dataset,
         quality_title=results.quality_title(dataset),
         marks=results.marks,
-        limits=find_limit_lines(results.applications, profiles, quality),
+        limits=find_limit_lines(results.applications, profiles, quality) if quality else [],
         winners=winners.select("application", *PROFILE_KEYS),
     )
     sentence = describe_front(profiles, results.quality_title(dataset))
@@ -109,7 +102,7 @@ def _tabulate(results: Results, dataset: str) -> Table:
         f"Profiles of {words(dataset)}, best quality first",
         ordered.to_dicts(),
         text("Candidate", lambda row: row["candidate"]),
-        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
         text("Request path", lambda row: row["request_path"]),
         number(quality, lambda row: format_quality(row["quality_raw"])),
         *(_list_metric(name) for name in COSTS if name in profiles),

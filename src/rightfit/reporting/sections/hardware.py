@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, format_number, format_quality
-from rightfit.naming import listing, round_quality, sentence_case, serving_label, words
+from rightfit.naming import listing, round_quality, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
+from rightfit.profiling.serving import Serving
 from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import (
@@ -117,7 +118,7 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
         text("Application", lambda row: words(row["application"])),
         text("Dataset", lambda row: words(row["dataset"])),
         text("Winner", lambda row: row["candidate"]),
-        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
         text("Tier", lambda row: row["hardware_tier"] or NOT_MEASURED),
         number("US$ per hour", lambda row: format_number(prices.get(row["hardware_tier"]))),
         number(

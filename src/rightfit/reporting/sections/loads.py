@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rightfit.formatting import NOT_MEASURED, format_number
+from rightfit.formatting import NOT_MEASURED, count, format_number
 from rightfit.http_load.load_records import LoadCurve, LoadStep, WinnerLoad
-from rightfit.naming import count, words
+from rightfit.naming import words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, number, tabulate, text
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import polars as pl
 
-from rightfit.formatting import format_number, format_quality
-from rightfit.naming import count, listing, metric_name, sentence_case, words
+from rightfit.formatting import count, format_number, format_quality
+from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import FinalQuality
@@ -50,7 +49,7 @@ def build_measuring(results: Results) -> Section:
         folds=(
             *_fold_final(results),
             Fold("What was not measured, and why", (_tabulate_missing(results.profiles),)),
-            Fold("Data", (_tabulate_data(results),)),
+            *([Fold("Data", (_tabulate_data(results),))] if results.data_cards else []),
             Fold("Environment", (_tabulate_environment(results.environment),)),
         ),
     )
@@ -70,8 +69,8 @@ def describe_environment(environment: Environment, n_profiles: int) -> str:
 
 def describe_thoroughness(profiles: pl.DataFrame) -> str:
     """Say how many processes were timed, how often, and why measuring ended."""
-    hows = [json.loads(text) for text in profiles["measured_how"]]
-    timed = [how for how in hows if "n_processes" in how]
+    hows = profiles["measured_how"].drop_nulls().to_list()
+    timed = [how for how in hows if how["n_processes"] is not None]
     if not timed:
         return "No profile was timed."
     presets = listing(sorted({how["preset"] for how in timed}))
@@ -81,7 +80,7 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     ends = ", ".join(f"{end} ({n})" for end, n in counts)
     return (
         f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} per profile, each "
-        f"timed in {count(max(how.get('n_visits', 1) for how in timed), 'visit')}. Why measuring "
+        f"timed in {count(max(how['n_visits'] or 1 for how in timed), 'visit')}. Why measuring "
         f"ended, with the number of profiles: {ends}."
     )
 
@@ -104,8 +103,8 @@ def describe_disturbance(profiles: pl.DataFrame) -> str:
 
 def describe_drift(profiles: pl.DataFrame) -> list[str]:
     """Say what intervals hold of the machine's drift; nothing for profiles that do not know."""
-    hows = [json.loads(text) for text in profiles["measured_how"]]
-    timed = [how for how in hows if "shared_error_pct" in how]
+    hows = profiles["measured_how"].drop_nulls().to_list()
+    timed = [how for how in hows if how["shared_error_pct"] is not None]
     if not timed:
         return []
     seen = max(timed, key=lambda how: how["n_turns_seen"])
@@ -209,8 +208,9 @@ def _half_width_pct(name: str) -> pl.Expr:
 def _tabulate_missing(profiles: pl.DataFrame) -> Table:
     reasons = Counter(
         (column, reason)
-        for texts in profiles["null_reasons"].drop_nulls()
-        for column, reason in json.loads(texts).items()
+        for reasons in profiles["null_reasons"].drop_nulls()
+        for column, reason in reasons.items()
+        if reason is not None
     )
     return tabulate(
         "Missing metrics",

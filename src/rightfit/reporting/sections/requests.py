@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, format_share
-from rightfit.naming import format_metric, listing, serving_label, words
+from rightfit.naming import format_metric, listing, words
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
@@ -86,7 +87,7 @@ def _tabulate_winners(winners: pl.DataFrame) -> Table:
         text("Application", lambda row: words(row["application"])),
         text("Dataset", lambda row: words(row["dataset"])),
         text("Candidate", lambda row: row["candidate"]),
-        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
         number("Median latency", lambda row: format_metric(P50, row[P50])),
         number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
         number("Share", _write_share),

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, format_share
+from rightfit.formatting import NOT_MEASURED, count, format_share
 from rightfit.naming import (
-    count,
     describe_limit,
     format_metric,
     listing,
@@ -18,10 +17,10 @@ from rightfit.naming import (
 )
 from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
-from rightfit.ranking.tables import read_rows
 from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Chart, Fold, Section, Table, number, tabulate, text
+from rightfit.typed_tables import read_rows
 
 
 def build_sensitivity(results: Results) -> Section:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.formatting import format_number
-from rightfit.naming import count, words
+from rightfit.formatting import count, format_number
+from rightfit.naming import words
 from rightfit.reporting.charts.stops import draw_stops, sum_compute
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, format_quality, format_share
-from rightfit.naming import count, listing, sentence_case, serving_label, words
+from rightfit.formatting import NOT_MEASURED, count, format_quality, format_share
+from rightfit.naming import listing, sentence_case, words
+from rightfit.profiling.serving import Serving
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Fold,
@@ -64,7 +65,7 @@ def _tabulate(results: Results, application: str, dataset: str) -> Table:
         number("Rank", lambda row: str(row["rank"])),
         number("95 % interval", lambda row: _rank_interval(row["rank_low"], row["rank_high"])),
         text("Candidate", lambda row: row["candidate"]),
-        text("Serving", lambda row: serving_label(row["runtime"], row["n_threads"], row["device"])),
+        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
         number("Utility", lambda row: format_quality(row["utility"])),
         number("Probability of being best", lambda row: format_share(row["p_best"])),
         sentence("Why", lambda row: row["reason"]),

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rightfit.families.bundle import read_bundle
-from rightfit.naming import count
+from rightfit.formatting import count
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.worker_pool import shared_pool

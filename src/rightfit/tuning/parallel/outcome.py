@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from rightfit.families.bundle import Bundle
-from rightfit.naming import count
+from rightfit.formatting import count
 from rightfit.tuning.parallel.agenda import PlannedSearch
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.failed_search import describe_failed_search

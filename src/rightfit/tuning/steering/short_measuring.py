@@ -23,7 +23,7 @@ from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.cell_profiles import set_costs
-from rightfit.profiling.profiles.profile import Profile
+from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.meters.speed import SpeedProbe
@@ -104,7 +104,7 @@ class ShortBench:
             state = measure_under_load(job.subject, self.bench, state)
         if state.error is not None:
             logger.warning("%s could not be measured: %s", job.subject.label, state.error)
-        profile = Profile()
+        profile = ProfileBuilder()
         devices = {serving.device for serving in self.demand.servings}
         shared = SharedError.assume(self.demand.measuring.shared_error_pct).alone
         set_costs(

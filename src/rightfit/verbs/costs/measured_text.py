@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rightfit.naming import count, serving_label
+from rightfit.formatting import count
 from rightfit.serving.answer_text import describe_disturbance, profile_to_json
 from rightfit.serving.profile_text import describe_profile
 from rightfit.verbs.costs.measuring import MeasuredFile
@@ -13,7 +13,7 @@ from rightfit.verbs.costs.measuring import MeasuredFile
 def describe_measured(measured: MeasuredFile) -> list[str]:
     """Write a measured file as lines for the terminal."""
     file, profile, here = measured.file, measured.profile, measured.environment
-    serving = serving_label(profile.runtime, profile.n_threads, profile.device)
+    serving = profile.serving.label
     return [
         f"{file.path.name}, {serving}",
         f"  inputs    {'; '.join(map(str, file.inputs))}",

@@ -30,11 +30,10 @@ from rightfit.profiling.hardware.environment import Environment, describe_enviro
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
+from rightfit.profiling.profile import Profile
 from rightfit.profiling.profiles.file_profile import profile_subject
-from rightfit.profiling.profiles.profile import profile_row
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.serving.answer import StoredProfile
 
 MAX_ROWS = 10_000  # measuring needs no more
 MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
@@ -62,7 +61,7 @@ class MeasuredFile:
     n_rows: int
     preset: str
     environment: Environment
-    profile: StoredProfile
+    profile: Profile
 
 
 def measure_file(
@@ -112,7 +111,7 @@ def _profile(
     here: Environment,
     *,
     n_threads: int | None,
-) -> StoredProfile:
+) -> Profile:
     wanted = here.n_cores if n_threads is None else n_threads
     if wanted > here.n_cores:
         raise ValueError(f"--threads is {wanted}, but this machine has {here.n_cores} cores.")
@@ -122,7 +121,7 @@ def _profile(
         np.save(matrix := folder / "rows.npy", fed.matrix)
         pool = WorkerPool(max_open=1)
         try:
-            keys, profile = profile_subject(
+            builder = profile_subject(
                 _make_subject(file, fed, serving),
                 serving,
                 Bench(pool, matrix, folder, settings, params.preset, SpeedProbe(None)),
@@ -133,14 +132,7 @@ def _profile(
             )
         finally:
             pool.close()
-    return StoredProfile(
-        runtime=serving.runtime,
-        n_threads=serving.n_threads,
-        device=serving.device,
-        disturbed=profile.disturbed,
-        environment_id=here.environment_id,
-        columns=profile_row(keys, profile),
-    )
+    return Profile.from_row(builder.build_row())
 
 
 def _make_subject(file: ModelFile, fed: FedRows, serving: Serving) -> Subject:

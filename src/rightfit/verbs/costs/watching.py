@@ -79,7 +79,7 @@ def _can_watch(answer: Answer, grid: Grid) -> bool:
     winner = answer.decision.winner
     if winner is None or winner.model in grid.imported:
         return False
-    return split_device(winner.device)[1] is None
+    return split_device(winner.serving.device)[1] is None
 
 
 def _by_dataset(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
@@ -122,7 +122,7 @@ def _measure(
 
 
 def _serving(winner: RankedCandidate) -> Serving:
-    return Serving(winner.runtime, winner.n_threads, winner.device, winner.request_path)
+    return winner.serving
 
 
 def _replace_profiles(answer: Answer, fresh: pl.DataFrame) -> Answer:

@@ -1,0 +1,281 @@
+"""A collection of resource profiles: the table ``resource_profiles`` as typed objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import polars as pl
+
+from rightfit.errors import RightfitError
+from rightfit.formatting import NOT_MEASURED, count
+from rightfit.naming import metric_title
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.profile import Profile
+from rightfit.profiling.worker.codec import from_plain, to_plain
+from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.contest.profile_table import complete_paths
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+SHOWN = (
+    "quality_raw",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "throughput_rows_per_s",
+    "peak_memory_mib",
+    "model_size_mib",
+)
+"""Metrics of the short table."""
+
+METADATA = "rightfit"  # key of the Parquet file's metadata
+
+
+@dataclass(frozen=True, repr=False)
+class Profiles(Sequence[Profile]):
+    """Resource profiles: one for each candidate, serving configuration and request path.
+
+    A sequence of :class:`Profile`. The same figures as a table: :attr:`table`, ``to_pandas()``.
+
+    Args:
+        table: The profiles, a row each; the columns are those of ``resource_profiles``.
+        environment: The machine they were measured on; ``None``: not known.
+        qualities: How each dataset's predictions are scored, by dataset.
+        left_out: Why a model was not measured in a serving configuration, by a label of both.
+    """
+
+    table: pl.DataFrame
+    environment: Environment | None = None
+    qualities: Mapping[str, QualityMetric] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @overload
+    def __getitem__(self, index: int) -> Profile: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Profiles: ...
+
+    def __getitem__(self, index: int | slice) -> Profile | Profiles:
+        if isinstance(index, slice):
+            return self._with(self.table[index])
+        return Profile.from_row(self.table.row(index, named=True))
+
+    def __len__(self) -> int:
+        return self.table.height
+
+    def __iter__(self) -> Iterator[Profile]:
+        return (Profile.from_row(row) for row in self.table.iter_rows(named=True))
+
+    def select(
+        self,
+        *,
+        candidate: str | None = None,
+        dataset: str | None = None,
+        runtime: str | None = None,
+        n_threads: int | None = None,
+        device: str | None = None,
+    ) -> Profiles:
+        """Return the profiles that agree with all that is given.
+
+        Raises:
+            RightfitError: If there is none; names the values that there are.
+        """
+        asked = {
+            "candidate": candidate,
+            "dataset": dataset,
+            "runtime": runtime,
+            "n_threads": n_threads,
+            "device": device,
+        }
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        found = self.table.filter(**wanted) if wanted else self.table
+        if found.is_empty():
+            present = {name: self.table[name].unique().sort().to_list() for name in wanted}
+            raise RightfitError(f"There is no profile with {wanted}; there are {present}.")
+        return self._with(found)
+
+    def find(
+        self,
+        candidate: str,
+        *,
+        dataset: str | None = None,
+        runtime: str | None = None,
+        n_threads: int | None = None,
+        device: str | None = None,
+    ) -> Profile:
+        """Return the one profile of a candidate.
+
+        Raises:
+            RightfitError: If there is none, or more than one; says which.
+        """
+        found = self.select(
+            candidate=candidate,
+            dataset=dataset,
+            runtime=runtime,
+            n_threads=n_threads,
+            device=device,
+        )
+        if len(found) > 1:
+            servings = [f"{one.dataset}: {one.serving}" for one in found]
+            raise RightfitError(
+                f"{candidate} has {len(found)} profiles ({'; '.join(servings)}); say which by "
+                "dataset=, runtime=, n_threads= or device=."
+            )
+        return found[0]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table as a pandas frame; structs become dictionaries.
+
+        Raises:
+            RightfitError: If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as err:
+            raise RightfitError("to_pandas() needs pandas: pip install pandas") from err
+
+        return pd.DataFrame(self.table.to_dicts(), columns=self.table.columns)
+
+    def summary(self) -> pl.DataFrame:
+        """Return a short table: who, how it is served, and the usual metrics as text."""
+        return pl.DataFrame(
+            [
+                {
+                    "dataset": one.dataset,
+                    "candidate": one.candidate,
+                    "serving": one.serving.label,
+                    **{metric_title(name): _show(one, name) for name in SHOWN},
+                    "hardware": one.hardware_tier or "",
+                    "disturbed": "yes" if one.disturbed else "",
+                }
+                for one in self
+            ]
+        )
+
+    def plot(self, *, dataset: str | None = None) -> PlotlyFigure:
+        """Draw quality against cost, with a menu of costs, as the report does.
+
+        Raises:
+            RightfitError: If there are several datasets and none is named.
+        """
+        from rightfit.reporting.charts.front_chart import draw_front
+        from rightfit.reporting.charts.palette import marks_of
+        from rightfit.reporting.results import PROFILE_KEYS, quality_title
+
+        name = require_dataset(self.datasets, dataset)
+        winners = self.table.clear().select(pl.lit("").alias("application"), *PROFILE_KEYS)
+        metric = self.qualities.get(name)
+        return draw_front(
+            self.table.filter(dataset=name),
+            dataset=name,
+            quality_title=quality_title(metric) if metric else "quality",
+            marks=marks_of(self.table["model"]),
+            limits=[],
+            winners=winners,
+        )
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the datasets, in the order of the profiles."""
+        return self.table["dataset"].unique(maintain_order=True).to_list()
+
+    @property
+    def candidates(self) -> list[str]:
+        """Names of the candidates, in the order of the profiles."""
+        return self.table["candidate"].unique(maintain_order=True).to_list()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the profiles into one Parquet file; :meth:`load` reads it."""
+        about = {
+            "environment": self.environment and to_plain(self.environment),
+            "qualities": {name: asdict(metric) for name, metric in self.qualities.items()},
+            "left_out": dict(self.left_out),
+        }
+        self.table.write_parquet(path, metadata={METADATA: json.dumps(about)})
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Profiles:
+        """Read what :meth:`save` wrote, or a table of profiles that a project's run stored.
+
+        Raises:
+            RightfitError: If the file cannot be read, or holds something else.
+        """
+        try:
+            table = pl.read_parquet(path)
+            about = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
+        except (OSError, ValueError, pl.exceptions.PolarsError) as err:
+            raise RightfitError(f"{path} holds no profiles: {err}") from err
+        environment = about.get("environment")
+        return cls(
+            check_table(table, str(path)),
+            None if environment is None else from_plain(Environment, environment),
+            {name: QualityMetric(**one) for name, one in about.get("qualities", {}).items()},
+            about.get("left_out", {}),
+        )
+
+    def _with(self, table: pl.DataFrame) -> Profiles:
+        return Profiles(table, self.environment, self.qualities, self.left_out)
+
+    def __repr__(self) -> str:
+        head = f"Profiles: {count(len(self), 'profile')}"
+        lines = [
+            f"  {one.dataset} {one.candidate} ({one.serving.label}): {_show(one, 'quality_raw')}, "
+            f"p50 {_show(one, 'latency_p50_ms')}, {_show(one, 'throughput_rows_per_s')}, "
+            f"{_show(one, 'peak_memory_mib')}"
+            for one in self
+        ]
+        return "\n".join([head, *lines])
+
+    def _repr_html_(self) -> str:
+        return to_html(self.summary())
+
+
+def check_table(table: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Check that a table holds resource profiles in today's form.
+
+    Raises:
+        RightfitError: If it does not.
+    """
+    missing = [name for name in ("dataset", "model", "candidate") if name not in table.columns]
+    if missing or not set(METRICS_BY_COLUMN) & set(table.columns):
+        raise RightfitError(
+            f"{source} holds no resource profiles: it lacks {missing or 'metrics'}."
+        )
+    return complete_paths(table)
+
+
+def require_dataset(datasets: Sequence[str], dataset: str | None) -> str:
+    """Return the dataset that is meant.
+
+    Raises:
+        RightfitError: If it is not among them, or there are several and none is named.
+    """
+    if dataset is None and len(datasets) == 1:
+        return datasets[0]
+    if dataset not in datasets:
+        got = "none was named" if dataset is None else f"got {dataset!r}"
+        raise RightfitError(f"dataset must be one of {list(datasets)}, but {got}.")
+    return str(dataset)
+
+
+def to_html(table: pl.DataFrame) -> str:
+    """Write a small table of texts as HTML for a notebook."""
+    heads = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>"
+        for row in table.rows()
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _show(profile: Profile, metric: str) -> str:
+    figure = profile[metric]
+    return NOT_MEASURED if figure.value is None else str(figure)

@@ -1,0 +1,441 @@
+"""Rank measured candidates for applications, and explain the order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import yaml
+
+from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
+from rightfit.errors import RightfitError
+from rightfit.formatting import format_quality
+from rightfit.parameters.applications import ApplicationsParams, find_contradictions, find_misnamed
+from rightfit.parameters.defaults import complete_parameters, read_default
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.faults import explain_faults
+from rightfit.parameters.ranking import RankingParams
+from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.profile import Profile
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.contest.profile_table import (
+    ProfileTable,
+    check_columns,
+    complete_paths,
+    read_profiles,
+)
+from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    Recommendations,
+)
+from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
+from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.rank_candidates import Ranked, rank_applications
+from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
+from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
+from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
+from rightfit.spelling import find_nearest
+from rightfit.strict_model import StrictModel
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+ApplicationsLike = str | Path | Applications | Mapping[str, Application | Mapping[str, object]]
+PROFILES_FILE, RANKING_FILE = "profiles.parquet", "ranking.json"
+
+
+def rank(
+    profiles: Profiles | pl.DataFrame,
+    applications: ApplicationsLike,
+    *,
+    rules: RankingRules | None = None,
+) -> Ranking:
+    """Rank candidates for every application, dataset by dataset.
+
+    Args:
+        profiles: What was measured.
+        applications: By name; or the path of a YAML file, whose form is that of
+            ``parameters_applications.yml``.
+        rules: Confidence and tie rules; ``None``: the library's.
+
+    Raises:
+        RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
+            metric that no profile has; lists all faults.
+    """
+    if isinstance(profiles, pl.DataFrame):
+        profiles = Profiles(check_table(profiles, "the table"))
+    if not len(profiles):
+        raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
+    asked = read_applications(applications)
+    if rules is None:
+        rules = default_rules(asked)
+    ranking = Ranking(profiles, asked, rules)
+    ranking.check()
+    return ranking
+
+
+def read_applications(applications: ApplicationsLike) -> Applications:
+    """Read applications from any of the forms that :func:`rank` takes.
+
+    Raises:
+        RightfitError: If they are wrong; lists all faults.
+    """
+    if isinstance(applications, Applications):
+        return applications
+    source = "applications"
+    if isinstance(applications, str | Path):
+        source = str(applications)
+        blocks = _read_file(Path(applications))
+    else:
+        blocks = {
+            name: one.model_dump(exclude_unset=True) if isinstance(one, Application) else one
+            for name, one in applications.items()
+        }
+    faults = explain_faults(
+        "applications", blocks, blocks, Application, misnamed=find_misnamed(blocks)
+    )
+    if not blocks or faults:
+        faults = faults or ["there is no application in it"]
+        raise RightfitError(f"{source}: {'; '.join(faults)}")
+    if contradictions := find_contradictions(blocks):
+        raise RightfitError(f"{source}: {'; '.join(contradictions)}")
+    return ApplicationsParams.model_validate(blocks)
+
+
+def default_rules(applications: Applications) -> RankingParams:
+    """Return the library's rules, with their exceptions for applications of these names."""
+    blocks = dict(applications.items())
+    return RankingParams.model_validate(complete_parameters({"applications": blocks})["ranking"])
+
+
+@dataclass(frozen=True, repr=False)
+class Ranking:
+    """The candidates of each dataset in order, for every application, with the reasons.
+
+    Everything follows from the three arguments and is computed when it is first asked for.
+
+    Args:
+        profiles: What was measured.
+        applications: What is asked for.
+        rules: Confidence and tie rules.
+        imported: Families whose candidates are already in use; decisions compare them with winners.
+        refits: Refits of winners, by dataset.
+    """
+
+    profiles: Profiles
+    applications: Applications
+    rules: RankingRules
+    imported: Collection[str] = ()
+    refits: Mapping[str, Refits] = field(default_factory=lambda: dict(NO_REFITS))
+
+    def check(self) -> None:
+        """Refuse to rank by columns that the profiles do not have.
+
+        Raises:
+            RightfitError: If an application or a tie rule names one; lists all of them.
+        """
+        try:
+            check_columns(self._profile_table, self.applications, self.rules)
+        except ValueError as err:
+            raise RightfitError(str(err)) from err
+
+    @cached_property
+    def ranked(self) -> list[Ranked]:
+        """The rankings as arrays, one for each application."""
+        return rank_applications(self._profile_table, self.applications, self.rules)
+
+    @cached_property
+    def _profile_table(self) -> ProfileTable:
+        return read_profiles(self.profiles.table)
+
+    @cached_property
+    def table(self) -> pl.DataFrame:
+        """One row for each application, dataset and candidate, best first: ``rankings``."""
+        return tabulate_rankings(self.ranked)
+
+    @cached_property
+    def breakdown(self) -> pl.DataFrame:
+        """What each objective contributes to each utility: ``utility_breakdown``."""
+        return tabulate_breakdown(self.ranked)
+
+    @cached_property
+    def win_shares(self) -> pl.DataFrame:
+        """How much of the space of weights each candidate wins."""
+        return tabulate_win_shares(self.ranked)
+
+    @cached_property
+    def weight_intervals(self) -> pl.DataFrame:
+        """In which interval of each weight the winner stays."""
+        return tabulate_weight_intervals(self.ranked)
+
+    @cached_property
+    def limit_shadows(self) -> pl.DataFrame:
+        """What changes where a limit is loosened or tightened."""
+        return tabulate_limit_shadows(self.ranked)
+
+    @cached_property
+    def limit_prices(self) -> pl.DataFrame:
+        """What each limit costs."""
+        return tabulate_limit_prices(self.ranked)
+
+    @cached_property
+    def robust_choices(self) -> pl.DataFrame:
+        """Which family does well on every dataset."""
+        return tabulate_robust_choices(self.table)
+
+    @cached_property
+    def break_even(self) -> pl.DataFrame:
+        """After how many predictions a dearer training pays back."""
+        return tabulate_break_even(self.ranked)
+
+    @cached_property
+    def recommendations(self) -> Recommendations:
+        """All decisions, by application."""
+        sensitivities = Sensitivities(
+            self.weight_intervals, self.limit_shadows, self.robust_choices
+        )
+        return recommend(self.ranked, sensitivities, imported=self.imported, refits=self.refits)
+
+    def decision(self, application: str, dataset: str | None = None) -> Decision:
+        """Return what is recommended to an application: the winner, and what would change it.
+
+        Args:
+            application: Its name.
+            dataset: May be left out where there is one.
+
+        Raises:
+            RightfitError: If there is no such application or dataset; names those that there are.
+        """
+        datasets = self.recommendations[self._require(application)].datasets
+        return datasets[require_dataset(list(datasets), dataset)]
+
+    def winner(self, application: str, dataset: str | None = None) -> Profile | None:
+        """Return the winner's profile; ``None`` where no candidate keeps the limits.
+
+        Raises:
+            RightfitError: As of :meth:`decision`.
+        """
+        found = self.decision(application, dataset).winner
+        if found is None:
+            return None
+        name = require_dataset(self.profiles.datasets, dataset)
+        return self._find_profile(name, found.model, found.candidate, found.serving)
+
+    def explain(self, candidate: str, application: str, dataset: str | None = None) -> str:
+        """Say in one sentence why a candidate has its place for an application.
+
+        Raises:
+            RightfitError: If there is no such candidate, application or dataset.
+        """
+        name = require_dataset(self.profiles.datasets, dataset)
+        rows = self.table.filter(application=self._require(application), dataset=name)
+        mine = rows.filter(candidate=candidate)
+        if mine.is_empty():
+            raise RightfitError(
+                f"There is no candidate {candidate!r}{_hint(candidate, rows['candidate'])}; "
+                f"candidates: {', '.join(rows['candidate'])}."
+            )
+        row = mine.row(0, named=True)
+        served = Serving(row["runtime"], row["n_threads"], row["device"]).label
+        return (
+            f"{candidate} ({served}) is {row['rank']} of {rows.height} for {application}: "
+            f"{row['reason']}."
+        )
+
+    def leaderboard(self, application: str, dataset: str | None = None) -> pl.DataFrame:
+        """Return an application's candidates in order, as a short table of texts.
+
+        Raises:
+            RightfitError: As of :meth:`decision`.
+        """
+        name = require_dataset(self.profiles.datasets, dataset)
+        rows = self.table.filter(application=self._require(application), dataset=name)
+        asked = dict(self.applications.items())[application].needed_metrics()
+        placed = []
+        for row in rows.iter_rows(named=True):
+            serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
+            profile = self._find_profile(name, row["model"], row["candidate"], serving)
+            placed.append(
+                {
+                    "rank": row["rank"],
+                    "candidate": row["candidate"],
+                    "serving": serving.label,
+                    "utility": format_quality(row["utility"]),
+                    **{
+                        metric: str(profile[metric]) if metric in profile.figures else ""
+                        for metric in asked
+                    },
+                    "within limits": "yes" if row["feasible"] else "no",
+                    "why": row["reason"],
+                }
+            )
+        return pl.DataFrame(placed)
+
+    def with_weights(self, application: str, **weights: float) -> Ranking:
+        """Rank the same profiles again, with other weights of one application.
+
+        Args:
+            application: Its name.
+            weights: New weights of its objectives, by metric; the others stay.
+
+        Raises:
+            RightfitError: If there is no such application, or it has no such objective.
+        """
+        asked = dict(self.applications.items())[self._require(application)]
+        goals = dict(asked.objectives)
+        for metric, weight in weights.items():
+            if metric not in goals:
+                raise RightfitError(
+                    f"{application} has no objective {metric!r}{_hint(metric, goals)}; "
+                    f"objectives: {', '.join(goals)}."
+                )
+            goals[metric] = goals[metric].model_copy(update={"weight": weight})
+        changed = {application: asked.model_copy(update={"objectives": goals})}
+        return replace(self, applications=Applications({**self.applications.root, **changed}))
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report: one HTML file that opens offline.
+
+        Returns:
+            Its path.
+        """
+        from rightfit.http_load.load_records import LoadCurves
+        from rightfit.profiling.hardware.tier_table import tabulate_tiers
+        from rightfit.reporting.report import build_sections, render_report
+        from rightfit.reporting.results import RankingTables, Results
+
+        tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
+        results = Results(
+            applications=self.applications,
+            rules=self.rules,
+            profiles=complete_paths(self.profiles.table),
+            rankings=self.table,
+            recommendations=self.recommendations,
+            qualities=self.profiles.qualities,
+            data_cards={},  # no dataset was prepared, no trial searched, no server loaded
+            trials={},
+            audits=pl.DataFrame(),
+            environment=self.profiles.environment or describe_environment(),
+            load_curves=LoadCurves(()),
+            tables=RankingTables(
+                hardware_tiers=tabulate_tiers(self.profiles.table, tiers),
+                utility_breakdown=self.breakdown,
+                win_shares=self.win_shares,
+                weight_intervals=self.weight_intervals,
+                limit_shadows=self.limit_shadows,
+                limit_prices=self.limit_prices,
+                robust_choices=self.robust_choices,
+                break_even=self.break_even,
+            ),
+        )
+        target = Path(path)
+        target.write_text(render_report(results, build_sections(results, tiers)), encoding="utf-8")
+        return target
+
+    def plot(self, application: str) -> PlotlyFigure:
+        """Draw an application's utilities by objective, as the report does.
+
+        Raises:
+            RightfitError: If there is no such application.
+        """
+        from rightfit.reporting.charts.palette import marks_of
+        from rightfit.reporting.charts.utility_chart import draw_utilities
+
+        return draw_utilities(
+            self.table,
+            self.breakdown,
+            application=self._require(application),
+            marks=marks_of(self.profiles.table["model"]),
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write what the ranking follows from into a folder; :meth:`load` ranks again."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        self.profiles.save(target / PROFILES_FILE)
+        asked = _Asked(applications=self.applications, rules=self.rules)
+        (target / RANKING_FILE).write_text(asked.model_dump_json(indent=2), encoding="utf-8")
+        return target
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Ranking:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            RightfitError: If the folder holds something else.
+        """
+        profiles = Profiles.load(Path(folder) / PROFILES_FILE)
+        try:
+            asked = _Asked.model_validate(json.loads((Path(folder) / RANKING_FILE).read_text()))
+        except (OSError, ValueError) as err:
+            raise RightfitError(f"{folder} holds no ranking: {err}") from err
+        return cls(profiles, asked.applications, asked.rules)
+
+    def _find_profile(self, dataset: str, model: str, candidate: str, serving: Serving) -> Profile:
+        rows = complete_paths(self.profiles.table).filter(
+            dataset=dataset, model=model, candidate=candidate, **vars(serving)
+        )
+        return Profile.from_row(rows.row(0, named=True))
+
+    def _require(self, application: str) -> str:
+        names = [name for name, _ in self.applications.items()]
+        if application not in names:
+            raise RightfitError(
+                f"There is no application {application!r}{_hint(application, names)}; "
+                f"applications: {', '.join(names)}."
+            )
+        return application
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {name}, {dataset}: {decision.sentence}"
+            for name, recommendation in self.recommendations.items()
+            for dataset, decision in recommendation.datasets.items()
+        ]
+        return "\n".join(["Ranking", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"application": name, "dataset": dataset, "decision": decision.sentence}
+            for name, recommendation in self.recommendations.items()
+            for dataset, decision in recommendation.datasets.items()
+        ]
+        return to_html(pl.DataFrame(rows))
+
+
+class _Asked(StrictModel):
+    """What a ranking was asked, as it is stored."""
+
+    applications: Applications
+    rules: RankingRules
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except OSError as err:
+        raise RightfitError(f"The applications {path} cannot be read: {err.strerror}.") from err
+    except yaml.YAMLError as err:
+        raise RightfitError(f"{path} is no YAML: {err}") from err
+    if isinstance(content, Mapping) and set(content) == {"applications"}:
+        content = content["applications"]
+    if not isinstance(content, Mapping):
+        raise RightfitError(f"{path} must hold applications by name, but holds {content!r:.80}.")
+    return dict(content)
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    near = find_nearest(name, known)
+    return f" (did you mean {near!r}?)" if near else ""

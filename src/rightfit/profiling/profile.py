@@ -1,0 +1,200 @@
+"""A resource profile: every measured metric of one candidate in one serving configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from rightfit.errors import RightfitError
+from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN, Figure, Metric, MetricTable
+from rightfit.profiling.serving import Serving
+from rightfit.profiling.worker.codec import from_plain
+from rightfit.profiling.worker.results import ServerResult
+from rightfit.request_path.paths import MODEL
+from rightfit.spelling import find_nearest
+
+
+@dataclass(frozen=True)
+class BatchTried:
+    """A batch size that was timed."""
+
+    batch_size: int
+    rows_per_s: float
+    n_calls: int
+    cores: float
+    peak_memory_mib: float
+
+
+@dataclass(frozen=True)
+class LimitTried:
+    """A run under the memory of a hardware tier.
+
+    Args:
+        memory_mib: That memory.
+        ok: Whether the model ran.
+        error: Why not.
+        limit: What limited it.
+    """
+
+    memory_mib: float
+    ok: bool
+    error: str | None
+    limit: str
+
+
+@dataclass(frozen=True)
+class LoadTried:
+    """The random load that a model was served under."""
+
+    rate_per_s: float
+    utilisation: float
+    p99_limit_ms: float
+    processes: tuple[ServerResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredHow:
+    """How a profile was measured, over the processes that count; ``None``: it was not timed."""
+
+    preset: str
+    devices: tuple[str, ...]  # of the measuring machine
+    n_processes: int | None = None
+    n_retries: int | None = None  # disturbed processes that were made up for
+    settled: str | None = None  # why measuring ended; None: it has not
+    is_drifting: bool | None = None  # medians rise or fall from process to process
+    is_warm: bool | None = None  # whether every warm-up ended by itself
+    n_warm_up_calls: int | None = None  # most of a process
+    first_call_ms: float | None = None  # median
+    overhead_ns: float | None = None  # that timing adds to a call, median
+    cores_load: float | None = None
+    cores_single_stream: float | None = None
+    delay_share: float | None = None  # highest
+    slow_share: float | None = None  # highest
+    slowdown: float | None = None  # slowest look at the core's speed / full speed
+    busy_cores: float | None = None  # of the whole machine, most
+    steal_share: float | None = None  # most
+    batches: tuple[BatchTried, ...] = ()  # all sizes tried
+    limits: tuple[LimitTried, ...] = ()
+    interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted
+    measured_s: float | None = None  # of all rounds
+    n_visits: int | None = None
+    shared_error_pct: float | None = None  # that the intervals of times hold
+    n_turns_seen: int | None = None  # that it was estimated from; 0: it is the preset's constant
+    tier: str | None = None  # how the hardware tier is known
+    server: LoadTried | None = None
+
+
+NOT_KEPT = Figure(MetricTable.quality_raw, None, reason="no rows were kept for it")
+
+
+@dataclass(frozen=True, repr=False)
+class Profile(MetricTable):
+    """Every measured metric of one candidate in one serving configuration.
+
+    Each metric is an attribute, such as ``profile.latency_p95_ms``, and an item, such as
+    ``profile["latency_p95_ms"]``: a :class:`Figure` with its interval, or with the reason why it
+    was not measured.
+
+    Args:
+        dataset: Name of the rows it answered.
+        model: Its family, or the name it was given.
+        candidate: Its name, unique within the dataset.
+        serving: How it was served.
+        figures: All metrics, by column.
+        environment_id: Fingerprint of the machine and its libraries.
+        hardware_tier: Smallest tier it runs on; ``None``: not known, or it runs on none.
+        best_batch_size: Rows a call of the throughput.
+        n_latency_samples: Calls of one row that were timed.
+        disturbed: Whether another process took the cores while it was timed; ``None``: not known.
+        encoding_ms: Part of the median latency that encoding takes; ``None``: not compared.
+        final_quality: Raw quality on test rows that nothing was chosen by.
+        how: How it was measured; ``None`` where nothing was.
+    """
+
+    dataset: str
+    model: str
+    candidate: str
+    serving: Serving
+    figures: Mapping[str, Figure]
+    environment_id: str
+    hardware_tier: str | None = None
+    best_batch_size: int | None = None
+    n_latency_samples: int | None = None
+    disturbed: bool | None = None
+    encoding_ms: float | None = None
+    final_quality: Figure = NOT_KEPT
+    how: MeasuredHow | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> Profile:
+        """Read a row of ``resource_profiles``; a column that it lacks counts as not measured."""
+        cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
+        reasons: Mapping[str, str] = cells.get("null_reasons") or {}
+        how = cells.get("measured_how")
+        return cls(
+            dataset=str(row["dataset"]),
+            model=str(row["model"]),
+            candidate=str(row["candidate"]),
+            serving=Serving(
+                str(row["runtime"]),
+                cast("int", row["n_threads"]),
+                str(row["device"]),
+                cells.get("request_path") or MODEL,
+            ),
+            figures={
+                metric.column: Figure(
+                    metric,
+                    cells.get(metric.column),
+                    cells.get(f"{metric.column}_low"),
+                    cells.get(f"{metric.column}_high"),
+                    reason=""
+                    if cells.get(metric.column) is not None
+                    else reasons.get(metric.column) or metric.null_reason or "it is not known",
+                )
+                for metric in METRICS
+            },
+            environment_id=str(row["environment_id"]),
+            hardware_tier=cells.get("min_hardware_tier_name"),
+            best_batch_size=cells.get("best_batch_size"),
+            n_latency_samples=cells.get("n_latency_samples"),
+            disturbed=cells.get("disturbed"),
+            encoding_ms=cells.get("encoding_ms"),
+            final_quality=_read_final(row),
+            how=None if how is None else from_plain(MeasuredHow, how),
+        )
+
+    def __getitem__(self, metric: str) -> Figure:
+        """Return the figure of a metric by its column.
+
+        Raises:
+            RightfitError: If there is no such metric.
+        """
+        if metric not in self.figures:
+            near = find_nearest(metric, self.figures)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            raise RightfitError(
+                f"There is no metric {metric!r}{hint}; metrics: {', '.join(METRICS_BY_COLUMN)}."
+            )
+        return self.figures[metric]
+
+    def measured(self) -> Iterator[Figure]:
+        """Yield the figures that were measured, in the order of the metric table."""
+        return (figure for figure in self.figures.values() if figure.value is not None)
+
+    def missing(self) -> dict[str, list[Metric]]:
+        """Return the metrics that were not measured, by the reason."""
+        by_reason: dict[str, list[Metric]] = {}
+        for figure in self.figures.values():
+            if figure.value is None:
+                by_reason.setdefault(figure.reason, []).append(figure.metric)
+        return by_reason
+
+
+def _read_final(cells: Mapping[str, object]) -> Figure:
+    names = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
+    value, low, high = (cast("float | None", cells.get(name)) for name in names)
+    if value is not None:
+        return Figure(MetricTable.quality_raw, value, low, high)
+    reasons = cast("Mapping[str, str]", cells.get("null_reasons") or {})
+    return replace(NOT_KEPT, reason=reasons.get("final_quality_raw") or NOT_KEPT.reason)

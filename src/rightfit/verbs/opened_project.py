@@ -1,0 +1,142 @@
+"""A Kedro project's stored results from Python, as the objects that the library works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar, cast
+
+import polars as pl
+
+from rightfit.api.profiles import Profiles, check_table
+from rightfit.api.ranking import Ranking
+from rightfit.errors import RightfitError
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.grid import is_imported
+from rightfit.parameters.ranking import RankingParams
+from rightfit.preparation.describing import DataCard
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.ranking.explanation.refits import Refits
+from rightfit.verbs.project_options import read_project_parameters
+from rightfit.verbs.stored import NothingStoredError, StoredResults, open_results
+
+Stored = TypeVar("Stored")
+
+
+def open_project(
+    folder: str | Path = ".", *, env: str | None = None, data_root: str | Path | None = None
+) -> Project:
+    """Open the results of a Kedro project.
+
+    Args:
+        folder: The project, or any folder in it.
+        env: Environment of its configuration; ``None``: the default one.
+        data_root: Root of its data instead of the configured one.
+
+    Raises:
+        RightfitError: If there is no configuration, or no run has stored profiles yet.
+    """
+    from kedro.framework.project import settings
+
+    from rightfit.verbs.place import find_project
+
+    project = find_project(Path(folder).resolve())
+    conf_source = project / settings.CONF_SOURCE
+    root = None if data_root is None else str(data_root)
+    results = open_results(project, conf_source, env=env, data_root=root)
+    params = {} if root is None else {"data_root": root}
+    opened = Project(project, results, read_project_parameters(params, env, conf_source, project))
+    opened.version  # noqa: B018 - fails here where nothing is stored
+    return opened
+
+
+class Project:
+    """Results of a project's last run.
+
+    Args:
+        folder: Where the project lies.
+        results: Its stored results.
+        parameters: Its parameters, the library's values included.
+    """
+
+    def __init__(
+        self, folder: Path, results: StoredResults, parameters: Mapping[str, object]
+    ) -> None:
+        self.folder = folder
+        self._results = results
+        self._parameters = parameters
+
+    @cached_property
+    def version(self) -> str:
+        """Version of the profiles: when the run began that stored them."""
+        return self._results.find_version("resource_profiles")
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """All profiles of the last evaluation."""
+        table = check_table(self._load("resource_profiles", pl.DataFrame), "resource_profiles")
+        names = table["dataset"].unique(maintain_order=True)
+        cards = {name: self._find(f"{name}.data_card", DataCard) for name in names}
+        return Profiles(
+            table,
+            self._find("environment", Environment),
+            {name: card.quality_metric for name, card in cards.items() if card is not None},
+        )
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """The stored profiles, ranked for the applications as they are configured now."""
+        models = cast("Mapping[str, object]", self._parameters["models"])
+        refits = {
+            name: found
+            for name in self.profiles.datasets
+            if (found := self._find(f"{name}.refits", Refits)) is not None
+        }
+        return Ranking(
+            self.profiles,
+            ApplicationsParams.model_validate(self._parameters["applications"]),
+            RankingParams.model_validate(self._parameters["ranking"]),
+            imported=[name for name, block in models.items() if is_imported(block)],
+            refits=refits,
+        )
+
+    def trials(self, dataset: str) -> pl.DataFrame:
+        """Return the trials of all searches of a dataset, stopped ones included.
+
+        Raises:
+            RightfitError: If no run has stored any.
+        """
+        return self._load(f"{dataset}.trials", pl.DataFrame)
+
+    def load(self, name: str) -> object:
+        """Return the newest version of any result in the catalog, such as ``landsat_front_chart``.
+
+        Raises:
+            RightfitError: If no run has stored it.
+        """
+        return self._load(name, object)
+
+    @property
+    def report_path(self) -> Path:
+        """Path of the latest report.
+
+        Raises:
+            RightfitError: If no run has written one.
+        """
+        return self._results.locate("report", self._results.find_version("report"))
+
+    def _load(self, name: str, kind: type[Stored]) -> Stored:
+        found = self._results.load(name, self._results.find_version(name))
+        if not isinstance(found, kind):
+            raise RightfitError(f"{name} holds a {type(found).__name__}, no {kind.__name__}.")
+        return found
+
+    def _find(self, name: str, kind: type[Stored]) -> Stored | None:
+        try:
+            return self._load(name, kind)
+        except NothingStoredError:
+            return None
+
+    def __repr__(self) -> str:
+        return f"Project {self.folder}, results of {self.version}"

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from handmade import make_profiles
+
+import rightfit as rf
+from rightfit.quality.metric import QualityMetric
+
+
+@pytest.fixture(scope="module")
+def profiles() -> rf.Profiles:
+    accuracy = QualityMetric("accuracy", worst=0.5, best=1.0)
+    return rf.Profiles(make_profiles(), qualities={"landsat": accuracy, "fashion_mnist": accuracy})
+
+
+def test_profiles_are_a_sequence_of_typed_profiles(profiles: rf.Profiles) -> None:
+    first = profiles[0]
+
+    assert len(profiles) == profiles.table.height == len(list(profiles))
+    assert isinstance(first, rf.Profile)
+    assert first.latency_p50_ms.value == profiles.table["latency_p50_ms"][0]
+    assert len(profiles[:2]) == 2
+
+
+def test_figure_knows_unit_interval_and_reason(profiles: rf.Profiles) -> None:
+    profile = profiles[0]
+
+    assert profile.latency_p50_ms.unit == "ms"
+    assert profile.latency_p50_ms.low == profiles.table["latency_p50_ms_low"][0]
+    assert profile["latency_p50_ms"] == profile.latency_p50_ms
+    assert str(profile.gpu_util_pct) == "not measured: no NVIDIA driver on this machine"
+    with pytest.raises(rf.RightfitError, match="gpu_util_pct was not measured: no NVIDIA driver"):
+        float(profile.gpu_util_pct)
+
+
+def test_metric_of_the_class_is_the_row_of_the_metric_table() -> None:
+    assert rf.Profile.latency_p95_ms.unit == "ms"
+    assert rf.Profile.throughput_rows_per_s.better == "higher"
+
+
+def test_unknown_metric_is_refused_with_the_closest_name(profiles: rf.Profiles) -> None:
+    with pytest.raises(rf.RightfitError, match="did you mean 'latency_p95_ms'"):
+        profiles[0]["latency_p95"]
+
+
+def test_one_profile_is_found_by_what_tells_it_apart(profiles: rf.Profiles) -> None:
+    name = profiles[0].candidate
+
+    with pytest.raises(rf.RightfitError, match="say which by dataset=, runtime="):
+        profiles.find(name)
+    found = profiles.find(name, dataset="landsat", runtime="onnx", n_threads=1)
+
+    assert (found.serving, found.dataset) == (
+        rf.Serving("onnx", 1, request_path="request"),
+        "landsat",
+    )
+    with pytest.raises(rf.RightfitError, match=r"no profile with \{'candidate': 'nobody'\}"):
+        profiles.select(candidate="nobody")
+
+
+def test_saved_profiles_are_the_same_when_loaded(profiles: rf.Profiles, tmp_path: Path) -> None:
+    loaded = rf.Profiles.load(profiles.save(tmp_path / "profiles.parquet"))
+
+    assert loaded.table.equals(profiles.table)
+    assert loaded.qualities == profiles.qualities
+
+
+def test_file_without_profiles_is_refused(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "other.parquet")
+
+    with pytest.raises(rf.RightfitError, match="holds no resource profiles: it lacks"):
+        rf.Profiles.load(tmp_path / "other.parquet")
+    with pytest.raises(rf.RightfitError, match="holds no profiles"):
+        rf.Profiles.load(tmp_path / "nothing.parquet")
+
+
+def test_profiles_of_an_earlier_version_are_refused_with_the_command_that_mends_it() -> None:
+    old = make_profiles().with_columns(pl.lit("{}").alias("null_reasons"))
+
+    with pytest.raises(rf.RightfitError, match="kedro run --pipelines evaluation,ranking"):
+        rf.rank(old, {})
+
+
+def test_notebook_and_terminal_show_a_short_table(profiles: rf.Profiles) -> None:
+    summary = profiles.summary()
+
+    assert summary.height == len(profiles)
+    assert "Latency p95 (ms)" in summary.columns
+    assert "<table>" in profiles[:1]._repr_html_()
+    assert repr(profiles).startswith(f"Profiles: {len(profiles)} profiles")
+
+
+def test_pandas_frame_has_the_columns_of_the_table(profiles: rf.Profiles) -> None:
+    frame = profiles.to_pandas()
+
+    assert list(frame.columns) == profiles.table.columns
+    assert frame["null_reasons"][0]["gpu_util_pct"] == "no NVIDIA driver on this machine"
+
+
+def test_plot_is_the_chart_of_the_report(profiles: rf.Profiles) -> None:
+    figure = profiles.plot(dataset="landsat")
+
+    assert len(figure.data) > 0
+    with pytest.raises(rf.RightfitError, match="dataset must be one of"):
+        profiles.plot()

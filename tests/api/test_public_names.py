@@ -1,0 +1,49 @@
+"""The public names and their signatures: changing one is a decision, see CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import rightfit as rf
+
+SIGNATURES = {
+    "rank": "(profiles, applications, *, rules=None)",
+    "open_project": "(folder='.', *, env=None, data_root=None)",
+}
+
+HEAVY = ("kedro", "torch", "sklearn", "pandas", "polars", "numpy", "onnxruntime", "pydantic")
+
+
+@pytest.mark.parametrize("name", rf.__all__)
+def test_public_name_is_there_and_documented(name: str) -> None:
+    found = getattr(rf, name)
+
+    assert name == "__version__" or inspect.getdoc(found)
+
+
+@pytest.mark.parametrize(("name", "signature"), SIGNATURES.items())
+def test_signature_is_the_one_that_users_call(name: str, signature: str) -> None:
+    found = inspect.signature(getattr(rf, name))
+    bare = found.replace(
+        parameters=[p.replace(annotation=p.empty) for p in found.parameters.values()],
+        return_annotation=found.empty,
+    )
+
+    assert str(bare) == signature
+
+
+def test_unknown_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'mesure'"):
+        _ = rf.mesure
+
+
+def test_import_loads_no_large_library() -> None:
+    code = f"import sys, rightfit; print([m for m in {HEAVY} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

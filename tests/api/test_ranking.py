@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from handmade import APPLICATIONS, make_profiles
+
+import rightfit as rf
+from rightfit.quality.metric import QualityMetric
+
+
+@pytest.fixture(scope="module")
+def profiles() -> rf.Profiles:
+    accuracy = QualityMetric("accuracy", worst=0.5, best=1.0)
+    return rf.Profiles(make_profiles(), qualities={"landsat": accuracy, "fashion_mnist": accuracy})
+
+
+@pytest.fixture(scope="module")
+def ranking(profiles: rf.Profiles) -> rf.Ranking:
+    return rf.rank(profiles, APPLICATIONS)
+
+
+def test_winner_is_the_first_feasible_candidate_of_the_table(ranking: rf.Ranking) -> None:
+    rows = ranking.table.filter(application="satellite_archive", dataset="landsat", rank=1)
+
+    winner = ranking.winner("satellite_archive", "landsat")
+
+    assert winner is not None
+    assert [winner.candidate] == rows["candidate"].to_list()
+    assert winner.serving.runtime == rows["runtime"][0]
+
+
+def test_decision_names_winner_and_what_would_change_it(ranking: rf.Ranking) -> None:
+    decision = ranking.decision("satellite_archive", "landsat")
+
+    assert decision.outcome == "winner"
+    assert decision.winner is not None
+    assert decision.winner.candidate in decision.sentence
+
+
+def test_every_candidate_has_a_reason_for_its_place(ranking: rf.Ranking) -> None:
+    candidates = ranking.table.filter(application="edge_device", dataset="landsat")["candidate"]
+
+    sentences = [ranking.explain(name, "edge_device", "landsat") for name in candidates]
+
+    assert all(name in text for name, text in zip(candidates, sentences, strict=True))
+    assert f"1 of {len(candidates)} for edge_device" in sentences[0]
+
+
+def test_unknown_names_are_refused_with_the_known_ones(ranking: rf.Ranking) -> None:
+    with pytest.raises(rf.RightfitError, match="did you mean 'edge_device'"):
+        ranking.winner("edge_devise", "landsat")
+    with pytest.raises(rf.RightfitError, match="dataset must be one of"):
+        ranking.winner("edge_device")
+    with pytest.raises(rf.RightfitError, match="no candidate 'nobody'"):
+        ranking.explain("nobody", "edge_device", "landsat")
+
+
+def test_file_mapping_and_objects_ask_the_same(profiles: rf.Profiles, tmp_path: Path) -> None:
+    bare, nested = tmp_path / "bare.yml", tmp_path / "nested.yml"
+    bare.write_text(yaml.safe_dump(APPLICATIONS, sort_keys=False))
+    nested.write_text(yaml.safe_dump({"applications": APPLICATIONS}, sort_keys=False))
+    objects = {name: rf.Application.model_validate(block) for name, block in APPLICATIONS.items()}
+
+    tables = [rf.rank(profiles, one).table for one in (bare, str(nested), objects)]
+
+    assert all(table.equals(tables[0]) for table in tables)
+
+
+def test_faults_of_applications_are_all_listed(profiles: rf.Profiles) -> None:
+    goals = {"latency_p95": {"weight": 1, "worst": 10, "best": 1}}
+    blocks = {
+        "one": {"description": "-", "scenario": "offline", "objectives": goals},
+        "two": {"description": "-", "scenario": "batch", "objectives": {}},
+    }
+
+    with pytest.raises(rf.RightfitError, match="latency_p95") as raised:
+        rf.rank(profiles, blocks)
+
+    assert "applications.two" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("- a\n", "must hold applications by name"), ("a: [\n", "is no YAML"), ("{}", "no applic")],
+)
+def test_file_that_holds_no_applications_is_refused(
+    profiles: rf.Profiles, tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "applications.yml"
+    path.write_text(content)
+
+    with pytest.raises(rf.RightfitError, match=message):
+        rf.rank(profiles, path)
+
+
+def test_metric_that_no_profile_has_is_refused(profiles: rf.Profiles) -> None:
+    lacking = rf.Profiles(profiles.table.drop("latency_p50_ms"))
+
+    with pytest.raises(rf.RightfitError, match="latency_p50_ms"):
+        rf.rank(lacking, APPLICATIONS)
+
+
+def test_nothing_to_rank_is_refused(profiles: rf.Profiles) -> None:
+    with pytest.raises(rf.RightfitError, match="no profile to rank"):
+        rf.rank(profiles[:0], APPLICATIONS)
+
+
+def test_leaderboard_shows_metrics_that_count(ranking: rf.Ranking) -> None:
+    board = ranking.leaderboard("satellite_archive", "landsat")
+
+    assert board["rank"].to_list() == list(range(1, board.height + 1))
+    assert "throughput_rows_per_s" in board.columns
+
+
+def test_saved_ranking_decides_the_same_when_loaded(ranking: rf.Ranking, tmp_path: Path) -> None:
+    loaded = rf.Ranking.load(ranking.save(tmp_path / "ranking"))
+
+    assert loaded.table.equals(ranking.table)
+    with pytest.raises(rf.RightfitError, match="holds no profiles"):
+        rf.Ranking.load(tmp_path)
+
+
+def test_report_names_the_winners_without_a_project(ranking: rf.Ranking, tmp_path: Path) -> None:
+    winner = ranking.winner("satellite_archive", "landsat")
+    assert winner is not None
+
+    text = ranking.report(tmp_path / "report.html").read_text()
+
+    assert winner.candidate in text
+    assert "{{" not in text
+
+
+def test_charts_and_texts_are_there_for_a_notebook(ranking: rf.Ranking) -> None:
+    assert len(ranking.plot("edge_device").data) > 0
+    assert "<table>" in ranking._repr_html_()
+    assert "satellite_archive, landsat" in repr(ranking)
