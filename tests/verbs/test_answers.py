@@ -18,7 +18,7 @@ def test_answer_holds_the_winner_with_its_profile_and_environment(results: Store
     assert answer.decision.winner.candidate == "linear-000"
     assert answer.profile is not None
     assert answer.profile.quality.low == 0.78
-    assert [profile.n_threads for profile in answer.profiles] == [1, 2]
+    assert [profile.serving.n_threads for profile in answer.profiles] == [1, 2]
     assert answer.origin.environment is not None
     assert answer.origin.environment.cpu == "Hand-made CPU"
     assert (answer.origin.ranked_in, answer.origin.newer_profiles) == (VERSION, None)

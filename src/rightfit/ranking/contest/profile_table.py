@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.errors import RightfitError
 from rightfit.profiling.devices import ELSEWHERE
+from rightfit.profiling.profile import check_form
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
@@ -182,11 +182,7 @@ def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
     Raises:
         RightfitError: If the profiles are in the form of an earlier version of Rightfit.
     """
-    if profiles.schema.get("null_reasons") == pl.String:
-        raise RightfitError(
-            "The stored profiles are in the form of an earlier version of Rightfit. Make them anew "
-            "(nothing is measured again): kedro run --pipelines evaluation,ranking,reporting"
-        )
+    check_form(profiles)
     if PATH in profiles.columns:
         return profiles.with_columns(pl.col(PATH).fill_null(MODEL))
     return profiles.with_columns(pl.lit(MODEL).alias(PATH))
