@@ -6,3 +6,13 @@ class RightfitError(ValueError):
 
     The message says what is wrong, what was allowed, what arrived, and where to mend it.
     """
+
+
+class OldResultsError(RightfitError):
+    """Stored profiles in the form of an earlier version of Rightfit."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The stored profiles are in the form of an earlier version of Rightfit. Make them anew "
+            "(nothing is measured again): kedro run --pipelines evaluation,ranking,reporting"
+        )

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from rightfit.errors import RightfitError
+from rightfit.errors import OldResultsError, RightfitError
 from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN, Figure, Metric, MetricTable
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.codec import from_plain
 from rightfit.profiling.worker.results import ServerResult
 from rightfit.request_path.paths import MODEL
 from rightfit.spelling import find_nearest
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,13 @@ class Profile(MetricTable):
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Profile:
-        """Read a row of ``resource_profiles``; a column that it lacks counts as not measured."""
+        """Read a row of ``resource_profiles``; a column that it lacks counts as not measured.
+
+        Raises:
+            OldResultsError: If an earlier version of Rightfit wrote it.
+        """
+        if isinstance(row.get("null_reasons"), str):
+            raise OldResultsError
         cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")
@@ -192,19 +195,6 @@ class Profile(MetricTable):
             if figure.value is None:
                 by_reason.setdefault(figure.reason, []).append(figure.metric)
         return by_reason
-
-
-def check_form(profiles: pl.DataFrame) -> None:
-    """Check that a table of profiles is in today's form.
-
-    Raises:
-        RightfitError: If an earlier version of Rightfit wrote it; says how it is made anew.
-    """
-    if str(profiles.schema.get("null_reasons")) == "String":
-        raise RightfitError(
-            "The stored profiles are in the form of an earlier version of Rightfit. Make them anew "
-            "(nothing is measured again): kedro run --pipelines evaluation,ranking,reporting"
-        )
 
 
 def _read_final(cells: Mapping[str, object]) -> Figure:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import polars as pl
 
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.profile import Profile, check_form
+from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     Recommendations,
@@ -29,7 +29,6 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
     newest = results.find_version("resource_profiles")
     profiles = results.load("resource_profiles", measured_in)
-    check_form(profiles)
     with results.reading("resource_profiles", measured_in):
         measured_on = set(profiles["environment_id"])
     origin = Origin(

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from rightfit.errors import OldResultsError
 from rightfit.profiling.devices import ELSEWHERE
-from rightfit.profiling.profile import check_form
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
@@ -180,9 +180,10 @@ def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
     """Add the request path to profiles that were stored before there was one.
 
     Raises:
-        RightfitError: If the profiles are in the form of an earlier version of Rightfit.
+        OldResultsError: If an earlier version of Rightfit wrote the profiles.
     """
-    check_form(profiles)
+    if profiles.schema.get("null_reasons") == pl.String:
+        raise OldResultsError
     if PATH in profiles.columns:
         return profiles.with_columns(pl.col(PATH).fill_null(MODEL))
     return profiles.with_columns(pl.lit(MODEL).alias(PATH))
