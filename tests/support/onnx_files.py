@@ -49,3 +49,31 @@ def write_softmax(
         outputs={output_name: (TensorProto.FLOAT, ["n", n_classes])},
         weights={"weights": weights.astype(np.float32)},
     )
+
+
+def write_endless(path: Path) -> Path:
+    """Write a model whose loop never ends; it has 2 input columns."""
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["goes_on_still"]),
+            helper.make_node("Identity", ["before"], ["after"]),
+        ],
+        "body",
+        [
+            value("turn", TensorProto.INT64, []),
+            value("goes_on", TensorProto.BOOL, []),
+            value("before", TensorProto.FLOAT, None),
+        ],
+        [
+            value("goes_on_still", TensorProto.BOOL, []),
+            value("after", TensorProto.FLOAT, None),
+        ],
+    )
+    return write_onnx(
+        path,
+        [helper.make_node("Loop", ["", "true", "x"], ["scores"], body=body)],
+        inputs={"x": (TensorProto.FLOAT, ["n", 2])},
+        outputs={"scores": (TensorProto.FLOAT, ["n", 2])},
+        weights={"true": np.array(True)},
+    )

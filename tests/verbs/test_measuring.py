@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
-from onnx_files import write_onnx, write_softmax
+from onnx_files import write_endless, write_onnx, write_softmax
 
 from rightfit.verbs.commands import verbs
 
@@ -84,6 +84,17 @@ def test_fault_is_one_line(folder: Path, arguments: list[str], message: str) -> 
     assert result.exit_code == 1
     assert message in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_model_that_never_answers_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_endless(Path("endless.onnx"))
+    monkeypatch.setattr("rightfit.verbs.costs.measuring.FIRST_ANSWER_MAX_S", 2.0)
+
+    result = measure("endless.onnx")
+
+    assert result.exit_code == 1
+    assert "endless.onnx cannot answer a row" in result.output
+    assert "gave no answer within 2 s" in result.output
 
 
 def test_file_that_cannot_answer_is_refused_before_measuring(folder: Path) -> None:

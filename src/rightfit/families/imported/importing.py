@@ -93,7 +93,7 @@ def check_file(given: GivenFile) -> None:
     if given.weights_file == ONNX_FILE:
         beside = {other.name for other in given.path.parent.iterdir()}
         check_onnx_file(given.path, listed=beside)
-        open_session(given.path, n_threads=1)
+        open_session(given.path, n_threads=1, optimizes=False)
     else:
         open_native(given.path, given.weights_file)
 
@@ -161,7 +161,7 @@ def import_file(
 
 def _store(given: GivenFile, folder: Path, schema: InputSchema) -> None:
     if given.weights_file == ONNX_FILE:
-        session = open_session(given.path, n_threads=1)
+        session = open_session(given.path, n_threads=1, optimizes=False)
         adapted = adapt_onnx(given.path, session, schema, given.answers)
         (folder / ONNX_FILE).write_bytes(adapted)
         return

@@ -87,8 +87,14 @@ class Feed:
         return math.prod(self.shape)
 
 
-def open_session(path: Path, *, n_threads: int) -> Any:
+def open_session(path: Path, *, n_threads: int, optimizes: bool = True) -> Any:
     """Open an ONNX file with onnxruntime.
+
+    Args:
+        path: The file.
+        n_threads: Threads a call may use.
+        optimizes: Whether the graph is optimised, for which parts of it are computed; else nothing
+            of it runs before a call.
 
     Raises:
         ValueError: If it is no ONNX model, or one that this onnxruntime cannot run.
@@ -99,6 +105,8 @@ def open_session(path: Path, *, n_threads: int) -> Any:
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # what is wrong is raised
+    if not optimizes:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(
             path, sess_options=options, providers=["CPUExecutionProvider"]

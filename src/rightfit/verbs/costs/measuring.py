@@ -18,7 +18,6 @@ from rightfit.families.imported.onnx_call import (
     Tensor,
     list_inputs,
     list_outputs,
-    make_call,
     one_line,
     open_session,
 )
@@ -28,15 +27,18 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench, Subject
+from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.profiles.file_profile import profile_subject
 from rightfit.profiling.serving import Serving
+from rightfit.profiling.worker.messages import Failure, RanOnce, RunOnceRequest
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 MAX_ROWS = 10_000  # measuring needs no more
 MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
+FIRST_ANSWER_MAX_S = 30.0  # to open the model and answer one row
 SEED = 0
 RANDOM_ROWS = "random values of the declared shapes; --rows names a table of real ones"
 
@@ -91,7 +93,6 @@ def measure_file(
         if rows is None
         else feed_table(file.inputs, read_rows(rows, columns))
     )
-    _try_rows(file, fed)
     params = EvaluationParams.model_validate(read_default("evaluation") | {"preset": preset})
     environment = describe_environment()
     return MeasuredFile(
@@ -120,11 +121,14 @@ def _profile(
     with temporary_folder("rows") as folder:
         np.save(matrix := folder / "rows.npy", fed.matrix)
         pool = WorkerPool(max_open=1)
+        subject = _make_subject(file, fed, serving)
+        bench = Bench(pool, matrix, folder, settings, params.preset, SpeedProbe(None))
         try:
+            _try_row(file, subject, bench)
             builder = profile_subject(
-                _make_subject(file, fed, serving),
+                subject,
                 serving,
-                Bench(pool, matrix, folder, settings, params.preset, SpeedProbe(None)),
+                bench,
                 size_bytes=file.size_bytes,
                 tiers=params.tiers,
                 devices=here.devices,
@@ -162,7 +166,7 @@ def read_model_file(path: Path) -> ModelFile:
         raise ValueError(f"There is no file {path}.")
     beside = {other.name for other in path.parent.iterdir() if other.is_file()}
     check_onnx_file(path, listed=beside)
-    session = open_session(path, n_threads=1)
+    session = open_session(path, n_threads=1, optimizes=False)
     files = [path, *(path.parent / name for name in list_external_files(path))]
     return ModelFile(
         path=path,
@@ -204,16 +208,22 @@ def _read_table(path: Path) -> pl.DataFrame:
     raise ValueError(f"The rows must be a .parquet, .csv or .npy file, but got {path}.")
 
 
-def _try_rows(file: ModelFile, fed: FedRows) -> None:
-    """Answer one row, so that what does not fit is said before anything is measured."""
-    call = make_call(open_session(file.path, n_threads=1), fed.feeds, None)
-    try:
-        call(fed.matrix[:1])
-    except Exception as err:  # onnxruntime raises a dozen kinds of its own
+def _try_row(file: ModelFile, subject: Subject, bench: Bench) -> None:
+    """Answer one row in a measuring process, so that misfits are reported before measuring."""
+    request = RunOnceRequest(
+        factory=subject.factory,
+        arguments=subject.arguments,
+        rows=bench.locate_rows(subject),
+        batch_size=1,
+        limit_s=min(FIRST_ANSWER_MAX_S, bench.settings.answer_max_s),
+    )
+    with machine_lock():
+        answer = bench.pool.get(subject.kind).ask(request, RanOnce)
+    if isinstance(answer, Failure):
         raise ValueError(
             f"{file.path} cannot answer a row. It declares {'; '.join(map(str, file.inputs))}. "
-            f"onnxruntime says: {one_line(err)}"
-        ) from err
+            f"It says: {answer.error.removesuffix(' (answer_max_s)')}"
+        )
 
 
 def _fit_batches(
