@@ -11,6 +11,8 @@ import pytest
 from contacts import find_strace, list_contacts, run_traced
 from exports import choose, make_model
 from onnx_files import write_softmax
+from ports import find_free_port
+from stored import make_raw
 
 from rightfit.serving.export import export_model
 
@@ -82,3 +84,38 @@ def test_an_exported_program_contacts_nobody(tmp_path: Path, home: Path) -> None
     program = "import usage, time; usage.open_model(); time.sleep(2)"  # it reports after a moment
 
     assert run_traced([sys.executable, "-c", program], folder=tmp_path / "out", home=home) == []
+
+
+SERVED = """
+import os, signal, sys, threading, time, urllib.request
+from pathlib import Path
+import server
+
+def ask():
+    url = "http://127.0.0.1:" + sys.argv[1]
+    while True:
+        try:
+            assert urllib.request.urlopen(url + "/health").status == 200
+            break
+        except OSError:
+            time.sleep(0.1)
+    body = Path("rows.json").read_bytes()
+    request = urllib.request.Request(url + "/predict", body, {"Content-Type": "application/json"})
+    assert urllib.request.urlopen(request).status == 200
+    time.sleep(2)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=ask).start()
+server.serve(Path.cwd(), host="127.0.0.1", port=int(sys.argv[1]), limits=server.Limits())
+"""
+
+
+def test_a_served_model_contacts_nobody(tmp_path: Path, home: Path) -> None:
+    model = make_model(tmp_path / "bundle")
+    folder = tmp_path / "out"
+    export_model(choose(model), model, folder, with_server=True)
+    (folder / "rows.json").write_text(make_raw().drop("label").head(3).write_json())
+
+    served = [sys.executable, "-c", SERVED, str(find_free_port())]
+
+    assert run_traced(served, folder=folder, home=home) == []

@@ -8,87 +8,20 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
 import pytest
-from ports import find_free_port
+from served_export import ARROW, JSON, Server, start
 from stored import make_raw
 
 from rightfit.families.runtimes import open_model
 from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.serving.exported import check_export
 from rightfit.serving.model_call import Model
-
-JSON = {"Content-Type": "application/json"}
-ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
-
-
-@dataclass(frozen=True)
-class Answered:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True)
-class Server:
-    port: int
-    process: subprocess.Popen[bytes]
-
-    def get(self, path: str, **headers: str) -> Answered:
-        return self.ask(path, None, headers)
-
-    def predict(self, body: bytes, headers: dict[str, str] = JSON) -> Answered:
-        return self.ask("/predict", body, headers)
-
-    def ask(self, path: str, body: bytes | None, headers: dict[str, str]) -> Answered:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as found:  # noqa: S310
-                return Answered(
-                    found.status,
-                    {key.lower(): value for key, value in found.headers.items()},
-                    found.read(),
-                )
-        except urllib.error.HTTPError as err:
-            return Answered(
-                err.code, {key.lower(): value for key, value in err.headers.items()}, err.read()
-            )
-
-
-def lowered(headers: Message) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def start(*command: str, cwd: Path) -> Server:
-    port = find_free_port()
-    process = subprocess.Popen(
-        [sys.executable, *command, "--port", str(port)], cwd=cwd, stderr=subprocess.DEVNULL
-    )
-    server = Server(port, process)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        try:
-            server.get("/health")
-        except urllib.error.URLError:
-            time.sleep(0.05)
-        else:
-            return server
-    process.kill()
-    raise TimeoutError("the server did not start")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +53,24 @@ def test_taken_port_is_one_message_and_nothing_claims_to_listen(
     assert found.returncode == 1
     (line,) = found.stderr.splitlines()
     assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in line
+
+
+@pytest.mark.parametrize("command", [("-m", "rightfit", "serve", "."), ("server.py",)])
+@pytest.mark.parametrize("host", ["", " "])
+def test_an_empty_host_is_refused(host: str, command: tuple[str, ...], exported: Path) -> None:
+    """The system would listen on every address."""
+    found = subprocess.run(
+        [sys.executable, *command, "--port", "0", "--host", host],
+        cwd=exported,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert found.returncode == 1
+    assert "--host is empty" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
 
 
 @pytest.fixture(scope="module")

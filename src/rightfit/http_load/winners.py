@@ -20,8 +20,8 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
 from rightfit.serving.container import write_server
-from rightfit.serving.export import write_call
-from rightfit.serving.model_call import Model
+from rightfit.serving.export import write_call, write_hashes
+from rightfit.serving.model_call import GRAPH_FILE, Model
 
 MAX_CLIENTS_SERVED = 1_000_000  # the queue is part of what is measured: no request is refused
 
@@ -54,6 +54,7 @@ def load_winner(
         call = write_call(winner, model, folder)
         write_server(folder, call.inputs)
         (folder / "profile.json").write_text("{}", encoding="utf-8")
+        write_hashes(folder, ("model.json", GRAPH_FILE, "profile.json"))
         bodies = write_bodies(rows.head(settings.n_bodies), model.encoder)
         own, others = split_cores()
         port = find_free_port()

@@ -4,6 +4,9 @@ Needs numpy and onnxruntime, and Pillow if an image is a PNG or JPEG file; nothi
 ``rows.json`` is a list with one object per row; its keys are the raw columns that ``model.json``
 lists, ``null`` stands for a missing value, and an image is a base64 text or a list of its bytes.
 The ONNX file encodes the rows itself, but for decoding such a file.
+
+Before it opens anything it compares the folder with ``SHA256SUMS``, which costs some milliseconds
+at opening and nothing later. Those hashes show that files are what was exported, not by whom.
 """
 
 from __future__ import annotations
@@ -21,6 +24,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+if __package__:
+    from rightfit.request_path.export_check import AGAIN, HASHES, check_files, check_graph
+else:  # run in an exported folder, which stands for itself
+    from export_check import (  # type: ignore[import-not-found,no-redef]
+        AGAIN,
+        HASHES,
+        check_files,
+        check_graph,
+    )
+
 # Newer releases of onnxruntime report to their makers unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -30,7 +43,10 @@ Floats = npt.NDArray[np.float32]
 Answer = Callable[[Columns], Floats]
 
 FOLDER = Path(__file__).parent
+CALL = "model.json"
+MAX_THREADS = 1_024
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+FLOATS = ("float16", "float32", "float64")
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
@@ -53,6 +69,53 @@ class TensorInput:
     dtype: str
     columns: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An exported model's file and how it is called: what is read of ``model.json``.
+
+    Args:
+        onnx_file: Name of its file in the folder.
+        n_threads: Threads it was measured with.
+        device: ``cpu`` or ``cuda``.
+        inputs: Its input tensors.
+        classes: In the order of its answers; empty: it answers a value.
+        threshold: Probability from which on the second of two classes is the answer; ``None``: the
+            likelier one is.
+    """
+
+    onnx_file: str
+    n_threads: int
+    device: str
+    inputs: tuple[TensorInput, ...]
+    classes: tuple[str, ...]
+    threshold: float | None
+
+
+def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> ExportedModel:
+    """Check that a folder is as it was exported, and read how its model is called.
+
+    Args:
+        folder: An exported folder.
+        needed: Files that are opened besides the model and its description.
+
+    Raises:
+        ValueError: If a file is missing, is not listed in ``SHA256SUMS`` or does not fit its hash,
+            lies elsewhere, or describes no model.
+        OSError: If a file cannot be read.
+    """
+    listed = check_files(folder, needed=(CALL, *needed))
+    path = folder / CALL
+    try:
+        model = _parse_call(json.loads(path.read_bytes()))
+    except (KeyError, TypeError, ValueError, RecursionError) as err:
+        said = f"{type(err).__name__}: {str(err)[:200]}"
+        raise ValueError(f"{path} does not describe an exported model ({said}). {AGAIN}") from err
+    if model.onnx_file not in listed:
+        raise ValueError(f"{path} names {model.onnx_file!r}, which {HASHES} does not list. {AGAIN}")
+    check_graph(folder / model.onnx_file)
+    return model
 
 
 def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.NDArray[Any]]:
@@ -88,48 +151,58 @@ def open_session(
         A function from raw columns to the model's answers, shape (n_rows, n_outputs).
 
     Raises:
-        ValueError: If this onnxruntime cannot use the device.
+        ValueError: If onnxruntime cannot open it or use the device, or its inputs are others.
     """
     import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what is wrong is raised
     provider = PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
-    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    except Exception as err:  # onnxruntime raises a dozen kinds of its own
+        raise ValueError(f"onnxruntime cannot open {path}: {_write_line(err)}") from err
     run = session.run
     outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
+    if {one.name for one in session.get_inputs()} != {one.name for one in inputs} or not outputs:
+        raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
     def answer(columns: Columns) -> Floats:
-        answers: Floats = run(outputs, make_feed(columns, inputs))[0]
+        feed = make_feed(columns, inputs)
+        try:
+            answers: Floats = run(outputs, feed)[0]
+        except InvalidArgument as err:  # an image of another size
+            raise ValueError(" ".join(str(err).split())) from err
         return answers
 
     return answer
 
 
-def open_model(folder: Path = FOLDER) -> Answer:
+def open_model(folder: Path = FOLDER, model: ExportedModel | None = None) -> Answer:
     """Open the exported model with the threads it was measured with.
+
+    Args:
+        folder: An exported folder.
+        model: Its description, where :func:`read_export` has checked the folder before.
 
     Returns:
         A function from raw columns, a list of values each, to class probabilities, shape
         (n_rows, n_classes), in the order of ``classes`` in ``model.json``; without classes, to
         values, shape (n_rows, 1).
+
+    Raises:
+        ValueError: As :func:`read_export`; or if onnxruntime cannot open the model.
+        OSError: If a file cannot be read.
     """
-    model = read_json(folder / "model.json")
-    inputs = [
-        TensorInput(one["name"], one["dtype"], tuple(one["columns"]), one.get("image_shape"))
-        for one in model["inputs"]
-    ]
+    model = model or read_export(folder)
     return open_session(
-        folder / model["onnx_file"], inputs, n_threads=model["n_threads"], device=model["device"]
+        folder / model.onnx_file, model.inputs, n_threads=model.n_threads, device=model.device
     )
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -230,6 +303,9 @@ def name_answers(
 
     With a threshold, the second class is named from that probability on.
 
+    Raises:
+        ValueError: If an answer is not finite, or there is not one for each class.
+
     >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
     [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
     >>> name_answers(np.array([[1.5]], dtype=np.float32), [])
@@ -237,6 +313,13 @@ def name_answers(
     >>> name_answers(np.array([[0.7, 0.3]], dtype=np.float32), ["no", "yes"], 0.25)[0]["class"]
     'yes'
     """
+    if answers.shape[1:] != (len(classes) or 1,):
+        raise ValueError(f"The model answers {answers.shape}, its classes are {len(classes)}.")
+    if not np.isfinite(answers).all():
+        number = int(np.isfinite(answers).all(axis=1).argmin())
+        raise ValueError(
+            f"Row {number}: the model's answer is not finite; a number of the row is too large."
+        )
     if not classes:
         return [{"value": value} for value in answers[:, 0].tolist()]
     return [
@@ -250,11 +333,60 @@ def name_answers(
 
 def main() -> None:
     """Read rows from standard input, write their answers."""
-    answers = open_model()(to_columns(json.load(sys.stdin)))
-    model = read_json(FOLDER / "model.json")
-    named = name_answers(answers, model["classes"], model["threshold"])
-    json.dump(named, sys.stdout, indent=2)
+    try:
+        model = read_export()
+        answer = open_model(model=model)
+        rows = json.load(sys.stdin)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("Standard input must be a list with one object per row.")
+        answers = name_answers(answer(to_columns(rows)), model.classes, model.threshold)
+    except Exception as err:  # rows and files from anywhere raise many kinds
+        sys.exit(f"{type(err).__name__}: {_write_line(err)}")
+    json.dump(answers, sys.stdout, indent=2)
     sys.stdout.write("\n")
+
+
+def _parse_call(content: Any) -> ExportedModel:
+    inputs = tuple(_parse_input(one) for one in content["inputs"])
+    onnx_file, n_threads = content["onnx_file"], content["n_threads"]
+    classes, threshold = tuple(content["classes"]), content["threshold"]
+    wrong = {
+        "onnx_file": not isinstance(onnx_file, str) or not onnx_file.endswith(".onnx"),
+        "n_threads": type(n_threads) is not int or not 1 <= n_threads <= MAX_THREADS,
+        "device": content["device"] not in PROVIDERS,
+        "inputs": not inputs,
+        "classes": not all(isinstance(name, str) for name in classes),
+        "threshold": threshold is not None
+        and (len(classes) != 2 or type(threshold) not in (int, float)),
+    }
+    if faults := [name for name, is_wrong in wrong.items() if is_wrong]:
+        raise ValueError(f"wrong: {', '.join(faults)}")
+    return ExportedModel(onnx_file, n_threads, content["device"], inputs, classes, threshold)
+
+
+def _parse_input(content: Any) -> TensorInput:
+    name, dtype, columns = content["name"], content["dtype"], tuple(content["columns"])
+    shape = None if content["image_shape"] is None else tuple(content["image_shape"])
+    is_kind = dtype in (*MAKERS, *FLOATS)
+    is_shape = shape is None or (
+        len(shape) == 3  # height, width, channels
+        and all(type(size) is int and 0 < size < MAX_PIXELS for size in shape)
+        and shape[2] in (1, 3)
+    )
+    if not (
+        isinstance(name, str)
+        and is_kind
+        and is_shape
+        and columns
+        and all(isinstance(column, str) for column in columns)
+    ):
+        raise ValueError(f"wrong input: {str(name)[:80]}")
+    return TensorInput(name, dtype, columns, shape)
+
+
+def _write_line(err: Exception) -> str:
+    """Return the first line of an error's message."""
+    return (str(err).strip().splitlines() or ["no reason given"])[0]
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from rightfit.families.bundle_files import copy_replacing, write_replacing
 from rightfit.request_path.usage import TensorInput
 from rightfit.serving import server
 
-SERVER_FILES = ("server.py", "requirements.txt", "Dockerfile")
+SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
 
 # What answers is pinned to what was measured; what carries the answer may be newer.
-_CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34", "prometheus-client>=0.22")
+_CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34,<1", "prometheus-client>=0.22")
 
 _DOCKERFILE = """\
 FROM python:{python}-slim
@@ -37,7 +37,9 @@ def list_libraries(inputs: Sequence[TensorInput]) -> list[str]:
 
 def write_server(folder: Path, inputs: Sequence[TensorInput]) -> None:
     """Write ``SERVER_FILES`` into an exported folder."""
-    copy_replacing(Path(server.__file__), folder / "server.py")
+    source = Path(server.__file__)
+    for name in ("server.py", "connections.py"):
+        copy_replacing(source.with_name(name), folder / name)
     needed = [*(f"{name}=={version(name)}" for name in list_libraries(inputs)), *_CARRYING]
     write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

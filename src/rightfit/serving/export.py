@@ -20,6 +20,7 @@ from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path import usage
+from rightfit.request_path.export_check import HASHES
 from rightfit.request_path.graph import join_encoder
 from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
@@ -34,7 +35,7 @@ from rightfit.serving.model_call import (
 )
 from rightfit.serving.readme import write_readme
 
-HASHES = "SHA256SUMS"
+PROGRAM_FILES = ("usage.py", "export_check.py")
 BYTES_PER_MIB = 2**20
 
 
@@ -117,7 +118,14 @@ def export_model(
     write_replacing(folder / "README.md", readme.encode())
     if with_server:
         write_server(folder, call.inputs)
-    return _write_hashes(folder, model.bundle, SERVER_FILES if with_server else ())
+    return write_hashes(
+        folder,
+        [
+            *("README.md", "encoder.json", "model.json", "profile.json"),
+            *(GRAPH_FILE, *PROGRAM_FILES, *(SERVER_FILES if with_server else ())),
+            *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *model.bundle.files))),
+        ],
+    )
 
 
 def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall:
@@ -129,10 +137,22 @@ def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall
     onnx_file = locate_onnx(winner, model.bundle)
     folder.mkdir(parents=True, exist_ok=True)
     write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
-    copy_replacing(Path(usage.__file__), folder / "usage.py")
+    for name in PROGRAM_FILES:
+        copy_replacing(Path(usage.__file__).with_name(name), folder / name)
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
     return call
+
+
+def write_hashes(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Write the hashes of a folder's files; whatever opens the folder compares them first.
+
+    Returns:
+        The files, relative to the folder, and that of the hashes.
+    """
+    lines = [f"{hash_file(folder / name)}  {name}\n" for name in names]
+    write_replacing(folder / HASHES, "".join(lines).encode())
+    return [*map(Path, names), Path(HASHES)]
 
 
 def _check_belongs(answer: Answer, model: Model) -> None:
@@ -188,14 +208,3 @@ def _replace_bundle(bundle: Bundle, target: Path) -> None:
 
 def _write_json(path: Path, content: object) -> None:
     write_replacing(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
-
-
-def _write_hashes(folder: Path, bundle: Bundle, others: Sequence[str]) -> list[Path]:
-    written = [
-        *(Path(name) for name in ("README.md", "encoder.json", "model.json", "profile.json")),
-        *(Path(name) for name in (GRAPH_FILE, "usage.py", *others)),
-        *(Path(BUNDLE) / name for name in sorted((MANIFEST, *bundle.files))),
-    ]
-    lines = [f"{hash_file(folder / path)}  {path.as_posix()}\n" for path in written]
-    write_replacing(folder / HASHES, "".join(lines).encode())
-    return [*written, Path(HASHES)]

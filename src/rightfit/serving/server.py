@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gc
 import io
 import json
 import math
 import os
+import reprlib
 import socket
+import struct
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,14 +49,26 @@ PLAIN_ARROW = (
     "string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null",
 )  # fmt: skip
 MAX_ARROW_BYTES = 2**28  # of a column whose values share their bytes, once they are written out
+MIN_VALUES = 100_000  # of a JSON body that every model takes
+N_UNREAD = 10  # further columns of a JSON row, whose number the parser's time and memory follow
+N_IMAGE_BYTES = 1_000_000  # further values of a request whose images are lists of their bytes
+TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
 MAX_SHOWN = 40  # characters of a value
+PROFILE = "profile.json"
+NEEDED = (PROFILE,)  # files that a server opens besides the model and its description
 RETRY_AFTER_S = 1
+GRACE_S = 1.0  # for the application to refuse a slow body before its connection is ended
 BUSY = 503
 MAX_REQUESTS_VARIABLE = "RIGHTFIT_MAX_REQUESTS"  # where the command line says nothing
 # Seconds; a model that answers in microseconds and one that takes seconds both show.
 BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2.5, 5))
 
-Row = Mapping[str, Any]
+NO_ROW = "There is no row to answer"
+NULL = "a missing value is written null"
+NOT_NUMBERS = frozenset({dict, list, bytes, str})
+NOT_HELD = {TEXT: frozenset({dict, list, bytes}), IMAGE: frozenset({dict, float, bool})}
+
+Columns = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,15 +78,19 @@ class Limits:
     Args:
         max_body_mib: Size of a request's body.
         max_rows: Rows of a request.
+        max_connections: Open connections, fewer where the system grants fewer files.
         max_requests: Requests served or waiting at a time; further ones are told to come back.
         stop_s: Seconds that running requests have when the server is told to stop.
-        body_s: Seconds that a body may take to arrive: it holds one of the places meanwhile.
+        head_s: Seconds until the line and headers of a connection's next request have arrived.
+        body_s: Seconds that a body may take to arrive.
     """
 
     max_body_mib: float = 16.0
     max_rows: int = 10_000
+    max_connections: int = 1_000
     max_requests: int = 64
     stop_s: int = 10
+    head_s: float = 10.0
     body_s: float = 10.0
 
 
@@ -82,27 +101,12 @@ class RefusedError(Exception):
         super().__init__(reason)
         self.status = status
 
+    def to_response(self) -> Response:
+        """Say why, and when to come back where that helps."""
+        from starlette.responses import JSONResponse
 
-def read_kinds(folder: Path) -> dict[str, str]:
-    """Return the raw columns that an exported model reads, and the type of each one's tensor."""
-    inputs = usage.read_json(folder / "model.json")["inputs"]
-    return {column: one["dtype"] for one in inputs for column in one["columns"]}
-
-
-def open_answering(folder: Path) -> Callable[[Sequence[Row]], list[dict[str, Any]]]:
-    """Open the model of an exported folder.
-
-    Returns:
-        A function from raw rows to answers, an object per row, as ``usage.py`` writes them.
-    """
-    model = usage.read_json(folder / "model.json")
-    predict = usage.open_model(folder)
-
-    def answer(rows: Sequence[Row]) -> list[dict[str, Any]]:
-        answers = predict(usage.to_columns(rows))
-        return usage.name_answers(answers, model["classes"], model["threshold"])
-
-    return answer
+        headers = {"Retry-After": str(RETRY_AFTER_S)} if self.status == BUSY else None
+        return JSONResponse({"error": str(self)}, self.status, headers)
 
 
 class Service:
@@ -113,9 +117,10 @@ class Service:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._limits = limits
-        self._answer = open_answering(folder)
-        self._kinds = read_kinds(folder)
-        self._profile = (folder / "profile.json").read_bytes()
+        self._model = usage.read_export(folder, needed=NEEDED)
+        self._predict = usage.open_model(folder, self._model)
+        self._kinds = {name: one.dtype for one in self._model.inputs for name in one.columns}
+        self._profile = (folder / PROFILE).read_bytes()
         # The model has its threads and was measured with one call at a time.
         self._one_at_a_time = anyio.CapacityLimiter(1)
         self._n_running = 0
@@ -134,15 +139,11 @@ class Service:
 
         started_s = time.perf_counter()
         response: Response = JSONResponse({"error": "The model failed; see the log"}, 500)
-        self._n_running += 1
         try:
             response = await self._respond(request)
         except RefusedError as err:
-            response = JSONResponse({"error": str(err)}, err.status)
-            if err.status == BUSY:
-                response.headers["Retry-After"] = str(RETRY_AFTER_S)
+            response = err.to_response()
         finally:
-            self._n_running -= 1
             self._served.labels(response.status_code).inc()
             self._lasted.observe(time.perf_counter() - started_s)
         return response
@@ -168,21 +169,46 @@ class Service:
 
     async def _respond(self, request: Request) -> Response:
         import anyio
+
+        self._require_place()
+        body = await _read_body(request, self._limits)
+        self._require_place()  # a body that is still arriving takes none
+        kind = _read_kind(request)
+        self._n_running += 1
+        try:
+            return await anyio.to_thread.run_sync(
+                self._answer, kind, body, limiter=self._one_at_a_time
+            )
+        finally:
+            self._n_running -= 1
+
+    def _require_place(self) -> None:
+        if self._n_running >= self._limits.max_requests:
+            raise RefusedError(BUSY, f"{self._limits.max_requests} requests are being served")
+
+    def _answer(self, kind: str, body: bytes) -> Response:
+        """Answer a body, away from the event loop: reading a large one takes tenths of a second.
+
+        A refusal is returned: raised across threads it would keep the body until the next garbage
+        collection.
+        """
         from starlette.responses import Response
 
-        if self._n_running > self._limits.max_requests:
-            raise RefusedError(BUSY, f"{self._limits.max_requests} requests are being served")
-        body = await _read_body(request, self._limits)
-        kind, rows = _read_rows(request, body, self._limits, self._kinds)
         try:
-            answers = await anyio.to_thread.run_sync(
-                self._answer, rows, limiter=self._one_at_a_time
-            )
-            answer = _write_answers(kind, answers)
+            return Response(self._answer_rows(kind, body), media_type=kind)
+        except RefusedError as err:
+            return err.to_response()
+
+    def _answer_rows(self, kind: str, body: bytes) -> bytes:
+        columns = _read_columns(kind, body, self._limits, self._kinds)
+        try:
+            answers = self._predict(columns)
+            named = usage.name_answers(answers, self._model.classes, self._model.threshold)
+            answer = _write_answers(kind, named)
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
             raise RefusedError(422, str(err)) from err
-        self._rows.inc(len(rows))
-        return Response(answer, media_type=kind)
+        self._rows.inc(len(answers))
+        return answer
 
 
 def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -> Starlette:
@@ -215,15 +241,32 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
 
     Raises:
         OSError: If it cannot listen there.
+        ValueError: If the folder is not as it was exported, or the host is empty.
     """
     import uvicorn
 
+    if __package__:
+        from rightfit.serving import connections
+    else:
+        import connections  # type: ignore[import-not-found,no-redef]
+
+    if not host.strip():  # the system would take it for every address
+        raise ValueError(f"--host is empty. Name an address: {HOST}, or 0.0.0.0 for all there are.")
     is_local = host in LOCAL_NAMES  # then no page of another name may reach it through a browser
     app = create_app(folder, limits, hosts=LOCAL_NAMES if is_local else ("*",))
     gc.collect()
     gc.freeze()  # what was opened stays; looking through it again would hold up requests
+    n_open, n_pending = connections.plan_connections(limits.max_connections)
+    bounds = connections.ConnectionLimits(
+        max_connections=n_open, head_s=limits.head_s, body_s=limits.body_s + GRACE_S
+    )
+    shared = connections.Connections(bounds)
     config = uvicorn.Config(
         app,
+        http=functools.partial(connections.LimitedProtocol, shared),  # type: ignore[arg-type]
+        ws="none",  # it would take connections out of these limits
+        backlog=n_pending,
+        proxy_headers=False,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -260,93 +303,163 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
 
 async def _collect_body(request: Request, limits: Limits) -> bytes:
     max_bytes = int(limits.max_body_mib * 2**20)
-    too_large = RefusedError(413, f"The body may hold {limits.max_body_mib:g} MiB")
+    too_large = f"The body may hold {limits.max_body_mib:g} MiB"
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > max_bytes:
-        raise too_large
-    body = bytearray()
+        raise RefusedError(413, too_large)
+    parts, n_bytes = [], 0
     async for part in request.stream():
-        body += part
-        if len(body) > max_bytes:
-            raise too_large
-    return bytes(body)
+        parts.append(part)
+        n_bytes += len(part)
+        if n_bytes > max_bytes:
+            raise RefusedError(413, too_large)
+    return b"".join(parts)
 
 
-def _read_rows(
-    request: Request, body: bytes, limits: Limits, kinds: Mapping[str, str]
-) -> tuple[str, Sequence[Row]]:
-    """Return the format of a request and its rows."""
+def _read_kind(request: Request) -> str:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in (JSON, ARROW):
         raise RefusedError(415, f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}")
-    rows = _read_arrow(body, limits, kinds) if kind == ARROW else _read_json(body)
-    if not rows:
-        raise RefusedError(422, "There is no row to answer")
-    if len(rows) > limits.max_rows:
-        raise RefusedError(
-            413, f"A request may hold {limits.max_rows} rows, this one has {len(rows)}"
-        )
-    _check_values(rows, kinds)
-    return kind, rows
+    return kind
 
 
-def _check_values(rows: Sequence[Row], kinds: Mapping[str, str]) -> None:
-    """Refuse values that numpy or onnxruntime would take for something else, or choke on."""
-    for number, row in enumerate(rows):
-        for name, value in row.items():
-            if value is None or type(value) is int:
-                continue
-            kind = kinds.get(name)
-            if kind == "uint8":  # an image; usage.py reads it
-                fits = isinstance(value, str | bytes | list)
-            elif kind == "string" or kind is None:
-                fits = not isinstance(value, dict | list | bytes)
-            else:
-                fits = not isinstance(value, dict | list | bytes | str)
-            if not fits or (isinstance(value, float) and math.isinf(value)):
-                wanted = "a number" if kind not in ("string", "uint8", None) else "a text"
-                said = repr(value)[:MAX_SHOWN]
-                raise RefusedError(422, f"Row {number}: {name!r} must be {wanted} or null: {said}")
-
-
-def _read_json(body: bytes) -> Sequence[Row]:
+def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
+    """Return the columns of a request that the model reads, whose values its tensors can hold."""
+    read = _read_arrow if kind == ARROW else _read_json
     try:
-        rows = json.loads(body, parse_constant=_refuse_constant)
+        columns = read(body, limits, kinds)
+        for name, values in columns.items():
+            _check_values(name, values, kinds[name])
+        if lacking := kinds.keys() - columns.keys():
+            raise RefusedError(422, f"The request lacks the columns {sorted(lacking)}; {NULL}")
+    except RefusedError:
+        raise
+    except Exception as err:  # what strangers write is read by libraries that raise many kinds
+        raise RefusedError(422, f"The rows cannot be read: {type(err).__name__}: {err}") from err
+    return columns
+
+
+def _check_values(name: str, values: Sequence[Any], kind: str) -> None:
+    """Refuse values that numpy or onnxruntime would take for something else, or choke on."""
+    wrong = NOT_HELD.get(kind, NOT_NUMBERS)
+    types = set(map(type, values))
+    infinite = (math.inf, -math.inf) if float in types else ()
+    if types.isdisjoint(wrong) and not any(one in values for one in infinite):
+        return
+    number, value = next(
+        (number, value)
+        for number, value in enumerate(values)
+        if type(value) in wrong or value in infinite
+    )
+    wanted = "a text" if kind in NOT_HELD else "a number"
+    said = reprlib.repr(value)[:MAX_SHOWN]
+    raise RefusedError(422, f"Row {number}: {name!r} must be {wanted} or null: {said}")
+
+
+def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
+    max_values = max(MIN_VALUES, limits.max_rows * (len(kinds) + N_UNREAD))
+    max_values += N_IMAGE_BYTES if IMAGE in kinds.values() else 0
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
+        raise RefusedError(
+            413,
+            f"A request to this model may hold {max_values} values, its commas and brackets: send "
+            "fewer rows, of the columns that it reads",
+        )
+    n_rows = 0
+
+    def count_row(row: Any) -> Any:  # also lets other threads have their turn
+        nonlocal n_rows
+        n_rows += 1
+        if n_rows > limits.max_rows:
+            raise RefusedError(413, f"A request may hold {limits.max_rows} rows")
+        return row
+
+    try:
+        rows = json.loads(body, parse_constant=_refuse_constant, object_hook=count_row)
     except (ValueError, RecursionError) as err:
         raise RefusedError(400, f"The body is no JSON: {err}") from err
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RefusedError(422, "The body must be a list with one object per row")
-    return rows
+    if not rows:
+        raise RefusedError(422, NO_ROW)
+    try:
+        return {name: [row[name] for row in rows] for name in kinds if name in rows[0]}
+    except KeyError as err:
+        number = next(i for i, row in enumerate(rows) if row.keys() != rows[0].keys())
+        raise RefusedError(422, f"Row {number} has other columns than the first; {NULL}") from err
 
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number; a missing value is written null")
 
 
-def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Sequence[Row]:
+def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
     """Read the columns that the model knows; a few bytes may claim any number of others."""
+    columns: dict[str, list[Any]] = {}
+    n_rows = 0
+    for batch in _read_batches(body, limits):
+        names = batch.schema.names
+        places = [place for place, name in enumerate(names) if name in kinds]
+        if len({names[place] for place in places}) < len(places):
+            raise RefusedError(422, "A column is there twice")
+        known = batch.select(places)
+        known.validate(full=True)
+        for name, column in zip(known.schema.names, known.columns, strict=True):
+            _check_arrow_column(name, column)
+            columns.setdefault(name, []).extend(column.to_pylist())
+        n_rows += batch.num_rows
+    if not n_rows:
+        raise RefusedError(422, NO_ROW)
+    return columns
+
+
+def _read_batches(body: bytes, limits: Limits) -> list[Any]:
     try:
         import pyarrow
     except ImportError as err:
         raise RefusedError(415, "Arrow needs pyarrow, which is not installed here") from err
+    batches, n_rows = [], 0
     try:
+        for message in pyarrow.ipc.MessageReader.open_stream(io.BytesIO(body)):
+            if _is_compressed(message):
+                raise RefusedError(422, "A compressed Arrow stream may unpack to any size")
         with pyarrow.ipc.open_stream(io.BytesIO(body)) as stream:
-            rows: list[Row] = []
-            names = stream.schema.names
-            places = [place for place, name in enumerate(names) if name in kinds]
-            if len({names[place] for place in places}) < len(places):
-                raise RefusedError(422, "A column is there twice")
             for batch in stream:
-                if len(rows) + batch.num_rows > limits.max_rows:
+                n_rows += batch.num_rows
+                if n_rows > limits.max_rows:
                     raise RefusedError(413, f"A request may hold {limits.max_rows} rows")
-                known = batch.select(places)
-                known.validate(full=True)
-                for name, column in zip(known.schema.names, known.columns, strict=True):
-                    _check_arrow_column(name, column)
-                rows += known.to_pylist()
-    except (pyarrow.ArrowException, OSError, ValueError) as err:
+                batches.append(batch)
+    except (pyarrow.ArrowException, OSError, ValueError, struct.error) as err:
         raise RefusedError(400, f"The body is no Arrow stream: {err}") from err
-    return rows
+    return batches
+
+
+def _is_compressed(message: Any) -> bool:
+    """Tell whether the body of an Arrow message is compressed; pyarrow unpacks it unasked.
+
+    Reads the message's flatbuffer as ``Message.fbs`` and ``Schema.fbs`` of Arrow lay it out.
+    """
+    content = message.metadata.to_pybytes()
+
+    def find(table: int, field: int) -> int | None:
+        vtable = table - struct.unpack_from("<i", content, table)[0]
+        place = 4 + 2 * field
+        if place >= struct.unpack_from("<H", content, vtable)[0]:
+            return None
+        offset: int = struct.unpack_from("<H", content, vtable + place)[0]
+        return table + offset if offset else None
+
+    def follow(place: int | None) -> int:
+        if place is None:
+            raise ValueError("an Arrow message lacks its header")
+        offset: int = struct.unpack_from("<I", content, place)[0]
+        return place + offset
+
+    if message.type == "schema":
+        return False
+    header = follow(find(follow(0), 2))
+    batch = follow(find(header, 1)) if message.type == "dictionary" else header
+    return find(batch, 3) is not None or b"ARROW:experimental_compression" in content
 
 
 def _check_arrow_column(name: str, column: Any) -> None:
@@ -396,7 +509,7 @@ def main() -> None:
     limits = Limits(max_requests=options.max_requests)
     try:
         serve(Path(__file__).parent, host=options.host, port=options.port, limits=limits)
-    except OSError as err:
+    except (OSError, ValueError) as err:
         sys.exit(str(err))
 
 

@@ -1,0 +1,139 @@
+"""Check that an exported folder is what its hashes say, before anything in it is opened.
+
+The hashes show that the files are what was exported; they say nothing about who exported them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HASHES = "SHA256SUMS"
+AGAIN = "Export it again with: rightfit export --force"
+BUILD_FILES = ("Dockerfile", "requirements.txt")  # their work is done before a model is opened
+MAX_HASHES_BYTES = 2**20
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+EXTERNAL = "external"
+# Fields of ONNX's messages (onnx.proto) that hold tensors, by the kind of message that they hold.
+TENSOR_PARTS: Mapping[str, Mapping[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: EXTERNAL},
+}
+
+
+def check_files(folder: Path, *, needed: Sequence[str]) -> set[str]:
+    """Compare an exported folder with its ``SHA256SUMS``.
+
+    Args:
+        folder: The folder.
+        needed: Files that are to be opened, which must be listed.
+
+    Returns:
+        The names that are listed, relative to the folder.
+
+    Raises:
+        ValueError: If a listed file is missing, lies elsewhere or does not fit its hash; if a
+            needed one is not listed; or if there are no such hashes.
+        OSError: If a file cannot be read.
+    """
+    if not _is_inside(folder, HASHES):
+        raise ValueError(
+            f"{folder} is no exported model: it has no {HASHES}. Write one with: rightfit export"
+        )
+    with (folder / HASHES).open("rb") as file:
+        lines = file.read(MAX_HASHES_BYTES).decode(errors="replace").splitlines()
+    hashes: dict[str, str] = {}
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        if name in hashes or not all(PLAIN_NAME.fullmatch(part) for part in name.split("/")):
+            said = repr(line[:200])
+            raise ValueError(f"{folder / HASHES} has a line that is none of an export: {said}.")
+        hashes[name] = digest
+    unlisted = [name for name in needed if name not in hashes]
+    wrong = [
+        name
+        for name, digest in hashes.items()
+        if name not in BUILD_FILES
+        and not (_is_inside(folder, name) and _hash(folder / name) == digest)
+    ]
+    if unlisted or wrong:
+        named = ", ".join([*unlisted, *wrong])
+        raise ValueError(f"{folder} is not as it was exported: {named}. {AGAIN}")
+    return set(hashes)
+
+
+def check_graph(path: Path) -> None:
+    """Refuse an ONNX model that keeps weights in other files: no hash was compared for those.
+
+    Raises:
+        ValueError: If it does, or is no ONNX model.
+        OSError: If it cannot be read.
+    """
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty. {AGAIN}")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"location") < 0:  # the key of such a file's name, in every encoding
+            return
+        try:
+            is_elsewhere = _finds_external(content, 0, len(content), "model")
+        except (IndexError, RecursionError) as err:
+            raise ValueError(f"{path} is no ONNX model. {AGAIN}") from err
+    if is_elsewhere:
+        raise ValueError(
+            f"{path} keeps weights in other files, but an exported model is one file. {AGAIN}"
+        )
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Tell whether a file lies in the folder itself: no link leads elsewhere, no pipe blocks."""
+    path = folder / name
+    return path.is_file() and path.resolve() == folder.resolve() / name
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _finds_external(content: mmap.mmap, place: int, end: int, kind: str) -> bool:
+    """Walk a protobuf message and look for ``TensorProto.external_data``."""
+    while place < end:
+        key, place = _read_varint(content, place)
+        field, wire = (key & 0xFFFFFFFF) >> 3, key & 7
+        if wire == 0:
+            _, place = _read_varint(content, place)
+        elif wire in (1, 5):
+            place += 8 if wire == 1 else 4
+        elif wire == 2:  # bytes, a text or a message
+            n_bytes, place = _read_varint(content, place)
+            part = TENSOR_PARTS[kind].get(field)
+            if part == EXTERNAL:
+                return True
+            if place + n_bytes > end:
+                raise IndexError("a part that is longer than the whole")
+            if part is not None and _finds_external(content, place, place + n_bytes, part):
+                return True
+            place += n_bytes
+        else:
+            raise IndexError("a kind of field that ONNX does not have")
+    return False
+
+
+def _read_varint(content: mmap.mmap, place: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = content[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:  # the last one
+            return value, place
+    raise IndexError("a number of more than 64 bits")
