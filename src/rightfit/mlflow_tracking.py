@@ -45,6 +45,7 @@ class MlflowHook:
         if mlflow is None or mlflow.active_run() is None:
             return
         from rightfit.ranking.explanation.decisions import read_recommendations
+        from rightfit.typed_tables import write_as_text
 
         made = self._results
         if "recommendations" in made:
@@ -54,7 +55,8 @@ class MlflowHook:
             mlflow.set_tags(name_winners(recommendations))
             mlflow.log_dict(document, "recommendations.json")
         if "rankings" in made:
-            mlflow.log_text(load_result(catalog, "rankings").write_csv(), "rankings.csv")
+            rankings = write_as_text(load_result(catalog, "rankings"), "violations")
+            mlflow.log_text(rankings.write_csv(), "rankings.csv")
         if "resource_profiles" in made:
             mlflow.log_metrics(count_profiles(load_result(catalog, "resource_profiles")))
         trials = sorted(name for name in made if name.endswith(TRIALS) and name.count(".") == 1)

@@ -85,6 +85,7 @@ class MeasuredHow:
     server: LoadTried | None = None
 
 
+NOT_COMPARED = "requests are encoded rows, or no application could choose it"  # encoding_ms
 NOT_KEPT = Figure(MetricTable.quality_raw, None, reason="no rows were kept for it")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rightfit.formatting import format_number, format_quality, format_share
 from rightfit.naming import describe_limit, format_metric, listing, metric_unit
-from rightfit.profiling.profile import Profile
+from rightfit.profiling.profile import NOT_COMPARED, Profile
 from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import FinalQuality, NearestProfile, RankedCandidate
 from rightfit.request_path.paths import MODEL
@@ -84,13 +85,19 @@ def profile_to_json(profile: Profile) -> dict[str, object]:
             column: {"value": figure.value, "low": figure.low, "high": figure.high}
             for column, figure in profile.figures.items()
         },
-        "null_reasons": {
-            column: figure.reason
-            for column, figure in profile.figures.items()
-            if figure.value is None
-        },
+        "null_reasons": dict(_explain_nulls(profile)),
         "measured_how": profile.how and to_plain(profile.how),
     }
+
+
+def _explain_nulls(profile: Profile) -> Iterator[tuple[str, str]]:
+    for column, figure in profile.figures.items():
+        if figure.value is None:
+            yield column, figure.reason
+    if profile.encoding_ms is None:
+        yield "encoding_ms", NOT_COMPARED
+    if profile.final_quality.value is None:
+        yield "final_quality_raw", profile.final_quality.reason
 
 
 def describe_final_quality(found: FinalQuality) -> str:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rightfit.profiling.intervals import Interval
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS
-from rightfit.profiling.profile import MeasuredHow
+from rightfit.profiling.profile import NOT_COMPARED, MeasuredHow
 from rightfit.profiling.serving import Serving
 
 if TYPE_CHECKING:
     import polars as pl
 
-NOT_COMPARED = "requests are encoded rows, or no application could choose it"
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
 REASONS_OF = (*(metric.column for metric in METRICS), "encoding_ms", "final_quality_raw")
 """Columns that ``null_reasons`` may speak of."""

@@ -20,6 +20,7 @@ from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.experiment.recording import FINAL
+from rightfit.typed_tables import write_as_text
 
 _NAME = re.compile(r"(\d+)@(\d+)$")  # index @ checkpoint
 
@@ -122,7 +123,8 @@ def _profile(
         tiers=cell.tiers,
         choose=lambda rows: [False] * rows.height,  # all alike, none longer than another
     )
-    return profiles.select(_position(0).alias("index"), _position(1).alias("checkpoint"), pl.all())
+    texts = write_as_text(profiles, "null_reasons", "measured_how")  # as recordings hold them
+    return texts.select(_position(0).alias("index"), _position(1).alias("checkpoint"), pl.all())
 
 
 def _position(group: int) -> Any:
