@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-quick attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
+.PHONY: help install perf test test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,12 @@ attack-quick: .venv/.installed ## a sample of make attack, in a few minutes
 
 test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute
 	$(PYTEST) -m 'not (slow or whole or browser or airflow)'
+
+test-core: ## test the core in a fresh environment: make test-core PYTHONS="python3.11 python3.13"
+	$(PYTHON) tests/environments.py core $(or $(PYTHONS),$(PYTHON))
+
+test-lowest: ## test the lowest versions that pyproject.toml declares, in a fresh environment
+	$(PYTHON) tests/environments.py lowest $(or $(PYTHONS),$(PYTHON))
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

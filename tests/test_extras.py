@@ -25,7 +25,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_installed_libraries_are_no_fault() -> None:
-    require("torch", "sklearn.ensemble", purpose="A net")
+    require("sklearn.ensemble", "numpy", purpose="A forest")
 
 
 @pytest.mark.usefixtures("bare")

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 import psutil
 import pytest
-import torch
 from own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
 from sklearn.linear_model import LogisticRegression
 
@@ -45,6 +44,7 @@ def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: objec
 
 
 def test_torch_module_on_a_frame_of_numbers() -> None:
+    torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
     with torch.inference_mode():
         scores = module(torch.tensor(NUMBERS.to_numpy(), dtype=torch.float32)).numpy()

@@ -94,6 +94,7 @@ def test_notebook_and_terminal_show_a_short_table(profiles: rf.Profiles) -> None
 
 
 def test_pandas_frame_has_the_columns_of_the_table(profiles: rf.Profiles) -> None:
+    pytest.importorskip("pandas")
     frame = profiles.to_pandas()
 
     assert list(frame.columns) == profiles.table.columns

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_report_names_the_winners_without_a_project(ranking: rf.Ranking, tmp_pat
     text = ranking.report(tmp_path / "report.html").read_text()
 
     assert winner.candidate in text
-    assert "{{" not in text
+    assert "{{" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
 
 
 def test_charts_and_texts_are_there_for_a_notebook(ranking: rf.Ranking) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,6 @@ from bundles import train_bundle
 from contests import make_profile, make_profiles
 from data_cards import make_data_card
 from handmade import ENVIRONMENT, RANKING
-from kedro.io import DataCatalog
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import add_onnx
@@ -34,6 +33,9 @@ from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+
+if TYPE_CHECKING:  # some of these tests run without Kedro
+    from kedro.io import DataCatalog
 
 VERSION = "2026-01-02T03.04.05.678Z"
 LATER = "2026-01-03T00.00.00.000Z"

@@ -96,7 +96,7 @@ def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str
         else:
             hint = f"; not described are {undescribed} (renamed?)" if undescribed else ""
             faults.append(f"column {name!r} of dtype {group.dtype} is missing{hint}")
-    if all(key in table.columns for key in join_keys):
+    if join_keys and all(key in table.columns for key in join_keys):
         faults += _find_duplicates(table, join_keys)
     return faults
 

@@ -48,8 +48,8 @@ def _update_with_values(digest: Any, column: pl.Series) -> None:
             raw = value.encode() if isinstance(value, str) else value
             digest.update(len(raw).to_bytes(8, "little") + raw)
         column = position
-    numbers = column.to_physical().fill_null(0)
+    numbers = column.to_physical()
     if numbers.dtype == pl.Boolean:
-        numbers = numbers.cast(pl.UInt8)
-    array = numbers.to_numpy()
+        numbers = numbers.cast(pl.Int32)
+    array = numbers.fill_null(0).to_numpy()
     digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
 
 from rightfit.api.profiles import Profiles, check_table
 from rightfit.api.ranking import Ranking
 from rightfit.errors import RightfitError
+from rightfit.extras import require
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import is_imported
 from rightfit.parameters.ranking import RankingParams
@@ -19,7 +20,9 @@ from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.verbs.project_options import read_project_parameters
-from rightfit.verbs.stored import NothingStoredError, StoredResults, open_results
+
+if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
+    from rightfit.verbs.stored import StoredResults
 
 Stored = TypeVar("Stored")
 
@@ -37,9 +40,11 @@ def open_project(
     Raises:
         RightfitError: If there is no configuration, or no run has stored profiles yet.
     """
+    require("kedro", purpose="Opening a Kedro project")
     from kedro.framework.project import settings
 
     from rightfit.verbs.place import find_project
+    from rightfit.verbs.stored import open_results
 
     project = find_project(Path(folder).resolve())
     conf_source = project / settings.CONF_SOURCE
@@ -133,6 +138,8 @@ class Project:
         return found
 
     def _find(self, name: str, kind: type[Stored]) -> Stored | None:
+        from rightfit.verbs.stored import NothingStoredError
+
         try:
             return self._load(name, kind)
         except NothingStoredError:

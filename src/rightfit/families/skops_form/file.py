@@ -48,6 +48,8 @@ _PACKAGES_WITH_TREES = tuple(
     )
 )  # fmt: skip
 
+_LOSS_BEFORE_1_7 = "_loss"  # of scikit-learn, as its compiled module called itself
+
 
 def check_skops_file(path: Path, *, schema: InputSchema) -> None:
     """Refuse a file that unpacks to too much, or whose trees point outside of their arrays.
@@ -104,7 +106,8 @@ class _Checker:
         owned = {id(self._find_first(tree)) for tree in self._owned}
         if any(id(tree) not in owned for tree in self._trees):
             raise ValueError("it holds a tree that belongs to no estimator")
-        foreign = sorted(m for m in self._modules if not m.startswith(_PACKAGES_WITH_TREES))
+        others = self._modules - {_LOSS_BEFORE_1_7}
+        foreign = sorted(m for m in others if not m.startswith(_PACKAGES_WITH_TREES))
         if self._trees and foreign:
             raise ValueError(f"beside trees it holds objects of {foreign}")
         check_model(root, self._arrays, self._schema, has_trees=bool(self._trees))

@@ -1,0 +1,137 @@
+"""Run a part of the tests in fresh environments, for one interpreter after the other.
+
+    python tests/environments.py core                        # the core and scikit-learn alone
+    python tests/environments.py newest python3.12 python3.13  # their newest versions
+    python tests/environments.py lowest                      # the lowest versions declared
+
+It prints how large each installation is. Without a name the interpreter is the running one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+PROJECT = Path(__file__).parents[1]
+TOOLS = ("hypothesis", "pytest", "pytest-timeout")
+BYTES_PER_MIB = 2**20
+FACE = (
+    "tests/api",
+    "tests/ranking/contest",
+    "tests/reporting/test_report.py",
+    "tests/serving/test_server.py",
+    "tests/test_extras.py",
+    "tests/test_without_kedro.py",
+    "--ignore=tests/api/test_measuring.py",  # models of pandas frames
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is installed, and what pytest is asked to run.
+
+    Args:
+        extras: Extras of this library.
+        beside: Other requirements.
+        versions: The newest, those of constraints.txt, or the lowest that are declared.
+        arguments: Tests and options of pytest.
+    """
+
+    extras: tuple[str, ...]
+    beside: tuple[str, ...]
+    versions: Literal["newest", "tested", "lowest"]
+    arguments: tuple[str, ...]
+
+
+CORE = Environment((), ("scikit-learn",), "tested", FACE)
+ENVIRONMENTS = {
+    "core": CORE,
+    "newest": replace(CORE, versions="newest"),
+    "lowest": Environment(
+        extras=("search", "sklearn"),
+        beside=("pandas", "pyarrow", "pymcdm"),
+        versions="lowest",
+        arguments=(
+            *(f"tests/{part}" for part in ("api", "cascades", "evaluation", "families")),
+            *(f"tests/{part}" for part in ("handover", "preparation", "profiling", "quality")),
+            *(f"tests/{part}" for part in ("ranking", "reporting", "request_path", "serving")),
+            *("tests/test_extras.py", "tests/test_without_kedro.py", "tests/tuning/pausing"),
+            # what needs other extras, or what only the tests of all have
+            *("-k", "not (catboost or lightgbm or net or torch or training_costs or xgboost)"),
+            "--ignore=tests/families/by_path/test_modules.py",
+            "--ignore=tests/families/imported/test_shipped_model.py",
+            "--ignore=tests/families/test_residual_net.py",
+            "--ignore=tests/preparation/test_images.py",
+            "--ignore=tests/reporting/browser",
+            "--ignore=tests/reporting/test_notebook.py",
+            *("-o", "filterwarnings=default"),  # old libraries warn of newer ones
+        ),
+    ),
+}
+
+
+def read_lowest(project: dict[str, Any], extras: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lowest version of each requirement that names one, as pip's constraints.
+
+    Args:
+        project: The table ``project`` of pyproject.toml.
+        extras: Extras whose requirements count too.
+    """
+    optional = project["optional-dependencies"]
+    for requirement in [*project["dependencies"], *(r for name in extras for r in optional[name])]:
+        if found := re.match(r"([\w-]+)(?:\[.*\])?>=([\w.]+)", requirement):
+            yield f"{found[1]}=={found[2]}"
+
+
+def run_in(interpreter: str, wanted: Environment, folder: Path) -> bool:
+    """Make the environment and run its tests; return whether all have passed."""
+    began_s = time.monotonic()
+    subprocess.run([interpreter, "-m", "venv", folder], check=True)
+    python, constraints = folder / "bin" / "python", folder / "constraints.txt"
+    if wanted.versions == "tested":
+        constraints = PROJECT / "constraints.txt"
+    else:
+        project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        lines = read_lowest(project, wanted.extras) if wanted.versions == "lowest" else ()
+        constraints.write_text("\n".join(lines), encoding="utf-8")
+    extras = f"[{','.join(wanted.extras)}]" if wanted.extras else ""
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--constraint", constraints]
+    subprocess.run([*install, "--editable", f"{PROJECT}{extras}"], check=True)
+    size_mib = sum(path.lstat().st_size for path in folder.rglob("*")) / BYTES_PER_MIB
+    subprocess.run([*install, *wanted.beside, *TOOLS], check=True)
+    print(
+        f"{interpreter}: rightfit{extras} takes {size_mib:.0f} MiB; installed with its tests in "
+        f"{time.monotonic() - began_s:.0f} s",
+        flush=True,
+    )
+    tests = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *wanted.arguments]
+    return subprocess.run(tests, cwd=PROJECT, check=False).returncode == 0
+
+
+def main() -> None:
+    """Run the tests in each environment; the exit status is 1 if any has failed."""
+    parser = argparse.ArgumentParser(description="Run a part of the tests in fresh environments.")
+    parser.add_argument("environment", choices=ENVIRONMENTS)
+    parser.add_argument("interpreters", nargs="*", default=[sys.executable])
+    arguments = parser.parse_args()
+    failed = []
+    for interpreter in arguments.interpreters:
+        with tempfile.TemporaryDirectory(prefix="rightfit-environment-") as folder:
+            if not run_in(interpreter, ENVIRONMENTS[arguments.environment], Path(folder)):
+                failed.append(interpreter)
+    if failed:
+        sys.exit(f"{arguments.environment}: tests failed under {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What the command line says where Kedro is not installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import rightfit
+from rightfit.__main__ import main
+from rightfit.errors import RightfitError
+from rightfit.verbs.commands import VERBS, WITHOUT_PROJECT, verbs
+
+
+@pytest.fixture(autouse=True)
+def without_kedro(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kedro", None)
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - set(WITHOUT_PROJECT)))
+def test_verb_of_a_project_names_the_extra(verb: str) -> None:
+    result = CliRunner().invoke(verbs, [verb])
+
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: rightfit {verb} needs kedro, which this environment lacks: "
+        "pip install 'rightfit[kedro]'\n"
+    )
+
+
+@pytest.mark.parametrize("verb", WITHOUT_PROJECT)
+def test_other_verbs_do_their_work(verb: str) -> None:
+    result = CliRunner().invoke(verbs, [verb, "--help"])
+
+    assert result.exit_code == 0
+
+
+def test_pipeline_names_the_extra() -> None:
+    with pytest.raises(SystemExit, match=r"Running a pipeline needs kedro.*rightfit\[kedro\]"):
+        main(["--pipelines", "perf"])
+
+
+def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+
+    listed = capsys.readouterr().out
+    assert all(verb in listed for verb in WITHOUT_PROJECT)
+
+
+def test_project_opened_from_python_names_the_extra(tmp_path: Path) -> None:
+    with pytest.raises(RightfitError, match=r"needs kedro.*pip install 'rightfit\[kedro\]'"):
+        rightfit.open_project(tmp_path)
