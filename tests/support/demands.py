@@ -13,6 +13,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.steering.demand import Demand
 
 ACCURACY = {"accuracy": application()}
+SIZE_TOO = Applications({"small": application(max_size_mib=9)})  # something to measure
 TINY = Tier(name="tiny", n_cores=1, memory_mib=1024, device="cpu", price_per_hour=0.01)
 
 

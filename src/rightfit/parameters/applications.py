@@ -10,6 +10,7 @@ from pydantic import ConfigDict, ValidationError, model_validator
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.applications.applications import (
+    THREADS,
     Application,
     Applications,
     Constraint,
@@ -17,11 +18,10 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.contest.profile_table import suggest
 
-SERVING_LIMITS = ("n_threads",)  # part of the serving configuration; can be limited like a metric
 Part = TypeVar("Part", Objective, Constraint)
 KNOWN = {
     "objectives": tuple(METRICS_BY_COLUMN),
-    "constraints": (*METRICS_BY_COLUMN, *SERVING_LIMITS),
+    "constraints": (*METRICS_BY_COLUMN, THREADS),
 }
 
 

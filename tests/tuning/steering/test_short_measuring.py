@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cells
 import pytest
-from demands import make_demand
+from demands import SIZE_TOO, make_demand
 
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.family import TrainingData
@@ -34,13 +34,23 @@ def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
 def test_a_model_is_exported_and_measured_in_what_was_asked_for(
     bundle: Bundle, blobs: TrainingData
 ) -> None:
-    with open_short_bench(cells.make_cell(blobs), make_demand()) as bench:
+    with open_short_bench(cells.make_cell(blobs), make_demand(applications=SIZE_TOO)) as bench:
         metrics, seconds = bench.measure(bundle, Serving("onnx", 1, "cpu"))
 
     assert seconds > 0
     assert {"latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib"} <= set(metrics)
     assert metrics["min_hardware_tier"] == 1
     assert (bundle.path / "model.onnx").is_file()
+
+
+def test_nothing_is_measured_for_applications_that_ask_for_quality_alone(
+    bundle: Bundle, blobs: TrainingData
+) -> None:
+    with open_short_bench(cells.make_cell(blobs), make_demand()) as bench:
+        metrics, seconds = bench.measure(bundle, Serving("onnx", 1, "cpu"))
+
+    assert (metrics, seconds) == ({}, 0.0)
+    assert not (bundle.path / "model.onnx").exists()
 
 
 def test_costs_that_are_known_are_not_measured(bundle: Bundle, blobs: TrainingData) -> None:
@@ -65,5 +75,5 @@ def test_an_export_that_answers_otherwise_is_not_served(
 
     monkeypatch.setattr("rightfit.families.bundle_exports.add_onnx", refuse)
 
-    with open_short_bench(cells.make_cell(blobs), make_demand()) as bench:
+    with open_short_bench(cells.make_cell(blobs), make_demand(applications=SIZE_TOO)) as bench:
         assert bench.measure(bundle, Serving("onnx", 1, "cpu")) == ({}, 0.0)

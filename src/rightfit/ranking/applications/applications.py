@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.metrics import METRICS, columns_from
 from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Number, StrictModel
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # commands that only read results need no numpy
 MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to rounding
 S_PER_HOUR = 3_600
 THROUGHPUT = "throughput_rows_per_s"
+THREADS = "n_threads"  # part of the serving configuration; can be limited like a metric
 WHERE = "Correct conf/base/parameters_applications.yml."
 # max_degradation is a loss of one of these
 RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
@@ -167,6 +168,12 @@ class Applications(RootModel[dict[str, Application]]):
         if not self.root:
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
+
+    @property
+    def asks_costs(self) -> bool:
+        """Whether any of them asks for what only measuring a served model finds."""
+        needed = {metric for one in self.root.values() for metric in one.needed_metrics()}
+        return not needed <= {*columns_from("answers", "training"), THREADS}
 
     def describe_demands(self) -> dict[str, list[object]]:
         """Return what decides whether a candidate qualifies, and what is to be known of it.

@@ -28,6 +28,7 @@ class PlannedSearch:
         n_workers: Processes that work on it.
         n_at_once: Processes that may train at the same time, on all searches.
         n_candidates: Complete trials that are kept for evaluation, at most.
+        exports: Whether these are exported to ONNX.
     """
 
     cell: Cell
@@ -37,6 +38,7 @@ class PlannedSearch:
     n_workers: int
     n_at_once: int
     n_candidates: int
+    exports: bool = True
 
     @property
     def store(self) -> StudyStore:

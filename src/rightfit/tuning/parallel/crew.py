@@ -138,7 +138,7 @@ class Crew:
                 Start(
                     job,
                     task.only_default,
-                    search.n_candidates,
+                    search.n_candidates if search.exports else 0,
                     str(stops_file),
                     logger.getEffectiveLevel(),
                 )

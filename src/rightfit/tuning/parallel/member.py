@@ -40,7 +40,7 @@ from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.search_job import read_job
 from rightfit.tuning.search.training_clock import follow_stops
 from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.steering.short_measuring import ServingBench, offer_serving
+from rightfit.tuning.steering.short_measuring import NoCosts, ServingBench, offer_serving
 
 REST_S = 0.2
 
@@ -80,7 +80,9 @@ def _search(start: Start, channel: Channel) -> None:
         machine=SharedMachine(channel),
         only_default=start.only_default,
     )
-    if not start.only_default and any(t.state == TrialState.COMPLETE for t in pool.finished()):
+    if start.only_default or not start.n_candidates:
+        return
+    if any(t.state == TrialState.COMPLETE for t in pool.finished()):
         # what was never measured as ONNX is exported while other searches go on
         bundle_candidates(pool.study, cell, settings, store, n_candidates=start.n_candidates)
 
@@ -108,8 +110,8 @@ class SharedMachine:
     @contextlib.contextmanager
     def open_bench(self, cell: Cell, demand: Demand) -> Iterator[ServingBench]:
         """Give a bench that is the run's: it measures while nothing trains."""
-        del demand  # the run knows it
-        yield RunsBench(self.channel, cell.validation.rows)
+        asks = demand.applications.asks_costs
+        yield RunsBench(self.channel, cell.validation.rows) if asks else NoCosts()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from rightfit.tuning.parallel.agenda import PlannedSearch
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.failed_search import describe_failed_search
 from rightfit.tuning.search.search import SearchFailedError, run_search
+from rightfit.tuning.search.stopping import StoppingRule
 from rightfit.tuning.studies.search_account import SCHEMA, account_search
 from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 
@@ -38,7 +39,10 @@ class SearchOutcome(NamedTuple):
 
 
 def complete_search(
-    planned: PlannedSearch, *, on_trial: Callable[[str, int, int | None], None]
+    planned: PlannedSearch,
+    *,
+    on_trial: Callable[[str, int, int | None], None],
+    rule: StoppingRule | None = None,
 ) -> SearchOutcome:
     """Search a cell until its budget is spent, unless that is done already; keep its candidates.
 
@@ -47,11 +51,12 @@ def complete_search(
     Args:
         planned: The search.
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+        rule: Stops trials in place of the one that the settings name.
     """
     search = planned.tell_known_quality()
     cell, settings, store = search.cell, search.settings, search.store
     try:
-        study = run_search(cell, settings, store, on_trial=partial(on_trial, cell.name))
+        study = run_search(cell, settings, store, on_trial=partial(on_trial, cell.name), rule=rule)
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell.name, err)
         return SearchOutcome(*describe_failed_search(cell, settings, store, str(err)))
@@ -59,7 +64,14 @@ def complete_search(
     if settings.demand is not None:
         account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
         _tell(cell.name, account)
-    candidates = bundle_candidates(study, cell, settings, store, n_candidates=search.n_candidates)
+    candidates = bundle_candidates(
+        study,
+        cell,
+        settings,
+        store,
+        n_candidates=search.n_candidates,
+        exports=search.exports,
+    )
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
     found = f"{states}, {count(len(candidates), 'candidate')}"

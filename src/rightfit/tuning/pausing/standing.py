@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import THREADS, Application
 from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
 from rightfit.ranking.applications.utility import compute_utility
 from rightfit.tuning.pausing.observed import ObservedTrial
@@ -26,7 +26,6 @@ from rightfit.tuning.pausing.observed import ObservedTrial
 Floats = npt.NDArray[np.float64]
 
 QUALITY = "quality"
-THREADS = "n_threads"
 N_QUANTILES = 25
 # Chosen on 2026-11-25 on benchmarks/recorded and six of the foreign datasets, see the docs.
 DEGREES_OF_FREEDOM = 3.0

@@ -109,6 +109,7 @@ def bundle_candidates(
     store: StudyStore,
     *,
     n_candidates: int,
+    exports: bool = True,
 ) -> dict[str, Bundle]:
     """Export the chosen trials to ONNX; one whose export is refused stays native.
 
@@ -118,6 +119,7 @@ def bundle_candidates(
         settings: What it was searched by.
         store: Where its bundles are.
         n_candidates: At most so many.
+        exports: Whether to export them; if not, those without an export stay as they are.
 
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
@@ -142,7 +144,8 @@ def bundle_candidates(
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
             bundle = read_model(study, number, cell, settings, store)
-            bundle = offer_onnx(bundle, cell.validation.rows, again=True)
+            if exports:
+                bundle = offer_onnx(bundle, cell.validation.rows, again=True)
         bundles[f"{cell.model}-{number:03d}"] = bundle
     return bundles
 

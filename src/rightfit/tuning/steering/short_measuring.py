@@ -42,6 +42,14 @@ class ServingBench(Protocol):
         """Return metrics by column, those that could not be had left out, and what it took."""
 
 
+class NoCosts:
+    """Measures nothing, as no application asks for what it would find."""
+
+    def measure(self, bundle: Bundle, serving: Serving) -> tuple[dict[str, float], float]:  # noqa: ARG002
+        """See :class:`ServingBench`."""
+        return {}, 0.0
+
+
 @dataclass(frozen=True)
 class KnownCosts:
     """Costs that follow from the structure: nothing is measured, so no other process disturbs.
@@ -145,6 +153,9 @@ def open_short_bench(cell: Cell, demand: Demand) -> Iterator[ServingBench]:
     """
     if demand.known_lines is not None:
         yield KnownCosts(demand.known_lines)
+        return
+    if not demand.applications.asks_costs:
+        yield NoCosts()
         return
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
