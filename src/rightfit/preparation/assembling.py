@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.checking import clean_table
 from rightfit.preparation.spec import ClockMinutes, ColumnSplit, DatasetSpec, Derived, Target
-from rightfit.preparation.splitting import assign_parts
+from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.tables import ROW, Table, take_rows
 
 
@@ -33,11 +33,21 @@ class RowCounts(BaseModel):
     unmatched: dict[str, int]
 
 
-def assemble(spec: DatasetSpec, tables: Mapping[str, Table]) -> tuple[pl.DataFrame, RowCounts]:
+def assemble(
+    spec: DatasetSpec,
+    tables: Mapping[str, Table],
+    *,
+    assign: Callable[[DatasetSpec, pl.DataFrame], Parted] = assign_parts,
+) -> tuple[pl.DataFrame, RowCounts]:
     """Build the rows that models learn from and are tested on.
 
     Of the main table, the columns that decide which rows are kept are read whole, all others for
     these rows alone.
+
+    Args:
+        spec: The dataset's description.
+        tables: Raw tables by name.
+        assign: Splits the labelled rows; by default as the description says.
 
     Returns:
         The rows, in the main table's order: the features' source columns, ``label`` (class
@@ -51,7 +61,7 @@ def assemble(spec: DatasetSpec, tables: Mapping[str, Table]) -> tuple[pl.DataFra
     labelled = add_label(
         clean_table(main, schema, _list_deciding(spec)).with_row_index(ROW), spec.target
     )
-    parted = assign_parts(spec, labelled)
+    parted = assign(spec, labelled)
     kept = parted.rows.select(ROW, "label", "part")
     rows = clean_table(take_rows(main, list(schema.by_column()), kept[ROW]), schema)
     rows = rows.with_columns(kept["label"], kept["part"])

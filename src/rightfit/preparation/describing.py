@@ -160,6 +160,8 @@ def _share_classes(rows: pl.DataFrame, classes: tuple[str, ...]) -> dict[str, di
     shares = {}
     for part in PARTS:
         labels = rows.filter(pl.col("part") == part)["label"]
+        if labels.is_empty():  # nothing is kept aside for the test
+            continue
         shares[part] = {
             name: round(int((labels == i).sum()) / labels.len(), 6)
             for i, name in enumerate(classes)
@@ -171,6 +173,8 @@ def _describe_values(rows: pl.DataFrame) -> dict[str, TargetValues]:
     found = {}
     for part in PARTS:
         values = rows.filter(pl.col("part") == part)["label"].to_numpy()
+        if not len(values):
+            continue
         numbers = {
             "min": values.min(),
             "median": np.median(values),

@@ -218,6 +218,21 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(column for step in encoder.steps for column in step.encode(rows))
 
 
+def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:
+    """Encode the rows of one part of a dataset.
+
+    Args:
+        encoder: Fitted on the train rows.
+        rows: Rows of all parts, with the columns ``label`` and ``part``.
+        part: ``train``, ``validation`` or ``test``.
+
+    Returns:
+        Float32 features, then the column ``label``.
+    """
+    found = rows.filter(pl.col("part") == part)
+    return apply_encoder(encoder, found).with_columns(found["label"])
+
+
 def name_features(encoder: Encoder) -> tuple[str, ...]:
     """Name the columns that an encoder gives, in order.
 

@@ -11,7 +11,7 @@ from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block
 from rightfit.preparation.checking import RawCheck, check_tables
 from rightfit.preparation.describing import DataCard, make_data_card
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps
+from rightfit.preparation.encoding import Encoder, encode_part, fit_encoder_steps
 from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.spec import DatasetSpec
 from rightfit.preparation.splitting import PARTS
@@ -100,10 +100,7 @@ def encode_parts(
     Returns:
         Train, validation and test: float32 features, then the integer column ``label``.
     """
-    train, validation, test = (
-        apply_encoder(encoder, found).with_columns(found["label"])
-        for found in (rows.filter(pl.col("part") == part) for part in PARTS)
-    )
+    train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)
     return train, validation, test
 
 
