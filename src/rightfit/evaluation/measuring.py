@@ -100,6 +100,35 @@ def measure_cell(
     return pl.concat([here_measured, *elsewhere])
 
 
+def judge_cell(
+    candidates: Mapping[str, Bundle],
+    trials: pl.DataFrame,
+    judges: pl.DataFrame,
+    data_card: DataCard,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Judge the candidates of a cell in this process, where quality alone decides.
+
+    Args:
+        candidates: Bundles by name.
+        trials: The cell's trials, which say what training cost.
+        judges: Encoded rows that choose, with the column ``label``.
+        data_card: The dataset's card.
+        params: How the test rows are divided.
+
+    Returns:
+        One row per candidate; what only measuring finds is null.
+    """
+    from rightfit.profiling.hardware import environment
+    from rightfit.profiling.profiles.judged_profiles import judge_candidates
+
+    here = environment.describe_environment()
+    cell = _make_cell(candidates, trials, judges, data_card, here, params)
+    features = data_card.input_schema.features
+    rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
+    return judge_candidates(cell, rows)
+
+
 def profile_elsewhere(
     cell: ProfiledCell,
     name: str,

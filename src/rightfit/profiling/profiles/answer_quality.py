@@ -92,14 +92,21 @@ def measure_quality(
         )
     except (RuntimeError, ValueError) as err:
         return str(err)
-    result = _judge(cell, cell.labels, answers)
+    result = judge_answers(cell, cell.labels, answers)
     save_record(store, key, result)
     return result
 
 
-def _judge(
+def judge_answers(
     cell: ProfiledCell, labels: npt.NDArray[Any], answers: npt.NDArray[Any]
 ) -> AnswerQuality:
+    """Judge answers that are given already.
+
+    Args:
+        cell: Holds the metric, and which rows are left for the final judgement.
+        labels: True class positions or values, shape (n_rows,).
+        answers: The answers, shape (n_rows, n_outputs).
+    """
     final = None
     if cell.final_rows is not None and cell.final_rows.any():
         final = _score(cell, labels[cell.final_rows], answers[cell.final_rows])

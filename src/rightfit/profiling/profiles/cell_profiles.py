@@ -250,7 +250,7 @@ def _assemble(
         how=MeasuredHow(preset=bench.preset, devices=tuple(cell.devices)),
     )
     set_quality(profile, quality, cell.quality)
-    _set_fit(profile, job, cell)
+    set_fit(profile, job, cell)
     profile.hardware_tier = set_costs(
         *(profile, job, state, bench),
         shared=shared,
@@ -261,7 +261,8 @@ def _assemble(
     return profile
 
 
-def _set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
+def set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
+    """Set what training cost, where that is known."""
     number = TRIAL_NUMBER.search(job.candidate)
     found = cell.fit_metrics.get(int(number[1]), {}) if number else {}
     for column in FIT_COLUMNS:

@@ -20,7 +20,7 @@ import numpy as np
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import THREADS, Application
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Outlook, Step
 from rightfit.tuning.pausing.pausing_params import PausingParams
@@ -29,7 +29,6 @@ from rightfit.tuning.pausing.quality_projection import project_quality
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.pausing.standing import (
     QUALITY,
-    THREADS,
     Floats,
     describe_costs,
     forecast,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
+from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
@@ -108,33 +109,65 @@ def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None
     return bundle, compared
 
 
-def _train(job: RefitJob, chosen: Bundle) -> None:
-    """Train and write the bundle; a process that dies leaves none that counts."""
+def train_again(
+    chosen: Bundle,
+    family: str,
+    data: TrainingData,
+    folder: Path,
+    *,
+    seed: int,
+    n_threads: int,
+    device: str,
+) -> Bundle:
+    """Train a model's configuration on other rows, to its full length, and write the bundle.
+
+    Args:
+        chosen: The model.
+        family: Import path of its family.
+        data: Rows to learn from.
+        folder: For the bundle.
+        seed: Seed of the training.
+        n_threads: Threads it may use.
+        device: ``cpu`` or ``cuda``.
+    """
     from threadpoolctl import threadpool_limits
 
+    learner = get_family(family)
+    learner.load_libraries()  # whose threads are limited
+    with threadpool_limits(n_threads):
+        *_, last = learner.train(
+            chosen.configuration,
+            data,
+            n_checkpoints=1,
+            seed=seed,
+            n_threads=n_threads,
+            device=device,
+        )
+    return write_bundle(
+        folder,
+        last.model,
+        model=chosen.model,
+        family=family,
+        configuration=chosen.configuration,
+        schema=chosen.schema,
+        data_version=chosen.data_version,
+    )
+
+
+def _train(job: RefitJob, chosen: Bundle) -> None:
+    """Train and write the bundle; a process that dies leaves none that counts."""
     partial = job.folder.with_suffix(".partial")
     if job.folder.exists():
         logger.warning("The refit in %s is damaged: it is trained again", job.folder)
     for folder in (partial, job.folder):  # of a process that died, and a damaged one
         shutil.rmtree(folder, ignore_errors=True)
-    family = get_family(job.family)
-    family.load_libraries()  # whose threads are limited
-    with threadpool_limits(job.n_threads):
-        *_, last = family.train(
-            chosen.configuration,
-            map_data(job.rows, TRAINED_ON, job.data_card.input_schema),
-            n_checkpoints=1,
-            seed=job.seed,
-            n_threads=job.n_threads,
-            device=job.device,
-        )
-    write_bundle(
+    train_again(
+        chosen,
+        job.family,
+        map_data(job.rows, TRAINED_ON, job.data_card.input_schema),
         partial,
-        last.model,
-        model=chosen.model,
-        family=job.family,
-        configuration=chosen.configuration,
-        schema=chosen.schema,
-        data_version=chosen.data_version,
+        seed=job.seed,
+        n_threads=job.n_threads,
+        device=job.device,
     )
     partial.rename(job.folder)

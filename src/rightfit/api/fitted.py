@@ -1,0 +1,207 @@
+"""A model that a search has found, ready to answer rows as the user has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit.api.workspace import Workspace
+from rightfit.errors import RightfitError
+from rightfit.families.answers import check_answers
+from rightfit.families.bundle import Bundle
+from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.runtimes import Predict, open_model
+from rightfit.preparation.describing import DataCard
+from rightfit.preparation.encoding import Encoder
+from rightfit.preparation.frames import read_frame
+from rightfit.preparation.prepared import encode_new_rows
+from rightfit.preparation.spec import DatasetSpec
+from rightfit.profiling.serving import Serving
+
+Labels = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """How rows become model input, and answers labels.
+
+    Args:
+        spec: Description of the rows that the model learnt from.
+        encoder: Fitted on them.
+        data_card: What they are.
+        labels: The classes as the target's column holds them, shape (n_classes,); ``None`` in
+            regression.
+    """
+
+    spec: DatasetSpec
+    encoder: Encoder
+    data_card: DataCard
+    labels: Labels | None
+
+    def encode(self, rows: object) -> npt.NDArray[np.float32]:
+        """Return encoded rows, shape (n_rows, n_features).
+
+        Raises:
+            RightfitError: If a column is missing or holds what was not learnt from.
+        """
+        try:
+            table = read_frame(_collect(rows), entry="rows")
+            encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
+        except ValueError as err:
+            raise RightfitError(str(err)) from err
+        found = np.ascontiguousarray(encoded, dtype=np.float32)
+        if not np.isfinite(found).all():
+            raise RightfitError(
+                "The rows hold infinite numbers, or some too large for float32. Mend them, or "
+                "leave the values empty."
+            )
+        return found
+
+
+class FittedModel:
+    """A model that a search has found: raw rows in, labels or values out.
+
+    Attributes:
+        candidate: Its name, ``{model}-{number of its trial}``.
+        settings: Its hyper-parameters, all of them.
+        serving: The serving configuration it was chosen in; it answers in the same.
+        is_refitted: Whether it was trained again on train and validation rows once it was chosen.
+    """
+
+    def __init__(
+        self,
+        candidate: str,
+        bundle: Bundle,
+        serving: Serving,
+        feeding: Feeding,
+        workspace: Workspace,
+        *,
+        is_refitted: bool = False,
+    ) -> None:
+        self.candidate = candidate
+        self.serving = serving
+        self.is_refitted = is_refitted
+        self._bundle = bundle
+        self._feeding = feeding
+        self._workspace = workspace  # holds the bundle's files
+        self._answer: Predict | None = None
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The winner's hyper-parameters."""
+        return dict(self._bundle.configuration)
+
+    @property
+    def classes(self) -> Labels | None:
+        """The classes in the order of :meth:`predict_proba`; ``None`` in regression."""
+        return self._feeding.labels
+
+    def predict(self, rows: object) -> Labels:
+        """Predict the target.
+
+        Args:
+            rows: Rows with the columns that the search was given: a pandas or polars frame, an
+                Arrow table, or a list of mappings.
+
+        Returns:
+            Labels as the target's column held them, or values, shape (n_rows,).
+
+        Raises:
+            RightfitError: If a column is missing or holds what was not learnt from.
+        """
+        answers = self._answer_rows(rows)
+        labels = self._feeding.labels
+        if labels is None:
+            return answers[:, 0]
+        threshold = self._feeding.data_card.quality.threshold
+        if threshold is not None:
+            return np.asarray(labels[(answers[:, 1] >= threshold).astype(np.int64)])
+        return np.asarray(labels[answers.argmax(axis=1)])
+
+    def predict_proba(self, rows: object) -> npt.NDArray[np.float64]:
+        """Predict the probability of each class.
+
+        Args:
+            rows: As of :meth:`predict`.
+
+        Returns:
+            Shape (n_rows, n_classes), in the order of :attr:`classes`.
+
+        Raises:
+            RightfitError: As :meth:`predict`; or if the model predicts a number.
+        """
+        if self._feeding.labels is None:
+            raise RightfitError(
+                f"{self.candidate} predicts a number, which has no probabilities; use predict."
+            )
+        answers = self._answer_rows(rows)
+        probabilities: npt.NDArray[np.float64] = answers / answers.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def _answer_rows(self, rows: object) -> npt.NDArray[np.float64]:
+        encoded = self._feeding.encode(rows)
+        schema = self._bundle.schema
+        if not len(encoded):
+            return np.empty((0, schema.n_outputs))
+        if self._answer is None:
+            serving = self.serving
+            self._answer = open_model(
+                self._bundle,
+                runtime=serving.runtime,
+                n_threads=serving.n_threads,
+                device=serving.device,
+            )
+        answers = check_answers(self._answer(encoded), n_rows=len(encoded), schema=schema)
+        return answers.astype(np.float64)
+
+    def __repr__(self) -> str:
+        refitted = ", refitted" if self.is_refitted else ""
+        return f"FittedModel({self.candidate}, {self.serving}{refitted})"
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy is made of: the bundle's files travel with it."""
+        names = (MANIFEST, *self._bundle.files)
+        files = {name: (self._bundle.path / name).read_bytes() for name in names}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_workspace"}
+        return {**kept, "_answer": None, "files": files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files: Mapping[str, bytes] = state.pop("files")
+        self.__dict__.update(state)
+        self._workspace = Workspace(None, in_memory=True)
+        folder = self._workspace.folder / "bundle"
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        self._bundle = replace(self._bundle, path=folder)
+
+
+def list_labels(card: DataCard, values: pl.Series) -> Labels | None:
+    """Return a dataset's classes as its target's column holds them; ``None`` in regression.
+
+    Args:
+        card: The dataset's card.
+        values: The different values of the column; a limit on it makes classes of its own.
+    """
+    classes = card.input_schema.classes
+    if not classes:
+        return None
+    values = values.cast(pl.Int64, strict=False) if values.dtype.is_float() else values
+    by_name = dict(zip(values.cast(pl.String), values, strict=True))
+    found = [by_name.get(name, name) for name in classes]
+    is_text = any(isinstance(one, str) for one in found)
+    return np.array(found, dtype=object if is_text else None)
+
+
+def _collect(rows: object) -> object:
+    """Return a list of mappings as a frame; anything else as it is."""
+    if isinstance(rows, Mapping):
+        rows = [rows]
+    if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
+        return pl.DataFrame(list(rows), infer_schema_length=None)
+    return rows

@@ -1,0 +1,333 @@
+"""What a search is asked for from Python, checked before anything slow."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rightfit.errors import RightfitError
+from rightfit.extras import require
+from rightfit.families.family import Family, check_task
+from rightfit.families.registry import get_family
+from rightfit.families.schema import Task
+from rightfit.parameters.applications import ApplicationsParams, find_misnamed
+from rightfit.parameters.defaults import merge, read_default
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.faults import explain_faults
+from rightfit.parameters.ranking import RankingParams
+from rightfit.parameters.refit import RefitParams
+from rightfit.profiling.hardware.environment import usable_cores
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.spelling import find_nearest
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.stopping import NONE, StoppingRule, check_stopping, import_rule
+from rightfit.tuning.search.training_params import TrainingParams
+
+ApplicationsLike = Applications | Mapping[str, Application | Mapping[str, object]] | str | Path
+FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
+StoppingLike = str | StoppingRule | type[StoppingRule]
+RefitWhen = Literal["newest_lost", "always", "never"]
+Preset = Literal["quick", "standard", "publish"]
+
+DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm")
+"""Families that are searched where none are named, those of them whose libraries are installed."""
+
+EXAMPLES = (
+    *("template", "{{ cookiecutter.repo_name }}", "conf", "base"),
+    "parameters_applications.yml",
+)
+BY_QUALITY = "quality"
+_NEUTRAL: Mapping[str, object] = {
+    "description": "the best predictions, whatever they cost",
+    "scenario": "offline",
+    "objectives": {"quality": {"weight": 1, "worst": 0.0, "best": 1.0}},
+}
+_TIES = [{"by": "utility", "prefer": "higher"}, {"by": "model_size_mib", "prefer": "lower"}]
+_NOT_SEARCHED = ("cascade", "imported")
+
+Params = TypeVar("Params", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a search goes by.
+
+    Args:
+        models: Families with their spaces, by name.
+        applications: Who chooses.
+        training: Budget and rules of each family's search.
+        evaluation: How candidates are measured.
+        ranking: How they are ranked.
+        refit: Whether winners are trained again.
+        stopping: A rule that only this process knows; ``None``: the one that ``training`` names.
+        is_parallel: Whether families are searched side by side, in processes of their own.
+    """
+
+    models: Mapping[str, ModelBlock]
+    applications: ApplicationsParams
+    training: TrainingParams
+    evaluation: EvaluationParams
+    ranking: RankingParams
+    refit: RefitParams
+    stopping: StoppingRule | None
+    is_parallel: bool
+
+    def check_task(self, task: Task) -> None:
+        """Check that every family can learn a task.
+
+        Raises:
+            RightfitError: If one cannot.
+        """
+        for name, block in self.models.items():
+            try:
+                check_task(get_family(block.family), task)
+            except ValueError as err:
+                raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+
+
+def read_rules(
+    *,
+    applications: ApplicationsLike | None,
+    families: FamiliesLike | None,
+    budget_cpu_s: float | None,
+    n_trials: int | None,
+    early_stopping: StoppingLike,
+    refit: RefitWhen | None,
+    n_workers: int | None,
+    seed: int,
+    preset: Preset = "quick",
+    n_threads: int | None = None,
+    n_checkpoints: int | None = None,
+) -> Rules:
+    """Check what a search is asked for.
+
+    Args:
+        applications: See :func:`rightfit.search`, also for the others.
+        families: Families to search.
+        budget_cpu_s: CPU seconds of all families together.
+        n_trials: Configurations of each family.
+        early_stopping: Name, import path, class or object.
+        refit: Whether winners are trained again; ``None``: as the library does.
+        n_workers: Processes that train at once; ``None``: as many as there are cores.
+        seed: Seed of sampling and training.
+        preset: How thoroughly candidates are measured.
+        n_threads: Threads of a training; ``None``: as many as the workers leave each other.
+        n_checkpoints: Looks at a training; ``None``: the library's.
+
+    Raises:
+        RightfitError: If something is wrong; one sentence says what and how to mend it.
+    """
+    require("optuna", "scipy", "sqlalchemy", "threadpoolctl", purpose="A search")
+    if budget_cpu_s is None and n_trials is None:
+        raise RightfitError("Give budget_cpu_s or n_trials; without both a search never ends.")
+    if budget_cpu_s is not None and not budget_cpu_s > 0:
+        raise RightfitError(
+            f"budget_cpu_s must be a positive number of CPU seconds, but got {budget_cpu_s!r}."
+        )
+    if n_workers is not None and n_workers < 1:
+        raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
+    named = _read_applications(applications)
+    stopping, rule = _read_stopping(early_stopping)
+    models = _read_models(families)
+    is_parallel = n_workers != 1 and len(models) > 1 and rule is None
+    training = read_default("training")
+    if n_trials is not None:
+        training["n_trials"] = n_trials
+    if n_checkpoints is not None:
+        training["n_checkpoints"] = n_checkpoints
+    if n_threads is not None or n_workers is not None:
+        training["n_threads"] = n_threads or max(1, usable_cores() // (n_workers or 1))
+    training |= {
+        "budget_cpu_s": None if budget_cpu_s is None else budget_cpu_s / len(models),
+        "early_stopping": stopping,
+        "is_timed": budget_cpu_s is not None,  # or the clock would decide what the seed should
+        "seed": seed,
+    }
+    ranking = read_default("ranking")
+    exceptions = ranking["ties"]["rule_by_application"]
+    kept = {name: rule for name, rule in exceptions.items() if name in named.root}
+    ranking["ties"]["rule_by_application"] = {BY_QUALITY: _TIES} if applications is None else kept
+    rules = Rules(
+        models=models,
+        applications=named,
+        training=_validate(TrainingParams, training),
+        evaluation=_validate(
+            EvaluationParams, merge(read_default("evaluation"), {"preset": preset})
+        ),
+        ranking=_validate(RankingParams, ranking),
+        refit=_validate(
+            RefitParams, merge(read_default("refit"), {} if refit is None else {"when": refit})
+        ),
+        stopping=rule,
+        is_parallel=is_parallel,
+    )
+    for name, block in models.items():
+        _check_model(name, block, n_checkpoints=rules.training.n_checkpoints)
+    return rules
+
+
+def read_example(name: str) -> dict[str, object]:
+    """Return one of the applications that the library has as examples.
+
+    Raises:
+        RightfitError: If there is none of that name.
+    """
+    file = files("rightfit").joinpath(*EXAMPLES)
+    known: dict[str, dict[str, object]] = yaml.safe_load(file.read_text(encoding="utf-8"))[
+        "applications"
+    ]
+    if name not in known:
+        near = find_nearest(name, known)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise RightfitError(
+            f"application must be a rightfit.Application, a mapping, or one of the library's "
+            f"examples {', '.join(known)}, but got {name!r}{hint}."
+        )
+    return known[name]
+
+
+def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
+    try:
+        return model.model_validate(values)
+    except ValidationError as err:
+        fault = err.errors()[0]
+        name = ".".join(map(str, fault["loc"]))
+        raise RightfitError(f"{name}: {fault['msg'].removeprefix('Value error, ')}.") from err
+
+
+def _read_applications(given: ApplicationsLike | None) -> ApplicationsParams:
+    if given is None:
+        return ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
+    raw = _dump_applications(given)
+    faults = explain_faults(
+        "applications", raw, list(raw), Application, misnamed=find_misnamed(raw)
+    )
+    if faults:
+        raise RightfitError("; ".join(faults).rstrip(".") + ".")
+    try:
+        return ApplicationsParams.model_validate(raw)
+    except ValidationError as err:
+        raise RightfitError(err.errors()[0]["msg"].removeprefix("Value error, ")) from err
+
+
+def _dump_applications(given: ApplicationsLike) -> dict[str, object]:
+    """Return applications as a configuration holds them."""
+    if isinstance(given, str | Path):
+        try:
+            loaded = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as err:
+            raise RightfitError(f"The applications in {given} cannot be read: {err}") from err
+        given = loaded.get("applications", loaded) if isinstance(loaded, Mapping) else loaded
+    if isinstance(given, Applications):
+        given = given.root
+    if not isinstance(given, Mapping) or not given:
+        raise RightfitError(
+            "applications must name at least one application: a mapping of their names to "
+            f"rightfit.Application, or the path of a YAML file, but got {given!r}."
+        )
+    return {
+        str(name): one.model_dump(exclude_defaults=True) if isinstance(one, Application) else one
+        for name, one in given.items()
+    }
+
+
+def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:
+    """Return a rule's name or import path, and the rule itself where only this process has it."""
+    if isinstance(given, type):
+        path = f"{given.__module__}.{given.__qualname__}"
+        is_importable = given.__module__ != "__main__" and "<locals>" not in path
+        return (path, None) if is_importable else (NONE, given())
+    if not isinstance(given, str):
+        if not isinstance(given, StoppingRule):
+            raise RightfitError(
+                "early_stopping must be a name, an import path, or an object with "
+                f"prune(study, trial), but got {given!r}."
+            )
+        return NONE, given
+    try:
+        check_stopping(given)
+        if "." in given:
+            import_rule(given)
+    except ValueError as err:
+        raise RightfitError(f"early_stopping {err}") from err
+    return given, None
+
+
+def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
+    known: dict[str, dict[str, object]] = {
+        name: {key: value for key, value in block.items() if key != "datasets"}
+        for name, block in read_default("models").items()
+        if block["family"] not in _NOT_SEARCHED
+    }
+    if isinstance(given, str):
+        given = [given]
+    raws: Mapping[str, Mapping[str, object]]
+    if given is None:
+        raws = {name: known[name] for name in _list_installed(known)}
+    elif isinstance(given, Mapping):
+        raws = {name: merge(known.get(name, {}), block) for name, block in given.items()}
+    else:
+        raws = dict(_find_block(name, known) for name in given)
+    if not raws:
+        raise RightfitError(f"families must name at least one family, such as {DEFAULT_FAMILIES}.")
+    faults = explain_faults("families", raws, list(raws), ModelBlock)
+    if faults:
+        raise RightfitError("; ".join(faults).rstrip(".") + ".")
+    return {name: ModelBlock.model_validate(raw) for name, raw in raws.items()}
+
+
+def _list_installed(known: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    """Yield the families of a search that names none."""
+    is_any = False
+    for name in DEFAULT_FAMILIES:
+        imports = get_family(str(known[name]["family"])).native_imports
+        if all(importlib.util.find_spec(one.partition(".")[0]) for one in imports):
+            is_any = True
+            yield name
+    if not is_any:
+        require("sklearn", "skops", purpose="A search of the usual families")
+
+
+def _find_block(name: str, known: Mapping[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
+    """Return a family's name and block: the library's, or one of an import path without a space."""
+    if name in known:
+        return name, known[name]
+    if "." not in name:
+        near = find_nearest(name, known)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise RightfitError(
+            f"families: there is no family {name!r}{hint}; there are {', '.join(known)}, and any "
+            "other by its import path, as in sklearn.svm.SVC."
+        )
+    for own, block in known.items():
+        if block["family"] == name:
+            return own, block
+    short = re.sub(r"\W", "_", name.rpartition(".")[2])
+    return short, {"family": name} if _is_family(name) else {"family": "sklearn", "estimator": name}
+
+
+def _is_family(path: str) -> bool:
+    """Tell whether a module that holds a family is at an import path, rather than an estimator."""
+    try:
+        return importlib.util.find_spec(path) is not None
+    except ModuleNotFoundError:  # the path's last part is no module, but a name in one
+        return False
+
+
+def _check_model(name: str, block: ModelBlock, *, n_checkpoints: int) -> None:
+    try:
+        family: Family = get_family(block.family)
+        require(*family.native_imports, purpose=f"The family {name}")
+        block.params.check_family(family, n_checkpoints=n_checkpoints)
+    except RightfitError:
+        raise
+    except ValueError as err:
+        raise RightfitError(f"families: {name}: {err}") from err

@@ -1,0 +1,502 @@
+"""Search models for a table: ``rightfit.search``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels
+from rightfit.api.rules import (
+    ApplicationsLike,
+    FamiliesLike,
+    Preset,
+    RefitWhen,
+    Rules,
+    StoppingLike,
+    read_rules,
+)
+from rightfit.api.workspace import Workspace
+from rightfit.errors import RightfitError
+from rightfit.evaluation.measuring import RawTest, judge_cell, measure_cell, to_json
+from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_rows
+from rightfit.evaluation.winners import find_winners
+from rightfit.families.bundle import Bundle
+from rightfit.families.schema import Task
+from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.frames import read_frame
+from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
+from rightfit.preparation.spec import LatestShare
+from rightfit.preparation.splitting import PARTS
+from rightfit.preparation.tables import Table
+from rightfit.profiling.measuring.worker_pool import close_shared_pool
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.rank_candidates import rank_applications
+from rightfit.spelling import find_nearest
+from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.parallel.crew import search_in_parallel
+from rightfit.tuning.parallel.forks import close_shared_fork_server
+from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
+from rightfit.tuning.parallel.planning import plan_search
+from rightfit.tuning.refitting.refitting import train_again
+from rightfit.tuning.search.search import is_over
+from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
+
+NAME = "data"  # of the dataset
+READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
+    ".parquet": pl.scan_parquet,
+    ".pq": pl.scan_parquet,
+    ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
+}
+
+OnTrial = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has found, as tables and bundles.
+
+    Args:
+        profiles: One row per candidate and serving configuration.
+        trials: One row per configuration that was tried.
+        learning_curves: One row per trial and checkpoint.
+        candidates: Bundles by candidate name.
+        refitted: Bundles of the winners that were trained again, by candidate name.
+        winners: Candidate and serving configuration by application; those that nothing satisfies
+            are missing.
+    """
+
+    profiles: pl.DataFrame
+    trials: pl.DataFrame
+    learning_curves: pl.DataFrame
+    candidates: Mapping[str, Bundle]
+    refitted: Mapping[str, Bundle]
+    winners: Mapping[str, tuple[str, Serving]]
+
+
+class SearchResult:
+    """What a search has found.
+
+    Attributes:
+        profiles: One row per candidate and serving configuration.
+        trials: One row per configuration that was tried, those that were stopped included.
+        learning_curves: One row per trial and checkpoint.
+        data_card: What the search knows of the table, with remarks on what it left out.
+        applications: Who chose.
+    """
+
+    def __init__(
+        self, found: Found, applications: Applications, feeding: Feeding, workspace: Workspace
+    ) -> None:
+        self.profiles = found.profiles
+        self.trials = found.trials
+        self.learning_curves = found.learning_curves
+        self.data_card = feeding.data_card
+        self.applications = applications
+        self._found, self._feeding, self._workspace = found, feeding, workspace
+
+    def best(self, application: str | None = None) -> FittedModel:
+        """Return the model that an application chooses.
+
+        Args:
+            application: Its name; may be left out where there is one application only.
+
+        Raises:
+            RightfitError: If there is no such application, or no candidate keeps its limits.
+        """
+        name = self._find_application(application)
+        winner = self._found.winners.get(name)
+        if winner is None:
+            raise RightfitError(
+                f"No candidate qualifies for {name}: none keeps all of its limits. Loosen one, or "
+                "raise budget_cpu_s."
+            )
+        candidate, serving = winner
+        refitted = self._found.refitted.get(candidate)
+        return FittedModel(
+            candidate,
+            refitted or self._found.candidates[candidate],
+            serving,
+            self._feeding,
+            self._workspace,
+            is_refitted=refitted is not None,
+        )
+
+    def _find_application(self, name: str | None) -> str:
+        names = list(self.applications.root)
+        if name is None and len(names) == 1:
+            return names[0]
+        if name is None or name not in names:
+            near = find_nearest(name or "", names)
+            hint = f" (did you mean {near}?)" if near else ""
+            raise RightfitError(f"best takes one of the applications {names}, not {name!r}{hint}.")
+        return name
+
+    def __repr__(self) -> str:
+        winners = ", ".join(f"{app}: {name}" for app, (name, _) in self._found.winners.items())
+        return (
+            f"SearchResult({self.trials.height} trials, {len(self._found.candidates)} candidates; "
+            f"{winners or 'none qualifies'})"
+        )
+
+
+def search(
+    table: object,
+    target: str,
+    *,
+    applications: ApplicationsLike | None = None,
+    families: FamiliesLike | None = None,
+    budget_cpu_s: float | None = 60.0,
+    n_trials: int | None = None,
+    task: Task | None = None,
+    quality: str | Mapping[str, object] | None = None,
+    dataset: Mapping[str, object] | None = None,
+    early_stopping: StoppingLike = "pausing",
+    preset: Preset = "quick",
+    refit: RefitWhen | None = None,
+    n_workers: int | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+) -> SearchResult:
+    """Search models for a table, measure what serving them costs, and rank them per application.
+
+    The table is described, split and encoded as a project's is: 20 % of the rows are kept for the
+    test, a fifth of the others validates. Families are searched side by side; the best of each are
+    measured in fresh processes and ranked by the test rows.
+
+    Without applications quality alone decides: candidates are judged in this process, nothing is
+    exported or measured, and every cost in ``profiles`` is null.
+
+    Args:
+        table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a
+            Parquet or CSV file.
+        target: Column to predict; rows without a value are left out.
+        applications: Who will use the model: :class:`rightfit.Application` by name, or the path of
+            a YAML file of them. ``None``: quality alone decides.
+        families: Names of the library's families, import paths of families or of estimators, or
+            blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
+            ``boosting`` and ``lightgbm``, as far as their libraries are installed.
+        budget_cpu_s: CPU seconds that the families may spend on searching, shared evenly; exporting
+            and measuring the candidates comes on top. ``None``: no limit.
+        n_trials: Configurations of each family at most; ``None``: the library's limit.
+        task: ``classification`` or ``regression``; ``None``: as the target's values suggest.
+        quality: Metric that judges: a scorer of scikit-learn, or a mapping as in a dataset's block
+            with ``name``, ``worst`` and ``best``. ``None``: as the target's values suggest.
+        dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
+            ``features``, ``split`` or ``validation``.
+        early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
+            own: see :class:`rightfit.StoppingRule`. An object is asked in this process, so the
+            families are then searched one after another.
+        preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
+        refit: When winners are trained again on train and validation rows: ``always``, ``never``,
+            or ``newest_lost``, where the validation rows are the newest. ``None``: as a project
+            does.
+        n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
+            as many as there are cores.
+        seed: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the same
+            seed repeats a search.
+        folder: Where to keep the search; a later one with the same table continues it. ``None``: a
+            temporary folder, kept as long as the result is.
+
+    Returns:
+        The ranking, profiles and trials, and the fitted model of each application.
+
+    Raises:
+        RightfitError: If something is wrong with what was given, told before anything slow; or if
+            no model could be trained.
+    """
+    rules = read_rules(
+        applications=applications,
+        families=families,
+        budget_cpu_s=budget_cpu_s,
+        n_trials=n_trials,
+        early_stopping=early_stopping,
+        preset=preset,
+        refit=refit,
+        n_workers=n_workers,
+        seed=seed,
+    )
+    frame = read_table(table)
+    values = check_target(frame, target)
+    prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
+    rules.check_task(prepared.data_card.task)
+    workspace = open_workspace(rules, None if folder is None else Path(folder))
+    return search_dataset(prepared, rules, workspace, list_labels(prepared.data_card, values))
+
+
+def read_table(table: object) -> Table:
+    """Read what a search is given.
+
+    Raises:
+        RightfitError: If it is no table, or holds no rows.
+    """
+    if isinstance(table, str | Path):
+        path = Path(table)
+        if path.suffix not in READERS:
+            raise RightfitError(f"The table must be a {', '.join(READERS)} file, but got {path}.")
+        if not path.is_file():
+            raise RightfitError(f"There is no file {path}.")
+        table = READERS[path.suffix](path)
+    elif isinstance(table, Sequence):
+        table = pl.DataFrame(list(table), infer_schema_length=None)
+    try:
+        frame = read_frame(table, entry="table")
+    except (ValueError, pl.exceptions.PolarsError) as err:
+        raise RightfitError(f"The table cannot be read: {err}") from err
+    if not frame.height:
+        raise RightfitError("The table has no rows.")
+    return frame
+
+
+def check_target(frame: Table, target: str) -> pl.Series:
+    """Check that a column can be predicted; return its different values.
+
+    Raises:
+        RightfitError: If it is no column, or has fewer than two values.
+    """
+    if target not in frame.columns:
+        near = find_nearest(target, frame.columns)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise RightfitError(
+            f"target must be a column of the table, one of {list(frame.columns)}, but got "
+            f"{target!r}{hint}."
+        )
+    values = frame[target].drop_nulls().unique()
+    if values.len() < 2:
+        raise RightfitError(
+            f"The target {target!r} holds {values.to_list()} in all rows, so there is nothing to "
+            "learn; name another column."
+        )
+    return values
+
+
+def _prepare(
+    frame: Table,
+    target: str,
+    *,
+    task: Task | None,
+    quality: str | Mapping[str, object] | None,
+    dataset: Mapping[str, object] | None,
+) -> PreparedDataset:
+    metric = {"name": quality} if isinstance(quality, str) else quality
+    said = {"tables": [NAME], "target": {"column": target}, "task": task, "quality": metric}
+    try:
+        block = DatasetBlock.model_validate(said | dict(dataset or {}))
+        return prepare_dataset(NAME, block, {NAME: frame})
+    except ValueError as err:
+        reason = " ".join(str(err).split())
+        raise RightfitError(f"The table cannot be prepared: {reason}") from err
+
+
+def open_workspace(rules: Rules, folder: Path | None) -> Workspace:
+    """Open the folder of a search; one that nobody else works on keeps its studies in memory."""
+    in_memory = not rules.is_parallel and not rules.applications.asks_costs
+    return Workspace(folder, in_memory=in_memory)
+
+
+def search_dataset(
+    prepared: PreparedDataset, rules: Rules, workspace: Workspace, labels: Labels | None
+) -> SearchResult:
+    """Search, measure and rank models for a prepared dataset.
+
+    Args:
+        prepared: Its rows. Without test rows the validation rows choose among the candidates.
+        rules: What the search goes by.
+        workspace: Where it is kept.
+        labels: The classes as predictions name them, shape (n_classes,); ``None`` in regression.
+
+    Raises:
+        RightfitError: If no model could be trained or measured.
+    """
+    try:
+        found = _Search(prepared, rules, workspace).run()
+    finally:  # Ctrl-C too leaves no process behind
+        close_shared_fork_server()
+        close_shared_pool()
+    feeding = Feeding(prepared.spec, prepared.encoder, prepared.data_card, labels)
+    return SearchResult(found, rules.applications, feeding, workspace)
+
+
+class _Search:
+    """One search from its rows to its winners."""
+
+    def __init__(self, prepared: PreparedDataset, rules: Rules, workspace: Workspace) -> None:
+        self._prepared, self._rules, self._workspace = prepared, rules, workspace
+        self._card = prepared.data_card
+        self._parts = {part: prepared.encode(part) for part in PARTS}
+        if self._parts["validation"].is_empty():  # too few rows to keep any aside
+            self._parts["validation"] = self._parts["train"]
+        self._judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
+
+    def run(self) -> Found:
+        """Search, measure, rank and refit."""
+        with _show_trials() as on_trial:
+            outcomes = self._search_families(on_trial)
+        if not any(outcome.candidates for outcome in outcomes.values()):
+            reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])
+            raise RightfitError(
+                f"No model could be trained: {'; '.join(reasons.drop_nulls().unique().head(3))}. "
+                "Raise budget_cpu_s or name other families."
+            )
+        profiles = pl.concat([self._measure(outcome) for outcome in outcomes.values()])
+        return Found(
+            profiles=profiles,
+            trials=_stack({name: one.trials for name, one in outcomes.items()}),
+            learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
+            candidates={name: b for one in outcomes.values() for name, b in one.candidates.items()},
+            refitted=self._refit(profiles, outcomes),
+            winners=dict(self._rank(profiles)),
+        )
+
+    def _search_families(self, on_trial: OnTrial) -> dict[str, SearchOutcome]:
+        """Search all families; those that are over already only tell what they found."""
+        rules = self._rules
+        searches = self._plan()
+        if rules.is_parallel:
+            due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
+            if due:
+                search_in_parallel(due, on_trial=on_trial)
+        return {
+            one.cell.model: complete_search(one, on_trial=on_trial, rule=rules.stopping)
+            for one in searches
+        }
+
+    def _plan(self) -> list[PlannedSearch]:
+        rules, searches = self._rules, list[PlannedSearch]()
+        for name, block in rules.models.items():
+            cell = make_cell(
+                f"{self._card.dataset}.{name}",
+                self._parts["train"],
+                self._parts["validation"],
+                self._card,
+                block,
+            )
+            planned = plan_search(
+                cell,
+                rules.training,
+                rules.applications,
+                rules.evaluation,
+                studies=self._workspace.studies,
+                siblings={other: b for other, b in rules.models.items() if other != name},
+                n_searches=len(rules.models) if rules.is_parallel else 1,
+            )
+            planned = replace(planned, exports=rules.applications.asks_costs)
+            searches.append(planned.with_rows_of(searches[0]) if searches else planned)
+        return searches
+
+    def _measure(self, outcome: SearchOutcome) -> pl.DataFrame:
+        rules = self._rules
+        if not rules.applications.asks_costs:
+            return judge_cell(
+                outcome.candidates, outcome.trials, self._judges, self._card, rules.evaluation
+            )
+        return measure_cell(
+            outcome.candidates,
+            outcome.trials,
+            self._parts["test"],
+            self._card,
+            raw=self._raw_test,
+            measurements=self._workspace.measurements,
+            params=rules.evaluation,
+            choosers=rules.applications,
+        )
+
+    @property
+    def _raw_test(self) -> RawTest:
+        return RawTest(self._prepared.take("test"), to_json(self._prepared.encoder))
+
+    def _rank(self, profiles: pl.DataFrame) -> Iterator[tuple[str, tuple[str, Serving]]]:
+        """Yield each application that a candidate satisfies with its winner."""
+        rules = self._rules
+        table = read_profiles(profiles)
+        for ranked in rank_applications(table, rules.applications, rules.ranking):
+            first = ranked.order[0]
+            if ranked.contest.feasible[first]:
+                contest = ranked.contest
+                row = contest.table.frame.row(int(contest.chosen[first]), named=True)
+                serving = Serving(row["runtime"], row["n_threads"], row["device"])
+                yield contest.name, (str(row["candidate"]), serving)
+
+    def _refit(
+        self, profiles: pl.DataFrame, outcomes: Mapping[str, SearchOutcome]
+    ) -> Mapping[str, Bundle]:
+        """Train the winners again, where that is wanted; return the refitted bundles by name."""
+        rules = self._rules
+        is_newest = isinstance(self._card.validation, LatestShare)
+        if rules.refit.when == "never" or (rules.refit.when == "newest_lost" and not is_newest):
+            return {}
+        winners = find_winners(profiles, rules.applications, rules.ranking, self._card.dataset)
+        if not rules.applications.asks_costs:
+            return {
+                one.candidate: self._train_again(outcomes[one.model].candidates[one.candidate])
+                for one in winners
+            }
+        _, bundles = refit_with_validation_rows(
+            winners,
+            rules.refit,
+            {name: block.family for name, block in rules.models.items()},
+            {name: outcome.candidates for name, outcome in outcomes.items()},
+            RefitInputs(
+                data_card=self._card,
+                train=self._parts["train"],
+                validation=self._parts["validation"],
+                test=self._parts["test"],
+                raw=self._raw_test,
+                studies=self._workspace.studies,
+                measurements=self._workspace.measurements,
+                training=rules.training,
+                evaluation=rules.evaluation,
+                applications=rules.applications,
+            ),
+        )
+        return bundles
+
+    def _train_again(self, chosen: Bundle) -> Bundle:
+        """Train a winner again in this process; nothing is exported or compared."""
+        family = self._rules.models[chosen.model].family
+        if self._parts["validation"] is self._parts["train"]:
+            return chosen  # it has learnt from all rows
+        rows = pl.concat([self._parts["train"], self._parts["validation"]])
+        settings = make_settings(self._rules.training, family)
+        return train_again(
+            chosen,
+            family,
+            make_data(rows, self._card.input_schema),
+            self._workspace.folder / "refits" / chosen.path.parent.name / chosen.path.name,
+            seed=settings.seed,
+            n_threads=settings.n_threads,
+            device=settings.device,
+        )
+
+
+def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Put the tables of all families into one, with the model's name in front."""
+    return pl.concat(
+        table.select(pl.lit(name).alias("model"), pl.all()) for name, table in tables.items()
+    )
+
+
+@contextmanager
+def _show_trials() -> Iterator[OnTrial]:
+    """Count trials in a terminal while the block runs; elsewhere nothing is shown."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    counts: dict[str, int] = {}
+    with Status("Searching", console=Console(stderr=True)) as status:
+
+        def show(name: str, n_begun: int, _n_trials: int | None) -> None:
+            counts[name.rpartition(".")[2]] = n_begun
+            shown = ", ".join(f"{model} {n}" for model, n in counts.items())
+            status.update(f"Searching; trials so far: {shown}")
+
+        yield show

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import psutil
+import pytest
+from stopping_rules import BehindBest, NoRule
+
+from rightfit.api import searching
+from rightfit.api.searching import search
+from rightfit.errors import RightfitError
+
+SMALL_MODEL = {
+    "small_box": {
+        "description": "a box with little room",
+        "scenario": "single_stream",
+        "objectives": {
+            "quality": {"weight": 3, "worst": 0.5, "best": 1.0},
+            "model_size_mib": {"weight": 1, "worst": 10, "best": 0.001, "scale": "log"},
+        },
+        "constraints": {"n_threads": {"max": 1}},
+    }
+}
+MISSPELT = {"api": SMALL_MODEL["small_box"] | {"constraints": {"latncy_p95_ms": {"max": 1}}}}
+QUICK: dict[str, Any] = {"families": ["linear"], "n_trials": 2, "budget_cpu_s": None}
+
+
+def make_houses(n_rows: int = 200) -> pl.DataFrame:
+    """Houses whose price depends on size and town; some sizes are missing."""
+    rng = np.random.default_rng(0)
+    size = rng.uniform(30, 200, n_rows)
+    town = rng.choice(["north", "south"], n_rows)
+    price = 3 * size + 90 * (town == "north") + rng.normal(0, 10, n_rows)
+    return pl.DataFrame(
+        {
+            "size": pl.Series([None if i % 17 == 0 else float(x) for i, x in enumerate(size)]),
+            "town": town,
+            "price": price,
+            "is_dear": price > 400,
+        }
+    )
+
+
+HOUSES = make_houses()
+
+
+@pytest.fixture(scope="module")
+def found() -> searching.SearchResult:
+    return search(HOUSES.drop("is_dear"), "price", **QUICK)
+
+
+def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -> None:
+    model = found.best()
+    rows = [
+        {"size": 100.0, "town": "north"},
+        {"size": 100.0, "town": "south"},
+        {"size": None, "town": "elsewhere"},
+    ]
+
+    north, south, _ = model.predict(rows)
+    assert north - south == pytest.approx(90, abs=15)
+    assert model.predict(pl.DataFrame(rows)).tolist() == model.predict(rows).tolist()
+    assert model.predict(pd.DataFrame(rows)).tolist() == model.predict(rows).tolist()
+    assert model.candidate == "linear-000"
+    assert set(model.settings) >= {"alpha", "penalty"}
+
+
+def test_quality_alone_measures_nothing(found: searching.SearchResult) -> None:
+    profile = found.profiles.row(0, named=True)
+
+    assert 0.9 < profile["quality_raw"] < 1
+    assert profile["quality_raw_low"] < profile["quality_raw"] < profile["quality_raw_high"]
+    assert profile["model_size_mib"] > 0
+    assert profile["latency_p50_ms"] is None
+    assert found.trials.height == 2
+    assert psutil.Process().children() == []
+
+
+def test_the_same_seed_repeats_a_search(found: searching.SearchResult) -> None:
+    again = search(HOUSES.drop("is_dear"), "price", **QUICK)
+
+    assert again.trials["params"].to_list() == found.trials["params"].to_list()
+    assert again.trials["quality_raw"].to_list() == found.trials["quality_raw"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("target", "labels"),
+    [
+        (pl.Series(["no", "yes"] * 100), ["no", "yes"]),
+        (pl.Series([3, 7] * 100), [3, 7]),
+        (pl.Series([False, True] * 100), [False, True]),
+        (pl.Series([0.0, 1.0] * 100), [0, 1]),
+    ],
+)
+def test_labels_are_those_of_the_target(target: pl.Series, labels: list[Any]) -> None:
+    table = HOUSES.select("size", "town").with_columns(target.alias("kind"))
+
+    model = search(table, "kind", task="classification", **QUICK).best()
+
+    assert model.classes is not None
+    assert model.classes.tolist() == labels
+    assert set(model.predict(table).tolist()) <= set(labels)
+    assert model.predict_proba(table).sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda table, folder: table.to_pandas(),
+        lambda table, folder: table.to_arrow(),
+        lambda table, folder: table.to_dicts(),
+        lambda table, folder: table.lazy(),
+        lambda table, folder: write(table.write_parquet, folder / "houses.parquet"),
+        lambda table, folder: str(write(table.write_csv, folder / "houses.csv")),
+    ],
+    ids=["pandas", "arrow", "rows", "lazy", "parquet", "csv"],
+)
+def test_tables_of_any_kind_are_read(make: Callable[..., object], tmp_path: Path) -> None:
+    frame = searching.read_table(make(HOUSES, tmp_path))
+
+    assert frame.select(["town"])["town"].to_list() == HOUSES["town"].to_list()
+    assert frame["size"].null_count() == HOUSES["size"].null_count()
+
+
+def write(writing: Callable[[Path], object], path: Path) -> Path:
+    writing(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": "prise"}, r"must be a column .* got 'prise' \(did you mean price\?\)"),
+        ({"table": HOUSES.with_columns(price=1.0)}, r"holds \[1.0\] in all rows"),
+        ({"table": HOUSES.clear()}, "The table has no rows"),
+        ({"table": "no_such.parquet"}, "There is no file no_such.parquet"),
+        ({"table": "table.xlsx"}, "must be a .parquet, .pq, .csv file"),
+        ({"table": 5}, "must load a table"),
+        ({"budget_cpu_s": 0}, "budget_cpu_s must be a positive number of CPU seconds, but got 0"),
+        ({"budget_cpu_s": float("nan")}, "budget_cpu_s must be a positive number"),
+        ({"n_trials": None}, "Give budget_cpu_s or n_trials"),
+        ({"n_trials": 0}, "n_trials: Input should be greater than 0"),
+        ({"n_workers": 0}, "n_workers must be 1 or more"),
+        ({"families": ["liner"]}, r"no family 'liner' \(did you mean linear\?\)"),
+        ({"families": []}, "must name at least one family"),
+        ({"families": ["cascade"]}, "there is no family 'cascade'"),
+        ({"families": ["sklearn.svm.NoSuch"]}, "The module sklearn.svm has no 'NoSuch'"),
+        ({"families": {"linear": {"fixed": {"alfa": 1}}}}, "unknown=.*'alfa'"),
+        ({"families": ["sklearn.naive_bayes.GaussianNB"]}, "GaussianNB can't learn regression"),
+        ({"early_stopping": "medain"}, r"early_stopping must be one of .*did you mean median\?"),
+        ({"early_stopping": "stopping_rules.NoRule"}, r"has no method prune"),
+        ({"early_stopping": NoRule()}, r"early_stopping must be a name, an import path"),
+        ({"quality": "roc_auc"}, "the metric roc_auc is one of classification"),
+        ({"dataset": {"not_featrues": ["town"]}}, "not_featrues"),
+        ({"applications": {}}, "there is no application in it|at least one application"),
+        ({"applications": "no_such.yml"}, "no_such.yml cannot be read"),
+        ({"applications": MISSPELT}, "latncy_p95_ms is no metric"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_anything_slow(
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "search_dataset", None)
+    given = {"table": HOUSES, "target": "price"} | QUICK | changes
+
+    with pytest.raises(RightfitError, match=message):
+        search(**given)
+
+
+def test_rows_without_a_column_are_refused(found: searching.SearchResult) -> None:
+    with pytest.raises(RightfitError, match=r"The rows lack the columns \['town'\]"):
+        found.best().predict([{"size": 1.0}])
+
+
+def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> None:
+    with pytest.raises(RightfitError, match="'size' holds String, but the model was trained on"):
+        found.best().predict([{"size": "large", "town": "north"}])
+
+
+def test_a_number_has_no_probabilities(found: searching.SearchResult) -> None:
+    with pytest.raises(RightfitError, match="predicts a number"):
+        found.best().predict_proba(HOUSES)
+
+
+def test_an_unknown_application_is_refused(found: searching.SearchResult) -> None:
+    with pytest.raises(RightfitError, match="quality"):
+        found.best("web_api")
+
+
+def test_an_estimator_by_import_path_is_trained_with_its_defaults() -> None:
+    found = search(
+        HOUSES.drop("price"),
+        "is_dear",
+        families=["sklearn.naive_bayes.GaussianNB"],
+        n_trials=2,
+        budget_cpu_s=None,
+    )
+
+    assert found.trials["model"].to_list() == ["GaussianNB"]
+    assert found.best().predict(HOUSES).dtype == np.bool_
+
+
+@pytest.mark.parametrize("rule", [BehindBest, BehindBest(), "stopping_rules.BehindBest"])
+def test_a_rule_of_ones_own_ends_trainings(rule: Any) -> None:
+    asked = QUICK | {"n_trials": 8, "early_stopping": rule}
+
+    found = search(HOUSES.drop("is_dear"), "price", quality="neg_mean_absolute_error", **asked)
+
+    reasons = found.trials.filter(state="stopped")["stop_reason"].to_list()
+    assert reasons
+    assert all(reason.startswith("BehindBest") for reason in reasons)
+
+
+def test_a_search_in_a_folder_is_continued(tmp_path: Path) -> None:
+    first, second = (
+        search(HOUSES.drop("is_dear"), "price", folder=tmp_path, **QUICK | {"n_trials": n_trials})
+        for n_trials in (1, 2)
+    )
+
+    assert first.trials.height == 1
+    assert second.trials["params"][0] == first.trials["params"][0]
+    assert second.trials["fit_time_s"][0] == first.trials["fit_time_s"][0]  # not trained again
+
+
+def test_families_side_by_side_leave_no_process_behind() -> None:
+    found = search(HOUSES.drop("price"), "is_dear", families=["linear", "boosting"], n_trials=2)
+
+    assert set(found.trials["model"]) == {"linear", "boosting"}
+    assert psutil.Process().children() == []
+
+
+def test_an_interruption_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt("as Ctrl-C")
+
+    monkeypatch.setattr(searching, "complete_search", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="as Ctrl-C"):
+        search(HOUSES.drop("price"), "is_dear", families=["linear", "boosting"], n_trials=1)
+
+    assert psutil.Process().children() == []
+
+
+@pytest.fixture(scope="module")
+def measured() -> searching.SearchResult:
+    return search(
+        HOUSES.drop("price"),
+        "is_dear",
+        applications=SMALL_MODEL,
+        families=["linear"],
+        n_trials=2,
+        refit="always",
+    )
+
+
+def test_candidates_are_measured_for_applications(measured: searching.SearchResult) -> None:
+    assert set(measured.profiles["runtime"]) == {"native", "onnx"}
+    assert measured.profiles["latency_p50_ms"].null_count() == 0
+    assert measured.best().serving.n_threads == 1
+    assert measured.best("small_box").is_refitted
+    assert psutil.Process().children() == []
+
+
+def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:
+    modules = ("kedro", "pandas", "sklearn", "torch")
+    code = f"import sys, rightfit.api.searching; print([m for m in {modules} if m in sys.modules])"
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout.strip() == "[]"
