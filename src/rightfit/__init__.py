@@ -37,17 +37,23 @@ __all__ = [
     "Environment",
     "Family",
     "Figure",
+    "FittedModel",
     "Metric",
     "Objective",
     "Profile",
     "Profiles",
     "Project",
     "Ranking",
+    "RightfitClassifier",
     "RightfitError",
+    "RightfitRegressor",
+    "SearchResult",
     "Serving",
+    "StoppingRule",
     "__version__",
     "open_project",
     "rank",
+    "search",
 ]
 
 _HOMES = {
@@ -57,21 +63,30 @@ _HOMES = {
     "Environment": "rightfit.profiling.hardware.environment",
     "Family": "rightfit.families.family",
     "Figure": "rightfit.profiling.metrics",
+    "FittedModel": "rightfit.api.fitted",
     "Metric": "rightfit.profiling.metrics",
     "Objective": "rightfit.ranking.applications.applications",
     "Profile": "rightfit.profiling.profile",
     "Profiles": "rightfit.api.profiles",
     "Project": "rightfit.verbs.opened_project",
     "Ranking": "rightfit.api.ranking",
+    "RightfitClassifier": "rightfit.api.estimators",
     "RightfitError": "rightfit.errors",
+    "RightfitRegressor": "rightfit.api.estimators",
+    "SearchResult": "rightfit.api.searching",
     "Serving": "rightfit.profiling.serving",
+    "StoppingRule": "rightfit.tuning.search.stopping",
     "open_project": "rightfit.verbs.opened_project",
     "rank": "rightfit.api.ranking",
+    "search": "rightfit.api.searching",
 }
 
 if TYPE_CHECKING:
+    from rightfit.api.estimators import RightfitClassifier, RightfitRegressor
+    from rightfit.api.fitted import FittedModel
     from rightfit.api.profiles import Profiles
     from rightfit.api.ranking import Ranking, rank
+    from rightfit.api.searching import SearchResult, search
     from rightfit.errors import RightfitError
     from rightfit.families.family import Family
     from rightfit.profiling.hardware.environment import Environment
@@ -80,6 +95,7 @@ if TYPE_CHECKING:
     from rightfit.profiling.serving import Serving
     from rightfit.ranking.applications.applications import Application, Constraint, Objective
     from rightfit.ranking.explanation.decisions import Decision
+    from rightfit.tuning.search.stopping import StoppingRule
     from rightfit.verbs.opened_project import Project, open_project
 
 

@@ -13,6 +13,19 @@ import rightfit as rf
 SIGNATURES = {
     "rank": "(profiles, applications, *, rules=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
+    "search": (
+        "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "
+        "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
+        "refit=None, n_workers=None, seed=0, folder=None)"
+    ),
+    "RightfitClassifier": (
+        "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
+        "early_stopping='pausing', refit=True, random_state=None)"
+    ),
+    "RightfitRegressor": (
+        "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
+        "early_stopping='pausing', refit=True, random_state=None)"
+    ),
 }
 
 HEAVY = ("kedro", "torch", "sklearn", "pandas", "polars", "numpy", "onnxruntime", "pydantic")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from stopping_rules import BehindBest, NoRule
 from rightfit.api import searching
 from rightfit.api.searching import search
 from rightfit.errors import RightfitError
+from rightfit.serving.exported import check_export
 
 SMALL_MODEL = {
     "small_box": {
@@ -73,12 +75,15 @@ def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -
 
 
 def test_quality_alone_measures_nothing(found: searching.SearchResult) -> None:
-    profile = found.profiles.row(0, named=True)
+    [profile] = found.profiles
+    quality = profile["quality_raw"]
 
-    assert 0.9 < profile["quality_raw"] < 1
-    assert profile["quality_raw_low"] < profile["quality_raw"] < profile["quality_raw_high"]
-    assert profile["model_size_mib"] > 0
-    assert profile["latency_p50_ms"] is None
+    assert quality.low < quality.value < quality.high
+    assert 0.9 < quality.value < 1
+    assert profile["model_size_mib"].value > 0
+    assert profile["latency_p50_ms"].value is None
+    assert "quality alone was asked for" in profile["latency_p50_ms"].reason
+    assert found.ranking.winner("quality").candidate == "linear-000"
     assert found.trials.height == 2
     assert psutil.Process().children() == []
 
@@ -260,11 +265,41 @@ def measured() -> searching.SearchResult:
 
 
 def test_candidates_are_measured_for_applications(measured: searching.SearchResult) -> None:
-    assert set(measured.profiles["runtime"]) == {"native", "onnx"}
-    assert measured.profiles["latency_p50_ms"].null_count() == 0
+    assert {one.serving.runtime for one in measured.profiles} == {"native", "onnx"}
+    assert all(one["latency_p50_ms"].value > 0 for one in measured.profiles)
+    assert measured.ranking.winner("small_box").serving == measured.best().serving
+    assert "trained again" in measured.ranking.decision("small_box").shipped.sentence
     assert measured.best().serving.n_threads == 1
     assert measured.best("small_box").is_refitted
     assert psutil.Process().children() == []
+
+
+def test_the_winner_is_exported_as_the_command_does(
+    measured: searching.SearchResult, tmp_path: Path
+) -> None:
+    model = measured.best("small_box")
+    files = model.export(tmp_path / "out")
+
+    check_export(tmp_path / "out")
+    assert {path.name for path in files} >= {"model.onnx", "usage.py", "README.md", "SHA256SUMS"}
+    rows = '[{"size": 190.0, "town": "north"}, {"size": 31.0, "town": "south"}]'
+    answered = subprocess.check_output(
+        [sys.executable, "usage.py"], cwd=tmp_path / "out", input=rows, text=True
+    )
+    assert [row["class"] for row in json.loads(answered)] == ["true", "false"]
+    assert model.predict([{"size": 190.0, "town": "north"}]).tolist() == [True]
+
+
+@pytest.mark.parametrize("refit", ["always", "never"])
+def test_what_quality_alone_has_chosen_is_exported_too(refit: Any, tmp_path: Path) -> None:
+    model = search(HOUSES.drop("is_dear"), "price", refit=refit, **QUICK).best()
+
+    model.export(tmp_path)
+
+    check_export(tmp_path)
+    assert model.is_refitted == (refit == "always")
+    with pytest.raises(RightfitError, match="is not an empty folder"):
+        model.export(tmp_path)
 
 
 def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:

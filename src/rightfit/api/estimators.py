@@ -173,6 +173,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         return search_dataset(prepared, rules, open_workspace(rules, None), labels)
 
     def _keep(self, found: SearchResult) -> None:
+        self.ranking_ = found.ranking
         self.profiles_ = found.profiles
         self.trials_ = found.trials
         self.best_ = found.best()
@@ -202,7 +203,8 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
 
     Attributes:
         best_: The model that was chosen, a :class:`rightfit.FittedModel`.
-        profiles_: What was measured of the candidates.
+        ranking_: The candidates in order, a :class:`rightfit.Ranking`.
+        profiles_: What was measured of them, :class:`rightfit.Profiles`.
         trials_: What was tried.
         classes_: The classes, shape (n_classes,).
         n_features_in_: Columns of ``X``.
@@ -261,7 +263,8 @@ class RightfitRegressor(RegressorMixin, _SearchingEstimator):  # type: ignore[mi
 
     Attributes:
         best_: The model that was chosen, a :class:`rightfit.FittedModel`.
-        profiles_: What was measured of the candidates.
+        ranking_: The candidates in order, a :class:`rightfit.Ranking`.
+        profiles_: What was measured of them, :class:`rightfit.Profiles`.
         trials_: What was tried.
         n_features_in_: Columns of ``X``.
         feature_names_in_: Their names, where all are texts.

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.api.ranking import Ranking
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
+from rightfit.evaluation.measuring import to_json
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle
+from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.family import Rows
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import encode_new_rows
 from rightfit.preparation.spec import DatasetSpec
-from rightfit.profiling.serving import Serving
+from rightfit.ranking.explanation.refits import ChosenServing
+from rightfit.serving.answer import Answer, Origin
+from rightfit.serving.export import check_folder, export_model
+from rightfit.serving.model_call import Model
 
 Labels = npt.NDArray[Any]
 
@@ -36,12 +45,15 @@ class Feeding:
         data_card: What they are.
         labels: The classes as the target's column holds them, shape (n_classes,); ``None`` in
             regression.
+        tried_rows: Encoded rows on which an export must answer as the model does, shape
+            (n_rows, n_features).
     """
 
     spec: DatasetSpec
     encoder: Encoder
     data_card: DataCard
     labels: Labels | None
+    tried_rows: Rows
 
     def encode(self, rows: object) -> npt.NDArray[np.float32]:
         """Return encoded rows, shape (n_rows, n_features).
@@ -68,27 +80,28 @@ class FittedModel:
 
     Attributes:
         candidate: Its name, ``{model}-{number of its trial}``.
-        settings: Its hyper-parameters, all of them.
         serving: The serving configuration it was chosen in; it answers in the same.
         is_refitted: Whether it was trained again on train and validation rows once it was chosen.
     """
 
     def __init__(
         self,
-        candidate: str,
         bundle: Bundle,
-        serving: Serving,
+        chosen: ChosenServing,
         feeding: Feeding,
         workspace: Workspace,
         *,
-        is_refitted: bool = False,
+        ranking: Ranking,
+        application: str,
+        is_refitted: bool,
     ) -> None:
-        self.candidate = candidate
-        self.serving = serving
+        self.candidate = chosen.candidate
+        self.serving = chosen.serving
         self.is_refitted = is_refitted
         self._bundle = bundle
         self._feeding = feeding
         self._workspace = workspace  # holds the bundle's files
+        self._ranking, self._application = ranking, application
         self._answer: Predict | None = None
 
     @property
@@ -143,6 +156,55 @@ class FittedModel:
         probabilities: npt.NDArray[np.float64] = answers / answers.sum(axis=1, keepdims=True)
         return probabilities
 
+    def export(
+        self, folder: str | Path, *, force: bool = False, with_server: bool = False
+    ) -> list[Path]:
+        """Write the model into a folder of its own, as ``rightfit export`` does.
+
+        Encoder and model are one ONNX graph; ``usage.py`` answers with it, and the README says what
+        was measured.
+
+        Args:
+            folder: Where to write it.
+            force: Whether the folder may hold something; files of an earlier export are replaced.
+            with_server: Whether to add an HTTP server and a Dockerfile.
+
+        Returns:
+            The files written, relative to the folder.
+
+        Raises:
+            RightfitError: If the folder is not empty, or the model has no ONNX export.
+        """
+        target = Path(folder)
+        try:
+            check_folder(target, force=force)
+            self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
+            encoder = to_json(self._feeding.encoder)
+            model = Model(self._bundle, encoder, self._feeding.data_card)
+            return export_model(self._make_answer(), model, target, with_server=with_server)
+        except (FileExistsError, ValueError) as err:
+            raise RightfitError(str(err)) from err
+
+    def _make_answer(self) -> Answer:
+        """Return the decision for this model, with what was measured of it."""
+        name, dataset = self._application, self._feeding.data_card.dataset
+        decision = self._ranking.decision(name)
+        shipped = decision.shipped
+        if shipped is not None and shipped.refit is not None and self.is_refitted:
+            # its export has changed the bundle's own hash
+            refit = shipped.refit.model_copy(update={"sha256": self._bundle.sha256})
+            shipped = shipped.model_copy(update={"refit": refit})
+            decision = decision.model_copy(update={"shipped": shipped})
+        version = datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.000Z")
+        return Answer(
+            application=name,
+            dataset=dataset,
+            purpose=self._ranking.applications.root[name].description,
+            decision=decision,
+            profiles=tuple(self._ranking.profiles.select(candidate=self.candidate)),
+            origin=Origin(version, version, None, self._ranking.profiles.environment),
+        )
+
     def _answer_rows(self, rows: object) -> npt.NDArray[np.float64]:
         encoded = self._feeding.encode(rows)
         schema = self._bundle.schema
@@ -168,7 +230,7 @@ class FittedModel:
         names = (MANIFEST, *self._bundle.files)
         files = {name: (self._bundle.path / name).read_bytes() for name in names}
         kept = {name: value for name, value in self.__dict__.items() if name != "_workspace"}
-        return {**kept, "_answer": None, "files": files}
+        return {**kept, "_answer": None, "_ranking": replace(self._ranking), "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         files: Mapping[str, bytes] = state.pop("files")

@@ -7,31 +7,30 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from rightfit.api.ranking import ApplicationsLike, default_rules, read_applications
 from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.family import Family, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
-from rightfit.parameters.applications import ApplicationsParams, find_misnamed
+from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import merge, read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.profiling.hardware.environment import usable_cores
-from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.applications import Applications
 from rightfit.spelling import find_nearest
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import NONE, StoppingRule, check_stopping, import_rule
 from rightfit.tuning.search.training_params import TrainingParams
 
-ApplicationsLike = Applications | Mapping[str, Application | Mapping[str, object]] | str | Path
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
 StoppingLike = str | StoppingRule | type[StoppingRule]
 RefitWhen = Literal["newest_lost", "always", "never"]
@@ -134,7 +133,7 @@ def read_rules(
         )
     if n_workers is not None and n_workers < 1:
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
-    named = _read_applications(applications)
+    named = _read_asked(applications)
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
     is_parallel = n_workers != 1 and len(models) > 1 and rule is None
@@ -151,10 +150,6 @@ def read_rules(
         "is_timed": budget_cpu_s is not None,  # or the clock would decide what the seed should
         "seed": seed,
     }
-    ranking = read_default("ranking")
-    exceptions = ranking["ties"]["rule_by_application"]
-    kept = {name: rule for name, rule in exceptions.items() if name in named.root}
-    ranking["ties"]["rule_by_application"] = {BY_QUALITY: _TIES} if applications is None else kept
     rules = Rules(
         models=models,
         applications=named,
@@ -162,7 +157,7 @@ def read_rules(
         evaluation=_validate(
             EvaluationParams, merge(read_default("evaluation"), {"preset": preset})
         ),
-        ranking=_validate(RankingParams, ranking),
+        ranking=_read_ranking(named, by_quality=applications is None),
         refit=_validate(
             RefitParams, merge(read_default("refit"), {} if refit is None else {"when": refit})
         ),
@@ -203,40 +198,20 @@ def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
         raise RightfitError(f"{name}: {fault['msg'].removeprefix('Value error, ')}.") from err
 
 
-def _read_applications(given: ApplicationsLike | None) -> ApplicationsParams:
+def _read_asked(given: ApplicationsLike | None) -> ApplicationsParams:
     if given is None:
         return ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
-    raw = _dump_applications(given)
-    faults = explain_faults(
-        "applications", raw, list(raw), Application, misnamed=find_misnamed(raw)
-    )
-    if faults:
-        raise RightfitError("; ".join(faults).rstrip(".") + ".")
-    try:
-        return ApplicationsParams.model_validate(raw)
-    except ValidationError as err:
-        raise RightfitError(err.errors()[0]["msg"].removeprefix("Value error, ")) from err
-
-
-def _dump_applications(given: ApplicationsLike) -> dict[str, object]:
-    """Return applications as a configuration holds them."""
-    if isinstance(given, str | Path):
-        try:
-            loaded = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as err:
-            raise RightfitError(f"The applications in {given} cannot be read: {err}") from err
-        given = loaded.get("applications", loaded) if isinstance(loaded, Mapping) else loaded
-    if isinstance(given, Applications):
+    if isinstance(given, Applications):  # nobody has looked at its metrics yet
         given = given.root
-    if not isinstance(given, Mapping) or not given:
-        raise RightfitError(
-            "applications must name at least one application: a mapping of their names to "
-            f"rightfit.Application, or the path of a YAML file, but got {given!r}."
-        )
-    return {
-        str(name): one.model_dump(exclude_defaults=True) if isinstance(one, Application) else one
-        for name, one in given.items()
-    }
+    return ApplicationsParams(read_applications(given).root)
+
+
+def _read_ranking(applications: ApplicationsParams, *, by_quality: bool) -> RankingParams:
+    if not by_quality:
+        return default_rules(applications)
+    rules = read_default("ranking")
+    rules["ties"]["rule_by_application"] = {BY_QUALITY: _TIES}
+    return RankingParams.model_validate(rules)
 
 
 def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels
+from rightfit.api.profiles import Profiles
+from rightfit.api.ranking import ApplicationsLike, Ranking
 from rightfit.api.rules import (
-    ApplicationsLike,
     FamiliesLike,
     Preset,
     RefitWhen,
@@ -24,20 +26,21 @@ from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
 from rightfit.evaluation.measuring import RawTest, judge_cell, measure_cell, to_json
 from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_rows
-from rightfit.evaluation.winners import find_winners
+from rightfit.evaluation.winners import WinnerToRefit, find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
 from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.describing import DataCard
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.spec import LatestShare
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table
+from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import rank_applications
+from rightfit.ranking.explanation.refits import ChosenServing, Refit, Refits, decide_shipping
 from rightfit.spelling import find_nearest
 from rightfit.tuning.parallel.agenda import PlannedSearch
 from rightfit.tuning.parallel.crew import search_in_parallel
@@ -49,6 +52,7 @@ from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
 
 NAME = "data"  # of the dataset
+MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".parquet": pl.scan_parquet,
     ".pq": pl.scan_parquet,
@@ -63,43 +67,49 @@ class Found:
     """What a search has found, as tables and bundles.
 
     Args:
-        profiles: One row per candidate and serving configuration.
+        ranking: The candidates in order.
         trials: One row per configuration that was tried.
         learning_curves: One row per trial and checkpoint.
         candidates: Bundles by candidate name.
         refitted: Bundles of the winners that were trained again, by candidate name.
-        winners: Candidate and serving configuration by application; those that nothing satisfies
-            are missing.
     """
 
-    profiles: pl.DataFrame
+    ranking: Ranking
     trials: pl.DataFrame
     learning_curves: pl.DataFrame
     candidates: Mapping[str, Bundle]
     refitted: Mapping[str, Bundle]
-    winners: Mapping[str, tuple[str, Serving]]
 
 
 class SearchResult:
     """What a search has found.
 
     Attributes:
-        profiles: One row per candidate and serving configuration.
+        ranking: The candidates in order for each application, with the reasons.
         trials: One row per configuration that was tried, those that were stopped included.
         learning_curves: One row per trial and checkpoint.
-        data_card: What the search knows of the table, with remarks on what it left out.
-        applications: Who chose.
     """
 
-    def __init__(
-        self, found: Found, applications: Applications, feeding: Feeding, workspace: Workspace
-    ) -> None:
-        self.profiles = found.profiles
+    def __init__(self, found: Found, feeding: Feeding, workspace: Workspace) -> None:
+        self.ranking = found.ranking
         self.trials = found.trials
         self.learning_curves = found.learning_curves
-        self.data_card = feeding.data_card
-        self.applications = applications
         self._found, self._feeding, self._workspace = found, feeding, workspace
+
+    @property
+    def profiles(self) -> Profiles:
+        """What was measured of the candidates."""
+        return self.ranking.profiles
+
+    @property
+    def applications(self) -> Applications:
+        """Who chose."""
+        return self.ranking.applications
+
+    @property
+    def data_card(self) -> DataCard:
+        """What the search knows of the table, with remarks on what it left out."""
+        return self._feeding.data_card
 
     def best(self, application: str | None = None) -> FittedModel:
         """Return the model that an application chooses.
@@ -111,21 +121,20 @@ class SearchResult:
             RightfitError: If there is no such application, or no candidate keeps its limits.
         """
         name = self._find_application(application)
-        winner = self._found.winners.get(name)
-        if winner is None:
-            raise RightfitError(
-                f"No candidate qualifies for {name}: none keeps all of its limits. Loosen one, or "
-                "raise budget_cpu_s."
-            )
-        candidate, serving = winner
-        refitted = self._found.refitted.get(candidate)
+        chosen = _find_choice(self.ranking, name)
+        if chosen is None:
+            raise RightfitError(self.ranking.decision(name).sentence)
+        refits = self.ranking.refits.get(self.data_card.dataset)
+        shipped = decide_shipping(chosen, self.applications.root[name], refits)
+        found = self._found.refitted if shipped.is_refitted else self._found.candidates
         return FittedModel(
-            candidate,
-            refitted or self._found.candidates[candidate],
-            serving,
+            found[chosen.candidate],
+            chosen,
             self._feeding,
             self._workspace,
-            is_refitted=refitted is not None,
+            ranking=self.ranking,
+            application=name,
+            is_refitted=shipped.is_refitted,
         )
 
     def _find_application(self, name: str | None) -> str:
@@ -139,11 +148,29 @@ class SearchResult:
         return name
 
     def __repr__(self) -> str:
-        winners = ", ".join(f"{app}: {name}" for app, (name, _) in self._found.winners.items())
-        return (
-            f"SearchResult({self.trials.height} trials, {len(self._found.candidates)} candidates; "
-            f"{winners or 'none qualifies'})"
-        )
+        chosen = {name: _find_choice(self.ranking, name) for name in self.applications.root}
+        lines = [
+            f"  {name}: {one.candidate} ({one.serving.label})" if one else f"  {name}: none"
+            for name, one in chosen.items()
+        ]
+        n_trials, n_candidates = self.trials.height, len(self._found.candidates)
+        return "\n".join([f"SearchResult: {n_trials} trials, {n_candidates} candidates", *lines])
+
+    def _repr_html_(self) -> str:
+        return self.ranking._repr_html_()
+
+
+def _find_choice(ranking: Ranking, application: str) -> ChosenServing | None:
+    """Return what an application chooses; ``None`` where no candidate keeps its limits."""
+    ranked = next(one for one in ranking.ranked if one.contest.name == application)
+    first, contest = ranked.order[0], ranked.contest
+    if not contest.feasible[first]:
+        return None
+    row = contest.table.frame.row(int(contest.chosen[first]), named=True)
+    serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
+    return ChosenServing(
+        candidate=row["candidate"], serving=serving, quality_raw=row["quality_raw"]
+    )
 
 
 def search(
@@ -319,12 +346,20 @@ def search_dataset(
     finally:  # Ctrl-C too leaves no process behind
         close_shared_fork_server()
         close_shared_pool()
-    feeding = Feeding(prepared.spec, prepared.encoder, prepared.data_card, labels)
-    return SearchResult(found, rules.applications, feeding, workspace)
+    tried = prepared.encode("validation").head(MAX_TRIED_ROWS)
+    features = prepared.data_card.input_schema.features
+    feeding = Feeding(
+        spec=prepared.spec,
+        encoder=prepared.encoder,
+        data_card=prepared.data_card,
+        labels=labels,
+        tried_rows=np.ascontiguousarray(tried.select(features).to_numpy(), dtype=np.float32),
+    )
+    return SearchResult(found, feeding, workspace)
 
 
 class _Search:
-    """One search from its rows to its winners."""
+    """One search from its rows to its ranking."""
 
     def __init__(self, prepared: PreparedDataset, rules: Rules, workspace: Workspace) -> None:
         self._prepared, self._rules, self._workspace = prepared, rules, workspace
@@ -335,7 +370,7 @@ class _Search:
         self._judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
 
     def run(self) -> Found:
-        """Search, measure, rank and refit."""
+        """Search, measure, refit and rank."""
         with _show_trials() as on_trial:
             outcomes = self._search_families(on_trial)
         if not any(outcome.candidates for outcome in outcomes.values()):
@@ -344,14 +379,21 @@ class _Search:
                 f"No model could be trained: {'; '.join(reasons.drop_nulls().unique().head(3))}. "
                 "Raise budget_cpu_s or name other families."
             )
-        profiles = pl.concat([self._measure(outcome) for outcome in outcomes.values()])
+        table = pl.concat([self._measure(outcome) for outcome in outcomes.values()])
+        refits, refitted = self._refit(table, outcomes)
+        name, rules = self._card.dataset, self._rules
+        profiles = Profiles(table, describe_environment(), {name: self._card.quality_metric})
         return Found(
-            profiles=profiles,
+            ranking=Ranking(
+                profiles,
+                rules.applications,
+                rules.ranking,
+                refits={} if refits is None else {name: refits},
+            ),
             trials=_stack({name: one.trials for name, one in outcomes.items()}),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
             candidates={name: b for one in outcomes.values() for name, b in one.candidates.items()},
-            refitted=self._refit(profiles, outcomes),
-            winners=dict(self._rank(profiles)),
+            refitted=refitted,
         )
 
     def _search_families(self, on_trial: OnTrial) -> dict[str, SearchOutcome]:
@@ -411,33 +453,27 @@ class _Search:
     def _raw_test(self) -> RawTest:
         return RawTest(self._prepared.take("test"), to_json(self._prepared.encoder))
 
-    def _rank(self, profiles: pl.DataFrame) -> Iterator[tuple[str, tuple[str, Serving]]]:
-        """Yield each application that a candidate satisfies with its winner."""
-        rules = self._rules
-        table = read_profiles(profiles)
-        for ranked in rank_applications(table, rules.applications, rules.ranking):
-            first = ranked.order[0]
-            if ranked.contest.feasible[first]:
-                contest = ranked.contest
-                row = contest.table.frame.row(int(contest.chosen[first]), named=True)
-                serving = Serving(row["runtime"], row["n_threads"], row["device"])
-                yield contest.name, (str(row["candidate"]), serving)
-
     def _refit(
         self, profiles: pl.DataFrame, outcomes: Mapping[str, SearchOutcome]
-    ) -> Mapping[str, Bundle]:
-        """Train the winners again, where that is wanted; return the refitted bundles by name."""
+    ) -> tuple[Refits | None, Mapping[str, Bundle]]:
+        """Train the winners again, where that is wanted.
+
+        Returns:
+            What was found, and the refitted bundles by candidate name.
+        """
         rules = self._rules
         is_newest = isinstance(self._card.validation, LatestShare)
         if rules.refit.when == "never" or (rules.refit.when == "newest_lost" and not is_newest):
-            return {}
+            return None, {}
         winners = find_winners(profiles, rules.applications, rules.ranking, self._card.dataset)
         if not rules.applications.asks_costs:
-            return {
+            bundles = {
                 one.candidate: self._train_again(outcomes[one.model].candidates[one.candidate])
                 for one in winners
             }
-        _, bundles = refit_with_validation_rows(
+            found = [self._describe_refit(one, bundles[one.candidate]) for one in winners]
+            return Refits(found=tuple(found)), bundles
+        return refit_with_validation_rows(
             winners,
             rules.refit,
             {name: block.family for name, block in rules.models.items()},
@@ -455,19 +491,31 @@ class _Search:
                 applications=rules.applications,
             ),
         )
-        return bundles
+
+    @property
+    def _all_rows(self) -> pl.DataFrame:
+        """Encoded rows of train and validation."""
+        train, validation = self._parts["train"], self._parts["validation"]
+        return train if train is validation else pl.concat([train, validation])
+
+    def _describe_refit(self, winner: WinnerToRefit, bundle: Bundle) -> Refit:
+        return Refit(
+            candidate=winner.candidate,
+            model=winner.model,
+            quality_raw=winner.quality_raw,
+            n_rows_chosen=self._parts["train"].height,
+            n_rows=self._all_rows.height,
+            sha256=bundle.sha256,
+        )
 
     def _train_again(self, chosen: Bundle) -> Bundle:
         """Train a winner again in this process; nothing is exported or compared."""
         family = self._rules.models[chosen.model].family
-        if self._parts["validation"] is self._parts["train"]:
-            return chosen  # it has learnt from all rows
-        rows = pl.concat([self._parts["train"], self._parts["validation"]])
         settings = make_settings(self._rules.training, family)
         return train_again(
             chosen,
             family,
-            make_data(rows, self._card.input_schema),
+            make_data(self._all_rows, self._card.input_schema),
             self._workspace.folder / "refits" / chosen.path.parent.name / chosen.path.name,
             seed=settings.seed,
             n_threads=settings.n_threads,
