@@ -247,3 +247,21 @@ def test_known_trial_that_another_process_changed_is_read_as_optuna_does(
     change(optuna.storages.RDBStorage(store.url), trial._trial_id)
 
     assert repr(study.get_trials()) == repr(seen_by_others(store))
+
+
+def test_finished_trials_share_what_all_of_them_have(
+    store: StudyStore, study: optuna.Study
+) -> None:
+    for number in range(2):
+        trial = study.ask()
+        trial.suggest_float("x", 0.0, 1.0)
+        trial.set_user_attr("curve", [{"quality_raw": 0.5 + number}])
+        study.tell(trial, 0.5)
+
+    first, second = optuna.load_study(study_name="a", storage=store.open()).get_trials(
+        deepcopy=False
+    )
+
+    assert first.distributions["x"] is second.distributions["x"]
+    assert next(iter(first.user_attrs["curve"][0])) is next(iter(second.user_attrs["curve"][0]))
+    assert second.user_attrs == {"curve": [{"quality_raw": 1.5}]}

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 # Optuna reads all paused trials again at each turn. At once that takes 30 KiB for each: too much
@@ -107,6 +109,7 @@ class StudyStorage(optuna.storages.RDBStorage):
     def __init__(self, url: str, **options: Any) -> None:
         self._waiting: Attributes = {}
         self._known: dict[int, tuple[int, FrozenTrial]] = {}  # unfinished trials, and their marks
+        self._distributions: dict[BaseDistribution, BaseDistribution] = {}
         self._own = _OwnState()
         super().__init__(url, **options)
         if self.engine.name == "sqlite":
@@ -171,7 +174,9 @@ class StudyStorage(optuna.storages.RDBStorage):
         for start in range(0, len(ids), READ_AT_ONCE):
             part = set(ids[start : start + READ_AT_ONCE])
             read = super()._get_trials(study_id, None, part, ids[-1])
-            found += [trial for trial in read if trial._trial_id in part]  # not one begun meanwhile
+            found += [  # not one begun meanwhile
+                self._share(trial) for trial in read if trial._trial_id in part
+            ]
         for trial in found:
             if trial.state.is_finished():
                 self._known.pop(trial._trial_id, None)
@@ -179,6 +184,15 @@ class StudyStorage(optuna.storages.RDBStorage):
                 self._known[trial._trial_id] = marks[trial._trial_id], trial
         found.sort(key=lambda trial: trial._trial_id)
         return [trial for trial in found if states is None or trial.state in states]
+
+    def _share(self, trial: FrozenTrial) -> FrozenTrial:
+        """Let a trial keep no copies of what all trials have: keys and distributions."""
+        trial.user_attrs = _share_keys(trial.user_attrs)
+        trial.distributions = {
+            sys.intern(name): self._distributions.setdefault(one, one)
+            for name, one in trial.distributions.items()
+        }
+        return trial
 
     def _renew_known(
         self, contents: dict[int, _Contents], marks: dict[int, int]
@@ -280,6 +294,12 @@ class StudyStorage(optuna.storages.RDBStorage):
 
     def _has_read(self) -> bool:
         return self._own.has_read
+
+
+def _share_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {sys.intern(key): _share_keys(inner) for key, inner in value.items()}
+    return [_share_keys(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
