@@ -47,7 +47,7 @@ def write_layers(path: Path, n_layers: int) -> Path:
 
 def measure_winner(path: Path, preset: str) -> Baseline:
     """Measure a file as the winner of an application."""
-    measured = measure_file(path, rows=None, columns=None, n_threads=1, preset=preset)
+    measured = measure_file(path, preset=preset)
     winner = KeptWinner(
         candidate="winner",
         model="winner",

@@ -51,6 +51,8 @@ __all__ = [
     "Serving",
     "StoppingRule",
     "__version__",
+    "compare",
+    "measure",
     "open_project",
     "rank",
     "search",
@@ -76,6 +78,8 @@ _HOMES = {
     "SearchResult": "rightfit.api.searching",
     "Serving": "rightfit.profiling.serving",
     "StoppingRule": "rightfit.tuning.search.stopping",
+    "compare": "rightfit.api.measuring",
+    "measure": "rightfit.api.measuring",
     "open_project": "rightfit.verbs.opened_project",
     "rank": "rightfit.api.ranking",
     "search": "rightfit.api.searching",
@@ -84,6 +88,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from rightfit.api.estimators import RightfitClassifier, RightfitRegressor
     from rightfit.api.fitted import FittedModel
+    from rightfit.api.measuring import compare, measure
     from rightfit.api.profiles import Profiles
     from rightfit.api.ranking import Ranking, rank
     from rightfit.api.searching import SearchResult, search

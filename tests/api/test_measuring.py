@@ -31,16 +31,19 @@ def pipeline() -> object:
 
 def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: object) -> None:
     found = compare({"boosting": pipeline, "rule": guess_by_age}, ROWS, TARGETS)
-    rows = {row["candidate"]: row for row in found.filter(runtime="native").to_dicts()}
+    rows = {name: found.find(name, runtime="native") for name in ("boosting", "rule")}
 
     for name, right in (
         ("boosting", pipeline.predict(ROWS) == TARGETS),
         ("rule", guess_by_age(ROWS) == TARGETS),
     ):
-        assert rows[name]["quality_raw"] == pytest.approx(right.mean())
-        assert rows[name]["latency_p50_ms"] > 0
-        assert rows[name]["peak_memory_mib"] > rows[name]["model_size_mib"] > 0
-    assert rows["rule"]["throughput_rows_per_s"] > rows["boosting"]["throughput_rows_per_s"]
+        profile = rows[name]
+        assert profile.quality_raw.value == pytest.approx(right.mean())
+        assert profile.latency_p50_ms.value > 0
+        assert profile.peak_memory_mib.value > profile.model_size_mib.value > 0
+    assert found.find("boosting", runtime="onnx").quality_raw == rows["boosting"].quality_raw
+    assert found.left_out == {"rule, onnx": "a function has no ONNX form"}
+    assert found.qualities["data"].name == "accuracy"
 
 
 def test_torch_module_on_a_frame_of_numbers() -> None:
@@ -51,16 +54,16 @@ def test_torch_module_on_a_frame_of_numbers() -> None:
 
     found = measure(module, pl.from_pandas(NUMBERS), IS_YES, quality="accuracy")
 
-    assert found["quality_raw"].item() == pytest.approx((scores.argmax(axis=1) == IS_YES).mean())
+    assert found.quality_raw.value == pytest.approx((scores.argmax(axis=1) == IS_YES).mean())
     assert not module.training or module[0].weight.requires_grad  # the caller's own is unchanged
 
 
 def test_without_targets_no_quality_is_made_up() -> None:
     found = measure(fit_linear(), ROWS)
 
-    assert found["quality_raw"].item() is None
-    assert '"quality_raw": "no targets were given"' in found["null_reasons"].item()
-    assert found["latency_p50_ms"].item() > 0
+    assert found.quality_raw.value is None
+    assert found.quality_raw.reason == "no targets were given"
+    assert found.latency_p50_ms.value > 0
 
 
 def test_model_that_fails_while_it_is_measured_says_so() -> None:
@@ -102,7 +105,7 @@ def test_mistake_is_one_sentence_before_anything_is_measured(
     def refuse(*_: object) -> None:
         raise AssertionError("a measuring process was started")
 
-    monkeypatch.setattr("rightfit.evaluation.own_models.WorkerPool", refuse)
+    monkeypatch.setattr("rightfit.evaluation.own_models.WorkerPool.get", refuse)
     with pytest.raises(RightfitError, match=message):
         measure(*arguments)
 
@@ -131,7 +134,7 @@ class Slow:  # of the script, so it is not importable elsewhere
         time.sleep(0.02)
         return own_models.guess_by_age(rows)
 
-print(compare({"slow": Slow()}, own_models.ROWS, preset=%r)["candidate"].item(), flush=True)
+print(compare({"slow": Slow()}, own_models.ROWS, preset=%r)[0].candidate, flush=True)
 """
 
 

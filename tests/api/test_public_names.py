@@ -11,6 +11,10 @@ import pytest
 import rightfit as rf
 
 SIGNATURES = {
+    "measure": "(model, rows=None, targets=None, *, name=None, runtime=None, n_threads=1, "
+    "device='cpu', preset='quick', quality=None, trust=False)",
+    "compare": "(models, rows, targets=None, *, dataset='data', runtimes=None, n_threads=(1,), "
+    "devices=('cpu',), preset='quick', quality=None, applications=None, trust=False)",
     "rank": "(profiles, applications, *, rules=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (

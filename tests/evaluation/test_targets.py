@@ -9,7 +9,6 @@ from rightfit.errors import RightfitError
 from rightfit.evaluation.targets import plan_judging, read_targets
 from rightfit.families.imported.facts import Facts
 from rightfit.families.imported.row_table import read_table
-from rightfit.quality.metric import QualityMetric
 
 
 def say(task: str | None, *classes: str) -> Facts:
@@ -80,7 +79,8 @@ def test_scorer_and_function_judge_answers() -> None:
     for quality, expected in (
         (make_scorer(f1_score), 2 / 3),
         (share_of_right, 0.7),
-        (QualityMetric("f1", worst=0, best=1), 2 / 3),
+        ("f1", 2 / 3),
+        ({"name": share_of_right, "worst": 0, "best": 1}, 0.7),
     ):
         found = plan_judging({"m": BINARY}, targets, quality)
         assert found.labels is not None
@@ -94,7 +94,9 @@ def test_scorer_and_function_judge_answers() -> None:
         ([BINARY], ["NO"], None, r"The targets hold \['NO'\], which no model predicts"),
         ([say("regression")], ["a"], None, "predict numbers, but the targets do not"),
         ([BINARY], ["no", "yes"], "r2", "r2 is one of regression"),
-        ([BINARY], ["no", "yes"], "my_study.cost", "my_study.cost has no bounds"),
+        ([BINARY], ["no", "yes"], "my_study.cost", "there is no module 'my_study' to hold"),
+        ([BINARY], ["no", "yes"], {"name": "f1", "worst": 1}, "one with both of its bounds"),
+        ([BINARY], ["no", "yes"], {"nmae": "f1"}, "one with both of its bounds"),
         ([BINARY], ["no", "yes"], lambda labels, answers: 40.0, "gives 40 for guessing"),
         ([BINARY], None, "accuracy", "needs targets"),
     ],
@@ -115,3 +117,12 @@ def test_targets_may_be_a_column_of_the_rows() -> None:
 
     assert targets.tolist() == [3.5, 4.5]
     assert others.columns == ("a",)
+
+
+def test_bounds_may_be_given() -> None:
+    targets = np.array([1.0, 2.0, 4.0])
+    loss = {"name": "neg_mean_absolute_error", "worst": 40, "best": 0}
+
+    metric = plan_judging({"m": say("regression")}, targets, loss).metric
+
+    assert metric.scale(-10) == 0.75

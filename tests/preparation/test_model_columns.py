@@ -26,7 +26,7 @@ def trips(describe: Callable[..., DatasetSpec], tables: dict[str, pl.DataFrame])
 def test_raw_columns_are_the_numbers_among_the_features_with_gaps_as_nan(trips: Trips) -> None:
     spec, encoder, rows = trips
     schema = describe_columns(spec, encoder, rows, kind="raw", columns=None)
-    taken = take_columns(schema, encoder, rows, kind="raw")
+    taken = take_columns(schema, encoder, rows, kind="raw").to("floats")
 
     assert schema.features == ("minute", "load", "place_height")
     assert schema.classes == ("in_time", "late")
@@ -38,7 +38,8 @@ def test_columns_chooses_and_orders(trips: Trips) -> None:
     spec, encoder, rows = trips
     schema = describe_columns(spec, encoder, rows, kind="raw", columns=["load", "minute"])
 
-    assert take_columns(schema, encoder, rows, kind="raw")[0].tolist() == [1, 360]
+    taken = take_columns(schema, encoder, rows, kind="raw")
+    assert taken.to("floats")[0].tolist() == [1, 360]
 
 
 def test_encoded_columns_are_those_of_the_searched_models(trips: Trips) -> None:
@@ -46,14 +47,22 @@ def test_encoded_columns_are_those_of_the_searched_models(trips: Trips) -> None:
     schema = describe_columns(spec, encoder, rows, kind="encoded", columns=None)
 
     np.testing.assert_array_equal(
-        take_columns(schema, encoder, rows, kind="encoded"),
+        take_columns(schema, encoder, rows, kind="encoded").to("floats"),
         apply_encoder(encoder, rows).to_numpy(),
     )
 
 
-def test_column_of_texts_is_refused(trips: Trips) -> None:
-    with pytest.raises(ValueError, match=r"\['vehicle'\] are no numbers .* input: encoded"):
-        describe_columns(*trips, kind="raw", columns=["load", "vehicle"])
+def test_columns_may_be_texts_for_models_that_name_them(trips: Trips) -> None:
+    spec, encoder, rows = trips
+    schema = describe_columns(spec, encoder, rows, kind="raw", columns=["load", "vehicle"])
+    taken = take_columns(schema, encoder, rows, kind="raw").to("pandas")
+
+    assert taken["vehicle"].tolist() == rows["vehicle"].to_list()
+
+
+def test_column_that_is_no_feature_is_refused(trips: Trips) -> None:
+    with pytest.raises(ValueError, match=r"\['label'\] are not among .* input: encoded"):
+        describe_columns(*trips, kind="raw", columns=["load", "label"])
 
 
 def test_predictions_are_read_as_probabilities_or_as_classes(trips: Trips, tmp_path: Path) -> None:

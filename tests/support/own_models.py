@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ def fit_pipeline(model: Any = None) -> Pipeline:
             ("numbers", "passthrough", ["age", "n_rooms"]),
         ]
     )
-    model = model or HistGradientBoostingClassifier(max_iter=5)
+    model = HistGradientBoostingClassifier(max_iter=5) if model is None else model
     return Pipeline([("columns", columns), ("model", model)]).fit(ROWS, TARGETS)
 
 
@@ -52,3 +54,21 @@ def exit_process(rows: pd.DataFrame) -> Any:
     if len(rows) > 16:
         raise SystemExit(3)
     return guess_by_age(rows)
+
+
+def write_typed_onnx(path: Path) -> Path:
+    """Write a graph of the raw columns, each with its own type, that answers as a pipeline."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+
+    pipeline = fit_pipeline()
+    types = [
+        ("age", FloatTensorType([None, 1])),
+        ("city", StringTensorType([None, 1])),
+        ("n_rooms", Int64TensorType([None, 1])),
+    ]
+    with warnings.catch_warnings():  # the converter reads what numpy has deprecated
+        warnings.simplefilter("ignore")
+        exported = to_onnx(pipeline, initial_types=types, options={id(pipeline): {"zipmap": False}})
+    path.write_bytes(exported.SerializeToString())
+    return path

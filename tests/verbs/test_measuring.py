@@ -60,7 +60,7 @@ def test_random_rows_are_said_to_be_random(folder: Path) -> None:
     assert "inputs    x: float32 [any, 4]" in result.output
     assert "1,024 of random values of the declared shapes" in result.output
     assert "Latency p50" in result.output
-    assert "(No labels were given)" in result.output
+    assert "(No targets were given)" in result.output
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,11 @@ def test_random_rows_are_said_to_be_random(folder: Path) -> None:
     [
         (["nothing.onnx"], "There is no file nothing.onnx"),
         (["../broken.onnx"], "onnxruntime cannot open ../broken.onnx"),
-        (["../model.onnx", "--rows", "../labelled.csv"], "takes 4 columns, but the table has 5"),
-        (["../model.onnx", "--rows", "../broken.onnx"], "must be a .parquet, .csv or .npy file"),
+        (["../model.onnx", "--rows", "../labelled.csv"], "takes 4 columns, but the rows have 5"),
+        (
+            ["../model.onnx", "--rows", "../broken.onnx"],
+            "must be a .parquet, .pq, .csv or .npy file",
+        ),
         (["../model.onnx", "--rows", "no.parquet"], "rows no.parquet cannot be read"),
         (
             ["../model.onnx", "--rows", "../rows.parquet", "--columns", "a,b,c,e"],
@@ -88,12 +91,12 @@ def test_fault_is_one_line(folder: Path, arguments: list[str], message: str) -> 
 
 def test_model_that_never_answers_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_endless(Path("endless.onnx"))
-    monkeypatch.setattr("rightfit.verbs.costs.measuring.FIRST_ANSWER_MAX_S", 2.0)
+    monkeypatch.setattr("rightfit.profiling.measuring.first_rows.FIRST_ANSWER_MAX_S", 2.0)
 
     result = measure("endless.onnx")
 
     assert result.exit_code == 1
-    assert "endless.onnx cannot answer a row" in result.output
+    assert "endless.onnx cannot answer the rows" in result.output
     assert "gave no answer within 2 s" in result.output
 
 
@@ -109,4 +112,4 @@ def test_file_that_cannot_answer_is_refused_before_measuring(folder: Path) -> No
     result = measure("wrong.onnx", "--rows", "../rows.parquet")
 
     assert result.exit_code == 1
-    assert "cannot answer a row. It declares x: float32 [any, any]" in result.output
+    assert "cannot answer the rows. It declares x: float32 [any, any]" in result.output

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
-import polars as pl
-
+from rightfit.api.profiles import Profiles
+from rightfit.api.ranking import ApplicationsLike, read_applications
 from rightfit.errors import RightfitError
 from rightfit.evaluation.own_models import Plan, measure_models
 from rightfit.evaluation.targets import Quality
-from rightfit.ranking.applications.applications import Applications
+from rightfit.profiling.profile import Profile
 
 
 def measure(
@@ -19,41 +20,48 @@ def measure(
     targets: object | None = None,
     *,
     name: str | None = None,
+    runtime: str | None = None,
     n_threads: int = 1,
     device: str = "cpu",
     preset: str = "quick",
     quality: Quality | None = None,
-) -> pl.DataFrame:
+    trust: bool = False,
+) -> Profile:
     """Measure what serving a model costs, in fresh processes, and how good its answers are.
 
     Args:
         model: A fitted estimator or pipeline of scikit-learn, a model of LightGBM, XGBoost or
-            CatBoost, a torch module, or a function from rows to answers.
+            CatBoost, a torch module, an ONNX model, a function from rows to answers, or the path of
+            a model file, a bundle or an export.
         rows: Rows that it can answer, in the columns that it was fitted on: a frame of pandas or
             polars, an Arrow table, an array, or the path of a .parquet, .csv or .npy file. Some
-            thousand are best.
+            thousand are best; ``None``: random values, which ONNX models alone take.
         targets: What is right for these rows, or the name of their column that holds it; ``None``:
             answers are not judged.
-        name: The model's name; ``None``: that of its type.
+        name: The model's name; ``None``: that of its type or file.
+        runtime: ``native``, ``onnx``, or a :class:`Runtime` by import path; ``None``: the model as
+            it is given.
         n_threads: Threads of a call, and cores that the process runs on.
         device: ``cpu`` or ``cuda``.
         preset: How thoroughly: ``quick``, ``standard`` or ``publish``.
         quality: How answers are judged: any scorer of scikit-learn by name, or a function;
             ``None``: accuracy, or r2 where numbers are predicted.
-
-    Returns:
-        One row, see ``tabulate_profiles``.
+        trust: Whether a pickle may be opened. It runs whatever code it holds, in a process of its
+            own.
 
     Raises:
         RightfitError: If the model, the rows and the targets do not fit each other, or the model
             fails while it is measured.
     """
-    called = name or type(model).__name__
-    plan = Plan(("native",), (n_threads,), (device,), preset)
-    found = measure_models({called: model}, rows, targets, plan, dataset="data", quality=quality)
-    if failures := found.find_failures():
-        raise RightfitError(f"{called} was not measured: {failures[0]}")
-    return found.profiles
+    called = name or _name(model)
+    plan = Plan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
+    found = measure_models(
+        {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
+    )
+    if found.profiles.is_empty():
+        reasons = "; ".join(found.left_out.values()) or f"{called} has no runtime {runtime}"
+        raise RightfitError(f"{called} was not measured: {reasons}")
+    return found.require_profile()
 
 
 def compare(
@@ -67,8 +75,9 @@ def compare(
     devices: Sequence[str] = ("cpu",),
     preset: str = "quick",
     quality: Quality | None = None,
-    applications: Applications | None = None,
-) -> pl.DataFrame:
+    applications: ApplicationsLike | None = None,
+    trust: bool = False,
+) -> Profiles:
     """Measure models side by side, in turns, so that all meet the same moods of the machine.
 
     Args:
@@ -76,15 +85,15 @@ def compare(
         rows: Rows that all of them can answer.
         targets: As of :func:`measure`.
         dataset: Name of the rows, in the results.
-        runtimes: Runtimes wanted; ``None``: the model as it is, and as ONNX.
+        runtimes: Runtimes wanted; ``None``: the model as it is given, and as ONNX where it can be
+            exported.
         n_threads: Threads of a call; ``all``: every core.
         devices: Devices.
         preset: As of :func:`measure`.
         quality: As of :func:`measure`.
-        applications: A profile that none of them could choose is not measured to the end.
-
-    Returns:
-        A row for each model and way to serve it, see ``tabulate_profiles``.
+        applications: As of :func:`rank`; a profile that none of them could choose is not measured
+            to the end. ``None``: all are.
+        trust: As of :func:`measure`.
 
     Raises:
         RightfitError: If models, rows and targets do not fit each other, before anything is
@@ -97,6 +106,18 @@ def compare(
         tuple(n_threads),
         tuple(devices),
         preset,
-        applications,
+        None if applications is None else read_applications(applications),
     )
-    return measure_models(models, rows, targets, plan, dataset=dataset, quality=quality).profiles
+    found = measure_models(
+        models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
+    )
+    return Profiles(
+        found.profiles,
+        found.environment,
+        {} if found.quality is None else {dataset: found.quality},
+        found.left_out,
+    )
+
+
+def _name(model: object) -> str:
+    return Path(model).name if isinstance(model, str | Path) else type(model).__name__

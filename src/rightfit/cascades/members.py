@@ -38,4 +38,5 @@ def answer(bundle: Bundle, validation: pl.DataFrame) -> Answers:
     """Let a bundle's ONNX file answer encoded rows; return class probabilities."""
     rows = validation.select(bundle.schema.features).to_numpy()
     predict = open_model(bundle, runtime=RUNTIME, n_threads=1, device="cpu")
-    return predict(np.ascontiguousarray(rows, dtype=np.float32))
+    answers: Answers = predict(np.ascontiguousarray(rows, dtype=np.float32))
+    return answers

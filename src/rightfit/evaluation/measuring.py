@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import polars as pl
 
+from rightfit.evaluation.rows_files import write_rows
 from rightfit.families.bundle import Bundle
+from rightfit.families.imported.row_table import RowTable
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
@@ -59,8 +61,20 @@ def measure_cell(
     measurements: JsonStore,
     params: EvaluationParams,
     choosers: ApplicationsParams,
+    table: RowTable | None = None,
 ) -> pl.DataFrame:
     """Measure the candidates of a cell under all serving configurations.
+
+    Args:
+        candidates: Bundles by name, all of the same columns.
+        trials: Trials that they come from; ``None``: none.
+        test: The test split: encoded columns, and ``label``.
+        data_card: The dataset.
+        raw: Raw rows and how they are encoded.
+        measurements: Keeps what was measured.
+        params: How to measure.
+        choosers: Applications that choose among the profiles.
+        table: Rows of imported models, in place of the encoded columns of ``test``.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
@@ -75,10 +89,12 @@ def measure_cell(
         return tabulate_profiles([])
     here = environment.describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
-    features = next(bundle.schema.features for bundle in candidates.values())
+    features = () if table else next(one.schema.features for one in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, trials, test, data_card, here, params)
+        if table is not None:
+            cell = replace(cell, rows=write_rows(candidates, table, bench.folder))
         if REQUEST in paths:
             cell = replace(cell, requests=_make_requests(raw, bench.folder))
         here_measured = profile_cell(

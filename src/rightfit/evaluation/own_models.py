@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit.errors import RightfitError
+from rightfit.evaluation.rows_files import write_rows
 from rightfit.evaluation.screening import could_be_chosen
 from rightfit.evaluation.targets import Quality, plan_judging, read_targets
 from rightfit.families.bundle import Bundle
-from rightfit.families.imported.bundling import choose_form, make_pool
-from rightfit.families.imported.given import GivenModel, take_model
+from rightfit.families.imported.bundle_rows import find_feeds
+from rightfit.families.imported.exporting import offer_exports
+from rightfit.families.imported.given import GivenModel, GivenOnnx, take_model
 from rightfit.families.imported.row_table import RowTable, read_table
-from rightfit.families.imported.travelling import find_hidden
 from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -26,16 +28,20 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import RowsFile, plan_servings
+from rightfit.profiling.measuring.first_rows import FirstRows
+from rightfit.profiling.measuring.jobs import plan_servings
+from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.profiling.profile import Profile
 from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.request_path.paths import MODEL
-from rightfit.request_path.raw_rows import save_rows
+from rightfit.request_path.raw_rows import load_rows
 
+MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
 MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in memory
 
 
@@ -48,17 +54,26 @@ class Measured:
         environment: The machine.
         quality: How their answers were judged; ``None``: they were not.
         n_rows: Rows that they answered.
+        left_out: Why there is no profile of a model in a runtime, by a label of both.
     """
 
     profiles: pl.DataFrame
     environment: Environment
     quality: QualityMetric | None
     n_rows: int
+    left_out: Mapping[str, str]
 
-    def find_failures(self) -> list[str]:
-        """Return why models could not be timed."""
-        untimed = self.profiles.filter(pl.col("load_time_ms").is_null())["null_reasons"]
-        return [json.loads(reasons)["load_time_ms"] for reasons in untimed]
+    def require_profile(self) -> Profile:
+        """Return the profile of the one model that was measured.
+
+        Raises:
+            RightfitError: If it was not.
+        """
+        profile = Profile.from_row(self.profiles.row(0, named=True))
+        load_time = profile["load_time_ms"]
+        if load_time.value is None:
+            raise RightfitError(f"{profile.candidate} was not measured: {load_time.reason}")
+        return profile
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Plan:
     """How models are measured.
 
     Args:
-        runtimes: Runtimes wanted.
+        runtimes: Runtimes wanted; ``None``: the model as it is.
         n_threads: Threads of a call; ``all``: every core.
         devices: Devices wanted.
         preset: Name of the settings of measuring.
@@ -74,7 +89,7 @@ class Plan:
             ``None``: all are measured to the end.
     """
 
-    runtimes: tuple[str, ...]
+    runtimes: tuple[str, ...] | None
     n_threads: tuple[int | Literal["all"], ...]
     devices: tuple[str, ...]
     preset: str
@@ -89,6 +104,7 @@ def measure_models(
     *,
     dataset: str,
     quality: Quality | None,
+    trust: bool,
 ) -> Measured:
     """Measure models in fresh processes, in turns.
 
@@ -98,58 +114,74 @@ def measure_models(
     """
     params = _read_params(plan)
     here = describe_environment()
-    servings = plan_servings(
-        params.runtimes,
-        params.n_threads,
-        params.devices,
-        n_cores=here.n_cores,
-        present=here.devices,
-    )
     table = None if rows is None else read_table(rows)
     labels = None
     if targets is not None:
         if table is None:
             raise RightfitError("There are targets, but no rows that they belong to.")
         labels, table = read_targets(targets, table)
-    given = {name: take_model(model) for name, model in models.items()}
-    judging = plan_judging({name: one.facts for name, one in given.items()}, labels, quality)
-    with temporary_folder("models") as folder:
-        bundles = {
-            name: _bundle(one, folder / str(number), name, table, judging.judged_classes)
-            for number, (name, one) in enumerate(given.items())
+    pool = WorkerPool(MAX_WORKERS)
+    try:
+        first = FirstRows(pool)
+        given = {
+            name: _take(name, model, table, trust=trust, first=first)
+            for name, model in models.items()
         }
-        cell = ProfiledCell(
-            dataset=dataset,
-            data_version="",
-            candidates=bundles,
-            labels=judging.labels,
-            quality=judging.metric,
-            fit_metrics={},
-            environment_id=here.environment_id,
-            devices=here.devices,
-            seed=params.seed,
-            rows=_write_rows(bundles, table, folder),
-        )
-        pool = WorkerPool(MAX_WORKERS)
-        try:
+        facts = {name: one.facts for name, one in given.items()}
+        judging = plan_judging(facts, labels, quality)
+        with temporary_folder("models") as folder:
+            bundles = {
+                name: _bundle(one, folder / str(number), name, table, judging.judged_classes)
+                for number, (name, one) in enumerate(given.items())
+            }
+            wanted = plan.runtimes or {available_runtimes(one)[0] for one in bundles.values()}
+            if "onnx" in wanted and table is not None:
+                bundles = {
+                    name: offer_exports(one, table, level=logging.DEBUG)
+                    for name, one in bundles.items()
+                }
+            files = write_rows(bundles, table, folder)
+            settings = _fit_batches(params.settings, given, bundles, table)
             profiles = profile_cell(
-                cell,
-                servings,
-                Bench(pool, folder, folder, params.settings, params.preset, SpeedProbe(None)),
+                ProfiledCell(
+                    dataset=dataset,
+                    data_version="",
+                    candidates=bundles,
+                    labels=judging.labels,
+                    quality=judging.metric,
+                    fit_metrics={},
+                    environment_id=here.environment_id,
+                    devices=here.devices,
+                    seed=params.seed,
+                    rows=files,
+                ),
+                plan_servings(
+                    list(wanted),
+                    params.n_threads,
+                    params.devices,
+                    n_cores=here.n_cores,
+                    present=here.devices,
+                ),
+                Bench(pool, folder, folder, settings, params.preset, SpeedProbe(None)),
                 JsonStore(folder / "measurements"),
                 tiers=params.tiers,
                 choose=lambda found: _choose(found, plan.applications),
+                level=logging.DEBUG,
             )
-        finally:
-            pool.close()
+            n_rows = len(load_rows(str(next(iter(files.values())).path)))
+    finally:
+        pool.close()
     metric = None if judging.labels is None else judging.metric
-    return Measured(profiles, here, metric, len(table) if table else 0)
+    refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
+    is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == "onnx")
+    left_out = {f"{name}, onnx": reason for name, reason in refused.items()}
+    return Measured(profiles.filter(~is_refused), here, metric, n_rows, left_out)
 
 
 def _read_params(plan: Plan) -> EvaluationParams:
     asked = {
         "preset": plan.preset,
-        "runtimes": plan.runtimes,
+        "runtimes": plan.runtimes or ("native",),
         "n_threads": plan.n_threads,
         "devices": plan.devices,
     }
@@ -158,6 +190,15 @@ def _read_params(plan: Plan) -> EvaluationParams:
     except ValidationError as err:
         faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
         raise RightfitError("; ".join(faults)) from err
+
+
+def _take(
+    name: str, model: object, rows: RowTable | None, *, trust: bool, first: FirstRows
+) -> GivenModel:
+    try:
+        return take_model(model, rows=rows, trust=trust, first=first)
+    except ValueError as err:
+        raise RightfitError(f"{name}: {err}") from err
 
 
 def _bundle(
@@ -169,29 +210,36 @@ def _bundle(
 ) -> Bundle:
     try:
         return given.bundle(folder, name=name, rows=table, classes=classes)
-    except RightfitError as err:
+    except ValueError as err:
         raise RightfitError(f"{name}: {err}") from err
 
 
-def _write_rows(
-    bundles: Mapping[str, Bundle], table: RowTable | None, folder: Path
-) -> dict[tuple[str, str], RowsFile]:
-    """Write the rows of each model and runtime, those of the same columns and form once."""
-    written: dict[object, RowsFile] = {}
-    files = {}
-    for name, bundle in bundles.items():
-        for runtime in available_runtimes(bundle):
-            form = choose_form(bundle, runtime)
-            key = (form, bundle.schema.features)
-            if key not in written and table is not None:
-                pool = make_pool(bundle, form, table)
-                path = save_rows(pool, folder, f"rows-{len(written)}")
-                is_pickle = path.suffix == ".pickle"
-                hidden = find_hidden(path.read_bytes()) if is_pickle else set()
-                written[key] = RowsFile(path, tuple(sorted(hidden)))
-            if key in written:
-                files[name, runtime] = written[key]
-    return files
+def _fit_batches(
+    settings: MeasuringSettings,
+    given: Mapping[str, GivenModel],
+    bundles: Mapping[str, Bundle],
+    table: RowTable | None,
+) -> MeasuringSettings:
+    """Leave out batch sizes that a graph does not take, or that would fill the memory."""
+    single = [name for name, one in given.items() if isinstance(one, GivenOnnx) and one.is_single]
+    if single and len(given) > 1:
+        raise RightfitError(
+            f"{single[0]} takes exactly one row a call, so it cannot be compared with models that "
+            "take batches. Export it with a free first dimension."
+        )
+    n_values = max(_count_values(one, table) for one in bundles.values())
+    most = 1 if single else max(1, MAX_BATCH_VALUES // max(1, n_values))
+    sizes = tuple(size for size in settings.batch_sizes if size <= most) or (most,)
+    return settings.model_copy(update={"batch_sizes": sizes})
+
+
+def _count_values(bundle: Bundle, table: RowTable | None) -> int:
+    """Return how many values a row has."""
+    if table is not None and table.form == "matrix":
+        return math.prod(table.content.shape[1:])
+    return max(
+        bundle.schema.n_features, sum(math.prod(one.shape) for one in find_feeds(bundle, "onnx"))
+    )
 
 
 def _choose(profiles: pl.DataFrame, applications: Applications | None) -> Sequence[bool]:

@@ -22,7 +22,9 @@ MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are 
 SHOWN = 10  # names in a message
 UNJUDGED = QualityMetric("accuracy", worst=0.0, best=1.0)  # of cells without targets
 
-Quality = str | Callable[..., float] | QualityMetric
+Quality = str | Callable[..., float] | Mapping[str, object] | QualityMetric
+"""A metric by name, a function or scorer, or either with ``worst`` and ``best`` in a mapping."""
+
 Labels = npt.NDArray[Any]
 
 
@@ -181,39 +183,48 @@ def _choose_metric(
         return UNJUDGED
     if isinstance(quality, QualityMetric):
         return quality
-    name = quality or ("r2" if task == "regression" else "accuracy")
+    said = quality if isinstance(quality, Mapping) else {"name": quality}
+    unknown = sorted(set(said) - {"name", "worst", "best"})
+    given = (said.get("worst"), said.get("best"))
+    bounds = [float(bound) for bound in given if isinstance(bound, int | float)]
+    if unknown or len(bounds) not in (0, 2) or len(said) - len(bounds) > 1:
+        raise RightfitError(
+            "quality is a metric, or one with both of its bounds, {'name': …, 'worst': …, 'best': "
+            f"…}}, but got {quality!r}."
+        )
+    name = said.get("name") or ("r2" if task == "regression" else "accuracy")
     try:
-        if isinstance(name, str):
-            metric = _name_metric(name, task, classes)
-        else:
-            metric = _wrap_function(name)
-        worst = guess_quality(pl.Series(labels), metric, task)
+        metric = _find_metric(name, task, classes)
+        if bounds:
+            worst, best = bounds
+            return replace(metric, worst=worst, best=best)
+        return _guess_bounds(metric, labels, task)
     except ValueError as err:
         raise RightfitError(f"quality: {err}") from err
-    best = 0.0 if worst < 0 and metric.function is not None else metric.best
+
+
+def _find_metric(name: object, task: Task, classes: tuple[str, ...]) -> QualityMetric:
+    """Return a metric, without bounds of its own."""
+    if callable(name):
+        own = getattr(name, "__qualname__", type(name).__name__)
+        label = f"{getattr(name, '__module__', '')}.{own}"
+        return QualityMetric(label, worst=0.0, best=1.0, function=wrap_function(name))
+    known = str(name)
+    check_metric(known, {}, task=task, n_classes=len(classes) or None)
+    best = 0.0 if known.startswith(NEGATED) else 1.0
+    return QualityMetric(known, worst=best - 1, best=best)
+
+
+def _guess_bounds(metric: QualityMetric, labels: Labels, task: Task) -> QualityMetric:
+    """Return a metric between what guessing reaches and the best, 1, or 0 of losses."""
+    worst = guess_quality(pl.Series(labels), metric, task)
+    best = 0.0 if worst < 0 and is_function(metric.name) else metric.best
     if worst < best:
         return replace(metric, worst=worst, best=best)
     if len(set(labels.tolist())) > 1:
-        function = "" if metric.function is None else ", function=…"
         raise RightfitError(
             f"{metric.name} gives {worst:g} for guessing, so its bounds are not known; write them: "
-            f"rightfit.QualityMetric({metric.name!r}, worst=…, best=…{function})."
+            "quality={'name': …, 'worst': 40, 'best': 0}; worst above best says that lower is "
+            "better."
         )
     return metric  # all targets are alike, so that guessing is right
-
-
-def _name_metric(name: str, task: Task, classes: tuple[str, ...]) -> QualityMetric:
-    if is_function(name):
-        raise RightfitError(
-            f"{name} has no bounds; write them: rightfit.QualityMetric({name!r}, worst=40, "
-            "best=0). worst above best says that lower is better."
-        )
-    check_metric(name, {}, task=task, n_classes=len(classes) or None)
-    best = 0.0 if name.startswith(NEGATED) else 1.0
-    return QualityMetric(name, worst=best - 1, best=best)
-
-
-def _wrap_function(function: Callable[..., float]) -> QualityMetric:
-    """Return a function or a scorer as a metric, of which higher is better."""
-    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
-    return QualityMetric(name, worst=0.0, best=1.0, function=wrap_function(function))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from rightfit.errors import RightfitError
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
 from rightfit.families.family import Rows
@@ -29,15 +32,39 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     Raises:
         ValueError: If the answers differ by more than rounding does.
     """
-    import onnxruntime
-
     family = bundle.load_family()
     model = bundle.load_native()
     exported = family.export_onnx(model, bundle.schema)
+    native = family.predict(model, rows)
+    return keep_onnx(bundle, exported, native, {"rows": rows}, has_int8=family.has_int8)
+
+
+def keep_onnx(
+    bundle: Bundle,
+    exported: bytes,
+    native: Rows,
+    feed: Mapping[str, Any],
+    *,
+    has_int8: bool = False,
+    tensors: Sequence[Mapping[str, Any]] = (),
+) -> Bundle:
+    """Keep an export in its bundle if it answers as the native model does.
+
+    Args:
+        bundle: Bundle to extend in place.
+        exported: The export.
+        native: Answers of the native model.
+        feed: The same rows as the export's inputs, by name.
+        has_int8: Whether 8-bit weights make sense.
+        tensors: How the export's named inputs are filled; empty: it reads ``rows``.
+
+    Raises:
+        ValueError: If the answers differ by more than rounding does.
+    """
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    parity = compare_answers(
-        family.predict(model, rows), session.run([bundle.schema.output_name], {"rows": rows})[0]
-    )
+    parity = compare_answers(native, session.run([bundle.schema.output_name], dict(feed))[0])
     if not is_same(parity):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
@@ -48,7 +75,9 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
     manifest["onnx"], manifest["onnx_refused"] = parity, None
     manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
-    if family.has_int8:
+    if tensors:
+        manifest["configuration"] = {**manifest["configuration"], "tensors": list(tensors)}
+    if has_int8:
         (bundle.path / INT8_FILE).unlink(missing_ok=True)
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
         manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
@@ -66,13 +95,26 @@ def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.
     """
+    return offer_export(bundle, lambda: add_onnx(bundle, rows), again=again)
+
+
+def offer_export(
+    bundle: Bundle,
+    export: Callable[[], Bundle],
+    *,
+    again: bool = False,
+    level: int = logging.WARNING,
+) -> Bundle:
+    """Export a bundle's model in a way of its own; see :func:`offer_onnx`."""
     if bundle.onnx or (bundle.onnx_refused and not again):
         return bundle
     try:
-        return add_onnx(bundle, rows)
+        return export()
     except Exception as err:  # converters and runtimes raise whatever they stumble over
-        reason = " ".join(f"{type(err).__name__}: {err}".split())[:MAX_REASON]
-        logger.warning(
+        kind = "" if isinstance(err, RightfitError) else f"{type(err).__name__}: "
+        reason = " ".join(f"{kind}{err}".split())[:MAX_REASON]
+        logger.log(
+            level,
             "%s (%s) is served natively only, its ONNX export was refused: %s",
             bundle.path.name,
             bundle.model,

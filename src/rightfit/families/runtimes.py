@@ -8,13 +8,14 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rightfit.extras import require
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
 from rightfit.families.sources import read_family_sources
 
-Predict = Callable[[Rows], Rows]
+Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 
 NATIVE = "native"
 RUNTIMES = (NATIVE, "onnx", "onnx_int8")
@@ -130,10 +131,17 @@ def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Pre
     if provider not in session.get_providers():
         raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
     run = session.run
-    outputs = [bundle.schema.output_name]
+    named = {output.name for output in session.get_outputs()}
+    outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
+    if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
+        return lambda feed: _unpack(run(outputs, feed))
 
     def predict(rows: Rows) -> Rows:
         answers: Rows = run(outputs, {"rows": rows})[0]
         return answers
 
     return predict
+
+
+def _unpack(answers: list[Any]) -> Any:
+    return answers[0] if len(answers) == 1 else answers

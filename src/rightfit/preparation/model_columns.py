@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from rightfit.families.family import Rows
 from rightfit.families.imported.importing import GivenPredictions
+from rightfit.families.imported.row_table import RowTable, take_stored
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.describing import read_input_schema
 from rightfit.preparation.encoding import Encoder, apply_encoder
@@ -32,30 +32,33 @@ def describe_columns(
     """Return the schema of a model that reads one kind of columns.
 
     Raises:
-        ValueError: If a column is not there, or holds no numbers.
+        ValueError: If a column is not there.
     """
     encoded = read_input_schema(spec, encoder)
     if kind == "encoded":
         if columns is not None:
             raise ValueError("columns names raw columns; encoded ones are read in their order")
         return encoded
-    numbers = [
-        name for name in spec.features.columns if _is_number(rows.schema.get(name, pl.String))
-    ]
-    chosen = numbers if columns is None else list(columns)
-    unknown = [name for name in chosen if name not in numbers]
+    chosen = list_numbers(spec, rows) if columns is None else list(columns)
+    unknown = [name for name in chosen if name not in spec.features.columns]
     if unknown or not chosen:
         raise ValueError(
-            f"{unknown or 'no columns'} are no numbers among the dataset's features; those are "
-            f"{numbers}. A model of other columns may read encoded ones: input: encoded"
+            f"{unknown or 'no columns'} are not among the dataset's features; those are "
+            f"{list(spec.features.columns)}. A model of other columns may read encoded ones: "
+            "input: encoded"
         )
     return InputSchema(tuple(chosen), encoded.classes, None)
 
 
+def list_numbers(spec: DatasetSpec, rows: pl.DataFrame) -> list[str]:
+    """Return the features that are numbers: what a model reads that names no columns."""
+    return [name for name in spec.features.columns if _is_number(rows.schema.get(name, pl.String))]
+
+
 def take_columns(
     schema: InputSchema, encoder: Encoder, rows: pl.DataFrame, *, kind: ColumnKind
-) -> npt.NDArray[np.float32]:
-    """Return the rows that a model reads, shape (n_rows, n_features); gaps are NaN.
+) -> RowTable:
+    """Return the columns that a model reads.
 
     Raises:
         ValueError: If a column is missing.
@@ -63,12 +66,8 @@ def take_columns(
     missing = [name for name in schema.features if name not in rows.columns]
     if kind == "raw" and missing:
         raise ValueError(f"the columns {missing} are missing; there are {rows.columns}")
-    taken = (
-        apply_encoder(encoder, rows)
-        if kind == "encoded"
-        else rows.select(pl.col(schema.features).cast(pl.Float32).fill_null(float("nan")))
-    )
-    return np.ascontiguousarray(taken.to_numpy(), dtype=np.float32)
+    taken = apply_encoder(encoder, rows) if kind == "encoded" else rows.select(schema.features)
+    return take_stored(taken)
 
 
 def read_predictions(

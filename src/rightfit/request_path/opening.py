@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.imported.bundle_rows import reads_columns
 from rightfit.families.runtimes import NATIVE, open_model
+from rightfit.request_path.column_rows import compile_rows
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.request_path.usage import Answer, Columns, Floats, open_session
@@ -33,6 +35,10 @@ def open_request(
 
     def open_answer() -> Answer:
         content: EncoderJson = json.loads(Path(encoder).read_text(encoding="utf-8"))
+        if reads_columns(bundle, runtime):
+            build = compile_rows(bundle, runtime, content)
+            model = open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
+            return lambda columns: model(build(columns))
         if runtime == NATIVE or graph is None:
             return _open_native(bundle, content, n_threads=n_threads, device=device)
         inputs = list_inputs(content)
@@ -46,6 +52,7 @@ def _open_native(bundle: Bundle, encoder: EncoderJson, *, n_threads: int, device
     model = open_model(bundle, runtime=NATIVE, n_threads=n_threads, device=device)
 
     def answer(columns: Columns) -> Floats:
-        return model(encode(columns))
+        answers: Floats = model(encode(columns))
+        return answers
 
     return answer

@@ -6,7 +6,7 @@ costs about a microsecond, so a tensor per column would cost more than most mode
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 from rightfit.request_path.usage import TensorInput
@@ -18,6 +18,7 @@ INPUT_OF = {
     "standardise": NUMBERS,
     "indicate": NUMBERS,
     "one_hot": TEXTS,
+    "text": TEXTS,
     "words": TEXTS,
     "pixels": IMAGE,
     "picture": IMAGE,
@@ -28,7 +29,7 @@ DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
 class StepJson(TypedDict, total=False):
     """A step of ``encoder.json``; which figures it has depends on its kind."""
 
-    kind: str  # number (as it is), standardise, indicate, one_hot, words, pixels or picture
+    kind: str  # number or text (as it is), standardise, indicate, one_hot, words, pixels or picture
     column: str
     fill: float
     mean: float
@@ -46,9 +47,14 @@ class EncoderJson(TypedDict):
     steps: Sequence[StepJson]
 
 
-def pass_numbers(columns: Sequence[str]) -> EncoderJson:
-    """Return the encoder of a model that reads raw numbers: nothing changes, gaps stay NaN."""
-    steps = [StepJson(kind="number", column=name) for name in columns]
+def pass_columns(columns: Sequence[str], texts: Collection[str] = ()) -> EncoderJson:
+    """Return the encoder of a model that reads raw columns: nothing changes, gaps stay gaps.
+
+    Args:
+        columns: The columns.
+        texts: Those that are no numbers.
+    """
+    steps = [StepJson(kind="text" if name in texts else "number", column=name) for name in columns]
     return EncoderJson(version=ENCODER_VERSION, steps=steps)
 
 

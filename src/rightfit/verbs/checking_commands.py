@@ -28,6 +28,8 @@ from rightfit.verbs.project_options import (
 @click.option(
     "--threads", default="1", show_default=True, help="Threads of a call: 1, 2, … or all."
 )
+@click.option("--target", help="Column of the rows that holds what is right, to judge answers.")
+@click.option("--quality", help="Scorer of scikit-learn; accuracy or r2 if not given.")
 @click.option(
     "--preset",
     type=click.Choice(["quick", "standard", "publish"]),
@@ -35,11 +37,25 @@ from rightfit.verbs.project_options import (
     show_default=True,
     help="How thoroughly to measure.",
 )
+@click.option("--trust", is_flag=True, help="Open a pickle: it runs whatever code it holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
 def measure(
-    file: Path, rows: Path | None, columns: str | None, threads: str, preset: str, *, as_json: bool
+    file: Path,
+    rows: Path | None,
+    columns: str | None,
+    threads: str,
+    *,
+    target: str | None,
+    quality: str | None,
+    preset: str,
+    trust: bool,
+    as_json: bool,
 ) -> None:
-    """Measure what serving an ONNX FILE costs, in any folder, without a project."""
+    """Measure what serving a model FILE costs, in any folder, without a project.
+
+    It may be an ONNX file, one of scikit-learn (skops, or a pickle with --trust), XGBoost, LightGBM
+    or CatBoost, or the folder of a bundle, an export or an MLflow model.
+    """
     from rightfit.verbs.costs.measured_text import describe_measured, measured_to_json
     from rightfit.verbs.costs.measuring import measure_file
 
@@ -48,6 +64,9 @@ def measure(
             file,
             rows=rows,
             columns=columns.split(",") if columns else None,
+            target=target,
+            quality=quality,
+            trust=trust,
             n_threads=_read_threads(threads),
             preset=preset,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rightfit.families.bundle import Bundle
 from rightfit.ranking.explanation.refits import Refit
-from rightfit.request_path.raw_inputs import pass_numbers
+from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
 from rightfit.serving.export import find_refit, require_winner
 from rightfit.serving.model_call import Model
@@ -38,7 +38,7 @@ def read_model(results: StoredResults, answer: Answer, *, as_chosen: bool = Fals
         bundle = _find_refitted(results, answer.dataset, refit)
     encoder = inputs["encoder"].model_dump(mode="json")
     if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
-        encoder = pass_numbers(bundle.schema.features)
+        encoder = pass_columns(bundle.schema.features)
     return Model(bundle, encoder, inputs["data_card"])
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -8,18 +9,25 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_files import write_onnx
 
-from rightfit.families.imported.feeding import feed_random, feed_table
-from rightfit.families.imported.onnx_call import Tensor, list_inputs, make_call, open_session
+from rightfit.errors import RightfitError
+from rightfit.families.imported.feeding import draw, fill, plan_feeds, plan_random, reads_matrix
+from rightfit.families.imported.onnx_call import Tensor, list_inputs, open_session
+from rightfit.families.imported.row_table import read_table
 
 MATRIX = Tensor("x", "float32", (None, 2))
 TABLE = pl.DataFrame({"a": [1.0, None], "b": [3, 4], "c": ["u", "v"]})
 
 
-def test_one_input_takes_the_columns_in_their_order() -> None:
-    fed = feed_table([MATRIX], TABLE.select("b", "a"))
+def feed(inputs: list[Tensor], rows: Any = TABLE) -> dict[str, Any]:
+    table = read_table(rows)
+    return fill(plan_feeds(inputs, table), table)
 
-    np.testing.assert_array_equal(fed.matrix, np.array([[3, 1], [4, np.nan]], dtype=np.float32))
-    assert fed.feeds[0].shape == (2,)
+
+def test_one_input_takes_the_columns_in_their_order() -> None:
+    fed = feed([MATRIX], TABLE.select("b", "a"))
+
+    np.testing.assert_array_equal(fed["x"], np.array([[3, 1], [4, np.nan]], dtype=np.float32))
+    assert reads_matrix([MATRIX])
 
 
 def test_inputs_named_like_columns_take_them_and_answer_as_the_session(tmp_path: Path) -> None:
@@ -34,38 +42,69 @@ def test_inputs_named_like_columns_take_them_and_answer_as_the_session(tmp_path:
         outputs={"sum": (TensorProto.INT64, [None, 1])},
         weights={"v": np.array(["v"], dtype=object)},
     )
-    session = open_session(path, n_threads=1)
-    fed = feed_table(list_inputs(session), TABLE)
+    session = open_session(path)
 
-    (answers,) = make_call(session, fed.feeds, None)(fed.matrix)
+    (answers,) = session.run(None, feed(list(list_inputs(session))))
 
     assert answers.tolist() == [[3], [5]]
 
 
+def test_whole_numbers_stay_exact() -> None:
+    large = 2**53 - 1
+
+    fed = feed([Tensor("id", "int64", (None, 1))], pl.DataFrame({"id": [large]}))
+
+    assert fed["id"].tolist() == [[large]]
+
+
+def test_columns_fill_the_shape_that_the_file_leaves_open() -> None:
+    fed = feed([Tensor("x", "float32", (None, 2, None))], np.arange(12.0).reshape(2, 6))
+
+    assert fed["x"].tolist() == np.arange(12).reshape(2, 2, 3).tolist()
+
+
+def test_array_of_images_is_taken_as_it_is() -> None:
+    images = np.zeros((5, 3, 4, 4), dtype=np.uint8)
+
+    assert feed([Tensor("x", "float32", (None, 3, None, None))], images)["x"].shape == images.shape
+    with pytest.raises(RightfitError, match=r"does not take rows of shape \(3, 4, 4\)"):
+        feed([Tensor("x", "float32", (None, 1, None, None))], images)
+
+
 def test_random_rows_fit_every_declared_input() -> None:
     image, flag = Tensor("image", "uint8", (None, 3, 4, 4)), Tensor("flag", "bool", (None, 1))
-    fed = feed_random([image, flag, Tensor("word", "str", (None, 1))], seed=0)
+    fed = draw(plan_random([image, flag, Tensor("word", "str", (None, 1))]), seed=0)
 
-    assert fed.matrix.shape == (1024, 50)
-    assert [feed.shape for feed in fed.feeds] == [(3, 4, 4), (1,), (1,)]
-    assert set(np.unique(fed.matrix)) == {0, 1}
+    assert {name: one.shape for name, one in fed.items()} == {
+        "image": (1024, 3, 4, 4),
+        "flag": (1024, 1),
+        "word": (1024, 1),
+    }
+    assert set(np.unique(fed["image"])) == {0, 1}
 
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ([MATRIX], "takes 2 columns, but the table has 3"),
-        ([Tensor("x", "float32", (None, 3))], r"takes numbers, but the columns \['c'\]"),
-        ([Tensor("a", "int64", (None, 1))], "takes whole numbers, but the table has gaps"),
-        ([Tensor("b", "float32", (None, 1)), Tensor("cc", "str", (None, 1))], "did you mean 'c'"),
+        ([MATRIX], "takes 2 columns, but the rows have 3"),
+        (
+            [Tensor("x", "float32", (None, 3))],
+            r"numbers \(float32\), but the columns \['c'\]",
+        ),
+        (
+            [Tensor("a", "int64", (None, 1))],
+            r"whole numbers \(int64\), but the rows have gaps",
+        ),
+        ([Tensor("b", "float32", (None, 1)), Tensor("cc", "str", (None, 1))], "is 'c' meant"),
         ([Tensor("x", "seq(tensor(float))", (None, 3))], "must be tensors of numbers or texts"),
+        ([Tensor("x", "float32", (7, 3))], r"takes exactly \['7'\] rows a call"),
     ],
 )
 def test_table_that_does_not_fit_is_refused(inputs: list[Tensor], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        feed_table(inputs, TABLE)
+    with pytest.raises(RightfitError, match=message):
+        feed(inputs)
 
 
 def test_input_of_unknown_width_needs_rows() -> None:
-    with pytest.raises(ValueError, match="give it rows: --rows"):
-        feed_random([Tensor("x", "float32", (None, None))], seed=0)
+    with pytest.raises(RightfitError, match="give it rows"):
+        plan_random([Tensor("x", "float32", (None, None))])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import polars as pl
 import pytest
 from onnx import TensorProto, helper
 from onnx_files import write_onnx, write_softmax
 
+from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.importing import (
     GivenFile,
     GivenPredictions,
@@ -22,11 +26,16 @@ from rightfit.families.imported.importing import (
 )
 from rightfit.families.imported.kinds import find_family, resolve_file
 from rightfit.families.imported.onnx_form import Answers
+from rightfit.families.imported.row_table import take_stored
+from rightfit.families.imported.trying import Trial
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
+from rightfit.profiling.measuring.first_rows import FirstRows
+from rightfit.profiling.measuring.worker_pool import WorkerPool
 
 SCHEMA = InputSchema(("a", "b", "c"), ("no", "yes"), None)
 ROWS = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+TABLE = take_stored(pl.DataFrame(ROWS, schema=["a", "b", "c"]))
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]], dtype=np.float32)
 
 
@@ -35,10 +44,19 @@ def give(path: Path, *, trust: bool = False) -> GivenFile:
     return GivenFile("incumbent", path, "raw", plain, trust=trust)
 
 
+def try_pickle(path: Path) -> Trial:
+    pool = WorkerPool(1)
+    try:
+        return FirstRows(pool).try_pickle(path, TABLE)
+    finally:
+        pool.close()
+
+
 def import_model(path: Path, predictions: GivenPredictions | None = None) -> Bundle:
-    return import_file(
-        give(path), path.parent / "bundle", schema=SCHEMA, rows=ROWS, predictions=predictions
+    bundle = import_file(
+        give(path), path.parent / "bundle", schema=SCHEMA, rows=TABLE, predictions=predictions
     )
+    return offer_exports(bundle, TABLE)
 
 
 def predict(rows: np.ndarray) -> np.ndarray:
@@ -68,8 +86,8 @@ def test_same_file_gives_the_same_bundle(tmp_path: Path) -> None:
 
 def test_given_predictions_must_be_reached(tmp_path: Path) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
-    right = GivenPredictions(Path("p.csv"), ROWS, predict(ROWS), None)
-    wrong = GivenPredictions(Path("p.csv"), ROWS, None, 1 - predict(ROWS).argmax(axis=1))
+    right = GivenPredictions(Path("p.csv"), TABLE, predict(ROWS), None)
+    wrong = GivenPredictions(Path("p.csv"), TABLE, None, 1 - predict(ROWS).argmax(axis=1))
 
     assert import_model(path, right).files
     (tmp_path / "again").mkdir()
@@ -168,13 +186,17 @@ def test_names_in_a_native_file_choose_its_columns(tmp_path: Path) -> None:
     assert read_columns(give(write_catboost(tmp_path))) is None  # it numbers columns
 
 
-def test_trusted_pickle_is_stored_unopened_and_served(tmp_path: Path) -> None:
+def test_trusted_pickle_is_tried_in_a_process_of_its_own_and_served(tmp_path: Path) -> None:
     from sklearn.tree import DecisionTreeClassifier
 
     path = tmp_path / "model.joblib"
     joblib.dump(DecisionTreeClassifier(max_depth=1).fit(ROWS, LABELS), path)
     bundle = import_file(
-        give(path, trust=True), tmp_path / "bundle", schema=SCHEMA, rows=ROWS, predictions=None
+        give(path, trust=True),
+        tmp_path / "bundle",
+        schema=SCHEMA,
+        rows=TABLE,
+        trial=try_pickle(path),
     )
 
     with pytest.raises(ValueError, match="no imported model that the configuration allows"):
@@ -186,24 +208,25 @@ def test_trusted_pickle_is_stored_unopened_and_served(tmp_path: Path) -> None:
 
 
 @dataclass
-class Toucher:
-    """Makes a file when it is unpickled."""
+class Noter:
+    """Notes the process in which it is unpickled, and is no model there."""
 
     path: Path
 
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (self.path,)
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return eval, (f"open({str(self.path)!r}, 'w').write(str(__import__('os').getpid()))",)
 
 
-def test_pickle_runs_nothing_while_it_is_imported(tmp_path: Path) -> None:
+def test_pickle_runs_nothing_in_the_process_that_imports_it(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    path.write_bytes(pickle.dumps(Toucher(tmp_path / "ran")))
+    path.write_bytes(pickle.dumps(Noter(tmp_path / "ran")))
 
-    import_file(
-        give(path, trust=True), tmp_path / "bundle", schema=SCHEMA, rows=ROWS, predictions=None
-    )
-
+    check_file(give(path, trust=True))
     assert not (tmp_path / "ran").exists()
+    with pytest.raises(RightfitError, match="but got a int"):
+        try_pickle(path)
+
+    assert int((tmp_path / "ran").read_text()) != os.getpid()
 
 
 def test_mlflow_model_leads_to_the_file_of_its_flavour(tmp_path: Path) -> None:
@@ -233,8 +256,8 @@ def test_regression_takes_one_number(tmp_path: Path) -> None:
         give(path),
         tmp_path / "bundle",
         schema=InputSchema(("a", "b", "c"), (), None),
-        rows=ROWS,
-        predictions=GivenPredictions(Path("p.csv"), ROWS, values, None),
+        rows=TABLE,
+        predictions=GivenPredictions(Path("p.csv"), TABLE, values, None),
     )
 
     answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)
@@ -252,7 +275,8 @@ def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
         module="torch.nn.Linear",
         settings={"in_features": 3, "out_features": 2},
     )
-    bundle = import_file(given, tmp_path / "bundle", schema=SCHEMA, rows=ROWS, predictions=None)
+    bundle = import_file(given, tmp_path / "bundle", schema=SCHEMA, rows=TABLE)
+    bundle = offer_exports(bundle, TABLE)
 
     assert available_runtimes(bundle) == ("native", "onnx")
     for runtime in ("native", "onnx"):
@@ -263,7 +287,7 @@ def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
             dataclasses.replace(given, settings={"in_features": 4, "out_features": 2}),
             tmp_path / "other",
             schema=SCHEMA,
-            rows=ROWS,
+            rows=TABLE,
             predictions=None,
         )
     with pytest.raises(ValueError, match=r"module names the torch module of a \.safetensors file"):

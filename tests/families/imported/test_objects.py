@@ -15,8 +15,9 @@ from sklearn.svm import SVC
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
-from rightfit.families.imported.bundling import bundle_object, choose_form, make_pool
+from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.facts import describe_object
+from rightfit.families.imported.given import GivenObject
 from rightfit.families.imported.row_table import read_table
 from rightfit.families.runtimes import open_model, runtime_imports
 
@@ -24,16 +25,14 @@ IS_YES = (TARGETS == "yes").astype(int)
 
 
 def bundle(model: Any, folder: Path, classes: tuple[str, ...] | None, rows: Any = ROWS) -> Bundle:
-    facts = describe_object(model)
-    return bundle_object(
-        model, folder / "bundle", name="m", facts=facts, rows=read_table(rows), classes=classes
-    )
+    given = GivenObject(model, describe_object(model))
+    return given.bundle(folder / "bundle", name="m", rows=read_table(rows), classes=classes)
 
 
 def answer(found: Bundle, rows: Any = ROWS) -> Any:
     read = read_bundle(found.path, family=found.family, checked_sha256=found.sha256)
     predict = open_model(read, runtime="native", n_threads=1, device="cpu")
-    return predict(make_pool(read, choose_form(read, "native"), read_table(rows)))
+    return predict(make_rows(read, "native", read_table(rows)))
 
 
 def lightgbm(kind: str, rows: Any, targets: Any) -> Any:

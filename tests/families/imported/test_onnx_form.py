@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx_files import write_onnx, write_softmax
@@ -25,15 +26,15 @@ def run_adapted(
     path: Path, folder: Path, answers: Answers = PLAIN, schema: InputSchema = SCHEMA
 ) -> np.ndarray[Any, Any]:
     adapted = folder / "adapted.onnx"
-    adapted.write_bytes(adapt_onnx(path, open_session(path, n_threads=1), schema, answers))
-    session = open_session(adapted, n_threads=1)
+    adapted.write_bytes(adapt_onnx(onnx.load(path), open_session(path), schema, answers))
+    session = open_session(adapted)
     assert [one.name for one in session.get_inputs()] == ["rows"]
     found: np.ndarray[Any, Any] = session.run(["probabilities"], {"rows": ROWS})[0]
     return found
 
 
 def run_file(path: Path, feed: Mapping[str, Any], output: str) -> Any:
-    return open_session(path, n_threads=1).run([output], dict(feed))[0]
+    return open_session(path).run([output], dict(feed))[0]
 
 
 def test_names_of_the_file_are_replaced_and_its_answers_kept(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_file_that_does_not_fit_is_refused(
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
 
     with pytest.raises(ValueError, match=message):
-        adapt_onnx(path, open_session(path, n_threads=1), schema, answers)
+        adapt_onnx(onnx.load(path), open_session(path), schema, answers)
 
 
 def test_input_named_otherwise_than_the_columns_is_refused(tmp_path: Path) -> None:
@@ -145,4 +146,4 @@ def test_input_named_otherwise_than_the_columns_is_refused(tmp_path: Path) -> No
     )
 
     with pytest.raises(ValueError, match=r"inputs \['width'\] are no columns .*: a, b, c"):
-        adapt_onnx(path, open_session(path, n_threads=1), SCHEMA, PLAIN)
+        adapt_onnx(onnx.load(path), open_session(path), SCHEMA, PLAIN)

@@ -9,6 +9,7 @@ import polars as pl
 import yaml
 
 from rightfit.families.imported.importing import import_file
+from rightfit.families.imported.row_table import take_stored
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.parameters.imported import ImportedBlock
@@ -29,8 +30,7 @@ def test_model_of_the_whole_study_answers_landsat(
         ImportedBlock.model_validate(blocks["incumbent"]).give("incumbent"),
         tmp_path / "bundle",
         schema=InputSchema(columns, classes, None),
-        rows=rows,
-        predictions=None,
+        rows=take_stored(table.select(columns)),
     )
 
     answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(rows)

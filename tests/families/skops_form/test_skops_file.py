@@ -142,3 +142,32 @@ def test_gradient_boosting_in_a_pipeline_must_write_what_its_guess_prepared(tmp_
     model[-1].init_.classes_ = np.arange(2)
     with pytest.raises(ValueError, match="starts from another guess"):
         damage_and_check(model, tmp_path / "weights.skops")
+
+
+@pytest.mark.parametrize(
+    "model", [HistGradientBoostingClassifier(max_iter=3), RandomForestClassifier(2)]
+)
+def test_trees_behind_columns_by_name_are_bounded_by_their_own_estimator(
+    model: Any, tmp_path: Path
+) -> None:
+    from own_models import fit_pipeline
+
+    pipeline = fit_pipeline(model)  # which reads 3 columns and makes 5 of them
+    schema = InputSchema(("age", "city", "n_rooms"), ("no", "yes"), None)
+    path = tmp_path / "weights.skops"
+    skops.io.dump(pipeline, path)
+    check_skops_file(path, schema=schema)
+
+    pipeline[-1].n_features_in_ = 1  # fewer than the splits look at
+    skops.io.dump(pipeline, path)
+    with pytest.raises(ValueError, match=r"not 1|a split"):
+        check_skops_file(path, schema=schema)
+
+
+def test_histogram_tree_of_no_estimator_is_refused(tmp_path: Path) -> None:
+    model = HistGradientBoostingClassifier(max_iter=2).fit(*make_rows(2))
+    model.stray = model._predictors[0][0]
+    model._predictors = model._predictors[1:]
+
+    with pytest.raises(ValueError, match="a tree that belongs to no estimator"):
+        damage_and_check(model, tmp_path / "weights.skops")

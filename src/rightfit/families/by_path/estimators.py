@@ -44,9 +44,11 @@ SEPARATOR = "+"
 
 # Data that estimators of scikit-learn consist of, beside what skops trusts anyway.
 TRUSTED = (
+    "builtins.object",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
     "sklearn.gaussian_process.kernels.ConstantKernel",

@@ -14,8 +14,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.imported.native_files import drop_numbers
 from rightfit.families.schema import Task
 
-Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function"]
-KINDS: tuple[Kind, ...] = ("estimator", "lightgbm", "xgboost", "catboost", "torch", "function")
+Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function", "onnx"]
 
 
 @dataclass(frozen=True)

@@ -1,167 +1,209 @@
-"""Fill the inputs of an ONNX file from a table, or with random values where there is none."""
+"""Fill the named inputs of an ONNX graph from a table, or at random where there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from rightfit.families.family import Rows
-from rightfit.families.imported.onnx_call import DTYPES, TEXT, Feed, Tensor, one_line
+from rightfit.errors import RightfitError
+from rightfit.families.imported.onnx_call import DTYPES, TEXT, Tensor
+from rightfit.families.imported.row_table import RowTable
 from rightfit.spelling import find_nearest
 
 MAX_RANDOM_ROWS = 1_024
-MAX_RANDOM_VALUES = 2**24  # of all random rows together: 64 MiB
+MAX_RANDOM_VALUES = 2**24  # of all random rows together
 SHOWN = 10
+EXACT = ("float32", "float16", "int8", "int16", "uint8", "uint16", "bool")  # as float32
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class FedRows:
-    """Rows for an ONNX file.
+class Feed:
+    """How an input is filled.
 
     Args:
-        matrix: Values of all inputs side by side, shape (n_rows, n_columns).
-        feeds: The inputs that they belong to, in order.
+        name: Its name.
+        dtype: numpy's name of its type, ``str`` for texts.
+        shape: Sizes of one row.
+        columns: Columns that it takes, in order; empty: all that there are.
     """
 
-    matrix: Rows
-    feeds: tuple[Feed, ...]
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    columns: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Feed:
+        """Read it back from what :meth:`to_dict` wrote."""
+        return cls(raw["name"], raw["dtype"], tuple(raw["shape"]), tuple(raw["columns"]))
 
 
-def feed_table(inputs: Sequence[Tensor], table: pl.DataFrame) -> FedRows:
-    """Take the inputs' values from a table.
+def reads_matrix(inputs: Sequence[Tensor]) -> bool:
+    """Tell whether a graph reads what a matrix of float32 holds exactly."""
+    return len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].dtype in EXACT
 
-    Where every input is named like a column, each takes that column. Otherwise the file must have
+
+def list_columns(inputs: Sequence[Tensor]) -> tuple[str, ...] | None:
+    """Return the columns that a graph reads by name: one for each of several inputs."""
+    return tuple(tensor.name for tensor in inputs) if len(inputs) > 1 else None
+
+
+def plan_feeds(inputs: Sequence[Tensor], rows: RowTable) -> tuple[Feed, ...]:
+    """Say how a graph's inputs are filled from a table.
+
+    Where every input is named like a column, each takes that column. Otherwise the graph must have
     one input, which takes all columns in their order.
 
     Raises:
-        ValueError: If names, kinds or numbers of columns do not fit, or the table is empty.
+        RightfitError: If names, kinds or numbers of columns do not fit.
     """
     check_types(inputs)
-    if table.is_empty():
-        raise ValueError("The table has no rows.")
-    named = [tensor.name for tensor in inputs if tensor.name in table.columns]
-    if len(named) == len(inputs):
-        parts = [_fill(tensor, table.select(tensor.name)) for tensor in inputs]
-    elif len(inputs) == 1:
-        parts = [_fill(inputs[0], table)]
-    else:
-        raise ValueError(_describe_missing(inputs, table.columns))
-    return FedRows(
-        np.ascontiguousarray(np.hstack([values for values, _ in parts])),
-        tuple(feed for _, feed in parts),
+    if all(tensor.name in rows.columns for tensor in inputs):
+        return tuple(_plan(tensor, rows, (tensor.name,)) for tensor in inputs)
+    if len(inputs) == 1:
+        return (_plan(inputs[0], rows, rows.columns if rows.is_flat else ()),)
+    missing = [tensor.name for tensor in inputs if tensor.name not in rows.columns]
+    near = find_nearest(missing[0], rows.columns)
+    hint = f" (is {near!r} meant?)" if near else ""
+    raise RightfitError(
+        f"The file's inputs {missing[:SHOWN]} are no columns of the rows{hint}, which have "
+        f"{_shorten(rows.columns)}. Give the raw columns that the file reads."
     )
 
 
-def feed_random(inputs: Sequence[Tensor], *, seed: int) -> FedRows:
-    """Fill the inputs at random: normal numbers, 0 or 1 for whole ones, one text.
+def fill(feeds: Sequence[Feed], rows: RowTable) -> dict[str, Array]:
+    """Return the inputs' values, each of shape (n_rows, ...).
 
     Raises:
-        ValueError: If an input does not say how many values it takes.
+        RightfitError: If columns hold other kinds of values.
+    """
+    return {feed.name: _fill(feed, rows) for feed in feeds}
+
+
+def plan_random(inputs: Sequence[Tensor]) -> tuple[Feed, ...]:
+    """Say how a graph's inputs are filled where there is no table.
+
+    Raises:
+        RightfitError: If an input does not say how many values it takes.
     """
     check_types(inputs)
     unknown = [str(tensor) for tensor in inputs if tensor.n_values is None]
     if unknown:
-        raise ValueError(
-            f"The file does not say how many values a row of {unknown} has; give it rows: "
-            "--rows table.parquet"
+        raise RightfitError(
+            f"The file does not say how many values a row of {unknown} has; give it rows."
         )
-    feeds = tuple(_make_feed(tensor, tensor.shape[1:], ("a",)) for tensor in inputs)
-    n_columns = sum(feed.n_values for feed in feeds)
-    n_rows = min(MAX_RANDOM_ROWS, max(1, MAX_RANDOM_VALUES // max(1, n_columns)))
+    return tuple(Feed(one.name, one.dtype, one.known_sizes, ()) for one in inputs)
+
+
+def draw(feeds: Sequence[Feed], *, seed: int) -> dict[str, Array]:
+    """Fill inputs at random: normal numbers, 0 or 1 for whole ones, one text."""
+    n_values = sum(math.prod(feed.shape) for feed in feeds)
+    n_rows = min(MAX_RANDOM_ROWS, max(1, MAX_RANDOM_VALUES // max(1, n_values)))
     generator = np.random.default_rng(seed)
-    parts = [_draw(feed, n_rows, generator) for feed in feeds]
-    return FedRows(np.ascontiguousarray(np.hstack(parts)), feeds)
+    return {feed.name: _draw(feed, n_rows, generator) for feed in feeds}
 
 
 def check_types(inputs: Sequence[Tensor]) -> None:
     """Refuse inputs that cannot be filled from columns.
 
     Raises:
-        ValueError: If an input has an unknown type, or no dimension for rows.
+        RightfitError: If an input has an unknown type, or no dimension for rows, or takes a fixed
+            number of rows other than one.
     """
     known = set(DTYPES.values())
     unknown = [str(tensor) for tensor in inputs if tensor.dtype not in known or not tensor.shape]
     if unknown or not inputs:
-        raise ValueError(
-            f"The inputs must be tensors of numbers or texts with a dimension for rows, but got "
+        raise RightfitError(
+            "The inputs must be tensors of numbers or texts with a dimension for rows, but got "
             f"{unknown or 'no input'}."
+        )
+    fixed = {tensor.shape[0] for tensor in inputs} - {None, 1}
+    if fixed:
+        raise RightfitError(
+            f"The file takes exactly {sorted(map(str, fixed))} rows a call, so a single row cannot "
+            "be timed. Export it with a free first dimension."
         )
 
 
-def _make_feed(
-    tensor: Tensor, sizes: Sequence[int | None], vocabulary: tuple[str, ...] = ()
-) -> Feed:
-    shape = tuple(size for size in sizes if size is not None)
-    return Feed(tensor.name, tensor.dtype, shape, vocabulary if tensor.dtype == TEXT else ())
+def _plan(tensor: Tensor, rows: RowTable, columns: tuple[str, ...]) -> Feed:
+    if not columns:  # an array of any shape
+        found = tuple(rows.content.shape[1:])
+        fits = len(found) == len(tensor.shape) - 1 and all(
+            size in (None, one) for size, one in zip(tensor.shape[1:], found, strict=True)
+        )
+        if not fits:
+            raise RightfitError(f"The input {tensor} does not take rows of shape {found}.")
+        return Feed(tensor.name, tensor.dtype, found, ())
+    return Feed(tensor.name, tensor.dtype, _fit_sizes(tensor, columns), columns)
 
 
-def _draw(feed: Feed, n_rows: int, generator: np.random.Generator) -> Rows:
-    shape = (n_rows, feed.n_values)
-    if feed.dtype == TEXT:
-        return np.zeros(shape, dtype=np.float32)
-    if np.dtype(feed.dtype).kind in "iub":
-        return generator.integers(0, 2, shape).astype(np.float32)
-    return generator.standard_normal(shape, dtype=np.float32)
-
-
-def _fill(tensor: Tensor, columns: pl.DataFrame) -> tuple[Rows, Feed]:
-    sizes = _fit_sizes(tensor, columns)
-    if tensor.dtype == TEXT:
-        try:
-            texts = columns.select(pl.all().cast(pl.String).fill_null("")).to_numpy()
-        except pl.exceptions.PolarsError as err:  # lists, structs, bytes
-            raise ValueError(f"The input {tensor} takes texts: {one_line(err)}") from err
-        vocabulary, codes = np.unique(texts.astype(str), return_inverse=True)
-        matrix = codes.reshape(texts.shape).astype(np.float32)
-        return matrix, _make_feed(tensor, sizes, tuple(vocabulary.tolist()))
-    return _read_numbers(tensor, columns), _make_feed(tensor, sizes)
-
-
-def _fit_sizes(tensor: Tensor, columns: pl.DataFrame) -> tuple[int, ...]:
+def _fit_sizes(tensor: Tensor, columns: tuple[str, ...]) -> tuple[int, ...]:
     """Return the sizes of one row, an unknown one computed from the columns."""
-    sizes = tensor.shape[1:]
-    known = [size for size in sizes if size is not None]
-    n_columns, n_known = columns.width, int(np.prod(known, dtype=np.int64))
+    sizes, known = tensor.shape[1:], tensor.known_sizes
+    n_columns, n_known = len(columns), math.prod(known)
     n_open = len(sizes) - len(known)
     if n_open == 0 and n_columns == n_known:
-        return tuple(known)
+        return known
     if n_open == 1 and n_known and n_columns % n_known == 0:
         return tuple(n_columns // n_known if size is None else size for size in sizes)
     wanted = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
-    raise ValueError(
-        f"The input {tensor} takes {wanted}, but the table has {n_columns}: "
-        f"{columns.columns[:SHOWN]}{' …' if n_columns > SHOWN else ''}. Name those that it "
-        "reads, in its order: --columns a,b,c"
+    raise RightfitError(
+        f"The input {tensor} takes {wanted}, but the rows have {n_columns}: "
+        f"{_shorten(columns)}. Give those that it reads, in its order."
     )
 
 
-def _read_numbers(tensor: Tensor, columns: pl.DataFrame) -> npt.NDArray[np.float32]:
+def _fill(feed: Feed, rows: RowTable) -> Array:
+    if not feed.columns:
+        return np.ascontiguousarray(rows.content, dtype=feed.dtype)
+    columns = [rows.column(name) for name in feed.columns]
+    if feed.dtype == TEXT:
+        texts = [["" if one is None else str(one) for one in column.tolist()] for column in columns]
+        values = np.array(texts, dtype=object).T
+    else:
+        values = _read_numbers(feed, columns)
+    return np.ascontiguousarray(values.reshape(len(rows), *feed.shape))
+
+
+def _read_numbers(feed: Feed, columns: Sequence[Array]) -> Array:
     texts = [
         name
-        for name, dtype in columns.schema.items()
-        if not (dtype.is_numeric() or dtype == pl.Boolean)
+        for name, column in zip(feed.columns, columns, strict=True)
+        if column.dtype.kind not in "biuf"
     ]
     if texts:
-        raise ValueError(
-            f"The input {tensor} takes numbers, but the columns {texts[:SHOWN]} are "
-            f"{sorted({str(columns.schema[name]) for name in texts})}."
+        raise RightfitError(
+            f"The input {feed.name} takes numbers ({feed.dtype}), but the columns "
+            f"{texts[:SHOWN]} hold others."
         )
-    numbers = columns.select(pl.all().cast(pl.Float32))
-    is_whole = np.dtype(tensor.dtype).kind in "iub"
-    if is_whole and any(numbers.null_count().row(0)):
-        raise ValueError(f"The input {tensor} takes whole numbers, but the table has gaps.")
-    return np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float32)
+    values = np.stack(columns, axis=1)
+    is_whole = np.dtype(feed.dtype).kind in "iub"
+    if is_whole and values.dtype.kind == "f" and np.isnan(values).any():
+        raise RightfitError(
+            f"The input {feed.name} takes whole numbers ({feed.dtype}), but the rows have gaps."
+        )
+    return values.astype(feed.dtype)
 
 
-def _describe_missing(inputs: Sequence[Tensor], columns: Sequence[str]) -> str:
-    missing = [tensor.name for tensor in inputs if tensor.name not in columns]
-    near = find_nearest(missing[0], columns)
-    hint = f" (did you mean {near!r}?)" if near else ""
-    return (
-        f"The file's inputs {missing[:SHOWN]} are no columns of the table{hint}; it has "
-        f"{list(columns)[:SHOWN]}{' …' if len(columns) > SHOWN else ''}."
-    )
+def _draw(feed: Feed, n_rows: int, generator: np.random.Generator) -> Array:
+    shape = (n_rows, *feed.shape)
+    if feed.dtype == TEXT:
+        return np.full(shape, "a", dtype=object)
+    if np.dtype(feed.dtype).kind in "iub":
+        return generator.integers(0, 2, shape).astype(feed.dtype)
+    return generator.standard_normal(shape, dtype=np.float32).astype(feed.dtype)
+
+
+def _shorten(names: Sequence[str]) -> str:
+    return f"{list(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"

@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import Bundle
-from rightfit.families.imported.bundling import bundle_object
+from rightfit.families.answers import check_answers
+from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle_files
+from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.facts import Facts, describe_object
+from rightfit.families.imported.feeding import (
+    Feed,
+    list_columns,
+    plan_feeds,
+    plan_random,
+    reads_matrix,
+)
+from rightfit.families.imported.importing import (
+    GivenFile,
+    describe_feeds,
+    import_file,
+    open_onnx,
+    open_skops,
+)
+from rightfit.families.imported.kinds import (
+    FAMILIES,
+    MODULE_FILE,
+    PICKLE_FILE,
+    SKOPS_FILE,
+    find_family,
+    resolve_file,
+)
+from rightfit.families.imported.native_files import open_native
+from rightfit.families.imported.objects import OBJECT_FILE
+from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs, open_session
+from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
 from rightfit.families.imported.row_table import RowTable
+from rightfit.families.imported.travelling import write_object
+from rightfit.families.imported.trying import N_TRIED, Trial, select_columns, try_object
+from rightfit.families.schema import InputSchema, Task
+
+OBJECTS = "rightfit.families.imported.objects"
+ONNX_ONLY = FAMILIES[ONNX_FILE]
+EXPORTED = "model.json"  # of an export: how its graph is called
+EXPORTED_DTYPES = {"float64": "float64", "float32": "float32", "string": TEXT}
+
+
+class FirstRows(Protocol):
+    """Processes in which models of files answer their first rows."""
+
+    def try_pickle(self, path: Path, rows: RowTable) -> Trial:
+        """Open a pickle and have its model answer some rows."""
+
+    def answer(self, bundle: Bundle, runtime: str, rows: Any) -> Any:
+        """Return a bundle's answers to some rows, as numbers."""
 
 
 class GivenModel(Protocol):
@@ -32,13 +80,13 @@ class GivenModel(Protocol):
             classes: The classes, empty in regression; ``None``: its answers are not judged.
 
         Raises:
-            RightfitError: If it does not answer the rows.
+            ValueError: If it does not answer the rows.
         """
 
 
 @dataclass(frozen=True)
 class GivenObject:
-    """A model of this process."""
+    """A model of this process; making a bundle changes nothing of it."""
 
     model: Any
     facts: Facts
@@ -47,20 +95,307 @@ class GivenObject:
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
     ) -> Bundle:
         """See :class:`GivenModel`."""
-        if rows is None:
-            raise RightfitError(
-                f"{self.facts.name} needs rows to be measured with: give some that it can answer, "
-                "as in measure(model, X_test)."
-            )
-        return bundle_object(
-            self.model, folder, name=name, facts=self.facts, rows=rows, classes=classes
+        table = require_rows(rows, self.facts)
+        folder.mkdir(mode=0o700)
+        travelled = write_object(self.model, folder / OBJECT_FILE, self.facts)
+        trial = try_object(travelled.model, self.facts, table, imports=travelled.imports)
+        return write_bundle_files(
+            folder,
+            model=name,
+            family=f"{OBJECTS}:{self.facts.kind}",
+            weights_file=OBJECT_FILE,
+            configuration=trial.configure(classes),
+            schema=InputSchema(trial.columns, classes or (), None),
         )
 
 
-def take_model(model: Any) -> GivenModel:
-    """Recognise a model.
+@dataclass(frozen=True)
+class GivenOnnx:
+    """An ONNX model; ``proto`` holds all of its weights."""
+
+    proto: Any
+    session: Any
+    facts: Facts
+    first: FirstRows
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Its inputs."""
+        return list_inputs(self.session)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it takes one row a call and no more."""
+        return any(tensor.shape[:1] == (1,) for tensor in self.inputs)
+
+    def bundle(
+        self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
+    ) -> Bundle:
+        """See :class:`GivenModel`. Where nothing is judged the model stays as it is."""
+        feeds = plan_random(self.inputs) if rows is None else plan_feeds(self.inputs, rows)
+        features = _name_features(feeds)
+        folder.mkdir(mode=0o700)
+
+        def write(answers: Answers) -> Bundle:
+            is_matrix = classes is not None and reads_matrix(self.inputs)
+            schema = InputSchema(features, classes or (), None)
+            content = (
+                self.proto.SerializeToString()
+                if classes is None
+                else adapt_onnx(
+                    self.proto, self.session, schema, answers, keeps_inputs=not is_matrix
+                )
+            )
+            (folder / ONNX_FILE).write_bytes(content)
+            prefix = "" if classes is None else GIVEN
+            return write_bundle_files(
+                folder,
+                model=name,
+                family=ONNX_ONLY,
+                weights_file=ONNX_FILE,
+                configuration={} if is_matrix else describe_feeds(feeds, prefix=prefix),
+                schema=schema,
+            )
+
+        plain = Answers(None, None, are_logits=False, is_configured=False)
+        bundle = write(plain)
+        answers = self._answer(bundle, rows)
+        if classes and not _are_right(answers, bundle.schema):
+            (folder / MANIFEST).unlink()
+            bundle = write(replace(plain, are_logits=True))
+            answers = self._answer(bundle, rows)
+        if classes is not None:
+            check_answers(answers, n_rows=len(answers), schema=bundle.schema)
+        return bundle
+
+    def _answer(self, bundle: Bundle, rows: RowTable | None) -> Any:
+        n_tried = 1 if self.is_single else N_TRIED
+        made = make_rows(bundle, "onnx", None if rows is None else rows.head(n_tried))
+        tried = (
+            {name: values[:n_tried] for name, values in made.items()}
+            if isinstance(made, dict)
+            else made[:n_tried]
+        )
+        try:
+            return self.first.answer(bundle, "onnx", tried)
+        except RightfitError as err:
+            raise RightfitError(
+                f"{self.facts.name} cannot answer the rows. It declares "
+                f"{'; '.join(map(str, self.inputs))}. It fails with: {err}"
+            ) from err
+
+
+@dataclass(frozen=True)
+class GivenWeights:
+    """A file of boosted trees or of skops, or a pickle that was tried."""
+
+    file: GivenFile
+    facts: Facts
+    trial: Trial | None = None
+
+    def bundle(
+        self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        read = select_columns(require_rows(rows, self.facts), self.facts)
+        return import_file(
+            replace(self.file, name=name),
+            folder,
+            schema=InputSchema(self.facts.features or read.columns, classes or (), None),
+            rows=read,
+            trial=self.trial,
+        )
+
+
+@dataclass(frozen=True)
+class GivenExport:
+    """A folder that ``rightfit export`` has written: encoder and model in one graph."""
+
+    graph: Path
+    feeds: tuple[Feed, ...]
+    facts: Facts
+
+    def bundle(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        rows: RowTable | None,
+        classes: tuple[str, ...] | None,  # noqa: ARG002 - its own hold
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        select_columns(require_rows(rows, self.facts), self.facts)
+        folder.mkdir(mode=0o700)
+        shutil.copyfile(self.graph, folder / ONNX_FILE)
+        return write_bundle_files(
+            folder,
+            model=name,
+            family=ONNX_ONLY,
+            weights_file=ONNX_FILE,
+            configuration=describe_feeds(self.feeds),
+            schema=InputSchema(self.facts.features or (), self.facts.classes, None),
+        )
+
+
+@dataclass(frozen=True)
+class GivenBundle:
+    """A bundle that a run has made; it stays where it is."""
+
+    stored: Bundle
+    facts: Facts
+
+    def bundle(
+        self,
+        folder: Path,  # noqa: ARG002
+        *,
+        name: str,
+        rows: RowTable | None,
+        classes: tuple[str, ...] | None,  # noqa: ARG002 - its own hold
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        if rows is not None:
+            select_columns(rows, self.facts)
+        return replace(self.stored, model=name)
+
+
+def require_rows(rows: RowTable | None, facts: Facts) -> RowTable:
+    """Return rows that a model needs.
 
     Raises:
-        RightfitError: If it is none that could be measured.
+        RightfitError: If there are none.
     """
+    if rows is None:
+        raise RightfitError(
+            f"{facts.name} needs rows to be measured with: give some that it can answer, as in "
+            "measure(model, X_test)."
+        )
+    return rows
+
+
+def take_model(model: Any, *, rows: RowTable | None, trust: bool, first: FirstRows) -> GivenModel:
+    """Recognise a model in memory, or a file or folder.
+
+    Args:
+        model: The model, or the path of one.
+        rows: Rows to try a pickle on.
+        trust: Whether a pickle may be opened, which runs whatever code it holds.
+        first: Answers the first rows of models of files.
+
+    Raises:
+        ValueError: If it is none that could be measured.
+    """
+    if isinstance(model, str | Path):
+        return _take_path(Path(model), rows=rows, trust=trust, first=first)
+    if isinstance(model, bytes):
+        return take_onnx(model, "the ONNX model", first)
+    if type(model).__name__ == "ModelProto":
+        return take_onnx(model.SerializeToString(), "the ONNX model", first)
     return GivenObject(model, describe_object(model))
+
+
+def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
+    """Open an ONNX model.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    import onnx
+
+    session = open_onnx(model) if isinstance(model, Path) else open_session(model)
+    proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
+    inputs = list_inputs(session)
+    classes = read_classes(proto)
+    n_values = inputs[0].n_values if len(inputs) == 1 else len(inputs)
+    task: Task | None = "classification" if classes else None
+    facts = Facts("onnx", name, task, classes, list_columns(inputs), n_values)
+    return GivenOnnx(proto, session, facts, first)
+
+
+def _take_path(path: Path, *, rows: RowTable | None, trust: bool, first: FirstRows) -> GivenModel:
+    if (path / MANIFEST).is_file():
+        return _take_bundle(path)
+    if (path / EXPORTED).is_file():
+        return _take_export(path)
+    file = GivenFile("", resolve_file(path), trust=trust)
+    kind = file.weights_file
+    if kind == ONNX_FILE:
+        return take_onnx(file.path, file.path.name, first)
+    if kind == MODULE_FILE:
+        raise RightfitError(
+            f"{path.name} holds the weights of a torch module; give the module itself, with its "
+            "weights loaded: module.load_state_dict(...)."
+        )
+    if kind == PICKLE_FILE:
+        unknown = Facts("estimator", path.name, None, (), None, None)
+        trial = first.try_pickle(file.path, require_rows(rows, unknown))
+        return GivenWeights(file, trial.facts, trial)
+    if kind == SKOPS_FILE:
+        return GivenWeights(file, open_skops(file.path)[1])
+    native = open_native(file.path, kind)
+    trees = native.trees if native is not None else None
+    facts = describe_object(trees)
+    features = (native.features if native is not None else ()) or None
+    return GivenWeights(file, replace(facts, features=features))
+
+
+def _take_bundle(path: Path) -> GivenModel:
+    bundle = read_bundle(path)
+    known = bundle.weights_file in FAMILIES and bundle.weights_file not in (
+        PICKLE_FILE,
+        MODULE_FILE,
+    )
+    if not known and ONNX_FILE not in bundle.files:
+        raise RightfitError(
+            f"{path} holds no ONNX export, and its {bundle.weights_file} needs the family that "
+            "trained it; measure it in its project, or give the model itself."
+        )
+    family = find_family(bundle.weights_file, trust=False) if known else ONNX_ONLY
+    schema = bundle.schema
+    facts = Facts(
+        "onnx", bundle.model, schema.task, schema.classes, schema.features, schema.n_features
+    )
+    return GivenBundle(replace(bundle, family=family), facts)
+
+
+def _take_export(path: Path) -> GivenExport:
+    try:
+        call = json.loads((path / EXPORTED).read_text(encoding="utf-8"))
+        graph = path / Path(call["onnx_file"]).name
+        feeds = tuple(
+            Feed(
+                one["name"],
+                EXPORTED_DTYPES[one["dtype"]],
+                (len(one["columns"]),),
+                tuple(one["columns"]),
+            )
+            for one in call["inputs"]
+            if one["dtype"] in EXPORTED_DTYPES
+        )
+        classes = tuple(map(str, call["classes"]))
+    except (KeyError, TypeError, ValueError) as err:
+        raise RightfitError(f"{path / EXPORTED} describes no export: {err!r}") from err
+    if len(feeds) < len(call["inputs"]):
+        raise RightfitError(f"{path} reads images; measure its bundle instead: {path / 'bundle'}")
+    open_onnx(graph)
+    features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
+    task: Task = "classification" if classes else "regression"
+    return GivenExport(graph, feeds, Facts("onnx", path.name, task, classes, features, None))
+
+
+def _name_features(feeds: tuple[Feed, ...]) -> tuple[str, ...]:
+    """Return the columns that a graph reads; those of random rows are numbered."""
+    named = [name for feed in feeds for name in feed.columns]
+    if named:
+        return tuple(dict.fromkeys(named))
+    (sizes, *others) = [feed.shape for feed in feeds]
+    if others or len(sizes) != 1:
+        return tuple(feed.name for feed in feeds)
+    return tuple(map(str, range(sizes[0])))
+
+
+def _are_right(answers: Any, schema: InputSchema) -> bool:
+    try:
+        check_answers(answers, n_rows=len(answers), schema=schema)
+    except ValueError:
+        return False
+    return True

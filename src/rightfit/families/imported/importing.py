@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
-from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import hash_file
+from rightfit.families.by_path.estimators import TRUSTED
 from rightfit.families.family import Rows, check_task
-from rightfit.families.imported.kinds import PICKLE_FILE, find_family, name_weights
+from rightfit.families.imported.bundle_rows import make_rows
+from rightfit.families.imported.facts import Facts, describe_object
+from rightfit.families.imported.feeding import Feed, list_columns, plan_feeds, reads_matrix
+from rightfit.families.imported.kinds import (
+    PICKLE_FILE,
+    SKOPS_FILE,
+    find_family,
+    name_weights,
+)
 from rightfit.families.imported.native_files import open_native, store_native
-from rightfit.families.imported.onnx_call import one_line, open_session
-from rightfit.families.imported.onnx_form import Answers, adapt_onnx
+from rightfit.families.imported.onnx_call import list_inputs, one_line, open_session
+from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
+from rightfit.families.imported.row_table import RowTable
+from rightfit.families.imported.trying import Trial, try_object
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.parity import MIN_AGREEMENT, compare_answers
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.families.schema import InputSchema
+from rightfit.families.sklearn_io import load_skops
+from rightfit.families.skops_form.file import check_skops_file
+
+PLAIN = Answers(None, None, are_logits=False)
 
 
 @dataclass(frozen=True)
@@ -40,9 +56,9 @@ class GivenFile:
 
     name: str
     path: Path
-    columns: str
-    answers: Answers
-    trust: bool
+    columns: Literal["raw", "encoded"] = "raw"
+    answers: Answers = PLAIN
+    trust: bool = False
     module: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -71,14 +87,14 @@ class GivenPredictions:
 
     Args:
         path: Where they come from, for messages.
-        rows: Shape (n_rows, n_features).
+        rows: The rows, all columns that the model reads.
         answers: Probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1); ``None``
             where only classes are known.
         labels: Class positions, shape (n_rows,); ``None`` where the answers are known.
     """
 
     path: Path
-    rows: Rows
+    rows: RowTable
     answers: Rows | None
     labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None
 
@@ -91,21 +107,45 @@ def check_file(given: GivenFile) -> None:
     """
     get_family(given.family)
     if given.weights_file == ONNX_FILE:
-        beside = {other.name for other in given.path.parent.iterdir()}
-        check_onnx_file(given.path, listed=beside)
-        open_session(given.path, n_threads=1, optimizes=False)
+        open_onnx(given.path)
     else:
         open_native(given.path, given.weights_file)
 
 
+def open_onnx(path: Path) -> Any:
+    """Open an ONNX file; weights in other files must lie beside it.
+
+    Raises:
+        ValueError: If it is no ONNX model, or this onnxruntime cannot run it.
+    """
+    check_onnx_file(path, listed={other.name for other in path.parent.iterdir()})
+    return open_session(path)
+
+
 def read_columns(given: GivenFile) -> tuple[str, ...] | None:
-    """Return the names of the columns that a file of boosted trees reads; ``None`` if it has none.
+    """Return the names of the columns that a file's model reads; ``None`` if it names none.
 
     Raises:
         ValueError: If it cannot be read.
     """
+    if given.weights_file == ONNX_FILE:
+        return list_columns(list_inputs(open_onnx(given.path)))
+    if given.weights_file == SKOPS_FILE:
+        return open_skops(given.path)[1].features
     native = open_native(given.path, given.weights_file)
     return (native.features or None) if native is not None else None
+
+
+def open_skops(path: Path) -> tuple[Any, Facts]:
+    """Open an estimator of scikit-learn from a skops file, which can run no code.
+
+    Raises:
+        ValueError: If it holds anything else, or its content could crash.
+    """
+    check_skops_file(path, schema=None)
+    model = load_skops(path, trusted=TRUSTED, estimator=None)
+    facts = describe_object(model)
+    return model, facts
 
 
 def import_file(
@@ -113,8 +153,9 @@ def import_file(
     folder: Path,
     *,
     schema: InputSchema,
-    rows: Rows,
-    predictions: GivenPredictions | None,
+    rows: RowTable,
+    predictions: GivenPredictions | None = None,
+    trial: Trial | None = None,
 ) -> Bundle:
     """Make a bundle of a model file.
 
@@ -122,72 +163,119 @@ def import_file(
         given: The file.
         folder: Folder to create.
         schema: The columns it reads, and the dataset's classes.
-        rows: Rows to try it on, shape (n_rows, n_features).
+        rows: Rows to try it on, with these columns.
         predictions: What it must answer; ``None``: not known.
+        trial: What the model of a pickle has answered, in a process of its own.
 
     Returns:
-        The bundle. Beside a file of boosted trees or of skops lies its ONNX export, if that answers
-        alike; a pickle is neither opened nor exported.
+        The bundle, not yet exported to ONNX.
 
     Raises:
         ValueError: If the file does not fit the dataset, or answers otherwise than it should.
     """
     check_file(given)
-    folder.mkdir(parents=True)
-    _store(given, folder, schema)
+    folder.mkdir(parents=True, mode=0o700)
+    configuration = {
+        "file": given.path.name,
+        "sha256": hash_file(given.path),
+        "input": given.columns,
+        **({"settings": dict(given.settings)} if given.module else {}),
+    }
     bundle = write_bundle_files(
         folder,
         model=given.name,
         family=given.family,
         weights_file=given.weights_file,
-        configuration={
-            "file": given.path.name,
-            "sha256": hash_file(given.path),
-            "input": given.columns,
-            **({"settings": dict(given.settings)} if given.module else {}),
-        },
+        configuration=configuration | _store(given, folder, schema, rows, trial),
         schema=schema,
     )
     if given.weights_file == PICKLE_FILE:
         if predictions is not None:
             raise ValueError("predictions cannot be checked: only the measured process opens it")
         return bundle
-    predict = _open(bundle)
-    _check_answers(_answer(predict, rows), schema, len(rows))
+    predict, runtime = _open(bundle)
+    _check_answers(_answer(predict, make_rows(bundle, runtime, rows)), schema, len(rows))
     if predictions is not None:
-        _compare(_answer(predict, predictions.rows), predictions, schema)
-    return bundle if given.weights_file == ONNX_FILE else offer_onnx(bundle, rows)
+        found = _answer(predict, make_rows(bundle, runtime, predictions.rows))
+        _compare(found, predictions, schema)
+    return bundle
 
 
-def _store(given: GivenFile, folder: Path, schema: InputSchema) -> None:
+def _store(
+    given: GivenFile, folder: Path, schema: InputSchema, rows: RowTable, trial: Trial | None
+) -> dict[str, Any]:
+    """Store a file under its name in a bundle; return what the bundle says of it."""
     if given.weights_file == ONNX_FILE:
-        session = open_session(given.path, n_threads=1, optimizes=False)
-        adapted = adapt_onnx(given.path, session, schema, given.answers)
-        (folder / ONNX_FILE).write_bytes(adapted)
-        return
-    if given.answers != Answers(None, None, are_logits=False):
+        return _store_onnx(given, folder, schema, rows)
+    if given.answers != PLAIN:
         raise ValueError("output, classes and logits describe ONNX files alone")
+    if given.weights_file == SKOPS_FILE:
+        shutil.copyfile(given.path, folder / SKOPS_FILE)
+        trial = try_object(*open_skops(given.path), rows)
+    elif given.weights_file == PICKLE_FILE:
+        shutil.copyfile(given.path, folder / PICKLE_FILE)
+        if trial is None:
+            raise ValueError("a pickle is tried in a process of its own before it is imported")
+    if trial is not None:
+        _check_object(trial, schema)
+        return trial.configure(schema.classes)
     check_task(get_family(given.family), schema.task)
     native = open_native(given.path, given.weights_file)
-    positions = tuple(str(i) for i in range(schema.n_classes))
-    if native is not None and native.classes not in ((), schema.classes, positions):
-        raise ValueError(
-            f"its classes are {_shorten(native.classes)}, the dataset's are "
-            f"{_shorten(schema.classes)}"
-        )
+    _check_classes(() if native is None else native.classes, schema)
     store_native(given.path, folder, given.weights_file, model=native)
+    return {}
 
 
-def _open(bundle: Bundle) -> Predict:
+def _store_onnx(
+    given: GivenFile, folder: Path, schema: InputSchema, rows: RowTable
+) -> dict[str, Any]:
+    import onnx
+
+    session = open_onnx(given.path)
+    inputs = list_inputs(session)
+    has_feeds = given.columns == "raw" and not reads_matrix(inputs)
+    feeds = plan_feeds(inputs, rows) if has_feeds else ()
+    adapted = adapt_onnx(
+        onnx.load(given.path), session, schema, given.answers, keeps_inputs=has_feeds
+    )
+    (folder / ONNX_FILE).write_bytes(adapted)
+    return describe_feeds(feeds, prefix=GIVEN)
+
+
+def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]:
+    """Return what a bundle says of its graph's named inputs; nothing where it has none."""
+    named = [replace(feed, name=f"{prefix}{feed.name}").to_dict() for feed in feeds]
+    return {"tensors": named} if named else {}
+
+
+def _check_object(trial: Trial, schema: InputSchema) -> None:
+    facts = trial.facts
+    if bool(facts.classes) != bool(schema.classes) and facts.task is not None:
+        kind = "classifier" if schema.classes else "regressor"
+        raise ValueError(f"it holds a {facts.name}, which is no fitted {kind}")
+    _check_classes(facts.classes, schema)
+
+
+def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
+    positions = tuple(str(i) for i in range(schema.n_classes))
+    if tuple(classes) not in ((), schema.classes, positions):
+        raise ValueError(
+            f"its classes are {_shorten(classes)}, the dataset's are {_shorten(schema.classes)}; "
+            "name them so, and in this order, in target.classes of the dataset"
+        )
+
+
+def _open(bundle: Bundle) -> tuple[Predict, str]:
     runtime = "onnx" if bundle.weights_file == ONNX_FILE else "native"
-    return open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+    return open_model(bundle, runtime=runtime, n_threads=1, device="cpu"), runtime
 
 
-def _answer(predict: Predict, rows: Rows) -> Rows:
+def _answer(predict: Predict, rows: Any) -> Rows:
     try:
-        return predict(rows)
+        answers: Rows = predict(rows)
     except Exception as err:  # each runtime raises kinds of its own
         raise ValueError(f"it cannot answer the dataset's rows: {one_line(err)}") from err
+    return answers
 
 
 def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:

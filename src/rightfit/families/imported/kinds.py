@@ -30,13 +30,14 @@ SUFFIXES: Mapping[str, str] = {
 """Name in a bundle, by the suffix of the file."""
 
 PICKLE_FILE = "weights.pickle"
+SKOPS_FILE = "weights.skops"
 MODULE_FILE = "weights.safetensors"
 FAMILIES: Mapping[str, str] = {
     "model.onnx": "rightfit.families.imported.onnx_only",
     "weights.xgboost.json": "rightfit.families.libraries.xgboost",
     "weights.lightgbm.txt": "rightfit.families.libraries.lightgbm",
     "weights.catboost.json": "rightfit.families.libraries.catboost",
-    "weights.skops": "rightfit.families.imported.skops_model",
+    SKOPS_FILE: "rightfit.families.imported.skops_model",
     MODULE_FILE: "rightfit.families.imported.module_weights",
     PICKLE_FILE: "rightfit.families.imported.pickled",
 }

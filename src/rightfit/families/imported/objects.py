@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration, Scaling
-from rightfit.families.imported.facts import KINDS, Facts, Kind, name_class
+from rightfit.families.imported.facts import Facts, Kind, name_class
 from rightfit.families.schema import InputSchema
 
 Matrix = npt.NDArray[Any]
@@ -29,14 +29,6 @@ SKLEARN = (
     "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
     "sklearn.neighbors", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm",
 )  # fmt: skip
-IMPORTS: Mapping[Kind, tuple[str, ...]] = {
-    "estimator": (),
-    "lightgbm": ("lightgbm",),
-    "xgboost": ("xgboost",),
-    "catboost": ("catboost", "pandas"),  # which CatBoost cannot do without
-    "torch": ("torch",),
-    "function": (),
-}
 
 
 class ServedObject:
@@ -45,23 +37,27 @@ class ServedObject:
     Args:
         model: The fitted model.
         kind: How it is called.
-        classes: Its classes, in the order of its answers.
-        finish: Makes probabilities or values of them.
+        classes: Its own classes, in the order of its answers.
+        answers: What it answers.
+        schema: Classes in the order wanted.
     """
 
     def __init__(
-        self, model: Any, kind: Kind, classes: Sequence[str], finish: Callable[[Any], Any]
+        self,
+        model: Any,
+        kind: Kind,
+        classes: Sequence[str],
+        answers: Answers,
+        schema: InputSchema,
     ) -> None:
-        self.model = model
-        self._kind = kind
-        self._classes = classes
-        self._finish = finish
+        self.model, self.kind, self.classes, self.answers = model, kind, classes, answers
+        self._finish = make_finish(classes, schema, answers)
         self.use(n_threads=1, device="cpu")
 
     def use(self, *, n_threads: int, device: str) -> None:
         """Answer with so many threads on a device."""
         self._call = make_call(
-            self.model, self._kind, self._classes, n_threads=n_threads, device=device
+            self.model, self.kind, self.classes, n_threads=n_threads, device=device
         )
 
     def __call__(self, rows: Any) -> Any:
@@ -72,21 +68,17 @@ class ServedObject:
 class ObjectFamily:
     """Serves what this user's process has pickled; see :class:`rightfit.families.family.Family`.
 
-    Args:
-        kind: Kind of the objects.
+    A bundle's configuration says of which kind the object is and what it answers.
     """
 
+    devices: tuple[str, ...] = ("cpu",)
     has_int8: bool = False
+    native_imports: tuple[str, ...] = ()
     weights_file: str = OBJECT_FILE
     scaling: Mapping[str, Scaling] = {}
 
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-        self.devices: tuple[str, ...] = ("cpu", "cuda") if kind == "torch" else ("cpu",)
-        self.native_imports = IMPORTS[kind]
-
     def list_imports(self, configuration: Configuration) -> tuple[str, ...]:
-        """Return the further modules that the object is made of."""
+        """Return the modules that the object is made of."""
         return tuple(configuration["imports"])
 
     def load_weights(
@@ -95,7 +87,7 @@ class ObjectFamily:
         """Open the object. Its hash was compared with the one that its own process has taken."""
         with path.open("rb") as file:
             model = pickle.load(file)  # noqa: S301 - see above
-        return serve_object(model, self.kind, configuration, schema)
+        return serve_object(model, configuration, schema)
 
     def set_serving(self, model: ServedObject, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -106,19 +98,26 @@ class ObjectFamily:
         return model(rows)
 
 
+class ModuleObjectFamily(ObjectFamily):
+    """Serves a torch module of this user's process, on a GPU too."""
+
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+
 def make_family(kind: str) -> ObjectFamily:
     """Return the family of one kind of objects."""
-    (known,) = [one for one in KINDS if one == kind]
-    return ObjectFamily(known)
+    return ModuleObjectFamily() if kind == "torch" else ObjectFamily()
 
 
-def serve_object(
-    model: Any, kind: Kind, configuration: Configuration, schema: InputSchema
-) -> ServedObject:
+def serve_object(model: Any, configuration: Configuration, schema: InputSchema) -> ServedObject:
     """Return an opened model that answers as a bundle's configuration says."""
-    classes: list[str] = configuration["classes"]
+    usual: Answers = "probabilities" if schema.classes else "values"
     return ServedObject(
-        model, kind, classes, make_finish(classes, schema, configuration["answers"])
+        model,
+        configuration.get("kind", "estimator"),
+        configuration.get("classes", ()),
+        configuration.get("answers", usual),
+        schema,
     )
 
 

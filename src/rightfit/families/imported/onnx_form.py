@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,11 +34,13 @@ class Answers:
         classes: Classes in the order of the output's columns; ``None``: as the file names them,
             else the dataset's order.
         are_logits: Whether they are scores that a softmax or sigmoid makes probabilities.
+        is_configured: Whether a configuration could say more.
     """
 
     output: str | None
     classes: tuple[str, ...] | None
     are_logits: bool
+    is_configured: bool = True
 
 
 @dataclass
@@ -67,41 +68,49 @@ class _AddedNodes:
         return name
 
 
-def adapt_onnx(path: Path, session: Any, schema: InputSchema, answers: Answers) -> bytes:
-    """Return a file's model with the input ``rows`` and the output ``probabilities``.
+def adapt_onnx(
+    original: Any,
+    session: Any,
+    schema: InputSchema,
+    answers: Answers,
+    *,
+    keeps_inputs: bool = False,
+) -> bytes:
+    """Return a model with the input ``rows`` and the output ``probabilities`` or ``values``.
 
     Args:
-        path: The file; weights beside it become part of the model.
-        session: The file, opened.
+        original: The model, weights of files beside it loaded.
+        session: The same, opened.
         schema: The columns of ``rows`` and the classes; without classes the output is ``values``.
         answers: What the configuration says of its answers.
+        keeps_inputs: Whether the inputs stay as they are, :data:`GIVEN` before their names.
 
     Raises:
         ValueError: If inputs, outputs or classes do not fit the schema.
     """
-    import onnx
     from onnx import TensorProto, compose, helper
 
-    original = onnx.load(path)
     output = find_output(list_outputs(session), schema, answers)
     source = _find_source(original, output)
     order = _order_classes(original, schema, answers)
     model = compose.add_prefix(original, GIVEN)
     nodes = _AddedNodes()
-    _feed(nodes, list_inputs(session), schema)
+    if not keeps_inputs:
+        _feed(nodes, list_inputs(session), schema)
     name = VALUES if not schema.classes else PROBABILITIES
     result = _finish(nodes, GIVEN + source, output, schema, answers, order)
     nodes.after.append(helper.make_node("Identity", [result], [name], name=f"{ADDED}answer"))
     body = [node for node in model.graph.node if node.op_type != "ZipMap"]
-    del model.graph.node[:], model.graph.input[:], model.graph.output[:]
+    del model.graph.node[:], model.graph.output[:]
     model.graph.node.extend([*nodes.before, *body, *nodes.after])
     model.graph.initializer.extend(nodes.constants)
     width = max(1, len(schema.classes))
-    for to, tensor, size in (
-        (model.graph.input, ROWS, schema.n_features),
-        (model.graph.output, name, width),
-    ):
-        to.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, ["n_rows", size]))
+    if not keeps_inputs:
+        del model.graph.input[:]
+        sizes: list[str | int | None] = ["n_rows", schema.n_features]
+        model.graph.input.append(helper.make_tensor_value_info(ROWS, TensorProto.FLOAT, sizes))
+    answer = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n_rows", width])
+    model.graph.output.append(answer)
     if not any(opset.domain in ("", "ai.onnx") for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid("", OPSET))
     content: bytes = model.SerializeToString()
@@ -133,11 +142,13 @@ def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: Answers
     if len(fitting) == 1:
         return fitting[0]
     wanted = f"{schema.n_classes} probabilities" if schema.classes else "one number"
-    hint = (
-        "name the one that does, as in output: scores"
-        if answers.output is None
-        else f"output names {answers.output!r}"
-    )
+    hint = "leave one such output in the file"
+    if answers.is_configured:
+        hint = (
+            "name the one that does, as in output: scores"
+            if answers.output is None
+            else f"output names {answers.output!r}"
+        )
     raise ValueError(
         f"{len(fitting)} of the file's outputs could hold {wanted} a row; {hint}. It declares "
         f"{'; '.join(map(str, outputs))}"
@@ -148,8 +159,8 @@ def _find_misfits(inputs: Sequence[Tensor], features: Sequence[str]) -> Iterator
     texts = [str(tensor) for tensor in inputs if tensor.dtype == TEXT]
     if texts:
         yield (
-            f"its inputs {texts} are texts; models of a grid read numbers (rightfit measure takes "
-            "texts too)"
+            f"its inputs {texts} are texts, but encoded columns are numbers; input: raw gives it "
+            "the dataset's own columns"
         )
     elif len(inputs) == 1:
         n_values = inputs[0].n_values
@@ -192,22 +203,26 @@ def _find_source(model: Any, output: Tensor) -> str:
 
 def _order_classes(model: Any, schema: InputSchema, answers: Answers) -> list[int] | None:
     """Return the positions of the dataset's classes among the file's; ``None``: the same order."""
-    named = answers.classes or _read_classes(model)
+    named = answers.classes or read_classes(model)
     if not schema.classes or not named:
         return None
     if sorted(named) != sorted(schema.classes):
         positions = tuple(str(i) for i in range(schema.n_classes))
         if answers.classes is None and named == positions:
             return None  # labels are the positions, as in training by Rightfit
+        hint = (
+            "; name them as the dataset does, in the order of the file's columns: classes: [..]"
+            if answers.is_configured
+            else ""
+        )
         raise ValueError(
-            f"its classes are {_shorten(named)}, the dataset's are {_shorten(schema.classes)}; "
-            "name them as the dataset does, in the order of the file's columns: classes: [..]"
+            f"its classes are {_shorten(named)}, the dataset's are {_shorten(schema.classes)}{hint}"
         )
     order = [named.index(name) for name in schema.classes]
     return order if order != list(range(len(order))) else None
 
 
-def _read_classes(model: Any) -> tuple[str, ...]:
+def read_classes(model: Any) -> tuple[str, ...]:
     """Return the class names that a classifier's nodes hold; empty if they hold none."""
     for node in reversed(model.graph.node):
         for attribute in node.attribute:

@@ -43,8 +43,13 @@ class RowTable:
         """Names of the columns; those of a matrix are numbers, one for an array of other shape."""
         if self.form != "matrix":
             return tuple(map(str, self.content.columns))
-        n_columns = self.content.shape[1] if self.content.ndim == 2 else 1
+        n_columns = self.content.shape[1] if self.is_flat else 1
         return tuple(map(str, range(n_columns)))
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether a row is a list of values, and not of another shape."""
+        return self.form != "matrix" or self.content.ndim == 2
 
     def head(self, n_rows: int) -> RowTable:
         """Return the first rows."""
@@ -137,7 +142,17 @@ class RowTable:
             if series.dtype.is_temporal():
                 return series.to_list() if series.dtype == pl.Time else series.to_numpy()
         values = self.column(name)
-        return values.tolist() if values.dtype.hasobject else values
+        if not values.dtype.hasobject:
+            return values
+        return make_texts(values.tolist()) if form == "pandas" else values.tolist()
+
+
+def make_texts(values: list[Any]) -> Any:
+    """Return texts as a column of pandas; one without any text is a column of texts too."""
+    import pandas as pd
+
+    are_texts = all(one is None or isinstance(one, str) for one in values)
+    return pd.Series(values, dtype=pd.Series(["a"]).dtype if are_texts else None)
 
 
 def read_table(rows: object) -> RowTable:
@@ -153,6 +168,11 @@ def read_table(rows: object) -> RowTable:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RightfitError(f"The rows have several columns of the names {_shorten(twice)}.")
     return table
+
+
+def take_stored(table: Any) -> RowTable:
+    """Take a table of polars that was read from a file; models may have been fitted on pandas."""
+    return RowTable(table, "polars", _usual_frame())
 
 
 def is_frame(value: object, library: str) -> bool:
@@ -173,7 +193,7 @@ def _read_any(rows: Any) -> RowTable:
     if hasattr(rows, "__arrow_c_stream__"):
         import polars as pl
 
-        return RowTable(pl.DataFrame(rows), "polars", _usual_frame())
+        return take_stored(pl.DataFrame(rows))
     if hasattr(rows, "toarray"):
         raise RightfitError(
             "The rows are a sparse matrix; give them as one of all values: rows.toarray()."
@@ -197,10 +217,9 @@ def _read_file(path: Path) -> RowTable:
             matrix = np.load(path, allow_pickle=False)
             return RowTable(np.atleast_1d(matrix), "matrix", _usual_frame())
         if path.suffix in (".parquet", ".pq"):
-            return RowTable(pl.read_parquet(path), "polars", _usual_frame())
+            return take_stored(pl.read_parquet(path))
         if path.suffix == ".csv":
-            table = pl.read_csv(path, infer_schema_length=10_000)
-            return RowTable(table, "polars", _usual_frame())
+            return take_stored(pl.read_csv(path, infer_schema_length=10_000))
     except (OSError, EOFError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
         reason = str(err).strip().partition("\n")[0] or type(err).__name__
         raise RightfitError(f"The rows {path} cannot be read: {reason}") from err

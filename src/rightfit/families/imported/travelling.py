@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import io
 import pickle
-import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
 from rightfit.errors import RightfitError
 from rightfit.families.imported.facts import Facts
+from rightfit.families.imported.named_libraries import find_hidden
 from rightfit.families.imported.objects import SKLEARN
 from rightfit.families.sources import read_own_sources
 
-# Libraries that measuring processes hide unless they are named, see ``profiling/worker/process``.
-_HIDDEN = re.compile(rb"\b(onnx|pandas|polars|pyarrow|torch)\b")
 _EVERYWHERE = ("numpy", "rightfit", "scipy")
 
 
@@ -40,12 +36,19 @@ class Travelled:
     imports: tuple[str, ...]
 
 
-def write_object(model: Any, path: Path, facts: Facts) -> Travelled:
+def write_object(model: Any, path: Path | None, facts: Facts) -> Travelled:
     """Pickle a model.
+
+    Args:
+        model: The model.
+        path: Where to; ``None``: only to see what it is made of.
+        facts: What it says of itself.
 
     Raises:
         RightfitError: If it cannot travel.
     """
+    import cloudpickle
+
     try:
         content = cloudpickle.dumps(model, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as err:  # whatever the parts of an object raise
@@ -56,7 +59,8 @@ def write_object(model: Any, path: Path, facts: Facts) -> Travelled:
         ) from err
     reader = _Reader(io.BytesIO(content))
     copy = reader.load()
-    path.write_bytes(content)
+    if path is not None:
+        path.write_bytes(content)
     return Travelled(copy, list_imports(content, reader.modules))
 
 
@@ -76,12 +80,9 @@ def list_imports(content: bytes, modules: Iterable[str]) -> tuple[str, ...]:
     others = {name for name in named if name.partition(".")[0] not in shared}
     sources = [text.encode() for name in others for text in read_own_sources(name).values()]
     found = find_hidden(b"\n".join([content, *sources]))
+    if "catboost" in {name.partition(".")[0] for name in others}:
+        found.add("pandas")  # which CatBoost cannot do without
     return (*(SKLEARN if uses_sklearn else ()), *sorted({*others, *found}))
-
-
-def find_hidden(content: bytes) -> set[str]:
-    """Return the libraries that a pickle or a source names and that are hidden otherwise."""
-    return {name.decode() for name in _HIDDEN.findall(content)}
 
 
 class _Reader(pickle.Unpickler):

@@ -18,7 +18,7 @@ from rightfit.families.skops_form.states import (
 from rightfit.families.skops_form.tree_arrays import check_histogram_tree, check_sklearn_tree
 
 
-def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
+def check_tree(state: State, arrays: Arrays, schema: InputSchema | None) -> None:
     """Check a tree of ``sklearn.tree``.
 
     Raises:
@@ -29,12 +29,12 @@ def check_tree(state: State, arrays: Arrays, schema: InputSchema) -> None:
     content = items(state["content"])
     nodes, values = (arrays.read(content[name]) for name in ("nodes", "values"))
     n_features = read_int(stored)
-    if not 0 < n_features <= schema.n_features:
-        raise ValueError(f"a tree reads {n_features} features of {schema.n_features}")
+    if not n_features > 0:
+        raise ValueError(f"a tree reads {n_features} features")
     if read_int(n_targets) != 1 or outputs.shape != (1,) or outputs.dtype.kind != "i":
         raise ValueError("a tree must have one target")
-    if not 1 <= outputs[0] <= schema.n_outputs:
-        raise ValueError(f"a tree has {outputs[0]} outputs, not {schema.n_outputs}")
+    if not 1 <= outputs[0] <= (schema.n_outputs if schema else outputs[0]):
+        raise ValueError(f"a tree has {outputs[0]} outputs, not {schema and schema.n_outputs}")
     if read_int(content["node_count"]) != len(nodes):
         raise ValueError(f"node_count is not {len(nodes)}, the number of nodes")
     if not 0 <= read_int(content["max_depth"]) <= len(nodes):
@@ -56,12 +56,6 @@ def check_owner(known: State) -> None:
         raise ValueError(f"a tree reads {n_features} features, its estimator reads others")
 
 
-def check_predictor(state: State, arrays: Arrays, schema: InputSchema) -> None:
-    """Check a tree of ``HistGradientBoosting``; see :func:`check_tree`."""
-    nodes = arrays.read(attributes(state)["nodes"])
-    check_histogram_tree(nodes, n_features=schema.n_features)
-
-
 def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: bool) -> None:
     """Check the model itself.
 
@@ -79,11 +73,38 @@ def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: 
         shape = arrays.read(known["classes_"]).shape
         if shape != (schema.n_classes,):
             raise ValueError(f"the model has classes of shape {shape}, not {schema.n_classes}")
-    n_stages = 1 if schema.n_outputs == 2 else schema.n_outputs
-    if "_predictors" in known:
-        _check_histogram_model(known, arrays, n_stages=n_stages)
-    elif "n_trees_per_iteration_" in known:
+    if "n_trees_per_iteration_" in known and "_predictors" not in known:
         _check_gradient_model(known, arrays, n_classes=schema.n_classes)
+
+
+def check_histogram_model(known: State, arrays: Arrays) -> list[State]:
+    """Check ``HistGradientBoosting`` and its trees, which read what it reads itself.
+
+    Returns:
+        The trees.
+
+    Raises:
+        ValueError: Naming the first fault.
+    """
+    n_classes = len(arrays.read(known["classes_"])) if "classes_" in known else 1
+    n_stages = 1 if n_classes == 2 else n_classes
+    if read_int(known["n_trees_per_iteration_"]) != n_stages:
+        raise ValueError(f"a round of boosting must have {n_stages} trees")
+    for name in ("_preprocessor", "is_categorical_"):
+        if name in known and read_json(known[name]) is not None:
+            raise ValueError(f"boosted trees must have no {name}")
+    if arrays.read(attributes(known["_bin_mapper"])["is_categorical_"]).any():
+        raise ValueError("native categories are not supported")
+    trees: list[State] = []
+    for one_round in known["_predictors"]["content"]:
+        kinds = {state["__class__"] for state in one_round["content"]}
+        if kinds != {"TreePredictor"} or len(one_round["content"]) != n_stages:
+            raise ValueError(f"each round must have {n_stages} trees of the kind TreePredictor")
+        trees += one_round["content"]
+    n_features = read_int(known["n_features_in_"])
+    for tree in trees:
+        check_histogram_tree(arrays.read(attributes(tree)["nodes"]), n_features=n_features)
+    return trees
 
 
 def check_estimator(state: State, arrays: Arrays) -> None:
@@ -160,20 +181,6 @@ def _check_neighbours(known: State, arrays: Arrays) -> None:
         n_classes = len(arrays.read(known["classes_"]))
         if labels.dtype.kind != "i" or (labels < 0).any() or (labels >= n_classes).any():
             raise ValueError(f"a neighbour's label is none of the {n_classes} classes")
-
-
-def _check_histogram_model(known: State, arrays: Arrays, *, n_stages: int) -> None:
-    if read_int(known["n_trees_per_iteration_"]) != n_stages:
-        raise ValueError(f"a round of boosting must have {n_stages} trees")
-    for name in ("_preprocessor", "is_categorical_"):
-        if name in known and read_json(known[name]) is not None:
-            raise ValueError(f"boosted trees must have no {name}")
-    for one_round in known["_predictors"]["content"]:
-        kinds = {state["__class__"] for state in one_round["content"]}
-        if kinds != {"TreePredictor"} or len(one_round["content"]) != n_stages:
-            raise ValueError(f"each round must have {n_stages} trees of the kind TreePredictor")
-    if arrays.read(attributes(known["_bin_mapper"])["is_categorical_"]).any():
-        raise ValueError("native categories are not supported")
 
 
 def _check_gradient_model(known: State, arrays: Arrays, *, n_classes: int) -> None:

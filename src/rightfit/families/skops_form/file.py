@@ -16,9 +16,9 @@ from rightfit.families.bundle_files import open_regular
 from rightfit.families.schema import InputSchema
 from rightfit.families.skops_form.estimators import (
     check_estimator,
+    check_histogram_model,
     check_model,
     check_owner,
-    check_predictor,
     check_tree,
 )
 from rightfit.families.skops_form.states import Arrays, State, are_alike, attributes, walk
@@ -42,8 +42,8 @@ _LOADERS = frozenset(
 _PACKAGES_WITH_TREES = tuple(
     f"sklearn.{name}"
     for name in (
-        "_loss", "calibration", "decomposition", "discriminant_analysis", "dummy", "ensemble",
-        "feature_selection", "impute", "linear_model", "multiclass", "naive_bayes",
+        "_loss", "calibration", "compose", "decomposition", "discriminant_analysis", "dummy",
+        "ensemble", "feature_selection", "impute", "linear_model", "multiclass", "naive_bayes",
         "neural_network", "pipeline", "preprocessing", "tree", "utils",
     )
 )  # fmt: skip
@@ -51,8 +51,12 @@ _PACKAGES_WITH_TREES = tuple(
 _LOSS_BEFORE_1_7 = "_loss"  # of scikit-learn, as its compiled module called itself
 
 
-def check_skops_file(path: Path, *, schema: InputSchema) -> None:
+def check_skops_file(path: Path, *, schema: InputSchema | None) -> None:
     """Refuse a file that unpacks to too much, or whose trees point outside of their arrays.
+
+    Args:
+        path: The file.
+        schema: What the model must read and predict; ``None``: it is not known yet.
 
     Raises:
         ValueError: Naming the first fault.
@@ -89,7 +93,7 @@ def _check_sizes(archive: zipfile.ZipFile, allowed_bytes: int) -> None:
 class _Checker:
     """Walks the states of one file."""
 
-    def __init__(self, arrays: Arrays, schema: InputSchema) -> None:
+    def __init__(self, arrays: Arrays, schema: InputSchema | None) -> None:
         self._arrays = arrays
         self._schema = schema
         self._by_id: dict[int, State] = {}
@@ -110,7 +114,8 @@ class _Checker:
         foreign = sorted(m for m in others if not m.startswith(_PACKAGES_WITH_TREES))
         if self._trees and foreign:
             raise ValueError(f"beside trees it holds objects of {foreign}")
-        check_model(root, self._arrays, self._schema, has_trees=bool(self._trees))
+        if self._schema is not None:
+            check_model(root, self._arrays, self._schema, has_trees=bool(self._trees))
 
     def _check_state(self, state: State) -> None:
         loader = state["__loader__"]
@@ -134,8 +139,8 @@ class _Checker:
         known = attributes(state)
         if state["__class__"] == "TreePredictor":
             self._trees.append(state)
-            self._owned.append(state)
-            check_predictor(state, self._arrays, self._schema)
+        if "_predictors" in known:
+            self._owned += check_histogram_model(known, self._arrays)
         if "tree_" in known:
             self._owned.append(known["tree_"])
             check_owner(known)

@@ -22,7 +22,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.devices import ELSEWHERE
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.contest.profile_table import complete_paths
-from rightfit.request_path.raw_inputs import pass_numbers
+from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
 
 logger = logging.getLogger(__name__)
@@ -100,18 +100,21 @@ def profile_imported(
     }
     (schema,) = (bundle.schema for bundle in named.values())
     test = rows.filter(pl.col("part") == "test")
-    read = take_columns(schema, encoder, test, kind=model.input)
+    table = take_columns(schema, encoder, test, kind=model.input)
+    texts = [name for name in table.columns if table.column(name).dtype.kind not in "biuf"]
     return measure_cell(
         named,
         None,
-        pl.DataFrame(read, schema=list(schema.features)).with_columns(test["label"]),
+        test.select("label"),
         data_card,
         raw=RawTest(
-            test, pass_numbers(schema.features) if model.input == "raw" else to_json(encoder)
+            test,
+            pass_columns(schema.features, texts) if model.input == "raw" else to_json(encoder),
         ),
         measurements=measurements,
         params=params,
         choosers=applications,
+        table=table,
     )
 
 

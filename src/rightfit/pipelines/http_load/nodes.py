@@ -90,7 +90,7 @@ def _find_winner(
 ) -> ServedWinner | None:
     """Return a winner with what is needed to serve it; ``None``: its model is gone."""
     from rightfit.http_load.bench import ServedWinner
-    from rightfit.request_path.raw_inputs import pass_numbers
+    from rightfit.request_path.raw_inputs import pass_columns
     from rightfit.serving.model_call import Model
 
     bundle = stored[f"{dataset}.{candidate.model}.candidates"].get(candidate.candidate)
@@ -98,7 +98,7 @@ def _find_winner(
         return None
     encoder = stored[f"{dataset}.encoder"].model_dump(mode="json")
     if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
-        encoder = pass_numbers(bundle.schema.features)
+        encoder = pass_columns(bundle.schema.features)
     rows = stored[f"{dataset}.rows"].filter(pl.col("part") == "test")
     return ServedWinner(
         dataset, candidate, Model(bundle, encoder, stored[f"{dataset}.data_card"]), rows

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
 _folders = ExitStack()  # of imported bundles: the catalog copies what is in them
 atexit.register(_folders.close)
 
@@ -122,24 +121,16 @@ def import_model(
     Raises:
         UnsuitableModelError: If the file does not fit the dataset.
     """
-    from rightfit.families.imported.importing import import_file, read_columns
+    from rightfit.evaluation.importing import bring_in
     from rightfit.families.runtimes import available_runtimes
-    from rightfit.preparation.model_columns import describe_columns, read_predictions, take_columns
 
     dataset, _, name = cell_name.partition(".")
-    tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
     try:
-        given = model.give(name)
-        columns = model.columns or (read_columns(given) if model.input == "raw" else None)
-        schema = describe_columns(spec, encoder, rows, kind=model.input, columns=columns)
-        bundle = import_file(
-            given,
-            _make_folder() / name,
-            schema=schema,
-            rows=take_columns(schema, encoder, tried, kind=model.input),
-            predictions=None
-            if model.predictions is None
-            else read_predictions(locate(model.predictions), schema, encoder, kind=model.input),
+        bundle = bring_in(
+            model.give(name),
+            *(spec, rows, encoder, _make_folder() / name),
+            columns=model.columns,
+            predictions=None if model.predictions is None else locate(model.predictions),
         )
     except ValueError as err:
         raise UnsuitableModelError(

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rightfit.families.bundle import Bundle
+from rightfit.families.imported.named_libraries import find_hidden
 from rightfit.families.runtimes import available_runtimes, describe_code, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
@@ -16,6 +17,7 @@ from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 from rightfit.profiling.serving import Serving
 from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
+from rightfit.request_path.raw_rows import Tensors, save_rows
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,13 @@ class RowsFile:
 
     path: Path
     imports: tuple[str, ...] = ()
+
+    @classmethod
+    def write(cls, rows: Any, folder: Path, name: str) -> RowsFile:
+        """Write rows: a matrix, a frame, or an array for each named input of a graph."""
+        path = save_rows(Tensors(rows) if isinstance(rows, dict) else rows, folder, name)
+        hidden = find_hidden(path.read_bytes()) if path.suffix == ".pickle" else set()
+        return cls(path, tuple(sorted(hidden)))
 
 
 @dataclass(frozen=True)

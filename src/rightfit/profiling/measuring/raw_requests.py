@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rightfit.families.bundle import Bundle
+from rightfit.families.imported.bundle_rows import reads_columns
 from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.request_path.graph import join_encoder
 from rightfit.request_path.raw_inputs import EncoderJson
@@ -32,8 +33,13 @@ class RawRequests:
         return self.folder / "encoder.json"
 
     def locate_graph(self, bundle: Bundle, runtime: str) -> Path | None:
-        """Return the path of the graph that answers in a runtime; the native one has none."""
-        return None if runtime == NATIVE else self.folder / f"{bundle.sha256}.{runtime}.onnx"
+        """Return the path of the graph that answers in a runtime.
+
+        The native runtime has none, nor has a model that reads the raw columns itself.
+        """
+        if runtime == NATIVE or reads_columns(bundle, runtime):
+            return None
+        return self.folder / f"{bundle.sha256}.{runtime}.onnx"
 
     def prepare(self, bundle: Bundle, runtime: str) -> None:
         """Write what the measured process will open, unless it is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ def profile_cell(
     tiers: Sequence[Tier],
     choose: Callable[[pl.DataFrame], Sequence[bool]],
     choosers: str = "",
+    level: int = logging.INFO,
 ) -> pl.DataFrame:
     """Measure a cell's candidates under serving configurations.
 
@@ -57,6 +59,7 @@ def profile_cell(
         tiers: Hardware ladder, smallest first.
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
         choosers: Fingerprint of the applications behind ``choose``.
+        level: Of the log's lines.
 
     Returns:
         One row per candidate and serving configuration.
@@ -83,6 +86,7 @@ def profile_cell(
         store,
         choose=lambda states: choose(tabulate_profiles(profile_all(states))),
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
+        level=level,
     )
     begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
     host.learn({job.cell for job in jobs}, begun_now, bench.settings)

@@ -103,6 +103,11 @@ class StepsRequest(Request):
     probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
 
 
+@dataclass(frozen=True, kw_only=True)
+class DescribeRequest(Request):
+    """Return what the factory says of something that only such a process may open."""
+
+
 @dataclass(frozen=True)
 class VisitRequest:
     """Visit a process that stayed, by its number."""
@@ -185,21 +190,37 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Described:
+    """What the factory has said."""
+
+    found: dict[str, Any]  # JSON types
+
+
+@dataclass(frozen=True)
 class Left:
     """The process that stayed has ended."""
 
     status: int  # negative for a signal's number
 
 
-Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | StepsRequest
-Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Trained | Left
+Task = (
+    MeasureRequest
+    | PredictRequest
+    | RunOnceRequest
+    | ServerRequest
+    | StepsRequest
+    | DescribeRequest
+)
+Answer = (
+    Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Trained | Described | Left
+)
 
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest, StepsRequest),
-        *(VisitRequest, LeaveRequest, Hello),
-        *(Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Trained, Left),
+        *(DescribeRequest, VisitRequest, LeaveRequest, Hello),
+        *(Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Trained, Described, Left),
     )
 }
 

@@ -39,6 +39,8 @@ from rightfit.processes.lifeline import adopt_orphans, end_children, end_with_pa
 from rightfit.profiling.worker.children import Children
 from rightfit.profiling.worker.messages import (
     Answer,
+    Described,
+    DescribeRequest,
     Hello,
     MeasureRequest,
     PredictRequest,
@@ -165,6 +167,8 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
             yield serve_under_load(factory, request)
         case StepsRequest():
             yield measure_steps(factory, request, base_pages)
+        case DescribeRequest():
+            yield Described(factory(**request.arguments))
 
 
 def pin(n_cores: int) -> list[int]:

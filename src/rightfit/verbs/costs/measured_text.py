@@ -12,12 +12,14 @@ from rightfit.verbs.costs.measuring import MeasuredFile
 
 def describe_measured(measured: MeasuredFile) -> list[str]:
     """Write a measured file as lines for the terminal."""
-    file, profile, here = measured.file, measured.profile, measured.environment
-    serving = profile.serving.label
+    profile, here = measured.profile, measured.environment
+    declared = [
+        f"  inputs    {'; '.join(map(str, measured.inputs))}",
+        f"  outputs   {'; '.join(map(str, measured.outputs))}",
+    ]
     return [
-        f"{file.path.name}, {serving}",
-        f"  inputs    {'; '.join(map(str, file.inputs))}",
-        f"  outputs   {'; '.join(map(str, file.outputs))}",
+        f"{measured.path.name}, {profile.serving.label}",
+        *(declared if measured.inputs else []),
         f"  rows      {measured.n_rows:,} of {measured.rows}",
         f"  machine   {here.cpu}, {count(here.n_cores, 'core')}",
         f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
@@ -28,12 +30,11 @@ def describe_measured(measured: MeasuredFile) -> list[str]:
 
 def measured_to_json(measured: MeasuredFile) -> dict[str, object]:
     """Return a measured file as plain JSON types."""
-    file = measured.file
     return {
-        "file": str(file.path),
-        "sha256": file.sha256,
-        "inputs": [asdict(tensor) for tensor in file.inputs],
-        "outputs": [asdict(tensor) for tensor in file.outputs],
+        "file": str(measured.path),
+        "sha256": measured.sha256,
+        "inputs": [asdict(tensor) for tensor in measured.inputs],
+        "outputs": [asdict(tensor) for tensor in measured.outputs],
         "rows": measured.rows,
         "n_rows": measured.n_rows,
         "environment": asdict(measured.environment),

@@ -1,0 +1,182 @@
+"""Export models that somebody has to ONNX, as far as their libraries' converters reach.
+
+A graph reads a matrix where all columns are numbers and none is chosen by name, else an input for
+each column. What answers otherwise than the model is refused (``families/bundle_exports.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import replace
+from typing import Any
+
+from rightfit.errors import RightfitError
+from rightfit.extras import require
+from rightfit.families.bundle import ONNX_FILE, Bundle
+from rightfit.families.bundle_exports import add_onnx, keep_onnx, offer_export
+from rightfit.families.by_path.estimators import EstimatorFamily
+from rightfit.families.by_path.prototypes import list_steps
+from rightfit.families.imported.bundle_rows import make_rows
+from rightfit.families.imported.feeding import Feed, fill, plan_feeds
+from rightfit.families.imported.kinds import PICKLE_FILE
+from rightfit.families.imported.objects import ServedObject
+from rightfit.families.imported.onnx_call import list_inputs, open_session
+from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
+from rightfit.families.imported.row_table import RowTable
+from rightfit.families.libraries.boosters import Booster
+from rightfit.families.registry import get_family
+from rightfit.families.runtimes import NATIVE
+from rightfit.families.schema import InputSchema
+
+MAX_COMPARED_ROWS = 2_000
+BOOSTERS = {"LGBM": "lightgbm", "XGB": "xgboost"}  # by how the names of their estimators begin
+
+
+def offer_exports(bundle: Bundle, rows: RowTable, *, level: int = logging.WARNING) -> Bundle:
+    """Export a bundle's model to ONNX, or note in the bundle why it stays native.
+
+    Args:
+        bundle: Bundle to extend in place.
+        rows: Rows for the comparison, all columns that there are.
+        level: Of the log's line that it stays native.
+    """
+    if ONNX_FILE in bundle.files:
+        return bundle
+    return offer_export(bundle, lambda: _export(bundle, rows.head(MAX_COMPARED_ROWS)), level=level)
+
+
+def _export(bundle: Bundle, rows: RowTable) -> Bundle:
+    if bundle.weights_file == PICKLE_FILE:
+        raise RightfitError("only the measured process opens a pickle")
+    native_rows = make_rows(bundle, NATIVE, rows)
+    if "answers" not in bundle.configuration:  # the model of a library's own file
+        return add_onnx(bundle, native_rows)
+    if bundle.configuration["answers"] == "any":
+        raise RightfitError("it is not known what it predicts")
+    served: ServedObject = bundle.load_native()
+    schema, read = bundle.schema, rows.select(bundle.schema.features, of=bundle.model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if _reads_named_columns(served, read):
+            exported, feeds = _convert_columns(served.model, read, schema)
+        else:
+            exported, feeds = _convert(served, read, schema), ()
+        native = served(native_rows)
+    if not feeds:
+        return keep_onnx(bundle, exported, native, {"rows": read.to("floats")})
+    tensors = [feed.to_dict() for feed in feeds]
+    return keep_onnx(bundle, exported, native, fill(feeds, read), tensors=tensors)
+
+
+def _reads_named_columns(served: ServedObject, rows: RowTable) -> bool:
+    if served.kind != "estimator" or _find_library(served.model, served.kind) is not None:
+        return False
+    by_name = any(hasattr(one, "transformers_") for one in _walk_steps(served.model))
+    return by_name or not _are_numbers(rows)
+
+
+def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes:
+    """Return a graph that reads a matrix.
+
+    Raises:
+        RightfitError: If no converter is known, or it is known to be wrong.
+    """
+    model, kind = served.model, served.kind
+    if kind == "function":
+        raise RightfitError("a function has no ONNX form")
+    if tuple(served.classes) not in ((), schema.classes, tuple(map(str, range(schema.n_classes)))):
+        raise RightfitError("its classes are in another order than those of the other models")
+    if kind == "torch":
+        return _convert_module(served, rows, schema)
+    library = _find_library(model, kind)
+    if library is None:
+        _check_estimator(model)
+        return EstimatorFamily("sklearn.pipeline.Pipeline").export_onnx(model, schema)
+    if not _are_numbers(rows):
+        raise RightfitError(f"the converter of {library} takes numbers alone, but there are others")
+    if kind == "estimator":
+        model = model.booster_ if library == "lightgbm" else model.get_booster()
+    if library == "xgboost":
+        model.feature_names = None  # the converter takes numbered columns alone
+    return get_family(library).export_onnx(Booster(model, schema.task), schema)
+
+
+def _find_library(model: Any, kind: str) -> str | None:
+    if kind != "estimator":
+        return kind
+    name = type(model).__name__
+    return next((one for start, one in BOOSTERS.items() if name.startswith(start)), None)
+
+
+def _convert_module(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes:
+    from rightfit.families.net import FAMILY
+
+    require("onnxscript", purpose="Exporting a torch module to ONNX")
+    if not rows.is_flat:
+        raise RightfitError("only modules of rows with columns are exported")
+    if served.answers not in ("scores", "values"):
+        raise RightfitError(f"only modules that answer scores are exported, not {served.answers}")
+    return FAMILY.export_onnx(served.model, schema)
+
+
+def _check_estimator(model: Any) -> None:
+    require("skl2onnx", purpose="Exporting an estimator to ONNX")
+    if any(getattr(step, "is_categorical_", None) is not None for step in _walk_steps(model)):
+        raise RightfitError(
+            "the converter of HistGradientBoosting with native categories answers wrongly"
+        )
+
+
+def _convert_columns(
+    model: Any, rows: RowTable, schema: InputSchema
+) -> tuple[bytes, tuple[Feed, ...]]:
+    """Convert an estimator to a graph with an input for each column.
+
+    Raises:
+        RightfitError: If it has no probabilities, or its converter is known to be wrong.
+    """
+    _check_estimator(model)
+    if schema.classes and not hasattr(model, "predict_proba"):
+        raise RightfitError("only classifiers with probabilities are exported with named columns")
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+
+    from rightfit.families.tree_export import add_trees_as_arrays
+
+    add_trees_as_arrays()
+    by_kind = {
+        "i": Int64TensorType,
+        "u": Int64TensorType,
+        "f": FloatTensorType,
+        "b": FloatTensorType,
+    }
+    types = [
+        (name, by_kind.get(rows.column(name).dtype.kind, StringTensorType)([None, 1]))
+        for name in schema.features
+    ]
+    options = {id(model): {"zipmap": False}} if schema.classes else None
+    exported = to_onnx(model, initial_types=types, options=options)
+    session = open_session(exported.SerializeToString())
+    plain = Answers(None, None, are_logits=False, is_configured=False)
+    adapted = adapt_onnx(exported, session, schema, plain, keeps_inputs=True)
+    feeds = plan_feeds(list_inputs(session), rows)
+    return adapted, tuple(replace(feed, name=f"{GIVEN}{feed.name}") for feed in feeds)
+
+
+def _walk_steps(model: Any) -> list[Any]:
+    """Return an estimator and all that it consists of, transformers of columns too."""
+    found = []
+    waiting = [model]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting += [step for step in list_steps(one) if step is not one]
+        waiting += [
+            step for _, step, _ in getattr(one, "transformers_", ()) if hasattr(step, "fit")
+        ]
+    return found
+
+
+def _are_numbers(rows: RowTable) -> bool:
+    return all(rows.column(name).dtype.kind in "biuf" for name in rows.columns)

@@ -1,0 +1,141 @@
+"""Try some rows on a fitted model: which form it reads, and what it answers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rightfit.errors import RightfitError
+from rightfit.families.imported.facts import Facts
+from rightfit.families.imported.objects import find_answers, make_call
+from rightfit.families.imported.onnx_call import one_line
+from rightfit.families.imported.row_table import Form, RowTable
+from rightfit.families.schema import InputSchema
+
+N_TRIED = 16  # rows; they tell what is answered, and what does not fit
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a model has answered.
+
+    Args:
+        facts: What it says of itself.
+        columns: Columns that it read, in order.
+        form: The form in which it read them.
+        answers: Its answers, as it gives them.
+        imports: Modules that a process should import before it opens the model.
+    """
+
+    facts: Facts
+    columns: tuple[str, ...]
+    form: Form
+    answers: Any
+    imports: tuple[str, ...] = ()
+
+    def configure(self, classes: tuple[str, ...] | None) -> dict[str, Any]:
+        """Return how a bundle's object is served, as JSON types.
+
+        Args:
+            classes: The classes, empty in regression; ``None``: its answers are not judged.
+
+        Raises:
+            RightfitError: If its answers are none of these.
+        """
+        schema = None if classes is None else InputSchema(self.columns, classes, None)
+        return {
+            "object": self.facts.name,
+            "kind": self.facts.kind,
+            "rows": self.form,
+            "classes": list(self.facts.classes),
+            "answers": find_answers(self.answers, self.facts, schema),
+            "imports": list(self.imports),
+        }
+
+
+def try_object(
+    model: Any,
+    facts: Facts,
+    rows: RowTable,
+    *,
+    imports: tuple[str, ...] = (),
+    unnamed: Sequence[str] | None = None,
+) -> Trial:
+    """Answer the first rows.
+
+    Args:
+        model: The model; its settings of threads may be changed.
+        facts: What it says of itself.
+        rows: Rows that it can answer, all columns that there are.
+        imports: As of :class:`Trial`.
+        unnamed: Columns of a model that names none; ``None``: all that there are.
+
+    Raises:
+        RightfitError: If it cannot answer them in any form.
+    """
+    if facts.features is None and unnamed is not None:
+        rows = rows.select(unnamed, of=facts.name)
+    read = select_columns(rows, facts).head(N_TRIED)
+    call = make_call(model, facts.kind, facts.classes, n_threads=1, device="cpu")
+    failures: list[Exception] = []
+    for form in _list_forms(read, facts):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                answers = call(read.to(form, facts.features or ()))
+        except Exception as err:  # models raise whatever they stumble over
+            failures.append(err)
+        else:
+            return Trial(facts, facts.features or read.columns, form, answers, imports)
+    first = failures[0]
+    if _is_unfitted(model, first):
+        raise RightfitError(
+            f"{facts.name} is not fitted yet: call its fit(X, y) first, then measure it."
+        ) from first
+    raise RightfitError(
+        f"{facts.name} cannot answer the rows ({type(first).__name__}: {one_line(first)}). Give it "
+        "the columns and types that it was fitted on; the rows have "
+        f"{list(rows.columns[:10])}."
+    ) from first
+
+
+def select_columns(rows: RowTable, facts: Facts) -> RowTable:
+    """Return the columns that a model reads, in its order.
+
+    Raises:
+        RightfitError: If there are others.
+    """
+    if facts.features is not None:
+        return rows.select(facts.features, of=facts.name)
+    if facts.n_features not in (None, len(rows.columns)):
+        raise RightfitError(
+            f"{facts.name} was fitted on {facts.n_features} columns without names, but the rows "
+            f"have {len(rows.columns)}: {list(rows.columns[:10])}. Give the columns that it was "
+            "fitted on, in their order."
+        )
+    return rows
+
+
+def _list_forms(rows: RowTable, facts: Facts) -> list[Form]:
+    """Return the forms in which a model may read rows, the likeliest first.
+
+    An estimator that was fitted on a frame knows its columns' names. What says nothing of its rows
+    gets them as they were given; the weights of torch modules are float32.
+    """
+    likeliest: tuple[Form, ...]
+    if facts.kind == "torch":
+        likeliest = ("floats", "matrix")
+    elif facts.features is not None:
+        likeliest = (rows.frame, "pandas", "polars")
+    elif facts.n_features is not None:
+        likeliest = ("matrix",)
+    else:
+        likeliest = (rows.form, rows.frame, "matrix")
+    return list(dict.fromkeys(likeliest))
+
+
+def _is_unfitted(model: Any, err: Exception) -> bool:
+    says_so = getattr(model, "is_fitted", None)  # CatBoost's
+    return type(err).__name__.endswith("NotFittedError") or (callable(says_so) and not says_so())
