@@ -185,6 +185,14 @@ class Profile(MetricTable):
             )
         return self.figures[metric]
 
+    def __repr__(self) -> str:
+        head = f"Profile of {self.candidate} ({self.serving.label}) on {self.dataset}"
+        if self.disturbed:
+            head += ", disturbed: another process took the cores while it was timed"
+        width = max((len(figure.metric.label) for figure in self.measured()), default=0)
+        lines = [f"  {figure.metric.label:{width}}  {figure}" for figure in self.measured()]
+        return "\n".join([head, *lines])
+
     def measured(self) -> Iterator[Figure]:
         """Yield the figures that were measured, in the order of the metric table."""
         return (figure for figure in self.figures.values() if figure.value is not None)
