@@ -53,7 +53,8 @@ PARTS = (
 N_KILLS = 3  # of each kind of process
 SUITES = (
     "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
-    "tests/attack/test_measured_processes.py",
+    "tests/attack/test_measured_processes.py", "tests/serving/test_connections.py",
+    "tests/serving/test_exported_folder.py", "tests/serving/test_strangers.py",
 )  # fmt: skip
 
 

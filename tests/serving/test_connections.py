@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import resource
@@ -20,15 +21,22 @@ from rightfit.serving.connections import ConnectionLimits, Connections, LimitedP
 LARGE = 32 * 2**20
 END_S = 20
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+PUT = b"PUT /1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+NEVER = PUT.replace(b"/1 ", b"/99 ")
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n"
 
 Connect = Callable[..., socket.socket]
 
 
 async def answer_much(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Read a request, and answer one of GET with more than a socket's buffers hold."""
+    """Read a request, and answer one of GET with more than a socket's buffers hold.
+
+    One of PUT is answered after as many seconds as its path says.
+    """
     while (await receive()).get("more_body"):
         pass
+    if scope["method"] == "PUT":
+        await asyncio.sleep(float(scope["path"][1:]))
     n_bytes = LARGE if scope["method"] == "GET" else 0
     headers = [(b"content-length", str(n_bytes).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -126,6 +134,34 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off() -> None:
                 n_read += len(part)
 
         assert n_read < LARGE
+
+
+@pytest.mark.parametrize("early", [b"a" * 2**16, b"X: y\r\n" * 2**13])
+def test_an_endless_head_before_the_answer_is_cut_off(early: bytes) -> None:
+    shared = Connections(ConnectionLimits())
+    with serve(shared) as connect:
+        client = connect(NEVER)
+        await_truth(lambda: shared.n_open and not shared.waiting)
+        client.sendall(GET[:-2] + b"X: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                client.sendall(early)
+        is_ended = await_truth(lambda: not shared.n_open)
+
+        assert is_ended
+
+
+def test_an_early_request_is_answered_after_the_one_before() -> None:
+    with serve(Connections(ConnectionLimits())) as connect:
+        client = connect(PUT)
+        time.sleep(0.2)
+        client.sendall(b"\r\n" + PUT[:5])
+        first = client.recv(1_000)
+        client.sendall(PUT[5:])
+        second = client.recv(1_000)
+
+        assert b" 200 " in first
+        assert b" 200 " in second
 
 
 def test_an_answer_may_be_read_in_time() -> None:

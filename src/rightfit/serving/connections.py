@@ -126,7 +126,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits = shared.limits
         self._due_s = math.inf  # by the loop's clock
         self._watch: asyncio.TimerHandle | None = None
-        self._n_bytes = 0  # of the request that is arriving
+        self._n_bytes = 0  # of the request that is arriving, or of a next one that came too early
         self._has_head = False
         self._is_whole = False
         self._refusal: tuple[int, str] | None = None
@@ -167,6 +167,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Wait for the answer, which may be there already."""
         super().on_message_complete()
         self._is_whole = True
+        self._n_bytes = 0
         self._due_s = math.inf
         self._shared.waiting.pop(self, None)
         if self.cycle.response_complete:
@@ -202,12 +203,12 @@ class LimitedProtocol(HttpToolsProtocol):
     def _receive(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        had_head = self._has_head
+        had_head, was_whole = self._has_head, self._is_whole
         super().data_received(data)
-        if self._is_whole or self.transport.is_closing():
+        if self.transport.is_closing() or (self._is_whole and not was_whole):
             return
         self._n_bytes += len(data)
-        if not self._has_head:
+        if was_whole or not self._has_head:
             n_headers = len(self.headers or ())
             if self._n_bytes > self._limits.max_head_bytes or n_headers > self._limits.max_headers:
                 self.end(431, self._limits.head_text)
@@ -220,7 +221,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _await_request(self) -> None:
         self._is_whole = self._has_head = False
-        self._n_bytes = 0
         self._shared.waiting[self] = None
         is_read = not self.transport.get_write_buffer_size()
         self._limit_time(self._limits.head_s if is_read else self._limits.send_s)

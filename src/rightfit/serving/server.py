@@ -267,7 +267,7 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         ws="none",  # it would take connections out of these limits
         backlog=n_pending,
         proxy_headers=False,
-        log_level="warning",
+        log_level="error",  # what is no HTTP is no news
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=limits.stop_s,
