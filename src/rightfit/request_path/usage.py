@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 if __package__:
-    from rightfit.request_path.export_check import AGAIN, HASHES, check_files, check_graph
+    from rightfit.families.export_check import AGAIN, HASHES, check_files, check_graph
 else:  # run in an exported folder, which stands for itself
     from export_check import (  # type: ignore[import-not-found,no-redef]
         AGAIN,

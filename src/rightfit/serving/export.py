@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from rightfit.families import export_check
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_files import (
     MANIFEST,
@@ -16,11 +17,11 @@ from rightfit.families.bundle_files import (
     is_plain_name,
     write_replacing,
 )
+from rightfit.families.export_check import HASHES
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path import usage
-from rightfit.request_path.export_check import HASHES
 from rightfit.request_path.graph import join_encoder
 from rightfit.serving.answer import Answer
 from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
@@ -35,7 +36,7 @@ from rightfit.serving.model_call import (
 )
 from rightfit.serving.readme import write_readme
 
-PROGRAM_FILES = ("usage.py", "export_check.py")
+PROGRAM_FILES = {Path(one.__file__).name: Path(one.__file__) for one in (usage, export_check)}
 BYTES_PER_MIB = 2**20
 
 
@@ -137,8 +138,8 @@ def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall
     onnx_file = locate_onnx(winner, model.bundle)
     folder.mkdir(parents=True, exist_ok=True)
     write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
-    for name in PROGRAM_FILES:
-        copy_replacing(Path(usage.__file__).with_name(name), folder / name)
+    for name, source in PROGRAM_FILES.items():
+        copy_replacing(source, folder / name)
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
     return call

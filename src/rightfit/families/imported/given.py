@@ -12,6 +12,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle_files
 from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.export_check import HASHES, check_files, check_graph
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.facts import Facts, describe_object
 from rightfit.families.imported.feeding import (
@@ -359,8 +360,15 @@ def _take_bundle(path: Path) -> GivenModel:
 
 def _take_export(path: Path) -> GivenExport:
     try:
+        listed = check_files(path, needed=(EXPORTED,))
+    except ValueError as err:
+        raise RightfitError(str(err)) from err
+    try:
         call = json.loads((path / EXPORTED).read_text(encoding="utf-8"))
-        graph = path / Path(call["onnx_file"]).name
+        name = call["onnx_file"]
+        if name not in listed:
+            raise ValueError(f"{name!r} is not in {HASHES}")
+        check_graph(path / name)
         feeds = tuple(
             Feed(
                 one["name"],
@@ -372,10 +380,11 @@ def _take_export(path: Path) -> GivenExport:
             if one["dtype"] in EXPORTED_DTYPES
         )
         classes = tuple(map(str, call["classes"]))
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, RecursionError) as err:
         raise RightfitError(f"{path / EXPORTED} describes no export: {err!r}") from err
     if len(feeds) < len(call["inputs"]):
         raise RightfitError(f"{path} reads images; measure its bundle instead: {path / 'bundle'}")
+    graph = path / name
     open_onnx(graph)
     features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
     task: Task = "classification" if classes else "regression"
