@@ -47,6 +47,7 @@ __all__ = [
     "RightfitClassifier",
     "RightfitError",
     "RightfitRegressor",
+    "Runtime",
     "SearchResult",
     "Serving",
     "StoppingRule",
@@ -75,6 +76,7 @@ _HOMES = {
     "RightfitClassifier": "rightfit.api.estimators",
     "RightfitError": "rightfit.errors",
     "RightfitRegressor": "rightfit.api.estimators",
+    "Runtime": "rightfit.families.runtimes",
     "SearchResult": "rightfit.api.searching",
     "Serving": "rightfit.profiling.serving",
     "StoppingRule": "rightfit.tuning.search.stopping",
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
     from rightfit.api.searching import SearchResult, search
     from rightfit.errors import RightfitError
     from rightfit.families.family import Family
+    from rightfit.families.runtimes import Runtime
     from rightfit.profiling.hardware.environment import Environment
     from rightfit.profiling.metrics import Figure, Metric
     from rightfit.profiling.profile import Profile

@@ -28,7 +28,7 @@ MAX_BLOCK_LINES = 8
 Export = Callable[[str], Path]
 # What is searched of the guide's datasets
 MODELS_OF = {
-    "orchard": {"linear", "extra_trees", "power_svm", "gated", "incumbent"},
+    "orchard": {"linear", "extra_trees", "power_svm", "gated", "incumbent", "fitted"},
     "cider": {"linear", "boosting"},
     "tastings": {"linear"},
     "photos": {"linear", "convnet"},
@@ -51,6 +51,7 @@ def grown_project(
     make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")
     make_cider().write_parquet(copy / "data" / "01_raw" / "cider.parquet")
     write_incumbent(copy / "models" / "apples.onnx")
+    write_fitted(copy / "models" / "apples.skops")
     return copy
 
 
@@ -65,6 +66,22 @@ def write_incumbent(path: Path) -> None:
     model.fit(rows, apples["variety"].to_numpy())
     path.parent.mkdir()
     path.write_bytes(to_onnx(model, rows[:1]).SerializeToString())
+
+
+def write_fitted(path: Path) -> None:
+    """Train a pipeline that reads columns by their names, a text among them, and keep its file."""
+    import skops.io
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    apples = make_orchard().to_pandas()
+    columns = ColumnTransformer(
+        [("soil", OneHotEncoder(sparse_output=False), ["soil"])], remainder="passthrough"
+    )
+    model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=10, random_state=0))
+    skops.io.dump(model.fit(apples[["mass_g", "width_mm", "soil"]], apples["variety"]), path)
 
 
 def make_orchard() -> pl.DataFrame:

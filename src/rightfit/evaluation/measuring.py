@@ -94,7 +94,7 @@ def measure_cell(
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, trials, test, data_card, here, params)
         if table is not None:
-            cell = replace(cell, rows=write_rows(candidates, table, bench.folder))
+            cell = replace(cell, rows=write_rows(candidates, table, bench.folder, params.runtimes))
         if REQUEST in paths:
             cell = replace(cell, requests=_make_requests(raw, bench.folder))
         here_measured = profile_cell(

@@ -21,7 +21,7 @@ from rightfit.families.imported.bundle_rows import find_feeds
 from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.given import GivenModel, GivenOnnx, take_model
 from rightfit.families.imported.row_table import RowTable, read_table
-from rightfit.families.runtimes import available_runtimes
+from rightfit.families.runtimes import NATIVE, available_runtimes
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.json_store import JsonStore
@@ -135,12 +135,12 @@ def measure_models(
                 for number, (name, one) in enumerate(given.items())
             }
             wanted = plan.runtimes or {available_runtimes(one)[0] for one in bundles.values()}
-            if "onnx" in wanted and table is not None:
+            if set(wanted) != {NATIVE} and table is not None:  # others may read the ONNX file
                 bundles = {
                     name: offer_exports(one, table, level=logging.DEBUG)
                     for name, one in bundles.items()
                 }
-            files = write_rows(bundles, table, folder)
+            files = write_rows(bundles, table, folder, wanted)
             settings = _fit_batches(params.settings, given, bundles, table)
             profiles = profile_cell(
                 ProfiledCell(

@@ -1,27 +1,147 @@
-"""Serving runtimes: the ways to answer with a bundle's model."""
+"""Serving runtimes: the ways to answer with a bundle's model.
+
+Three come with the library; any other is named by its import path, as in
+``evaluation.runtimes: [onnx, my_study.runtimes.OpenVino]``.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
-from rightfit.families.sources import read_family_sources
+from rightfit.families.sources import read_family_sources, read_own_sources
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 
 NATIVE = "native"
-RUNTIMES = (NATIVE, "onnx", "onnx_int8")
-
-_ONNX_FILES = {"onnx": ONNX_FILE, "onnx_int8": INT8_FILE}
 _ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class Runtime(Protocol):
+    """A way to answer with a bundle's model.
+
+    A runtime that opens an ONNX file gets rows as the graph reads them: a float32 matrix, or an
+    array for each of several inputs by name. Any other gets them as the native model does.
+    """
+
+    def list_files(self, bundle: Bundle) -> tuple[str, ...]:
+        """Return the bundle's files that it opens; none if it cannot serve this model."""
+
+    def list_imports(self, bundle: Bundle) -> tuple[str, ...]:
+        """Return the modules that a process imports before it opens a model."""
+
+    def open(self, bundle: Bundle, *, n_threads: int, device: str) -> Predict:
+        """Load a bundle's model, ready to answer with so many threads on a device.
+
+        Returns:
+            A function from rows to answers: class probabilities, shape (n_rows, n_classes), or, in
+            regression, values, shape (n_rows, 1). It returns when the answer is there, on a GPU
+            too.
+        """
+
+
+class _Native:
+    """The family's own library."""
+
+    def list_files(self, bundle: Bundle) -> tuple[str, ...]:
+        return () if bundle.weights_file == ONNX_FILE else (bundle.weights_file,)
+
+    def list_imports(self, bundle: Bundle) -> tuple[str, ...]:
+        family = bundle.load_family()
+        require(*family.native_imports, purpose=f"Serving {bundle.model} in its own library")
+        list_imports = getattr(family, "list_imports", None)  # of a model that is an object
+        more = () if list_imports is None else list_imports(bundle.configuration)
+        return tuple(dict.fromkeys((*family.native_imports, *more)))
+
+    def open(self, bundle: Bundle, *, n_threads: int, device: str) -> Predict:
+        family = bundle.load_family()
+        if device not in family.devices:
+            raise ValueError(f"{bundle.model} runs on {family.devices}, but got {device=}.")
+        model = bundle.load_native()
+        family.set_serving(model, n_threads=n_threads, device=device)
+        return lambda rows: family.predict(model, rows)
+
+
+class _OnnxRuntime:
+    """ONNX Runtime.
+
+    Args:
+        file: The bundle's file that it opens.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def list_files(self, bundle: Bundle) -> tuple[str, ...]:  # noqa: ARG002
+        return (self._file,)
+
+    def list_imports(self, bundle: Bundle) -> tuple[str, ...]:  # noqa: ARG002
+        return ("onnxruntime",)
+
+    def open(self, bundle: Bundle, *, n_threads: int, device: str) -> Predict:
+        import onnxruntime
+
+        path = bundle.locate(self._file)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = n_threads
+        options.inter_op_num_threads = 1
+        provider = _ONNX_PROVIDERS[device]
+        session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
+        if provider not in session.get_providers():
+            raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
+        run = session.run
+        named = {output.name for output in session.get_outputs()}
+        outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
+        if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
+            return lambda feed: _unpack(run(outputs, feed))
+
+        def predict(rows: Rows) -> Rows:
+            answers: Rows = run(outputs, {"rows": rows})[0]
+            return answers
+
+        return predict
+
+
+RUNTIMES: Mapping[str, Runtime] = {
+    NATIVE: _Native(),
+    "onnx": _OnnxRuntime(ONNX_FILE),
+    "onnx_int8": _OnnxRuntime(INT8_FILE),
+}
+"""The library's runtimes, by name."""
+
+
+def find_runtime(name: str) -> Runtime:
+    """Return a runtime by its name, or by the import path of an object or class of one's own.
+
+    Raises:
+        RightfitError: If there is none.
+    """
+    if name in RUNTIMES:
+        return RUNTIMES[name]
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute) if module else None
+    except (ModuleNotFoundError, AttributeError) as err:
+        raise RightfitError(f"There is no runtime {name!r}: {err}.") from err
+    runtime: Any = found() if isinstance(found, type) else found
+    lacks = [one for one in ("list_files", "list_imports", "open") if not hasattr(runtime, one)]
+    if lacks:
+        raise RightfitError(
+            f"There is no runtime {name!r}; the library has {list(RUNTIMES)}, any other is the "
+            f"import path of an object with the methods of rightfit.Runtime; {lacks} are missing."
+        )
+    own: Runtime = runtime
+    return own
 
 
 def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
@@ -30,33 +150,33 @@ def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
     Raises:
         RightfitError: If an extra is missing that brings one of them.
     """
-    if runtime != NATIVE:
-        return ("onnxruntime",)
-    family = bundle.load_family()
-    require(*family.native_imports, purpose=f"Serving {bundle.model} in its own library")
-    list_imports = getattr(family, "list_imports", None)  # of a model that is an object
-    more = () if list_imports is None else list_imports(bundle.configuration)
-    return tuple(dict.fromkeys((*family.native_imports, *more)))
+    own = () if runtime in RUNTIMES else (runtime.rpartition(".")[0],)
+    return (*find_runtime(runtime).list_imports(bundle), *own)
 
 
 def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:
     """Return what serves a bundle's model in a runtime, as JSON types: when it changes, so may all.
 
     Returns:
-        Versions of the libraries that are imported, and for the native runtime a hash of the
-        family's sources.
+        Versions of the libraries that are imported, and a hash of the sources of a family that
+        serves natively, or of a runtime of one's own.
     """
     imports = runtime_imports(bundle, runtime)
     libraries = {name: version for module in imports for name, version in _versions(module)}
-    sources = hash_sources(bundle.family) if runtime == "native" and bundle.family else None
+    sources = hash_sources(bundle.family) if runtime == NATIVE and bundle.family else None
+    if runtime not in RUNTIMES:
+        sources = _hash(read_own_sources(runtime.rpartition(".")[0]))
     return {"libraries": libraries, "sources": sources}
 
 
 @functools.cache
 def hash_sources(reference: str) -> str:
     """Return the SHA-256 (hex) of a family's sources."""
-    content = json.dumps(read_family_sources(reference), sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    return _hash(read_family_sources(reference))
+
+
+def _hash(sources: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache
@@ -73,74 +193,40 @@ def _distributions() -> Mapping[str, list[str]]:
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
     """Return the bundle's files that a runtime needs, beside ``bundle.json``."""
-    if runtime == "native":
-        return [bundle.path / bundle.weights_file]
-    return [bundle.path / _ONNX_FILES[runtime]]
+    return [bundle.path / name for name in find_runtime(runtime).list_files(bundle)]
+
+
+def can_serve(bundle: Bundle, runtime: str) -> bool:
+    """Tell whether a bundle holds the files that a runtime needs."""
+    files = find_runtime(runtime).list_files(bundle)
+    return bool(files) and all(name in bundle.files for name in files)
+
+
+def reads_graph(bundle: Bundle, runtime: str) -> bool:
+    """Tell whether a runtime opens a bundle's ONNX file."""
+    return any(name.endswith(".onnx") for name in find_runtime(runtime).list_files(bundle))
 
 
 def available_runtimes(bundle: Bundle) -> tuple[str, ...]:
-    """Return the runtimes whose files a bundle holds; a model that is ONNX has no native one."""
-    return tuple(
-        runtime
-        for runtime in RUNTIMES
-        if all(path.name in bundle.files for path in runtime_files(bundle, runtime))
-        and not (runtime == "native" and bundle.weights_file == ONNX_FILE)
-    )
+    """Return the library's runtimes that can serve a bundle's model."""
+    return tuple(name for name in RUNTIMES if can_serve(bundle, name))
 
 
 def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> Predict:
-    """Load a bundle's model, ready to answer.
+    """Load a bundle's model, ready to answer; see :meth:`Runtime.open`.
 
     Args:
         bundle: A checked bundle.
-        runtime: One of :data:`RUNTIMES`.
+        runtime: Its name or import path.
         n_threads: Threads a call may use. For the native runtime of scikit-learn's linear models
             the process' environment (``OPENBLAS_NUM_THREADS``) decides.
         device: ``cpu`` or ``cuda``.
-
-    Returns:
-        A function from rows, shape (n_rows, n_features), to answers: class probabilities, shape
-        (n_rows, n_classes), or, in regression, values, shape (n_rows, 1). It returns when the
-        answer is there, on a GPU too.
 
     Raises:
         ValueError: If the runtime is unknown, the bundle has no export, or the family can't use
             the device.
     """
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime must be one of {RUNTIMES}, but got {runtime=}.")
-    if runtime in _ONNX_FILES:
-        return _open_onnx(bundle, _ONNX_FILES[runtime], n_threads=n_threads, device=device)
-    family = bundle.load_family()
-    if device not in family.devices:
-        raise ValueError(f"{bundle.model} runs on {family.devices}, but got {device=}.")
-    model = bundle.load_native()
-    family.set_serving(model, n_threads=n_threads, device=device)
-    return lambda rows: family.predict(model, rows)
-
-
-def _open_onnx(bundle: Bundle, file: str, *, n_threads: int, device: str) -> Predict:
-    import onnxruntime
-
-    path = bundle.locate(file)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.inter_op_num_threads = 1
-    provider = _ONNX_PROVIDERS[device]
-    session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
-    if provider not in session.get_providers():
-        raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
-    run = session.run
-    named = {output.name for output in session.get_outputs()}
-    outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
-    if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
-        return lambda feed: _unpack(run(outputs, feed))
-
-    def predict(rows: Rows) -> Rows:
-        answers: Rows = run(outputs, {"rows": rows})[0]
-        return answers
-
-    return predict
+    return find_runtime(runtime).open(bundle, n_threads=n_threads, device=device)
 
 
 def _unpack(answers: list[Any]) -> Any:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from rightfit.families.runtimes import find_runtime
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount
+
+
+def _check_runtime(name: str) -> str:
+    find_runtime(name)
+    return name
+
+
+RuntimeName = Annotated[str, AfterValidator(_check_runtime)]
 
 
 class Presets(StrictModel):
@@ -25,7 +34,7 @@ class EvaluationParams(StrictModel):
 
     preset: Literal["quick", "standard", "publish"]
     presets: Presets
-    runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
+    runtimes: tuple[RuntimeName, ...] = Field(min_length=1)
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
     request_path: RequestPath  # of applications that name none

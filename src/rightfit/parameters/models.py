@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rightfit.extras import require
 from rightfit.families.family import Family, check_task
 from rightfit.families.registry import get_family
+from rightfit.families.runtimes import RUNTIMES
 from rightfit.families.schema import Task
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import list_named
@@ -134,7 +135,8 @@ def _find_unservable(family: Family, parameters: RawParameters) -> Iterator[str]
     except ValidationError:
         return
     runtimes = {"native", "onnx", *(("onnx_int8",) if family.has_int8 else ())}
-    if not runtimes & set(wanted.runtimes) or not set(family.devices) & set(wanted.devices):
+    own = set(wanted.runtimes) - set(RUNTIMES)  # of which a bundle alone tells
+    if not (runtimes | own) & set(wanted.runtimes) or not set(family.devices) & set(wanted.devices):
         yield (
             f"it could never be measured: evaluation wants the runtimes {list(wanted.runtimes)} on "
             f"{list(wanted.devices)}, and its family has {sorted(runtimes)} on "

@@ -13,7 +13,7 @@ class Serving:
     """A way to serve a model, and what requests pass; the batch size is found by measuring.
 
     Args:
-        runtime: One of ``rightfit.families.runtimes.RUNTIMES``.
+        runtime: One of ``rightfit.families.runtimes.RUNTIMES``, or the import path of another.
         n_threads: Threads, and cores it runs on.
         device: ``cpu`` or ``cuda``; of measurements from elsewhere also the machine's name.
         request_path: Whether requests are rows as the model reads them, or raw columns.

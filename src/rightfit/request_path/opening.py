@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.bundle_rows import reads_columns
-from rightfit.families.runtimes import NATIVE, open_model
+from rightfit.families.runtimes import open_model
 from rightfit.request_path.column_rows import compile_rows
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
@@ -28,8 +28,8 @@ def open_request(
 ) -> Callable[[], Answer]:
     """Check a model bundle and return what opens it behind its encoder.
 
-    The parent has checked the files of the ``bundle.json`` with this hash. The native runtime needs
-    no graph, and only it imports the family.
+    The parent has checked the files of the ``bundle.json`` with this hash. Without a graph the
+    encoder runs in Python; only the native runtime imports the family.
     """
     bundle = read_bundle(Path(path), family=family, checked_sha256=sha256)
 
@@ -39,17 +39,19 @@ def open_request(
             build = compile_rows(bundle, runtime, content)
             model = open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
             return lambda columns: model(build(columns))
-        if runtime == NATIVE or graph is None:
-            return _open_native(bundle, content, n_threads=n_threads, device=device)
+        if graph is None:
+            return _open_encoded(bundle, runtime, content, n_threads=n_threads, device=device)
         inputs = list_inputs(content)
         return open_session(Path(graph), inputs, n_threads=n_threads, device=device)
 
     return open_answer
 
 
-def _open_native(bundle: Bundle, encoder: EncoderJson, *, n_threads: int, device: str) -> Answer:
+def _open_encoded(
+    bundle: Bundle, runtime: str, encoder: EncoderJson, *, n_threads: int, device: str
+) -> Answer:
     encode = compile_encoder(encoder)
-    model = open_model(bundle, runtime=NATIVE, n_threads=n_threads, device=device)
+    model = open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
     def answer(columns: Columns) -> Floats:
         answers: Floats = model(encode(columns))

@@ -11,7 +11,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.imported.feeding import Feed, draw, fill
 from rightfit.families.imported.onnx_call import one_line
 from rightfit.families.imported.row_table import Form, RowTable
-from rightfit.families.runtimes import NATIVE
+from rightfit.families.runtimes import reads_graph
 from rightfit.families.schema import InputSchema
 
 SEED = 0  # of random rows
@@ -19,7 +19,7 @@ SEED = 0  # of random rows
 
 def find_feeds(bundle: Bundle, runtime: str) -> tuple[Feed, ...]:
     """Return how the named inputs of a bundle's ONNX graph are filled; none of a matrix."""
-    if runtime == NATIVE:
+    if not reads_graph(bundle, runtime):
         return ()
     return tuple(map(Feed.from_dict, bundle.configuration.get("tensors", ())))
 
@@ -29,7 +29,9 @@ def find_form(bundle: Bundle, runtime: str) -> Form:
 
     Models of a search and of a library's own file read float32.
     """
-    form: Form = bundle.configuration.get("rows", "floats") if runtime == NATIVE else "floats"
+    if reads_graph(bundle, runtime):
+        return "floats"
+    form: Form = bundle.configuration.get("rows", "floats")
     return form
 
 

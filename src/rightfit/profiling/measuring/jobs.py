@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.named_libraries import find_hidden
-from rightfit.families.runtimes import available_runtimes, describe_code, runtime_imports
+from rightfit.families.runtimes import can_serve, describe_code, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject
 from rightfit.profiling.measuring.raw_requests import RawRequests
@@ -200,6 +200,5 @@ def plan_jobs(
         )
         for name, bundle in candidates.items()
         for serving in listed
-        if serving.device in bundle.load_family().devices
-        and serving.runtime in available_runtimes(bundle)
+        if serving.device in bundle.load_family().devices and can_serve(bundle, serving.runtime)
     ]

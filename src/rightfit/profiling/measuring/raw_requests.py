@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.bundle_rows import reads_columns
-from rightfit.families.runtimes import NATIVE, runtime_files
+from rightfit.families.runtimes import RUNTIMES, reads_graph, runtime_files
 from rightfit.request_path.graph import join_encoder
 from rightfit.request_path.raw_inputs import EncoderJson
 
@@ -35,9 +35,11 @@ class RawRequests:
     def locate_graph(self, bundle: Bundle, runtime: str) -> Path | None:
         """Return the path of the graph that answers in a runtime.
 
-        The native runtime has none, nor has a model that reads the raw columns itself.
+        Only the library's runtimes of ONNX files have one, unless the model reads the raw columns
+        itself; before any other the encoder runs in Python.
         """
-        if runtime == NATIVE or reads_columns(bundle, runtime):
+        has_graph = runtime in RUNTIMES and reads_graph(bundle, runtime)
+        if not has_graph or reads_columns(bundle, runtime):
             return None
         return self.folder / f"{bundle.sha256}.{runtime}.onnx"
 

@@ -24,7 +24,7 @@ from rightfit.tuning.search.training_device import pick_device
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.steering.demand import Demand
 
-_SERVED_DIFFERENTLY = ("onnx_int8",)  # other answers than the trained model's
+_SERVED_ALIKE = ("native", "onnx")  # the answers are the trained model's
 
 
 class WantedServings(Protocol):
@@ -121,7 +121,7 @@ def make_demand(
         evaluation: Serving configurations and tiers of the evaluation.
     """
     servings = plan_servings(
-        [name for name in evaluation.runtimes if name not in _SERVED_DIFFERENTLY],
+        [name for name in evaluation.runtimes if name in _SERVED_ALIKE],
         evaluation.n_threads,
         evaluation.devices,
         n_cores=usable_cores(),
