@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -300,6 +302,60 @@ def test_what_quality_alone_has_chosen_is_exported_too(refit: Any, tmp_path: Pat
     assert model.is_refitted == (refit == "always")
     with pytest.raises(RightfitError, match="is not an empty folder"):
         model.export(tmp_path)
+
+
+SCRIPT = """
+import logging, sys
+import polars as pl
+import rightfit as rf
+
+logging.basicConfig(format="%(message)s")
+logging.getLogger("rightfit").setLevel("INFO")
+sizes = [i * i % 97 for i in range(400)]
+table = pl.DataFrame({"size": sizes, "price": [size + i % 7 / 7 for i, size in enumerate(sizes)]})
+found = rf.search(table, "price", families=["linear", "boosting"], early_stopping=RULE, **BUDGET)
+print(found.trials.filter(state="stopped")["stop_reason"].str.split(":").list[0].unique().item())
+"""
+
+
+def start_script(folder: Path, **given: object) -> subprocess.Popen[str]:
+    """Run a user's script from another folder than its own."""
+    text = SCRIPT.replace("RULE", repr(given.pop("early_stopping"))).replace("BUDGET", repr(given))
+    (folder / "script.py").write_text(text)
+    return subprocess.Popen(
+        [sys.executable, str(folder / "script.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_a_rule_beside_a_script_is_found_by_all_of_its_processes(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text(
+        "class StopAll:\n    def prune(self, study, trial):\n        return trial.number > 0\n"
+    )
+
+    script = start_script(tmp_path, early_stopping="beside.StopAll", n_trials=4)
+    printed, logged = script.communicate(timeout=300)
+
+    assert printed.strip() == "StopAll"
+    assert "broke" not in logged
+
+
+def test_ctrl_c_ends_a_search_with_all_of_its_processes(tmp_path: Path) -> None:
+    script = start_script(tmp_path, early_stopping="none", budget_cpu_s=600, n_trials=10_000)
+    assert script.stderr is not None
+    assert "Searching 2 cells" in script.stderr.readline()
+    process = psutil.Process(script.pid)
+    while not (started := process.children(recursive=True)):
+        time.sleep(0.05)
+
+    script.send_signal(signal.SIGINT)
+    _, logged = script.communicate(timeout=60)
+
+    assert "KeyboardInterrupt" in logged
+    assert psutil.wait_procs(started, timeout=10)[1] == []
 
 
 def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:

@@ -34,6 +34,8 @@ class ForkServer:
         self.n_threads = n_threads
         self._families = list(dict.fromkeys(families))
         limits = {} if n_threads is None else dict.fromkeys(THREAD_VARIABLES, str(n_threads))
+        # families and rules may lie where only this process looks, such as beside its script
+        places = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
@@ -44,7 +46,7 @@ class ForkServer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=os.environ | limits,
+                env=os.environ | limits | places,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # Ctrl-C reaches this process alone, which ends the others
             )
