@@ -28,7 +28,7 @@ FACE = (
     "tests/api",
     "tests/ranking/contest",
     "tests/reporting/test_report.py",
-    "tests/serving/test_server.py",
+    "tests/serving/test_export.py",
     "tests/test_extras.py",
     "tests/test_without_kedro.py",
     "--ignore=tests/api/test_measuring.py",  # models of pandas frames
@@ -57,8 +57,8 @@ ENVIRONMENTS = {
     "core": CORE,
     "newest": replace(CORE, versions="newest"),
     "lowest": Environment(
-        extras=("search", "sklearn"),
-        beside=("pandas", "pyarrow", "pymcdm"),
+        extras=("search", "serve", "sklearn"),
+        beside=("pandas", "pymcdm"),
         versions="lowest",
         arguments=(
             *(f"tests/{part}" for part in ("api", "cascades", "evaluation", "families")),
