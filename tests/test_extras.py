@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import rightfit
 from rightfit.errors import RightfitError
 from rightfit.extras import EXTRAS, find_version, require
 
@@ -38,6 +39,28 @@ def test_missing_libraries_name_their_extras_in_one_sentence() -> None:
         ),
     ):
         require("torch", "sklearn.ensemble", "sklearn.tree", purpose="A net of trees")
+
+
+def test_too_old_a_library_is_named_with_the_version_that_is_needed() -> None:
+    require("sklearn>=1.4", purpose="An estimator")
+
+    with pytest.raises(
+        RightfitError, match=r"needs scikit-learn 99\.1 or newer, but \d.*>=99\.1'$"
+    ):
+        require("sklearn>=99.1", purpose="An estimator")
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"), [("search", "search"), ("RightfitClassifier", "search,sklearn")]
+)
+@pytest.mark.usefixtures("bare")
+def test_public_name_of_an_extra_names_it(
+    name: str, extras: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(vars(rightfit), name, raising=False)
+
+    with pytest.raises(RightfitError, match=rf"rightfit\.{name} needs .*'rightfit\[{extras}\]'"):
+        getattr(rightfit, name)
 
 
 @pytest.mark.usefixtures("bare")

@@ -87,6 +87,12 @@ _HOMES = {
     "search": "rightfit.api.searching",
 }
 
+_OF_SEARCH = ("optuna", "scipy", "sqlalchemy", "threadpoolctl")
+_NEEDS = {  # beside the core, when the module is imported
+    "rightfit.api.searching": _OF_SEARCH,
+    "rightfit.api.estimators": (*_OF_SEARCH, "sklearn>=1.6"),
+}
+
 if TYPE_CHECKING:
     from rightfit.api.estimators import RightfitClassifier, RightfitRegressor
     from rightfit.api.fitted import FittedModel
@@ -110,7 +116,11 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    if (home := _HOMES[name]) in _NEEDS:
+        from rightfit.extras import require
+
+        require(*_NEEDS[home], purpose=f"rightfit.{name}")
+    value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 

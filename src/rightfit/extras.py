@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Mapping
 
 from rightfit.errors import RightfitError
@@ -19,6 +20,7 @@ EXTRAS: Mapping[str, str] = {
     "optuna": "search",
     "pyarrow": "serve",
     "safetensors": "torch",
+    "scipy": "search",
     "skl2onnx": "sklearn",
     "sklearn": "sklearn",
     "skops": "sklearn",
@@ -29,18 +31,21 @@ EXTRAS: Mapping[str, str] = {
 }
 """The extra that brings a library, by the name that the library is imported under."""
 
+_DISTRIBUTIONS: Mapping[str, str] = {"sklearn": "scikit-learn"}
+
 
 def require(*modules: str, purpose: str) -> None:
     """Check that libraries of extras are installed, without importing them.
 
     Args:
-        modules: Names of modules. Those of libraries that no extra brings are not checked.
+        modules: Names of modules, with or without a lowest version of two numbers
+            (``sklearn>=1.6``). Those of libraries that no extra brings are not checked.
         purpose: What needs them; it begins the error's sentence.
 
     Raises:
-        RightfitError: If one is missing, naming the extras to install.
+        RightfitError: If one is missing, naming the extras to install, or too old.
     """
-    libraries = dict.fromkeys(module.partition(".")[0] for module in modules)
+    libraries = {re.split("[.>]", module)[0]: module.partition(">=")[2] for module in modules}
     missing = [
         name for name in libraries if name in EXTRAS and importlib.util.find_spec(name) is None
     ]
@@ -50,6 +55,18 @@ def require(*modules: str, purpose: str) -> None:
             f"{purpose} needs {' and '.join(missing)}, which this environment lacks: "
             f"pip install 'rightfit[{extras}]'"
         )
+    for name, lowest in libraries.items():
+        distribution = _DISTRIBUTIONS.get(name, name)
+        found = find_version(distribution) if lowest else None
+        if found is not None and _read_numbers(found) < _read_numbers(lowest):
+            raise RightfitError(
+                f"{purpose} needs {distribution} {lowest} or newer, but {found} is installed: "
+                f"pip install '{distribution}>={lowest}'"
+            )
+
+
+def _read_numbers(version: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", version)[:2]]
 
 
 def find_version(distribution: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -35,16 +36,23 @@ SIGNATURES = {
 HEAVY = ("kedro", "torch", "sklearn", "pandas", "polars", "numpy", "onnxruntime", "pydantic")
 
 
+def find(name: str) -> Any:
+    try:
+        return getattr(rf, name)
+    except rf.RightfitError as err:  # in an environment of make test-core or test-lowest
+        pytest.skip(str(err))
+
+
 @pytest.mark.parametrize("name", rf.__all__)
 def test_public_name_is_there_and_documented(name: str) -> None:
-    found = getattr(rf, name)
+    found = find(name)
 
     assert name == "__version__" or inspect.getdoc(found)
 
 
 @pytest.mark.parametrize(("name", "signature"), SIGNATURES.items())
 def test_signature_is_the_one_that_users_call(name: str, signature: str) -> None:
-    found = inspect.signature(getattr(rf, name))
+    found = inspect.signature(find(name))
     bare = found.replace(
         parameters=[p.replace(annotation=p.empty) for p in found.parameters.values()],
         return_annotation=found.empty,

@@ -50,6 +50,7 @@ def graph(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     model = helper.make_model(
         helper.make_graph([node], "g", ends[:1], ends[1:]),
         opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=8,
     )
     plain = encoder.model_dump(mode="json")
     joined = join_graphs(model, plain)
