@@ -29,7 +29,7 @@ test: .venv/.installed ## run all tests and doctests
 attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/reliability.md
 	$(BIN)/python tests/attack/attack.py
 
-attack-quick: .venv/.installed ## a sample of make attack, in a few minutes
+attack-quick: .venv/.installed ## a sample of make attack, within a minute
 	$(BIN)/python tests/attack/attack.py --quick
 
 test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute

@@ -1,40 +1,49 @@
-"""Attack the project with bad parameters, files, results and surroundings, and count what happens.
+"""Attack the project with bad parameters, files, results and surroundings; count what happens.
 
-``make attack`` runs the long form, ``make attack-quick`` a sample of it. The last line is JSON; the
-exit status says whether every case ended in a clear way.
+``make attack`` runs the long form, ``make attack-quick`` a sample of it. Both use all cores and
+tell how far they are; the last line is JSON, and the exit status says whether every case ended in
+a clear way.
+
+A new case is a line in the table of its kind (``*_cases.py``), a test in one of the :data:`SUITES`,
+or another file of tests in that table.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import combination_cases
-import kill_cases
-import parameter_cases
-import store_cases
-import table_cases
-import verb_cases
-import yaml_cases
-from command_cases import kedro, list_commands
-from outcomes import Command, Tally, try_command
-
-from rightfit.guards.clear_errors import explain_error
-from rightfit.pipelines.data_engineering import nodes
-from rightfit.pipelines.data_engineering.params import DatasetBlock
-from rightfit.processes.json_store import JsonStore
-
 PROJECT = Path(__file__).parents[2]
-sys.path.insert(0, str(PROJECT / "tests" / "support"))
+sys.path += [str(PROJECT / "tests" / "support"), str(PROJECT / "tests" / "attack")]
+
+import combination_cases  # noqa: E402
+import kill_cases  # noqa: E402
+import parameter_cases  # noqa: E402
+import store_cases  # noqa: E402
+import table_cases  # noqa: E402
+import verb_cases  # noqa: E402
+import yaml_cases  # noqa: E402
+from command_cases import kedro, list_commands  # noqa: E402
+from contacts import find_strace  # noqa: E402
+from outcomes import Attempt, Command, Outcome, Part, Tally, try_command  # noqa: E402
+from watching import try_all  # noqa: E402
+
+from rightfit.guards.clear_errors import explain_error  # noqa: E402
+from rightfit.pipelines.data_engineering import nodes  # noqa: E402
+from rightfit.pipelines.data_engineering.params import DatasetBlock  # noqa: E402
+from rightfit.processes.json_store import JsonStore  # noqa: E402
+
 STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")
 STORED = (
     "08_reporting/recommendations.json/*/*.json",
@@ -46,65 +55,60 @@ STORED = (
     "04_feature/landsat/encoder.json/*/*.json",
     "05_model_input/landsat/data_card.json/*/*.json",
 )
-PARTS = (
-    "parameters", "combinations", "blocks", "files", "tables",
-    "results", "verbs", "commands", "kills", "suites",
-)  # fmt: skip
 N_KILLS = 3  # of each kind of process
-SUITES = (
-    "tests/attack/test_hostile_bundles.py", "tests/attack/test_failing_parts.py",
-    "tests/attack/test_measured_processes.py", "tests/serving/test_connections.py",
-    "tests/serving/test_exported_folder.py", "tests/serving/test_strangers.py",
-)  # fmt: skip
+N_SEVERAL = 200  # cases with faults in several blocks
+VALUES_OF_EACH = 3  # bad values tried for a parameter; --all: every one
+SUITES = {  # files of tests, and what a failed one counts as
+    "tests/attack/test_hostile_bundles.py": "code_executed",
+    "tests/attack/test_measured_processes.py": "hangs",
+    "tests/attack/test_failing_parts.py": "tracebacks",
+    "tests/serving/test_exported_folder.py": "code_executed",
+    "tests/serving/test_connections.py": "hangs",
+    "tests/serving/test_strangers.py": "hangs",
+    "tests/serving/test_many_clients.py": "losses",
+    "tests/test_privacy.py": "connections_outside",
+    "tests/verbs/test_begun_runs.py": "accepted_wrongly",
+}
 
 
 def main() -> int:
     """Attack; print the counts; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a sample, within minutes")
-    parser.add_argument("--every", type=int, help="take every n-th bad value; 1: all of them")
-    parser.add_argument("--first", type=int, default=0, help="first of them, from 0")
+    parser.add_argument("--quick", action="store_true", help="a sample, within a minute")
+    parser.add_argument("--all", action="store_true", help="every bad value of every parameter")
     parser.add_argument(
-        "--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the attack; all if absent"
+        "--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts of the attack"
     )
-    chosen = parser.parse_args()
-    step = chosen.every or (40 if chosen.quick else 1)
-    tally = Tally()
-    attack_values(tally, chosen, step=step)
-    if "tables" in chosen.only:
-        attack_tables(tally)
+    parser.add_argument("--processes", type=int, help="as many as cores if absent")
+    asked = parser.parse_args()
+    if asked.all:
+        os.environ[ALL_VALUES] = "1"  # the processes inherit it
+    tally = Tally(is_traced=find_strace() is not None)
     with tempfile.TemporaryDirectory(prefix="rightfit-attack-") as folder:
-        place = Path(folder)
-        if "files" in chosen.only:
-            attack_files(tally, place / "conf")
-        if "results" in chosen.only:
-            attack_stored(tally, place, step=8 if chosen.quick else 1)
-        if "verbs" in chosen.only:
-            attack_verbs(tally, place / "verbs")
-        if "commands" in chosen.only:
-            attack_commands(tally, place, quick=chosen.quick)
-        if "kills" in chosen.only and not chosen.quick:
-            attack_by_kills(tally, place)
-    if "suites" in chosen.only and not chosen.quick:
-        for suite in SUITES:
-            attack_by_suite(tally, suite)
+        chosen = {
+            name: choose(PARTS[name], Path(folder) / f"listed-{name}", is_quick=asked.quick)
+            for name in PARTS
+            if name in asked.only
+        }
+        try_all("attack", chosen, tally, folder=Path(folder), n_processes=asked.processes)
+    if not tally.is_traced:
+        sys.stderr.write("Nothing was traced: install strace (apt-get install strace).\n")
     sys.stdout.write(f"{tally.to_json()}\n")
     return 0 if tally.is_clean else 1
 
 
-def attack_values(tally: Tally, chosen: argparse.Namespace, *, step: int) -> None:
-    """Attack the values of parameters, by themselves and together."""
-    if not {"parameters", "combinations", "blocks"} & set(chosen.only):
-        return
-    parameters = read_parameters("full")
-    if "parameters" in chosen.only:
-        attack_parameters(tally, parameters, first=chosen.first, step=step)
-    if "combinations" in chosen.only:
-        attack_combinations(tally, parameters)
-    if "blocks" in chosen.only:
-        attack_several_blocks(tally, parameters, n_cases=20 if chosen.quick else 200)
+ALL_VALUES = "RIGHTFIT_ATTACK_ALL_VALUES"
 
 
+def choose(part: Part, place: Path, *, is_quick: bool) -> Sequence[int]:
+    """Return the places of the cases that are tried."""
+    if is_quick and part.quick_step is None:
+        return ()
+    place.mkdir()
+    return range(0, len(part.list_attempts(place)), (part.quick_step or 1) if is_quick else 1)
+
+
+@cache
 def read_parameters(env: str) -> dict[str, Any]:
     """Return the project's parameters with the library's values."""
     from kedro.framework.startup import bootstrap_project
@@ -117,41 +121,58 @@ def read_parameters(env: str) -> dict[str, Any]:
     return complete_parameters(load_configuration(loader, "parameters"))
 
 
-def attack_parameters(
-    tally: Tally, parameters: Mapping[str, Any], *, first: int, step: int
-) -> None:
-    """Give every parameter every bad value that its model knows of."""
-    for case in list(parameter_cases.list_cases(parameters))[first::step]:
-        check(tally, str(case), case.apply(parameters), [str(case.path[0])])
+def one(name: str, judge: Callable[[], tuple[str, str]]) -> Attempt:
+    """Return a case with one outcome, whose kind and detail a function gives."""
+    return Attempt(name, lambda: [Outcome(name, *judge())])
 
 
-def attack_combinations(tally: Tally, parameters: Mapping[str, Any]) -> None:
+def list_parameters(_place: Path) -> list[Attempt]:
+    """Give every parameter bad values that its model knows of, some or all of them."""
+    parameters = read_parameters("full")
+    cases = list(parameter_cases.list_cases(parameters))
+    if not os.environ.get(ALL_VALUES):
+        cases = parameter_cases.sample(cases, n_each=VALUES_OF_EACH)
+    return [
+        one(str(case), lambda case=case: check(case.apply(parameters), [str(case.path[0])]))
+        for case in cases
+    ]
+
+
+def list_combinations(_place: Path) -> list[Attempt]:
     """Give values that are right alone and wrong together."""
-    for name, changes in combination_cases.CASES.items():
-        check(tally, name, combination_cases.apply(parameters, changes), [])
+    parameters = read_parameters("full")
+    return [
+        one(name, lambda changes=changes: check(combination_cases.apply(parameters, changes), []))
+        for name, changes in combination_cases.CASES.items()
+    ]
 
 
-def attack_several_blocks(tally: Tally, parameters: Mapping[str, Any], *, n_cases: int) -> None:
+def list_several_blocks(_place: Path) -> list[Attempt]:
     """Make several blocks wrong at once; each must be named."""
+    parameters = read_parameters("full")
     by_block: dict[str, list[parameter_cases.ParameterCase]] = {}
     for case in parameter_cases.list_cases(parameters):
         if len(case.path) > 2 and case.path[0] != "grid":
             by_block.setdefault(str(case.path[0]), []).append(case)
-    draw = random.Random(7)  # noqa: S311 -- no secret
-    for number in range(n_cases):
+
+    def try_some(number: int) -> tuple[str, str]:
+        draw = random.Random(number)  # noqa: S311 -- no secret
         blocks = draw.sample(sorted(by_block), draw.randint(2, len(by_block)))
         changed = dict(parameters)
         for block in blocks:
             changed = draw.choice(by_block[block]).apply(changed)
-        check(tally, f"several blocks, {number}: {blocks}", changed, blocks)
+        return check(changed, blocks)
+
+    return [
+        one(f"several blocks, {number}", lambda number=number: try_some(number))
+        for number in range(N_SEVERAL)
+    ]
 
 
-def check(tally: Tally, name: str, parameters: dict[str, Any], named: list[str]) -> None:
+def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
     """Check parameters as a command does, and judge what it says.
 
     Args:
-        tally: Counts the outcome.
-        name: Of the case.
         parameters: What is checked.
         named: Blocks that the faults must name.
     """
@@ -163,52 +184,61 @@ def check(tally: Tally, name: str, parameters: dict[str, Any], named: list[str])
     try:
         faults = find_faults(complete_parameters(parameters), stages=STAGES, machine=machine)
     except Exception:
-        tally.add(name, "tracebacks", traceback.format_exc())
-        return
+        return "tracebacks", traceback.format_exc()
     text = "\n".join(faults)
     if not faults:
-        tally.add(name, "accepted_wrongly")
-    elif "parameters_" not in text or any(block not in text for block in named):
-        tally.add(name, "tracebacks", f"not named {named}: {text}")
-    else:
-        tally.add(name, "clear")
+        return "accepted_wrongly", ""
+    if "parameters_" not in text or any(block not in text for block in named):
+        return "tracebacks", f"not named {named}: {text}"
+    return "clear", ""
 
 
-def attack_files(tally: Tally, conf: Path) -> None:
+def list_files(place: Path) -> list[Attempt]:
     """Break files of the configuration."""
+    read_parameters("full")  # which settings the project has
+    conf = place / "conf"
+    shutil.copytree(PROJECT / "conf", conf)
+    return [
+        one(case.name, lambda case=case: load_broken(case, conf))
+        for case in yaml_cases.list_cases()
+    ]
+
+
+def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
+    """Load a broken file as a command does."""
     from click import ClickException
 
     from rightfit.conf_files import BrokenFileError, load_configuration, make_loader
 
-    shutil.copytree(PROJECT / "conf", conf)
-    for case in yaml_cases.list_cases():
-        shutil.rmtree(conf / "attack", ignore_errors=True)
-        env = case.write(conf)
-        try:
-            load_configuration(
-                make_loader(conf, env=env), case.file.split("_")[0].removesuffix(".yml")
-            )
-            tally.add(case.name, "accepted_wrongly")
-        except (BrokenFileError, ClickException) as err:
-            message = str(getattr(err, "message", err))
-            is_clear = case.file in message and (case.line is None or f"{case.line}:" in message)
-            tally.add(case.name, "clear" if is_clear else "tracebacks", message)
-        except Exception:
-            tally.add(case.name, "tracebacks", traceback.format_exc())
+    shutil.rmtree(conf / "attack", ignore_errors=True)
+    env = case.write(conf)
+    kind = case.file.split("_")[0].removesuffix(".yml")
+    try:
+        load_configuration(make_loader(conf, env=env), kind)
+    except (BrokenFileError, ClickException) as err:
+        message = str(getattr(err, "message", err))
+        is_clear = case.file in message and (case.line is None or f"{case.line}:" in message)
+        return ("clear" if is_clear else "tracebacks"), message
+    except Exception:
+        return "tracebacks", traceback.format_exc()
+    return "accepted_wrongly", ""
 
 
-def attack_tables(tally: Tally) -> None:
+def list_tables(_place: Path) -> list[Attempt]:
     """Prepare odd raw tables as a run does."""
-    for case in table_cases.list_cases():
-        try:
-            is_finite = prepare(case)
-        except Exception as err:
-            message = explain_error(err)
-            is_clear = message is not None and "pydantic" not in message
-            trace = message or "".join(traceback.format_exception(err))
-            tally.add(case.name, "clear" if is_clear else "tracebacks", trace)
-        else:
-            tally.add(case.name, "clear" if is_finite else "accepted_wrongly", "not finite")
+    return [one(case.name, lambda case=case: try_table(case)) for case in table_cases.list_cases()]
+
+
+def try_table(case: table_cases.TableCase) -> tuple[str, str]:
+    """Prepare a table and judge what comes of it."""
+    try:
+        is_finite = prepare(case)
+    except Exception as err:
+        message = explain_error(err)
+        is_clear = message is not None and "pydantic" not in message
+        trace = message or "".join(traceback.format_exception(err))
+        return ("clear" if is_clear else "tracebacks"), trace
+    return ("clear" if is_finite else "accepted_wrongly"), "not finite"
 
 
 def prepare(case: table_cases.TableCase) -> bool:
@@ -225,8 +255,17 @@ def prepare(case: table_cases.TableCase) -> bool:
     return all(part[name].is_finite().all() for part in parts for name in part.columns)
 
 
-def attack_stored(tally: Tally, place: Path, *, step: int) -> None:
+def list_results(place: Path) -> list[Attempt]:
     """Damage stored results, and ask for the winner."""
+    return [
+        Attempt(str(case), lambda case=case: ask_for_damaged(case, place))
+        for case in store_cases.list_cases(*STORED)
+    ]
+
+
+@cache
+def store_good(place: Path) -> Path:
+    """Store the results of a small study; return their root."""
     from kedro.io import DataCatalog
     from stored import VERSION, store_study
 
@@ -235,19 +274,23 @@ def attack_stored(tally: Tally, place: Path, *, step: int) -> None:
     good = place / "good"
     catalog = DataCatalog.from_config(read_patterns(str(good)), save_version=VERSION)
     store_study(catalog, good, place / "made")
-    for case in list(store_cases.list_cases(*STORED))[::step]:
-        root = place / "data"
-        damaged = case.make(good, root)
-        kept = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        for verb in (["which", "-a", "web_api"],
-                     ["export", "-a", "web_api", "-d", "landsat", str(place / "out")]):  # fmt: skip
-            shutil.rmtree(place / "out", ignore_errors=True)
-            kind, detail = ask([*verb, "--data-root", str(root), "--env", "test"])
-            if kind == "accepted_wrongly" and (verb[0] == "which" or does_without(case)):
-                kind = "clear"  # the verb does not read this file
-            if any(not path.exists() or path.read_bytes() != kept[path] for path in kept):
-                kind, detail = "losses", str(damaged)
-            tally.add(f"{verb[0]}, {case}", kind, detail)
+    return good
+
+
+def ask_for_damaged(case: store_cases.StoreCase, place: Path) -> Iterable[Outcome]:
+    """Damage a file and ask ``which`` and ``export``, which must change nothing."""
+    good, root = store_good(place), place / "data"
+    damaged = case.make(good, root)
+    kept = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    for verb in (["which", "-a", "web_api"],
+                 ["export", "-a", "web_api", "-d", "landsat", str(place / "out")]):  # fmt: skip
+        shutil.rmtree(place / "out", ignore_errors=True)
+        kind, detail = ask([*verb, "--data-root", str(root), "--env", "test"])
+        if kind == "accepted_wrongly" and (verb[0] == "which" or does_without(case)):
+            kind = "clear"  # the verb does not read this file
+        if any(not path.exists() or path.read_bytes() != kept[path] for path in kept):
+            kind, detail = "losses", str(damaged)
+        yield Outcome(f"{verb[0]}, {case}", kind, detail)
 
 
 def does_without(case: store_cases.StoreCase) -> bool:
@@ -275,25 +318,39 @@ def ask(arguments: Sequence[str]) -> tuple[str, str]:
     return ("clear" if result.exit_code else "accepted_wrongly"), result.output
 
 
-def attack_verbs(tally: Tally, place: Path) -> None:
+def list_verbs(place: Path) -> list[Attempt]:
     """Call the verbs with wrong arguments, and with files that are not what they should be."""
-    place.mkdir()
-    for case in verb_cases.list_cases(place):
-        kind, detail = ask(case.arguments)
-        if kind == "clear" and not all(text in detail for text in case.told):
-            kind, detail = "tracebacks", f"not told {case.told}: {detail}"
-        tally.add(case.name, kind, detail)
+    return [
+        one(case.name, lambda case=case: try_verb(case)) for case in verb_cases.list_cases(place)
+    ]
 
 
-def attack_commands(tally: Tally, place: Path, *, quick: bool) -> None:
-    """Try bad parameters, files and surroundings through the real command line."""
+def try_verb(case: verb_cases.VerbCase) -> tuple[str, str]:
+    """Ask a verb, and look whether it tells what it should."""
+    kind, detail = ask(case.arguments)
+    if kind == "clear" and not all(text in detail for text in case.told):
+        return "tracebacks", f"not told {case.told}: {detail}"
+    return kind, detail
+
+
+def list_command_lines(place: Path) -> list[Attempt]:
+    """Try bad parameters, files and surroundings through the real command line.
+
+    Every other command is traced.
+    """
     data = place / "study"
     link_tables(data)
-    commands = list(list_commands(data, place))
-    for command in commands[:: 4 if quick else 1]:
-        tally.add(command.name, *try_command(command, PROJECT))
-    if not quick:
-        tally.add("two runs at once", *try_two_runs(data))
+    can_trace = find_strace() is not None
+    commands = [
+        one(
+            command.name,
+            lambda command=command, traced=can_trace and number % 2 == 0: try_command(
+                command, PROJECT, is_traced=traced
+            ),
+        )
+        for number, command in enumerate(list_commands(data, place))
+    ]
+    return [*commands, one("two runs at once", lambda: try_two_runs(data))]
 
 
 def link_tables(data: Path) -> None:
@@ -301,18 +358,6 @@ def link_tables(data: Path) -> None:
     (data / "01_raw").mkdir(parents=True)
     for table in (PROJECT / "data" / "01_raw").glob("*.parquet"):
         (data / "01_raw" / table.name).symlink_to(table)
-
-
-def attack_by_kills(tally: Tally, place: Path) -> None:
-    """Kill runs' processes at random moments, and run again."""
-    seed = random.SystemRandom().randrange(2**32)
-    draw = random.Random(seed)  # noqa: S311 -- no secret
-    for target in kill_cases.TARGETS:
-        for number in range(N_KILLS):
-            data = place / f"{target.replace(' ', '_')}_{number}"
-            link_tables(data)
-            name = f"kill of {target}, {number}, seed {seed}"
-            tally.add(name, *kill_cases.try_kill(PROJECT, data, target, draw))
 
 
 def try_two_runs(data: Path) -> tuple[str, str]:
@@ -331,17 +376,63 @@ def try_two_runs(data: Path) -> tuple[str, str]:
     return bad or ("clear", "")
 
 
-def attack_by_suite(tally: Tally, suite: str) -> None:
+def list_kills(place: Path) -> list[Attempt]:
+    """Kill runs' processes at random moments, and run again."""
+    return [
+        one(
+            f"kill of {target}, {number}",
+            lambda target=target, number=number: kill_one(
+                place / f"{target.replace(' ', '_')}_{number}", target
+            ),
+        )
+        for target in kill_cases.TARGETS
+        for number in range(N_KILLS)
+    ]
+
+
+def kill_one(data: Path, target: str) -> tuple[str, str]:
+    """Start a run on a new data root, kill a process of it, and run again."""
+    seed = random.SystemRandom().randrange(2**32)
+    link_tables(data)
+    draw = random.Random(seed)  # noqa: S311 -- no secret
+    kind, detail = kill_cases.try_kill(PROJECT, data, target, draw)
+    return kind, f"seed {seed}: {detail}"
+
+
+def list_suites(_place: Path) -> list[Attempt]:
     """Run attacks that are tests; each test is a case."""
+    return [
+        Attempt(suite, lambda suite=suite, kind=kind: run_suite(suite, kind))
+        for suite, kind in SUITES.items()
+    ]
+
+
+def run_suite(suite: str, kind: str) -> Iterable[Outcome]:
+    """Run a file of tests."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rA", "--tb=line", suite],
+        [sys.executable, "-m", "pytest", "-q", "-rA", "--tb=line", "-p", "no:cacheprovider", suite],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     for line in done.stdout.splitlines():
         if line.startswith("PASSED tests"):
-            tally.add(line, "clear")
+            yield Outcome(line, "clear")
         elif line.startswith(("FAILED tests", "ERROR tests")):  # and no line of a log
-            tally.add(line, "hangs" if "process" in suite else "code_executed", line)
+            yield Outcome(line, kind, line)
+
+
+# What takes long comes first, so that no core is left with it at the end.
+PARTS: Mapping[str, Part] = {
+    "suites": Part(list_suites, quick_step=None, patience_s=1_500),
+    "kills": Part(list_kills, quick_step=None, patience_s=600),
+    "commands": Part(list_command_lines, quick_step=9, patience_s=300),
+    "parameters": Part(list_parameters, quick_step=15, n_at_once=25),
+    "combinations": Part(list_combinations, quick_step=4, n_at_once=10),
+    "blocks": Part(list_several_blocks, quick_step=20, n_at_once=10),
+    "files": Part(list_files, quick_step=3, n_at_once=10),
+    "results": Part(list_results, quick_step=8, n_at_once=10),
+    "tables": Part(list_tables, n_at_once=20),
+    "verbs": Part(list_verbs, n_at_once=20),
+}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What became of each case, counted by kind."""
+"""What is tried, what became of it, and how often which outcome was seen."""
 
 from __future__ import annotations
 
@@ -7,17 +7,65 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contacts import list_contacts, trace_command, without_switches
+
 KINDS = (
     "clear", "tracebacks", "accepted_wrongly", "late", "hangs", "orphans", "losses",
-    "code_executed",
+    "code_executed", "connections_outside",
 )  # fmt: skip
 PATIENCE_S = 120
 CANARY = "owned"  # a file that executed code would make
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case.
+
+    Args:
+        name: What was tried.
+        kind: One of :data:`KINDS`.
+        detail: What was seen, for a bad outcome.
+    """
+
+    name: str
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A case that waits to be tried.
+
+    Args:
+        name: What is tried.
+        attempt: Tries it; a suite of tests gives an outcome for each.
+    """
+
+    name: str
+    attempt: Callable[[], Iterable[Outcome]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cases of one kind.
+
+    Args:
+        list_attempts: Lists them; gets an empty folder of its own, and does nothing slow.
+        quick_step: A quick attack takes every so-manieth case; ``None``: none of them.
+        patience_s: Within which each must end, suites of tests as a whole.
+        n_at_once: Cases that a process is given at once.
+    """
+
+    list_attempts: Callable[[Path], Sequence[Attempt]]
+    quick_step: int | None = 1
+    patience_s: float = PATIENCE_S
+    n_at_once: int = 1
 
 
 @dataclass
@@ -26,28 +74,27 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     n_cases: int = 0
+    is_traced: bool = True
 
-    def add(self, name: str, kind: str, detail: str = "") -> None:
-        """Count one case.
-
-        Args:
-            name: What was tried.
-            kind: One of :data:`KINDS`.
-            detail: What was seen, for a bad outcome.
-        """
+    def add(self, outcome: Outcome) -> None:
+        """Count one case."""
         self.n_cases += 1
-        self.counts[kind] += 1
-        if kind != "clear":
-            sys.stderr.write(f"{kind}: {name}: {' '.join(detail.split())[-400:]}\n")
+        self.counts[outcome.kind] += 1
+        if outcome.kind != "clear":
+            detail = " ".join(outcome.detail.split())[-400:]
+            sys.stderr.write(f"{outcome.kind}: {outcome.name}: {detail}\n")
 
     def to_json(self) -> str:
-        """Return the counts as one line."""
-        return json.dumps({"cases": self.n_cases, **{kind: self.counts[kind] for kind in KINDS}})
+        """Return the counts as one line; null is what could not be traced."""
+        counts: dict[str, int | None] = {kind: self.counts[kind] for kind in KINDS}
+        if not self.is_traced:
+            counts["connections_outside"] = None
+        return json.dumps({"cases": self.n_cases, **counts})
 
     @property
     def is_clean(self) -> bool:
         """Whether every case ended in a clear way."""
-        return self.counts["clear"] == self.n_cases
+        return self.counts["clear"] == self.n_cases > 0
 
 
 @dataclass(frozen=True)
@@ -69,22 +116,33 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def try_command(command: Command, folder: Path, guarded: Iterable[Path] = ()) -> tuple[str, str]:
+def try_command(command: Command, folder: Path, *, is_traced: bool = False) -> tuple[str, str]:
     """Run a command and judge its end.
 
     Args:
         command: The command.
         folder: Where it runs.
-        guarded: Files that it must not change.
+        is_traced: Whether to look whom it contacts; nothing then tells libraries not to report.
 
     Returns:
         The kind of outcome and what was seen.
     """
-    before = {path: path.read_bytes() for path in guarded}
+    if not is_traced:
+        return _try(command, command.arguments, folder, dict(os.environ))
+    with tempfile.NamedTemporaryFile("r", suffix=".trace") as trace:
+        traced = trace_command(Path(trace.name), command.arguments)
+        kind, detail = _try(command, traced, folder, without_switches(os.environ))
+        contacts = list_contacts(trace.read())
+    return ("connections_outside", str(contacts)) if contacts else (kind, detail)
+
+
+def _try(
+    command: Command, arguments: Sequence[str], folder: Path, environment: dict[str, str]
+) -> tuple[str, str]:
     process = subprocess.Popen(
-        command.arguments, cwd=folder, text=True, errors="replace", start_new_session=True,
+        arguments, cwd=folder, text=True, errors="replace", start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "COLUMNS": "400", "KEDRO_DISABLE_TELEMETRY": "1", **command.environment},
+        env={**environment, "COLUMNS": "400", **command.environment},
     )  # fmt: skip
     try:
         output, _ = process.communicate(timeout=PATIENCE_S)
@@ -95,8 +153,6 @@ def try_command(command: Command, folder: Path, guarded: Iterable[Path] = ()) ->
         return "orphans", output
     if (folder / CANARY).exists():
         return "code_executed", output
-    if any(not path.exists() or path.read_bytes() != before[path] for path in before):
-        return "losses", output
     return _judge(command, process.returncode, output)
 
 

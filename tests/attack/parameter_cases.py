@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -72,6 +72,24 @@ def list_cases(parameters: Mapping[str, Any]) -> Iterator[ParameterCase]:
             yield from _attack_model(model, parameters[kind][name], (kind, name))
             yield from _replace((kind, name), None, [], "text", 5, math.nan)
         yield from _replace((kind,), None, [], "text", 5)
+
+
+def sample(cases: Sequence[ParameterCase], *, n_each: int) -> list[ParameterCase]:
+    """Choose some cases of every parameter, other kinds of values from one to the next.
+
+    >>> cases = [ParameterCase((name,), value) for name in "ab" for value in range(4)]
+    >>> [str(case) for case in sample(cases, n_each=2)]
+    ['a: 0', 'a: 2', 'b: 1', 'b: 3']
+    """
+    by_path: dict[Path, list[ParameterCase]] = {}
+    for case in cases:
+        by_path.setdefault(case.path, []).append(case)
+    chosen = []
+    for place, of_one in enumerate(by_path.values()):
+        n = min(n_each, len(of_one))
+        picked = {(place + i * len(of_one) // n) % len(of_one) for i in range(n)}
+        chosen += [of_one[i] for i in sorted(picked)]
+    return chosen
 
 
 def _replace(path: Path, *values: Any) -> Iterator[ParameterCase]:
