@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,28 @@ def test_missing_raw_table_is_named() -> None:
 
     with pytest.raises(ConfigurationError, match=r"missing: \['flowers'\]"):
         ErrorHook().before_pipeline_run(OWN["data_engineering"], catalog)
+
+
+def test_pipe_in_place_of_a_raw_table_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "flowers.csv")
+    entry = {"type": "pandas.CSVDataset", "filepath": str(tmp_path / "flowers.csv")}
+
+    with pytest.raises(ConfigurationError, match=r"are a pipe, a socket or a device: \['.*flowers"):
+        ErrorHook().before_pipeline_run(
+            OWN["data_engineering"], DataCatalog.from_config({"flowers": entry})
+        )
+
+
+def test_pipe_among_the_files_of_a_raw_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    os.mkfifo(tmp_path / "photos" / "cat" / "1.png")
+    entry = {"type": "partitions.PartitionedDataset", "path": str(tmp_path / "photos"),
+             "dataset": "text.TextDataset"}  # fmt: skip
+
+    with pytest.raises(ConfigurationError, match=r"a device: \['.*1\.png"):
+        ErrorHook().before_pipeline_run(
+            OWN["data_engineering"], DataCatalog.from_config({"flowers": entry})
+        )
 
 
 def test_dataset_error_is_told_in_short_where_all_nodes_are_own() -> None:

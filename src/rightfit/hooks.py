@@ -39,6 +39,7 @@ from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
 from rightfit.ownership import find_stage, is_own, list_own_outputs, list_stages
 from rightfit.process_state import ProcessHook
+from rightfit.processes.regular_files import SPECIAL, find_special
 from rightfit.project import ConfigurationError, ConfigurationHook
 from rightfit.reuse.hook import ReuseHook
 from rightfit.run_versions import VersionHook
@@ -91,7 +92,7 @@ class ErrorHook:
         """Look for the raw tables before the first node.
 
         Raises:
-            ConfigurationError: Naming every raw table that is missing.
+            ConfigurationError: Naming every raw table that is missing, or no regular file.
         """
         missing = [name for name in _list_raw(pipeline) if _is_missing(catalog.get(name))]
         if missing:
@@ -100,7 +101,15 @@ class ErrorHook:
                 f"Raw files are missing: {places}. Put them there, or correct the datasets in "
                 "parameters_grid.yml and their tables in parameters_datasets.yml."
             )
-        unknown = _list_unknown_environments(pipeline, catalog)
+        special = [
+            str(path) for name in _list_raw(pipeline) for path in _find_special(catalog, name)
+        ]
+        if special:
+            raise ConfigurationError(
+                f"Raw files are {SPECIAL}: {special}. Only regular files are read: put them there, "
+                "or correct the entries in conf/*/catalog*.yml."
+            )
+        unknown = list(_list_unknown_environments(pipeline, catalog))
         if unknown:
             raise ConfigurationError("\n".join(unknown))
         unwritable = find_unwritable(_list_written(pipeline, catalog))
@@ -131,21 +140,21 @@ class ErrorHook:
             raise ConfigurationError(told or str(error)) from error
 
 
-def _list_unknown_environments(pipeline: Pipeline, catalog: DataCatalog) -> list[str]:
-    """Explain which machines applications name that nothing was imported of."""
+def _list_unknown_environments(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
+    """Explain which machines applications name that nothing fit to use was imported of."""
     if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
-        return []
-    from rightfit.handover.importing import explain_unknown, list_imported
+        return
+    from rightfit.handover.importing import load_measured
     from rightfit.ranking.applications.applications import Applications
 
     store = catalog.load("measurements")
     applications: Applications = catalog.load("params:applications")
-    known = list_imported(store)
-    return [
-        f"applications.{name}: {explain_unknown(one.environment, store)}"
-        for name, one in applications.items()
-        if one.environment is not None and one.environment not in known
-    ]
+    for name, one in applications.items():
+        if one.environment is not None:
+            try:
+                load_measured(one.environment, store)
+            except ValueError as err:
+                yield f"applications.{name}: {err}"
 
 
 class FamilyHook:
@@ -287,6 +296,14 @@ def _list_raw(pipeline: Pipeline) -> list[str]:
 def _find_path(dataset: AbstractDataset[Any, Any] | None) -> str:
     """Return the path of an entry's file or folder, empty where it has none."""
     return str(getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None) or "")
+
+
+def _find_special(catalog: DataCatalog, name: str) -> Iterator[Path]:
+    """Yield the local files of a raw table that would keep a reader waiting."""
+    dataset = catalog.get(name)
+    path = _find_path(dataset)
+    if path and getattr(dataset, "_protocol", "file") == "file":
+        yield from find_special(Path(path))
 
 
 def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +79,28 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
             f"measure --threads {threads[:9]}", ["measure", str(model), "--threads", threads]
         )
     yield from _list_models(place / "models")
+    yield from _list_pipes(place / "pipes", model)
     for number, text in enumerate(NO_LOADS):
         (load := place / f"load-{number}.json").write_text(text, encoding="utf-8")
         yield VerbCase(f"read_load {text[:40]}", [READ_LOAD, str(load)], told=[load.name])
+
+
+def _list_pipes(folder: Path, model: Path) -> Iterator[VerbCase]:
+    """List pipes in place of files: nobody writes to them, so whoever reads them waits."""
+    folder.mkdir()
+    for name in ("rows.csv", "rows.npy", "load.json", "handover.json", "measured.json"):
+        os.mkfifo(folder / name)
+    commands = {
+        "measure --rows pipe.csv": ["measure", str(model), "--rows", str(folder / "rows.csv")],
+        "measure --rows pipe.npy": ["measure", str(model), "--rows", str(folder / "rows.npy")],
+        "measure a pipe": ["measure", str(folder / "rows.csv")],
+        "read_load pipe": [READ_LOAD, str(folder / "load.json")],
+        "check --against pipe": ["check", "--against", str(folder / "load.json")],
+        "measure-bundles of a pipe": ["measure-bundles", str(folder), str(folder / "out")],
+        "import-profiles of a pipe": ["import-profiles", "--name", "board", str(folder)],
+    }
+    for name, arguments in commands.items():
+        yield VerbCase(name, arguments, told=["only regular files are read"])
 
 
 def _list_numbers(place: Path) -> Iterator[VerbCase]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,10 @@ def test_damaged_document_is_set_aside_and_made_anew(
     assert store.get("a") == {"x": 1}
     assert (tmp_path / "a.damaged").exists()
     assert "is damaged" in caplog.text
+
+
+def test_pipe_in_place_of_a_document_is_set_aside_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+
+    assert JsonStore(tmp_path).get("a") is None
+    assert (tmp_path / "a.damaged").is_fifo()

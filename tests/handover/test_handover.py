@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 import subprocess
 import sys
@@ -265,6 +267,82 @@ def test_figures_of_another_type_and_a_machine_where_all_failed_are_refused(
         import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
 
 
+IMPOSSIBLE = {
+    "negative timing": ("rounds.0.load.load_time_ms", -3.0),
+    "negative percentile": ("rounds.0.percentiles_ns.0.5", -3.0),
+    "falling percentiles": ("rounds.0.percentiles_ns.0.5", 1e15),
+    "a percentile is missing": ("rounds.0.percentiles_ns", {"0.5": 5.0}),
+    "endless": ("rounds.0.batches.0.rows_per_s", math.inf),
+    "not a number": ("rounds.0.batches.0.wall_ms", math.nan),
+    "no time at all": ("rounds.0.latency.wall_ms", 0.0),
+    "no rounds": ("rounds", []),
+    "no batches": ("rounds.0.batches", []),
+    "no calls": ("rounds.0.batches.0.n_calls", 0),
+    "batch of no rows": ("rounds.0.batches.0.batch_size", 0),
+    "huge batch": ("rounds.0.batches.0.batch_size", 2**70),
+    "negative cores": ("rounds.0.batches.0.cores", -5.0),
+    "share of three": ("rounds.0.latency.slow_share", 3.0),
+    "memory of a galaxy": ("rounds.0.base_peak_mib", 1e12),
+    "memory less than none": ("rounds.0.latency.peak_memory_mib", -1e6),
+    "negative call": ("rounds.0.kept_ns.0", -1),
+    "text for a number": ("rounds.0.total_ms", "5"),
+    "truth for a number": ("n_retries", True),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_figures_that_no_machine_can_have_found_are_refused(
+    came_back: Path, tmp_path: Path, case: str
+) -> None:
+    content = json.loads((came_back / "measured.json").read_text())
+    key, state = next(iter(content["states"].items()))
+    path, value = IMPOSSIBLE[case]
+    change(state, path, value)
+    (tmp_path / "measured.json").write_text(json.dumps(content))
+
+    with pytest.raises(ValueError, match=rf"should: states\.{key}") as refused:
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("n_cores", -5), ("n_cores", "2"), ("memory_mib", 0), ("memory_mib", 2**70)]
+)
+def test_machine_that_cannot_be_is_refused(
+    came_back: Path, tmp_path: Path, path: str, value: object
+) -> None:
+    content = json.loads((came_back / "measured.json").read_text())
+    content["environment"][path] = value
+    (tmp_path / "measured.json").write_text(json.dumps(content))
+
+    with pytest.raises(ValueError, match=f"should: environment.{path}"):
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+
+def test_record_that_an_older_version_took_in_is_checked_when_a_run_reads_it(
+    came_back: Path, tmp_path: Path
+) -> None:
+    store = JsonStore(tmp_path)
+    import_measured(came_back, "board", store)
+    document = store.get("elsewhere-board")
+    assert document is not None
+    next(iter(document["states"].values()))["rounds"] = []
+    store.put("elsewhere-board", document)
+
+    with pytest.raises(ValueError, match=r"board\.json .*must hold a round .*--name board"):
+        load_measured("board", store)
+
+
+def change(document: Any, path: str, value: object) -> None:
+    """Set a value; a percentile's share is one step of the path, though it holds a dot."""
+    *steps, last = path.replace(".0.5", ".0_5").split(".")
+    for step in steps:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    document[int(last) if isinstance(document, list) else last.replace("_5", ".5")] = value
+
+
 def edit_document(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     path = folder / "handover.json"
     content = json.loads(path.read_text())
@@ -277,6 +355,21 @@ def cut(folder: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def rewrite_encoder(folder: Path, content: object) -> None:
+    path = folder / "datasets" / "landsat" / "requests" / "encoder.json"
+    path.write_text(json.dumps(content))
+
+
+def replace_rows(folder: Path, rows: object) -> None:
+    np.save(folder / "datasets" / "landsat" / "rows.npy", rows)
+
+
+def replace_by_pipe(folder: Path, name: str) -> None:
+    path = folder / "datasets" / "landsat" / name
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -284,6 +377,44 @@ def cut(folder: Path, name: str) -> None:
         (lambda place: cut(place, "rows.npy"), "rows.npy is damaged: .*Pack it again"),
         (lambda place: cut(place, "raw_rows.npy"), "raw_rows.npy is damaged"),
         (lambda place: cut(place, "requests/encoder.json"), "encoder.json is damaged"),
+        (lambda place: rewrite_encoder(place, {}), "encoder.json is damaged: .* version 1"),
+        (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: .* version 1"),
+        (
+            lambda place: rewrite_encoder(place, {"version": 1, "steps": []}),
+            "steps must be a list of at least one step",
+        ),
+        (
+            lambda place: rewrite_encoder(place, {"version": 1, "steps": [{"kind": "magic"}]}),
+            r"steps\.0\.kind must be one of",
+        ),
+        (
+            lambda place: rewrite_encoder(
+                place,
+                {"version": 1, "steps": [{"kind": "standardise", "column": "size", "scale": 0}]},
+            ),
+            r"steps\.0: \['fill', 'mean', 'scale'\] of a step 'standardise'",
+        ),
+        (
+            lambda place: rewrite_encoder(
+                place, {"version": 1, "steps": [{"kind": "number", "column": "weight"}]}
+            ),
+            r"raw_rows\.npy must hold .* lacks \['weight'\]",
+        ),
+        (lambda place: replace_rows(place, np.float32(3)), r"rows\.npy must hold rows of"),
+        (lambda place: replace_rows(place, np.zeros((9, 1), np.float32)), "holds float32 of shape"),
+        (lambda place: replace_rows(place, np.zeros((9, 12))), "holds float64 of shape"),
+        (lambda place: replace_by_pipe(place, "rows.npy"), "only regular files are read"),
+        (lambda place: replace_by_pipe(place, "raw_rows.npy"), "only regular files are read"),
+        (lambda place: replace_by_pipe(place, "requests/encoder.json"), "only regular files"),
+        (
+            lambda place: replace_by_pipe(place, "bundles/linear-000/model.onnx"),
+            r"\['model.onnx'\] are missing, links, or do not match",
+        ),
+        (
+            lambda place: replace_by_pipe(place, "bundles/linear-000/bundle.json"),
+            "no regular file",
+        ),
+        (lambda place: replace_by_pipe(place, "../../handover.json"), "only regular files"),
         (
             lambda place: edit_document(place, lambda one: one["settings"].pop("max_s")),
             "handover.json does not hold what it should: settings",

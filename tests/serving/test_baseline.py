@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import math
+
 import pytest
+from pydantic import ValidationError
 
 from rightfit.serving.baseline import (
     Baseline,
@@ -9,6 +12,7 @@ from rightfit.serving.baseline import (
     KeptWinner,
     MeasuredOn,
     compare_baselines,
+    find_gaps,
     find_other_machine,
 )
 
@@ -118,6 +122,50 @@ def test_other_hardware_is_named() -> None:
 
     assert find_other_machine(keep(winner()), keep(winner())) is None
     assert "Hand-made CPU, 2 cores" in str(find_other_machine(keep(winner()), other))
+
+
+def test_machine_that_is_not_known_is_another_one() -> None:
+    known, unknown = keep(winner()), keep(winner(), None)
+
+    assert find_other_machine(unknown, known) == "the baseline does not say what it was measured on"
+    assert find_other_machine(known, unknown) == "this run does not say what it was measured on"
+
+
+@pytest.mark.parametrize(
+    ("winners", "gap"),
+    [
+        ({}, "winners holds no winner"),
+        ({"web_api": {}}, "winners holds no winner"),
+        ({"web_api": {"landsat": None}}, "winners holds no winner"),
+        ({"web_api": {"landsat": winner()}, "edge": {}}, "winners.edge holds no dataset"),
+        (
+            {"web_api": {"landsat": winner().model_copy(update={"metrics": {}})}},
+            "winners.web_api.landsat.metrics holds no metric",
+        ),
+        (
+            {"web_api": {"landsat": winner(charm=figure(1.0))}},
+            "winners.web_api.landsat.metrics holds ['charm'], which are no metrics",
+        ),
+    ],
+)
+def test_baseline_that_compares_nothing_is_told(
+    winners: dict[str, dict[str, KeptWinner | None]], gap: str
+) -> None:
+    baseline = keep(winner()).model_copy(update={"winners": winners})
+
+    assert next(find_gaps(baseline)) == gap
+
+
+def test_baseline_in_which_one_of_two_applications_has_a_winner_has_no_gap() -> None:
+    winners = {"web_api": {"landsat": winner()}, "dreamer": {"landsat": None}}
+
+    assert list(find_gaps(keep(winner()).model_copy(update={"winners": winners}))) == []
+
+
+@pytest.mark.parametrize("ends", [{"low": 2.0, "high": 1.0}, {"low": math.nan, "high": 1.0}])
+def test_interval_that_cannot_be_is_refused(ends: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="low"):
+        Figure(value=1.5, **ends)
 
 
 def test_memory_of_another_batch_size_is_noted() -> None:

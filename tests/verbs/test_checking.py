@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,57 @@ def test_baseline_of_another_machine_is_refused_unless_told(ask: Ask, baseline: 
     assert refused.exit_code == 1
     assert "measured on Faster CPU, 2 cores" in refused.output
     assert ask("check", "--against", baseline, "--any-machine").exit_code == 0
+
+
+def test_baseline_without_a_machine_is_refused_unless_told(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    baseline.write_text(json.dumps(content | {"machine": None}))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert "the baseline does not say what it was measured on" in refused.output
+    assert ask("check", "--against", baseline, "--any-machine").exit_code == 0
+
+
+@pytest.mark.parametrize("winners", [{}, {"web_api": {}}, {"web_api": {"landsat": None}}])
+def test_baseline_that_compares_nothing_fails(ask: Ask, baseline: Path, winners: Any) -> None:
+    content = json.loads(baseline.read_text())
+    baseline.write_text(json.dumps(content | {"winners": winners}))
+
+    refused = ask("check", "--against", baseline)
+    rewritten = ask("check", "--against", baseline, "--write")
+
+    assert refused.exit_code == 1
+    assert "is no baseline to compare with: winners holds no winner" in refused.output
+    assert refused.output.rstrip().endswith(f"rightfit check --against {baseline} --write")
+    assert rewritten.exit_code == 0
+    assert ask("check", "--against", baseline).exit_code == 0
+
+
+def test_interval_the_wrong_way_round_is_refused_in_one_line(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    kept = content["winners"]["web_api"]["landsat"]["metrics"]["quality"]
+    kept["low"], kept["high"] = kept["high"], kept["low"]
+    baseline.write_text(json.dumps(content))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert "metrics.quality: Value error, low must not be above high" in refused.output
+    assert len(refused.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("switches", [[], ["--write"]])
+def test_pipe_for_a_baseline_is_refused_and_not_waited_for(
+    ask: Ask, tmp_path: Path, switches: list[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+
+    refused = ask("check", "--against", tmp_path / "pipe.json", *switches)
+
+    assert refused.exit_code == 1
+    assert "only regular files are read" in refused.output
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -37,6 +38,16 @@ def test_block_cuts_the_column_into_two_classes(tmp_path: Path) -> None:
         "classes": ["below 20", "20 or more"],
     }
     assert block["features"]["numeric"] == ["size"]
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    results = make_results(tmp_path)
+    (path,) = tmp_path.rglob("*.parquet")
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(ValueError, match="only regular files are read"):
+        describe_entry(results, "orders", "price", at_least=None, dataset="orders")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,12 @@ import pytest
 from handmade import ENVIRONMENT
 from stored import LATER, VERSION, Study
 
-from rightfit.verbs.stored import NothingStoredError, StoredResults, open_results
+from rightfit.verbs.stored import (
+    DamagedResultError,
+    NothingStoredError,
+    StoredResults,
+    open_results,
+)
 
 OTHER_MACHINE = replace(ENVIRONMENT, environment_id="later")
 
@@ -47,6 +53,17 @@ def test_nothing_stored_names_the_command(results: StoredResults) -> None:
         results.find_version("rankings")
     with pytest.raises(NothingStoredError, match="up to 2025"):
         results.find_version("environment", at_most="2025")
+
+
+def test_pipe_in_place_of_a_result_is_damage_and_not_waited_for(
+    results: StoredResults, study: Study
+) -> None:
+    path = study.root / "08_reporting" / "recommendations.json" / VERSION / "recommendations.json"
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(DamagedResultError, match="only regular files are read"):
+        results.load("recommendations", VERSION)
 
 
 def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from rightfit.handover.checking import find_faults
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
@@ -88,6 +90,7 @@ def read_document(kind: type[Document], path: Path) -> Document:
     Raises:
         ValueError: If there is none, or it has another form.
     """
+    require_regular(path)
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
@@ -101,7 +104,7 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
     """Read a document from plain JSON types.
 
     Raises:
-        ValueError: If it has another form.
+        ValueError: If it has another form, or figures that no machine can have found.
     """
     if not isinstance(plain, dict):
         raise ValueError(f"{place} does not hold what it should: it must be a JSON object.")
@@ -111,8 +114,17 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
             f"reads {FORMAT_VERSION}. Use the same version on both machines."
         )
     try:
-        return TypeAdapter(kind).validate_python(plain)
+        if kind is Handover:  # its settings are strict in themselves
+            document = TypeAdapter(kind).validate_python(plain)
+        else:  # strict, and as JSON, where a list may become a tuple
+            document = TypeAdapter(kind).validate_json(json.dumps(plain), strict=True)
     except ValidationError as err:
         faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
-        more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}") from err
+    else:
+        faults = []
+        if isinstance(document, MeasuredElsewhere):
+            faults = list(find_faults(document.environment, document.states))
+        if not faults:
+            return document
+    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}")

@@ -48,7 +48,12 @@ def load_measured(name: str, store: JsonStore) -> MeasuredElsewhere:
     plain = store.get(_PREFIX + name)
     if plain is None:
         raise ValueError(explain_unknown(name, store))
-    return parse_document(MeasuredElsewhere, plain, f"{_PREFIX}{name}.json")
+    try:
+        return parse_document(MeasuredElsewhere, plain, f"{_PREFIX}{name}.json")
+    except ValueError as err:
+        raise ValueError(
+            f"{err}. Import it again: rightfit import-profiles FOLDER --name {name}"
+        ) from err
 
 
 def list_imported(store: JsonStore) -> dict[str, Mapping[str, object]]:

@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rightfit.families.bundle import read_bundle
 from rightfit.handover.contents import (
@@ -27,6 +29,7 @@ from rightfit.handover.contents import (
 from rightfit.handover.files import find_files, require_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, plan_jobs, plan_servings, with_paths
@@ -35,7 +38,7 @@ from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.request_path.raw_inputs import EncoderJson
+from rightfit.request_path.raw_inputs import EncoderJson, check_encoder, list_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +85,8 @@ def plan_dataset(
         ValueError: If a bundle, the encoder or the rows are damaged.
     """
     files = find_files(source, dataset.name)
+    if not dataset.candidates:  # none of its candidates has an ONNX export
+        return []
     for one in dataset.candidates:
         require_plain(one.folder)
     bundles = {
@@ -96,27 +101,49 @@ def plan_dataset(
         present=here.devices,
     )
     encoder = _read_encoder(files.requests / "encoder.json")
-    for rows in (files.rows, files.raw_rows):
-        _require_rows(rows)
+    _require_rows(files.rows, {len(bundle.schema.features) for bundle in bundles.values()})
+    _require_raw_rows(files.raw_rows, encoder)
     requests = RawRequests(files.raw_rows, encoder, files.requests)
     return plan_jobs(dataset.name, bundles, with_paths(servings, handover.request_paths), requests)
 
 
 def _read_encoder(path: Path) -> EncoderJson:
+    require_regular(path)
     try:
-        encoder: EncoderJson = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as err:
+        return check_encoder(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as err:
         raise ValueError(f"{path} is damaged: {err}. Pack it again.") from err
-    return encoder
 
 
-def _require_rows(path: Path) -> None:
+def _require_rows(path: Path, widths: Collection[int]) -> None:
+    rows = _load_rows(path)
+    if rows.ndim != 2 or rows.dtype != np.float32 or set(widths) - {rows.shape[1]}:
+        raise ValueError(
+            f"{path} must hold rows of {sorted(widths)} float32 columns, but holds {rows.dtype} of "
+            f"shape {rows.shape}. Pack it again."
+        )
+
+
+def _require_raw_rows(path: Path, encoder: EncoderJson) -> None:
+    rows = _load_rows(path)
+    needed = {column for one in list_inputs(encoder) for column in one.columns}
+    missing = sorted(needed - set(rows.dtype.names or ()))
+    if rows.ndim != 1 or missing:
+        raise ValueError(
+            f"{path} must hold rows of the columns that the encoder reads, but lacks {missing}. "
+            "Pack it again."
+        )
+
+
+def _load_rows(path: Path) -> npt.NDArray[Any]:
+    require_regular(path)
     try:
-        n_rows = len(np.load(path, mmap_mode="r"))
+        rows = np.load(path, mmap_mode="r")
     except (ValueError, EOFError) as err:
         raise ValueError(f"{path} is damaged: {err}. Pack it again.") from err
-    if n_rows == 0:
+    if not isinstance(rows, np.ndarray) or rows.size == 0:
         raise ValueError(f"{path} holds no row. Pack it again.")
+    return rows
 
 
 def describe_measured(measured: MeasuredElsewhere, out: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,7 @@ def pack_dataset(
     )
     np.save(files.raw_rows, make_raw_rows(raw.head(n_rows), list_inputs(encoder)))
     requests = RawRequests(files.raw_rows, encoder, files.requests)
+    requests.encoder_file.write_text(json.dumps(encoder), encoding="utf-8")
     if REQUEST in request_paths:
         for bundle in kept.values():
             requests.prepare(bundle, RUNTIME)

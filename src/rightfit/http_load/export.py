@@ -14,6 +14,7 @@ from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import Place, start_server
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.exported import check_export
 
@@ -138,13 +139,14 @@ def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
 def _read_rows(path: Path) -> Any:
     import polars as pl
 
+    require_regular(path)
     try:
         if path.suffix == ".parquet":
             return pl.read_parquet(path, n_rows=100_000).to_dicts()
         if path.suffix == ".csv":
             return pl.read_csv(path, n_rows=100_000).to_dicts()
         return json.loads(path.read_text(encoding="utf-8"))
-    except (pl.exceptions.PolarsError, ValueError) as err:
+    except (pl.exceptions.PolarsError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} cannot be read: {err}") from err
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.processes.file_locks import hold, is_file_left
+from rightfit.processes.regular_files import require_regular
 
 Document = dict[str, Any]
 
@@ -34,10 +35,11 @@ class JsonStore:
         """Return the document of a key, ``None`` when there is none or it can't be read."""
         path = self._path(key)
         try:
+            require_regular(path)
             document: Document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (ValueError, RecursionError, IsADirectoryError) as err:  # no JSON, or no UTF-8
+        except (ValueError, RecursionError, IsADirectoryError) as err:  # no JSON, no UTF-8, no file
             _set_aside(path, err)
             return None
         if not isinstance(document, dict):

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import model_validator
+
 from rightfit.formatting import format_quality
 from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.hardware.environment import Environment
@@ -33,6 +35,12 @@ class KeptFigure(StrictModel):
     value: float
     low: float | None
     high: float | None
+
+    @model_validator(mode="after")
+    def _check(self) -> Figure:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low must not be above high, but got {self.low:g} and {self.high:g}")
+        return self
 
 
 class KeptWinner(StrictModel):
@@ -96,6 +104,27 @@ def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]
     )
 
 
+def find_gaps(baseline: Baseline) -> Iterator[str]:
+    """Describe what of a baseline no later run can be compared with.
+
+    Yields:
+        One line per gap.
+    """
+    if not any(found for datasets in baseline.winners.values() for found in datasets.values()):
+        yield "winners holds no winner"
+    for application, datasets in baseline.winners.items():
+        if not datasets:
+            yield f"winners.{application} holds no dataset"
+        for dataset, kept in datasets.items():
+            if kept is None:
+                continue
+            place = f"winners.{application}.{dataset}.metrics"
+            if not kept.metrics:
+                yield f"{place} holds no metric"
+            if unknown := sorted(set(kept.metrics) - set(METRICS_BY_COLUMN)):
+                yield f"{place} holds {unknown}, which are no metrics"
+
+
 def compare_baselines(
     before: Baseline, now: Baseline, *, margin_pct: float
 ) -> Iterator[Comparison]:
@@ -121,8 +150,11 @@ def compare_baselines(
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
-    """Say how the machines differ; ``None`` if they are alike, or one is not known."""
-    if before.machine is None or now.machine is None or before.machine == now.machine:
+    """Say how the machines differ, or that one is not known; ``None`` if they are alike."""
+    if before.machine is None or now.machine is None:
+        which = "the baseline" if before.machine is None else "this run"
+        return f"{which} does not say what it was measured on"
+    if before.machine == now.machine:
         return None
     old, new = (f"{one.cpu}, {one.n_cores} cores" for one in (before.machine, now.machine))
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"

@@ -108,18 +108,20 @@ def check(
     from rightfit.verbs.costs.checking import (
         check_against,
         describe_findings,
+        read_baseline,
         read_present,
         write_baseline,
     )
 
     with faults_as_message():
+        before = None if write else read_baseline(baseline)
         parameters = read_project_parameters({}, place["env"], place["conf_source"])
         present = read_present(open_place(**place), parameters)
-        if write:
+        if before is None:
             write_baseline(present, baseline)
             click.echo(f"Wrote the winners of {present.ranked_in} to {baseline}")
             return
-        findings = check_against(baseline, present, margin_pct=margin_pct, any_machine=any_machine)
+        findings = check_against(before, present, margin_pct=margin_pct, any_machine=any_machine)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -14,6 +14,7 @@ from rightfit.preparation.frames import read_tables
 from rightfit.preparation.inferring.proposal import describe_dataset, write_block
 from rightfit.preparation.spec import DatasetSpec, Target
 from rightfit.preparation.tables import Table
+from rightfit.processes.regular_files import find_special, require_regular
 from rightfit.spelling import find_nearest
 from rightfit.verbs.stored import StoredResults
 
@@ -40,9 +41,12 @@ def describe_entry(
         The complete block as YAML, to stand below ``datasets``.
 
     Raises:
-        ValueError: If the entry cannot be loaded, the column is not in it, or something cannot be
-            inferred.
+        ValueError: If the entry cannot be loaded or is no regular file, the column is not in it, or
+            something cannot be inferred.
     """
+    place = results.find_source(entry)
+    for special in () if place is None else find_special(place):
+        require_regular(special)
     try:
         loaded = results.load_current(entry)
     except DatasetError as err:

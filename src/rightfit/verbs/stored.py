@@ -22,6 +22,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle_files import LIST, MANIFEST
 from rightfit.guards.clear_errors import ANEW, one_line
 from rightfit.processes.json_store import JsonStore
+from rightfit.processes.regular_files import require_regular
 from rightfit.reuse.content import compare_files
 from rightfit.reuse.records import RECORDS, SELF, RecordStore
 from rightfit.run_versions import is_no_newer
@@ -101,6 +102,12 @@ class StoredResults:
         path = Path(self._catalog.config_resolver.resolve_pattern(name)["filepath"])
         return path / version / path.name
 
+    def find_source(self, name: str) -> Path | None:
+        """Return the local file or folder of what is not versioned; ``None`` if there is none."""
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        path = str(entry.get("filepath") or entry.get("path") or "")
+        return Path(path) if path and "://" not in path else None
+
     def load_current(self, name: str) -> Any:
         """Load what is not versioned."""
         return self._catalog.load(name)
@@ -157,8 +164,7 @@ class StoredResults:
         if not path or "://" in path:
             return
         place = Path(path) / version / Path(path).name
-        if place.exists() and not place.is_file() and not place.is_dir():
-            raise ValueError(f"{place.name} is a pipe or a device")
+        require_regular(place)
         store = self._catalog.load(RECORDS)
         record = RecordStore(store).read_result(name) if isinstance(store, JsonStore) else None
         if record is not None and record.version == version:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.interruptions import find_interruption
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
+from rightfit.profiling.measuring.state import PERCENTILES, FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import Worker
 from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.messages import (
@@ -33,7 +33,6 @@ from rightfit.profiling.worker.messages import (
 from rightfit.profiling.worker.meters.disturbance import CoreTimes, read_core_times
 from rightfit.profiling.worker.throughput import best_batch_size
 
-PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 # A process with at most this number of calls keeps them all.
 MAX_KEPT_CALLS = 700
 

@@ -18,6 +18,8 @@ from rightfit.profiling.worker.units import MS_PER_S
 
 logger = logging.getLogger(__name__)
 
+PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
+
 # Why no further process is needed: precise enough, as many processes or as much time as allowed, or
 # no application could choose it.
 Settled = Literal["precise", "processes", "time", "screened"]

@@ -8,15 +8,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.processes.regular_files import require_regular
 from rightfit.serving.baseline import (
     Baseline,
     Comparison,
     compare_baselines,
+    find_gaps,
     find_other_machine,
     make_baseline,
 )
 from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.stored import StoredResults
+
+MAX_FAULTS = 5  # of a file that are shown
 
 
 def read_present(results: StoredResults, parameters: Mapping[str, object]) -> Baseline:
@@ -40,27 +44,53 @@ def read_present(results: StoredResults, parameters: Mapping[str, object]) -> Ba
 
 
 def write_baseline(present: Baseline, path: Path) -> None:
-    """Write a baseline; one that is there is replaced."""
+    """Write a baseline; one that is there is replaced.
+
+    Raises:
+        ValueError: If nothing could be compared with it.
+    """
+    require_regular(path)
+    if gaps := list(find_gaps(present)):
+        raise ValueError(
+            f"The last ranking makes no baseline: {'; '.join(gaps)}. A check needs winners with "
+            "measured metrics: relax the limits in parameters_applications.yml, or run: kedro run "
+            "--pipelines perf"
+        )
     path.write_text(present.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        ValueError: If the file is none, or holds nothing to compare with.
+    """
+    require_regular(path)
+    anew = f"Write one from the last ranking: rightfit check --against {path} --write"
+    try:
+        before = Baseline.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ValueError(f"There is no baseline {path}. {anew}") from err
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is no baseline of rightfit check: {err}. {anew}") from err
+    except ValidationError as err:
+        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
+        raise ValueError(
+            f"{path} is no baseline of rightfit check: {'; '.join(faults[:MAX_FAULTS])}. {anew}"
+        ) from err
+    if gaps := list(find_gaps(before)):
+        raise ValueError(f"{path} is no baseline to compare with: {'; '.join(gaps)}. {anew}")
+    return before
+
+
 def check_against(
-    path: Path, present: Baseline, *, margin_pct: float, any_machine: bool
+    before: Baseline, present: Baseline, *, margin_pct: float, any_machine: bool
 ) -> list[Comparison]:
     """Compare the last ranking with a baseline.
 
     Raises:
-        ValueError: If the file is no baseline, or was measured on another machine.
+        ValueError: If it was measured on another machine.
     """
-    try:
-        before = Baseline.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
-        raise ValueError(
-            f"There is no baseline {path}. Write one from the last ranking: rightfit check "
-            f"--against {path} --write"
-        ) from err
-    except (UnicodeDecodeError, ValidationError) as err:
-        raise ValueError(f"{path} is no baseline of rightfit check: {err}") from err
     other = find_other_machine(before, present)
     if other is not None and not any_machine:
         raise ValueError(

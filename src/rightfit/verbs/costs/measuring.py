@@ -13,6 +13,7 @@ from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.onnx_call import Tensor, list_inputs, list_outputs
 from rightfit.families.imported.row_table import RowTable, read_table
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, usable_cores
 from rightfit.profiling.profile import Profile
 
@@ -98,6 +99,7 @@ def measure_file(
 
 def _find_file(path: Path) -> Path | None:
     """Return the file of a model; ``None`` of a bundle or an export."""
+    require_regular(path)
     if not path.exists():
         raise RightfitError(f"There is no file {path}.")
     try:
@@ -112,6 +114,7 @@ def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) ->
     Raises:
         RightfitError: If it cannot be read, or lacks a column.
     """
+    require_regular(path)
     table = read_table(path)
     if columns is not None:
         missing = [name for name in columns if name not in table.columns]

@@ -11,6 +11,7 @@ from pathlib import Path
 from rightfit.http_load.export import read_bodies, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.worker.codec import from_plain
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
 from rightfit.verbs.answers import load_recommendations, read_answers
@@ -54,6 +55,7 @@ def read_load(path: Path) -> ServedFigures:
     Raises:
         ValueError: If the file is something else, or no rate met the limit.
     """
+    require_regular(path)
     try:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
