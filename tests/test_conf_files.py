@@ -40,6 +40,15 @@ def test_broken_file_is_named_with_its_line(case: YamlCase, conf: Path) -> None:
         assert f"line {case.line}:" in message
 
 
+def test_number_for_a_name_in_the_catalog_is_named(conf: Path) -> None:
+    (conf / "attack").mkdir(exist_ok=True)
+    (conf / "attack" / "catalog_attack.yml").write_text("5: {type: pandas.CSVDataset}\n")
+
+    with pytest.raises(BrokenFileError, match=r"catalog_attack\.yml, line 1: the key 5 must be"):
+        load_configuration(make_loader(conf, env="attack"), "catalog")
+    shutil.rmtree(conf / "attack")
+
+
 def test_right_file_has_no_fault(bootstrapped: Path) -> None:
     assert [explain_file(path) for path in (bootstrapped / "conf" / "base").glob("*.yml")] != []
     assert set(map(explain_file, (bootstrapped / "conf" / "base").glob("*.yml"))) == {None}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 
+from rightfit.parameters.machine import Machine
 from rightfit.pipeline_registry import register_pipelines
 from rightfit.project import ConfigurationError
 
@@ -126,3 +129,69 @@ def test_what_the_families_refuse_is_told_before_any_node(
         session.run(pipeline_names=["perf"])
 
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def run_in(project: Path, folder: Path, pipeline: str, **params: Any) -> None:
+    """Run a pipeline in an environment of its own; its tables are looked for in the folder."""
+    given = {"grid": {"datasets": "landsat", "models": "linear"}, "data_root": str(folder)}
+    with KedroSession.create(
+        project, conf_source=str(folder / "conf"), env="odd", runtime_params=given | params
+    ) as session:
+        session.run(pipeline_names=[pipeline])
+
+
+@pytest.fixture
+def odd(bootstrapped: Path, tmp_path: Path) -> Path:
+    """A copy of the configuration with an empty environment ``odd``; returns its parent."""
+    shutil.copytree(bootstrapped / "conf", tmp_path / "conf")
+    (tmp_path / "conf" / "odd").mkdir()
+    return tmp_path
+
+
+def test_what_this_machine_lacks_is_refused_before_any_node(
+    bootstrapped: Path, odd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rightfit.project._describe_machine", lambda: Machine(2, ("cpu",)))
+
+    with pytest.raises(ConfigurationError, match=r"training\.device is 'cuda', but this machine"):
+        run_in(bootstrapped, odd, "training", training={"device": "cuda"})
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("landsat: {type: os.system}", "landsat: its catalog entry of type 'os.system' cannot be"),
+        ("landsat: {type: os}", "landsat: its catalog entry of type 'os' cannot be opened"),
+        ("landsat: {type: builtins.dict}", "must extend 'AbstractDataset'"),
+        ("landsat: {type: null}", "landsat: its catalog entry of type None cannot be opened"),
+        ("landsat: {filepath: 'magic://x'}", "Protocol not known: magic"),
+        ("landsat: text", "landsat must be a text, and name a block with a type, but got 'text'"),
+        ("mine: {type: text.TextDataset, credentials: nobody}", "Unable to find credentials"),
+        ("'{a}.{b}': {type: text.TextDataset, filepath: '{c}'}", "Incorrect dataset config"),
+    ],
+)
+def test_catalog_entry_that_cannot_be_opened_is_refused_in_one_line(
+    bootstrapped: Path, odd: Path, entry: str, message: str
+) -> None:
+    (odd / "conf" / "odd" / "catalog_odd.yml").write_text(entry)
+
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as refused:
+        run_in(bootstrapped, odd, "data_engineering")
+
+    assert "\n" not in refused.value.message
+    assert refused.value.message.endswith("conf/*/catalog*.yml.")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"verify_results": "maybe"}, "--params verify_results must be true or false, but got 'm"),
+        ({"reuse_results": 1}, "--params reuse_results must be true or false, but got 1"),
+        ({"": {"training": 3}}, "--params sets '', which nothing reads"),
+    ],
+)
+def test_run_parameter_that_means_nothing_is_refused(
+    bootstrapped: Path, odd: Path, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        run_in(bootstrapped, odd, "data_engineering", **given)

@@ -13,7 +13,7 @@ from string import Formatter
 from typing import Any
 
 import yaml
-from kedro.io import CatalogConfigResolver, DataCatalog
+from kedro.io import CatalogConfigResolver, DataCatalog, DatasetError
 
 from rightfit.parameters.grid import Grid
 
@@ -39,6 +39,19 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
         if name in project or resolver.match_dataset_pattern(name) is None
     }
     return {**project, **added}
+
+
+def make_catalog(entries: Entries, credentials: dict[str, Any]) -> DataCatalog:
+    """Make a catalog.
+
+    Raises:
+        ValueError: If entries, patterns and credentials do not fit together.
+    """
+    try:
+        return DataCatalog.from_config(entries, credentials)
+    except (DatasetError, KeyError) as err:
+        reason = " ".join(str(err.args[0] if err.args else err).split()).rstrip(".")
+        raise ValueError(f"catalog: {reason}. Correct conf/*/catalog*.yml.") from err
 
 
 def list_entries(grid: Grid, data_root: str) -> Entries:

@@ -15,6 +15,7 @@ from kedro.framework.project import settings
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rightfit.conf_expansion import find_expansion
 from rightfit.printable import clean_text
 
 PLACEHOLDER = "${"
@@ -26,6 +27,7 @@ DATA_ROOT = "data_root"
 REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew
 VERIFY_RESULTS = "verify_results"  # true: stored files are read, whatever their size and times
 DEFAULT_DATA_ROOT = "data"
+MAX_BITS = 14_000  # of a whole number; Python writes no more than 4,300 digits
 
 
 class BrokenFileError(ValueError):
@@ -38,6 +40,9 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
     Raises:
         BrokenFileError: If a file of that kind cannot be read.
     """
+    bombs = list(find_expansion(_list_files(loader, key)))
+    if bombs:
+        raise BrokenFileError("\n".join(bombs))
     try:
         found: dict[str, Any] = loader[key]
     except (MissingConfigException, KeyError):
@@ -48,13 +53,18 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         return {}
     except Exception as err:
         faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
+        faults = faults or list(_find_odd_keys(loader, key))
         if faults:
             raise BrokenFileError("\n".join(faults)) from err
         if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
             raise BrokenFileError(f"{key}: {_first_line(err)}") from err
+        if isinstance(err, RecursionError):
+            raise BrokenFileError(f"{key}: placeholders refer to each other too deeply") from err
         if isinstance(err, ValueError | TypeError):  # such as keys that two files have
             raise BrokenFileError(f"{key}: {' '.join(str(err).split())}") from err
         raise
+    for place in find_long_numbers(found):
+        raise BrokenFileError(f"{key}: {place} has too many digits. Correct it.")
     return found
 
 
@@ -115,6 +125,31 @@ def read_catalog(loader: AbstractConfigLoader) -> dict[str, Any]:
     return load_configuration(loader, "catalog")
 
 
+def find_long_numbers(content: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of whole numbers that Python refuses to write in digits.
+
+    >>> list(find_long_numbers({"a": [1, 16**4000]}))
+    ['a.1']
+    """
+    if isinstance(content, int) and content.bit_length() > MAX_BITS:
+        yield place
+    if isinstance(content, list):
+        content = dict(enumerate(content))
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from find_long_numbers(value, f"{place}.{key}" if place else str(key))
+
+
+def find_entry_faults(catalog: dict[str, Any]) -> list[str]:
+    """Describe what no catalog entry can be; keys that begin with ``_`` are for interpolation."""
+    return [
+        f"catalog: {name} must be a text, and name a block with a type, but got "
+        f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
+        for name, entry in catalog.items()
+        if not isinstance(name, str) or not (isinstance(entry, dict) or name.startswith("_"))
+    ]
+
+
 def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
     """Yield the texts of all files of the configuration that can be read."""
     for key in getattr(loader, "config_patterns", {}):
@@ -138,12 +173,15 @@ class ExplainingConfigLoader(OmegaConfigLoader):
     """Kedro's loader; it reads ``globals.yml`` at once, and says what is wrong with it."""
 
     def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
+        names = [kwargs.get(name) for name in ("base_env", "env", "default_run_env")]
+        files = _find_files(conf_source, GLOBALS, names)
+        bombs = list(find_expansion(files))
+        if bombs:
+            raise ClickException(clean_text("\n".join(bombs)))
         try:
             super().__init__(conf_source, *args, **kwargs)
         except Exception as err:
-            names = {"base_env": kwargs.get("base_env"), "env": kwargs.get("env")}
-            names["default_run_env"] = kwargs.get("default_run_env")
-            faults = list(map(explain_file, _find_files(conf_source, GLOBALS, names.values())))
+            faults = list(map(explain_file, files))
             if not any(faults):
                 raise
             text = "\n".join(fault for fault in faults if fault)
@@ -172,6 +210,9 @@ def explain_file(path: Path) -> str | None:
     Returns:
         ``None`` if it can be read.
     """
+    bombs = list(find_expansion([path]))
+    if bombs:
+        return bombs[0]
     try:
         content = path.read_bytes()
         text = content.decode("utf-8")
@@ -200,6 +241,14 @@ def explain_file(path: Path) -> str | None:
     if not OmegaConf.is_dict(loaded):
         return f"{path}, line 1: it must hold keys with values, but holds a list. Correct it."
     return None
+
+
+def _find_odd_keys(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
+    """Describe keys at the top that are no texts, on which Kedro breaks in a catalog."""
+    for path in _list_files(loader, key):
+        for name in OmegaConf.load(path):
+            if not isinstance(name, str):
+                yield f"{path}, line 1: the key {name!r} must be a text. Write it in quotes."
 
 
 def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseException) -> list[str]:

@@ -61,7 +61,10 @@ def find_unread(
     return [
         f"--params sets {name!r}, which nothing reads{_hint(name, parameters)}"
         for name in names
-        if name not in in_files and not any(f"params:{name}" in text for text in (*texts, *inputs))
+        if not name
+        or (
+            name not in in_files and not any(f"params:{name}" in text for text in (*texts, *inputs))
+        )
     ]
 
 

@@ -22,7 +22,7 @@ import click
 from kedro.config import AbstractConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractDataset, DataCatalog
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -33,7 +33,9 @@ from rightfit.guards.clear_errors import (
     explain_unreadable,
     is_raised_here,
     load_result,
+    one_line,
 )
+from rightfit.guards.given import explain_run_params
 from rightfit.guards.output import tolerate_lost_output
 from rightfit.guards.places import find_unwritable
 from rightfit.mlflow_tracking import MlflowHook
@@ -58,11 +60,13 @@ HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 def rightfit_hooks() -> tuple[Any, ...]:
     """Return new hooks for one project.
 
-    In a command of Kedro, output that cannot be written is lost from now on and fails nothing:
-    Kedro reads a project's settings before it writes its first line.
+    In a command of Kedro, output that cannot be written is lost from now on and fails nothing, and
+    parameters that cannot be read are refused in one line: Kedro reads a project's settings before
+    it writes its first line and before it reads its options.
     """
     if _is_command(Path(sys.argv[0])):
         tolerate_lost_output()
+        explain_run_params()
     return (
         ConfigurationHook(),
         ErrorHook(),
@@ -92,8 +96,12 @@ class ErrorHook:
         """Look for the raw tables before the first node.
 
         Raises:
-            ConfigurationError: Naming every raw table that is missing, or no regular file.
+            ConfigurationError: Naming every catalog entry that cannot be opened, and every raw
+                table that is missing or no regular file.
         """
+        faults = list(_find_entry_faults(pipeline, catalog))
+        if faults:
+            raise ConfigurationError("\n".join(faults))
         missing = [name for name in _list_raw(pipeline) if _is_missing(catalog.get(name))]
         if missing:
             places = [_find_path(catalog.get(name)) or name for name in missing]
@@ -138,6 +146,26 @@ class ErrorHook:
             told = explain_content(error, raw)
         if told or is_ours:
             raise ConfigurationError(told or str(error)) from error
+
+
+def _find_entry_faults(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
+    """Open the catalog entries of Rightfit's nodes, which imports their classes.
+
+    Yields:
+        One line per entry that says nothing that can be opened.
+    """
+    names = {
+        name for node in pipeline.nodes if is_own(node) for name in (*node.inputs, *node.outputs)
+    }
+    for name in sorted(names):
+        try:
+            catalog.get(name)
+        except DatasetError as err:
+            kind = catalog.config_resolver.resolve_pattern(name).get("type")
+            yield (
+                f"{name}: its catalog entry of type {kind!r} cannot be opened "
+                f"({one_line(err.__cause__ or err)}). Correct it in conf/*/catalog*.yml."
+            )
 
 
 def _list_unknown_environments(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:

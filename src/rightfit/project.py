@@ -21,10 +21,11 @@ from kedro.framework.project import pipelines, settings
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from rightfit.catalog_entries import complete_catalog
+from rightfit.catalog_entries import complete_catalog, make_catalog
 from rightfit.conf_files import (
     find_broken_files,
     find_data_root,
+    find_entry_faults,
     load_configuration,
     make_loader,
     read_catalog,
@@ -76,6 +77,7 @@ class ConfigurationHook:
                 the server sets too much.
         """
         loader = context.config_loader
+        is_run = _list_requested() is not None
         requested = _list_requested() or [DEFAULT_PIPELINE]
         if PIPELINES & set(requested):
             # Kedro's find_pipelines would look for a folder of that name in the project
@@ -103,7 +105,7 @@ class ConfigurationHook:
             loader["catalog"] = complete_catalog(
                 read_catalog(loader), self.grid, find_data_root(loader)
             )
-            self._check(context, parameters, requested)
+            self._check(context, parameters, requested, is_run=is_run)
 
     def _use(self, grid: Grid | None) -> None:
         """Let Kedro build the pipelines again when the grid is another one."""
@@ -116,7 +118,12 @@ class ConfigurationHook:
         pipelines.set_requested(requested)
 
     def _check(
-        self, context: KedroContext, parameters: RawParameters, requested: list[str]
+        self,
+        context: KedroContext,
+        parameters: RawParameters,
+        requested: list[str],
+        *,
+        is_run: bool,
     ) -> None:
         from rightfit.parameters.checking import find_block_faults
         from rightfit.parameters.models import find_model_faults
@@ -129,8 +136,10 @@ class ConfigurationHook:
         if self.grid is None or not any(map(_holds_own_node, chosen.values())):
             _check_foreign_only(context)
             return
+        if is_run:
+            _refuse_unusable_catalog(context.config_loader)
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
-        machine = _describe_machine() if _list_requested() else None
+        machine = _describe_machine() if is_run else None
         faults = find_block_faults(parameters, stages=stages, machine=machine)
         faults += find_wrong_switches(context.config_loader.runtime_params or {})
         faults += find_unread(context.config_loader, parameters, _list_inputs())
@@ -166,6 +175,8 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
         except ValueError as err:
             faults += str(err).splitlines()
         else:
+            if key == "catalog":
+                faults += find_entry_faults(found)
             if found:
                 loader[key] = found  # or it is read again each time that it is asked for
     # What credentials refer to may exist only where the tasks run: their files must be readable.
@@ -177,6 +188,25 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
             faults.append(str(err))
     if faults:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
+    """Make a catalog of what Kedro would refuse with a traceback: patterns, and credentials' names.
+
+    Raises:
+        ConfigurationError: If entries, patterns and credentials do not fit together.
+    """
+    entries = {
+        name: entry
+        for name, entry in read_catalog(loader).items()
+        if "{" in name or (isinstance(entry, dict) and "credentials" in str(entry))
+    }
+    if not entries:
+        return
+    try:
+        make_catalog(entries, load_configuration(loader, "credentials"))
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err
 
 
 def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> None:

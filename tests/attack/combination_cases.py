@@ -47,6 +47,18 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "training with 900 threads": {"training.n_threads": 900},
     "900 workers": {"training.n_workers": 900},
     "8-bit weights of trees alone": {"evaluation.runtimes": ["onnx_int8"]},
+    "half an epoch": {"models.linear.fixed.n_epochs": 2.5},
+    "half an epoch of a net": {"models.net.fixed.n_epochs": 2.5},
+    "trees from two and a half": {"models.forest.space.n_estimators": {"low": 2.5, "high": 9}},
+    "half a tree by default": {"models.forest.default.n_estimators": 2.5},
+    "unknown time zone": {"datasets.flights.derived": [
+        {"op": "weekday", "name": "weekday", "column": "time_hour", "time_zone": "Mars/Phobos"}]},
+    "time zone that leaves its folder": {"datasets.flights.derived": [
+        {"op": "weekday", "name": "weekday", "column": "time_hour", "time_zone": "../passwd"}]},
+    "unknown time zone of a column": {"datasets.flights.schemas.flights.columns": [
+        {"names": ["time_hour"], "dtype": "Datetime(time_unit='ms', time_zone='Mars/Phobos')"}]},
+    "unknown unit of times": {"datasets.flights.schemas.flights.columns": [
+        {"names": ["time_hour"], "dtype": "Datetime(time_unit='as', time_zone='UTC')"}]},
     "batches of nothing": {"models.net.fixed.batch_size": 0},
     "dropout of two": {"models.net.fixed.dropout": 2},
     "negative weight decay": {"models.net.fixed.weight_decay": -1},

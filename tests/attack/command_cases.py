@@ -49,10 +49,18 @@ def list_commands(data: Path, place: Path) -> Iterator[Command]:
         "applications=": "applications",
         "data_root=": "data_root",
         "data_root=~/x": "data_root",
+        "grid.datasets=[landsat": "cannot be read",
+        "grid.datasets={landsat": "cannot be read",
+        "grid=${x": "cannot be read",
+        f"training.seed={'9' * 5_000}": "cannot be read",
+        f"training.seed=0x{'f' * 5_000}": "training.seed has too many digits",
+        f"training.seed={'[' * 5_000}": "cannot be read",
+        ".training=3": "--params sets ''",
+        "verify_results=maybe": "verify_results must be true or false",
     }
     for given, told in refused.items():
         params = given if given.startswith("data_root") else f"{root},{given}"
-        yield Command(f"--params {given}", kedro("perf", params), told=["Error:", told])
+        yield Command(f"--params {given[:60]}", kedro("perf", params), told=["Error:", told])
     several = "training.n_trials=-1,ranking.seed=-1,evaluation.seed=-1"
     yield Command(
         "three blocks at once", kedro("perf", f"{root},{several}"),

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.assembling import DroppedRows, RowCounts, add_label, assemble, derive
+from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import DatasetSpec, Target, Weekday
 
 Describe = Callable[..., DatasetSpec]
@@ -34,6 +35,15 @@ def test_rows_read_dropped_and_unmatched_are_counted(describe: Describe, tables:
         kept=8,
         unmatched={"places": 2},
     )
+
+
+def test_derived_column_that_cannot_be_computed_is_named(
+    describe: Describe, tables: Tables
+) -> None:
+    words = describe(**{"derived.0.column": "vehicle"})
+
+    with pytest.raises(RawTableError, match=r"column minute \(clock_minutes of vehicle\) cannot"):
+        assemble(words, tables)
 
 
 def test_repeated_join_key_never_multiplies_rows(describe: Describe, tables: Tables) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rightfit.preparation.spec import DatasetSpec, Quality, Target
+from rightfit.preparation.spec import DatasetSpec, Quality, Target, Weekday
 from rightfit.preparation.table_schema import ColumnGroup
 
 Describe = Callable[..., DatasetSpec]
@@ -32,6 +32,8 @@ def test_spec_refuses_unknown_and_missing_keys(describe: Describe) -> None:
     ("changes", "message"),
     [
         ({"dtype": "Flaot32"}, "dtype must be one of"),
+        ({"dtype": "Datetime(time_unit='as', time_zone=None)"}, "dtype must be one of"),
+        ({"dtype": "Datetime(time_unit='ms', time_zone='Mars')"}, "there is no time zone 'Mars'"),
         ({"dtype": "String", "allowed": {"min": 0, "max": 1}}, "min and max need a numeric dtype"),
         ({"dtype": "String", "allowed": {"n_bytes": 4}}, "n_bytes needs the dtype Binary"),
         ({"dtype": "String", "allowed": {"values": [1, 2]}}, "values must be texts"),
@@ -54,6 +56,12 @@ def test_column_group_refuses(changes: dict[str, Any], message: str) -> None:
 
     with pytest.raises(ValidationError, match=message):
         ColumnGroup.model_validate({**group, **changes})
+
+
+@pytest.mark.parametrize("name", ["Mars/Phobos", "", "America", "../passwd", "a\0b", "UTC+25"])
+def test_time_zone_that_there_is_not_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="there is no time zone"):
+        Weekday(op="weekday", name="day", column="time", time_zone=name)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_baseline_in_which_one_of_two_applications_has_a_winner_has_no_gap() -> 
 @pytest.mark.parametrize("ends", [{"low": 2.0, "high": 1.0}, {"low": math.nan, "high": 1.0}])
 def test_interval_that_cannot_be_is_refused(ends: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match="low"):
-        Figure(value=1.5, **ends)
+        KeptFigure(value=1.5, **ends)
 
 
 def test_memory_of_another_batch_size_is_noted() -> None:

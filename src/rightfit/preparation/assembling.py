@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.checking import clean_table
+from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ClockMinutes, ColumnSplit, DatasetSpec, Derived, Target
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.tables import ROW, Table, take_rows
@@ -55,7 +56,7 @@ def assemble(
         of rows.
 
     Raises:
-        RawTableError: If a part lacks rows of a class.
+        RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
     """
     main, schema = tables[spec.main_table], spec.schemas[spec.main_table]
     labelled = add_label(
@@ -69,7 +70,14 @@ def assemble(
     clean = {name: clean_table(table, spec.schemas[name]) for name, table in joined.items()}
     rows, unmatched = _join_tables(spec, rows, clean)
     for derived in spec.derived:  # one by one: a derived column may read an earlier one
-        rows = rows.with_columns(derive(derived).alias(derived.name))
+        try:
+            rows = rows.with_columns(derive(derived).alias(derived.name))
+        except pl.exceptions.PolarsError as err:
+            reason = " ".join(str(err).split())
+            raise RawTableError(
+                f"The derived column {derived.name} ({derived.op} of {derived.column}) cannot be "
+                f"computed: {reason}. Correct derived in parameters_datasets.yml."
+            ) from err
     dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
     counts = RowCounts(
         read=main.height,

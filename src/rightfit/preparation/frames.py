@@ -12,9 +12,8 @@ from typing import Any
 import polars as pl
 
 from rightfit.preparation.images import read_file, tabulate_files
+from rightfit.preparation.table_schema import DATETIME
 from rightfit.preparation.tables import Table, list_plain_casts, scan_table
-
-_DATETIME = re.compile(r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)")
 
 _NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
 
@@ -156,8 +155,8 @@ def parse_dtype(dtype: str) -> pl.DataType:
     >>> parse_dtype("Datetime(time_unit='ms', time_zone='UTC')")
     Datetime(time_unit='ms', time_zone='UTC')
     """
-    if found := _DATETIME.fullmatch(dtype):
-        return pl.Datetime(found[1], found[3])  # type: ignore[arg-type]
+    if found := DATETIME.fullmatch(dtype):
+        return pl.Datetime(found["unit"], found["zone"])  # type: ignore[arg-type]
     known = getattr(pl, dtype, None)
     if not (isinstance(known, type) and issubclass(known, pl.DataType)):
         raise ValueError(f"polars has no dtype {dtype!r}")

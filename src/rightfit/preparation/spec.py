@@ -9,10 +9,23 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from rightfit.families.schema import Task
-from rightfit.preparation.table_schema import Described, TableSchema, refuse_truth_value
+from rightfit.preparation.table_schema import (
+    Described,
+    TableSchema,
+    refuse_truth_value,
+    require_time_zone,
+)
 from rightfit.quality.scorers import NEGATED, Option, is_function
 from rightfit.strict_model import MAX_ROWS, MAX_VALUE, Number, Seed
 
@@ -40,7 +53,7 @@ class Weekday(Described):
     op: Literal["weekday"]
     name: str
     column: str
-    time_zone: str | None = None
+    time_zone: Annotated[str, AfterValidator(require_time_zone)] | None = None
 
 
 class ClockMinutes(Described):

@@ -5,7 +5,9 @@ A default here is the strict case: no gaps, no outliers.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -14,6 +16,36 @@ from rightfit.strict_model import MAX_COUNT, MAX_ROWS, MAX_VALUE, StrictModel
 INTEGER_DTYPES = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 NUMERIC_DTYPES = (*INTEGER_DTYPES, "Float32", "Float64")
 PLAIN_DTYPES = (*NUMERIC_DTYPES, "Boolean", "String", "Binary", "Date")
+
+
+DATETIME = re.compile(
+    r"Datetime\(time_unit='(?P<unit>ms|us|ns)', time_zone=(None|'(?P<zone>[^']+)')\)"
+)
+
+
+def require_time_zone(name: str) -> str:
+    """Return the name of a time zone if the system's database has it, or there is no database.
+
+    Raises:
+        ValueError: If there is no such zone.
+
+    >>> require_time_zone("America/New_York")
+    'America/New_York'
+    """
+    if not _has_zone(name) and _has_zone("UTC"):
+        raise ValueError(
+            f"there is no time zone {name!r}; write it as in the time zone database: America/"
+            "New_York, or UTC"
+        )
+    return name
+
+
+def _has_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def refuse_truth_value(value: Any) -> Any:
@@ -76,7 +108,10 @@ class ColumnGroup(Described):
     @field_validator("dtype")
     @classmethod
     def _check_dtype(cls, dtype: str) -> str:
-        if dtype not in PLAIN_DTYPES and not dtype.startswith("Datetime(time_unit="):
+        time = DATETIME.fullmatch(dtype)
+        if time is not None and time["zone"] is not None:
+            require_time_zone(time["zone"])
+        elif time is None and dtype not in PLAIN_DTYPES:
             raise ValueError(
                 f"dtype must be one of {', '.join(PLAIN_DTYPES)} or, for example, "
                 f"Datetime(time_unit='ms', time_zone='UTC'), but got {dtype!r}"

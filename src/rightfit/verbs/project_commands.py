@@ -131,7 +131,9 @@ def init(
 def _split_params(context: click.Context, option: click.Parameter, text: str) -> dict[str, Any]:
     from kedro.framework.cli import utils
 
-    given: dict[str, Any] = utils._split_params(context, option, text)
+    from rightfit.guards.given import explaining
+
+    given: dict[str, Any] = explaining(utils._split_params)(context, option, text)
     return given
 
 

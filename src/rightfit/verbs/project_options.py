@@ -44,8 +44,13 @@ def where(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
-    """End the command with the message of an expected error, instead of a traceback."""
-    expected: tuple[type[Exception], ...] = (OSError, ValueError, *kinds)
+    """End the command with the message of an expected error, instead of a traceback.
+
+    A catalog entry that cannot be opened is one of them.
+    """
+    from kedro.io import DatasetError
+
+    expected: tuple[type[Exception], ...] = (OSError, ValueError, DatasetError, *kinds)
     try:
         yield
     except expected as err:

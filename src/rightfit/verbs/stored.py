@@ -16,7 +16,7 @@ from kedro.framework.project import settings
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 
-from rightfit.catalog_entries import RAW_TABLE, combine_entries, read_patterns
+from rightfit.catalog_entries import RAW_TABLE, combine_entries, make_catalog, read_patterns
 from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
 from rightfit.errors import RightfitError
 from rightfit.families.bundle_files import LIST, MANIFEST
@@ -48,7 +48,7 @@ class StoredResults:
     def __init__(self, config: dict[str, Any], credentials: dict[str, Any]) -> None:
         self._config = config
         self._credentials = credentials
-        self._catalog = DataCatalog.from_config(config, credentials)
+        self._catalog = make_catalog(config, credentials)
         self._opened: list[DataCatalog] = []  # a copy of a remote bundle lives as long as these
 
     def list_entries(self) -> list[str]:

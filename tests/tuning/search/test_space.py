@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import optuna
 import pytest
 from pydantic import ValidationError
 
+from rightfit.families.registry import get_family
 from rightfit.tuning.search.space import ModelParams
 
 PARAMS = {
@@ -50,6 +53,31 @@ def test_faulty_space_is_refused(change: dict[str, object], message: str) -> Non
 
     with pytest.raises(ValidationError, match=message):
         ModelParams.model_validate(faulty)
+
+
+@pytest.mark.parametrize("default", [2.5, 2.0, "2", True])
+def test_default_of_a_whole_number_is_one(default: object) -> None:
+    space = {"trees": {"type": "int", "low": 1, "high": 9, "log": False}}
+
+    with pytest.raises(ValidationError, match=r"default\.trees must be a whole number"):
+        ModelParams.model_validate({"space": space, "default": {"trees": default}})
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        {"fixed": {"n_epochs": 2.5}},
+        {"fixed": {"n_epochs": 2.0}},
+        {"fixed": {"n_epochs": True}},
+        {"space": {"n_epochs": {"low": 2.5, "high": 9}}},
+        {"space": {"n_epochs": {"choices": [2, 2.5]}}},
+    ],
+)
+def test_training_of_half_an_epoch_is_refused(length: dict[str, Any]) -> None:
+    params = ModelParams.model_validate(length)
+
+    with pytest.raises(ValueError, match="n_epochs must be a whole number from 1 to 1,000,000"):
+        params.check_length(get_family("linear"), n_checkpoints=1)
 
 
 def test_the_default_comes_first_where_the_space_has_it() -> None:

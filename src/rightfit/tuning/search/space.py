@@ -122,12 +122,13 @@ class ModelParams(StrictModel):
 
     @model_validator(mode="after")
     def _check_default(self) -> ModelParams:
-        wrong = [
-            f"default.{name} must be a number, but is {value!r}"
-            for name, value in (self.default or {}).items()
-            if not isinstance(self.space.root.get(name), Choice | None)
-            and type(value) not in (int, float)
-        ]
+        wrong = []
+        for name, value in (self.default or {}).items():
+            searched = self.space.root.get(name)
+            if isinstance(searched, IntRange) and type(value) is not int:
+                wrong.append(f"default.{name} must be a whole number, but is {value!r}")
+            elif isinstance(searched, FloatRange) and type(value) not in (int, float):
+                wrong.append(f"default.{name} must be a number, but is {value!r}")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -170,15 +171,15 @@ class ModelParams(StrictModel):
         """Check that the shortest training has as many epochs or trees as checkpoints.
 
         Raises:
-            ValueError: If it has fewer, or more than any machine would finish.
+            ValueError: If it has fewer, or more than any machine would finish, or a fraction.
         """
         name = family.length_setting or ""
         searched = self.space.root.get(name)
         ends: list[Any] = searched.grid(2) if searched else [self.fixed.get(name)]
-        lengths = [length for length in ends if type(length) is int]
+        lengths = [length for length in ends if isinstance(length, int | float)]
         if not lengths:
             return  # not set, or left to the family's own check
-        if not all(0 < length <= MAX_LENGTH for length in lengths):
+        if not all(type(length) is int and 0 < length <= MAX_LENGTH for length in lengths):
             raise ValueError(
                 f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}. "
                 "Correct parameters_models.yml."
