@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -37,7 +37,7 @@ class KeptFigure(StrictModel):
     high: float | None
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self) -> KeptFigure:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low must not be above high, but got {self.low:g} and {self.high:g}")
         return self

@@ -103,7 +103,7 @@ class StoredResults:
         return path / version / path.name
 
     def find_source(self, name: str) -> Path | None:
-        """Return the local file or folder of what is not versioned; ``None`` if there is none."""
+        """Return the local file or folder of an entry, its versions left out; ``None`` if none."""
         entry = self._catalog.config_resolver.resolve_pattern(name)
         path = str(entry.get("filepath") or entry.get("path") or "")
         return Path(path) if path and "://" not in path else None
@@ -160,10 +160,9 @@ class StoredResults:
         Raises:
             ValueError: If it is something else.
         """
-        path = str(self._catalog.config_resolver.resolve_pattern(name).get("filepath", ""))
-        if not path or "://" in path:
+        if self.find_source(name) is None:
             return
-        place = Path(path) / version / Path(path).name
+        place = self.locate(name, version)
         require_regular(place)
         store = self._catalog.load(RECORDS)
         record = RecordStore(store).read_result(name) if isinstance(store, JsonStore) else None

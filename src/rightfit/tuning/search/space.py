@@ -179,12 +179,13 @@ class ModelParams(StrictModel):
         lengths = [length for length in ends if isinstance(length, int | float)]
         if not lengths:
             return  # not set, or left to the family's own check
-        if not all(type(length) is int and 0 < length <= MAX_LENGTH for length in lengths):
+        counts = [length for length in lengths if type(length) is int and 0 < length <= MAX_LENGTH]
+        if len(counts) < len(lengths):
             raise ValueError(
                 f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}. "
                 "Correct parameters_models.yml."
             )
-        split_training(min(lengths), n_checkpoints)
+        split_training(min(counts), n_checkpoints)
 
     def list_extremes(self) -> Iterator[Configuration]:
         """Yield configurations that together hold both ends of each range and all choices."""
