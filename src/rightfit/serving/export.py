@@ -36,7 +36,9 @@ from rightfit.serving.model_call import (
 )
 from rightfit.serving.readme import write_readme
 
-PROGRAM_FILES = {Path(one.__file__).name: Path(one.__file__) for one in (usage, export_check)}
+PROGRAM_FILES = {
+    Path(str(one.__file__)).name: Path(str(one.__file__)) for one in (usage, export_check)
+}
 BYTES_PER_MIB = 2**20
 
 
