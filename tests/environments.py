@@ -68,7 +68,10 @@ ENVIRONMENTS = {
             *(f"tests/{part}" for part in ("ranking", "reporting", "request_path", "serving")),
             *("tests/test_extras.py", "tests/test_without_kedro.py", "tests/tuning/pausing"),
             # what needs other extras, or what only the tests of all have
-            *("-k", "not (catboost or lightgbm or net or torch or training_costs or xgboost)"),
+            *(
+                "-k",
+                "not (catboost or lightgbm or module or net or training_costs or torch or xgboost)",
+            ),
             "--ignore=tests/api/test_estimators.py",
             "--ignore=tests/api/test_python_guide.py",
             "--ignore=tests/families/by_path/test_modules.py",
@@ -76,7 +79,7 @@ ENVIRONMENTS = {
             "--ignore=tests/families/test_residual_net.py",
             "--ignore=tests/preparation/test_images.py",
             "--ignore=tests/reporting/browser",
-            "--ignore=tests/reporting/test_notebook.py",
+            "--ignore=tests/reporting/test_notebooks.py",
             *("-o", "filterwarnings=default"),  # old libraries warn of newer ones
         ),
     ),

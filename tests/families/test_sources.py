@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.families.sources import read_sources
+from rightfit.families.sources import read_family_sources, read_sources
 
 FAMILY = """
 import json
@@ -55,6 +55,8 @@ def test_imports_are_followed_within_the_package_and_the_library(family: str) ->
         "orchards.pruning",
         "orchards.shed",
         "orchards.tools.saw",
+        "rightfit.errors",
+        "rightfit.extras",
         "rightfit.families.family",
         "rightfit.families.schema",
         "rightfit.families.sklearn_io",
@@ -79,6 +81,13 @@ def test_described_family_depends_on_what_describes_and_saves_it() -> None:
         "rightfit.families.sklearn_io",
         "rightfit.families.tree_export",
     } <= set(read_sources("rightfit.families.boosting"))
+
+
+def test_words_of_errors_are_no_part_of_a_familys_code() -> None:
+    assert {"rightfit.extras", "rightfit.errors"} <= set(read_sources("rightfit.families.boosting"))
+    assert not {"rightfit.extras", "rightfit.errors"} & set(
+        read_family_sources("rightfit.families.boosting")
+    )
 
 
 def test_family_does_not_depend_on_another_one() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rightfit.families.registry import split_reference
 
 LIBRARY = __name__.partition(".")[0]
+WITHOUT_EFFECT = ("rightfit.errors", "rightfit.extras")  # they word errors, and no result is theirs
 
 
 def read_sources(module: str) -> dict[str, str]:
@@ -40,7 +41,8 @@ def read_sources(module: str) -> dict[str, str]:
 def read_family_sources(reference: str) -> dict[str, str]:
     """Read the sources of a family, and of the project's own code that it is made of."""
     module, made_of = split_reference(reference)
-    sources = read_sources(module)
+    read = read_sources(module)
+    sources = {name: text for name, text in read.items() if name not in WITHOUT_EFFECT}
     for path in made_of:
         library = path.rpartition(".")[0]
         if library:  # an estimator or module of the project's own

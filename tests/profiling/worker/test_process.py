@@ -120,6 +120,7 @@ def test_child_that_dies_is_an_answer_and_the_worker_lives(worker: Worker, tmp_p
 
 
 def test_first_call_reads_no_installed_distributions(pool: WorkerPool, tmp_path: Path) -> None:
+    pytest.importorskip("narwhals")
     worker = pool.get(WorkerKind(imports=("narwhals.dependencies",), n_threads=1))
     asking = predicting(tmp_path, factory="known_load:open_without_distributions", arguments={})
 
