@@ -100,7 +100,9 @@ def tune_model(
         **siblings,
     )
     with show_progress() as on_trial:
-        return complete_search(planned, on_trial=on_trial)
+        outcome = complete_search(planned, on_trial=on_trial)
+    _tell(cell_name, outcome.account)
+    return outcome
 
 
 def import_model(
@@ -180,3 +182,15 @@ def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
 def _make_folder() -> Path:
     """Return a new folder that lasts as long as this process."""
     return _folders.enter_context(temporary_folder("imported"))
+
+
+def _tell(cell_name: str, account: pl.DataFrame) -> None:
+    """Say what a search could not do, and what would help."""
+    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+        miss = row["nearest_miss"]
+        logger.debug(
+            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
+        )
+    advice = account["advice"].drop_nulls()
+    if len(advice):
+        logger.warning("%s: the search %s", cell_name, advice[0])

@@ -63,7 +63,6 @@ def complete_search(
     account = pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
         account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
-        _tell(cell.name, account)
     candidates = bundle_candidates(
         study,
         cell,
@@ -77,18 +76,6 @@ def complete_search(
     found = f"{states}, {count(len(candidates), 'candidate')}"
     logger.info("%s: %s%s", cell.name, found, _list_unsatisfied(account))
     return SearchOutcome(trials, tabulate_curves(study, cell.quality), account, candidates)
-
-
-def _tell(cell_name: str, account: pl.DataFrame) -> None:
-    """Say what a search could not do, and what would help."""
-    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
-        miss = row["nearest_miss"]
-        logger.debug(
-            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
-        )
-    advice = account["advice"].drop_nulls()
-    if len(advice):
-        logger.warning("%s: the search %s", cell_name, advice[0])
 
 
 def _list_unsatisfied(account: pl.DataFrame) -> str:
