@@ -27,6 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = pl.DataFrame(np.random.default_rng(0).normal(size=(50, 4)), schema=list("abcd"))
     rows.write_parquet(tmp_path / "rows.parquet")
     rows.with_columns(label=pl.lit("x")).write_csv(tmp_path / "labelled.csv")
+    gaps = rows.with_columns(b=pl.lit(None), d=pl.lit(float("nan")))
+    gaps.write_parquet(tmp_path / "gaps.parquet")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     return empty
 
@@ -77,6 +79,10 @@ def test_random_rows_are_said_to_be_random(folder: Path) -> None:
         (
             ["../model.onnx", "--rows", "../rows.parquet", "--columns", "a,b,c,e"],
             r"has no columns ['e']",
+        ),
+        (
+            ["../model.onnx", "--rows", "../gaps.parquet"],
+            "has columns without any value: ['b', 'd']. Leave them out.",
         ),
         (["../model.onnx", "--threads", "none"], "--threads must be 1 or more, or all"),
     ],

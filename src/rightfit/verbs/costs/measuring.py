@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rightfit.errors import RightfitError
 from rightfit.evaluation.own_models import Plan, measure_models
 from rightfit.families.bundle_files import hash_file
@@ -123,4 +125,12 @@ def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) ->
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             raise RightfitError(f"--columns names {twice} twice.")
         table = table.select([*columns, *([target] if target else [])], of="--columns")
+    if empty := [name for name in table.columns if not _has_value(table, name)]:
+        raise RightfitError(f"{path} has columns without any value: {empty}. Leave them out.")
     return table if target else table.head(MAX_ROWS)
+
+
+def _has_value(table: RowTable, name: str) -> bool:
+    """Tell whether a column holds anything but gaps."""
+    values = table.column(name).ravel()
+    return any(one is not None and np.all(one == one) for one in values)  # NaN is not itself
