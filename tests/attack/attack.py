@@ -66,6 +66,12 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/serving/test_connections.py": "hangs",
     "tests/serving/test_strangers.py": "hangs",
     "tests/serving/test_many_clients.py": "losses",
+    "tests/serving/test_baseline.py": "accepted_wrongly",
+    "tests/reuse/test_damaged_results.py": "accepted_wrongly",
+    "tests/handover/test_handover.py": "accepted_wrongly",
+    "tests/verbs/test_measuring.py": "hangs",
+    "tests/test_conf_expansion.py": "hangs",
+    "tests/guards/test_given.py": "tracebacks",
     "tests/test_privacy.py": "connections_outside",
     "tests/verbs/test_begun_runs.py": "accepted_wrongly",
 }
