@@ -274,7 +274,7 @@ def test_ranking_contains_what_the_guide_brought(ran: Path) -> None:
 
     assert set(profiles.select("model", "runtime").unique().rows()) == {
         (model, runtime)
-        for model in ("linear", "extra_trees", "power_svm", "gated")
+        for model in ("linear", "extra_trees", "power_svm", "gated", "fitted")
         for runtime in ("native", "onnx")
     } | {("incumbent", "onnx")}
     assert set(ranked["model"]) == MODELS_OF["orchard"]

@@ -171,3 +171,13 @@ def test_histogram_tree_of_no_estimator_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="a tree that belongs to no estimator"):
         damage_and_check(model, tmp_path / "weights.skops")
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_classes_may_be_texts_of_a_frame(name: str, tmp_path: Path) -> None:
+    rows, labels = make_rows(3)
+    names = np.array(["no", "perhaps", "yes"], dtype=object)[labels]  # as pandas holds them
+    path = tmp_path / "weights.skops"
+    skops.io.dump(ESTIMATORS[name]().fit(rows, names), path)
+
+    check_skops_file(path, schema=InputSchema(tuple("abcd"), ("no", "perhaps", "yes"), None))

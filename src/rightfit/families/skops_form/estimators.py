@@ -70,9 +70,9 @@ def check_model(root: State, arrays: Arrays, schema: InputSchema, *, has_trees: 
     if "classes_" in known and schema.task == "regression":
         raise ValueError("the model predicts classes, not a number")
     if "classes_" in known and has_trees:
-        shape = arrays.read(known["classes_"]).shape
-        if shape != (schema.n_classes,):
-            raise ValueError(f"the model has classes of shape {shape}, not {schema.n_classes}")
+        n_classes = arrays.count(known["classes_"])
+        if n_classes != schema.n_classes:
+            raise ValueError(f"the model has {n_classes} classes, not {schema.n_classes}")
     if "n_trees_per_iteration_" in known and "_predictors" not in known:
         _check_gradient_model(known, arrays, n_classes=schema.n_classes)
 
@@ -86,7 +86,7 @@ def check_histogram_model(known: State, arrays: Arrays) -> list[State]:
     Raises:
         ValueError: Naming the first fault.
     """
-    n_classes = len(arrays.read(known["classes_"])) if "classes_" in known else 1
+    n_classes = arrays.count(known["classes_"]) if "classes_" in known else 1
     n_stages = 1 if n_classes == 2 else n_classes
     if read_int(known["n_trees_per_iteration_"]) != n_stages:
         raise ValueError(f"a round of boosting must have {n_stages} trees")
@@ -117,7 +117,7 @@ def check_estimator(state: State, arrays: Arrays) -> None:
     if "estimators_" in known and "estimators_features_" not in known:
         _check_members(known)
     if "n_trees_per_iteration_" in known and "_predictors" not in known:
-        n_classes = len(arrays.read(known["classes_"])) if "classes_" in known else 0
+        n_classes = arrays.count(known["classes_"]) if "classes_" in known else 0
         _check_gradient_model(known, arrays, n_classes=n_classes)
     if "_n_support" in known:
         _check_support_vectors(known, arrays)
@@ -144,7 +144,7 @@ def _check_support_vectors(known: State, arrays: Arrays) -> None:
     """Check the arrays that libsvm follows without a look at their lengths."""
     names = ("_n_support", "support_", "support_vectors_", "_dual_coef_", "_intercept_")
     counts, support, vectors, coefficients, intercepts = (arrays.read(known[n]) for n in names)
-    n_classes = len(arrays.read(known["classes_"])) if "classes_" in known else 2
+    n_classes = arrays.count(known["classes_"]) if "classes_" in known else 2
     n_pairs = n_classes * (n_classes - 1) // 2
     n_vectors = len(vectors)
     shapes = [a.shape for a in (counts, support, vectors, coefficients, intercepts)]
@@ -178,7 +178,7 @@ def _check_neighbours(known: State, arrays: Arrays) -> None:
     if read_int(known["n_samples_fit_"]) != len(rows) or rows.dtype.kind != "f":
         raise ValueError("the neighbours' rows are not as many as it says, or no numbers")
     if "classes_" in known:
-        n_classes = len(arrays.read(known["classes_"]))
+        n_classes = arrays.count(known["classes_"])
         if labels.dtype.kind != "i" or (labels < 0).any() or (labels >= n_classes).any():
             raise ValueError(f"a neighbour's label is none of the {n_classes} classes")
 
@@ -199,7 +199,7 @@ def _check_gradient_model(known: State, arrays: Arrays, *, n_classes: int) -> No
     if is_regression:
         if first["__class__"] != "DummyRegressor":
             raise ValueError("boosting starts from another guess than a constant")
-    elif first["__class__"] != "DummyClassifier" or arrays.read(
+    elif first["__class__"] != "DummyClassifier" or n_classes != arrays.count(
         attributes(first)["classes_"]
-    ).shape != (n_classes,):
+    ):
         raise ValueError("boosting starts from another guess than the classes' shares")
