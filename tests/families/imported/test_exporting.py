@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.bundle_rows import make_rows
@@ -58,6 +61,16 @@ def test_export_answers_as_the_model(
 
     assert available_runtimes(bundle) == ("native", "onnx")
     assert [one["name"] for one in bundle.configuration.get("tensors", [])] == inputs
+    native, exported = (answer(bundle, runtime, rows) for runtime in ("native", "onnx"))
+    np.testing.assert_allclose(native, exported, atol=1e-4)
+
+
+def test_columns_whose_names_hold_spaces_are_fed_by_position(tmp_path: Path) -> None:
+    rows = NUMBERS.rename(columns={"age": "mean age", "n_rooms": "n rooms"})
+    scaled = ColumnTransformer([("scaled", StandardScaler(), ["n rooms", "mean age"])])
+    bundle = export(make_pipeline(scaled, LogisticRegression()).fit(rows, TARGETS), rows, tmp_path)
+
+    assert bundle.onnx is not None
     native, exported = (answer(bundle, runtime, rows) for runtime in ("native", "onnx"))
     np.testing.assert_allclose(native, exported, atol=1e-4)
 

@@ -160,8 +160,13 @@ def _convert_columns(
     session = open_session(exported.SerializeToString())
     plain = Answers(None, None, are_logits=False, is_configured=False)
     adapted = adapt_onnx(exported, session, schema, plain, keeps_inputs=True)
-    feeds = plan_feeds(list_inputs(session), rows)
-    return adapted, tuple(replace(feed, name=f"{GIVEN}{feed.name}") for feed in feeds)
+    inputs = list_inputs(session)  # in the order of the types, their names made plain: mean_area
+    columns = schema.features if len(inputs) == len(types) else [one.name for one in inputs]
+    named = [replace(one, name=name) for one, name in zip(inputs, columns, strict=True)]
+    feeds = plan_feeds(named, rows)
+    return adapted, tuple(
+        replace(feed, name=f"{GIVEN}{one.name}") for feed, one in zip(feeds, inputs, strict=True)
+    )
 
 
 def _walk_steps(model: Any) -> list[Any]:
