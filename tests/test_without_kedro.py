@@ -37,6 +37,14 @@ def test_other_verbs_do_their_work(verb: str) -> None:
     assert result.exit_code == 0
 
 
+def test_fault_of_a_verb_without_a_project_is_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(verbs, ["measure", str(tmp_path / "none.onnx")])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert len(result.output.splitlines()) == 1
+
+
 def test_pipeline_names_the_extra() -> None:
     with pytest.raises(SystemExit, match=r"Running a pipeline needs kedro.*rightfit\[kedro\]"):
         main(["--pipelines", "perf"])

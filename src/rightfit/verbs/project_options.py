@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,12 +49,13 @@ def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
 
     A catalog entry that cannot be opened is one of them.
     """
-    from kedro.io import DatasetError
-
-    expected: tuple[type[Exception], ...] = (OSError, ValueError, DatasetError, *kinds)
     try:
         yield
-    except expected as err:
+    except Exception as err:
+        kedro_io = sys.modules.get("kedro.io")  # some verbs run where there is no Kedro
+        of_kedro = () if kedro_io is None else (kedro_io.DatasetError,)
+        if not isinstance(err, (OSError, ValueError, *of_kedro, *kinds)):
+            raise
         raise click.ClickException(clean_text(str(err))) from err
 
 
