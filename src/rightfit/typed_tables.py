@@ -68,6 +68,11 @@ def read_rows(table: pl.DataFrame, row_type: type[Row]) -> list[Row]:
     return [row_type(**row) for row in table.select(names).to_dicts()]
 
 
+def find_nested(table: pl.DataFrame) -> list[str]:
+    """Return the names of the columns that hold lists or structs."""
+    return [name for name, kind in table.schema.items() if kind.is_nested()]
+
+
 def write_as_text(table: pl.DataFrame, *columns: str) -> pl.DataFrame:
     """Write columns of lists or structs as JSON, for a CSV file."""
     texts = [

@@ -113,15 +113,14 @@ def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:
         predict(misbehaving("hang"), bench)
 
 
-def test_hanging_start_of_a_worker_is_a_failure(bench: Bench, tmp_path: Path) -> None:
+def test_hanging_start_of_a_worker_is_a_failure(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "never_imported.py").write_text("import time; time.sleep(600)")
     kind = WorkerKind(imports=("never_imported",), n_threads=1)
-    before, os.environ["PYTHONPATH"] = os.environ["PYTHONPATH"], str(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
 
-    try:
-        error = measure(Subject("slow", kind, "misbehaving:open_misbehaving", {}), bench)
-    finally:
-        os.environ["PYTHONPATH"] = before
+    error = measure(Subject("slow", kind, "misbehaving:open_misbehaving", {}), bench)
 
     assert error is not None
     assert "no answer within 1 s" in error

@@ -27,6 +27,10 @@ from rightfit.reuse.content import compare_files
 from rightfit.reuse.records import RECORDS, SELF, RecordStore
 from rightfit.run_versions import is_no_newer
 
+POLARS_TABLES = (
+    "polars.EagerPolarsDataset",
+    "rightfit.datasets.nested_table.NestedTableDataset",
+)
 # what a file of another content makes its readers raise
 _OF_CONTENT = (
     DatasetError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
@@ -179,7 +183,7 @@ class StoredResults:
         which takes as long as all the rest of an answer.
         """
         entry = self._catalog.config_resolver.resolve_pattern(name)
-        is_plain = entry.get("type") == "polars.EagerPolarsDataset" and _is_plain_parquet(entry)
+        is_plain = entry.get("type") in POLARS_TABLES and _is_plain_parquet(entry)
         return Path(entry["filepath"]) if is_plain else None
 
 
