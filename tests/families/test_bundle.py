@@ -158,7 +158,7 @@ def test_rounding_may_decide_between_equally_likely_classes() -> None:
 def test_open_model_names_faults(blobs: TrainingData, tmp_path: Path) -> None:
     bundle = make_bundle("linear", blobs, tmp_path / "bundle")
 
-    with pytest.raises(ValueError, match="runtime must be one of"):
+    with pytest.raises(ValueError, match="no runtime 'tpu'"):
         open_model(bundle, runtime="tpu", n_threads=1, device="cpu")
     with pytest.raises(ValueError, match=r"has no model\.onnx"):
         open_model(bundle, runtime="onnx", n_threads=1, device="cpu")
