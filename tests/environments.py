@@ -31,7 +31,6 @@ FACE = (
     "tests/api/test_ranking.py",
     "tests/ranking/contest",
     "tests/reporting/test_report.py",
-    "tests/serving/test_export.py",
     "tests/test_extras.py",
     "tests/test_without_kedro.py",
 )
