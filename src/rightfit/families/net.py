@@ -126,8 +126,8 @@ class NetFamily:
 
         network = _build(configuration, data.schema, seed=seed, target=read_target(data))
         yield from train_module(
-            # images' channels side by side, which pooling is faster with
-            network.to(device, memory_format=torch.channels_last),
+            # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
+            network.to(device),
             configuration,
             data,
             n_checkpoints=n_checkpoints,
