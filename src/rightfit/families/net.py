@@ -122,8 +122,6 @@ class NetFamily:
         device: str,
     ) -> Iterator[Checkpoint]:
         """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""
-        import torch
-
         network = _build(configuration, data.schema, seed=seed, target=read_target(data))
         yield from train_module(
             # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
