@@ -34,6 +34,17 @@ def test_entry_of_the_project_wins() -> None:
     assert completed["companies"] == own
 
 
+def test_earlier_winners_lie_where_the_project_keeps_its_recommendations() -> None:
+    own = {"type": "json.JSONDataset", "filepath": "s3://mine/found.json", "credentials": "mine"}
+
+    completed = complete_catalog({"recommendations": own}, GRID, "data")
+
+    assert completed["earlier_winners"] == own | {
+        "type": "rightfit.datasets.earlier_winners.EarlierWinnersDataset",
+        "versioned": True,
+    }
+
+
 def test_pattern_of_the_project_wins() -> None:
     own = {"type": "MemoryDataset"}
 

@@ -18,6 +18,7 @@ from kedro.io import CatalogConfigResolver, DataCatalog, DatasetError
 from rightfit.parameters.grid import Grid
 
 FOLDER = "catalog"
+EARLIER_WINNERS, RECOMMENDATIONS = "earlier_winners", "recommendations"
 RAW_TABLE = "{table}"  # as a pattern it would capture everything
 
 Entries = dict[str, Any]
@@ -34,7 +35,7 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
         patterns, default_runtime_patterns=DataCatalog.default_runtime_patterns
     )
     added = {
-        name: combine_entries(entry, project.get(name))
+        name: combine_entries(entry, _find_own(name, project))
         for name, entry in list_entries(grid, data_root).items()
         if name in project or resolver.match_dataset_pattern(name) is None
     }
@@ -86,6 +87,14 @@ def combine_entries(entry: Mapping[str, Any], own: Any) -> Any:
     if own is None:
         return entry
     return own if not isinstance(own, Mapping) or "type" in own else {**entry, **own}
+
+
+def _find_own(name: str, project: Mapping[str, Any]) -> Any:
+    """Return a project's own entry; earlier winners lie where it keeps its recommendations."""
+    result = project.get(RECOMMENDATIONS)
+    if name in project or name != EARLIER_WINNERS or not isinstance(result, Mapping):
+        return project.get(name)
+    return {key: value for key, value in result.items() if key != "type"}
 
 
 def _fields(name: str) -> set[str]:

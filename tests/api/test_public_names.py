@@ -16,7 +16,7 @@ SIGNATURES = {
     "device='cpu', preset='quick', quality=None, trust=False)",
     "compare": "(models, rows, targets=None, *, dataset='data', runtimes=None, n_threads=(1,), "
     "devices=('cpu',), preset='quick', quality=None, applications=None, trust=False)",
-    "rank": "(profiles, applications, *, rules=None)",
+    "rank": "(profiles, applications, *, rules=None, previous=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "

@@ -3,12 +3,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from handmade import APPLICATIONS, make_profiles
 
 import rightfit as rf
 from rightfit.quality.metric import QualityMetric
+
+QUALITY = {"weight": 1, "worst": 0, "best": 1}
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,25 @@ def test_saved_ranking_decides_the_same_when_loaded(ranking: rf.Ranking, tmp_pat
     assert loaded.table.equals(ranking.table)
     with pytest.raises(rf.RightfitError, match="holds no profiles"):
         rf.Ranking.load(tmp_path)
+
+
+def test_winner_of_a_previous_ranking_stands(profiles: rf.Profiles, tmp_path: Path) -> None:
+    asked = {"any": {"description": "-", "scenario": "offline", "objectives": {"quality": QUALITY}}}
+    noisy = rf.Profiles(
+        profiles.table.filter(dataset="landsat").with_columns(quality_low=0.1, quality_high=1.0)
+    )
+    first = rf.rank(noisy, asked)
+    better = pl.when(candidate=first.decision("any").tied_with[-1]).then(0.99).otherwise("quality")
+    again = rf.Profiles(noisy.table.with_columns(quality=better))
+
+    fresh = rf.rank(again, asked)
+    kept = rf.rank(again, asked, previous=first)
+    loaded = rf.rank(again, asked, previous=first.save(tmp_path / "first"))
+
+    assert fresh.winners != first.winners
+    assert kept.winners == loaded.winners == first.winners
+    assert "would be chosen otherwise" in kept.decision("any").kept
+    assert rf.Ranking.load(kept.save(tmp_path / "kept")).winners == first.winners
 
 
 def test_report_names_the_winners_without_a_project(ranking: rf.Ranking, tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def test_terminal_names_the_machine_where_it_is_another_one(results: Results) ->
     assert "forest-14 onnx ×1 cpu@board tied with 1" in show(there, 120)  # noqa: RUF001
 
 
+def test_terminal_says_that_a_winner_is_kept(results: Results) -> None:
+    kept = copy.deepcopy(results.recommendations)
+    decision = kept["web_api"].datasets["landsat"]
+    other = "forest-9 would be chosen otherwise."
+    kept["web_api"].datasets["landsat"] = decision.model_copy(update={"kept": other})
+
+    assert "forest-14 onnx ×1 kept, tied with 1" in show(kept, 120)  # noqa: RUF001
+
+
 @pytest.mark.parametrize("width", [80, 160])
 def test_terminal_cuts_no_figure(results: Results, width: int) -> None:
     text = show(results.recommendations, width)

@@ -20,6 +20,8 @@ from rightfit.reuse.content import look_at
 from rightfit.reuse.hook import ReuseHook
 from rightfit.reuse.records import RecordStore
 
+EARLIER = "rightfit.datasets.earlier_winners.EarlierWinnersDataset"
+
 
 def double(numbers: list[int], by: int) -> list[int]:
     return [by * number for number in numbers]
@@ -27,6 +29,17 @@ def double(numbers: list[int], by: int) -> list[int]:
 
 def total(numbers: list[int]) -> int:
     return sum(numbers)
+
+
+def recommend(numbers: list[int], winners: dict[str, Any]) -> dict[str, Any]:
+    assert numbers == [1, 2]
+    return winners
+
+
+NODES = (
+    Node(double, ["raw", "params:by"], "doubled", name="double"),
+    Node(total, "doubled", "total", name="total"),
+)
 
 
 class Project:
@@ -46,23 +59,26 @@ class Project:
                 "raw": entry("raw"),
                 "doubled": entry("doubled", versioned=True),
                 "total": entry("total", versioned=True),
+                "recommendations": entry("recommendations", versioned=True),
+                "earlier_winners": entry("recommendations", versioned=True) | {"type": EARLIER},
                 "result_records": store | {"filepath": f"{self.folder}/records"},
             },
             save_version=version,
         )
 
     def run(
-        self, version: str, *, by: int = 2, only: str | None = None, **run_params: Any
+        self,
+        version: str,
+        *,
+        by: int = 2,
+        only: str | None = None,
+        nodes: tuple[Node, ...] = NODES,
+        **run_params: Any,
     ) -> list[str]:
         """Run the pipeline, or one node of it; return the nodes that ran."""
         catalog = self.catalog(version)
         catalog["params:by"] = by
-        pipeline = Pipeline(
-            [
-                Node(double, ["raw", "params:by"], "doubled", name="double"),
-                Node(total, "doubled", "total", name="total"),
-            ]
-        )
+        pipeline = Pipeline(nodes)
         if only is not None:
             pipeline = pipeline.only_nodes(only)
         manager = _create_hook_manager()
@@ -208,3 +224,10 @@ def test_nodes_of_others_always_run(project: Project, monkeypatch: pytest.Monkey
     project.run("1")
 
     assert project.run("2") == ["total"]
+
+
+def test_step_after_its_own_result_is_unchanged(project: Project) -> None:
+    node = Node(recommend, ["raw", "earlier_winners"], "recommendations", name="recommend")
+
+    assert project.run("1", nodes=(node,)) == ["recommend"]
+    assert project.run("2", nodes=(node,)) == []

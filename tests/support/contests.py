@@ -9,9 +9,9 @@ import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.contest import Contest, hold_contest
+from rightfit.ranking.contest.contest import Contest, DatasetWinners, hold_contest
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import Ranked, rank_candidates
+from rightfit.ranking.rank_candidates import Ranked, name_winners, rank_candidates
 
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 
@@ -82,20 +82,29 @@ def make_rules(*, ties: dict[str, Any] | None = None, **values: Any) -> RankingR
 
 
 def hold(
-    *rows: dict[str, Any], application: Application | None = None, rules: RankingRules | None = None
+    *rows: dict[str, Any],
+    application: Application | None = None,
+    rules: RankingRules | None = None,
+    earlier: DatasetWinners | None = None,
 ) -> Contest:
     return hold_contest(
         read_profiles(make_profiles(*rows)),
         "test",
         application or make_application(),
         rules or make_rules(),
+        earlier,
     )
 
 
 def rank(
-    *rows: dict[str, Any], application: Application | None = None, rules: RankingRules | None = None
+    *rows: dict[str, Any],
+    application: Application | None = None,
+    rules: RankingRules | None = None,
+    after: Ranked | None = None,
 ) -> Ranked:
-    return rank_candidates(hold(*rows, application=application, rules=rules))
+    """Rank rows, after an earlier ranking whose winners may stand."""
+    earlier = name_winners(after.contest) if after else None
+    return rank_candidates(hold(*rows, application=application, rules=rules, earlier=earlier))
 
 
 def names_in_order(ranked: Ranked) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import yaml
+from pydantic import Field
 
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
 from rightfit.errors import RightfitError
@@ -39,7 +40,7 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.rank_candidates import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import Ranked, Winners, name_winners, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
@@ -61,6 +62,7 @@ def rank(
     applications: ApplicationsLike,
     *,
     rules: RankingRules | None = None,
+    previous: Ranking | Winners | str | Path | None = None,
 ) -> Ranking:
     """Rank candidates for every application, dataset by dataset.
 
@@ -69,6 +71,8 @@ def rank(
         applications: By name; or the path of a YAML file, whose form is that of
             ``parameters_applications.yml``.
         rules: Confidence and tie rules; ``None``: the library's.
+        previous: An earlier ranking, the folder it was saved in, or its ``winners``. They stand
+            until another candidate is surely better (``rules.keep_winner``).
 
     Raises:
         RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
@@ -81,7 +85,10 @@ def rank(
     asked = read_applications(applications)
     if rules is None:
         rules = default_rules(asked)
-    ranking = Ranking(profiles, asked, rules)
+    if isinstance(previous, str | Path):
+        previous = Ranking.load(previous)
+    earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
+    ranking = Ranking(profiles, asked, rules, earlier=earlier)
     ranking.check()
     return ranking
 
@@ -132,6 +139,7 @@ class Ranking:
         rules: Confidence and tie rules.
         imported: Families whose candidates are already in use; decisions compare them with winners.
         refits: Refits of winners, by dataset.
+        earlier: Winners of an earlier ranking, by application.
     """
 
     profiles: Profiles
@@ -139,6 +147,7 @@ class Ranking:
     rules: RankingRules
     imported: Collection[str] = ()
     refits: Mapping[str, Refits] = field(default_factory=lambda: dict(NO_REFITS))
+    earlier: Winners = field(default_factory=dict)
 
     def check(self) -> None:
         """Refuse to rank by columns that the profiles do not have.
@@ -154,7 +163,12 @@ class Ranking:
     @cached_property
     def ranked(self) -> list[Ranked]:
         """The rankings as arrays, one for each application."""
-        return rank_applications(self._profile_table, self.applications, self.rules)
+        return rank_applications(self._profile_table, self.applications, self.rules, self.earlier)
+
+    @cached_property
+    def winners(self) -> Winners:
+        """Model, candidate and serving configuration of each winner, by application and dataset."""
+        return {one.contest.name: name_winners(one.contest) for one in self.ranked}
 
     @cached_property
     def _profile_table(self) -> ProfileTable:
@@ -365,7 +379,7 @@ class Ranking:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         self.profiles.save(target / PROFILES_FILE)
-        asked = _Asked(applications=self.applications, rules=self.rules)
+        asked = _Asked(applications=self.applications, rules=self.rules, earlier=self.earlier)
         (target / RANKING_FILE).write_text(asked.model_dump_json(indent=2), encoding="utf-8")
         return target
 
@@ -381,7 +395,7 @@ class Ranking:
             asked = _Asked.model_validate(json.loads((Path(folder) / RANKING_FILE).read_text()))
         except (OSError, ValueError) as err:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
-        return cls(profiles, asked.applications, asked.rules)
+        return cls(profiles, asked.applications, asked.rules, earlier=asked.earlier)
 
     def _find_profile(self, dataset: str, model: str, candidate: str, serving: Serving) -> Profile:
         rows = complete_paths(self.profiles.table).filter(
@@ -420,6 +434,7 @@ class _Asked(StrictModel):
 
     applications: Applications
     rules: RankingRules
+    earlier: Winners = Field(default_factory=dict)
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -10,7 +10,7 @@ import polars as pl
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import SERVING_KEYS, read_profiles
-from rightfit.ranking.rank_candidates import rank_applications
+from rightfit.ranking.rank_candidates import NO_WINNERS, Winners, rank_applications
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,26 @@ class WinnerToRefit:
 
 
 def find_winners(
-    profiles: pl.DataFrame, applications: Applications, rules: RankingRules, dataset: str
+    profiles: pl.DataFrame,
+    applications: Applications,
+    rules: RankingRules,
+    dataset: str,
+    earlier: Winners = NO_WINNERS,
 ) -> list[WinnerToRefit]:
-    """Rank the candidates of a dataset; the winner of most applications comes first."""
+    """Rank the candidates of a dataset; the winner of most applications comes first.
+
+    Args:
+        profiles: What was measured, of other datasets too.
+        applications: What is asked for.
+        rules: Rules of ranking.
+        dataset: Its name.
+        earlier: Winners of an earlier ranking, by application.
+    """
     if profiles.filter(dataset=dataset).is_empty():
         return []
     wins: Counter[str] = Counter()
     servings: dict[str, dict[tuple[str, int, str], None]] = {}
-    for ranked in rank_applications(read_profiles(profiles), applications, rules):
+    for ranked in rank_applications(read_profiles(profiles), applications, rules, earlier):
         table, contest = ranked.contest.table, ranked.contest
         if dataset not in table.datasets:
             continue  # not measured in the application's request path

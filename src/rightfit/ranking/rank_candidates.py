@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.applications import Application, Applications, Constraint
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
-from rightfit.ranking.contest.contest import Contest, hold_contest
+from rightfit.ranking.contest.contest import Contest, DatasetWinners, Kept, hold_contest
 from rightfit.ranking.contest.order import number_places, order_candidates, promote_by_rule
 from rightfit.ranking.contest.pareto import find_pareto_front
 from rightfit.ranking.contest.profile_table import ProfileTable
@@ -25,6 +26,8 @@ from rightfit.ranking.uncertainty.spread import (
     widening,
 )
 
+Winners = Mapping[str, DatasetWinners]  # by application
+NO_WINNERS: Winners = {}
 WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
 
 
@@ -67,12 +70,22 @@ class Ranked:
 
 
 def rank_applications(
-    table: ProfileTable, applications: Applications, rules: RankingRules
+    table: ProfileTable,
+    applications: Applications,
+    rules: RankingRules,
+    earlier: Winners = NO_WINNERS,
 ) -> list[Ranked]:
-    """Rank all candidates, dataset by dataset, for every application in the YAML's order."""
+    """Rank all candidates, dataset by dataset, for every application in the YAML's order.
+
+    Args:
+        table: Their profiles.
+        applications: What is asked for.
+        rules: Rules of ranking.
+        earlier: Winners of an earlier ranking, by application.
+    """
 
     def rank(item: tuple[str, Application]) -> Ranked:
-        return rank_candidates(hold_contest(table, *item, rules))
+        return rank_candidates(hold_contest(table, *item, rules, earlier.get(item[0])))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
         return list(threads.map(rank, applications.items()))
@@ -80,6 +93,7 @@ def rank_applications(
 
 def rank_candidates(contest: Contest) -> Ranked:
     """Rank the candidates of a contest, dataset by dataset."""
+    contest = keep_winners(contest)
     places = settle_order(contest)
     return Ranked(
         contest=contest,
@@ -92,6 +106,55 @@ def rank_candidates(contest: Contest) -> Ranked:
         pareto=_find_front(contest),
         leaders=places.leaders,
     )
+
+
+def keep_winners(contest: Contest) -> Contest:
+    """Let earlier winners stand that are feasible and that nothing surely beats.
+
+    Returns:
+        The contest, in which they have their earlier serving configurations.
+    """
+    rows = _find_feasible(contest) if contest.rules.keep_winner else {}
+    if not rows:
+        return contest
+    chosen, kept = contest.chosen.copy(), {}
+    for position, first in enumerate(find_winners(contest)):
+        row = rows.get(position)
+        if first is None or row is None or row == first:
+            continue
+        candidate = int(contest.table.candidate_of_row[row])
+        if _stands(contest, position, candidate, row):
+            chosen[candidate] = row
+            kept[position] = Kept(candidate, otherwise=first)
+    return replace(contest, chosen=chosen, kept=kept)
+
+
+def find_winners(contest: Contest) -> list[int | None]:
+    """Return the row of each dataset's winner; ``None``: none qualifies."""
+    order = settle_order(contest).order
+    firsts = [int(order[part.start]) for part in contest.table.candidate_slices]
+    return [int(contest.chosen[one]) if contest.feasible[one] else None for one in firsts]
+
+
+def name_winners(contest: Contest) -> DatasetWinners:
+    """Return what the next ranking would keep."""
+    rows = zip(contest.table.datasets, find_winners(contest), strict=True)
+    return {dataset: contest.table.read_key(row) for dataset, row in rows if row is not None}
+
+
+def change_limits(
+    contest: Contest, constraints: Mapping[str, Constraint], winners: DatasetWinners
+) -> Contest:
+    """Return the contest as the next ranking would hold it, under other limits.
+
+    Args:
+        contest: Of this ranking.
+        constraints: Those of the next one.
+        winners: From :func:`name_winners`.
+    """
+    application = contest.application.model_copy(update={"constraints": dict(constraints)})
+    other = hold_contest(contest.table, contest.name, application, contest.rules, winners)
+    return keep_winners(other)
 
 
 def settle_order(contest: Contest) -> Places:
@@ -119,6 +182,30 @@ def place_in_objectives(contest: Contest, candidates: Ints) -> Floats:
             for metric, goal in contest.application.weighted().items()
         ]
     )
+
+
+def _find_feasible(contest: Contest) -> dict[int, int]:
+    """Return the rows of the earlier winners that keep the limits, by dataset position."""
+    rows = {
+        position: contest.table.find_row(dataset, contest.earlier[dataset])
+        for position, dataset in enumerate(contest.table.datasets)
+        if dataset in contest.earlier
+    }
+    return {
+        position: row
+        for position, row in rows.items()
+        if row is not None and contest.judgement.feasible[row]
+    }
+
+
+def _stands(contest: Contest, position: int, candidate: int, row: int) -> bool:
+    """Tell whether nothing surely beats a profile, its candidate's own best one included."""
+    part = contest.table.candidate_slices[position]
+    chosen = contest.chosen.copy()
+    chosen[candidate] = row
+    low, _ = _step_down(replace(contest, chosen=chosen[part]))
+    own_low, _ = _step_down(replace(contest, chosen=np.array([row, contest.chosen[candidate]])))
+    return bool(low[candidate - part.start] == 1 and own_low[0] == 1)
 
 
 def _bound_ranks(contest: Contest) -> tuple[Ints, Ints]:

@@ -31,7 +31,7 @@ class Card:
         winner: ``None`` when none qualifies; then the texts that follow are empty.
         serving: The winner's serving configuration and hardware tier.
         facts: Its quality and the metrics that count for the application.
-        tie: Number of candidates tied with it.
+        tie: Whether it is kept from an earlier ranking, and how many candidates it is tied with.
         disturbed: A warning if it was timed while the machine was disturbed.
         utility: Its utility with its interval.
         deadline: How long the application's workload takes with it and with another.
@@ -155,14 +155,13 @@ def _make_card(
     if decision.final_quality is not None:
         quality += f" ({format_quality(decision.final_quality.raw)} on unused rows)"
     serving = winner.serving.label
-    n_tied = len(decision.tied_with)
     return Card(
         dataset=words(dataset),
         sentence=decision.sentence,
         winner=winner,
         serving=f"{serving}, tier {winner.hardware_tier}",
         facts=" · ".join([quality, *facts]),
-        tie=f"tied with {n_tied}" if n_tied else "",
+        tie=decision.tie,
         disturbed=DISTURBED
         if (results.find_profile(dataset, winner) or {}).get("disturbed")
         else "",

@@ -109,13 +109,14 @@ def _write_legend(results: Results) -> str:
         "which the limits hold. Utility: its value for the application, from the application's own "
         f"worst (0) to its best (1), with the {level} interval. Unused rows: test rows that had no "
         "part in the choice, so that their figure is not flattered. Tied: the measurements cannot "
-        "distinguish these models, so a rule decides by, in this order, "
-        f"{_write_tie_rule(results.rules)}."
+        f"distinguish these models, so {_write_tie_rule(results.rules)}."
     )
 
 
 def _write_tie_rule(rules: RankingRules) -> str:
-    return listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
+    keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
+    kept = "the winner of the ranking before is kept (Kept), or else " if rules.keep_winner else ""
+    return f"{kept}a rule decides by, in this order, {keys}"
 
 
 def _write_footer(results: Results) -> str:

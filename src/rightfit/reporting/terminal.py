@@ -76,8 +76,7 @@ def _cells(decision: Decision) -> list[str]:
     winner = decision.winner
     if winner is None:
         return ["[red]none qualifies[/red]"]
-    n_tied = len(decision.tied_with)
-    tie = f" [yellow]tied with {n_tied}[/yellow]" if n_tied else ""
+    tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""
     serving = winner.serving
     device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
     metrics = winner.metrics

@@ -17,6 +17,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from rightfit.conf_files import REUSE_RESULTS, VERIFY_RESULTS
+from rightfit.datasets.earlier_winners import EarlierWinnersDataset
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
@@ -40,6 +41,7 @@ from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
 logger = logging.getLogger(__name__)
 
 UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
+EARLIER = "earlier"  # with its own winners as the earlier ones, a step makes the same again
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
 _CHOSEN_BY_HAND = (
     "node_names",
@@ -150,6 +152,8 @@ class _Looker:
             value = self._catalog.load(name)
             return _hash_parameter(value, self._records, reads_all=self._reads_all)
         dataset = self._catalog.get(name)
+        if isinstance(dataset, EarlierWinnersDataset):
+            return EARLIER
         if isinstance(dataset, _STORES):
             return hash_content(["store", _list_imported(dataset.load())])
         record = self.find_stored(name)

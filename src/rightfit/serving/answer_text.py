@@ -24,6 +24,8 @@ def describe_answer(answer: Answer) -> list[str]:
     lines = [decision.sentence]
     if decision.runner_up:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
+    if decision.kept:
+        lines.append(f"  kept           {decision.kept}")
     if decision.final_quality:
         lines.append(f"  quality        {describe_final_quality(decision.final_quality)}")
     if decision.shipped and decision.shipped.refit:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
+from pydantic import ValidationError
 
 from rightfit.api.profiles import Profiles, check_table
 from rightfit.api.ranking import Ranking
@@ -18,7 +19,9 @@ from rightfit.parameters.grid import is_imported
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.ranking.explanation.decisions import read_winners
 from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.rank_candidates import Winners
 from rightfit.verbs.project_options import read_project_parameters
 
 if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
@@ -104,7 +107,15 @@ class Project:
             RankingParams.model_validate(self._parameters["ranking"]),
             imported=[name for name, block in models.items() if is_imported(block)],
             refits=refits,
+            earlier=self._read_winners(),
         )
+
+    def _read_winners(self) -> Winners:
+        """Return the winners of the last ranking; none where it is of another form."""
+        try:
+            return read_winners(self._find("recommendations", dict) or {})
+        except ValidationError:
+            return {}
 
     def trials(self, dataset: str) -> pl.DataFrame:
         """Return the trials of all searches of a dataset, stopped ones included.

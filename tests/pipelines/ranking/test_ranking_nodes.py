@@ -59,7 +59,7 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     rankings, csv, breakdown = rank_candidates(*inputs)
     win_shares, weight_intervals, limit_shadows, limit_prices = analyse_sensitivity(*inputs)
     robust_choices, break_even = compare_choices(*inputs)
-    why_not = explain_losers(*inputs, searches("landsat"), searches("flights"))
+    why_not = explain_losers(*inputs, {}, searches("landsat"), searches("flights"))
     recommendations = recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,
@@ -103,7 +103,7 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]
     rank_candidates(*inputs)
     _, weight_intervals, limit_shadows, _ = analyse_sensitivity(*inputs)
     robust_choices, _ = compare_choices(*inputs)
-    explain_losers(*inputs, searches("landsat"), searches("flights"))
+    explain_losers(*inputs, {}, searches("landsat"), searches("flights"))
     return recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,

@@ -77,9 +77,9 @@ def data_root(tmp_path: Path, project_path: Path) -> Path:
     return tmp_path
 
 
-def save(frame: pl.DataFrame, path: Path) -> None:
+def save(frame: pl.DataFrame, path: Path, version: str = VERSION) -> None:
     """Write a frame where a versioned dataset of the catalog finds it."""
-    file = path / VERSION / path.name
+    file = path / version / path.name
     file.parent.mkdir(parents=True)
     frame.write_parquet(file)
 
@@ -122,3 +122,31 @@ def test_another_weight_ranks_the_stored_profiles_anew(bootstrapped: Path, data_
     run(bootstrapped, data_root, satellite_archive={"objectives": {"quality": {"weight": 40}}})
 
     assert winners(data_root)["satellite_archive"] == "net-1"
+
+
+def measure_again(data_root: Path, version: str, reach: float, **qualities: float) -> None:
+    """Store newer profiles, with other qualities of some families."""
+    path = data_root / "07_model_output" / "resource_profiles.parquet"
+    before = pl.read_parquet(path / VERSION / path.name)
+    quality = pl.col("model").replace_strict(qualities, default=pl.col("quality"))
+    ends = {"quality_low": pl.col("quality") - reach, "quality_high": pl.col("quality") + reach}
+    save(before.with_columns(quality=quality).with_columns(**ends), path, version)
+
+
+def test_winner_of_the_run_before_stands_until_another_is_surely_better(
+    bootstrapped: Path, data_root: Path
+) -> None:
+    found = []
+    for version, reach, net in (("01", 0.03, 0.89), ("02", 0.03, 0.91), ("03", 0.001, 0.91)):
+        measure_again(data_root, f"2026-01-{version}T01.00.00.000Z", reach, net=net)
+        run(bootstrapped, data_root)
+        decision = json.loads(newest(data_root, "recommendations.json").read_text())
+        found.append(decision["accuracy_first"]["datasets"]["landsat"])
+
+    assert [one["winner"]["candidate"] for one in found] == ["forest-1", "forest-1", "net-1"]
+    assert [one["kept"] for one in found] == [
+        "",
+        "net-1 (onnx, 1 thread) would be chosen otherwise, but is not surely better than the "
+        "earlier winner.",
+        "",
+    ]

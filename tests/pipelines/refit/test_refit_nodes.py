@@ -99,6 +99,7 @@ class Refitting:
             Encoder(steps=()),
             StudyStore(self.folder / "studies", None),
             JsonStore(self.folder / "measurements"),
+            {},
             families={bundle.model: bundle.model},
             **{f"candidates_of_{bundle.model}": {candidate: bundle}},
         )

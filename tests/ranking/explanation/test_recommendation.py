@@ -5,23 +5,32 @@ from typing import Any
 
 from contests import around, make_application, make_profile, rank
 
-from rightfit.ranking.explanation.decisions import read_recommendations, write_recommendations
+from rightfit.ranking.explanation.decisions import (
+    Recommendations,
+    read_recommendations,
+    write_recommendations,
+)
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 
 
-def recommend_for(*rows: dict[str, Any], **constraints: dict[str, float]) -> dict[str, Any]:
-    ranked = [rank(*rows, application=make_application(constraints=constraints))]
+def recommend_ranked(*ranked: Ranked) -> Recommendations:
     tables = Sensitivities(
-        tabulate_weight_intervals(ranked),
-        tabulate_limit_shadows(ranked),
-        tabulate_robust_choices(tabulate_rankings(ranked)),
+        tabulate_weight_intervals([*ranked]),
+        tabulate_limit_shadows([*ranked]),
+        tabulate_robust_choices(tabulate_rankings([*ranked])),
     )
+    return recommend([*ranked], tables)
+
+
+def recommend_for(*rows: dict[str, Any], **constraints: dict[str, float]) -> dict[str, Any]:
+    ranked = rank(*rows, application=make_application(constraints=constraints))
     found: dict[str, Any] = json.loads(
-        json.dumps(write_recommendations(recommend(ranked, tables)), allow_nan=False)
+        json.dumps(write_recommendations(recommend_ranked(ranked)), allow_nan=False)
     )
     return found["test"]  # type: ignore[no-any-return]
 
@@ -62,7 +71,27 @@ def test_recommendation_names_the_tied() -> None:
     )["datasets"]["landsat"]
 
     assert decision["tied_with"] == ["net-2"]
+    assert decision["kept"] == ""
     assert decision["winner"]["rank_high"] == 2
+
+
+def test_recommendation_says_who_would_win_without_an_earlier_winner() -> None:
+    def measure(first: float, second: float) -> list[dict[str, Any]]:
+        return [
+            make_profile(f"net-{i}", **around("quality", quality, 0.1), latency_p50_ms=10)
+            for i, quality in enumerate((first, second), start=1)
+        ]
+
+    ranked = rank(*measure(0.79, 0.80), after=rank(*measure(0.80, 0.79)))
+    decision = recommend_ranked(ranked)["test"].datasets["landsat"]
+
+    assert decision.winner is not None
+    assert decision.winner.candidate == "net-1"
+    assert decision.kept == (
+        "net-2 (onnx, 1 thread) would be chosen otherwise, but is not surely better than the "
+        "earlier winner."
+    )
+    assert decision.tie == "kept, tied with 1"
 
 
 def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:

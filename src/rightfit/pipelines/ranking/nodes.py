@@ -1,4 +1,7 @@
-"""Nodes of the ranking stage. Each ranks anew: that takes less than reading a file."""
+"""Nodes of the ranking stage. Each ranks anew: that takes less than reading a file.
+
+The winners of the run before stand until another candidate is surely better.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.explanation.why_not import tabulate_why_not
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import NO_WINNERS, Ranked, Winners
 from rightfit.typed_tables import write_as_text
 
 logger = logging.getLogger(__name__)
@@ -24,14 +27,17 @@ REFITS_OF = "refits_of_"  # a dataset's name may be that of another input
 
 
 def rank_candidates(
-    resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingParams,
+    earlier_winners: Winners = NO_WINNERS,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Rank the candidates of every dataset for every application.
 
     Returns:
         The rankings, once for Parquet and once for CSV, and what each objective contributes.
     """
-    found = _rank(resource_profiles, applications, ranking)
+    found = _rank(resource_profiles, applications, ranking, earlier_winners)
     _warn_of_unmeasured(found.ranked)
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications.root)
@@ -40,7 +46,10 @@ def rank_candidates(
 
 
 def analyse_sensitivity(
-    resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingParams,
+    earlier_winners: Winners = NO_WINNERS,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Analyse how much the winners depend on weights and limits.
 
@@ -48,19 +57,22 @@ def analyse_sensitivity(
         Shares of weight space, intervals of single weights, what changed limits change, and what
         each limit costs.
     """
-    found = _rank(resource_profiles, applications, ranking)
+    found = _rank(resource_profiles, applications, ranking, earlier_winners)
     return found.win_shares, found.weight_intervals, found.limit_shadows, found.limit_prices
 
 
 def compare_choices(
-    resource_profiles: pl.DataFrame, applications: ApplicationsParams, ranking: RankingParams
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingParams,
+    earlier_winners: Winners = NO_WINNERS,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare the families across datasets, and training time with serving time.
 
     Returns:
         The robust choices, and after how many predictions a candidate pays back.
     """
-    found = _rank(resource_profiles, applications, ranking)
+    found = _rank(resource_profiles, applications, ranking, earlier_winners)
     return found.robust_choices, found.break_even
 
 
@@ -68,6 +80,7 @@ def explain_losers(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingParams,
+    earlier_winners: Winners,
     *trials: pl.DataFrame,
 ) -> pl.DataFrame:
     """Give one reason for everything that did not win."""
@@ -77,13 +90,16 @@ def explain_losers(
         .partition_by("dataset", "model", as_dict=True, include_key=False)
         .items()
     }
-    return tabulate_why_not(_rank(resource_profiles, applications, ranking).ranked, by_cell)
+    return tabulate_why_not(
+        _rank(resource_profiles, applications, ranking, earlier_winners).ranked, by_cell
+    )
 
 
 def recommend_candidates(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingParams,
+    earlier_winners: Winners = NO_WINNERS,
     *,
     weight_intervals: pl.DataFrame,
     limit_shadows: pl.DataFrame,
@@ -96,7 +112,7 @@ def recommend_candidates(
     ``refits`` holds the winners' refits, as ``refits_of_{dataset}``.
     """
     refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
-    ranked = _rank(resource_profiles, applications, ranking).ranked
+    ranked = _rank(resource_profiles, applications, ranking, earlier_winners).ranked
     sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
     return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
 
@@ -111,7 +127,10 @@ def _warn_of_unmeasured(ranked: list[Ranked]) -> None:
 
 
 def _rank(
-    profiles: pl.DataFrame, applications: ApplicationsParams, rules: RankingParams
+    profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    rules: RankingParams,
+    earlier_winners: Winners,
 ) -> Ranking:
     if profiles.is_empty():
         raise UnsuitableGridError(
@@ -119,4 +138,4 @@ def _rank(
             "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
             "trials.parquet and profiles.parquet."
         )
-    return rank(profiles, applications, rules=rules)
+    return rank(profiles, applications, rules=rules, previous=earlier_winners)

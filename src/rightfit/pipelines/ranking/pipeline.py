@@ -18,7 +18,7 @@ from rightfit.pipelines.ranking.nodes import (
     recommend_candidates,
 )
 
-INPUTS = ["resource_profiles", "params:applications", "params:ranking"]
+INPUTS = ["resource_profiles", "params:applications", "params:ranking", "earlier_winners"]
 SENSITIVITIES = ["weight_intervals", "limit_shadows", "robust_choices"]
 
 

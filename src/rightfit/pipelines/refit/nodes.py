@@ -22,6 +22,7 @@ from rightfit.preparation.encoding import Encoder
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.rank_candidates import Winners
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -45,6 +46,7 @@ def refit_winners(
     encoder: Encoder,
     studies: StudyStore,
     measurements: JsonStore,
+    earlier_winners: Winners,
     *,
     families: Mapping[str, str],
     **candidates: Mapping[str, Bundle],
@@ -57,7 +59,7 @@ def refit_winners(
         What was found, and the refitted bundles by candidate name.
     """
     return refit_with_validation_rows(
-        find_winners(resource_profiles, applications, ranking, data_card.dataset),
+        find_winners(resource_profiles, applications, ranking, data_card.dataset, earlier_winners),
         refit,
         families,
         {name.removeprefix(CANDIDATES_OF): found for name, found in candidates.items()},

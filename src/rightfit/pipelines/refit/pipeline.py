@@ -31,7 +31,7 @@ def _refit_node(dataset: str, grid: Grid) -> Node:
     return Node(
         func,
         inputs={
-            "resource_profiles": "resource_profiles",
+            **{table: table for table in ("resource_profiles", "earlier_winners")},
             **{block: f"params:{block}" for block in blocks},
             **{table: f"{dataset}.{table}" for table in tables},
             **{store: store for store in ("studies", "measurements")},

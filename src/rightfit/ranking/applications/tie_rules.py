@@ -47,6 +47,7 @@ class RankingRules(StrictModel):
     )  # a share of weight space within 1 point at 95 %
     limit_change_pct: float = Field(gt=0, lt=100)  # how far limits are loosened and tightened
     seed: Seed
+    keep_winner: bool = True  # an earlier ranking's winner stands until another is surely better
     ties: TieRules
 
     @model_validator(mode="after")

@@ -7,8 +7,8 @@ ones the tie rule decides, and last the order of runtime, threads and device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -27,12 +27,29 @@ from rightfit.ranking.contest.profile_table import (
     CANDIDATE_KEYS,
     PATH,
     SERVING_KEYS,
+    ProfileKey,
     ProfileTable,
     select_profiles,
 )
 
 OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64}
 """Columns of profiles that may be missing."""
+
+DatasetWinners = Mapping[str, ProfileKey]
+"""An application's winners in one ranking, by dataset."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An earlier winner that stands.
+
+    Args:
+        candidate: Its number.
+        otherwise: Row of the profile that would win without the earlier ranking.
+    """
+
+    candidate: int
+    otherwise: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,8 @@ class Contest:
         limits: The application's limits over all profiles.
         judgement: Of all profiles, shape (n_rows,).
         chosen: Row of the profile that represents each candidate, shape (n_candidates,).
+        earlier: Winners of an earlier ranking.
+        kept: Those of them that stand though another would win otherwise, by dataset position.
     """
 
     name: str
@@ -56,6 +75,8 @@ class Contest:
     limits: tuple[Limit, ...]
     judgement: Judgement
     chosen: Ints
+    earlier: DatasetWinners = field(default_factory=dict)
+    kept: Mapping[int, Kept] = field(default_factory=dict)
 
     @property
     def tie_rule(self) -> tuple[TieKey, ...]:
@@ -74,14 +95,18 @@ class Contest:
 
 
 def hold_contest(
-    table: ProfileTable, name: str, application: Application, rules: RankingRules
+    table: ProfileTable,
+    name: str,
+    application: Application,
+    rules: RankingRules,
+    earlier: DatasetWinners | None = None,
 ) -> Contest:
     """Judge the profiles of the application's request path and choose one for each candidate."""
     table = select_profiles(table, application)
     limits = find_limits(table, application)
     judgement = judge_profiles(read_values(table, application), application, limits=limits)
     chosen = choose_configurations(table, judgement, rules.ties.for_application(name))
-    return Contest(name, application, table, rules, limits, judgement, chosen)
+    return Contest(name, application, table, rules, limits, judgement, chosen, earlier or {})
 
 
 def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, ...]:

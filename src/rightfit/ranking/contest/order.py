@@ -39,17 +39,21 @@ def order_candidates(contest: Contest) -> Ints:
 def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
     """Put the candidate that the tie rule prefers first among those tied with the best.
 
-    Tied are the feasible candidates that no other significantly beats and whose utility is within
-    ``max_utility_loss`` of the highest. The others keep their order.
+    That is the kept winner of an earlier ranking, where there is one. Else tied are the feasible
+    candidates that no other significantly beats and whose utility is within ``max_utility_loss`` of
+    the highest. The others keep their order.
 
     Returns:
         The new order.
     """
     promoted = order.copy()
-    for part in contest.table.candidate_slices:
+    for position, part in enumerate(contest.table.candidate_slices):
         places = order[part]
         allowed = contest.feasible[places] & (rank_low[places] == 1)
-        (winner,) = choose_winners(contest, places, contest.utility[None, places], allowed)
+        if position in contest.kept:
+            (winner,) = np.flatnonzero(places == contest.kept[position].candidate)
+        else:
+            (winner,) = choose_winners(contest, places, contest.utility[None, places], allowed)
         if winner > 0:
             promoted[part] = [places[winner], *np.delete(places, winner)]
     return promoted

@@ -12,6 +12,7 @@ import polars as pl
 
 from rightfit.errors import OldResultsError
 from rightfit.profiling.devices import ELSEWHERE
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
@@ -21,6 +22,15 @@ from rightfit.spelling import find_nearest
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
 PATH = "request_path"
+
+
+@dataclass(frozen=True)
+class ProfileKey:
+    """A candidate of a dataset in one serving configuration."""
+
+    model: str
+    candidate: str
+    serving: Serving
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,11 @@ class ProfileTable:
     def dataset_of_candidate(self) -> Ints:
         """Position of each candidate's dataset, shape (n_candidates,)."""
         return self.dataset_of_row[self.starts]
+
+    @cached_property
+    def candidate_of_row(self) -> Ints:
+        """Number of each row's candidate, shape (n_rows,)."""
+        return np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=self.n_rows))
 
     @cached_property
     def candidate_slices(self) -> tuple[slice, ...]:
@@ -141,6 +156,23 @@ class ProfileTable:
         """Return the highest measured value of each row's dataset, shape (n_rows,)."""
         best = np.fmax.reduceat(self.values(metric), self.dataset_starts)
         return best[self.dataset_of_row]
+
+    def find_row(self, dataset: str, key: ProfileKey) -> int | None:
+        """Return the row of a profile; ``None`` where it is not in the table."""
+        if key.serving.request_path not in self.paths:
+            return None
+        names = {"dataset": dataset, "model": key.model, "candidate": key.candidate}
+        fits = pl.all_horizontal(
+            pl.col(column).cast(pl.String) == str(value)  # some are enums without that name
+            for column, value in (names | vars(key.serving)).items()
+        )
+        return next(iter(self.frame.select(fits.arg_true()).to_series()), None)
+
+    def read_key(self, row: int) -> ProfileKey:
+        """Return what tells a row's profile from the others of its dataset."""
+        columns = ("model", "candidate", *SERVING_KEYS, PATH)
+        model, candidate, *serving = self.frame.select(columns).row(row)
+        return ProfileKey(str(model), str(candidate), Serving(*serving))
 
 
 def read_profiles(profiles: pl.DataFrame) -> ProfileTable:

@@ -12,8 +12,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
 
 from rightfit.ranking.applications.applications import LimitKind
+from rightfit.ranking.contest.profile_table import ProfileKey
 from rightfit.ranking.explanation.refits import Shipped
 from rightfit.ranking.explanation.served import Served
+from rightfit.ranking.rank_candidates import Winners
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
@@ -161,10 +163,12 @@ class Decision(_Part):
 
     ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
     every measurement the application needs. ``tied_with`` names the candidates that the
-    measurements cannot distinguish from the winner. ``final_quality`` is the winner's without the
-    luck of having been chosen, ``None`` where that is not known. ``flips`` start with the smallest
-    change; ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
-    ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
+    measurements cannot distinguish from the winner. ``kept`` names the candidate that would
+    have won without an earlier ranking, in a sentence; empty where that is the winner itself.
+    ``final_quality`` is the winner's without the luck of having been chosen, ``None`` where that is
+    not known. ``flips`` start with the smallest change; ``flip`` is that one in a sentence.
+    ``replacements`` has one entry per imported model. ``shipped`` says whether the winner is
+    shipped refitted; ``None`` where there is no winner.
     """
 
     outcome: Literal["winner", "none_qualifies"]
@@ -172,6 +176,7 @@ class Decision(_Part):
     winner: RankedCandidate | None
     runner_up: RankedCandidate | None
     tied_with: list[str]
+    kept: str = ""
     final_quality: FinalQuality | None = None
     nearest_miss: NearestMiss | None
     relax: NearestProfile | None
@@ -185,6 +190,12 @@ class Decision(_Part):
     def subject(self) -> RankedCandidate | None:
         """The winner, else the nearest miss; ``None`` where every candidate lacks a measurement."""
         return self.winner or self.nearest_miss
+
+    @property
+    def tie(self) -> str:
+        """Whether the winner is kept, and how many candidates are tied with it, in words."""
+        n_tied = len(self.tied_with)
+        return ", ".join(["kept"] * bool(self.kept) + [f"tied with {n_tied}"] * bool(n_tied))
 
 
 class AcrossDatasets(_Part):
@@ -225,3 +236,19 @@ def read_recommendations(document: object) -> Recommendations:
         ValueError: If the document has another form; names the place.
     """
     return _DOCUMENT.validate_python(document)
+
+
+def read_winners(document: object) -> Winners:
+    """Read the winners of recommendations from plain JSON types.
+
+    Raises:
+        ValueError: If the document has another form; names the place.
+    """
+    return {
+        name: {
+            dataset: ProfileKey(found.model, found.candidate, found.serving)
+            for dataset, decision in recommendation.datasets.items()
+            if (found := decision.winner) is not None
+        }
+        for name, recommendation in read_recommendations(document).items()
+    }

@@ -22,6 +22,7 @@ from rightfit.ranking.rank_candidates import Ranked, place_in_objectives
 Names = npt.NDArray[np.object_]
 
 NO_RIVAL = -1
+KEPT = "kept"  # in place of a tie rule's key
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Outcomes:
         is_tied: Feasible and, within the measuring errors, best like another feasible candidate.
         rival: Number of the candidate it is tied with, lost to or, for a winner, is ahead of; -1
             for none.
-        tie_key: Key of the tie rule that decides against the rival, if tied; else empty.
+        tie_key: Key of the tie rule that decides against the rival, if tied, or that an earlier
+            winner is kept; else empty.
         metric: Metric that is missing, that breaks its limit the most, or on which the most
             utility is lost against the rival (for a winner: gained).
         limit: Bound that is broken, NaN otherwise.
@@ -108,6 +110,8 @@ def _find_tie_keys(contest: Contest, rival: Ints) -> Names:
         deciding[value != value[other]] = f"{key.prefer} {key.by}"
     gap = np.abs(contest.utility - contest.utility[other])
     deciding[gap > contest.rules.ties.max_utility_loss] = f"higher {UTILITY}"
+    for position in contest.kept:
+        deciding[contest.table.candidate_slices[position]] = KEPT
     return deciding
 
 

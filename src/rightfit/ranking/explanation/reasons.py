@@ -11,7 +11,7 @@ import polars.selectors as cs
 from rightfit.naming import metric_name, metric_unit, write_numbers
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.explanation.outcomes import NO_RIVAL, Names, Outcomes, find_outcomes
+from rightfit.ranking.explanation.outcomes import KEPT, NO_RIVAL, Names, Outcomes, find_outcomes
 from rightfit.ranking.rank_candidates import Ranked
 
 
@@ -103,6 +103,8 @@ def describe_preference(tie_key: str) -> str:
     >>> describe_preference("lower n_threads"), describe_preference("name")
     ('the lower number of threads', 'the first by name')
     """
+    if tie_key == KEPT:
+        return "the earlier winner"
     side, _, column = tie_key.partition(" ")
     return f"the {side} {metric_name(column)}" if column else "the first by name"
 

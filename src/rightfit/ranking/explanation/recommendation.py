@@ -12,6 +12,7 @@ import polars.selectors as cs
 
 from rightfit.formatting import count
 from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
@@ -145,6 +146,7 @@ def _decide(
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
+        kept=_describe_kept(contest, dataset),
         final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
         relax=None if winner else _suggest_relaxing(rows.ranked, dataset),
@@ -153,6 +155,17 @@ def _decide(
         deadline=describe_deadline(contest, np.array(rows.places(dataset))),
         shipped=None if winner is None else _ship(winner, contest.application, refits),
         replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
+    )
+
+
+def _describe_kept(contest: Contest, dataset: int) -> str:
+    """Say who would win without the earlier ranking; empty where nobody else."""
+    if dataset not in contest.kept:
+        return ""
+    key = contest.table.read_key(contest.kept[dataset].otherwise)
+    return (
+        f"{key.candidate} ({key.serving.label}) would be chosen otherwise, but is not surely "
+        "better than the earlier winner."
     )
 
 

@@ -5,7 +5,7 @@ limits one for all of them together, its ``metric``, ``kind`` and ``limit`` null
 ``winner_without`` are candidates with their serving configuration (null: none qualifies);
 ``quality_raw``, ``throughput_rows_per_s`` and ``value`` (of the limited metric) are the winner's,
 the same names with ``_without`` those of the one that would win. ``decides`` tells whether the
-winning candidate is another one.
+winning candidate is another one; it is not where nothing is surely better (``keep_winner``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import polars as pl
 
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THROUGHPUT, Constraint
-from rightfit.ranking.contest.contest import Contest, hold_contest
+from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.rank_candidates import Ranked, settle_order
+from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners, name_winners
 from rightfit.typed_tables import write_rows
 
 QUALITY = "quality_raw"
@@ -53,7 +53,7 @@ def tabulate_limit_prices(ranked: list[Ranked]) -> pl.DataFrame:
 
 
 def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
-    before = _find_winners(contest)
+    before, winners = find_winners(contest), name_winners(contest)
     constraints = contest.application.constraints
     cases: list[tuple[str | None, str | None, float | None, Mapping[str, Constraint]]] = [
         (metric, kind, limit, _drop(constraints, metric, kind))
@@ -63,9 +63,8 @@ def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
     if len(cases) > 1:
         cases.append((None, None, None, {}))
     for metric, kind, limit, left in cases:
-        application = contest.application.model_copy(update={"constraints": dict(left)})
-        after_all = hold_contest(contest.table, contest.name, application, contest.rules)
-        after = _find_winners(after_all)
+        after_all = change_limits(contest, left, winners)
+        after = find_winners(after_all)
         for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
             yield LimitPrice(
                 application=contest.name,
@@ -90,13 +89,6 @@ def _drop(constraints: Mapping[str, Constraint], metric: str, kind: str) -> dict
     left = dict(constraints)
     rest = {other: value for other, value in left.pop(metric).limits().items() if other != kind}
     return left | ({metric: Constraint(**rest)} if rest else {})
-
-
-def _find_winners(contest: Contest) -> list[int | None]:
-    """Return the row of each dataset's winner; ``None``: none qualifies."""
-    order = settle_order(contest).order
-    firsts = [int(order[part.start]) for part in contest.table.candidate_slices]
-    return [int(contest.chosen[one]) if contest.feasible[one] else None for one in firsts]
 
 
 def _identify(contest: Contest, row: int | None) -> tuple[str, str] | None:

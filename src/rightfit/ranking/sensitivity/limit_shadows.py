@@ -16,9 +16,9 @@ from typing import Literal
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS
-from rightfit.ranking.applications.applications import Application, LimitKind
-from rightfit.ranking.contest.contest import Contest, hold_contest
-from rightfit.ranking.rank_candidates import Ranked, settle_order
+from rightfit.ranking.applications.applications import Application, Constraint, LimitKind
+from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners, name_winners
 from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
@@ -74,13 +74,12 @@ def change_limit(
 
 
 def _find_shadows(contest: Contest) -> Iterator[LimitShadow]:
-    before = _find_first(contest)
+    before, winners = _find_first(contest), name_winners(contest)
     pct = contest.rules.limit_change_pct
     for metric, kind, limit, direction in _list_changes(contest.application):
         changed = change_limit(limit, kind, direction=direction, change_pct=pct)
-        application = _replace_limit(contest.application, metric, kind, changed)
-        other = hold_contest(contest.table, contest.name, application, contest.rules)
-        after = _find_first(other)
+        constraints = _replace_limit(contest.application, metric, kind, changed)
+        after = _find_first(change_limits(contest, constraints, winners))
         for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
             yield LimitShadow(
                 application=contest.name,
@@ -108,25 +107,19 @@ def _list_changes(application: Application) -> Iterator[tuple[str, LimitKind, fl
 
 
 def _find_first(contest: Contest) -> list[_First]:
-    names = contest.table.frame["candidate"].gather(contest.chosen)
-    order = settle_order(contest).order
-    firsts = []
-    for part in contest.table.candidate_slices:
-        first = int(order[part.start])
-        is_feasible = bool(contest.feasible[first])
-        firsts.append(
-            _First(
-                n_feasible=int(contest.feasible[part].sum()),
-                winner=names[first] if is_feasible else None,
-                utility=float(contest.utility[first]) if is_feasible else None,
-            )
+    names = contest.table.frame["candidate"]
+    return [
+        _First(
+            n_feasible=int(contest.feasible[part].sum()),
+            winner=None if row is None else names[row],
+            utility=None if row is None else float(contest.judgement.utility[row]),
         )
-    return firsts
+        for part, row in zip(contest.table.candidate_slices, find_winners(contest), strict=True)
+    ]
 
 
 def _replace_limit(
     application: Application, metric: str, kind: LimitKind, value: float
-) -> Application:
+) -> dict[str, Constraint]:
     constraint = application.constraints[metric].model_copy(update={kind: value})
-    constraints = {**application.constraints, metric: constraint}
-    return application.model_copy(update={"constraints": constraints})
+    return {**application.constraints, metric: constraint}

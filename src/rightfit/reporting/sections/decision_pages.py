@@ -170,6 +170,8 @@ def _list_facts(
         yield Fact("Runner-up", f"{decision.runner_up.label}: {decision.runner_up.reason}.")
     if decision.tied_with:
         yield Fact("Tied with", listing(decision.tied_with))
+    if decision.kept:
+        yield Fact("Kept", decision.kept)
     if decision.deadline:
         yield Fact("Deadline", decision.deadline)
     if decision.relax is not None:
