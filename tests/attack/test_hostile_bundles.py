@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import stat
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import train_bundle
+from forks import FORKS
 from hostile_bundles import Case, Place, copy_bundle, describe_outcome
 from hostile_manifests import descriptions, links, manifests, names
 from hostile_trees import boosted, tree_states, trees
@@ -41,11 +41,6 @@ PARTS = (
 )  # fmt: skip
 CASES = [case for part in PARTS for case in part()]
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["hostile_bundles", "onnxruntime", "skops.io", "sklearn.ensemble", "torch", "safetensors.torch"]
-)
-
 
 def make_data() -> TrainingData:
     rng = np.random.default_rng(0)
@@ -67,8 +62,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def open_in_child(place: Place, family: str) -> tuple[str, str]:
     """Open a bundle in a process of its own, which may crash or never end."""
-    receiver, sender = _CONTEXT.Pipe(duplex=False)
-    child = _CONTEXT.Process(
+    receiver, sender = FORKS.Pipe(duplex=False)
+    child = FORKS.Process(
         target=describe_outcome, args=(str(place.folder), family, N_FEATURES, sender)
     )
     child.start()

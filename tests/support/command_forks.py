@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import multiprocessing
 import os
 import runpy
 import subprocess
@@ -17,27 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-# Slow to import. Nothing of kedro.framework: it reads the logging's configuration of a project.
-IMPORTED = (
-    "dynaconf",
-    "jinja2",
-    "kedro.config",
-    "kedro.io",
-    "kedro.pipeline",
-    "kedro_datasets.plotly.json_dataset",
-    "kedro_datasets.polars.eager_polars_dataset",
-    "onnxruntime",
-    "pathspec",
-    "plotly.graph_objects",
-    "requests",
-    "rightfit.parameters.checking",
-    "rightfit.reporting.report",
-    "rightfit.tuning.search.search",
-    "skops.io",
-    "torch",
-)
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(list(IMPORTED))
+from forks import FORKS
 
 
 def run_module(
@@ -54,7 +33,7 @@ def run_module(
     given = os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "160"} | environment
     with tempfile.TemporaryDirectory() as place:
         written = [Path(place) / stream for stream in ("stdout", "stderr")]
-        fork = _FORKS.Process(target=_become, args=(name, words, folder, given, written))
+        fork = FORKS.Process(target=_become, args=(name, words, folder, given, written))
         fork.start()
         fork.join()
         stdout, stderr = (path.read_text(errors="replace") for path in written)

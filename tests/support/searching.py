@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import cells
 import optuna
+from forks import FORKS
 
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
@@ -22,9 +22,6 @@ from rightfit.tuning.studies.study_store import StudyStore
 
 Outcome = tuple[dict[str, Any], Any, str]
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["searching", "sklearn.linear_model", "skops.io"])
-
 
 def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Study:
     """Search the test's cell in this process."""
@@ -34,7 +31,7 @@ def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Stud
 
 def make_gate() -> Event:
     """Make what other processes can be held at, see :func:`start_search`."""
-    return _CONTEXT.Event()
+    return FORKS.Event()
 
 
 def start_search(
@@ -44,9 +41,9 @@ def start_search(
 
     With a gate it goes no further until that is set.
     """
-    is_ready = _CONTEXT.Event()
+    is_ready = FORKS.Event()
     arguments = (data, store, is_ready, gate, changes)
-    process = _CONTEXT.Process(target=_search, args=arguments, daemon=True)
+    process = FORKS.Process(target=_search, args=arguments, daemon=True)
     process.start()
     assert is_ready.wait(60)
     return process
@@ -54,7 +51,7 @@ def start_search(
 
 def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
     """Search in another process that no training survives."""
-    process = _CONTEXT.Process(target=_search_deadly, args=(data, store, changes), daemon=True)
+    process = FORKS.Process(target=_search_deadly, args=(data, store, changes), daemon=True)
     process.start()
     return process
 
