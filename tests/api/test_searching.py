@@ -56,7 +56,7 @@ HOUSES = make_houses()
 
 
 @pytest.fixture(scope="module")
-def found() -> searching.SearchResult:
+def found(children: set[psutil.Process]) -> searching.SearchResult:
     return search(HOUSES.drop("is_dear"), "price", **QUICK)
 
 
@@ -76,7 +76,9 @@ def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -
     assert set(model.settings) >= {"alpha", "penalty"}
 
 
-def test_quality_alone_measures_nothing(found: searching.SearchResult) -> None:
+def test_quality_alone_measures_nothing(
+    found: searching.SearchResult, children: set[psutil.Process]
+) -> None:
     [profile] = found.profiles
     quality = profile["quality_raw"]
 
@@ -87,7 +89,7 @@ def test_quality_alone_measures_nothing(found: searching.SearchResult) -> None:
     assert "quality alone was asked for" in profile["latency_p50_ms"].reason
     assert found.ranking.winner("quality").candidate == "linear-000"
     assert found.trials.height == 2
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= children
 
 
 def test_the_same_seed_repeats_a_search(found: searching.SearchResult) -> None:
@@ -236,14 +238,16 @@ def test_a_search_in_a_folder_is_continued(tmp_path: Path) -> None:
     assert second.trials["fit_time_s"][0] == first.trials["fit_time_s"][0]  # not trained again
 
 
-def test_families_side_by_side_leave_no_process_behind() -> None:
+def test_families_side_by_side_leave_no_process_behind(children: set[psutil.Process]) -> None:
     found = search(HOUSES.drop("price"), "is_dear", families=["linear", "boosting"], n_trials=2)
 
     assert set(found.trials["model"]) == {"linear", "boosting"}
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= children
 
 
-def test_an_interruption_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_leaves_no_process_behind(
+    monkeypatch: pytest.MonkeyPatch, children: set[psutil.Process]
+) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt("as Ctrl-C")
 
@@ -251,11 +255,11 @@ def test_an_interruption_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(KeyboardInterrupt, match="as Ctrl-C"):
         search(HOUSES.drop("price"), "is_dear", families=["linear", "boosting"], n_trials=1)
 
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= children
 
 
 @pytest.fixture(scope="module")
-def measured() -> searching.SearchResult:
+def measured(children: set[psutil.Process]) -> searching.SearchResult:
     return search(
         HOUSES.drop("price"),
         "is_dear",
@@ -266,14 +270,16 @@ def measured() -> searching.SearchResult:
     )
 
 
-def test_candidates_are_measured_for_applications(measured: searching.SearchResult) -> None:
+def test_candidates_are_measured_for_applications(
+    measured: searching.SearchResult, children: set[psutil.Process]
+) -> None:
     assert {one.serving.runtime for one in measured.profiles} == {"native", "onnx"}
     assert all(one["latency_p50_ms"].value > 0 for one in measured.profiles)
     assert measured.ranking.winner("small_box").serving == measured.best().serving
     assert "trained again" in measured.ranking.decision("small_box").shipped.sentence
     assert measured.best().serving.n_threads == 1
     assert measured.best("small_box").is_refitted
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= children
 
 
 def test_the_winner_is_exported_as_the_command_does(
@@ -355,7 +361,7 @@ def test_ctrl_c_ends_a_search_with_all_of_its_processes(tmp_path: Path) -> None:
     _, logged = script.communicate(timeout=60)
 
     assert "KeyboardInterrupt" in logged
-    assert psutil.wait_procs(started, timeout=10)[1] == []
+    assert psutil.wait_procs(started, timeout=60)[1] == []
 
 
 def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:
