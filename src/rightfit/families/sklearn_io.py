@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -14,6 +15,10 @@ from rightfit.extras import require
 from rightfit.families.family import Rows
 from rightfit.families.schema import InputSchema
 from rightfit.families.tree_export import add_trees_as_arrays
+
+# Listing all of scikit-learn's estimators, as skops does, imports this, and with it torch: seconds
+# and 240 MiB in each process.
+_TORCH_SUPPORT = "sklearn.externals.array_api_compat.torch"
 
 
 class SklearnFamily:
@@ -28,6 +33,7 @@ class SklearnFamily:
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
         require(*self.native_imports, purpose="Training a model of scikit-learn")
+        import_skops()
         for library in self.native_imports:
             importlib.import_module(library)
 
@@ -53,12 +59,22 @@ def predict_sklearn(model: Any, rows: Rows) -> Rows:
     return values
 
 
+def import_skops() -> Any:
+    """Import ``skops.io`` without importing torch, and return it."""
+    is_free = _TORCH_SUPPORT not in sys.modules
+    if is_free:
+        sys.modules[_TORCH_SUPPORT] = None  # type: ignore[assignment] - an import of it fails
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        if is_free:
+            del sys.modules[_TORCH_SUPPORT]
+
+
 def save_skops(model: Any, path: Path) -> None:
     """Write a fitted estimator with skops, deflated."""
-    import skops.io
-
     # faster than the usual level 6, for little more space: a search pays for it
-    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
+    import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
 
 
 def load_skops(
@@ -76,15 +92,13 @@ def load_skops(
     Raises:
         ValueError: If the file names any other type, is damaged, or holds another estimator.
     """
-    import skops.io
-
     if path.suffix != ".skops":
         raise ValueError(f"{path} must be named .skops, or its content is not checked before.")
     try:
         with warnings.catch_warnings():
             # skops builds an estimator before it sets its state
             warnings.simplefilter("ignore", UserWarning)
-            model = skops.io.load(path, trusted=list(trusted))
+            model = import_skops().load(path, trusted=list(trusted))
     except Exception as err:  # skops raises what a crafted file provokes
         raise ValueError(f"{path} can't be loaded: {type(err).__name__}: {err}") from err
     allowed = (estimator,) if isinstance(estimator, str) else estimator or ()
