@@ -34,15 +34,15 @@ def test_models_are_measured_compared_and_ranked(blocks: list[str], tmp_path: Pa
     assert (tmp_path / "report.html").is_file()
 
 
-def test_types_of_the_examples_are_right(blocks: list[str], tmp_path: Path) -> None:
+def test_types_of_the_examples_are_right(
+    blocks: list[str], project_path: Path, tmp_path: Path
+) -> None:
     program = tmp_path / "guide.py"
     program.write_text("".join(blocks))
 
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"),
-            *("--ignore-missing-imports", "--cache-dir", str(tmp_path / "cache"), str(program)),
-        ],
+        [sys.executable, "-m", "mypy", str(program)],
+        cwd=project_path,  # with the settings and the cache of `make types`
         capture_output=True,
         text=True,
         check=False,
