@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from rightfit.cascades.choosing import Cascade, Member
+from rightfit.cascades.choosing import Answers, Cascade
 from rightfit.cascades.graph import join_cascade
 from rightfit.cascades.members import answer
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
+from rightfit.families.family import Configuration
 
 FAMILY = "rightfit.families.imported.onnx_only"  # serves what exists as an ONNX file alone
 TOLERANCE = 1e-4  # of a probability
@@ -25,8 +26,34 @@ def build_cascade(
     Raises:
         ValueError: If the two models' graphs cannot be joined.
     """
-    cheap, dear = candidates[cascade.cheap], candidates[cascade.dear]
-    content = join_cascade(cheap.locate(ONNX_FILE), dear.locate(ONNX_FILE), cascade.threshold)
+    configuration = {
+        "cheap": cascade.cheap,
+        "dear": cascade.dear,
+        "threshold": cascade.threshold,
+        "passed_on": cascade.passed_on,
+        "predicted_quality": cascade.quality,
+        "predicted_rows_per_s": cascade.rows_per_s,
+    }
+    return join_members(configuration, candidates, folder, model=model)
+
+
+def join_members(
+    configuration: Configuration, candidates: Mapping[str, Bundle], folder: Path, *, model: str
+) -> Bundle:
+    """Write the cascade that a configuration describes as a bundle.
+
+    Args:
+        configuration: Names its two members ``cheap`` and ``dear``, and its ``threshold``.
+        candidates: Holds both.
+        folder: For the bundle.
+        model: The cascade's name in the configuration.
+
+    Raises:
+        ValueError: If the two models' graphs cannot be joined.
+    """
+    cheap, dear = (candidates[configuration[role]] for role in ("cheap", "dear"))
+    files = cheap.locate(ONNX_FILE), dear.locate(ONNX_FILE)
+    content = join_cascade(*files, configuration["threshold"])
     folder.mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(content)
     return write_bundle_files(
@@ -34,34 +61,30 @@ def build_cascade(
         model=model,
         family=FAMILY,
         weights_file=ONNX_FILE,
-        configuration={
-            "cheap": cascade.cheap,
-            "dear": cascade.dear,
-            "threshold": cascade.threshold,
-            "passed_on": cascade.passed_on,
-            "predicted_quality": cascade.quality,
-            "predicted_rows_per_s": cascade.rows_per_s,
-        },
+        configuration=configuration,
         schema=cheap.schema,
         data_version=cheap.data_version,
     )
 
 
-def check_cascade(
-    bundle: Bundle, cascade: Cascade, members: Sequence[Member], validation: pl.DataFrame
-) -> None:
+def check_cascade(bundle: Bundle, answers: Mapping[str, Answers], rows: pl.DataFrame) -> None:
     """Compare a cascade's answers with those of its two models.
+
+    Args:
+        bundle: The cascade.
+        answers: Those of its models by name, each of shape (n_rows, n_classes).
+        rows: Encoded rows that they answered.
 
     Raises:
         ValueError: If they differ by more than rounding.
     """
-    answers = {member.name: member.answers for member in members}
-    cheap, dear = answers[cascade.cheap], answers[cascade.dear]
-    unsure = cheap.max(axis=1) < np.float32(cascade.threshold)
+    cheap, dear = (answers[bundle.configuration[role]] for role in ("cheap", "dear"))
+    threshold = bundle.configuration["threshold"]
+    unsure = cheap.max(axis=1) < np.float32(threshold)
     expected = np.where(unsure[:, None], dear, cheap)
-    found = answer(bundle, validation)
+    found = answer(bundle, rows)
     # near the threshold, rounding may send a row the other way
-    near = np.abs(cheap.max(axis=1) - cascade.threshold) <= TOLERANCE
+    near = np.abs(cheap.max(axis=1) - threshold) <= TOLERANCE
     difference = np.abs(found - expected).max(axis=1)[~near].max(initial=0.0)
     if not difference <= TOLERANCE:
         raise ValueError(

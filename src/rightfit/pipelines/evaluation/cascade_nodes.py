@@ -61,7 +61,7 @@ def build_cascades(
         label = f"{name}-{number:03d}"
         try:
             bundle = build_cascade(cascade, candidates, folder / label, model=name)
-            check_cascade(bundle, cascade, members, validation)
+            check_cascade(bundle, {one.name: one.answers for one in members}, validation)
         except ValueError as err:
             logger.warning("%s: left out %s: %s", cell_name, cascade, err)
             continue
