@@ -69,6 +69,18 @@ def format_quality(value: float | None) -> str:
     return f"{value:.2g}" if 0 < size < SMALL_QUALITY else f"{value:.3f}"
 
 
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a quality with its 95 % interval, where one is known.
+
+    >>> format_interval(0.9, 0.88, 0.92), format_interval(0.9, None, None)
+    ('0.900 (0.880 to 0.920)', '0.900')
+    """
+    text = format_quality(value)
+    if low is None or high is None:
+        return text
+    return f"{text} ({format_quality(low)} to {format_quality(high)})"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Write a count with its noun in the right number.
 

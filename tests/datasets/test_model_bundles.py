@@ -55,6 +55,14 @@ def test_bundles_come_back_by_name_and_answer_alike(
     )
 
 
+def test_bundles_that_no_run_has_written_are_none_where_they_may_be_missing(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"filepath": str(tmp_path), "version": Version(None, "v1")}
+
+    assert not ModelBundlesDataset(**arguments, may_be_missing=True).load()
+    with pytest.raises(DatasetError, match="Did not find any versions"):
+        ModelBundlesDataset(**arguments).load()
+
+
 def test_newest_version_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
     folder = str(tmp_path / "candidates")
     make_dataset(folder, "2026-01-01").save({"old": bundle})

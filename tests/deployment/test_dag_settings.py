@@ -13,7 +13,7 @@ def test_shipped_settings_are_read(project_path: Path) -> None:
     settings = read_settings(project_path / "conf" / "airflow" / "airflow.yml")
 
     assert settings.schedule is None
-    assert settings.pools == {"evaluation": "rightfit_timing", "http_load": "rightfit_timing"}
+    assert settings.pools == dict.fromkeys(("evaluation", "refit", "http_load"), "rightfit_timing")
     settings.check_stages({"training", "evaluation", "http_load"})
 
 

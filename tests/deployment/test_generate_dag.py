@@ -84,6 +84,7 @@ def test_only_measuring_tasks_are_in_the_timing_pool(tasks: dict[str, Any]) -> N
     assert len(measuring) == 13  # ten searched cells, and the cascades of each dataset
     assert {name for name, pool in pools.items() if pool == "rightfit_timing"} == {
         *measuring,
+        "refit",
         "http_load",
     }
 

@@ -152,7 +152,7 @@ def test_main_job_has_one_task_per_dataset_and_cell(
     assert sum(name.startswith("data_engineering.") for name in names) == n_datasets
     assert sum(name.startswith("training.") for name in names) == n_searches
     assert sum(name.startswith("evaluation.") for name in names) == n_cells
-    whole = {"ranking", "http_load", "reporting"} | ({"refit"} if env == "base" else set())
+    whole = {"refit", "ranking", "http_load", "reporting"}
     assert set(names) >= whole
     assert len(names) == n_datasets + n_searches + n_cells + len(whole)
     planned = [node for task in tasks for node in task.nodes]

@@ -28,3 +28,12 @@ def test_stopping_rule_that_is_none_is_one_fault(rule: str, said: str) -> None:
 
     assert said in fault
     assert fault.endswith("Correct parameters_training.yml.")
+
+
+def test_dataset_that_is_never_refitted_must_exist() -> None:
+    parameters = complete_parameters({"datasets": {"flights": {}}, "refit": {"never_for": ["x"]}})
+
+    [fault] = [fault for fault in find_block_faults(parameters) if "never_for" in fault]
+
+    assert fault.startswith("refit.never_for names ['x'], described are ['flights']")
+    assert fault.endswith("Correct parameters_refit.yml.")

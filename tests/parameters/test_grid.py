@@ -106,17 +106,20 @@ def test_searched_model_for_an_unknown_dataset_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("when", "refitted"),
-    [("newest_lost", ("flights",)), ("always", ("flights", "landsat")), ("never", ())],
+    ("refit", "refitted"),
+    [
+        ({"when": "always"}, ("flights", "landsat")),
+        ({"when": "always", "never_for": ["landsat"]}, ("flights",)),
+        ({"when": "always", "never_for": "flights landsat"}, ()),  # as on a command line
+        ({"when": "never"}, ()),
+    ],
 )
-def test_winners_are_refitted_where_validation_rows_are_the_newest(
-    when: str, refitted: tuple[str, ...]
+def test_winners_are_refitted_where_that_is_not_declared_wrong(
+    refit: dict[str, Any], refitted: tuple[str, ...]
 ) -> None:
-    flights = PARAMETERS["datasets"]["flights"] | {"validation": {"method": "by_time"}}
     parameters = PARAMETERS | {
         "grid": {"datasets": ["flights", "landsat"], "models": ["net"]},
-        "datasets": PARAMETERS["datasets"] | {"flights": flights},
-        "refit": {"when": when},
+        "refit": refit,
     }
 
     assert read_grid(parameters).refitted == refitted

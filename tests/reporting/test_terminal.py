@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitQuality, Shipped
 from rightfit.reporting.results import Results
 from rightfit.reporting.terminal import tabulate_winners
 
@@ -78,3 +79,24 @@ def test_terminal_takes_names_for_text(results: Results) -> None:
 
     assert "[red]?[2Jmine[/red]" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(("refitted", "is_named"), [(0.95, False), (0.5, True)])
+def test_terminal_shows_what_is_shipped_and_names_a_refit_that_is_worse(
+    refitted: float, is_named: bool, results: Results
+) -> None:
+    there = copy.deepcopy(results.recommendations)
+    decision = there["web_api"].datasets["landsat"]
+    quality = RefitQuality(
+        n_rows=400,
+        chose_nothing=True,
+        chosen=RawQuality(raw=0.9, low=0.87, high=0.93),
+        refitted=RawQuality(raw=refitted, low=refitted - 0.03, high=refitted + 0.03),
+    )
+    refit = Refit(candidate="forest-14", model="forest", quality_raw=(0.894,), quality=quality)
+    shipped = Shipped(is_refitted=True, sentence="trained again", refit=refit)
+    there["web_api"].datasets["landsat"] = decision.model_copy(update={"shipped": shipped})
+    text = " ".join(show(there, 160).split())
+
+    assert f"tied with 1 {refitted:.3f} 0.017 240 k" in text
+    assert ("landsat: forest-14 is shipped trained again" in text) is is_named

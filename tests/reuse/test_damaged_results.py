@@ -235,12 +235,11 @@ def test_damaged_raw_table_is_named_and_no_run_is_advised(study: Study) -> None:
 
 
 def test_damaged_refit_is_trained_again(study: Study, caplog: pytest.LogCaptureFixture) -> None:
-    study.run("refit", refit={"when": "always"})
     refitted = study.find("06_models/studies/landsat/linear/refits/*/weights.skops")
     cut(refitted)
     cut(study.find("06_models/landsat/refitted/*/refitted/*/weights.skops"))
 
-    study.run("refit", refit={"when": "always"})
+    study.run("refit")
 
     assert f"The refit in {refitted.parent} is damaged: it is trained again" in caplog.text
     assert read_bundle(refitted.parent, family="linear").onnx is not None

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer_text import describe_request
 
 
@@ -22,20 +21,7 @@ from rightfit.serving.answer_text import describe_request
 )
 def test_answer_says_what_the_measured_requests_held(found: dict[str, Any], expected: str) -> None:
     serving = {"runtime": "onnx", "n_threads": 1, "device": "cpu"}
-    nothing = dict.fromkeys(("hardware_tier", "utility", "utility_low", "utility_high"))
-    candidate = RankedCandidate(
-        candidate="net-1",
-        model="net",
-        p_best=1.0,
-        rank_low=1,
-        rank_high=1,
-        reason="",
-        metrics={},
-        **serving,
-        **nothing,
-        **found,
-    )
     names = dict.fromkeys(("dataset", "model", "candidate", "environment_id"), "")
-    profile = Profile.from_row(names | serving | {"latency_p50_ms": 0.02})
+    profile = Profile.from_row(names | serving | {"latency_p50_ms": 0.02} | found)
 
-    assert describe_request(profile, candidate) == expected
+    assert describe_request(profile) == expected

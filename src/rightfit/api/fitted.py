@@ -189,11 +189,10 @@ class FittedModel:
         """Return the decision for this model, with what was measured of it."""
         name, dataset = self._application, self._feeding.data_card.dataset
         decision = self._ranking.decision(name)
-        shipped = decision.shipped
-        if shipped is not None and shipped.refit is not None and self.is_refitted:
+        if decision.shipped is not None and decision.refit is not None:
             # its export has changed the bundle's own hash
-            refit = shipped.refit.model_copy(update={"sha256": self._bundle.sha256})
-            shipped = shipped.model_copy(update={"refit": refit})
+            refit = decision.refit.model_copy(update={"sha256": self._bundle.sha256})
+            shipped = decision.shipped.model_copy(update={"refit": refit})
             decision = decision.model_copy(update={"shipped": shipped})
         version = datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.000Z")
         return Answer(

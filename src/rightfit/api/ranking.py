@@ -47,6 +47,7 @@ from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
+from rightfit.serving.answer import profile_refit
 from rightfit.spelling import find_nearest
 from rightfit.strict_model import StrictModel
 
@@ -236,16 +237,20 @@ class Ranking:
         return datasets[require_dataset(list(datasets), dataset)]
 
     def winner(self, application: str, dataset: str | None = None) -> Profile | None:
-        """Return the winner's profile; ``None`` where no candidate keeps the limits.
+        """Return the profile of the winner as it is shipped, which is refitted where it was.
+
+        ``None`` where no candidate keeps the limits.
 
         Raises:
             RightfitError: As of :meth:`decision`.
         """
-        found = self.decision(application, dataset).winner
+        decision = self.decision(application, dataset)
+        found = decision.winner
         if found is None:
             return None
         name = require_dataset(self.profiles.datasets, dataset)
-        return self._find_profile(name, found.model, found.candidate, found.serving)
+        profile = self._find_profile(name, found.model, found.candidate, found.serving)
+        return profile if decision.refit is None else profile_refit(profile, decision.refit)
 
     def explain(self, candidate: str, application: str, dataset: str | None = None) -> str:
         """Say in one sentence why a candidate has its place for an application.

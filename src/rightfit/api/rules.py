@@ -33,7 +33,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
 StoppingLike = str | StoppingRule | type[StoppingRule]
-RefitWhen = Literal["newest_lost", "always", "never"]
+RefitWhen = Literal["always", "never"]
 Preset = Literal["quick", "standard", "publish"]
 
 DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm")

@@ -33,7 +33,6 @@ from rightfit.preparation.block import DatasetBlock
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
-from rightfit.preparation.spec import LatestShare
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table
 from rightfit.profiling.hardware.environment import describe_environment
@@ -47,6 +46,7 @@ from rightfit.tuning.parallel.crew import search_in_parallel
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
 from rightfit.tuning.parallel.planning import plan_search
+from rightfit.tuning.refitting.comparing import Judging, compare_models
 from rightfit.tuning.refitting.refitting import train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
@@ -221,9 +221,8 @@ def search(
             own: see :class:`rightfit.StoppingRule`. An object is asked in this process, so the
             families are then searched one after another.
         preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
-        refit: When winners are trained again on train and validation rows: ``always``, ``never``,
-            or ``newest_lost``, where the validation rows are the newest. ``None``: as a project
-            does.
+        refit: Whether winners are trained again on train and validation rows: ``always`` or
+            ``never``. ``None``: as a project does, ``always``.
         n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
             as many as there are cores.
         seed: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the same
@@ -462,16 +461,16 @@ class _Search:
             What was found, and the refitted bundles by candidate name.
         """
         rules = self._rules
-        is_newest = isinstance(self._card.validation, LatestShare)
-        if rules.refit.when == "never" or (rules.refit.when == "newest_lost" and not is_newest):
+        if rules.refit.when == "never":
             return None, {}
         winners = find_winners(profiles, rules.applications, rules.ranking, self._card.dataset)
         if not rules.applications.asks_costs:
-            bundles = {
-                one.candidate: self._train_again(outcomes[one.model].candidates[one.candidate])
-                for one in winners
-            }
-            found = [self._describe_refit(one, bundles[one.candidate]) for one in winners]
+            chosen = {one: outcomes[one.model].candidates[one.candidate] for one in winners}
+            bundles = {one.candidate: self._train_again(bundle) for one, bundle in chosen.items()}
+            found = [
+                self._describe_refit(one, bundle, bundles[one.candidate])
+                for one, bundle in chosen.items()
+            ]
             return Refits(found=tuple(found)), bundles
         return refit_with_validation_rows(
             winners,
@@ -480,6 +479,7 @@ class _Search:
             {name: outcome.candidates for name, outcome in outcomes.items()},
             RefitInputs(
                 data_card=self._card,
+                profiles=profiles,
                 train=self._parts["train"],
                 validation=self._parts["validation"],
                 test=self._parts["test"],
@@ -498,18 +498,32 @@ class _Search:
         train, validation = self._parts["train"], self._parts["validation"]
         return train if train is validation else pl.concat([train, validation])
 
-    def _describe_refit(self, winner: WinnerToRefit, bundle: Bundle) -> Refit:
+    def _describe_refit(self, winner: WinnerToRefit, chosen: Bundle, bundle: Bundle) -> Refit:
+        """Describe a refit, compared with the chosen model where there are rows for a test."""
+        test, params = self._parts["test"], self._rules.evaluation
+        compared = None
+        if not test.is_empty():
+            compared = compare_models(
+                chosen,
+                bundle,
+                data_card=self._card,
+                test=make_data(test, self._card.input_schema),
+                judging=Judging(params.final_share, params.final_min_rows, params.seed),
+                known=self._workspace.measurements,
+            )
         return Refit(
             candidate=winner.candidate,
             model=winner.model,
             quality_raw=winner.quality_raw,
             n_rows_chosen=self._parts["train"].height,
             n_rows=self._all_rows.height,
+            quality=compared and compared.quality,
+            chosen_sha256=chosen.sha256,
             sha256=bundle.sha256,
         )
 
     def _train_again(self, chosen: Bundle) -> Bundle:
-        """Train a winner again in this process; nothing is exported or compared."""
+        """Train a winner again in this process; nothing is exported."""
         family = self._rules.models[chosen.model].family
         settings = make_settings(self._rules.training, family)
         return train_again(

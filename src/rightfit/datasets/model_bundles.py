@@ -13,7 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import DatasetError
-from kedro.io.core import AbstractVersionedDataset, Version, get_filepath_str, get_protocol_and_path
+from kedro.io.core import (
+    AbstractVersionedDataset,
+    Version,
+    VersionNotFoundError,
+    get_filepath_str,
+    get_protocol_and_path,
+)
 
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_files import (
@@ -75,6 +81,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
         *,
         filepath: str,
         version: Version | None = None,
+        may_be_missing: bool = False,
         fs_args: dict[str, Any] | None = None,
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
@@ -83,6 +90,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
 
         protocol, path = get_protocol_and_path(filepath, version)
         self._protocol = protocol
+        self._may_be_missing = may_be_missing
         self._fs = fsspec.filesystem(protocol, **(fs_args or {}), **(credentials or {}))
         self._local_copy = contextlib.ExitStack()
         self.metadata = metadata
@@ -109,12 +117,18 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
         """List the bundles; those of a remote file system are copied to a local folder first.
 
         Returns:
-            Bundles by candidate name, read when they are asked for.
+            Bundles by candidate name, read when they are asked for; none where the entry
+            ``may_be_missing`` and no run has written it.
 
         Raises:
             ValueError: If the version is not complete.
         """
-        stored = get_filepath_str(self._get_load_path(), self._protocol)
+        try:
+            stored = get_filepath_str(self._get_load_path(), self._protocol)
+        except VersionNotFoundError:
+            if not self._may_be_missing:
+                raise
+            return StoredBundles(Path(), [])
         if not self._is_complete(stored):
             raise ValueError(
                 f"{stored} is no complete set of candidates: the run that wrote it was cut off, or "

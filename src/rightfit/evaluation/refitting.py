@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -19,18 +20,18 @@ from rightfit.parameters.refit import RefitParams
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.metrics import METRICS
-from rightfit.ranking.explanation.refits import Refit, RefitCosts, Refits
+from rightfit.profiling.hardware.environment import fingerprint
+from rightfit.ranking.explanation.refits import Refit, RefitComparison, Refits
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 if TYPE_CHECKING:
+    from rightfit.tuning.refitting.comparing import Judging
     from rightfit.tuning.refitting.refitting import RefitJob
 
 logger = logging.getLogger(__name__)
 
-NOT_SEARCHED = "cascades and imported models are not refitted: no single training makes them"
-COSTS = tuple(m.column for m in METRICS if m.source not in ("answers", "training"))
+IMPORTED = "an imported model is not refitted: no search here has trained it"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class RefitInputs:
 
     Args:
         data_card: The dataset's card.
+        profiles: Of the dataset, which say how long trainings took.
         train: Encoded rows that the winners were trained on.
         validation: Encoded rows that they learn from besides.
         test: Encoded rows that judge both.
@@ -51,6 +53,7 @@ class RefitInputs:
     """
 
     data_card: DataCard
+    profiles: pl.DataFrame
     train: pl.DataFrame
     validation: pl.DataFrame
     test: pl.DataFrame
@@ -66,6 +69,14 @@ class RefitInputs:
         """Rows that a refit is trained on."""
         return self.train.height + self.validation.height
 
+    @property
+    def judging(self) -> Judging:
+        """How the chosen and the refitted model are compared."""
+        from rightfit.tuning.refitting.comparing import Judging
+
+        one = self.evaluation
+        return Judging(one.final_share, one.final_min_rows, one.seed)
+
 
 def refit_with_validation_rows(
     winners: Sequence[WinnerToRefit],
@@ -76,14 +87,15 @@ def refit_with_validation_rows(
 ) -> tuple[Refits, dict[str, Bundle]]:
     """Train a dataset's winners again, on train and validation rows.
 
-    The encoder stays the one that was fitted on train rows. A refit is kept with the searches, so
-    that another ranking with the same winner trains nothing.
+    The encoder stays the one that was fitted on train rows. A cascade is built anew of its two
+    members, trained again. A refit is kept with the searches, so that another ranking with the same
+    winner trains nothing.
 
     Args:
         winners: From :func:`rightfit.evaluation.winners.find_winners`.
         refit: How long that may take.
         families: Import path of each searched model's family, by the model's name.
-        candidates: Bundles by the model's name and the candidate's.
+        candidates: Bundles by the model's name and the candidate's, those of cascades too.
         inputs: Rows, stores and settings.
 
     Returns:
@@ -93,8 +105,13 @@ def refit_with_validation_rows(
 
     with temporary_folder("refit") as folder:
         planned = _plan(winners, refit, families, candidates, inputs, folder)
-        jobs = [job for job in planned if not isinstance(job, str)]
-        due = [job for job in jobs if not job.is_trained]
+        jobs = {
+            name: job
+            for plan in planned
+            if not isinstance(plan, str)
+            for name, job in plan.trained.items()
+        }
+        due = [job for job in jobs.values() if not job.is_trained]
         if jobs:
             _write_rows(folder, TEST, inputs.test, inputs)
         if due:
@@ -103,14 +120,35 @@ def refit_with_validation_rows(
             rows = pl.concat([inputs.train, inputs.validation])
             _write_rows(folder, TRAINED_ON, rows, inputs)
             refit_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
-        found, bundles = [], {}
-        for winner, job in zip(winners, planned, strict=True):
-            one, bundle = _refit(winner, job, inputs, again=job not in due)
-            found.append(one)
-            if bundle is not None:
-                bundles[winner.candidate] = bundle
-            _tell(inputs.data_card.dataset, one)
+        trained = {name: _train(name, job, again=job not in due) for name, job in jobs.items()}
+    found, bundles = [], {}
+    for winner, plan in zip(winners, planned, strict=True):
+        made = plan if isinstance(plan, str) else _make(winner, plan, trained, inputs)
+        if isinstance(made, str):
+            one = _leave(winner, made)
+        else:
+            one = _describe(winner, made, inputs)
+            bundles[winner.candidate] = made.bundle
+        found.append(one)
+        _tell(inputs.data_card.dataset, one)
     return Refits(found=tuple(found)), bundles
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to train for a winner: itself, or the two members of a cascade."""
+
+    chosen: Bundle
+    trained: Mapping[str, RefitJob]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A refitted model, and how it differs from the chosen one."""
+
+    bundle: Bundle
+    chosen_sha256: str
+    compared: RefitComparison
 
 
 def _plan(
@@ -120,31 +158,51 @@ def _plan(
     candidates: Mapping[str, Mapping[str, Bundle]],
     inputs: RefitInputs,
     folder: Path,
-) -> list[RefitJob | str]:
+) -> list[_Plan | str]:
     """Return what to train for each winner, or why it is left as it is."""
     left_s = refit.budget_s
-    planned: list[RefitJob | str] = []
+    jobs: dict[str, RefitJob] = {}
+    planned: list[_Plan | str] = []
     for winner in winners:
-        expected_s = (winner.fit_time_s or 0.0) * inputs.n_rows / inputs.train.height
+        if winner.model not in candidates:
+            planned.append(IMPORTED)
+            continue
+        chosen = candidates[winner.model][winner.candidate]
+        names = [winner.candidate]
         if winner.model not in families:
-            planned.append(NOT_SEARCHED)
-        elif expected_s > left_s:
+            names = [str(chosen.configuration[role]) for role in ("cheap", "dear")]
+        bundles = {
+            name: found[name] for found in candidates.values() for name in names if name in found
+        }
+        if lost := [name for name in names if name not in bundles]:
+            planned.append(f"its members {lost} are no longer stored")
+            continue
+        due = {name: _expect_s(name, inputs) for name in names if name not in jobs}
+        expected_s = sum(due.values())
+        if expected_s > left_s:
             planned.append(_describe_budget(expected_s, left_s, refit))
-        else:
-            left_s -= expected_s
-            chosen = candidates[winner.model][winner.candidate]
-            planned.append(_make_job(chosen, families[winner.model], expected_s, inputs, folder))
+            continue
+        left_s -= expected_s
+        for name, one_s in due.items():
+            family = families[bundles[name].model]
+            jobs[name] = _make_job(bundles[name], family, one_s, inputs, folder)
+        planned.append(_Plan(chosen, {name: jobs[name] for name in names}))
     return planned
+
+
+def _expect_s(candidate: str, inputs: RefitInputs) -> float:
+    """Return how long training a candidate on all rows takes, going by its training."""
+    fit_time_s = inputs.profiles.filter(candidate=candidate)["fit_time_s"].max() or 0.0
+    return float(fit_time_s) * inputs.n_rows / inputs.train.height  # type: ignore[arg-type]
 
 
 def _make_job(
     chosen: Bundle, family: str, expected_s: float, inputs: RefitInputs, folder: Path
 ) -> RefitJob:
-    from rightfit.tuning.refitting.comparing import Judging
     from rightfit.tuning.refitting.refitting import RefitJob
     from rightfit.tuning.search.setting_up import make_settings
 
-    settings, evaluation = make_settings(inputs.training, family), inputs.evaluation
+    settings = make_settings(inputs.training, family)
     return RefitJob(
         rows=folder,
         n_rows=inputs.n_rows,
@@ -152,7 +210,7 @@ def _make_job(
         sha256=chosen.sha256,
         family=family,
         data_card=inputs.data_card,
-        judging=Judging(evaluation.final_share, evaluation.final_min_rows, evaluation.seed),
+        judging=inputs.judging,
         store=inputs.studies.cell(f"{inputs.data_card.dataset}.{chosen.model}"),
         measurements=inputs.measurements.folder,
         n_threads=settings.n_threads,
@@ -170,41 +228,92 @@ def _write_rows(folder: Path, name: str, frame: pl.DataFrame, inputs: RefitInput
     write_data(folder, name, make_data(frame, inputs.data_card.input_schema))
 
 
-def _refit(
-    winner: WinnerToRefit, job: RefitJob | str, inputs: RefitInputs, *, again: bool
-) -> tuple[Refit, Bundle | None]:
+def _train(candidate: str, job: RefitJob, *, again: bool) -> _Made | str:
+    """Return a candidate trained again, or why it cannot be."""
     from rightfit.tuning.refitting.refitting import refit
 
-    if isinstance(job, str):
-        return _leave(winner, job), None
     try:
         bundle, compared = refit(job, again=again)
     except (ImportError, OSError):
         raise
     except Exception as err:  # a family may raise anything
-        logger.warning("%s cannot be refitted: %s", winner.candidate, err)
-        return _leave(winner, f"training it again failed, {type(err).__name__}: {err}"), None
+        logger.warning("%s cannot be refitted: %s", candidate, err)
+        return f"training it again failed, {type(err).__name__}: {err}"
     if compared is None:
-        return _leave(winner, f"refitted it has no ONNX export: {bundle.onnx_refused}"), None
-    changed = compared.structure_changed
-    return (
-        Refit(
-            candidate=winner.candidate,
-            model=winner.model,
-            quality_raw=winner.quality_raw,
-            n_rows_chosen=inputs.train.height,
-            n_rows=inputs.n_rows,
-            quality=compared.quality,
-            structure_changed=changed,
-            costs=_measure(winner, bundle, inputs) if changed else (),
-            chosen_sha256=job.sha256,
-            sha256=bundle.sha256,
-        ),
+        return f"refitted it has no ONNX export: {bundle.onnx_refused}"
+    return _Made(bundle, job.sha256, compared)
+
+
+def _make(
+    winner: WinnerToRefit, plan: _Plan, trained: Mapping[str, _Made | str], inputs: RefitInputs
+) -> _Made | str:
+    """Return a winner refitted, or why it is not."""
+    if winner.candidate in plan.trained:
+        return trained[winner.candidate]
+    members = {}
+    for name in plan.trained:
+        made = trained[name]
+        if isinstance(made, str):
+            return f"its member {name} is not refitted: {made}"
+        if made.bundle.onnx is None:
+            return f"its member {name} has no ONNX export: {made.bundle.onnx_refused}"
+        members[name] = made.bundle
+    try:
+        return _join(plan.chosen, members, inputs)
+    except ValueError as err:
+        logger.warning("%s cannot be refitted: %s", winner.candidate, err)
+        return f"its refitted members cannot be joined: {err}"
+
+
+def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) -> _Made:
+    """Build a cascade anew of its refitted members, with the threshold it was chosen with.
+
+    Raises:
+        ValueError: If they cannot be joined, or do not answer joined as they do alone.
+    """
+    from rightfit.cascades.building import FAMILY, check_cascade, join_members
+    from rightfit.cascades.members import answer
+    from rightfit.tuning.refitting.comparing import compare_models
+    from rightfit.tuning.search.setting_up import make_data
+
+    store = inputs.studies.cell(f"{inputs.data_card.dataset}.{chosen.model}")
+    parts = [chosen.sha256, *(one.sha256 for one in members.values())]
+    folder = store.folder / "refits" / fingerprint({"cascade": parts})
+    with store.locked(f"refit.{folder.name}"):
+        shutil.rmtree(folder, ignore_errors=True)
+        bundle = join_members(chosen.configuration, members, folder, model=chosen.model)
+    answers = {name: answer(one, inputs.test) for name, one in members.items()}
+    check_cascade(bundle, answers, inputs.test)
+    compared = compare_models(
+        replace(chosen, family=FAMILY),
         bundle,
+        data_card=inputs.data_card,
+        test=make_data(inputs.test, inputs.data_card.input_schema),
+        judging=inputs.judging,
+        known=inputs.measurements,
+    )
+    return _Made(bundle, chosen.sha256, compared)
+
+
+def _describe(winner: WinnerToRefit, made: _Made, inputs: RefitInputs) -> Refit:
+    changed = made.compared.structure_changed
+    return Refit(
+        candidate=winner.candidate,
+        model=winner.model,
+        quality_raw=winner.quality_raw,
+        n_rows_chosen=inputs.train.height,
+        n_rows=inputs.n_rows,
+        quality=made.compared.quality,
+        structure_changed=changed,
+        profiles=_measure(winner, made.bundle, inputs) if changed else (),
+        chosen_sha256=made.chosen_sha256,
+        sha256=made.bundle.sha256,
     )
 
 
-def _measure(winner: WinnerToRefit, bundle: Bundle, inputs: RefitInputs) -> tuple[RefitCosts, ...]:
+def _measure(
+    winner: WinnerToRefit, bundle: Bundle, inputs: RefitInputs
+) -> tuple[dict[str, Any], ...]:
     """Measure a refitted model in the serving configurations that its original was chosen in."""
     values = list_values(winner.servings)
     profiles = measure_cell(
@@ -223,13 +332,9 @@ def _measure(winner: WinnerToRefit, bundle: Bundle, inputs: RefitInputs) -> tupl
         ),
         choosers=inputs.applications,
     )
-    keys = ("runtime", "n_threads", "device", "request_path")
     return tuple(
-        RefitCosts(
-            **{key: row[key] for key in keys},
-            metrics={name: row[name] for name in COSTS if name in row},
-        )
-        for row in profiles.to_dicts()
+        row
+        for row in profiles.drop("quality_deviations", strict=False).to_dicts()
         if (row["runtime"], row["n_threads"], row["device"]) in winner.servings
     )
 
@@ -257,8 +362,10 @@ def _tell(dataset: str, refit: Refit) -> None:
         )
         return
     chosen, refitted = refit.quality.chosen.raw, refit.quality.refitted.raw
-    logger.info(
-        "%s: %s refitted on %s rows: %.4f instead of %.4f on test rows%s",
-        *(dataset, refit.candidate, f"{refit.n_rows:,}", refitted, chosen),
-        "; measured again" if refit.costs else "",
+    logger.log(
+        logging.WARNING if refit.quality.is_worse else logging.INFO,
+        "%s: %s refitted on %s rows: %.4f instead of %.4f %s%s%s",
+        *(dataset, refit.candidate, f"{refit.n_rows:,}", refitted, chosen, refit.quality.where),
+        "; worse by more than its standard error" if refit.quality.is_worse else "",
+        "; measured again" if refit.profiles else "",
     )

@@ -21,14 +21,12 @@ class WinnerToRefit:
         candidate: Its name.
         model: Its model's name in the configuration.
         servings: Runtime, threads and device that it is chosen in, by application; without repeats.
-        fit_time_s: Seconds its training took; ``None`` where that is not known.
         quality_raw: Its qualities on the rows that chose, without repeats.
     """
 
     candidate: str
     model: str
     servings: tuple[tuple[str, int, str], ...]
-    fit_time_s: float | None
     quality_raw: tuple[float, ...]
 
 
@@ -76,7 +74,6 @@ def _describe(
         candidate=candidate,
         model=str(profiles["model"][0]),
         servings=servings,
-        fit_time_s=profiles["fit_time_s"].max() if "fit_time_s" in profiles.columns else None,  # type: ignore[arg-type]
         quality_raw=tuple(profiles["quality_raw"].drop_nulls().unique().sort()),
     )
 

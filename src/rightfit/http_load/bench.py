@@ -54,14 +54,14 @@ class WinnerBench:
     store: Store
     environment_id: str
     spent_s: float = 0.0  # so far
-    _known: dict[tuple[str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
 
     def load(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
         """Return a winner's load curve, or ``None`` and the reason.
 
         A winner of several applications is loaded for the limit of the first of them.
         """
-        place = (winner.dataset, winner.candidate.label)
+        place = (winner.dataset, winner.candidate.label, winner.model.bundle.sha256)
         if place not in self._known:
             self._known[place] = self._find(winner, limit)
         curve, reason = self._known[place]

@@ -18,7 +18,7 @@ from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
 from rightfit.parameters.raw import RawParameters
-from rightfit.parameters.refit import RefitParams
+from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
@@ -118,6 +118,7 @@ def _find_joint_faults(parameters: RawParameters) -> list[str]:
         *find_contradictions(applications),
         *find_tie_faults(parameters.get("ranking"), names),
         *find_file_faults(list_named(parameters, "models")),
+        *find_refit_faults(parameters),
         *_find_stopping_faults(parameters.get("training")),
     ]
 

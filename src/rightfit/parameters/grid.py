@@ -129,16 +129,15 @@ def read_grid(parameters: RawParameters) -> Grid:
         {name: datasets_of[name] for name, one in models.items() if is_imported(one)},
         {name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)},
         tuple(name for name, one in models.items() if is_cascade(one)),
-        tuple(name for name, one in datasets.items() if _is_refitted(one, parameters)),
+        tuple(name for name in datasets if _is_refitted(name, parameters.get("refit"))),
     )
 
 
-def _is_refitted(dataset: object, parameters: RawParameters) -> bool:
-    refit = parameters.get("refit")
-    when = refit.get("when") if isinstance(refit, Mapping) else None
-    validation = dataset.get("validation") if isinstance(dataset, Mapping) else None
-    has_newest = isinstance(validation, Mapping) and validation.get("method") == "by_time"
-    return when == "always" or (when == "newest_lost" and has_newest)
+def _is_refitted(dataset: str, refit: object) -> bool:
+    if not isinstance(refit, Mapping) or refit.get("when") != "always":
+        return False
+    never_for = split_names(refit.get("never_for"))
+    return not isinstance(never_for, list | tuple) or dataset not in never_for
 
 
 def is_imported(block: object) -> bool:

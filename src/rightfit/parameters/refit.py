@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 
+from rightfit.parameters.grid import split_names
+from rightfit.parameters.raw import RawParameters
 from rightfit.strict_model import MAX_S, StrictModel
 
 
 class RefitParams(StrictModel):
     """Which datasets' winners are refitted, and how long that may take (``params:refit``)."""
 
-    when: Literal["newest_lost", "always", "never"]
+    when: Literal["always", "never"]
+    never_for: tuple[str, ...] = ()
     budget_s: float = Field(ge=0, le=MAX_S)  # of training per dataset, as expected from the search
+
+    @field_validator("never_for", mode="before")
+    @classmethod
+    def _split(cls, names: Any) -> Any:
+        return split_names(names)
+
+
+def find_refit_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe datasets that are declared not to be refitted, and do not exist."""
+    datasets = parameters.get("datasets")
+    try:
+        named = RefitParams.model_validate(parameters.get("refit")).never_for
+    except ValidationError:
+        return  # told with its block
+    unknown = sorted(set(named) - set(datasets)) if isinstance(datasets, Mapping) else []
+    if unknown and isinstance(datasets, Mapping):
+        yield (
+            f"refit.never_for names {unknown}, described are {sorted(map(str, datasets))} "
+            "(parameters_datasets.yml). Correct parameters_refit.yml."
+        )

@@ -12,7 +12,6 @@ from rightfit.naming import describe_limit, format_metric, listing, metric_name,
 from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
-from rightfit.ranking.explanation.refits import Shipped
 from rightfit.reporting.results import Results
 
 N_FACTS = 3  # metrics on a card beside the quality
@@ -142,7 +141,7 @@ def _best_by_quality(profiles: pl.DataFrame) -> dict[str, set[str]]:
 def _make_card(
     results: Results, application: Application, dataset: str, decision: Decision
 ) -> Card:
-    winner = decision.winner
+    winner = decision.headline
     if winner is None:
         return Card(dataset=words(dataset), sentence=decision.sentence)
     metrics = winner.metrics
@@ -151,9 +150,8 @@ def _make_card(
         f"{metric_name(name)} {format_metric(name, metrics.get(name)).replace(' ', UNBROKEN)}"
         for name in shown[:N_FACTS]
     ]
-    quality = f"{results.quality_title(dataset)} {format_quality(metrics.get('quality_raw'))}"
-    if decision.final_quality is not None:
-        quality += f" ({format_quality(decision.final_quality.raw)} on unused rows)"
+    shown_quality = decision.quality or format_quality(metrics.get("quality_raw"))
+    quality = f"{results.quality_title(dataset)} {shown_quality}"
     serving = winner.serving.label
     return Card(
         dataset=words(dataset),
@@ -163,26 +161,24 @@ def _make_card(
         facts=" · ".join([quality, *facts]),
         tie=decision.tie,
         disturbed=DISTURBED
-        if (results.find_profile(dataset, winner) or {}).get("disturbed")
+        if (results.find_profile(dataset, decision) or {}).get("disturbed")
         else "",
         utility=_utility_text(winner),
         deadline=decision.deadline,
-        shipped=_write_shipped(decision.shipped),
+        shipped=_write_shipped(decision),
     )
 
 
-def _write_shipped(shipped: Shipped | None) -> str:
+def _write_shipped(decision: Decision) -> str:
     """Say what the model that is shipped has learnt from; empty where it is the one chosen."""
-    refit = shipped.refit if shipped and shipped.is_refitted else None
+    refit = decision.refit
     if refit is None:
         return ""
-    quality = refit.quality
-    qualities = (
-        f": {format_quality(quality.refitted.raw)}, before {format_quality(quality.chosen.raw)}"
-        if quality
-        else ""
-    )
-    return f"Shipped: trained again on {refit.n_rows:,} rows{qualities}"
+    text = f"Shipped: trained again on {refit.n_rows:,} rows"
+    if refit.quality is None:
+        return text
+    worse = ", worse now by more than its standard error" if refit.quality.is_worse else ""
+    return f"{text}; {format_quality(refit.quality.chosen.raw)} before{worse}"
 
 
 def _utility_text(winner: RankedCandidate) -> str:

@@ -14,7 +14,7 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.explanation.decisions import RankedCandidate, Recommendations
+from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.watch import Watch
 
@@ -90,15 +90,22 @@ class Results:
         """Colour and symbol of each family."""
         return marks_of(self.profiles["model"])
 
-    def find_profile(self, dataset: str, winner: RankedCandidate) -> dict[str, object] | None:
-        """Return the row of a winner's profile; ``None`` if it is no longer stored."""
+    def find_profile(self, dataset: str, decision: Decision) -> dict[str, object] | None:
+        """Return the profile of a winner as it is shipped; ``None`` if it is no longer stored."""
+        winner = decision.winner
+        if winner is None:
+            return None
         rows = self.profiles.filter(
             dataset=dataset,
             model=winner.model,
             candidate=winner.candidate,
             **vars(winner.serving),
         )
-        return None if rows.is_empty() else rows.row(0, named=True)
+        if rows.is_empty():
+            return None
+        refit = decision.refit
+        columns = {} if refit is None else refit.read_columns(winner.serving)
+        return {**rows.row(0, named=True), **columns}
 
     def quality_title(self, dataset: str) -> str:
         """Return what a dataset's raw quality is called."""

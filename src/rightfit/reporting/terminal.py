@@ -23,16 +23,22 @@ HEADS_BY_METRIC = {
 def tabulate_winners(recommendations: Recommendations) -> Table:
     """Build the table that ends a run: one line per application and dataset.
 
+    Its figures are those of the models that are shipped, the quality by rows that chose nothing.
+
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
-        so and the caption names the nearest miss. What deadlines mean stands there too.
+        so and the caption names the nearest miss. It names refits that are worse or not made
+        yet, and what deadlines mean.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(
         title="Which model fits",
-        caption="\n".join([*_misses(recommendations), *_deadlines(recommendations)]) or None,
+        caption="\n".join(
+            [*_misses(recommendations), *_refits(recommendations), *_deadlines(recommendations)]
+        )
+        or None,
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
@@ -60,6 +66,17 @@ def _misses(recommendations: Recommendations) -> list[str]:
     ]
 
 
+def _refits(recommendations: Recommendations) -> list[str]:
+    """Name each refit that is worse than the model it was made of, or that was not made yet."""
+    found = {
+        f"{dataset}: {decision.winner.candidate} is shipped {decision.shipped.sentence}"
+        for recommendation in recommendations.values()
+        for dataset, decision in recommendation.datasets.items()
+        if decision.winner and decision.shipped and decision.shipped.is_notable
+    }
+    return [_show(line) for line in sorted(found)]
+
+
 def _deadlines(recommendations: Recommendations) -> list[str]:
     lines = []
     for application, recommendation in recommendations.items():
@@ -73,7 +90,7 @@ def _deadlines(recommendations: Recommendations) -> list[str]:
 
 
 def _cells(decision: Decision) -> list[str]:
-    winner = decision.winner
+    winner = decision.headline
     if winner is None:
         return ["[red]none qualifies[/red]"]
     tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""

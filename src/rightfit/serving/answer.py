@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import (
     Decision,
     Recommendation,
     Recommendations,
 )
+from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.spelling import find_nearest
 
 
@@ -34,7 +36,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Answer:
-    """The decision for one application and dataset, with what was measured."""
+    """The decision for one application and dataset, with what was measured of the winner."""
 
     application: str
     dataset: str
@@ -45,10 +47,43 @@ class Answer:
 
     @property
     def profile(self) -> Profile | None:
-        """The profile that decided, with its intervals and how it was measured."""
-        subject = self.decision.subject
-        mine = (one for one in self.profiles if subject and one.serving == subject.serving)
-        return next(mine, None)
+        """The profile of the model that is shipped, in the serving configuration that decided."""
+        subject, refit = self.decision.subject, self.decision.refit
+        for one in self.profiles:
+            if subject and one.serving == subject.serving:
+                return one if refit is None else profile_refit(one, refit)
+        return None
+
+    def as_chosen(self, reason: str) -> Answer:
+        """Return the answer for the model that was chosen, also if it was refitted."""
+        refit = self.decision.shipped and self.decision.shipped.refit
+        shipped = Shipped(is_refitted=False, sentence=f"as it was chosen: {reason}", refit=refit)
+        return replace(self, decision=self.decision.model_copy(update={"shipped": shipped}))
+
+
+def profile_refit(chosen: Profile, refit: Refit) -> Profile:
+    """Return the profile of a refitted model in the serving configuration that was chosen.
+
+    Costs that were not measured again are those of the chosen model, costs of training too.
+    """
+    row = refit.find_profile(chosen.serving)
+    found = chosen if row is None else Profile.from_row(row)
+    figures = {**found.figures, **{name: chosen[name] for name in columns_from("training")}}
+    quality = refit.quality
+    if quality is None:
+        return replace(found, figures=figures)
+    if row is None and quality.columns:
+        found_on = quality.columns
+        figures |= {
+            name: Figure(metric, found_on[name], found_on[f"{name}_low"], found_on[f"{name}_high"])
+            for name, metric in METRICS_BY_COLUMN.items()
+            if metric.source == "answers"
+        }
+    final = found.final_quality
+    if quality.chose_nothing:
+        ends = quality.refitted.low, quality.refitted.high
+        final = Figure(MetricTable.quality_raw, quality.refitted.raw, *ends)
+    return replace(found, figures=figures, final_quality=final)
 
 
 def find_application(recommendations: Recommendations, application: str) -> Recommendation:

@@ -9,7 +9,7 @@ from rightfit.formatting import format_number, format_quality, format_share
 from rightfit.naming import describe_limit, format_metric, listing, metric_unit
 from rightfit.profiling.profile import NOT_COMPARED, Profile
 from rightfit.profiling.worker.codec import to_plain
-from rightfit.ranking.explanation.decisions import FinalQuality, NearestProfile, RankedCandidate
+from rightfit.ranking.explanation.decisions import Decision, NearestProfile, RankedCandidate
 from rightfit.request_path.paths import MODEL
 from rightfit.serving.answer import Answer, Origin
 
@@ -26,9 +26,9 @@ def describe_answer(answer: Answer) -> list[str]:
         lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
     if decision.kept:
         lines.append(f"  kept           {decision.kept}")
-    if decision.final_quality:
-        lines.append(f"  quality        {describe_final_quality(decision.final_quality)}")
-    if decision.shipped and decision.shipped.refit:
+    if quality := describe_quality(decision):
+        lines.append(f"  quality        {quality}")
+    if decision.shipped:
         lines.append(f"  shipped        {decision.shipped.sentence}")
     lines += [f"  in use         {one.sentence}" for one in decision.replacements]
     if decision.deadline:
@@ -37,7 +37,7 @@ def describe_answer(answer: Answer) -> list[str]:
         lines.append(f"  sensitivity    {decision.flip}")
     if decision.relax:
         lines.append(f"  would qualify  {describe_relaxation(decision.relax)}")
-    lines.append(f"  request        {describe_request(answer.profile, decision.subject)}")
+    lines.append(f"  request        {describe_request(answer.profile)}")
     lines.append(f"  measured       {describe_disturbance(answer.profile)}")
     lines.append(f"                 {describe_origin(origin)}")
     if origin.newer_profiles:
@@ -102,22 +102,24 @@ def _explain_nulls(profile: Profile) -> Iterator[tuple[str, str]]:
         yield "final_quality_raw", profile.final_quality.reason
 
 
-def describe_final_quality(found: FinalQuality) -> str:
-    """Say a winner's quality on rows not used for the choice, and on those used."""
-    ends = (format_quality(end) for end in (found.raw_low, found.raw_high))
-    return (
-        f"{format_quality(found.raw)} ({' to '.join(ends)}) {found.where}; "
-        f"{format_quality(found.chosen_by)} on the rows used"
-    )
+def describe_quality(decision: Decision) -> str:
+    """Say the quality of the model that is shipped, and the one that chose; empty: not known."""
+    found, final = decision.quality, decision.final_quality
+    if found is None:
+        return ""
+    if final is None:
+        return str(found)
+    before = "" if decision.refit is None else "before it was refitted, "
+    return f"{found}; {before}{format_quality(final.chosen_by)} on the rows used"
 
 
-def describe_request(profile: Profile | None, candidate: RankedCandidate | None) -> str:
+def describe_request(profile: Profile | None) -> str:
     """Say what the measured requests held, and what encoding took of the median latency."""
-    if profile is None or candidate is None:
+    if profile is None:
         return "not known"
-    if candidate.serving.request_path == MODEL:
+    if profile.serving.request_path == MODEL:
         return "encoded rows; encoding is not included"
-    encoding_ms, whole_ms = candidate.encoding_ms, profile.latency_p50_ms.value
+    encoding_ms, whole_ms = profile.encoding_ms, profile.latency_p50_ms.value
     if encoding_ms is None or not whole_ms:
         return "raw columns, encoder included"
     share = format_share(min(1.0, encoding_ms / whole_ms))

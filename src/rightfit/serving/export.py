@@ -20,7 +20,6 @@ from rightfit.families.bundle_files import (
 from rightfit.families.export_check import HASHES
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path import usage
 from rightfit.request_path.graph import join_encoder
 from rightfit.serving.answer import Answer
@@ -54,23 +53,6 @@ def require_winner(answer: Answer) -> RankedCandidate:
         way = f" Would qualify: {describe_relaxation(relax)}." if relax else ""
         raise ValueError(f"Nothing to export for {answer.application}: {decision.sentence}{way}")
     return decision.winner
-
-
-def find_refit(answer: Answer) -> Refit | None:
-    """Return the refit that is shipped for an answer's winner; ``None``: it ships as chosen."""
-    shipped = answer.decision.shipped
-    return shipped.refit if shipped and shipped.is_refitted else None
-
-
-def describe_export(answer: Answer, model: Model) -> str:
-    """Say whether the exported model is the one that was chosen, or its refit."""
-    shipped = answer.decision.shipped
-    if shipped is None:
-        return "as it was chosen"
-    if shipped.refit is not None and shipped.is_refitted:
-        is_refit = model.bundle.sha256 == shipped.refit.sha256
-        return shipped.sentence if is_refit else "as it was chosen, though there is a refit"
-    return shipped.sentence
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
@@ -115,10 +97,7 @@ def export_model(
     _replace_bundle(model.bundle, folder / BUNDLE)
     _write_json(folder / "encoder.json", model.encoder)
     _write_json(folder / "profile.json", _describe_measurement(answer))
-    has_refit = answer.decision.shipped is not None and answer.decision.shipped.refit is not None
-    shipped = describe_export(answer, model) if has_refit else ""
-    readme = write_readme(answer, model, call, shipped=shipped)
-    write_replacing(folder / "README.md", readme.encode())
+    write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
     if with_server:
         write_server(folder, call.inputs)
     return write_hashes(
@@ -172,11 +151,13 @@ def _check_belongs(answer: Answer, model: Model) -> None:
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"
         )
-    refit = find_refit(answer)
-    is_refit = refit is not None and bundle.sha256 == refit.sha256  # it may have another size
+    refit = answer.decision.refit
+    is_other = refit is not None and bundle.sha256 != refit.sha256
+    if is_other:
+        faults.append("it is not the refitted model")
     if profile is None:
         faults.append("the profile that decided is no longer stored")
-    elif not is_refit and (measured_mib := profile.model_size_mib.value) is not None:
+    elif refit is None and (measured_mib := profile.model_size_mib.value) is not None:
         files = runtime_files(bundle, profile.serving.runtime)
         size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
         if size_mib != measured_mib:

@@ -35,7 +35,7 @@ HOW_ENCODED = {
 }
 
 
-def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str = "") -> str:
+def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -53,7 +53,6 @@ def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str 
         answer=answer,
         bundle=model.bundle,
         call=call,
-        shipped=shipped,
         data_card=model.data_card,
         name_some=_name_some,
         libraries=" ".join(list_libraries(call.inputs)),
@@ -62,7 +61,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall, *, shipped: str 
         metrics=_list_metrics(answer.profile),
         ranked=format_version(answer.origin.ranked_in),
         disturbance=describe_disturbance(answer.profile),
-        request=describe_request(answer.profile, answer.decision.winner),
+        request=describe_request(answer.profile),
         origin=describe_origin(answer.origin),
     )
 

@@ -92,7 +92,7 @@ def export(
 ) -> None:
     """Write the winning model into FOLDER, with how to use it and what was measured."""
     from rightfit.serving.answer_text import describe_disturbance
-    from rightfit.serving.export import check_folder, describe_export, export_model
+    from rightfit.serving.export import check_folder, export_model
     from rightfit.verbs.answers import read_answers
     from rightfit.verbs.winners import read_model
 
@@ -100,11 +100,13 @@ def export(
         check_folder(folder, force=force)
         results = open_place(**place)
         (answer,) = read_answers(results, application, dataset)
-        model = read_model(results, answer, as_chosen=as_chosen)
+        if as_chosen:
+            answer = answer.as_chosen("that was asked for (--as-chosen)")
+        model = read_model(results, answer)
         written = export_model(answer, model, folder, with_server=with_server)
     click.echo(clean_text(answer.decision.sentence))
-    if answer.decision.shipped and answer.decision.shipped.refit:
-        click.echo(f"Exported: {clean_text(describe_export(answer, model))}")
+    if answer.decision.shipped:
+        click.echo(f"Exported: {clean_text(answer.decision.shipped.sentence)}")
     click.echo(f"Measured: {clean_text(describe_disturbance(answer.profile))}")
     click.echo(f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}")
 

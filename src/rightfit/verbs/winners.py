@@ -6,13 +6,13 @@ from rightfit.families.bundle import Bundle
 from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
-from rightfit.serving.export import find_refit, require_winner
+from rightfit.serving.export import require_winner
 from rightfit.serving.model_call import Model
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
 
-def read_model(results: StoredResults, answer: Answer, *, as_chosen: bool = False) -> Model:
-    """Read the winner's bundle and what is needed to feed it, as they were when it was measured.
+def read_model(results: StoredResults, answer: Answer) -> Model:
+    """Read the bundle that is shipped and what is needed to feed it, as when it was measured.
 
     Raises:
         ValueError: If one of them is no longer stored, or damaged.
@@ -21,7 +21,7 @@ def read_model(results: StoredResults, answer: Answer, *, as_chosen: bool = Fals
     cell = f"{answer.dataset}.{winner.model}.candidates"
     version = results.find_version(cell, at_most=answer.origin.measured_in)
     bundles = results.load(cell, version)
-    refit = None if as_chosen else find_refit(answer)
+    refit = answer.decision.refit
     if winner.candidate not in bundles:
         raise NothingStoredError(
             f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "

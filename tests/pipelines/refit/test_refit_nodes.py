@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from bundles import train_bundle
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
+from rightfit.cascades.building import join_members
+from rightfit.cascades.members import answer
 from rightfit.evaluation import refitting as refits_made
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
@@ -72,20 +75,39 @@ class Refitting:
 
     def make_chosen(self, model: str) -> Bundle:
         data = make_data(PARTS["train"], CARD.input_schema)
-        bundle = train_bundle(self.folder / "chosen", data, model, SETTINGS[model])
+        bundle = train_bundle(self.folder / f"chosen-{model}", data, model, SETTINGS[model])
         return offer_onnx(bundle, data.rows)
 
-    def run(
-        self, bundle: Bundle, *, name: str = "", budget_s: float = 60
-    ) -> tuple[Refits, dict[str, Bundle]]:
-        candidate = name or f"{bundle.model}-000"
-        winner = make_profile(
-            candidate, quality=0.8, quality_raw=0.8, latency_p50_ms=2.0, fit_time_s=20.0
-        )
+    def make_cascade(self) -> list[Bundle]:
+        """Return a cascade, then its members."""
+        members = [self.make_chosen(model) for model in ("linear", "forest")]
+        names = [f"{one.model}-000" for one in members]
+        configuration = dict(zip(("cheap", "dear"), names, strict=True), threshold=0.7)
+        bundles = dict(zip(names, members, strict=True))
+        folder = self.folder / "cascade-000"
+        return [join_members(configuration, bundles, folder, model="cascade"), *members]
+
+    def refit_alone(self, *bundles: Bundle) -> list[Bundle]:
+        """Return models as they are refitted where they win themselves."""
+        return [self.run(one)[1][f"{one.model}-000"] for one in bundles]
+
+    def run(self, *bundles: Bundle, budget_s: float = 60) -> tuple[Refits, dict[str, Bundle]]:
+        """Refit the winner, which is the first."""
+        searched = [bundle.model for bundle in bundles if bundle.model in SETTINGS]
+        rows = [
+            make_profile(
+                f"{bundle.model}-000",
+                quality=0.8 - place / 10,
+                quality_raw=0.8 - place / 10,
+                latency_p50_ms=2.0,
+                fit_time_s=20.0 if bundle.model in searched else None,
+            )
+            for place, bundle in enumerate(bundles)
+        ]
         ranking = self.blocks["ranking"]
         ranking["ties"]["rule_by_application"] = {}
         return refit_winners(
-            make_profiles(winner).with_columns(request_path=pl.lit("model")),
+            make_profiles(*rows).with_columns(request_path=pl.lit("model")),
             ApplicationsParams({"any": make_application()}),
             RankingParams(**ranking),
             RefitParams(when="always", budget_s=budget_s),
@@ -100,8 +122,12 @@ class Refitting:
             StudyStore(self.folder / "studies", None),
             JsonStore(self.folder / "measurements"),
             {},
-            families={bundle.model: bundle.model},
-            **{f"candidates_of_{bundle.model}": {candidate: bundle}},
+            families={model: model for model in searched},
+            **{
+                f"candidates_of_{bundle.model}": {f"{bundle.model}-000": bundle}
+                for bundle in bundles
+                if bundle.data_version
+            },
         )
 
 
@@ -126,7 +152,7 @@ def test_winner_learns_from_train_and_validation_rows(refitting: Refitting) -> N
     assert refit.quality.n_rows == 90
     assert refit.quality.chosen.raw != refit.quality.refitted.raw
     assert not refit.structure_changed
-    assert refit.costs == ()  # those of the chosen model hold
+    assert refit.profiles == ()  # the costs of the chosen model hold
 
 
 def test_another_structure_is_measured_again(refitting: Refitting) -> None:
@@ -134,7 +160,7 @@ def test_another_structure_is_measured_again(refitting: Refitting) -> None:
 
     (refit,) = refits.found
     assert refit.structure_changed
-    assert [one.metrics["latency_p50_ms"] for one in refit.costs] == [3.0]
+    assert [row["latency_p50_ms"] for row in refit.profiles] == [3.0]
 
 
 def test_refit_that_was_made_before_is_neither_trained_nor_judged_again(
@@ -158,8 +184,37 @@ def test_refit_beyond_the_budget_is_left_out(refitting: Refitting) -> None:
     assert "would take about 30 s, and 29 s are left" in refits.found[0].why_not
 
 
-def test_cascade_is_not_refitted(refitting: Refitting) -> None:
-    refits, bundles = refitting.run(refitting.make_chosen("linear"), name="cascade-000")
+def test_cascade_is_built_anew_of_its_refitted_members(refitting: Refitting) -> None:
+    cascade, *members = refitting.make_cascade()
+    refits, bundles = refitting.run(cascade, *members)
+    again, kept = refitting.run(cascade, *members)
+
+    (refit,) = refits.found
+    assert (refit.candidate, refit.n_rows) == ("cascade-000", 300)
+    assert set(bundles) == {"cascade-000"}  # its members are no winners
+    built = bundles["cascade-000"]
+    assert built.configuration == cascade.configuration
+    assert built.sha256 == refit.sha256 != refit.chosen_sha256 == cascade.sha256
+    (linear, forest), test = refitting.refit_alone(*members), PARTS["test"]
+    is_unsure = answer(linear, test).max(axis=1) < np.float32(0.7)
+    expected = np.where(is_unsure[:, None], answer(forest, test), answer(linear, test))
+    np.testing.assert_allclose(answer(built, test), expected, atol=1e-6)
+    assert refit.quality is not None
+    assert refit.quality.n_rows == 90
+    assert [row["latency_p50_ms"] for row in refit.profiles] == [3.0]  # measured again
+    assert (again, kept["cascade-000"].sha256) == (refits, built.sha256)
+
+
+def test_cascade_counts_the_training_of_both_members(refitting: Refitting) -> None:
+    refits, bundles = refitting.run(*refitting.make_cascade(), budget_s=59)
 
     assert bundles == {}
-    assert "cascades and imported models" in refits.found[0].why_not
+    assert "would take about 60 s, and 59 s are left" in refits.found[0].why_not
+
+
+def test_imported_model_stays_as_it_is(refitting: Refitting) -> None:
+    imported = replace(refitting.make_chosen("linear"), model="incumbent", data_version="")
+    refits, bundles = refitting.run(imported)
+
+    assert bundles == {}
+    assert "an imported model is not refitted" in refits.found[0].why_not

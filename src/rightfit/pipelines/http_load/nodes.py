@@ -14,6 +14,7 @@ from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
+from rightfit.ranking.explanation.refits import Refit
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ def load_winners(
 ) -> LoadCurves:
     """Load the winners' servers, as far as the time goes.
 
-    ``stored`` holds the ``.rows``, ``.encoder`` and ``.data_card`` of each dataset, and the
-    ``.candidates`` of each cell.
+    ``stored`` holds the ``.rows``, ``.encoder`` and ``.data_card`` of each dataset, its
+    ``.refitted`` winners where they are refitted, and the ``.candidates`` of each cell.
 
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.
@@ -46,7 +47,7 @@ def load_winners(
             limit = find_latency_limit(asked[name], http_load.p99_limit_ms)
             curve, reason = None, _refuse(decision.winner, asked[name], http_load)
             if decision.winner is not None and not reason:
-                served = _find_winner(dataset, decision.winner, stored)
+                served = _find_winner(dataset, decision.winner, decision.refit, stored)
                 curve, reason = bench.load(served, limit) if served else (None, NOT_STORED)
             loads.append(WinnerLoad.of(name, dataset, decision.winner, limit, curve, reason))
     if bench.spent_s:
@@ -86,15 +87,16 @@ def _open_bench(params: HttpLoadParams, measurements: JsonStore) -> WinnerBench:
 
 
 def _find_winner(
-    dataset: str, candidate: RankedCandidate, stored: Mapping[str, Any]
+    dataset: str, candidate: RankedCandidate, refit: Refit | None, stored: Mapping[str, Any]
 ) -> ServedWinner | None:
-    """Return a winner with what is needed to serve it; ``None``: its model is gone."""
+    """Return the model that is shipped, with what is needed to serve it; ``None``: it is gone."""
     from rightfit.http_load.bench import ServedWinner
     from rightfit.request_path.raw_inputs import pass_columns
     from rightfit.serving.model_call import Model
 
-    bundle = stored[f"{dataset}.{candidate.model}.candidates"].get(candidate.candidate)
-    if bundle is None:
+    place = f"{candidate.model}.candidates" if refit is None else "refitted"
+    bundle = stored.get(f"{dataset}.{place}", {}).get(candidate.candidate)
+    if bundle is None or (refit is not None and bundle.sha256 != refit.sha256):
         return None
     encoder = stored[f"{dataset}.encoder"].model_dump(mode="json")
     if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself

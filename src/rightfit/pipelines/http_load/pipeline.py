@@ -17,6 +17,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
         *("recommendations", "measurements"),
         *(f"{dataset}.{kind}" for dataset in grid.datasets for kind in OF_DATASET),
         *(f"{dataset}.{model}.candidates" for dataset, model in grid.cells()),
+        *(f"{dataset}.refitted" for dataset in grid.refitted),
     ]
     inputs = {name: f"params:{name}" for name in blocks} | {name: name for name in names}
     return Pipeline([Node(load_winners, inputs, "load_curves", name="load_winners")])

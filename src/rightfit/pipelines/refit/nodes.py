@@ -53,7 +53,7 @@ def refit_winners(
 ) -> tuple[Refits, dict[str, Bundle]]:
     """Train a dataset's winners again, on train and validation rows.
 
-    ``candidates`` holds each model's as ``candidates_of_{model}``.
+    ``candidates`` holds each model's as ``candidates_of_{model}``, cascades too.
 
     Returns:
         What was found, and the refitted bundles by candidate name.
@@ -65,6 +65,7 @@ def refit_winners(
         {name.removeprefix(CANDIDATES_OF): found for name, found in candidates.items()},
         RefitInputs(
             data_card=data_card,
+            profiles=resource_profiles.filter(dataset=data_card.dataset),
             train=train,
             validation=validation,
             test=test,
@@ -81,7 +82,7 @@ def refit_winners(
 def remark_nothing(refit: RefitParams) -> None:
     """Say that no dataset of the grid is one whose winners are refitted."""
     logger.warning(
-        "Nothing is refitted: refit.when is %s, and no validation rows of this grid's datasets are "
-        "the newest ones (validation: {method: by_time}). See parameters_refit.yml.",
+        "Nothing is refitted: refit.when is %s, and never_for names %s. See parameters_refit.yml.",
         refit.when,
+        list(refit.never_for) or "no dataset",
     )

@@ -11,7 +11,7 @@ from rightfit.pipelines.refit.nodes import CANDIDATES_OF, refit_winners, remark_
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
-    """Build ``refit_winners`` per dataset; none where ``refit.when`` wants none.
+    """Build ``refit_winners`` per dataset, without those that are declared not to be refitted.
 
     It ranks for itself, so that the ranking that follows can say what is shipped.
     """
@@ -25,6 +25,7 @@ def create_remark() -> Pipeline:
 
 def _refit_node(dataset: str, grid: Grid) -> Node:
     families = {model: grid.families[model] for model in grid.list_searched(dataset)}
+    models = (*families, *grid.cascades)
     func = update_wrapper(partial(refit_winners, families=families), refit_winners)
     blocks = ("applications", "ranking", "refit", "training", "evaluation")
     tables = ("data_card", "train", "validation", "test", "rows", "encoder")
@@ -35,7 +36,7 @@ def _refit_node(dataset: str, grid: Grid) -> Node:
             **{block: f"params:{block}" for block in blocks},
             **{table: f"{dataset}.{table}" for table in tables},
             **{store: store for store in ("studies", "measurements")},
-            **{f"{CANDIDATES_OF}{model}": f"{dataset}.{model}.candidates" for model in families},
+            **{f"{CANDIDATES_OF}{model}": f"{dataset}.{model}.candidates" for model in models},
         },
         outputs=[f"{dataset}.refits", f"{dataset}.refitted"],
         name=f"refit_winners_{dataset}",  # no namespace: others' nodes stand between it and theirs

@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
 
+from rightfit.formatting import format_interval
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.ranking.contest.profile_table import ProfileKey
-from rightfit.ranking.explanation.refits import Shipped
+from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.ranking.explanation.served import Served
 from rightfit.ranking.rank_candidates import Winners
 
@@ -158,6 +159,21 @@ class FinalQuality(_Part):
         return WHERE_JUDGED[self.how]
 
 
+class ShippedQuality(_Part):
+    """Raw quality of the model that is shipped, with its 95 % interval.
+
+    ``where`` says in words by which rows: those that nothing was chosen by, as far as there are.
+    """
+
+    raw: float
+    raw_low: float | None
+    raw_high: float | None
+    where: str
+
+    def __str__(self) -> str:
+        return f"{format_interval(self.raw, self.raw_low, self.raw_high)} {self.where}"
+
+
 class Decision(_Part):
     """What is recommended to one application on one dataset.
 
@@ -168,7 +184,8 @@ class Decision(_Part):
     ``final_quality`` is the winner's without the luck of having been chosen, ``None`` where that is
     not known. ``flips`` start with the smallest change; ``flip`` is that one in a sentence.
     ``replacements`` has one entry per imported model. ``shipped`` says whether the winner is
-    shipped refitted; ``None`` where there is no winner.
+    shipped refitted; ``None`` where there is no winner. ``winner`` holds the figures that chose
+    it, ``quality`` is that of the model that is shipped.
     """
 
     outcome: Literal["winner", "none_qualifies"]
@@ -196,6 +213,42 @@ class Decision(_Part):
         """Whether the winner is kept, and how many candidates are tied with it, in words."""
         n_tied = len(self.tied_with)
         return ", ".join(["kept"] * bool(self.kept) + [f"tied with {n_tied}"] * bool(n_tied))
+
+    @property
+    def refit(self) -> Refit | None:
+        """The refit that is shipped; ``None``: the winner is shipped as it was chosen."""
+        return self.shipped.refit if self.shipped and self.shipped.is_refitted else None
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def quality(self) -> ShippedQuality | None:
+        """Raw quality of the model that is shipped; ``None`` where it is not known."""
+        if self.refit is not None:
+            found = self.refit.quality
+            if found is None:
+                return None
+            raw, low, high = found.refitted.raw, found.refitted.low, found.refitted.high
+            return ShippedQuality(raw=raw, raw_low=low, raw_high=high, where=found.where)
+        final = self.final_quality
+        if final is None:
+            return None
+        return ShippedQuality(
+            raw=final.raw, raw_low=final.raw_low, raw_high=final.raw_high, where=final.where
+        )
+
+    @property
+    def headline(self) -> RankedCandidate | None:
+        """The winner with the figures of the model that is shipped; its utility chose it."""
+        if self.winner is None:
+            return None
+        metrics, tier = dict(self.winner.metrics), self.winner.hardware_tier
+        if self.refit is not None:
+            columns = self.refit.read_columns(self.winner.serving)
+            metrics |= {name: columns[name] for name in metrics.keys() & columns.keys()}
+            tier = columns.get("min_hardware_tier_name", tier)
+        if self.quality is not None:
+            metrics["quality_raw"] = self.quality.raw
+        return self.winner.model_copy(update={"metrics": metrics, "hardware_tier": tier})
 
 
 class AcrossDatasets(_Part):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from rightfit.formatting import format_quality
+from rightfit.formatting import format_interval, format_quality
 from rightfit.naming import describe_limit
+from rightfit.profiling.metrics import columns_from
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.served import Served
 
 NOT_YET = "it has not been refitted yet; run: kedro run --pipelines refit,ranking"
-NOT_WANTED = "refit.when in parameters_refit.yml asks for no refit of this dataset"
+NOT_WANTED = "no refit was wanted"
+ERRORS_IN_INTERVAL = 2 * 1.96  # standard errors in the width of a 95 % interval
+NO_SERVING_COSTS = columns_from("answers", "training")
 
 
 class _Part(BaseModel):
@@ -31,35 +36,46 @@ class RefitQuality(_Part):
     """The model that was chosen and the refitted one on the same ``n_rows`` test rows.
 
     ``chose_nothing`` tells whether these rows are the ones that nothing was chosen by; where the
-    test split is too small to be divided, they are all test rows.
+    test split is too small to be divided, they are all test rows. ``columns`` holds the refitted
+    model's quality on the other test rows, as ``resource_profiles`` does.
     """
 
     n_rows: int
     chose_nothing: bool
     chosen: RawQuality
     refitted: RawQuality
+    columns: dict[str, float] = {}
+
+    @property
+    def where(self) -> str:
+        """In words, the rows."""
+        return "on test rows not used for the choice" if self.chose_nothing else "on all test rows"
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the refitted model is worse by more than its standard error."""
+        error = (self.refitted.high - self.refitted.low) / ERRORS_IN_INTERVAL
+        return self.refitted.raw < self.chosen.raw - error
 
 
 class RefitComparison(_Part):
-    """How a refitted model differs from the chosen one: in quality, and whether in structure."""
+    """How a refitted model differs from the chosen one: in quality, and whether in structure.
+
+    A cascade's structure counts as changed: other rows may be passed on.
+    """
 
     quality: RefitQuality
     structure_changed: bool
-
-
-class RefitCosts(Served):
-    """What serving the refitted model costs; a metric is ``None`` where it was not measured."""
-
-    metrics: dict[str, float | None]
 
 
 class Refit(_Part):
     """A winner's refit, or why there is none.
 
     ``quality_raw`` holds the chosen model's qualities on the test rows that chose, one per serving
-    configuration: a later search may give its name to another model. ``costs`` is empty where the
-    structure is the same, since what was measured of the chosen model holds then. ``sha256`` stands
-    for the content of the refitted bundle, ``chosen_sha256`` for that of the chosen one.
+    configuration: a later search may give its name to another model. ``profiles`` are rows as of
+    ``resource_profiles``; there is none where the structure is the same, since the costs that were
+    measured of the chosen model hold then. ``sha256`` stands for the content of the refitted
+    bundle, ``chosen_sha256`` for that of the chosen one.
     """
 
     candidate: str
@@ -70,9 +86,22 @@ class Refit(_Part):
     n_rows: int = 0
     quality: RefitQuality | None = None
     structure_changed: bool = False
-    costs: tuple[RefitCosts, ...] = ()
+    profiles: tuple[dict[str, Any], ...] = ()
     chosen_sha256: str = ""
     sha256: str = ""
+
+    def find_profile(self, serving: Serving) -> Mapping[str, Any] | None:
+        """Return what was measured of the refitted model in a serving configuration."""
+        for row in self.profiles:
+            found = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
+            if found == serving:
+                return row
+        return None
+
+    def read_columns(self, serving: Serving) -> Mapping[str, Any]:
+        """Return the refitted model's quality, and costs of serving if they were measured."""
+        row = self.find_profile(serving) or (self.quality.columns if self.quality else {})
+        return {name: value for name, value in row.items() if name not in columns_from("training")}
 
 
 class Refits(_Part):
@@ -87,6 +116,12 @@ class Shipped(_Part):
     is_refitted: bool
     sentence: str
     refit: Refit | None = None
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether people should look: the refit is worse, or none was made yet."""
+        quality = self.refit.quality if self.refit and self.is_refitted else None
+        return NOT_YET in self.sentence or (quality is not None and quality.is_worse)
 
 
 class ChosenServing(Served):
@@ -110,10 +145,11 @@ def decide_shipping(
         return _as_chosen(NOT_YET, None)
     if refit.why_not:
         return _as_chosen(refit.why_not, refit)
-    costs = next((one for one in refit.costs if one.serving == winner.serving), None)
-    if costs is None and refit.structure_changed:
+    row = refit.find_profile(winner.serving)
+    refit = refit.model_copy(update={"profiles": () if row is None else (row,)})
+    if row is None and refit.structure_changed:
         return _as_chosen(f"refitted it was not measured as {winner.serving.runtime}", refit)
-    broken = _find_broken(application, costs.metrics) if costs else ""
+    broken = _find_broken(application, row) if row else ""
     if broken:
         return _as_chosen(f"refitted it would break a limit, {broken}", refit)
     return Shipped(is_refitted=True, sentence=_describe(refit), refit=refit)
@@ -127,13 +163,13 @@ def _as_chosen(reason: str, refit: Refit | None) -> Shipped:
     return Shipped(is_refitted=False, sentence=f"as it was chosen: {reason}", refit=refit)
 
 
-def _find_broken(application: Application, metrics: Mapping[str, float | None]) -> str:
-    """Return the first limit of a cost that is not surely kept, in words; empty if all are."""
+def _find_broken(application: Application, row: Mapping[str, Any]) -> str:
+    """Return the first limit of a serving cost that is not surely kept; empty if all are."""
     for metric, constraint in application.constraints.items():
         for kind, bound in constraint.limits().items():
-            if metric not in metrics:  # qualities are no costs
+            if metric in NO_SERVING_COSTS or metric not in row:
                 continue
-            value = metrics[metric]
+            value = row[metric]
             if value is None or (value > bound if kind == "max" else value < bound):
                 return describe_limit(metric, kind, bound)
     return ""
@@ -147,8 +183,8 @@ def _describe(refit: Refit) -> str:
     if refit.quality is None:
         return text
     chosen, refitted = refit.quality.chosen, refit.quality.refitted
-    rows = "test rows not used for the choice" if refit.quality.chose_nothing else "all test rows"
+    worse = ", so it is WORSE by more than its standard error" if refit.quality.is_worse else ""
     return (
-        f"{text}; {format_quality(refitted.raw)} ({format_quality(refitted.low)} to "
-        f"{format_quality(refitted.high)}) on {rows}, {format_quality(chosen.raw)} before"
+        f"{text}; {format_interval(refitted.raw, refitted.low, refitted.high)} "
+        f"{refit.quality.where}, {format_quality(chosen.raw)} before{worse}"
     )

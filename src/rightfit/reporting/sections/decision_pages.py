@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, count, format_quality
+from rightfit.formatting import NOT_MEASURED, count, format_interval, format_quality
 from rightfit.http_load.load_records import WinnerLoad
 from rightfit.naming import (
     describe_limit,
@@ -19,7 +19,7 @@ from rightfit.naming import (
     words,
 )
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
 from rightfit.reporting.charts.load_chart import draw_load
 from rightfit.reporting.overview import describe_request
@@ -154,17 +154,17 @@ def _list_facts(
     results: Results, application: str, dataset: str, decision: Decision
 ) -> Iterator[Fact]:
     yield Fact("Decision", decision.sentence)
-    if decision.winner is not None:
-        yield Fact("Figures", _write_figures(results, application, dataset, decision.winner))
+    if decision.headline is not None:
+        yield Fact("Figures", _write_figures(results, application, dataset, decision))
     if decision.final_quality is not None:
         final = decision.final_quality
         yield Fact(
-            "Quality on other rows",
-            f"{format_quality(final.raw)}{_write_interval(final.raw_low, final.raw_high)} "
+            "Quality when chosen",
+            f"{format_interval(final.raw, final.raw_low, final.raw_high)} "
             f"{final.where}; {format_quality(final.chosen_by)} on the rows used "
             f"(optimism {format_quality(final.optimism)})",
         )
-    if decision.shipped is not None and decision.shipped.refit:
+    if decision.shipped is not None:
         yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
     if decision.runner_up is not None:
         yield Fact("Runner-up", f"{decision.runner_up.label}: {decision.runner_up.reason}.")
@@ -182,23 +182,21 @@ def _list_facts(
         yield Fact("Would qualify", f"{decision.relax.candidate} with {listing(needed)}")
 
 
-def _write_figures(
-    results: Results, application: str, dataset: str, winner: RankedCandidate
-) -> str:
+def _write_figures(results: Results, application: str, dataset: str, decision: Decision) -> str:
+    """Write the figures of the model that is shipped."""
+    winner = decision.headline
+    if winner is None:
+        return ""
     asked = dict(results.applications.items())[application].needed_metrics()
     shown = [name for name in asked if name not in ("quality", "quality_raw", "n_threads")]
+    quality = decision.quality or format_quality(winner.metrics.get("quality_raw"))
     return "; ".join(
         [
-            f"{results.quality_title(dataset)} {format_quality(winner.metrics.get('quality_raw'))}",
+            f"{results.quality_title(dataset)} {quality}",
             *(f"{metric_name(one)} {format_metric(one, winner.metrics.get(one))}" for one in shown),
             f"hardware tier {winner.hardware_tier or NOT_MEASURED}",
         ]
     )
-
-
-def _write_interval(low: float | None, high: float | None) -> str:
-    known = low is not None and high is not None
-    return f" ({format_quality(low)} to {format_quality(high)})" if known else ""
 
 
 def _list_unmeasured(
@@ -212,13 +210,13 @@ def _list_unmeasured(
             f"{lacking['candidate'][0]} {lacking['reason'][0]}."
         )
     if decision.winner is not None:
-        yield from _list_nulls(results, dataset, decision.winner)
-        if decision.final_quality is None:
+        yield from _list_nulls(results, dataset, decision)
+        if decision.quality is None:
             yield "The winner's quality on rows not used for the choice."
 
 
-def _list_nulls(results: Results, dataset: str, winner: RankedCandidate) -> Iterator[str]:
-    row = results.find_profile(dataset, winner)
+def _list_nulls(results: Results, dataset: str, decision: Decision) -> Iterator[str]:
+    row = results.find_profile(dataset, decision)
     if row is None:
         yield "The winner's profile is no longer stored."
         return

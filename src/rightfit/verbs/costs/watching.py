@@ -51,10 +51,9 @@ def watch_winners(
             "configuration, or all are imported or were measured on another machine."
         )
     fresh = {
-        name: _measure(results, params, of, grid.families)
-        for name, of in _by_dataset(answers).items()
+        kind: _measure(results, params, of, grid.families) for kind, of in _by_kind(answers).items()
     }
-    now = [_replace_profiles(answer, fresh[answer.dataset]) for answer in answers]
+    now = [_replace_profiles(answer, fresh[_kind(answer)]) for answer in answers]
     asked = {name: one.needed_metrics() for name, one in applications.items()}
     watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -82,10 +81,15 @@ def _can_watch(answer: Answer, grid: Grid) -> bool:
     return split_device(winner.serving.device)[1] is None
 
 
-def _by_dataset(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
-    found: dict[str, list[Answer]] = {}
+def _kind(answer: Answer) -> tuple[str, bool]:
+    """Return dataset, and whether the model is a refit: one candidate may be shipped as both."""
+    return answer.dataset, answer.decision.refit is not None
+
+
+def _by_kind(answers: Sequence[Answer]) -> dict[tuple[str, bool], list[Answer]]:
+    found: dict[tuple[str, bool], list[Answer]] = {}
     for answer in answers:
-        found.setdefault(answer.dataset, []).append(answer)
+        found.setdefault(_kind(answer), []).append(answer)
     return found
 
 
@@ -95,7 +99,7 @@ def _measure(
     answers: Sequence[Answer],
     families: Mapping[str, str],
 ) -> pl.DataFrame:
-    """Return fresh profiles of a dataset's winners."""
+    """Return fresh profiles of winners of a dataset."""
     models = {}
     wanted: dict[str, list[Serving]] = {}
     for answer in answers:
@@ -129,4 +133,6 @@ def _replace_profiles(answer: Answer, fresh: pl.DataFrame) -> Answer:
     subject = answer.decision.subject
     if subject is None:
         return answer
-    return replace(answer, profiles=tuple(select_profiles(fresh, answer.dataset, subject)))
+    fresh_profiles = tuple(select_profiles(fresh, answer.dataset, subject))
+    decision = answer.decision.model_copy(update={"shipped": None})  # the refit's are measured
+    return replace(answer, decision=decision, profiles=fresh_profiles)
