@@ -14,7 +14,7 @@ def test_shipped_settings_are_read(project_path: Path) -> None:
 
     assert settings.schedule is None
     assert settings.pools == dict.fromkeys(("evaluation", "refit", "http_load"), "rightfit_timing")
-    settings.check_stages({"training", "evaluation", "http_load"})
+    settings.check_stages({"training", "evaluation", "refit", "http_load"})
 
 
 def test_wrong_settings_are_named(project_path: Path, tmp_path: Path) -> None:
@@ -29,5 +29,5 @@ def test_wrong_settings_are_named(project_path: Path, tmp_path: Path) -> None:
 def test_unknown_stages_are_named(project_path: Path) -> None:
     settings = read_settings(project_path / "conf" / "airflow" / "airflow.yml")
 
-    with pytest.raises(ValueError, match=r"name the stages \['evaluation', 'http_load'\]"):
+    with pytest.raises(ValueError, match=r"name the stages \['evaluation', 'http_load', 'refit'\]"):
         settings.check_stages({"training"})
