@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from command_forks import run_module, run_script
 from postgres import HOW_TO_INSTALL, find_postgres
 
 
 def run_benchmark(project_path: Path, name: str, *options: str) -> str:
     """Return what a benchmark prints."""
-    script = str(project_path / "benchmarks" / name)
-    ended = subprocess.run(
-        [sys.executable, script, *options], capture_output=True, text=True, cwd=project_path
-    )
+    ended = run_script(project_path / "benchmarks" / name, *options, folder=project_path)
     assert ended.returncode == 0, ended.stderr[-3_000:]
     return ended.stdout
 
@@ -82,12 +78,9 @@ def test_drift_is_simulated(project_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bench_history", "interval_tally"])
 def test_examples_of_a_benchmark_hold(project_path: Path, name: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "doctest", f"{name}.py"],
-        cwd=project_path / "benchmarks" / "measuring",
-        capture_output=True,
-        text=True,
-    )
+    folder = project_path / "benchmarks" / "measuring"
+
+    ended = run_module("doctest", f"{name}.py", folder=folder)
 
     assert ended.returncode == 0, ended.stdout
 

@@ -30,7 +30,18 @@ def run_module(
         folder: The working directory.
         environment: Variables beside those of this process.
     """
-    given = os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "160"} | environment
+    return _run(name, words, folder, environment)
+
+
+def run_script(script: Path, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``python SCRIPT WORDS`` in a folder, to its end; see :func:`run_module`."""
+    return _run(str(script), words, folder, {})
+
+
+def _run(
+    name: str, words: tuple[str, ...], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    given = os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "160"} | dict(environment)
     with tempfile.TemporaryDirectory() as place:
         written = [Path(place) / stream for stream in ("stdout", "stderr")]
         fork = FORKS.Process(target=_become, args=(name, words, folder, given, written))
@@ -54,9 +65,13 @@ def _become(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path.insert(0, str(folder))
     sys.argv = [name, *words]
     try:
-        runpy.run_module(name, run_name="__main__", alter_sys=True)
+        if name.endswith(".py"):
+            sys.path.insert(0, str(Path(name).parent))
+            runpy.run_path(name, run_name="__main__")
+        else:
+            sys.path.insert(0, str(folder))
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # a fork ends without them
