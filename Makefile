@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export KEDRO_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles every module again
-PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
+# The tests' processes share the cores: libraries' threads that spin while they wait would take them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install perf test test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean

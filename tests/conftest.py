@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
@@ -20,6 +21,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(PROJECT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # These run a project, searches or commands as a whole, or simulate for long: `make test-quick`
 # leaves them out.

@@ -151,10 +151,11 @@ def test_what_a_model_has_started_ends_with_its_process(bench: Bench, tmp_path: 
 def test_stopped_worker_is_killed_at_its_limit(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rightfit.profiling.measuring.worker_pool.GRACE_S", 0.2)
     os.kill(bench.pool.get(KIND).pid, signal.SIGSTOP)
 
-    error = measure(misbehaving("hang"), bench)
+    with monkeypatch.context() as patch:
+        patch.setattr("rightfit.profiling.measuring.worker_pool.GRACE_S", 0.2)
+        error = measure(misbehaving("hang"), bench)
 
     assert error is not None
     assert "no answer within" in error

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
@@ -127,7 +127,6 @@ def test_encoder_survives_json() -> None:
     assert apply_encoder(read_back, TRAIN).equals(apply_encoder(encoder, TRAIN))
 
 
-@settings(deadline=None)
 @given(load=st.floats(-1e6, 1e6) | st.none(), vehicle=st.text(max_size=9) | st.none())
 def test_one_row_is_encoded_alone_as_among_others(load: float | None, vehicle: str | None) -> None:
     encoder = fit_encoder_steps(features(), TRAIN)

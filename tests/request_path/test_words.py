@@ -84,7 +84,7 @@ def test_gaps_unseen_words_signs_and_case_are_encoded_alike_everywhere(
     np.testing.assert_array_equal(trained[len(TEXTS) : len(TEXTS) + 5, 1:], 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text() | st.sampled_from(["the", "COLD room"]), min_size=1, max_size=4))
 def test_any_text_is_encoded_alike_everywhere(
     encoder: Encoder, graph: Answer, texts: list[str]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from contests import around, make_application, make_profile, make_rules, names_in_order, rank
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
@@ -104,7 +104,6 @@ def candidates(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
-@settings(deadline=None)
 @given(rows=candidates(), data=st.data())
 def test_removing_candidates_never_reverses_two_others(
     rows: list[dict[str, Any]], data: st.DataObject
