@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import Result
-from stored import LATER, Study, make_measured, rank
+from stored import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
 from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.verbs.costs.checking import check_against, read_present
+from rightfit.verbs.stored import StoredResults
 
 Ask = Callable[..., Result]
 
@@ -60,6 +62,46 @@ def test_worse_winner_fails_and_says_by_how_much(
     )
     (finding,) = json.loads(as_json.output)
     assert finding["application"] == "web_api"
+
+
+@pytest.mark.parametrize(
+    ("keep_winner", "faults", "notes"),
+    [
+        (True, 0, ("forest-001 (onnx, 1 thread) was chosen, but is not surely better",)),
+        (False, 2, ("forest-001 has replaced linear-000",)),
+    ],
+)
+def test_winner_of_the_baseline_stands_where_nothing_is_surely_better(
+    results: StoredResults,
+    study: Study,
+    open_catalog: Any,
+    keep_winner: bool,
+    faults: int,
+    notes: tuple[str, ...],
+) -> None:
+    parameters = {"applications": APPLICATIONS, "ranking": RANKING | {"keep_winner": keep_winner}}
+    before = read_present(results, parameters, None).winners
+    now = {"linear-000": (0.76, 0.72, 0.80), "forest-001": (0.765, 0.755, 0.775)}
+    columns = ("quality", "quality_low", "quality_high")
+    profiles = make_measured(study.bundle).with_columns(
+        latency_p50_ms=0.01,
+        **{
+            column: pl.col("candidate").replace_strict(
+                {name: figures[position] for name, figures in now.items()}
+            )
+            for position, column in enumerate(columns)
+        },
+    )
+    catalog = open_catalog(study.root, LATER)
+    catalog.save("resource_profiles", profiles)
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
+
+    present = read_present(results, parameters, before)
+    found = check_against(before, present, margin_pct=5, any_machine=False)
+
+    (one,) = (one for one in found if one.application == "web_api")
+    assert len(one.faults) == faults
+    assert one.notes == notes
 
 
 def test_baseline_of_another_machine_is_refused_unless_told(ask: Ask, baseline: Path) -> None:

@@ -116,10 +116,10 @@ def check(
     with faults_as_message():
         before = None if write else read_baseline(baseline)
         parameters = read_project_parameters({}, place["env"], place["conf_source"])
-        present = read_present(open_place(**place), parameters)
+        present = read_present(open_place(**place), parameters, before)
         if before is None:
-            write_baseline(present, baseline)
-            click.echo(f"Wrote the winners of {present.ranked_in} to {baseline}")
+            write_baseline(present.winners, baseline)
+            click.echo(f"Wrote the winners of {present.winners.ranked_in} to {baseline}")
             return
         findings = check_against(before, present, margin_pct=margin_pct, any_machine=any_machine)
     if as_json:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from rightfit.api.profiles import Profiles
+from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.ranking import RankingParams
 from rightfit.processes.regular_files import require_regular
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.profile_table import ProfileKey
+from rightfit.ranking.rank_candidates import Winners
+from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import (
     Baseline,
     Comparison,
@@ -17,16 +26,36 @@ from rightfit.serving.baseline import (
     find_other_machine,
     make_baseline,
 )
-from rightfit.verbs.answers import load_recommendations, read_answers
+from rightfit.verbs.answers import load_recommendations, read_answers, select_profiles
 from rightfit.verbs.stored import StoredResults
 
 MAX_FAULTS = 5  # of a file that are shown
 
 
-def read_present(results: StoredResults, parameters: Mapping[str, object]) -> Baseline:
-    """Return the winners of the last ranking, in the form of a baseline.
+@dataclass(frozen=True)
+class Present:
+    """The last ranking, to compare with a baseline.
+
+    Args:
+        winners: Its winners; the baseline's own where nothing is surely better.
+        notes: By application and dataset, which winner the baseline's own stands for.
+    """
+
+    winners: Baseline
+    notes: Mapping[tuple[str, str], str]
+
+
+def read_present(
+    results: StoredResults, parameters: Mapping[str, object], before: Baseline | None
+) -> Present:
+    """Read the winners of the last ranking.
 
     Applications that the configuration has no longer are left out.
+
+    Args:
+        results: The stored results.
+        parameters: Those of the project, the library's values included.
+        before: The baseline; ``None`` where there is none yet.
 
     Raises:
         ValueError: If nothing was ranked that the configuration asks for.
@@ -40,7 +69,42 @@ def read_present(results: StoredResults, parameters: Mapping[str, object]) -> Ba
             f"{sorted(applications)}. Run: kedro run --pipelines ranking"
         )
     answers = [answer for name in asked for answer in read_answers(results, name, None)]
-    return make_baseline(answers, asked)
+    earlier = {} if before is None else _find_replaced(before, answers)
+    if not earlier:
+        return Present(make_baseline(answers, asked), {})
+    table = results.load("resource_profiles", answers[0].origin.measured_in)
+    ranking = Ranking(
+        Profiles(table),
+        Applications({name: applications[name] for name in earlier}),
+        RankingParams.model_validate(parameters["ranking"]),
+        earlier=earlier,
+    )
+    notes = {}
+    for position, answer in enumerate(answers):
+        name, dataset, chosen = answer.application, answer.dataset, answer.decision.winner
+        key = earlier.get(name, {}).get(dataset)
+        if chosen is None or key is None or ranking.winners[name].get(dataset) != key:
+            continue
+        decision = ranking.decision(name, dataset)
+        own = select_profiles(table, dataset, decision.winner) if decision.winner else ()
+        answers[position] = replace(answer, decision=decision, profiles=tuple(own))
+        notes[name, dataset] = f"{chosen.label} was chosen, but is not surely better"
+    return Present(make_baseline(answers, asked), notes)
+
+
+def _find_replaced(before: Baseline, answers: Iterable[Answer]) -> Winners:
+    """Return the winners of a baseline that others have replaced."""
+    found: dict[str, dict[str, ProfileKey]] = {}
+    for answer in answers:
+        kept = before.winners.get(answer.application, {}).get(answer.dataset)
+        winner = answer.decision.winner
+        if kept is None or winner is None:
+            continue
+        serving = Serving(kept.runtime, kept.n_threads, kept.device, winner.serving.request_path)
+        if (kept.candidate, serving) != (winner.candidate, winner.serving):
+            key = ProfileKey(kept.model, kept.candidate, serving)
+            found.setdefault(answer.application, {})[answer.dataset] = key
+    return found
 
 
 def write_baseline(present: Baseline, path: Path) -> None:
@@ -84,20 +148,26 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def check_against(
-    before: Baseline, present: Baseline, *, margin_pct: float, any_machine: bool
+    before: Baseline, present: Present, *, margin_pct: float, any_machine: bool
 ) -> list[Comparison]:
     """Compare the last ranking with a baseline.
 
     Raises:
         ValueError: If it was measured on another machine.
     """
-    other = find_other_machine(before, present)
+    other = find_other_machine(before, present.winners)
     if other is not None and not any_machine:
         raise ValueError(
             f"Timings of two machines are not compared: {other}. Write a baseline on this one, or "
             "compare anyway: --any-machine"
         )
-    return list(compare_baselines(before, present, margin_pct=margin_pct))
+    found = compare_baselines(before, present.winners, margin_pct=margin_pct)
+    notes = present.notes
+    return [
+        replace(one, notes=(*one.notes, notes[place])) if place in notes else one
+        for one in found
+        for place in [(one.application, one.dataset)]
+    ]
 
 
 def describe_findings(findings: list[Comparison]) -> list[str]:
