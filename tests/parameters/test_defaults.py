@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from rightfit.parameters.defaults import complete_parameters, read_default
+from rightfit.parameters.grid import read_grid
 
 
 def test_project_without_values_gets_those_of_the_library() -> None:
@@ -37,3 +38,15 @@ def test_model_without_a_family_changes_the_one_of_the_library() -> None:
     assert forest["family"] == "rightfit.families.forest"
     assert forest["space"]["n_estimators"] == {"type": "int", "low": 32, "high": 12, "log": True}
     assert "max_depth" in forest["space"]
+
+
+def test_models_of_the_library_are_for_every_dataset_of_a_project() -> None:
+    own = {
+        "grid": {"datasets": ["letters"], "models": ["svm"]},
+        "datasets": {"letters": {"tables": ["letters"]}},
+    }
+
+    grid = read_grid(complete_parameters(own))
+    listed = read_grid(complete_parameters(own | {"models": {"svm": {"datasets": ["letters"]}}}))
+
+    assert list(grid.cells()) == list(listed.cells()) == [("letters", "svm")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rightfit.parameters.defaults import complete_parameters
+from rightfit.parameters.defaults import complete_parameters, read_default
 from rightfit.parameters.grid import read_grid
 from rightfit.verbs.beginning import plan_files
 from rightfit.verbs.commands import verbs
@@ -33,6 +34,13 @@ def test_planned_files_make_a_grid(tmp_path: Path) -> None:
     assert grid.tables == {"iris": ("iris",)}
     assert grid.families["forest"] == "rightfit.families.forest"
     assert "web_api" in parameters["applications"]
+
+
+def test_new_grid_names_every_model_of_the_library(tmp_path: Path, project_path: Path) -> None:
+    template = next(project_path.glob("template/*/conf/base/parameters_grid.yml"))
+
+    for text in (plan(tmp_path)["parameters_grid.yml"], template.read_text()):
+        assert set(read_default("models")) - set(re.findall(r"\w+", text)) == set()
 
 
 def test_files_and_blocks_that_exist_are_kept(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:
 
 def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
     known: dict[str, dict[str, object]] = {
-        name: {key: value for key, value in block.items() if key != "datasets"}
+        name: block
         for name, block in read_default("models").items()
         if block["family"] not in _NOT_SEARCHED
     }

@@ -56,9 +56,15 @@ def complete_parameters(parameters: RawParameters) -> Block:
 
 
 def read_default(block: str) -> Block:
-    """Return the library's values of a block."""
+    """Return the library's values of a block.
+
+    Its models are for every dataset: the ones that its file lists are those of its own study.
+    """
     file = files("rightfit") / FOLDER / f"parameters_{block}.yml"
     values: Block = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)[block]
+    if block == "models":
+        for model in values.values():
+            model.pop("datasets", None)
     return values
 
 

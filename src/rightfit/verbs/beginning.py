@@ -24,7 +24,9 @@ GRID = """\
 # parameters_models.yml: models.<name>.family is the import path of a module that holds FAMILY.
 grid:
   {datasets}
-  models: [linear, forest, boosting]  # also: net
+  models: [linear, forest, boosting]
+  # Also: net, convnet (images), svm, knn, stack, cascade (two others in a row) and, each with the
+  # extra of its name, lightgbm, xgboost, catboost.
 """
 MARKS: Mapping[str, set[str]] = {
     "applications": {"objectives", "constraints"},
