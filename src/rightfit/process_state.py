@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from rightfit.ownership import is_own
 from rightfit.processes.interruption import ending_on_interrupt
 from rightfit.processes.leftovers import sweep_temporary_folders
+from rightfit.processes.repeated_warnings import counting_repeats
 
 POOL = "rightfit.profiling.measuring.worker_pool"
 FORKS = "rightfit.tuning.parallel.forks"
@@ -24,7 +25,10 @@ LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ER
 
 
 class ProcessHook:
-    """Leaves the process as it was before: Optuna's verbosity, and no process still open."""
+    """Leaves the process as it was before: Optuna's verbosity, and no process still open.
+
+    Warnings that a run repeats are logged once.
+    """
 
     def __init__(self) -> None:
         self._verbosity: int | None = None
@@ -42,6 +46,7 @@ class ProcessHook:
         is_ours = any(map(is_own, pipeline.nodes))
         if is_ours:
             sweep_temporary_folders()
+            self._during.enter_context(counting_repeats())
         if is_ours and is_command:  # a notebook must survive Ctrl-C
             self._during.enter_context(ending_on_interrupt())
             atexit.register(sweep_temporary_folders)  # what workers that were killed have left

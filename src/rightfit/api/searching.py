@@ -35,6 +35,7 @@ from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table
+from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.profiling.serving import Serving
@@ -368,6 +369,7 @@ class _Search:
             self._parts["validation"] = self._parts["train"]
         self._judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
 
+    @counting_repeats()
     def run(self) -> Found:
         """Search, measure, refit and rank."""
         with _show_trials() as on_trial:
