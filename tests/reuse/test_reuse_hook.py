@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handmade import build_results
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
@@ -16,6 +17,7 @@ from kedro.runner import SequentialRunner
 
 from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError
+from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.reuse.content import look_at
 from rightfit.reuse.hook import ReuseHook
 from rightfit.reuse.records import RecordStore
@@ -40,6 +42,10 @@ NODES = (
     Node(double, ["raw", "params:by"], "doubled", name="double"),
     Node(total, "doubled", "total", name="total"),
 )
+
+
+def double_winners(numbers: list[int], winners: dict[str, Any]) -> list[int]:
+    return [*numbers, *numbers, len(winners)]
 
 
 class Project:
@@ -231,3 +237,15 @@ def test_step_after_its_own_result_is_unchanged(project: Project) -> None:
 
     assert project.run("1", nodes=(node,)) == ["recommend"]
     assert project.run("2", nodes=(node,)) == []
+
+
+def test_step_of_other_winners_runs_again(project: Project) -> None:
+    node = Node(double_winners, ["raw", "earlier_winners"], "doubled", name="double")
+    project.run("1", nodes=(node,))
+    assert project.run("2", nodes=(node,)) == []
+
+    recommended = write_recommendations(build_results().recommendations)
+    project.catalog("3").save("recommendations", recommended)
+
+    assert project.run("4", nodes=(node,)) == ["double"]
+    assert project.run("5", nodes=(node,)) == []

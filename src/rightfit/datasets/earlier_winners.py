@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NoReturn
 
 from kedro.io import DatasetError
@@ -26,16 +28,19 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
 
     def __init__(self, **json_args: Any) -> None:
         super().__init__(**json_args)
-        self._winners: Winners | None = None
+        self._by_version: dict[str, Winners] = {}
 
     def load(self) -> Winners:
         """Return the winners by application and dataset; none where there was no run before.
 
         What cannot be read counts as none, with one line in the log.
         """
-        if self._winners is None:
-            self._winners = self._read()
-        return self._winners
+        now = self.resolve_save_version()
+        return self._read(version for version in self._versions if now is None or version < now)
+
+    def load_after(self, run: str) -> Winners:
+        """Return the winners of the newest recommendations once a run had ended."""
+        return self._read(version for version in self._versions if version <= run)
 
     def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
         """Refuse: a run writes its recommendations under their own name.
@@ -45,17 +50,25 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
         """
         raise DatasetError(f"{self._filepath} is only read here, as an earlier run wrote it.")
 
-    def _read(self) -> Winners:
-        now = self.resolve_save_version()
-        versions = self.list_versions(full_path=False)
-        earlier = [version for version in versions if now is None or version < now]
-        if not earlier:
+    @cached_property
+    def _versions(self) -> list[str]:
+        found: list[str] = self.list_versions(full_path=False)  # the newest first
+        return found
+
+    def _read(self, versions: Iterator[str]) -> Winners:
+        version = next(versions, None)
+        if version is None:
             return {}
+        if version not in self._by_version:
+            self._by_version[version] = self._read_version(version)
+        return self._by_version[version]
+
+    def _read_version(self, version: str) -> Winners:
         try:
-            with self._fs.open(str(self._get_versioned_path(earlier[0]))) as file:
+            with self._fs.open(str(self._get_versioned_path(version))) as file:
                 return read_winners(json.load(file))
         except (OSError, ValueError) as err:
             logger.warning(
-                "No winner is kept: %s of %s cannot be read: %s", self._filepath, earlier[0], err
+                "No winner is kept: %s of %s cannot be read: %s", self._filepath, version, err
             )
             return {}

@@ -41,7 +41,7 @@ from rightfit.reuse.unchanged import Steps, compare_steps, identify_result
 logger = logging.getLogger(__name__)
 
 UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
-EARLIER = "earlier"  # with its own winners as the earlier ones, a step makes the same again
+EARLIER = "earlier"  # winners, see has_last_winners
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
 _CHOSEN_BY_HAND = (
     "node_names",
@@ -93,7 +93,7 @@ class ReuseHook:
             identify=looker.identify,
             load=catalog.load,
             find_stored=looker.find_stored,
-            may_keep=lambda node: is_free and is_own(node),
+            may_keep=lambda node: is_free and is_own(node) and looker.has_last_winners(node),
         )
         looker.refuse_damaged_inputs()
         looker.set_aside_damaged()
@@ -165,6 +165,20 @@ class _Looker:
         if record is not None and record.version == read:
             return identify_result(record)
         return hash_source(dataset, self._records, reads_all=self._reads_all)
+
+    def has_last_winners(self, node: Node) -> bool:
+        """Tell whether a step that reads the last winners was made when they were the winners.
+
+        Then it makes the same of them as of the winners before, which it read at that time.
+        """
+        inputs = [self._catalog.get(name) for name in node.inputs]
+        records = [record for name in node.outputs if (record := self.find_stored(name))]
+        return all(
+            one.load_after(record.version) == one.load()
+            for one in inputs
+            if isinstance(one, EarlierWinnersDataset)
+            for record in records
+        )
 
     def find_stored(self, name: str) -> ResultRecord | None:
         """Return the record of a result whose version is still there, and whole."""

@@ -13,6 +13,7 @@ from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
+from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
 from rightfit.strict_model import StrictModel
 
@@ -78,6 +79,10 @@ class Baseline(StrictModel):
     winners: dict[str, dict[str, KeptWinner | None]]
 
 
+Standing = Mapping[tuple[str, str], KeptFigure | None]
+NONE_STANDS: Standing = {}
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What comparing one application and dataset with the baseline has found."""
@@ -126,7 +131,7 @@ def find_gaps(baseline: Baseline) -> Iterator[str]:
 
 
 def compare_baselines(
-    before: Baseline, now: Baseline, *, margin_pct: float
+    before: Baseline, now: Baseline, standing: Standing = NONE_STANDS, *, margin_pct: float
 ) -> Iterator[Comparison]:
     """Compare the winners of two runs.
 
@@ -134,6 +139,13 @@ def compare_baselines(
     values differ by more than the margin. Another candidate that is worth no less to the
     application may trade one metric for another: that is noted, and is no fault. So is memory of
     batches whose size differs, because another size had the best throughput.
+
+    Args:
+        before: The baseline.
+        now: The winners of the other run.
+        standing: Utilities in the other run of those winners of the baseline that have been
+            replaced by candidates that are not surely better: theirs count.
+        margin_pct: Change of a metric that counts, in percent.
     """
     for application, datasets in before.winners.items():
         for dataset, kept in datasets.items():
@@ -146,7 +158,8 @@ def compare_baselines(
                 notes = () if found is None else (f"{found.candidate} qualifies now, none did",)
                 yield Comparison(application, dataset, (), notes)
             else:
-                yield _compare(application, dataset, kept, present[dataset], margin_pct)
+                utility = standing.get((application, dataset))
+                yield _compare(application, dataset, kept, present[dataset], utility, margin_pct)
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
@@ -170,15 +183,18 @@ def read_figures(profile: Profile, asked: Collection[str]) -> dict[str, KeptFigu
     return figures
 
 
+def keep_utility(candidate: RankedCandidate) -> KeptFigure | None:
+    """Return a candidate's utility; ``None`` where it is not known."""
+    if candidate.utility is None:
+        return None
+    ends = {"low": candidate.utility_low, "high": candidate.utility_high}
+    return KeptFigure(value=candidate.utility, **ends)
+
+
 def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     winner, profile = answer.decision.winner, answer.profile
     if winner is None:
         return None
-    utility = (
-        None
-        if winner.utility is None
-        else KeptFigure(value=winner.utility, low=winner.utility_low, high=winner.utility_high)
-    )
     return KeptWinner(
         candidate=winner.candidate,
         model=winner.model,
@@ -186,7 +202,7 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
         n_threads=winner.serving.n_threads,
         device=winner.serving.device,
         batch_size=profile.best_batch_size if profile else None,
-        utility=utility,
+        utility=keep_utility(winner),
         metrics=read_figures(profile, asked) if profile else {},
     )
 
@@ -198,7 +214,12 @@ def _describe(environment: Environment) -> MeasuredOn:
 
 
 def _compare(
-    application: str, dataset: str, before: KeptWinner, now: KeptWinner | None, margin_pct: float
+    application: str,
+    dataset: str,
+    before: KeptWinner,
+    now: KeptWinner | None,
+    standing: KeptFigure | None,
+    margin_pct: float,
 ) -> Comparison:
     if now is None:
         fault = f"no candidate keeps its limits any more; {before.candidate} did"
@@ -209,10 +230,11 @@ def _compare(
         for metric, old in before.metrics.items()
         if (line := _describe_loss(metric, old, now.metrics.get(metric), margin_pct))
     }
-    lost = (
-        _describe_loss(UTILITY, before.utility, now.utility, margin_pct) if before.utility else None
-    )
+    utility = standing or now.utility
+    lost = _describe_loss(UTILITY, before.utility, utility, margin_pct) if before.utility else None
     notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
+    if standing:
+        notes = [f"{notes[0]}, but is not surely better"]
     if is_same and before.batch_size != now.batch_size:
         sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
         notes += [f"{sizes}, {worse.pop(metric)}" for metric in OF_A_BATCH if metric in worse]

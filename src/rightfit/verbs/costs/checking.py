@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.profile_table import ProfileKey
+from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.ranking.rank_candidates import Winners
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import (
@@ -24,9 +25,10 @@ from rightfit.serving.baseline import (
     compare_baselines,
     find_gaps,
     find_other_machine,
+    keep_utility,
     make_baseline,
 )
-from rightfit.verbs.answers import load_recommendations, read_answers, select_profiles
+from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.stored import StoredResults
 
 MAX_FAULTS = 5  # of a file that are shown
@@ -37,12 +39,13 @@ class Present:
     """The last ranking, to compare with a baseline.
 
     Args:
-        winners: Its winners; the baseline's own where nothing is surely better.
-        notes: By application and dataset, which winner the baseline's own stands for.
+        winners: Its winners.
+        standing: The baseline's winners, by application and dataset, that others have replaced
+            though nothing is surely better.
     """
 
     winners: Baseline
-    notes: Mapping[tuple[str, str], str]
+    standing: Mapping[tuple[str, str], RankedCandidate]
 
 
 def read_present(
@@ -69,27 +72,23 @@ def read_present(
             f"{sorted(applications)}. Run: kedro run --pipelines ranking"
         )
     answers = [answer for name in asked for answer in read_answers(results, name, None)]
-    earlier = {} if before is None else _find_replaced(before, answers)
-    if not earlier:
-        return Present(make_baseline(answers, asked), {})
-    table = results.load("resource_profiles", answers[0].origin.measured_in)
+    winners = make_baseline(answers, asked)
+    replaced = {} if before is None else _find_replaced(before, answers)
+    if not replaced:
+        return Present(winners, {})
     ranking = Ranking(
-        Profiles(table),
-        Applications({name: applications[name] for name in earlier}),
+        Profiles(results.load("resource_profiles", answers[0].origin.measured_in)),
+        Applications({name: applications[name] for name in replaced}),
         RankingParams.model_validate(parameters["ranking"]),
-        earlier=earlier,
+        earlier=replaced,
     )
-    notes = {}
-    for position, answer in enumerate(answers):
-        name, dataset, chosen = answer.application, answer.dataset, answer.decision.winner
-        key = earlier.get(name, {}).get(dataset)
-        if chosen is None or key is None or ranking.winners[name].get(dataset) != key:
-            continue
-        decision = ranking.decision(name, dataset)
-        own = select_profiles(table, dataset, decision.winner) if decision.winner else ()
-        answers[position] = replace(answer, decision=decision, profiles=tuple(own))
-        notes[name, dataset] = f"{chosen.label} was chosen, but is not surely better"
-    return Present(make_baseline(answers, asked), notes)
+    standing = {
+        (name, dataset): ranking.decision(name, dataset).winner
+        for name, keys in replaced.items()
+        for dataset, key in keys.items()
+        if ranking.winners[name].get(dataset) == key
+    }
+    return Present(winners, {place: found for place, found in standing.items() if found})
 
 
 def _find_replaced(before: Baseline, answers: Iterable[Answer]) -> Winners:
@@ -161,13 +160,8 @@ def check_against(
             f"Timings of two machines are not compared: {other}. Write a baseline on this one, or "
             "compare anyway: --any-machine"
         )
-    found = compare_baselines(before, present.winners, margin_pct=margin_pct)
-    notes = present.notes
-    return [
-        replace(one, notes=(*one.notes, notes[place])) if place in notes else one
-        for one in found
-        for place in [(one.application, one.dataset)]
-    ]
+    utilities = {place: keep_utility(one) for place, one in present.standing.items()}
+    return list(compare_baselines(before, present.winners, utilities, margin_pct=margin_pct))
 
 
 def describe_findings(findings: list[Comparison]) -> list[str]:
