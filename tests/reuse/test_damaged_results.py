@@ -180,9 +180,9 @@ def test_export_of_damaged_weights_is_refused_and_the_advice_cures(
         for path in study.root.glob(pattern):
             cut(path)
 
-    refused = study.ask("export", *WINNER, str(tmp_path / "out"))
+    refused = study.ask("export", *WINNER, "--as-chosen", str(tmp_path / "out"))
     study.follow(refused.output)
-    exported = study.ask("export", *WINNER, str(tmp_path / "out"))
+    exported = study.ask("export", *WINNER, "--as-chosen", str(tmp_path / "out"))
 
     assert refused.exit_code == 1
     assert "['weights.skops'] are missing, links, or do not match" in refused.output
