@@ -63,7 +63,7 @@ def import_skops() -> Any:
     """Import ``skops.io`` without importing torch, and return it."""
     is_free = _TORCH_SUPPORT not in sys.modules
     if is_free:
-        sys.modules[_TORCH_SUPPORT] = None  # type: ignore[assignment] - an import of it fails
+        sys.modules[_TORCH_SUPPORT] = None  # type: ignore[assignment]  # an import of it fails
     try:
         return importlib.import_module("skops.io")
     finally:
