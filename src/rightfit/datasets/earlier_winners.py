@@ -11,9 +11,6 @@ from typing import Any, NoReturn
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
 
-from rightfit.ranking.explanation.decisions import read_winners
-from rightfit.ranking.rank_candidates import Winners
-
 logger = logging.getLogger(__name__)
 
 
@@ -28,17 +25,17 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
 
     def __init__(self, **json_args: Any) -> None:
         super().__init__(**json_args)
-        self._by_version: dict[str, Winners] = {}
+        self._by_version: dict[str, Any] = {}
 
-    def load(self) -> Winners:
-        """Return the winners by application and dataset; none where there was no run before.
+    def load(self) -> Any:
+        """Return the winners, as ``Winners``; none where there was no run before.
 
         What cannot be read counts as none, with one line in the log.
         """
         now = self.resolve_save_version()
         return self._read(version for version in self._versions if now is None or version < now)
 
-    def load_after(self, run: str) -> Winners:
+    def load_after(self, run: str) -> Any:
         """Return the winners of the newest recommendations once a run had ended."""
         return self._read(version for version in self._versions if version <= run)
 
@@ -55,7 +52,7 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
         found: list[str] = self.list_versions(full_path=False)  # the newest first
         return found
 
-    def _read(self, versions: Iterator[str]) -> Winners:
+    def _read(self, versions: Iterator[str]) -> Any:
         version = next(versions, None)
         if version is None:
             return {}
@@ -63,7 +60,10 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
             self._by_version[version] = self._read_version(version)
         return self._by_version[version]
 
-    def _read_version(self, version: str) -> Winners:
+    def _read_version(self, version: str) -> Any:
+        # late: hooks import this module whenever a command starts
+        from rightfit.ranking.explanation.recommendation import read_winners
+
         try:
             with self._fs.open(str(self._get_versioned_path(version))) as file:
                 return read_winners(json.load(file))

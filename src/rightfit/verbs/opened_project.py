@@ -19,7 +19,7 @@ from rightfit.parameters.grid import is_imported
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.ranking.explanation.decisions import read_winners
+from rightfit.ranking.explanation.recommendation import read_winners
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import Winners
 from rightfit.verbs.project_options import read_project_parameters

@@ -13,10 +13,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
 
 from rightfit.formatting import format_interval
 from rightfit.ranking.applications.applications import LimitKind
-from rightfit.ranking.contest.profile_table import ProfileKey
 from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.ranking.explanation.served import Served
-from rightfit.ranking.rank_candidates import Winners
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
@@ -289,19 +287,3 @@ def read_recommendations(document: object) -> Recommendations:
         ValueError: If the document has another form; names the place.
     """
     return _DOCUMENT.validate_python(document)
-
-
-def read_winners(document: object) -> Winners:
-    """Read the winners of recommendations from plain JSON types.
-
-    Raises:
-        ValueError: If the document has another form; names the place.
-    """
-    return {
-        name: {
-            dataset: ProfileKey(found.model, found.candidate, found.serving)
-            for dataset, decision in recommendation.datasets.items()
-            if (found := decision.winner) is not None
-        }
-        for name, recommendation in read_recommendations(document).items()
-    }

@@ -13,7 +13,7 @@ import polars.selectors as cs
 from rightfit.formatting import count
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.profile_table import SERVING_KEYS
+from rightfit.ranking.contest.profile_table import SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
@@ -25,6 +25,7 @@ from rightfit.ranking.explanation.decisions import (
     Recommendation,
     Recommendations,
     Replacement,
+    read_recommendations,
 )
 from rightfit.ranking.explanation.final_quality import FINAL, judge_winner
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
@@ -32,7 +33,7 @@ from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_rel
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.explanation.replacements import compare_with_winner
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import Ranked, Winners
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
@@ -60,6 +61,22 @@ def recommend(
     """Recommend a candidate per application and dataset."""
     return {
         one.contest.name: _recommend_for(one, sensitivities, imported, refits) for one in ranked
+    }
+
+
+def read_winners(document: object) -> Winners:
+    """Read the winners of recommendations from plain JSON types.
+
+    Raises:
+        ValueError: If the document has another form; names the place.
+    """
+    return {
+        name: {
+            dataset: ProfileKey(found.model, found.candidate, found.serving)
+            for dataset, decision in recommendation.datasets.items()
+            if (found := decision.winner) is not None
+        }
+        for name, recommendation in read_recommendations(document).items()
     }
 
 
