@@ -255,8 +255,6 @@ def _make(
         made = trained[name]
         if isinstance(made, str):
             return f"its member {name} is not refitted: {made}"
-        if made.bundle.onnx is None:
-            return f"its member {name} has no ONNX export: {made.bundle.onnx_refused}"
         members[name] = made.bundle
     try:
         return _join(plan.chosen, members, inputs)
