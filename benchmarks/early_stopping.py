@@ -90,7 +90,7 @@ def main() -> None:
 def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
     """Print what pausing and no stopping come to within the same budget."""
     training = _read("training")
-    shares = Shares(budget_s, training["breadth_share"], training["measuring_share"])
+    shares = Shares(budget_s, training["breadth_share"])
     found = compare_within(make_experiment(files), shares)
     means = pl.col("n_begun", "n_trained", "cost_s", "regret").mean()
     with pl.Config(tbl_rows=-1, tbl_width_chars=120, float_precision=4):

@@ -36,7 +36,7 @@ from omegaconf import OmegaConf
 
 PROJECT = Path(__file__).resolve().parents[1]
 BEGUN = re.compile(r"Searching \d+ cells")  # the first and the last line of the searches
-ENDED = re.compile(r"\d+ short measurements in")
+ENDED = re.compile(r"Searched \d+ cells")
 COST = re.compile(r"processes took ([\d.]+) s: ([\d.]+) s timing")
 WEIGHT = "applications.web_api.objectives.quality.weight"
 

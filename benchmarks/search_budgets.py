@@ -36,20 +36,18 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 
-from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.pipelines import find_grid
 from rightfit.pipelines.training.nodes import plan_cell
-from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.parallel.agenda import PlannedSearch
-from rightfit.tuning.pausing.observed import ObservedTrial
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS
+from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.setting_up import make_data
-from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 from rightfit.tuning.studies.live_pool import read_finished
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -214,31 +212,19 @@ def _test_candidates(
         study.get_trials(deepcopy=False), cell, n_checkpoints=settings.n_checkpoints
     )
     trials = {trial.number: trial for trial in pool.trials}
-    found = []
-    with open_short_bench(cell, settings.demand) as bench:
-        for name, stored in candidates.items():
-            bundle = replace(stored, family=cell.family)
-            tested = _score(cell.quality, bundle.load_native(), cell.family, test)
-            trial = trials[int(name.rpartition("-")[2])]
-            found += _serve(trial, bundle, settings.demand.servings, bench, tested=tested)
-    return found
-
-
-def _serve(
-    trial: ObservedTrial,
-    bundle: Bundle,
-    servings: Sequence[Serving],
-    bench: ServingBench,
-    *,
-    tested: float,
-) -> list[ServedCandidate]:
-    fit = {metric: value for metric, value in trial.last.fit.items() if value is not None}
-    found = []
-    for serving in servings:
-        metrics = trial.served.get(serving) or bench.measure(bundle, serving)[0]
-        if metrics:
-            costs = {**fit, **metrics, "n_threads": float(serving.n_threads)}
-            found.append(ServedCandidate(costs, trial.qualities[-1], tested))
+    found, costs = [], ServingCosts(settings.demand.prior.lines)
+    for name, stored in candidates.items():
+        bundle = replace(stored, family=cell.family)
+        tested = _score(cell.quality, bundle.load_native(), cell.family, test)
+        trial = trials[int(name.rpartition("-")[2])]
+        for serving in settings.demand.servings:
+            metrics = {
+                metric: costs.predict(trial.last.structure, serving, metric)[0]
+                for metric in SERVED_COLUMNS
+            }
+            metrics |= {metric: value for metric, value in trial.last.fit.items() if value}
+            metrics["n_threads"] = float(serving.n_threads)
+            found.append(ServedCandidate(metrics, trial.qualities[-1], tested))
     return found
 
 

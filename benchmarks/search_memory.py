@@ -30,13 +30,12 @@ from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring import lock
 from rightfit.profiling.worker.meters.memory import read_memory
 from rightfit.tuning.search.search import run_search
-from rightfit.tuning.steering.short_measuring import ShortBench
 from rightfit.tuning.studies.study_store import StudyStore
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
 import cells  # noqa: E402
-from demands import FakeBench, make_demand  # noqa: E402
+from demands import make_demand  # noqa: E402
 
 PER = 100  # trials
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -90,7 +89,6 @@ def main() -> None:
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    ShortBench.measure = FakeBench().measure  # type: ignore[method-assign, assignment]
     found = [
         measure_growth(name, n_trials=arguments.n_trials, n_warm_up=arguments.n_warm_up)
         for name in arguments.searches

@@ -12,12 +12,12 @@ def test_project_without_values_gets_those_of_the_library() -> None:
 
 
 def test_value_of_the_project_wins_and_leaves_the_others() -> None:
-    completed = complete_parameters({"training": {"n_trials": 2, "measuring": {"max_s": 1}}})
+    completed = complete_parameters({"training": {"n_trials": 2, "pausing": {"min_gain": 1}}})
 
     default = read_default("training")
     assert completed["training"] == default | {
         "n_trials": 2,
-        "measuring": default["measuring"] | {"max_s": 1},
+        "pausing": default["pausing"] | {"min_gain": 1},
     }
 
 

@@ -251,7 +251,7 @@ def make_audit() -> pl.DataFrame:
         "spent_s": 23.0,
         "saved_s": 6.0,
         "deciding_s": 0.2,
-        "measuring_s": 3.0,
+        "training_s": 3.0,
         "advice": None,
     }
     return pl.DataFrame(

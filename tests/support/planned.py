@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cells
-from demands import SIZE_TOO, make_demand
+from demands import make_demand
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.agenda import PlannedSearch
@@ -25,7 +25,7 @@ def plan(
         "sampler": "tpe",
         "n_trials": 5,
         "early_stopping": "pausing",
-        "demand": make_demand(applications=SIZE_TOO),
+        "demand": make_demand(),
     } | changes
     return [
         PlannedSearch(

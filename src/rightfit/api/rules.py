@@ -147,7 +147,6 @@ def read_rules(
     training |= {
         "budget_cpu_s": None if budget_cpu_s is None else budget_cpu_s / len(models),
         "early_stopping": stopping,
-        "is_timed": budget_cpu_s is not None,  # or the clock would decide what the seed should
         "seed": seed,
     }
     rules = Rules(

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.strict_model import (
     MAX_CHECKPOINTS,
     MAX_COUNT,
@@ -26,6 +27,7 @@ class RecordingParams(StrictModel):
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     seed: Seed
+    measuring: MeasuringSettings  # of each finished model
 
     @model_validator(mode="after")
     def _check_snapshots(self) -> Self:

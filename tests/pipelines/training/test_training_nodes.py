@@ -3,11 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import measured
 import polars as pl
 import pytest
 from data_cards import make_data_card
-from demands import TINY
 from recordings import application, pausing_params
 
 from rightfit.families.family import TrainingData
@@ -15,6 +13,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.training.nodes import tune_model
+from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.setting_up import make_demand, make_settings
@@ -22,6 +21,7 @@ from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
+TINY = Tier(name="tiny", n_cores=1, memory_mib=1024, device="cpu", price_per_hour=0.01)
 TRAINING: dict[str, Any] = {
     "n_trials": 3,
     "budget_cpu_s": None,
@@ -40,16 +40,7 @@ TRAINING: dict[str, Any] = {
     "patience": None,
     "pausing": pausing_params(),
     "breadth_share": 1.0,
-    "measuring_share": 1.0,
     "paused_memory_mib": 100,
-    "is_timed": False,
-    "measuring": measured.make_settings(),
-}
-EVALUATION: dict[str, Any] = {
-    "runtimes": ["native", "onnx", "onnx_int8"],
-    "n_threads": [1],
-    "devices": ["cpu"],
-    "tiers": [TINY.model_dump()],
 }
 EVALUATION = EvaluationParams.model_validate(
     read_default("evaluation")

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cells
 import polars as pl
 import pytest
-from demands import FakeBench, make_demand
+from demands import make_demand
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.experiment.live_comparison import compare_live, summarise_live
 from rightfit.tuning.studies.study_store import StudyStore
 
 
-@contextlib.contextmanager
-def open_fake_bench(*args: Any) -> Iterator[FakeBench]:
-    yield FakeBench()
-
-
-def test_every_method_searches_and_is_judged(
-    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("search.search", "experiment.live_judging"):
-        monkeypatch.setattr(f"rightfit.tuning.{module}.open_short_bench", open_fake_bench)
+def test_every_method_searches_and_is_judged(blobs: TrainingData, tmp_path: Path) -> None:
     settings = cells.make_settings(n_trials=4, sampler="tpe", early_stopping="pausing")
 
     def compare(seeds: list[int]) -> pl.DataFrame:
@@ -41,7 +29,6 @@ def test_every_method_searches_and_is_judged(
         )
 
     found = compare([1])
-    monkeypatch.setattr(FakeBench, "measure", None)  # what was judged is not measured again
 
     assert compare([1]).equals(found)
     assert found["method"].to_list() == ["pausing", "none", "none_late", "median", "median_late"]

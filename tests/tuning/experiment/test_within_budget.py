@@ -21,12 +21,12 @@ CELL = recorded_cell([0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61], 
 APPLICATIONS = {"accuracy": application()}
 
 
-@pytest.mark.parametrize(("budget_s", "n_begun"), [(16.0, 4), (100.0, 10)])
+@pytest.mark.parametrize(("budget_s", "n_begun"), [(10.0, 4), (100.0, 10)])
 def test_first_looks_leave_most_of_the_budget(budget_s: float, n_begun: int) -> None:
     search = RecordedSearch(CELL, list(range(10)))
-    rule = PausingRule(APPLICATIONS, pausing_params(), [ONE], Prior(), -np.inf)
+    rule = PausingRule(APPLICATIONS, pausing_params(), [ONE], Prior(), -np.inf, measures=False)
 
-    follow_within(search, rule, Shares(budget_s, breadth=0.25, measuring=0.5))
+    follow_within(search, rule, Shares(budget_s, breadth=0.25))
     trials = search.pool().trials
 
     assert sum(bool(trial.qualities) for trial in trials) == n_begun  # a look takes a second
@@ -36,11 +36,13 @@ def test_first_looks_leave_most_of_the_budget(budget_s: float, n_begun: int) -> 
 
 def test_a_search_that_nothing_else_ends_spends_its_budget() -> None:
     search = RecordedSearch(CELL, list(range(10)))
-    rule = PausingRule(APPLICATIONS, pausing_params(min_gain=0), [ONE], Prior(), -np.inf)
+    rule = PausingRule(
+        APPLICATIONS, pausing_params(min_gain=0), [ONE], Prior(), -np.inf, measures=False
+    )
 
-    follow_within(search, rule, Shares(60.0, breadth=0.1, measuring=0.5))
+    follow_within(search, rule, Shares(30.0, breadth=0.1))
 
-    assert 60.0 - search.cost_s < 7.0  # a whole training and its measurement
+    assert 30.0 - search.cost_s < 4.0  # a whole training
 
 
 def test_plain_training_ends_after_the_one_that_exceeds_its_budget() -> None:
@@ -54,7 +56,7 @@ def test_plain_training_ends_after_the_one_that_exceeds_its_budget() -> None:
 def test_both_methods_are_compared_in_every_cell_and_order() -> None:
     experiment = Experiment([CELL], APPLICATIONS, pausing_params(), 2, 0, ["made"])
 
-    found = compare_within(experiment, Shares(20.0, breadth=0.25, measuring=0.5))
+    found = compare_within(experiment, Shares(20.0, breadth=0.25))
 
     assert found["method"].to_list() == ["pausing", "none"] * 2
     assert found["regret"].min() >= 0  # type: ignore[operator]

@@ -6,79 +6,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from demands import FakeBench
 from planned import PARAMS, plan
 from searching import outcomes_by_draw
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
-from rightfit.profiling.measuring.worker_pool import WorkerKind
-from rightfit.tuning.parallel import crew
 from rightfit.tuning.parallel.crew import search_in_parallel
 from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.search.search import is_over, open_study, run_search
-from rightfit.tuning.steering.short_measuring import ShortBench
 
 
 def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
     """Take no note of progress."""
 
 
-@pytest.fixture
-def measured_alone(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Note, for each measurement, what the searches' processes do meanwhile."""
-    seen: list[list[str]] = []
-
-    def measure(bench: ShortBench, *args: Any) -> tuple[dict[str, float], float]:
-        time.sleep(0.01)
-        below = [Path(f"/proc/{pid}") for pid in list_descendants(os.getpid())]
-        forked = [one for one in below if b"fork_server" in (one / "cmdline").read_bytes()]
-        seen.append([(one / "stat").read_text().rpartition(")")[2][1] for one in forked])
-        return FakeBench().measure(*args)
-
-    monkeypatch.setattr(ShortBench, "measure", measure)
-    return seen
-
-
-class NotedPool:
-    """Starts nothing; notes which measuring processes still import."""
-
-    def __init__(self) -> None:
-        self.importing: set[WorkerKind] = set()
-
-    def get(self, kind: WorkerKind) -> None:
-        self.importing.add(kind)
-
-    def start(self, kinds: Iterable[WorkerKind], *, limit_s: float) -> None:
-        self.importing -= set(kinds)
-
-
-def test_nothing_is_measured_while_a_measuring_process_imports(
-    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pool, importing = NotedPool(), []
-
-    def measure(bench: ShortBench, *args: Any) -> tuple[dict[str, float], float]:
-        importing.append(set(pool.importing))
-        return FakeBench().measure(*args)
-
-    monkeypatch.setattr(crew, "shared_pool", lambda: pool)
-    monkeypatch.setattr(ShortBench, "measure", measure)
-    search_in_parallel(plan(blobs, tmp_path, 1), on_trial=ignore)
-
-    assert importing
-    assert not any(importing)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="what a process does is read from /proc")
-def test_searches_side_by_side_find_what_they_find_one_by_one_and_are_measured_alone(
-    blobs: TrainingData, tmp_path: Path, measured_alone: list[list[str]]
+def test_searches_side_by_side_find_what_they_find_one_by_one(
+    blobs: TrainingData, tmp_path: Path
 ) -> None:
     found = []
     for n_at_once in (1, 2):
@@ -93,9 +40,6 @@ def test_searches_side_by_side_find_what_they_find_one_by_one_and_are_measured_a
     ]
     workers = {t.user_attrs[CLAIM]["pid"] for study in side_by_side for t in study.trials}
     assert os.getpid() not in workers
-    assert measured_alone
-    assert all(state in "STZ" for states in measured_alone for state in states)  # none trains
-    assert {states[0] for states in measured_alone} == {"T"}  # who forks them may not import
 
 
 def test_search_with_several_workers_gives_the_trials_of_one(

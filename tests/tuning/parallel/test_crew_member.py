@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -27,13 +26,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def make_member(state: State, trained_s: float = 0.0) -> CrewMember:
     nothing = cast("Any", None)  # neither its task nor its channel is asked
-    return CrewMember(nothing, nothing, Path(), state=state, since_s=0.0, trained_s=trained_s)
+    return CrewMember(nothing, nothing, state=state, since_s=0.0, trained_s=trained_s)
 
 
 def test_only_time_with_a_core_counts_as_training(clock: Clock) -> None:
     member = make_member("trains")
 
-    states: list[State] = ["awaits core", "trains", "awaits timing", "rests", "trains", "rests"]
+    states: list[State] = ["awaits core", "trains", "rests", "trains", "rests"]
     for state in states:
         clock.now_s += 1
         member.enter(state)

@@ -81,10 +81,12 @@ def test_an_application_nothing_can_satisfy_steers_no_more_and_names_the_nearest
 def test_one_trial_is_finished_even_for_nobody() -> None:
     rule = make_rule({"good": application(min_quality=1.0)})
 
-    step = rule.choose(Pool([seen(1, 1), seen(3, 1)], 3))
+    pool = Pool([seen(1, 1), seen(3, 1)], 3)
+    step = rule.choose(pool)
 
     assert step is not None
     assert step.number == 1
+    assert rule.choose(pool, affordable_s=0.1) is None
 
 
 def test_a_step_that_would_overrun_is_not_begun() -> None:

@@ -33,6 +33,7 @@ def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> Frozen
         ({"n_trials": 3}, False),  # two finished, one running
         ({"cpu_s": 9.1}, True),
         ({"cpu_s": 9.0}, False),
+        ({"cpu_s": 4.0}, False),  # of which three times as much was really taken
         ({"wall_s": 31.0}, True),
         ({"wall_s": 30.0}, False),
         ({"n_trials": 99, "cpu_s": 9.0, "wall_s": 99.0}, False),
@@ -44,8 +45,8 @@ def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> Frozen
 def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool) -> None:
     ended = {STOP_REASON: "failed: overflow"}
     finished = [
-        make_trial(0, 10, compute_s=4.0, **ended),
-        make_trial(0, 20, compute_s=5.0, **ended),
+        make_trial(0, 10, curve=[{"work_s": 4.0}], **ended),
+        make_trial(0, 20, curve=[{"work_s": 1.0}, {"work_s": 5.0}], compute_s=12.0, **ended),
     ]
     running = [make_trial(20, None)]
     budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
@@ -70,7 +71,7 @@ def test_a_paused_trial_takes_no_wall_seconds_between_its_steps() -> None:
 
 
 def test_what_is_left_is_the_nearest_limit() -> None:
-    trials = [make_trial(0, 10, compute_s=4.0)]
+    trials = [make_trial(0, 10, curve=[{"work_s": 4.0}])]
 
     assert Budget(None, 9.0, 30.0).left_s(trials, now=NOON) == 5.0
     assert Budget(None, None, 12.0).left_s(trials, now=NOON) == 2.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import cells
 import numpy as np
 import optuna
 import pytest
-from demands import ACCURACY, FakeBench, make_demand
+from demands import ACCURACY, make_demand
 from optuna.trial import TrialState
 from recordings import ONE, application
 
@@ -20,7 +21,6 @@ from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.failed_search import describe_failed_search
 from rightfit.tuning.search.search import open_study, run_search
 from rightfit.tuning.steering.favourites import find_favourites
-from rightfit.tuning.steering.short_measuring import ShortBench
 from rightfit.tuning.studies.search_account import account_search
 from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore
@@ -277,7 +277,7 @@ PAUSING: dict[str, Any] = {
 }
 
 
-def test_search_for_applications_measures_pauses_and_says_who_asked(
+def test_search_for_applications_pauses_and_says_who_asked(
     blobs: TrainingData, store: StudyStore
 ) -> None:
     cell = cells.make_cell(blobs)
@@ -287,7 +287,6 @@ def test_search_for_applications_measures_pauses_and_says_who_asked(
     trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["application"].to_list() == [None, None, *["accuracy"] * 6]
-    assert any(trial.user_attrs.get("served") for trial in study.trials)
     stopped = trials.filter(state="stopped")
     assert stopped.height > 0  # the blobs are easy: the first good trial can't be beaten by much
     assert stopped["stop_reason"].str.starts_with("pausing: after look").all()
@@ -307,12 +306,8 @@ def test_search_for_applications_measures_pauses_and_says_who_asked(
     ],
 )
 def test_search_goes_on_when_machine_grid_or_applications_change(
-    change: dict[str, Any],
-    blobs: TrainingData,
-    store: StudyStore,
-    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any], blobs: TrainingData, store: StudyStore
 ) -> None:
-    monkeypatch.setattr(ShortBench, "measure", lambda _, *args: FakeBench().measure(*args))
     cell = cells.make_cell(blobs)
     before = cells.make_settings(**PAUSING | {"n_trials": 4}, demand=make_demand())
     run_search(cell, before, store, on_trial=ignore_progress)
@@ -338,6 +333,37 @@ def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
 
     assert study.trials[0].params == {"alpha": 1e-2, "eta0": 1e-4}
     assert study.trials[0].state == TrialState.COMPLETE
+
+
+@pytest.mark.parametrize("mib", [1e6, -1.0])
+def test_the_best_model_is_kept_though_the_budget_ends_its_training(
+    blobs: TrainingData, store: StudyStore, mib: float
+) -> None:
+    """Whether its training still is in memory or not."""
+    params = cells.LINEAR_PARAMS.model_copy(update={"default": {"alpha": 1e-4, "eta0": 0.1}})
+    cell = cells.make_cell(blobs, params=params)
+    [whole] = run_search(
+        cell,
+        cells.make_settings(n_trials=1, n_checkpoints=3),
+        replace(store, folder=store.folder / "whole"),
+        on_trial=ignore_progress,
+    ).trials
+    budget_s = 1.5 * whole.user_attrs["curve"][0]["work_s"]  # less than the second look takes
+    demand = make_demand(paused_memory_mib=mib)
+    settings = cells.make_settings(
+        **PAUSING | {"n_trials": 1, "n_checkpoints": 3, "budget_cpu_s": budget_s}, demand=demand
+    )
+
+    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    [row] = tabulate_trials(study, cell, n_checkpoints=3).to_dicts()
+    [bundle] = bundle_candidates(study, cell, settings, store, n_candidates=3).values()
+
+    assert (row["state"], row["stop_checkpoint"]) == ("complete", 1)
+    assert row["stop_reason"] == "kept as it is: the budget ended its training at look 1 of 3"
+    quality = cell.quality.score(
+        blobs.labels, get_family("linear").predict(bundle.load_native(), blobs.rows)
+    )
+    assert quality == row["quality_raw"]
 
 
 def test_without_memory_paused_trials_start_anew_and_come_to_the_same(

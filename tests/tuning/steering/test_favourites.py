@@ -3,15 +3,14 @@ from __future__ import annotations
 import cells
 import numpy as np
 import pytest
-from demands import ACCURACY, make_demand, make_point
+from demands import ACCURACY, SIZES, make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from recordings import ONE, application
+from recordings import application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.steering.favourites import find_favourites, select_covering_trials
-from rightfit.tuning.studies.live_pool import dump_served
-from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, SERVED
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
 
 @pytest.mark.parametrize(
@@ -30,14 +29,12 @@ def test_every_application_finds_its_best_among_the_chosen(
 
 
 def ended(number: int, quality: float, size_mib: float) -> FrozenTrial:
-    served = dump_served({ONE: {"model_size_mib": size_mib}}, {ONE: 1.0})
     trial = create_trial(
         state=TrialState.COMPLETE,
         value=quality,
         user_attrs={
             CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1},
-            CURVE: [make_point(1, quality - 0.1), make_point(2, quality)],
-            SERVED: served,
+            CURVE: [make_point(look, quality, size_mib=size_mib) for look in (1, 2)],
         },
     )
     trial.number = number
@@ -47,7 +44,7 @@ def ended(number: int, quality: float, size_mib: float) -> FrozenTrial:
 def test_favourites_of_a_search_are_those_of_its_applications(blobs: TrainingData) -> None:
     wants = Applications(ACCURACY | {"small": application(max_size_mib=0.5)})
     trials = [ended(0, 0.8, 0.1), ended(1, 0.9, 4.0)]
-    demand = make_demand(applications=wants)
+    demand = make_demand(applications=wants, prior=SIZES)
 
     found = find_favourites(trials, cells.make_cell(blobs), demand, n_checkpoints=2)
 

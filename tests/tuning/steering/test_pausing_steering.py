@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import cells
@@ -13,11 +14,11 @@ from rightfit.families.family import TrainingData
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.claims import CLAIM, NEW, PAUSED
 from rightfit.tuning.steering.pausing_steering import PausingSteering
+from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
-    PROPOSING_S,
 )
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
@@ -28,7 +29,8 @@ def make_steering(blobs: TrainingData, **settings: Any) -> PausingSteering:
     return PausingSteering(
         cells.make_cell(blobs, params=params),
         cells.make_settings(early_stopping="pausing", sampler="tpe", **settings),
-        make_demand(breadth_share=0.25, is_timed=True),
+        make_demand(breadth_share=0.25),
+        StudyStore(Path("nowhere"), None),
     )
 
 
@@ -59,15 +61,23 @@ def test_first_looks_take_their_share_of_the_budget(
     assert steering.choose(begun, may_begin=False) is None
 
 
-def test_what_proposing_took_counts_like_a_first_look(blobs: TrainingData) -> None:
+def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
     steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
-    begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(1)]
+    begun = [looked_at(0, state=TrialState.PRUNED)]
+    busy = looked_at(0, state=TrialState.PRUNED)
+    busy.set_user_attr(COMPUTE_S, 9.0)
+    busy.set_user_attr(CURVE, [make_point(1, 0.5) | {"fit_cpu_s": 9.0}])
+
     assert steering.choose(begun, may_begin=True) == NEW
+    assert steering.choose([busy], may_begin=True) == NEW
 
-    begun[0].set_user_attr(PROPOSING_S, 0.5)
-    begun[0].set_user_attr(COMPUTE_S, 3.0)
 
-    assert steering.choose(begun, may_begin=True) is None  # 2 × 1.5 s are more than a quarter of 10
+def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) -> None:
+    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    slow = looked_at(0, state=TrialState.RUNNING)
+    slow.set_user_attr(COMPUTE_S, 30.0)
+
+    assert steering.choose([slow], may_begin=True) is None
 
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
@@ -89,22 +99,25 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
 
     step = steering.choose([default], may_begin=True)
 
-    assert isinstance(step, Step)
-    assert (step.number, step.serving) == (0, None)
+    assert isinstance(step, Step) is is_finished_first
     assert (steering.finish_default([default]) is not None) is is_finished_first
 
 
 @pytest.mark.parametrize(
-    ("spent_s", "goes_on"), [([1.0], True), ([1.0, 1.1, 1.2], True), ([1.0, 2.0, 4.0], False)]
+    ("work_s", "goes_on"),
+    [
+        ([1.0], True),
+        ([1.0, 2.0], True),  # 2 s more make 4 of 6
+        ([1.0, 2.0, 3.2], True),  # the last step may exceed the budget by a tenth
+        ([1.0, 2.0, 4.0], False),
+    ],
 )
-def test_whether_the_default_is_too_dear_is_not_told_by_its_first_look(
-    blobs: TrainingData, spent_s: list[float], goes_on: bool
+def test_the_default_goes_as_far_as_the_budget_allows(
+    blobs: TrainingData, work_s: list[float], goes_on: bool
 ) -> None:
-    """A first look may be dear; from the third on the rest of the training must be affordable."""
     steering = make_steering(blobs, budget_cpu_s=6.0, n_checkpoints=4)
     default = looked_at(0, state=TrialState.RUNNING)
-    curve = [make_point(look, 0.5) | {"fit_cpu_s": s} for look, s in enumerate(spent_s, start=1)]
+    curve = [make_point(look, 0.5) | {"work_s": s} for look, s in enumerate(work_s, start=1)]
     default.set_user_attr(CURVE, curve)
-    default.set_user_attr(COMPUTE_S, spent_s[-1])
 
     assert (steering.finish_default([default]) is not None) is goes_on

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cells
 import optuna
-from demands import FakeBench, make_demand
+from demands import make_demand
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.search import open_study
@@ -20,14 +20,13 @@ def test_a_worker_goes_on_from_the_look_to_which_another_one_has_come(
     cell, settings = cells.make_cell(blobs), cells.make_settings(n_checkpoints=3)
     store = StudyStore(tmp_path, storage=None)
     first, second = (
-        Stepper(PausingSteering(cell, settings, make_demand()), store, FakeBench())
-        for _ in range(2)
+        Stepper(PausingSteering(cell, settings, make_demand(), store), store) for _ in range(2)
     )
     study = open_study(cell, settings, store)
     trial = study.ask()
     trial.set_user_attr(CONFIGURATION, cell.params.suggest(trial))
 
     for worker in (first, second, first):
-        worker.work(optuna.Trial(study, trial._trial_id), None)
+        worker.work(optuna.Trial(study, trial._trial_id))
 
     assert [point["checkpoint"] for point in study.trials[0].user_attrs[CURVE]] == [1, 2, 3]

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import cells
 import pytest
-from demands import ACCURACY, make_demand, make_point
+from demands import ACCURACY, SIZES, make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from recordings import ONE, application
+from recordings import application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.studies.live_pool import dump_served
 from rightfit.tuning.studies.search_account import account_search
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
-    MEASURING_S,
-    SERVED,
 )
 
 
 def ended(number: int, n_looks: int, *, size_mib: float = 1.0) -> FrozenTrial:
     is_complete = n_looks == 2
-    served = {ONE: {"model_size_mib": size_mib}} if is_complete else {}
     trial = create_trial(
         state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
         value=0.9 if is_complete else None,
         user_attrs={
             CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1},
-            CURVE: [make_point(look, 0.7 + look / 10) for look in range(1, n_looks + 1)],
-            SERVED: dump_served(served, dict.fromkeys(served, 1.0)),
+            CURVE: [
+                make_point(look, 0.7 + look / 10, size_mib=size_mib)
+                for look in range(1, n_looks + 1)
+            ],
             COMPUTE_S: float(n_looks),
-            MEASURING_S: 0.5 if is_complete else 0.0,
         },
     )
     trial.number = number
@@ -44,14 +41,17 @@ def test_the_account_names_the_winner_or_the_nearest_miss(blobs: TrainingData) -
     trials = [ended(0, 2), ended(1, 1)]
 
     account = account_search(
-        trials, cells.make_cell(blobs), cells.make_settings(), make_demand(applications=wants)
+        trials,
+        cells.make_cell(blobs),
+        cells.make_settings(),
+        make_demand(applications=wants, prior=SIZES),
     )
 
     assert account["winner"].to_list() == [0, None]
     assert account["nearest_miss"][1].startswith("trial 0 comes nearest, with a model size of 1")
     whole = account.row(0, named=True)
     assert (whole["n_trials"], whole["n_complete"], whole["n_stopped"]) == (2, 1, 1)
-    assert (whole["spent_s"], whole["measuring_s"]) == (3.0, 0.5)
+    assert (whole["spent_s"], whole["training_s"]) == (3.0, 3.0)
     assert whole["saved_s"] > 0
 
 

@@ -80,7 +80,6 @@ def profile_recordings(
     measurements: JsonStore,
     model: ModelBlock,
     recording: RecordingParams,
-    training: TrainingParams,
     evaluation: EvaluationParams,
 ) -> pl.DataFrame:
     """Measure what every recorded model costs to serve, some of them before their end too.
@@ -111,7 +110,7 @@ def profile_recordings(
         rows = folder / "rows.npy"
         np.save(rows, make_data(test, schema).rows)
         bench = Bench(
-            shared_pool(), rows, folder, training.measuring, "recording", SpeedProbe(None)
+            shared_pool(), rows, folder, recording.measuring, "recording", SpeedProbe(None)
         )
         return profile_recorded(
             recorded_curves,
@@ -200,9 +199,8 @@ def compare_searches(
         demand = replace(demand, prior=read_shipped_prior(cell.family))
     else:
         lesson = learn_lesson(Path(live.recordings), cell_name)
-        demand = replace(
-            demand, prior=lesson.prior, known_lines=lesson.lines, servings=tuple(lesson.servings)
-        )
+        prior = replace(lesson.prior, lines=lesson.lines)
+        demand = replace(demand, prior=prior, servings=tuple(lesson.servings))
     searches = compare_live(
         cell,
         make_data(test, cell.train.schema),

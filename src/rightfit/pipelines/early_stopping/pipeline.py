@@ -84,7 +84,6 @@ def _profile_node(cell: str) -> Node:
             "measurements",
             f"params:models.{model}",
             "params:early_stopping.recording",
-            "params:training",
             "params:evaluation",
         ],
         outputs=f"{cell}.recorded_profiles",

@@ -83,8 +83,8 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
         for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
     ]
     spent_s = float(searches["spent_s"].sum())
-    share = float(searches["measuring_s"].sum()) / max(spent_s, 1e-9)
-    return (f"Measuring took {100 * share:.0f} % of it.", *advice, *misses)
+    share = float(searches["training_s"].sum()) / max(spent_s, 1e-9)
+    return (f"Training took {100 * share:.0f} % of it.", *advice, *misses)
 
 
 def _fold_searches(results: Results) -> tuple[Fold, ...]:
@@ -109,11 +109,11 @@ def _tabulate_searches(accounts: pl.DataFrame) -> Table:
         "Stopped": "n_stopped",
         "Spent (s)": "spent_s",
         "Saved (s)": "saved_s",
-        "Measuring (s)": "measuring_s",
+        "Training (s)": "training_s",
         "Deciding (s)": "deciding_s",
     }
     return tabulate(
-        "Searches; seconds of CPU, and of measuring",
+        "Searches; seconds of CPU",
         accounts.unique(["dataset", "model"], maintain_order=True).to_dicts(),
         text("Cell", _name_cell),
         *(_list_figure(head, column) for head, column in heads.items()),

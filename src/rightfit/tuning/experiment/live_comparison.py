@@ -1,11 +1,11 @@
 """Live searches of one cell at equal compute: pausing, no stopping, and Optuna's median.
 
 Replays are exact for random search only. So the same cell is searched live with TPE, the pausing
-search first; the others get the CPU seconds that it took, without measuring and with deciding.
+search first; the others get the work that it did, in CPU seconds that trainings usually take.
 Budgets are whole trainings of the family's default, since what stopping can save depends on how
 many the budget holds. What a peer trained beyond it counts in rows of its own only (``…_late``): a
-running training is not cut, and a user who waits for it has it. Complete trials are measured by the
-pausing rule at no charge. The winners by validation are judged on the test rows, which no search
+running training is not cut, and a user who waits for it has it. What complete trials cost to serve
+follows from their structure. The winners by validation are judged on the test rows, which no search
 has seen. Every search trains the default first, so limits relative to the best quality count from
 the default's test quality: no method moves another's limits.
 """
@@ -23,13 +23,12 @@ from optuna.trial import FrozenTrial
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.experiment.live_judging import SearchedCell, judge_searches
-from rightfit.tuning.search.budget import finished_trials, spent_cpu_s
+from rightfit.tuning.search.budget import finished_trials, spent_work_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.trial import repeat_training
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import MEASURING_S
 
 PEERS = ("none", "median")
 LATE = "_late"  # with the training that ran when the budget was spent
@@ -71,13 +70,12 @@ def compare_live(
         own = replace(settings, seed=seed, budget_cpu_s=budget_s)
         study = _search(cell, replace(own, demand=demand), kept)
         ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
-        measuring_s = sum(trial.user_attrs.get(MEASURING_S, 0.0) for trial in ours.trials)
-        spent_s = spent_cpu_s(ours.trials) - measuring_s
+        spent_s = spent_work_s(ours.trials)
         searches = [ours]
         for method in PEERS:
-            budget = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
             folder = _store_of(store, method)
-            study = _search(cell, replace(own, **budget), folder)
+            peer = replace(own, n_trials=None, budget_cpu_s=spent_s, early_stopping=method)
+            study = _search(cell, peer, folder)
             trials = finished_trials(study)
             within = _within(trials, spent_s)
             searches.append(SearchedCell(method, folder, study, within))
@@ -132,7 +130,7 @@ def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
 
 
 def _read_default_s(cell: Cell, settings: SearchSettings, store: StudyStore) -> float:
-    """Return the CPU seconds of training the family's default to its end, measured once.
+    """Return the CPU seconds that training the family's default usually takes, found once.
 
     Without a default it is a random configuration.
     """
@@ -145,16 +143,8 @@ def _read_default_s(cell: Cell, settings: SearchSettings, store: StudyStore) -> 
         configuration = cell.params.suggest(optuna.create_study(sampler=sampler).ask())
     else:
         configuration = cell.params.fixed | dict(default)
-    for _ in range(2):  # the first one pays for imports
-        *_, last = follow_training(
-            cell,
-            configuration,
-            n_checkpoints=settings.n_checkpoints,
-            seed=settings.seed,
-            n_threads=settings.n_threads,
-            device=settings.device,
-        )
-    spent_s = last.point["fit_cpu_s"] + last.point["validate_cpu_s"]
+    last = repeat_training(configuration, cell, settings, settings.n_checkpoints)
+    spent_s = last.point["work_s"]
     store.folder.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(spent_s), encoding="utf-8")
     return float(spent_s)
@@ -173,7 +163,7 @@ def _within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]
     """Return the trials that ended within a budget, one after the other; the first always does."""
     kept: list[FrozenTrial] = []
     for trial in trials:
-        if kept and spent_cpu_s([*kept, trial]) > budget_s:
+        if kept and spent_work_s([*kept, trial]) > budget_s:
             break
         kept.append(trial)
     return kept

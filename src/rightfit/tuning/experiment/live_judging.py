@@ -16,11 +16,11 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
+from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.budget import spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.steering.short_measuring import open_short_bench
 from rightfit.tuning.studies.live_pool import read_finished
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint
 
@@ -38,7 +38,7 @@ class ChosenTrial:
     """What an application chooses of a search.
 
     Args:
-        trial: The complete trial, measured.
+        trial: The complete trial.
         serving: How it is served.
     """
 
@@ -96,7 +96,9 @@ def judge_searches(
     kept = ours.store.folder / f"{ours.study.study_name}.{fingerprint(cell.family, asked)}.parquet"
     if kept.exists():
         return pl.read_parquet(kept)
-    chosen = [_choose_winners(cell, settings, demand, search) for search in searches]
+    chosen = [
+        _choose(demand, search.read_trained(cell, settings.n_checkpoints)) for search in searches
+    ]
     tested: dict[tuple[str, int], float] = {}
     for search, winners in zip(searches, chosen, strict=True):
         for number in {winner.trial.number for winner in winners.values() if winner is not None}:
@@ -142,42 +144,14 @@ def _judge(
     )
 
 
-def _choose_winners(
-    cell: Cell, settings: SearchSettings, demand: Demand, search: SearchedCell
-) -> dict[str, ChosenTrial | None]:
-    """Measure what is worth it and let each application choose."""
-    pool = search.read_trained(cell, settings.n_checkpoints)
-    return _choose(demand, _measure(cell, demand, search.store, search.study, pool))
-
-
-def _measure(
-    cell: Cell, demand: Demand, store: StudyStore, study: optuna.Study, pool: Pool
-) -> Pool:
-    rule = demand.make_rule()
-    trials = {trial.number: trial for trial in pool.trials}
-    with open_short_bench(cell, demand) as bench:
-        while (step := rule.choose(Pool(list(trials.values()), pool.n_checkpoints))) is not None:
-            assert step.serving is not None  # noqa: S101 - everything is trained
-            bundle = read_bundle(
-                store.bundle_folder(study.study_name, step.number), family=cell.family
-            )
-            metrics, seconds = bench.measure(bundle, step.serving)
-            trial = trials[step.number]
-            trials[step.number] = replace(
-                trial,
-                served={**trial.served, step.serving: metrics},
-                measured_s={**trial.measured_s, step.serving: seconds},
-            )
-    return Pool(list(trials.values()), pool.n_checkpoints)
-
-
 def _choose(demand: Demand, pool: Pool) -> dict[str, ChosenTrial | None]:
+    """Let each application choose a trial and how it is served."""
     outlook = demand.make_rule().survey(pool)
     chosen: dict[str, ChosenTrial | None] = dict.fromkeys(demand.applications.root)
     if outlook is None:
         return chosen
     for name, standing in outlook.standings.items():
-        worth = np.where(outlook.is_measured, standing.draws.mean(axis=2), 0.0)
+        worth = standing.draws.mean(axis=2)
         row, column = np.unravel_index(int(worth.argmax()), worth.shape)
         if worth[row, column] > 0:
             chosen[name] = ChosenTrial(pool.trials[int(row)], demand.servings[int(column)])
@@ -197,7 +171,11 @@ def _utility(
     demand: Demand, name: str, winner: ChosenTrial, quality: float, *, default: float
 ) -> float:
     application = demand.applications.root[name]
-    metrics = {**winner.trial.served[winner.serving], **winner.trial.last.fit}
+    last, costs = winner.trial.last, ServingCosts(demand.prior.lines)
+    metrics = {
+        metric: costs.predict(last.structure, winner.serving, metric)[0]
+        for metric in SERVED_COLUMNS
+    } | dict(last.fit)
     known = {"quality": quality, "n_threads": float(winner.serving.n_threads)}
     values = {
         metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)

@@ -20,22 +20,19 @@ class Shares:
     """A budget and what may be taken of it.
 
     Args:
-        budget_s: Seconds of training and measuring.
+        budget_s: Seconds of training.
         breadth: Of it, first looks at most.
-        measuring: Of it, measuring at most.
     """
 
     budget_s: float
     breadth: float
-    measuring: float
 
 
 def compare_within(experiment: Experiment, shares: Shares) -> pl.DataFrame:
     """Replay pausing and plain training at the same budget.
 
     As in a live search, pausing trains its first configuration to the end, then first looks take
-    their share. Plain training gets what pausing leaves for training, and ends after the training
-    that exceeds it.
+    their share. Plain training gets as much, and ends after the training that exceeds it.
 
     Args:
         experiment: Recordings, applications and orders.
@@ -55,11 +52,18 @@ def compare_within(experiment: Experiment, shares: Shares) -> pl.DataFrame:
         best = max(other.best_quality for other in siblings)
         known = max((o.best_quality for o in siblings if o is not cell), default=-np.inf)
         prior = learn_elsewhere(cell, experiment.cells)
-        rule = PausingRule(experiment.applications, experiment.params, cell.servings, prior, known)
+        rule = PausingRule(
+            experiment.applications,
+            experiment.params,
+            cell.servings,
+            prior,
+            known,
+            measures=False,
+        )
         truth = Truth(cell, experiment.applications, best_quality=best, best_tested=1.0)
         paused, plain = RecordedSearch(cell, trials), RecordedSearch(cell, trials)
         follow_within(paused, rule, shares)
-        train_within(plain, shares.budget_s * (1 - shares.measuring))
+        train_within(plain, shares.budget_s)
         for method, search in (("pausing", paused), ("none", plain)):
             rows.append(_describe(cell, order, method, search, truth))
     return pl.DataFrame(rows)
@@ -82,11 +86,7 @@ def follow_within(search: RecordedSearch, rule: PausingRule, shares: Shares) -> 
         first_s += search.training_s - before_s
         n_begun += 1
     while True:
-        step = rule.choose(
-            search.pool(),
-            affordable_s=shares.budget_s - search.cost_s,
-            measurable_s=shares.measuring * shares.budget_s - search.measuring_s,
-        )
+        step = rule.choose(search.pool(), affordable_s=shares.budget_s - search.cost_s)
         if step is not None:
             do_step(search, step)
         elif n_begun < len(search.order) and rule.affords_another(

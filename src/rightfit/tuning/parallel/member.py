@@ -8,20 +8,14 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
-from rightfit.families.bundle import Bundle
-from rightfit.families.family import Rows
-from rightfit.profiling.serving import Serving
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
-    AwaitsTiming,
     Channel,
     Ended,
     GoOn,
@@ -29,18 +23,12 @@ from rightfit.tuning.parallel.messages import (
     Progress,
     Rests,
     Start,
-    Started,
     StartRefit,
-    Timed,
 )
 from rightfit.tuning.refitting.refitting import RefitJob, refit
 from rightfit.tuning.search.candidates import bundle_candidates
-from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.search_job import read_job
-from rightfit.tuning.search.training_clock import follow_stops
-from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.steering.short_measuring import NoCosts, ServingBench, offer_serving
 
 REST_S = 0.2
 
@@ -69,27 +57,25 @@ def work(end: socket.socket) -> int:
 
 def _search(start: Start, channel: Channel) -> None:
     """Work on a search until it is over."""
-    follow_stops(Path(start.stops_file))
-    channel.send(Started(os.getpid()))
     cell, settings, store = read_job(start.job)
     pool = work_on(
         cell,
         settings,
         store,
         on_trial=lambda n_begun, n_trials: channel.send(Progress(n_begun, n_trials)),
-        machine=SharedMachine(channel),
+        cores=RunsCores(channel),
         only_default=start.only_default,
     )
     if start.only_default or not start.n_candidates:
         return
     if any(t.state == TrialState.COMPLETE for t in pool.finished()):
-        # what was never measured as ONNX is exported while other searches go on
+        # exported while other searches go on
         bundle_candidates(pool.study, cell, settings, store, n_candidates=start.n_candidates)
 
 
 @dataclass(frozen=True)
-class SharedMachine:
-    """A machine that the run shares out; see :class:`rightfit.tuning.search.search.TimingMachine`.
+class RunsCores:
+    """Cores that the run shares out; see :class:`rightfit.tuning.search.search.SharedCores`.
 
     Args:
         channel: To the run.
@@ -106,36 +92,6 @@ class SharedMachine:
         """Give the core back for a moment."""
         self.channel.send(Rests())
         time.sleep(REST_S)
-
-    @contextlib.contextmanager
-    def open_bench(self, cell: Cell, demand: Demand) -> Iterator[ServingBench]:
-        """Give a bench that is the run's: it measures while nothing trains."""
-        asks = demand.applications.asks_costs
-        yield RunsBench(self.channel, cell.validation.rows) if asks else NoCosts()
-
-
-@dataclass(frozen=True)
-class RunsBench:
-    """Has models measured by the run.
-
-    Args:
-        channel: To the run.
-        rows: Held-out rows on which exports must agree, shape (n_rows, n_features).
-    """
-
-    channel: Channel
-    rows: Rows
-
-    def measure(self, bundle: Bundle, serving: Serving) -> tuple[dict[str, float], float]:
-        """See :class:`rightfit.tuning.steering.short_measuring.ServingBench`."""
-        servable = offer_serving(bundle, serving, self.rows)
-        if servable is None:
-            return {}, 0.0
-        self.channel.send(AwaitsTiming(str(servable.path), servable.sha256, serving))
-        timed = _expect(self.channel, Timed)
-        if timed.error:
-            raise RuntimeError(timed.error)
-        return timed.metrics, timed.seconds
 
 
 class _Forwarding(logging.Handler):

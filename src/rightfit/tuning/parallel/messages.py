@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rightfit.processes.lines import LineReader
-from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.codec import from_plain, to_plain
 
 
@@ -23,14 +22,12 @@ class Start:
         job: A search, see ``search_job.describe_job``.
         only_default: Whether to train the family's default alone.
         n_candidates: Complete trials to export to ONNX when the search is over, at most.
-        stops_file: Where it reads for how long it was stopped.
         log_level: Lowest level that it tells.
     """
 
     job: str
     only_default: bool
     n_candidates: int
-    stops_file: str
     log_level: int
 
 
@@ -45,13 +42,6 @@ class StartRefit:
 
     job: str
     log_level: int
-
-
-@dataclass(frozen=True)
-class Started:
-    """A process has begun."""
-
-    pid: int
 
 
 @dataclass(frozen=True)
@@ -83,36 +73,6 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class AwaitsTiming:
-    """A model is to be measured; the answer is :class:`Timed`.
-
-    Args:
-        bundle: Its folder.
-        sha256: Of its ``bundle.json``, whose files were checked.
-        serving: How it is served.
-    """
-
-    bundle: str
-    sha256: str
-    serving: Serving
-
-
-@dataclass(frozen=True)
-class Timed:
-    """What was measured.
-
-    Args:
-        metrics: By column.
-        seconds: What the measuring processes took.
-        error: Why nothing was; empty if something was.
-    """
-
-    metrics: dict[str, float]
-    seconds: float
-    error: str = ""
-
-
-@dataclass(frozen=True)
 class Logged:
     """A line of its log."""
 
@@ -132,14 +92,14 @@ class Ended:
     error: str
 
 
-FromRun = Start | StartRefit | GoOn | Timed
-FromMember = Started | AwaitsCore | Rests | Progress | AwaitsTiming | Logged | Ended
+FromRun = Start | StartRefit | GoOn
+FromMember = AwaitsCore | Rests | Progress | Logged | Ended
 Message = FromRun | FromMember
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Start, StartRefit, Started, AwaitsCore, GoOn, Rests),
-        *(Progress, AwaitsTiming, Timed, Logged, Ended),
+        *(Start, StartRefit, AwaitsCore, GoOn),
+        *(Rests, Progress, Logged, Ended),
     )
 }
 

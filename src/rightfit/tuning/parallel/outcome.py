@@ -12,6 +12,7 @@ import polars as pl
 from rightfit.families.bundle import Bundle
 from rightfit.formatting import count
 from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.search.budget import GUARD, Budget, finished_trials
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.failed_search import describe_failed_search
 from rightfit.tuning.search.search import SearchFailedError, run_search
@@ -60,6 +61,13 @@ def complete_search(
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell.name, err)
         return SearchOutcome(*describe_failed_search(cell, settings, store, str(err)))
+    budget = Budget(None, settings.budget_cpu_s, None)
+    if budget.is_guarded(finished_trials(study)):
+        logger.warning(
+            "%s took %g times its budget of %g CPU seconds and was ended: on a faster or an idle "
+            "machine it would find more. Raise training.budget_cpu_s, or train on fewer rows.",
+            *(cell.name, GUARD, budget.cpu_s),
+        )
     account = pl.DataFrame(schema=SCHEMA)
     if settings.demand is not None:
         account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)

@@ -18,7 +18,6 @@ from rightfit.tuning.pausing.standing import Standing
 Floats = npt.NDArray[np.float64]
 
 FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
-LOOKS_TO_KNOW = 3  # an eighth of a training, by when it shows what the rest of it costs
 GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
 
 
@@ -139,7 +138,7 @@ class Outlook:
         """Yield what is left to do where nothing more may be explored.
 
         That is each application's favourite, then what is worth going on with if the budget holds
-        the whole rest of its training. One training must be finished, if only as the nearest miss.
+        the whole rest of its training. One training is finished, if only as the nearest miss.
         """
         for name, (row, column) in self.favourites().items():
             trial = self.pool.trials[row]
@@ -153,26 +152,20 @@ class Outlook:
                 yield self._step(row, None, name, 0.0)
         yield from (s for s in self.challengers() if self.rest_s(s.number) <= affordable_s)
         if not self._is_trained.any():
-            qualities = [trial.qualities[-1] for trial in self.pool.trials]
-            order = sorted(
-                (row for row, trial in enumerate(self.pool.trials) if trial.is_free),
-                key=lambda row: (max(self._rest_s[row] - affordable_s, 0.0), -qualities[row]),
+            free = [row for row, trial in enumerate(self.pool.trials) if trial.is_free]
+            free.sort(key=lambda row: -self.pool.trials[row].qualities[-1])
+            yield from (
+                self._step(row, None, "", 0.0) for row in free if self._rest_s[row] <= affordable_s
             )
-            yield from (self._step(row, None, "", 0.0) for row in order)
 
     def rest_s(self, number: int) -> float:
         """Return what the rest of a trial's training will take."""
         return float(self._rest_s[self._row(number)])
 
     def finish(self, number: int, affordable_s: float) -> Step | None:
-        """Return a trial's next step if it may be afforded, and as far as known its rest.
-
-        How costs grow from look to look shows after a few: some families' first look is dear.
-        """
+        """Return a trial's next step if it may be afforded."""
         row = self._row(number)
-        is_known = self.pool.trials[row].last.checkpoint >= LOOKS_TO_KNOW
-        needed_s = self._rest_s[row] if is_known else self._train_s[row]
-        if self._is_trained[row] or needed_s > affordable_s:
+        if self._is_trained[row] or self._train_s[row] > affordable_s:
             return None
         return self._step(row, None, "", 0.0)
 

@@ -47,6 +47,8 @@ class PausingRule:
         prior: What earlier searches taught.
         known_quality: Best quality known for the dataset from elsewhere, such as its other
             families; -inf for none. Limits relative to the best quality count from it.
+        measures: Whether trained models are measured while the search goes on; if not, what they
+            cost to serve follows from their structure.
     """
 
     applications: Mapping[str, Application]
@@ -54,6 +56,7 @@ class PausingRule:
     servings: Sequence[Serving]
     prior: Prior
     known_quality: float
+    measures: bool = True
     _costs: ServingCosts = field(init=False)
     _learnt: object = None
     _described: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
@@ -101,8 +104,7 @@ class PausingRule:
         Args:
             pool: All trials.
             number: Of a trial that was looked at.
-            affordable_s: What its next look may take at most; from the third look on, the whole
-                rest of its training.
+            affordable_s: What its next look may take at most.
         """
         outlook = self.survey(pool)
         return None if outlook is None else outlook.finish(number, affordable_s)
@@ -137,7 +139,10 @@ class PausingRule:
             known_quality=self.known_quality,
         )
         standings = {name: stand(known, app) for name, app in self.applications.items()}
-        return Outlook(seen, self.servings, standings, known.is_measured, self.params)
+        is_known = known.is_measured
+        if not self.measures:  # nothing is left to do for a trained one
+            is_known = is_known | np.array([[seen.is_trained(trial)] for trial in seen.trials])
+        return Outlook(seen, self.servings, standings, is_known, self.params)
 
     def _describe(self, trial: ObservedTrial) -> Floats:
         """Return what a trial costs; computed anew only where something was learnt of it."""

@@ -11,7 +11,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.studies.study_store import STOP_REASON
-from rightfit.tuning.studies.trial_attributes import GAINED, SPANS
+from rightfit.tuning.studies.trial_attributes import CURVE, GAINED, SPANS
+
+# Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
+GUARD = 3.0
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,9 @@ class Budget:
 
     Args:
         n_trials: Finished trials.
-        cpu_s: CPU seconds of the finished trials. They hardly depend on what else the machine does.
+        cpu_s: CPU seconds that training and validating usually take (``training_costs.py``). They
+            depend on nothing but what is trained. A search that really takes ``GUARD`` times as
+            much ends, too.
         wall_s: Wall seconds in which at least one trial ran. They depend on the machine's load.
         patience: Finished trials in a row without a gain: no application's best became better.
     """
@@ -38,12 +43,11 @@ class Budget:
             now: The local time, as Optuna notes it.
 
         Returns:
-            Whether every limit leaves room. What a running trial will cost nobody knows, so the
-            limits in seconds may be exceeded by the trials that run when they are reached.
+            Whether every limit leaves room. A running trial may exceed the limits in seconds.
         """
         if self.n_trials is not None and len(begun) >= self.n_trials:
             return False
-        if self.cpu_s is not None and spent_cpu_s(begun) >= self.cpu_s:
+        if self.cpu_s is not None and (spent_work_s(begun) >= self.cpu_s or self.is_guarded(begun)):
             return False
         finished = [trial for trial in begun if is_finished(trial)]
         if self.patience is not None and count_without_gain(finished) >= self.patience:
@@ -52,9 +56,15 @@ class Budget:
 
     def left_s(self, begun: Sequence[FrozenTrial], *, now: datetime) -> float:
         """Return the seconds that a further step may take; inf without a limit."""
-        cpu_s = math.inf if self.cpu_s is None else self.cpu_s - spent_cpu_s(begun)
+        cpu_s = math.inf if self.cpu_s is None else self.cpu_s - spent_work_s(begun)
+        if self.is_guarded(begun):
+            return 0.0
         wall_s = math.inf if self.wall_s is None else self.wall_s - spent_wall_s(begun, now=now)
         return min(cpu_s, wall_s)
+
+    def is_guarded(self, begun: Sequence[FrozenTrial]) -> bool:
+        """Tell whether trials took so much longer than usual that the search has to end."""
+        return self.cpu_s is not None and spent_cpu_s(begun) >= GUARD * self.cpu_s
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -72,8 +82,14 @@ def is_finished(trial: FrozenTrial) -> bool:
     return trial.state.is_finished()
 
 
+def spent_work_s(trials: Sequence[FrozenTrial]) -> float:
+    """Return the CPU seconds that the trials' training and validating usually take."""
+    curves = [trial.user_attrs.get(CURVE) for trial in trials]
+    return float(sum(curve[-1]["work_s"] for curve in curves if curve))
+
+
 def spent_cpu_s(trials: Sequence[FrozenTrial]) -> float:
-    """Return the CPU seconds of trials, all threads together."""
+    """Return the CPU seconds that the trials took, all threads together."""
     return float(sum(trial.user_attrs.get("compute_s", 0.0) for trial in trials))
 
 

@@ -30,7 +30,7 @@ class CompleteTrial:
         number: The trial's number.
         quality_raw: Validation quality, higher is better.
         size_mib: Size of the native weights.
-        validation_pass_ms: CPU time of one pass over the validation rows.
+        n_operations: Multiplications or comparisons a row.
         quality_error: Standard error of the quality.
         is_default: Whether its configuration is the family's default.
     """
@@ -38,7 +38,7 @@ class CompleteTrial:
     number: int
     quality_raw: float
     size_mib: float
-    validation_pass_ms: float
+    n_operations: float
     quality_error: float = 0.0
     is_default: bool = False
 
@@ -76,7 +76,7 @@ def choose_candidates(
         best,
         *(trial for trial in trials if trial.is_default and _is_within_error(trial, best)),
         min(front, key=lambda trial: trial.size_mib),
-        min(front, key=lambda trial: trial.validation_pass_ms),
+        min(front, key=lambda trial: trial.n_operations),
     ]
     chosen = list(dict.fromkeys(chosen))[:n_candidates]
     rest = [trial for trial in front if trial not in chosen]
@@ -133,7 +133,7 @@ def bundle_candidates(
             number=trial.number,
             quality_raw=float(trial.values[0]),
             size_mib=trial.user_attrs["model_size_mib"],
-            validation_pass_ms=trial.user_attrs["validation_pass_ms"],
+            n_operations=trial.user_attrs[CURVE][-1]["structure"]["n_operations"],
             quality_error=trial.user_attrs[CURVE][-1]["quality_raw_error"],
             is_default=default is not None and trial.params == dict(default),
         )

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
-from rightfit.tuning.search.training_clock import training_time_ns
 
 _NS_PER_S = 1_000_000_000
 
@@ -41,11 +40,11 @@ class FitMeter:
             return_free_memory()
         measures_memory = reset_peak()
         start_mib = read_memory().resident_mib if measures_memory else 0.0
-        wall_ns, cpu_ns = training_time_ns(), time.process_time_ns()
+        wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
         try:
             yield
         finally:
-            self._wall_ns += training_time_ns() - wall_ns
+            self._wall_ns += time.perf_counter_ns() - wall_ns
             self._cpu_ns += time.process_time_ns() - cpu_ns
             if measures_memory:
                 memory = read_memory()

@@ -11,6 +11,7 @@ from typing import Any
 from rightfit.families.answers import check_answers
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
+from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FitMeter
 
@@ -25,8 +26,9 @@ class Look:
         model: The model so far; it is trained further once the next look is asked for.
         point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows and
             ``quality_raw_error``, its standard error, the fit metrics so far, ``fit_cpu_s`` and
-            ``validate_cpu_s`` (CPU seconds since the trial's start) and ``structure`` (see
-            ``Family.describe_structure``).
+            ``validate_cpu_s`` (CPU seconds since the trial's start), ``work_s`` (what both usually
+            take, see ``training_costs.py``; what they took in a family without such a line) and
+            ``structure`` (see ``Family.describe_structure``).
         kept_mib: Memory that the training keeps while it is paused here.
     """
 
@@ -80,7 +82,7 @@ def follow_training(
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
-        point = {
+        point: Json = {
             "checkpoint": number,
             "n_steps": checkpoint.n_steps,
             "quality_raw": quality_raw,
@@ -90,7 +92,32 @@ def follow_training(
             "validate_cpu_s": validate_ns / 1e9,
             "structure": family.describe_structure(checkpoint.model),
         }
+        usual_s = _predict_cpu_s(cell, configuration, point, n_checkpoints)
+        point["work_s"] = (
+            point["fit_cpu_s"] + point["validate_cpu_s"] if usual_s is None else usual_s
+        )
         yield Look(checkpoint.model, point, meter.kept_mib)
+
+
+def _predict_cpu_s(
+    cell: Cell, configuration: Configuration, point: Json, n_checkpoints: int
+) -> float | None:
+    schema = cell.train.schema
+    size = TrainingSize(
+        n_rows=len(cell.train.labels),
+        n_judged=len(cell.validation.labels),
+        n_features=schema.n_features,
+        n_outputs=schema.n_outputs,
+    )
+    counts = count_work(
+        size,
+        cell.family,
+        configuration,
+        point["structure"],
+        checkpoint=point["checkpoint"],
+        n_checkpoints=n_checkpoints,
+    )
+    return predict_cpu_s(cell.family, counts)
 
 
 def _validate(model: Any, cell: Cell) -> tuple[float, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, cast
@@ -21,9 +20,7 @@ from rightfit.tuning.search.claims import NEW, TrialPool, first_free_draw
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
 from rightfit.tuning.search.stopping import StoppingRule, make_pruner
 from rightfit.tuning.search.trial import resource_at, run_trial
-from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.steering.short_measuring import ServingBench, open_short_bench
 from rightfit.tuning.steering.stepping import Stepper
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import ASKED_BY, CONFIGURATION
@@ -36,7 +33,7 @@ class SearchFailedError(RuntimeError):
 _POLL_S = 0.2  # of a worker that waits for the others' last trials
 
 
-class TimingMachine(Protocol):
+class SharedCores(Protocol):
     """What a worker shares with searches that run beside it."""
 
     def await_core(self) -> None:
@@ -45,23 +42,16 @@ class TimingMachine(Protocol):
     def rest(self) -> None:
         """Wait a little, as there is nothing to do now."""
 
-    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
-        """Give the bench that trained models are measured on while the block runs."""
 
-
-class OwnMachine:
-    """A machine on which no other search of this run trains."""
+class OwnCores:
+    """Cores on which no other search of this run trains."""
 
     def await_core(self) -> None:
-        """See :class:`TimingMachine`."""
+        """See :class:`SharedCores`."""
 
     def rest(self) -> None:
-        """See :class:`TimingMachine`."""
+        """See :class:`SharedCores`."""
         time.sleep(_POLL_S)
-
-    def open_bench(self, cell: Cell, demand: Demand) -> AbstractContextManager[ServingBench]:
-        """See :class:`TimingMachine`."""
-        return open_short_bench(cell, demand)
 
 
 def run_search(
@@ -70,7 +60,7 @@ def run_search(
     store: StudyStore,
     *,
     on_trial: Callable[[int, int | None], None],
-    machine: TimingMachine | None = None,
+    cores: SharedCores | None = None,
     rule: StoppingRule | None = None,
 ) -> optuna.Study:
     """Search a cell until its budget is spent, continuing where an earlier run ended.
@@ -83,7 +73,7 @@ def run_search(
         settings: Budget and rules.
         store: Where the study and its bundles are kept.
         on_trial: Called with the finished trials and ``n_trials`` at the start and after each.
-        machine: See :func:`work_on`.
+        cores: See :func:`work_on`.
         rule: See :func:`work_on`.
 
     Returns:
@@ -94,7 +84,7 @@ def run_search(
         SearchFailedError: If no trial could be completed.
     """
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
-    pool = work_on(cell, settings, store, on_trial=on_trial, machine=machine, rule=rule)
+    pool = work_on(cell, settings, store, on_trial=on_trial, cores=cores, rule=rule)
     finished = pool.finished()
     if not any(trial.state == TrialState.COMPLETE for trial in finished):
         reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]
@@ -112,7 +102,7 @@ def work_on(
     store: StudyStore,
     *,
     on_trial: Callable[[int, int | None], None],
-    machine: TimingMachine | None = None,
+    cores: SharedCores | None = None,
     only_default: bool = False,
     rule: StoppingRule | None = None,
 ) -> TrialPool:
@@ -123,39 +113,37 @@ def work_on(
         settings: Budget and rules.
         store: Where the study and its bundles are kept.
         on_trial: Called with the trials begun and ``n_trials`` before each step.
-        machine: Shared with other searches; ``None``: it is this one's own.
+        cores: Shared with other searches; ``None``: they are this one's own.
         only_default: Train the family's default and nothing else, where applications steer.
         rule: Stops trials in place of the one that the settings name.
     """
-    machine = machine or OwnMachine()
+    cores = cores or OwnCores()
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
     study = open_study(cell, settings, store, rule)
     pool = _make_pool(study, cell, settings, store)
-    with ExitStack() as stack:
-        steering = stepper = None
-        if settings.demand is not None:
-            bench = stack.enter_context(machine.open_bench(cell, settings.demand))
-            steering = PausingSteering(cell, settings, settings.demand)
-            stepper = Stepper(steering, store, bench)
-        plan = DefaultOnly(steering) if steering and only_default else steering
+    steering = stepper = None
+    if settings.demand is not None:
+        steering = PausingSteering(cell, settings, settings.demand, store)
+        stepper = Stepper(steering, store)
+    plan = DefaultOnly(steering) if steering and only_default else steering
 
-        def ask(draw: int, params: Configuration | None) -> optuna.Trial:
-            return _ask(study, cell, settings, steering, draw, params)
+    def ask(draw: int, params: Configuration | None) -> optuna.Trial:
+        return _ask(study, cell, settings, steering, draw, params)
 
-        while True:
-            machine.await_core()
-            with pool.claim(ask, plan) as turn:
-                on_trial(turn.n_begun, settings.n_trials)
-                if turn.is_over:
-                    return pool
-                if turn.trial is not None:
-                    get_family(cell.family).load_libraries()  # a finished search needs none
-                    if stepper is None:
-                        run_trial(turn.trial, cell, settings, store)
-                    else:
-                        stepper.work(turn.trial, turn.step)
-            if turn.trial is None:
-                machine.rest()
+    while True:
+        cores.await_core()
+        with pool.claim(ask, plan) as turn:
+            on_trial(turn.n_begun, settings.n_trials)
+            if turn.is_over:
+                return pool
+            if turn.trial is not None:
+                get_family(cell.family).load_libraries()  # a finished search needs none
+                if stepper is None:
+                    run_trial(turn.trial, cell, settings, store)
+                else:
+                    stepper.work(turn.trial)
+        if turn.trial is None:
+            cores.rest()
 
 
 def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
@@ -177,7 +165,7 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
         return True
     if settings.demand is None:
         return False
-    steering = PausingSteering(cell, settings, settings.demand)
+    steering = PausingSteering(cell, settings, settings.demand, store)
     return steering.choose(trials, may_begin=True) is None
 
 

@@ -14,7 +14,6 @@ from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import usable_cores
-from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
@@ -28,7 +27,7 @@ _SERVED_ALIKE = ("native", "onnx")  # the answers are the trained model's
 
 
 class WantedServings(Protocol):
-    """Which serving configurations an evaluation will measure, and on which hardware."""
+    """Which serving configurations an evaluation will measure."""
 
     @property
     def runtimes(self) -> Sequence[str]:
@@ -41,10 +40,6 @@ class WantedServings(Protocol):
     @property
     def devices(self) -> Sequence[str]:
         """Devices."""
-
-    @property
-    def tiers(self) -> tuple[Tier, ...]:
-        """Hardware ladder, smallest first."""
 
 
 def make_cell(
@@ -116,9 +111,9 @@ def make_demand(
     of the search.
 
     Args:
-        training: Rules, and how shortly to measure.
+        training: Rules.
         applications: Who will choose.
-        evaluation: Serving configurations and tiers of the evaluation.
+        evaluation: Serving configurations of the evaluation.
     """
     servings = plan_servings(
         [name for name in evaluation.runtimes if name in _SERVED_ALIKE],
@@ -131,11 +126,7 @@ def make_demand(
         applications=applications,
         pausing=training.pausing,
         servings=tuple(servings),
-        measuring=training.measuring,
-        measuring_share=training.measuring_share,
         breadth_share=training.breadth_share,
         paused_memory_mib=training.paused_memory_mib,
-        is_timed=training.is_timed,
-        tiers=evaluation.tiers,
         known_quality=None,
     )

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from rightfit.profiling.hardware.environment import usable_cores
-from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.strict_model import (
     MAX_CHECKPOINTS,
     MAX_PROCESSES,
@@ -28,7 +27,7 @@ class TrainingParams(StrictModel):
 
     # a search ends at the first limit it reaches, over all runs; null in the YAML: no limit
     n_trials: int | None = Field(gt=0, le=MAX_TRIALS)  # configurations
-    budget_cpu_s: float | None = Field(gt=0, le=MAX_S)  # CPU seconds, measuring included
+    budget_cpu_s: float | None = Field(gt=0, le=MAX_S)  # CPU seconds that training usually takes
     budget_wall_s: float | None = Field(gt=0, le=MAX_S)  # wall seconds with a trial running
     patience: int | None = Field(gt=0, le=MAX_TRIALS)  # finished trials in a row without a gain
     n_workers: int = Field(gt=0, le=MAX_PROCESSES)  # processes per search
@@ -44,10 +43,7 @@ class TrainingParams(StrictModel):
     seed: Seed
     pausing: PausingParams  # how much a step must promise
     breadth_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for first looks
-    measuring_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for measuring
     paused_memory_mib: float = Field(ge=0, le=MAX_SIZE)  # that paused trainings may keep
-    is_timed: bool  # steps are charged what they took, not what their length says
-    measuring: MeasuringSettings  # of a finished model during the search
 
     def share_cores(self, n_searches: int) -> tuple[int, int]:
         """Share the machine's cores out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -14,9 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.family import Configuration
-from rightfit.families.registry import get_family
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.learning_curve import follow_training
+from rightfit.tuning.search.learning_curve import Look, follow_training
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
@@ -74,13 +74,9 @@ def keep_model(
     store: StudyStore,
 ) -> Bundle:
     """Write a trained trial's bundle, and what choosing candidates needs to know of it."""
-    family = get_family(cell.family)
     written = _write_model(model, configuration, cell, store, trial.study.study_name, trial.number)
     size_bytes = sum((written.path / file).stat().st_size for file in written.files)
     trial.set_user_attr("model_size_mib", size_bytes / _MIB)
-    started_ns = time.process_time_ns()  # unlike wall time, hardly changed by other trainings
-    family.predict(model, cell.validation.rows)
-    trial.set_user_attr("validation_pass_ms", (time.process_time_ns() - started_ns) / 1e6)
     return written
 
 
@@ -93,8 +89,16 @@ def read_model(
     except (FileNotFoundError, NotADirectoryError, ValueError) as err:
         logger.warning("%s: trial %d is trained again: %s", cell.name, number, err)
     found = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-    configuration = found[number].user_attrs[CONFIGURATION]
-    *_, last = follow_training(
+    record = found[number].user_attrs
+    last = repeat_training(record[CONFIGURATION], cell, settings, len(record[CURVE]))
+    return _write_model(last.model, record[CONFIGURATION], cell, store, study.study_name, number)
+
+
+def repeat_training(
+    configuration: Configuration, cell: Cell, settings: SearchSettings, n_looks: int
+) -> Look:
+    """Train a configuration again up to a look; the seed makes it the same model."""
+    training = follow_training(
         cell,
         configuration,
         n_checkpoints=settings.n_checkpoints,
@@ -102,7 +106,8 @@ def read_model(
         n_threads=settings.n_threads,
         device=settings.device,
     )
-    return _write_model(last.model, configuration, cell, store, study.study_name, number)
+    *_, last = islice(training, n_looks)
+    return last
 
 
 def _write_model(

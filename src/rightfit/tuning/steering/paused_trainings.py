@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from rightfit.tuning.search.learning_curve import Look
 
@@ -21,24 +21,26 @@ class PausedTrainings:
 
     def __init__(self, cap_mib: float) -> None:
         self._cap_mib = cap_mib
-        self._kept: OrderedDict[tuple[int, int], tuple[Iterator[Look], float]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[Iterator[Look], Look]] = OrderedDict()
 
-    def keep(self, number: int, n_looks: int, training: Iterator[Look], kept_mib: float) -> None:
-        """Keep a trial's training after so many looks, which takes so much memory."""
-        self._kept[number, n_looks] = (training, kept_mib)
+    def keep(self, number: int, n_looks: int, training: Iterator[Look], look: Look) -> None:
+        """Keep a trial's training after so many looks, the latest of them given."""
+        self._kept[number, n_looks] = (training, look)
         while self._kept and (
-            len(self._kept) > MAX_KEPT or sum(mib for _, mib in self._kept.values()) > self._cap_mib
+            len(self._kept) > MAX_KEPT
+            or sum(one.kept_mib for _, one in self._kept.values()) > self._cap_mib
         ):
             self._kept.popitem(last=False)
 
     def take(self, number: int, n_looks: int) -> Iterator[Look] | None:
         """Take a trial's training out; ``None`` if it is not kept or another worker has gone on."""
-        training, _ = self._kept.pop((number, n_looks), (None, 0.0))
+        training, _ = self._kept.pop((number, n_looks), (None, None))
         return training
 
-    def list_kept(self) -> Collection[tuple[int, int]]:
-        """Return the trials whose trainings are kept, by number and looks."""
-        return self._kept.keys()
+    def look_at(self, number: int, n_looks: int) -> Look | None:
+        """Return a kept training's latest look; ``None`` if it is not kept."""
+        _, look = self._kept.get((number, n_looks), (None, None))
+        return look
 
     def clear(self) -> None:
         """Drop all of them."""

@@ -2,16 +2,15 @@
 
 Each configuration is asked for by one application in turn, from a study of its own in which every
 trial so far is scored as that application sees it. All of them get their first look; then the
-pausing rule says which trial goes on to its next look, and which trained model is measured how.
-Workers carry the steps out (see ``stepping.py``).
+pausing rule says which trial goes on to its next look. Workers carry the steps out (see
+``stepping.py``). Nothing is timed, so a seed gives the same search again.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 from typing import Any, Literal
@@ -21,21 +20,23 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Step
-from rightfit.tuning.search.budget import Budget, is_finished, spent_cpu_s
+from rightfit.tuning.search.budget import Budget, is_finished
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.claims import NEW, draw_of, is_paused
+from rightfit.tuning.search.trial import keep_model, repeat_training
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.paused_trainings import PausedTrainings
 from rightfit.tuning.steering.scoring import score_trials
-from rightfit.tuning.studies.live_pool import read_pool
-from rightfit.tuning.studies.study_store import STOP_REASON
+from rightfit.tuning.studies.live_pool import as_it_is, read_pool
+from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
+    CONFIGURATION,
     CURVE,
-    MEASURING_S,
-    PROPOSING_S,
     STOP_CHECKPOINT,
     STOPPED_BY,
 )
+
+TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,6 @@ class Proposal:
     asked_by: str | None
 
 
-@dataclass(frozen=True)
-class Decided:
-    """CPU seconds spent on deciding what comes next.
-
-    Args:
-        deciding_s: All of them.
-        proposing_s: Those of them for a new configuration.
-    """
-
-    deciding_s: float = 0.0
-    proposing_s: float = 0.0
-
-
 class PausingSteering:
     """Steers a search by what its trials promise to all applications.
 
@@ -71,17 +59,21 @@ class PausingSteering:
         cell: What is searched.
         settings: Sampler, seeds and checkpoints.
         demand: What the applications ask for.
+        store: Where the trials' models are kept.
     """
 
-    def __init__(self, cell: Cell, settings: SearchSettings, demand: Demand) -> None:
+    def __init__(
+        self, cell: Cell, settings: SearchSettings, demand: Demand, store: StudyStore
+    ) -> None:
         self.cell = cell
+        self.store = store
         self.settings = settings
         self.demand = demand
         self.rule = demand.make_rule()
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
         self.trainings = PausedTrainings(demand.paused_memory_mib)
-        self._decided = Decided()
-        self._observed: dict[tuple[int, int, int], ObservedTrial] = {}
+        self._deciding_s = 0.0
+        self._observed: dict[tuple[int, int], ObservedTrial] = {}
 
     def propose(self, study: optuna.Study, draw: int) -> Proposal | None:
         """Return the configuration of a draw; ``None`` to leave it to the sampler.
@@ -102,8 +94,7 @@ class PausingSteering:
         name = names[draw % len(names)]
         asked = score_trials(trials, outlook, name, self.settings, draw=draw).ask()
         self.cell.params.suggest(asked)
-        spent_s = (time.process_time_ns() - started_ns) / 1e9
-        self._decided = Decided(self._decided.deciding_s + spent_s, proposing_s=spent_s)
+        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return Proposal(asked.params, asked_by=name)
 
     def choose(
@@ -122,7 +113,7 @@ class PausingSteering:
         if not firsts:
             chosen = NEW if may_begin else None
         else:
-            first_s = fmean(point["fit_cpu_s"] + point["validate_cpu_s"] for point in firsts)
+            first_s = fmean(point["work_s"] for point in firsts)
             chosen = self.finish_default(trials)
             if chosen is None and may_begin and self._has_share(begun, first_s):
                 chosen = NEW
@@ -130,14 +121,13 @@ class PausingSteering:
                 chosen = self._go_on(trials, begun)
             if chosen is None and may_begin and self._has_idle_budget(trials, begun):
                 chosen = NEW
-        spent_s = (time.process_time_ns() - started_ns) / 1e9
-        self._decided = replace(self._decided, deciding_s=self._decided.deciding_s + spent_s)
+        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return chosen
 
-    def take_decided(self) -> Decided:
-        """Return what was spent on deciding since the last call."""
-        decided, self._decided = self._decided, Decided()
-        return decided
+    def take_deciding_s(self) -> float:
+        """Return the CPU seconds spent on deciding since the last call."""
+        spent_s, self._deciding_s = self._deciding_s, 0.0
+        return spent_s
 
     def _has_share(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
         """Tell whether another first look stays within the share of the budget for first looks."""
@@ -145,9 +135,8 @@ class PausingSteering:
             return False
         if self.settings.budget_cpu_s is None:
             return True
-        look_s = first_s + begun[-1].user_attrs.get(PROPOSING_S, 0.0)
         allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
-        return bool(look_s * (len(begun) + 1) <= allowed_s)
+        return bool(first_s * (len(begun) + 1) <= allowed_s)
 
     def _has_idle_budget(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> bool:
         """Tell whether the budget holds a whole training more, where nothing begun is worth it."""
@@ -157,25 +146,17 @@ class PausingSteering:
 
     def _go_on(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> Step | None:
         """Return the step of a paused trial that promises the most, if any promises enough."""
-        measuring_s = sum(t.user_attrs.get(MEASURING_S, 0.0) for t in begun)
-        spent_s = self.settings.budget_cpu_s or spent_cpu_s(begun)
-        measurable_s = self.demand.measuring_share * spent_s - measuring_s
-        return self.rule.choose(
-            self._read(trials),
-            affordable_s=self._left_s(begun),
-            measurable_s=measurable_s if self.demand.is_timed else math.inf,
-        )
+        return self.rule.choose(self._read(trials), affordable_s=self._left_s(begun))
 
     def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
-        """Return what a further step may take; without timing nothing is too dear."""
-        is_timed = self.demand.is_timed
-        return self._budget.left_s(begun, now=datetime.now()) if is_timed else math.inf
+        """Return what a further step may take."""
+        return self._budget.left_s(begun, now=datetime.now())
 
     def finish_default(self, trials: Sequence[FrozenTrial]) -> Step | None:
         """Return the next step of the family's default, as far as its training is affordable.
 
-        So no search ends below what needs no search, and what a whole training costs is known
-        before others are begun.
+        So no search ends below what needs no search. The step to its end may exceed the budget by
+        ``TOLERANCE``.
         """
         paused = (t for t in trials if t.state == TrialState.RUNNING and is_paused(t))
         default = next((trial for trial in paused if draw_of(trial) == 0), None)
@@ -184,19 +165,28 @@ class PausingSteering:
         if self.settings.sampler == "grid" or self.cell.default() is None:
             return None
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
-        return self.rule.finish(
-            self._read(trials), default.number, affordable_s=self._left_s(begun)
-        )
+        left_s = self._left_s(begun)
+        is_last = len(default.user_attrs[CURVE]) == self.settings.n_checkpoints - 1
+        if is_last and left_s > 0:
+            left_s += TOLERANCE * (self.settings.budget_cpu_s or 0.0)
+        return self.rule.finish(self._read(trials), default.number, affordable_s=left_s)
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """See :class:`rightfit.tuning.search.claims.Plan`."""
         outlook = self.rule.survey(self._read(trials))
+        if outlook is None:
+            return
+        wanted = self._find_wanted(trials)
         for trial in trials:
-            if trial.state != TrialState.RUNNING or not is_paused(trial) or outlook is None:
+            if trial.state != TrialState.RUNNING or not is_paused(trial):
                 continue
             curve = trial.user_attrs[CURVE]
             ended = optuna.Trial(study, trial._trial_id)
             if len(curve) == self.settings.n_checkpoints:
+                study.tell(ended, curve[-1]["quality_raw"])
+                continue
+            if trial.number in wanted:
+                self._keep_as_it_is(ended, len(curve))
                 study.tell(ended, curve[-1]["quality_raw"])
                 continue
             name, reason = outlook.explain_stop(trial.number)
@@ -206,12 +196,38 @@ class PausingSteering:
             study.tell(ended, state=TrialState.PRUNED)
         self.trainings.clear()
 
+    def _find_wanted(self, trials: Sequence[FrozenTrial]) -> set[int]:
+        """Return the trials that somebody would choose as they are, their training cut short."""
+        n_checkpoints = self.settings.n_checkpoints
+        structures = {
+            t.number: t.user_attrs[CURVE][-1]["structure"] for t in trials if CURVE in t.user_attrs
+        }
+        pool = self._read(trials)
+        ended = [as_it_is(t, structures[t.number], n_checkpoints) for t in pool.trials]
+        outlook = self.rule.survey(Pool(ended, n_checkpoints))
+        if outlook is None:
+            return set()
+        names = self.demand.applications.root
+        best = max(ended, key=lambda trial: (trial.qualities[-1], -trial.number))
+        favourites = (
+            max(ended, key=lambda trial: (outlook.appraise(trial.number, name), -trial.number))
+            for name in names
+        )
+        return {best.number, *(trial.number for trial in favourites)}
+
+    def _keep_as_it_is(self, trial: optuna.Trial, n_looks: int) -> None:
+        """Write the model of a trial whose training the end of the budget cuts short."""
+        look = self.trainings.look_at(trial.number, n_looks)
+        if look is None:
+            look = repeat_training(
+                trial.user_attrs[CONFIGURATION], self.cell, self.settings, n_looks
+            )
+        keep_model(trial, look.model, trial.user_attrs[CONFIGURATION], self.cell, self.store)
+        trial.set_user_attr(STOP_CHECKPOINT, n_looks)
+        reason = f"the budget ended its training at look {n_looks} of {self.settings.n_checkpoints}"
+        trial.set_user_attr(STOP_REASON, f"kept as it is: {reason}")
+
     def _read(self, trials: Sequence[FrozenTrial]) -> Pool:
         return read_pool(
-            trials,
-            self.cell,
-            n_checkpoints=self.settings.n_checkpoints,
-            in_memory=self.trainings.list_kept() if self.demand.is_timed else None,
-            is_timed=self.demand.is_timed,
-            observed=self._observed,
+            trials, self.cell, n_checkpoints=self.settings.n_checkpoints, observed=self._observed
         )

@@ -1,4 +1,4 @@
-"""Carrying out the steps of a pausing search: training to the next look, or a measurement.
+"""Carrying out the steps of a pausing search: training a trial to its next look.
 
 Between two steps a trial belongs to nobody. Its training waits in the memory of the worker that
 last went on with it; elsewhere it starts anew.
@@ -15,30 +15,22 @@ from optuna.trial import TrialState
 
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
-from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.claims import PAUSED
 from rightfit.tuning.search.learning_curve import Look, follow_training
 from rightfit.tuning.search.trial import (
     SEARCH_FAULTS,
     describe_fault,
     keep_model,
-    read_model,
     resource_at,
     warn_taken,
 )
 from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.steering.short_measuring import ServingBench
-from rightfit.tuning.studies.live_pool import dump_served, observe_trial
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
     DECIDING_S,
-    EXPORT_S,
-    MEASURING_S,
-    PROPOSING_S,
-    SERVED,
     SPANS,
     UNTRAINED,
 )
@@ -52,32 +44,22 @@ class Stepper:
     Args:
         steering: Decides on them.
         store: Where the study and its bundles are kept.
-        bench: Measures trained models.
     """
 
-    def __init__(self, steering: PausingSteering, store: StudyStore, bench: ServingBench) -> None:
+    def __init__(self, steering: PausingSteering, store: StudyStore) -> None:
         self._cell, self._settings = steering.cell, steering.settings
         self._steering, self._trainings = steering, steering.trainings
         self._store = store
-        self._bench = bench
 
-    def work(self, trial: optuna.Trial, step: Step | None) -> None:
-        """Go one step on with a trial and pause it.
-
-        Args:
-            trial: Claimed by this worker.
-            step: What to do; ``None`` for a new trial's first look.
-        """
+    def work(self, trial: optuna.Trial) -> None:
+        """Train a trial, claimed by this worker, to its next look and pause it."""
         started, started_ns = time.time(), time.process_time_ns()
-        decided = self._steering.take_decided()
+        deciding_s = self._steering.take_deciding_s()
         notes: dict[str, Any] = {}
-        look, measuring_s = None, 0.0
+        look = None
         try:
             try:
-                if step is not None and step.serving is not None:
-                    measuring_s = self._measure(trial, step, notes)
-                else:
-                    look = self._train(trial, notes)
+                look = self._train(trial, notes)
             except SEARCH_FAULTS:
                 raise
             except Exception as err:  # a family may raise anything
@@ -85,13 +67,9 @@ class Stepper:
                 logger.debug("The failed trial's traceback:", exc_info=True)
                 notes[STOP_REASON] = describe_fault(err)
             had = trial.user_attrs
-            own_s = (time.process_time_ns() - started_ns) / 1e9
-            spent_s = own_s + measuring_s + decided.deciding_s
+            spent_s = (time.process_time_ns() - started_ns) / 1e9 + deciding_s
             notes[COMPUTE_S] = had.get(COMPUTE_S, 0.0) + spent_s
-            notes[MEASURING_S] = had.get(MEASURING_S, 0.0) + measuring_s
-            if step is None:
-                notes[PROPOSING_S] = decided.proposing_s
-            notes[DECIDING_S] = had.get(DECIDING_S, 0.0) + decided.deciding_s
+            notes[DECIDING_S] = had.get(DECIDING_S, 0.0) + deciding_s
             notes[SPANS] = [*had.get(SPANS, []), [started, time.time()]]
             self._pause(trial, look, notes)
         except optuna.exceptions.UpdateFinishedTrialError:
@@ -133,27 +111,10 @@ class Stepper:
         notes[CURVE] = [*curve, look.point]
         n_looks = len(notes[CURVE])
         if n_looks == self._settings.n_checkpoints:
-            started_ns = time.process_time_ns()
             keep_model(trial, look.model, configuration, self._cell, self._store)
-            notes[EXPORT_S] = (time.process_time_ns() - started_ns) / 1e9
         else:
-            self._trainings.keep(trial.number, n_looks, training, look.kept_mib)
+            self._trainings.keep(trial.number, n_looks, training, look)
         return look
-
-    def _measure(self, trial: optuna.Trial, step: Step, notes: dict[str, Any]) -> float:
-        """Measure a trained model in one serving configuration; return the seconds it took."""
-        assert step.serving is not None  # noqa: S101 - the caller asked
-        started_ns = time.process_time_ns()
-        bundle = read_model(trial.study, trial.number, self._cell, self._settings, self._store)
-        metrics, seconds = self._bench.measure(bundle, step.serving)
-        export_s = (time.process_time_ns() - started_ns) / 1e9  # measuring is another process'
-        attributes = trial.user_attrs
-        n_checkpoints = self._settings.n_checkpoints
-        seen = observe_trial(trial.number, attributes, self._cell, n_checkpoints=n_checkpoints)
-        served = {**seen.served, step.serving: metrics}
-        notes[SERVED] = dump_served(served, {**seen.measured_s, step.serving: seconds})
-        notes[EXPORT_S] = attributes.get(EXPORT_S, 0.0) + export_s
-        return seconds
 
     def _describe_untrained(self, configuration: Configuration, notes: dict[str, Any]) -> None:
         """Note the structure of the finished model where it is known before any training."""

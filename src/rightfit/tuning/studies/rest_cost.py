@@ -8,8 +8,8 @@ from statistics import mean
 
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.studies.live_pool import steps_ratio
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, DECIDING_S
 
 
@@ -19,7 +19,7 @@ class UsualCosts:
 
     Args:
         training_s: CPU seconds of training and validating.
-        ending_s: CPU seconds and seconds from then on: writing, exporting, measuring.
+        ending_s: CPU seconds from then on: writing.
     """
 
     training_s: float
@@ -54,7 +54,7 @@ def estimate_rest_s(
         n_checkpoints: Looks of a whole training.
 
     Returns:
-        CPU seconds and seconds of measuring.
+        CPU seconds.
     """
     curve = trial.user_attrs.get(CURVE, [])
     if not curve:

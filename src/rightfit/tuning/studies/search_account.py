@@ -16,7 +16,7 @@ from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.live_pool import read_finished
 from rightfit.tuning.studies.rest_cost import estimate_rest_s, usual_costs
-from rightfit.tuning.studies.trial_attributes import DECIDING_S, MEASURING_S
+from rightfit.tuning.studies.trial_attributes import CURVE, DECIDING_S
 
 FEW = 0.5  # of the configurations asked for: fewer need a word
 
@@ -26,7 +26,7 @@ SCHEMA: dict[str, Any] = {
     "utility": pl.Float64,
     "nearest_miss": pl.String,
     **dict.fromkeys(("n_trials", "n_complete", "n_stopped"), pl.Int64),
-    **dict.fromkeys(("spent_s", "saved_s", "deciding_s", "measuring_s"), pl.Float64),
+    **dict.fromkeys(("spent_s", "training_s", "saved_s", "deciding_s"), pl.Float64),
     "advice": pl.String,
 }
 
@@ -95,32 +95,31 @@ def _account_whole(
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     usual = usual_costs(ended)
     n_checkpoints = settings.n_checkpoints
-    measuring_s = sum(trial.user_attrs.get(MEASURING_S, 0.0) for trial in ended)
     return {
         "n_trials": len(ended),
         "n_complete": len(complete),
         "n_stopped": len(stopped),
         "spent_s": spent_cpu_s(ended),
+        "training_s": sum(_training_s(trial) for trial in ended),
         "saved_s": None
         if usual is None
         else sum(estimate_rest_s(t, cell, usual, n_checkpoints=n_checkpoints) for t in stopped),
         "deciding_s": sum(trial.user_attrs.get(DECIDING_S, 0.0) for trial in ended),
-        "measuring_s": measuring_s,
-        "advice": _advise(len(ended), spent_cpu_s(ended), measuring_s, settings),
+        "advice": _advise(ended, settings),
     }
 
 
-def _advise(
-    n_trials: int, spent_s: float, measuring_s: float, settings: SearchSettings
-) -> str | None:
-    if settings.n_trials is None or n_trials >= FEW * settings.n_trials:
+def _training_s(trial: FrozenTrial) -> float:
+    """Return the CPU seconds that went into training a trial and validating it."""
+    curve = trial.user_attrs.get(CURVE)
+    return float(curve[-1]["fit_cpu_s"] + curve[-1]["validate_cpu_s"]) if curve else 0.0
+
+
+def _advise(ended: Sequence[FrozenTrial], settings: SearchSettings) -> str | None:
+    if settings.n_trials is None or len(ended) >= FEW * settings.n_trials:
         return None
-    where = (
-        "most of it went into measuring: measure shorter (training.measuring)"
-        if measuring_s > spent_s / 2
-        else "train on a sample of the rows, or raise training.budget_cpu_s"
-    )
     return (
-        f"ended after {n_trials} of {settings.n_trials} configurations and {spent_s:.0f} CPU "
-        f"seconds; {where}"
+        f"ended after {len(ended)} of {settings.n_trials} configurations and "
+        f"{spent_cpu_s(ended):.0f} CPU seconds; train on a sample of the rows, or raise "
+        f"training.budget_cpu_s"
     )

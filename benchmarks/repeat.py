@@ -1,0 +1,154 @@
+"""Does the same run decide the same twice?
+
+Run from the repository's root: ``python benchmarks/repeat.py``. The main job runs on fresh data
+folders with one seed; the last ``--n-busy`` of the runs share the machine with a busy loop on one
+core. Utilities are compared on the profiles of all runs together: that of a candidate in a serving
+configuration is its mean over the runs that measured it. The last line is JSON:
+
+- ``candidates_common``: the share of all candidates of any run that are in every run;
+- ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
+  runs chose the same candidate; ``servings_same_min``: and serve it in the same way;
+- ``utility_spread_max``: the largest difference between the winners of one choice;
+- ``kept``: choices that a second run on the first one's data left as they were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+import polars as pl
+from kedro.framework.startup import bootstrap_project
+from main_job import PROJECT, Version
+
+from rightfit.ranking.explanation.decisions import read_recommendations
+from rightfit.verbs.stored import open_results
+
+SPIN = "while True: pass"
+KEYS = ("dataset", "candidate", "runtime", "n_threads", "device", "request_path")
+
+
+class Decided(NamedTuple):
+    """What a run found.
+
+    Args:
+        candidates: Cell and settings of each.
+        winners: Key of the winner's profile, or nothing, by application and dataset.
+        utilities: By application and key of a profile.
+    """
+
+    candidates: set[tuple[str, str]]
+    winners: dict[tuple[str, str], tuple[object, ...] | None]
+    utilities: dict[tuple[str, tuple[object, ...]], float]
+
+
+def read(root: Path, env: str) -> Decided:
+    """Return what the run on a data folder found."""
+    results = open_results(PROJECT, PROJECT / "conf", env=env, data_root=str(root))
+
+    def load(name: str) -> object:
+        return results.load(name, results.find_version(name))
+
+    winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
+    for application, found in read_recommendations(load("recommendations")).items():
+        for dataset, decision in found.datasets.items():
+            one = decision.winner
+            key = (dataset, *(getattr(one, key) for key in KEYS[1:]))
+            winners[application, dataset] = None if one is None else key
+    rankings = load("rankings")
+    assert isinstance(rankings, pl.DataFrame)  # noqa: S101
+    utilities = {
+        (row["application"], tuple(row[key] for key in KEYS)): row["utility"]
+        for row in rankings.filter(pl.col("utility").is_not_null()).to_dicts()
+    }
+    candidates = {(row["dataset"], row["candidate"]) for row in rankings.to_dicts()}
+    return Decided(candidates, winners, utilities)
+
+
+@contextmanager
+def busy_core(*, is_busy: bool) -> Iterator[None]:
+    """Keep one core busy while the block runs."""
+    if not is_busy:
+        yield
+        return
+    spinning = subprocess.Popen([sys.executable, "-c", SPIN])  # noqa: S603
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()
+
+
+def compare(runs: list[Decided]) -> dict[str, float]:
+    """Compare what several runs found."""
+    anywhere, everywhere = (
+        method(*(run.candidates for run in runs)) for method in (set.union, set.intersection)
+    )
+    pooled = defaultdict(list)
+    for run in runs:
+        for key, utility in run.utilities.items():
+            pooled[key].append(utility)
+    choices = list(runs[0].winners)
+    spreads = []
+    for application, dataset in choices:
+        chosen = {run.winners[application, dataset] for run in runs}
+        worth = [fmean(pooled[application, key]) for key in chosen if key is not None]
+        spreads.append(max(worth) - min(worth) if worth else 0.0)
+    pairs = list(itertools.combinations(runs, 2))
+
+    def agree(one: Decided, other: Decided, n_keys: int) -> int:
+        winners = ((one.winners[choice], other.winners[choice]) for choice in choices)
+        return sum((a and a[:n_keys]) == (b and b[:n_keys]) for a, b in winners)
+
+    return {
+        "candidates_common": len(everywhere) / len(anywhere),
+        "n_choices": len(choices),
+        "winners_same_min": min(agree(one, other, 2) for one, other in pairs),
+        "servings_same_min": min(agree(one, other, len(KEYS)) for one, other in pairs),
+        "utility_spread_max": max(spreads),
+    }
+
+
+def main() -> None:
+    """Run, compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--env", default="base")
+    parser.add_argument("--n-runs", type=int, default=5)
+    parser.add_argument("--n-busy", type=int, default=2)
+    parser.add_argument("--params", nargs="*", default=[], help="more parameters: name=value")
+    parser.add_argument("--root", type=Path, help="folder to use, and to keep")
+    asked = parser.parse_args()
+    bootstrap_project(PROJECT)
+    version = Version(PROJECT, asked.env, asked.params)
+    with tempfile.TemporaryDirectory(prefix="rightfit-repeat-") as name:
+        folder = asked.root or Path(name)
+        runs = []
+        for number in range(asked.n_runs):
+            root = folder / str(number)
+            is_busy = number >= asked.n_runs - asked.n_busy
+            if not root.exists():
+                root.mkdir(parents=True)
+                (root / "01_raw").symlink_to(PROJECT / "data" / "01_raw")
+                with busy_core(is_busy=is_busy):
+                    ran = version.run(root)
+                print(f"run {number + 1}, busy: {is_busy}: {ran.wall_s:.0f} s", flush=True)
+            runs.append(read(root, asked.env))
+        figures = compare(runs)
+        version.run(folder / "0")
+        again = read(folder / "0", asked.env)
+        figures["kept"] = sum(again.winners[one] == won for one, won in runs[0].winners.items())
+    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()
