@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults clean
+.PHONY: help install perf test test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults bench-repeat clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -118,6 +118,9 @@ bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak me
 
 bench-defaults: .venv/.installed ## is any family's search worse than its library's default?
 	$(BIN)/python benchmarks/family_defaults.py
+
+bench-repeat: .venv/.installed ## does the main job decide the same twice? five runs, two of them on a busy machine
+	$(BIN)/python benchmarks/repeat.py
 
 bench-scale-out: .venv/.installed ## time 1 to 8 workers on one search in PostgreSQL, and Kedro at 9 to 100 cells
 	$(BIN)/python benchmarks/scale_out.py
