@@ -103,7 +103,7 @@ def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) ->
     assert section.sentences[:3] == (
         "36 trials took 207 CPU seconds. Stopped early: 9 by median; that saved an "
         "estimated 54 CPU seconds, 21 % of what all would have taken.",
-        "Measuring took 13 % of it.",
+        "Training took 13 % of it.",
         "No trial of landsat, linear satisfies edge device: trial 1 comes nearest, with a model "
         "size of 20 MiB where the limit is 16 MiB.",
     )

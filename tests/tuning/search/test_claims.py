@@ -127,7 +127,7 @@ def test_search_for_applications_survives_being_killed(
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     assert len(study.trials) - n_trials <= n_kills
     complete = study.get_trials(states=(TrialState.COMPLETE,))
-    assert any("served" in trial.user_attrs for trial in complete)
+    assert complete
     for trial in complete:
         read_bundle(store.bundle_folder(study.study_name, trial.number))
     seen = [trial for trial in study.trials if "curve" in trial.user_attrs]
@@ -135,7 +135,7 @@ def test_search_for_applications_survives_being_killed(
 
 
 @pytest.mark.parametrize(
-    "rules", [{}, TPE, PAUSING], ids=["random", "tpe with median stops", "pausing, not timed"]
+    "rules", [{}, TPE, PAUSING], ids=["random", "tpe with median stops", "pausing"]
 )
 def test_same_seed_gives_the_same_trials(
     blobs: TrainingData, tmp_path: Path, rules: dict[str, Any]
