@@ -35,8 +35,8 @@ from rightfit.deployment.task_run import version_of
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAG = "/dags/rightfit-perf"
-N_TASKS = 6  # dataset, search, measuring, ranking, load, reporting
-N_TIMED = 2  # measuring and load
+N_TASKS = 7  # dataset, search, measuring, refit, ranking, load, reporting
+N_TIMED = 3  # measuring, refit and load
 
 
 @pytest.fixture(scope="module")
