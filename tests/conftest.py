@@ -29,6 +29,8 @@ settings.load_profile("untimed")
 # leaves them out.
 WHOLE = (
     "adoption",
+    "api/test_estimators.py",
+    "api/test_searching.py",
     "attack",
     "benchmarks",
     "deploy",
@@ -43,12 +45,14 @@ WHOLE = (
     "profiling/worker/test_under_load.py",
     "quality/test_deviations.py",
     "quality/test_errors.py",
+    "reporting/test_notebooks.py",
     "reuse/test_damaged_results.py",
     "template",
     "test_dashboard.py",
     "test_documented_commands.py",
     "test_end_to_end.py",
     "test_packaging.py",
+    "test_privacy.py",
     "test_server.py",
     "tuning/experiment",
     "tuning/parallel/test_crew.py",

@@ -203,20 +203,20 @@ def test_memory_of_large_bodies_is_given_back(server: Server, rows: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    "body",
+    "make_body",
     [
-        b"[" + b"[]," * 2_000_000 + b"[]]",
-        b"[" + b"{}," * 2_000_000 + b"{}]",
-        b'[{"size":[' + b"1," * 2_000_000 + b"1]}]",
-        b'[{"size":[' + b",".join([b"[" * 900 + b"]" * 900] * 1_000) + b"]}]",
-        b"[{" + b",".join(b'"%07d":1' % i for i in range(500_000)) + b"}]",
+        lambda: b"[" + b"[]," * 2_000_000 + b"[]]",
+        lambda: b"[" + b"{}," * 2_000_000 + b"{}]",
+        lambda: b'[{"size":[' + b"1," * 2_000_000 + b"1]}]",
+        lambda: b'[{"size":[' + b",".join([b"[" * 900 + b"]" * 900] * 1_000) + b"]}]",
+        lambda: b"[{" + b",".join(b'"%07d":1' % i for i in range(500_000)) + b"}]",
     ],
     ids=["lists", "objects", "numbers", "chains", "keys"],
 )
 def test_json_of_too_many_values_is_refused_before_it_is_parsed(
-    body: bytes, server: Server
+    make_body: Callable[[], bytes], server: Server
 ) -> None:
-    found = server.predict(body)
+    found = server.predict(make_body())
 
     assert found.status == 413
     assert "140000 values" in found.json["error"]
