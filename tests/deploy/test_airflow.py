@@ -190,7 +190,7 @@ def test_two_runs_at_once_end_well_although_a_task_is_killed(
         api.post(f"{DAG}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
     wait_for("trial to interrupt", lambda: kill_a_search(studies), every_s=0.01)
     runs = {
-        run_id: wait_for(f"end of {run_id}", lambda: finished_run(api, run_id), every_s=0.5)  # noqa: B023
+        run_id: wait_for(f"end of {run_id}", lambda: finished_run(api, run_id), every_s=2)  # noqa: B023
         for run_id in ("first", "second")
     }
     tasks = [

@@ -10,7 +10,7 @@ EXPORTS = logging.getLogger("rightfit.families.bundle_exports")
 
 
 def test_warning_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="rightfit")  # earlier tests may have silenced it
 
     with counting_repeats():
         for candidate in ("knn-003", "knn-017", "stack-001", "knn-020"):
