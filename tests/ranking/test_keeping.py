@@ -8,7 +8,7 @@ import pytest
 from contests import around, make_application, make_profile, make_rules, names_in_order, rank
 
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners, name_winners
+from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)
@@ -121,20 +121,24 @@ def test_kept_winner_and_its_rivals_are_explained_by_it() -> None:
     ]
 
 
-def test_another_limit_replaces_a_winner_only_by_one_that_is_surely_better() -> None:
-    rows = measure(0.80, 0.82, 0.95)
-    for row, memory_mib in zip(rows, (50, 150, 250), strict=True):
-        row["peak_memory_mib"] = memory_mib
-    limited = make_application(objectives=QUALITY, constraints={"peak_memory_mib": {"max": 100}})
-    contest = rank(*rows, application=limited).contest
+def test_limit_replaces_a_kept_winner_where_it_changes_the_choice_without_it() -> None:
+    def measure_with_memory(*qualities: float) -> list[dict[str, Any]]:
+        rows = measure(*qualities)
+        for row, memory_mib in zip(rows, (70, 50, 150), strict=True):
+            row["peak_memory_mib"] = memory_mib
+        return rows
 
-    def winner_under(max_mib: float) -> str:
-        constraints = {
-            "peak_memory_mib": limited.constraints["peak_memory_mib"].model_copy(
-                update={"max": max_mib}
-            )
-        }
-        (row,) = find_winners(change_limits(contest, constraints, name_winners(contest)))
+    limited = make_application(objectives=QUALITY, constraints={"peak_memory_mib": {"max": 100}})
+    _, after = rank_twice(
+        measure_with_memory(0.80, 0.79, 0.81),
+        measure_with_memory(0.79, 0.80, 0.81),
+        application=limited,
+    )
+
+    def find_winner(max_mib: float) -> str:
+        limit = limited.constraints["peak_memory_mib"].model_copy(update={"max": max_mib})
+        contest, (row,) = change_limits(after.contest, {"peak_memory_mib": limit})
         return str(contest.table.frame["candidate"][row])
 
-    assert [winner_under(limit) for limit in (100, 200, 300)] == ["a-0", "a-0", "a-2"]
+    assert names_in_order(after) == ["a-0", "a-1", "a-2"]
+    assert [find_winner(max_mib) for max_mib in (60, 90, 200)] == ["a-1", "a-0", "a-2"]

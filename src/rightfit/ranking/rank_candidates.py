@@ -137,24 +137,28 @@ def find_winners(contest: Contest) -> list[int | None]:
 
 
 def name_winners(contest: Contest) -> DatasetWinners:
-    """Return what the next ranking would keep."""
+    """Return what a later ranking would keep."""
     rows = zip(contest.table.datasets, find_winners(contest), strict=True)
     return {dataset: contest.table.read_key(row) for dataset, row in rows if row is not None}
 
 
 def change_limits(
-    contest: Contest, constraints: Mapping[str, Constraint], winners: DatasetWinners
-) -> Contest:
-    """Return the contest as the next ranking would hold it, under other limits.
+    contest: Contest, constraints: Mapping[str, Constraint]
+) -> tuple[Contest, list[int | None]]:
+    """Hold the contest anew under other limits, without an earlier ranking.
 
-    Args:
-        contest: Of this ranking.
-        constraints: Those of the next one.
-        winners: From :func:`name_winners`.
+    Returns:
+        The contest and the row of each dataset's winner. A winner that is kept now stands where the
+        limits allow it and do not change who would win otherwise.
     """
     application = contest.application.model_copy(update={"constraints": dict(constraints)})
-    other = hold_contest(contest.table, contest.name, application, contest.rules, winners)
-    return keep_winners(other)
+    other = hold_contest(contest.table, contest.name, application, contest.rules)
+    winners = find_winners(other)
+    for position, kept in contest.kept.items():
+        row = int(contest.chosen[kept.candidate])
+        if winners[position] == kept.otherwise and other.judgement.feasible[row]:
+            winners[position] = row
+    return other, winners
 
 
 def settle_order(contest: Contest) -> Places:

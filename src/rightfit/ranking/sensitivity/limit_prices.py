@@ -5,7 +5,7 @@ limits one for all of them together, its ``metric``, ``kind`` and ``limit`` null
 ``winner_without`` are candidates with their serving configuration (null: none qualifies);
 ``quality_raw``, ``throughput_rows_per_s`` and ``value`` (of the limited metric) are the winner's,
 the same names with ``_without`` those of the one that would win. ``decides`` tells whether the
-winning candidate is another one; it is not where nothing is surely better (``keep_winner``).
+winning candidate is another one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THROUGHPUT, Constraint
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners, name_winners
+from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners
 from rightfit.typed_tables import write_rows
 
 QUALITY = "quality_raw"
@@ -53,7 +53,7 @@ def tabulate_limit_prices(ranked: list[Ranked]) -> pl.DataFrame:
 
 
 def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
-    before, winners = find_winners(contest), name_winners(contest)
+    before = find_winners(contest)
     constraints = contest.application.constraints
     cases: list[tuple[str | None, str | None, float | None, Mapping[str, Constraint]]] = [
         (metric, kind, limit, _drop(constraints, metric, kind))
@@ -63,8 +63,7 @@ def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
     if len(cases) > 1:
         cases.append((None, None, None, {}))
     for metric, kind, limit, left in cases:
-        after_all = change_limits(contest, left, winners)
-        after = find_winners(after_all)
+        after_all, after = change_limits(contest, left)
         for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
             yield LimitPrice(
                 application=contest.name,

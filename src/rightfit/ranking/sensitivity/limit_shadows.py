@@ -18,7 +18,7 @@ import polars as pl
 from rightfit.profiling.metrics import METRICS
 from rightfit.ranking.applications.applications import Application, Constraint, LimitKind
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners, name_winners
+from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners
 from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
@@ -74,12 +74,12 @@ def change_limit(
 
 
 def _find_shadows(contest: Contest) -> Iterator[LimitShadow]:
-    before, winners = _find_first(contest), name_winners(contest)
+    before = _find_first(contest, find_winners(contest))
     pct = contest.rules.limit_change_pct
     for metric, kind, limit, direction in _list_changes(contest.application):
         changed = change_limit(limit, kind, direction=direction, change_pct=pct)
         constraints = _replace_limit(contest.application, metric, kind, changed)
-        after = _find_first(change_limits(contest, constraints, winners))
+        after = _find_first(*change_limits(contest, constraints))
         for dataset, old, new in zip(contest.table.datasets, before, after, strict=True):
             yield LimitShadow(
                 application=contest.name,
@@ -106,7 +106,7 @@ def _list_changes(application: Application) -> Iterator[tuple[str, LimitKind, fl
                 yield metric, kind, limit, direction
 
 
-def _find_first(contest: Contest) -> list[_First]:
+def _find_first(contest: Contest, winners: list[int | None]) -> list[_First]:
     names = contest.table.frame["candidate"]
     return [
         _First(
@@ -114,7 +114,7 @@ def _find_first(contest: Contest) -> list[_First]:
             winner=None if row is None else names[row],
             utility=None if row is None else float(contest.judgement.utility[row]),
         )
-        for part, row in zip(contest.table.candidate_slices, find_winners(contest), strict=True)
+        for part, row in zip(contest.table.candidate_slices, winners, strict=True)
     ]
 
 
