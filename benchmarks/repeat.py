@@ -63,8 +63,10 @@ def read(root: Path, env: str) -> Decided:
     for application, found in read_recommendations(load("recommendations")).items():
         for dataset, decision in found.datasets.items():
             one = decision.winner
-            key = (dataset, *(getattr(one, key) for key in KEYS[1:]))
-            winners[application, dataset] = None if one is None else key
+            winners[application, dataset] = None
+            if one is not None:
+                serving = (getattr(one.serving, key) for key in KEYS[2:])
+                winners[application, dataset] = (dataset, one.candidate, *serving)
     rankings = load("rankings")
     assert isinstance(rankings, pl.DataFrame)  # noqa: S101
     utilities = {
