@@ -3,11 +3,11 @@ from __future__ import annotations
 from rightfit.tuning.search.candidates import CompleteTrial, choose_candidates, pareto_front
 
 TRIALS = [
-    CompleteTrial(0, quality_raw=0.80, size_mib=1.0, n_operations=4.0),
-    CompleteTrial(1, quality_raw=0.90, size_mib=64.0, n_operations=9.0),
-    CompleteTrial(2, quality_raw=0.85, size_mib=2.0, n_operations=2.0),
-    CompleteTrial(3, quality_raw=0.88, size_mib=16.0, n_operations=6.0),
-    CompleteTrial(4, quality_raw=0.84, size_mib=70.0, n_operations=1.0),  # beaten by 1
+    CompleteTrial(0, quality_raw=0.80, n_parameters=1.0, n_operations=4.0),
+    CompleteTrial(1, quality_raw=0.90, n_parameters=64.0, n_operations=9.0),
+    CompleteTrial(2, quality_raw=0.85, n_parameters=2.0, n_operations=2.0),
+    CompleteTrial(3, quality_raw=0.88, n_parameters=16.0, n_operations=6.0),
+    CompleteTrial(4, quality_raw=0.84, n_parameters=70.0, n_operations=1.0),  # beaten by 1
 ]
 
 

@@ -29,7 +29,7 @@ class CompleteTrial:
     Args:
         number: The trial's number.
         quality_raw: Validation quality, higher is better.
-        size_mib: Size of the native weights.
+        n_parameters: Numbers to be stored: unlike a file, the same size each time.
         n_operations: Multiplications or comparisons a row.
         quality_error: Standard error of the quality.
         is_default: Whether its configuration is the family's default.
@@ -37,7 +37,7 @@ class CompleteTrial:
 
     number: int
     quality_raw: float
-    size_mib: float
+    n_parameters: float
     n_operations: float
     quality_error: float = 0.0
     is_default: bool = False
@@ -75,7 +75,7 @@ def choose_candidates(
         *(by_number[number] for number in favourites),
         best,
         *(trial for trial in trials if trial.is_default and _is_within_error(trial, best)),
-        min(front, key=lambda trial: trial.size_mib),
+        min(front, key=lambda trial: trial.n_parameters),
         min(front, key=lambda trial: trial.n_operations),
     ]
     chosen = list(dict.fromkeys(chosen))[:n_candidates]
@@ -96,7 +96,7 @@ def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
     Of equal trials the first is kept.
     """
     front: list[CompleteTrial] = []
-    for trial in sorted(trials, key=lambda t: (t.size_mib, -t.quality_raw, t.number)):
+    for trial in sorted(trials, key=lambda t: (t.n_parameters, -t.quality_raw, t.number)):
         if not front or trial.quality_raw > front[-1].quality_raw:
             front.append(trial)
     return front
@@ -132,7 +132,7 @@ def bundle_candidates(
         CompleteTrial(
             number=trial.number,
             quality_raw=float(trial.values[0]),
-            size_mib=trial.user_attrs["model_size_mib"],
+            n_parameters=trial.user_attrs[CURVE][-1]["structure"]["n_parameters"],
             n_operations=trial.user_attrs[CURVE][-1]["structure"]["n_operations"],
             quality_error=trial.user_attrs[CURVE][-1]["quality_raw_error"],
             is_default=default is not None and trial.params == dict(default),
@@ -151,4 +151,4 @@ def bundle_candidates(
 
 
 def _log_gap(trial: CompleteTrial, chosen: list[CompleteTrial]) -> float:
-    return min(abs(math.log(trial.size_mib / other.size_mib)) for other in chosen)
+    return min(abs(math.log(trial.n_parameters / other.n_parameters)) for other in chosen)
