@@ -119,17 +119,6 @@ def test_what_is_left_of_the_budget_finishes_what_promises_most() -> None:
     assert (step.number, step.serving) == (2, None)
 
 
-def test_a_training_that_is_not_in_memory_costs_more() -> None:
-    rule = make_rule({"accuracy": application()})
-    away = replace(seen(4, 2), is_in_memory=False)
-
-    here, elsewhere = (rule.choose(Pool([seen(1, 1), trial], 3)) for trial in (seen(4, 2), away))
-
-    assert here is not None
-    assert elsewhere is not None
-    assert elsewhere.cost_s == here.cost_s + 2.0
-
-
 def test_a_trial_in_another_workers_hands_is_not_chosen() -> None:
     rule = make_rule({"accuracy": application()})
     busy = replace(seen(4, 1), is_free=False)

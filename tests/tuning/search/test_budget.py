@@ -18,6 +18,10 @@ from rightfit.tuning.studies.study_store import STOP_REASON
 NOON = datetime(2026, 11, 24, 12)
 
 
+def make_point(work_s: float) -> dict[str, float]:
+    return {"work_s": work_s, "fit_cpu_s": 0.0, "validate_cpu_s": 0.0}
+
+
 def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> FrozenTrial:
     state = TrialState.RUNNING if end_s is None else TrialState.FAIL
     trial = create_trial(state=state, user_attrs=attributes)
@@ -45,8 +49,8 @@ def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> Frozen
 def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool) -> None:
     ended = {STOP_REASON: "failed: overflow"}
     finished = [
-        make_trial(0, 10, curve=[{"work_s": 4.0}], **ended),
-        make_trial(0, 20, curve=[{"work_s": 1.0}, {"work_s": 5.0}], compute_s=12.0, **ended),
+        make_trial(0, 10, curve=[make_point(4.0)], **ended),
+        make_trial(0, 20, curve=[make_point(1.0), make_point(5.0)], compute_s=12.0, **ended),
     ]
     running = [make_trial(20, None)]
     budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
@@ -71,10 +75,16 @@ def test_a_paused_trial_takes_no_wall_seconds_between_its_steps() -> None:
 
 
 def test_what_is_left_is_the_nearest_limit() -> None:
-    trials = [make_trial(0, 10, curve=[{"work_s": 4.0}])]
+    trials = [make_trial(0, 10, curve=[make_point(4.0)])]
 
     assert Budget(None, 9.0, 30.0).left_s(trials, now=NOON) == 5.0
     assert Budget(None, None, 12.0).left_s(trials, now=NOON) == 2.0
+
+
+def test_trials_of_before_budgets_counted_work_are_charged_what_they_took() -> None:
+    old = make_trial(0, 10, curve=[{"fit_cpu_s": 3.0, "validate_cpu_s": 1.0}])
+
+    assert Budget(None, 9.0, None).left_s([old], now=NOON) == 5.0
 
 
 def test_trial_without_cpu_seconds_costs_nothing() -> None:

@@ -52,7 +52,6 @@ class ObservedTrial:
         export_s: CPU seconds of writing and exporting the finished model; ``None`` before.
         measured_s: Seconds of measuring by serving configuration.
         is_free: Whether it may go on now: neither over nor in another worker's hands.
-        is_in_memory: Whether its training can go on where it paused; if not, it starts anew.
     """
 
     number: int
@@ -61,7 +60,6 @@ class ObservedTrial:
     export_s: float | None = None
     measured_s: Mapping[Serving, float] = field(default_factory=dict)
     is_free: bool = True
-    is_in_memory: bool = True
 
     @property
     def last(self) -> Seen:

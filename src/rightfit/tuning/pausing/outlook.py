@@ -110,12 +110,8 @@ class Outlook:
                 found[name] = (int(row), int(column))
         return found
 
-    def reserve_s(self, measurable_s: float) -> float:
-        """Return what it takes to train and measure every application's favourite.
-
-        Args:
-            measurable_s: What measuring may take at most.
-        """
+    def reserve_s(self) -> float:
+        """Return what it takes to train and measure every application's favourite."""
         places = set(self.favourites().values())
         training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
         measuring_s = sum(
@@ -123,7 +119,7 @@ class Outlook:
             for row, column in places
             if not self.is_measured[row, column]
         )
-        return float(training_s + min(measuring_s, max(measurable_s, 0.0)))
+        return float(training_s + measuring_s)
 
     def challengers(self) -> list[Step]:
         """Return the looks that are worth taking, the most worthy of the whole rest first."""
@@ -239,24 +235,20 @@ class Outlook:
 
 
 def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:
-    """Predict CPU seconds: of each trial's next look and of its rest, and of a usual whole trial.
-
-    A trial that is not in memory has to be trained anew up to where it was.
-    """
+    """Predict CPU seconds: of each trial's next look, of its rest, and of a usual whole trial."""
     steps: list[list[float]] = [[] for _ in range(pool.n_checkpoints)]
     for trial in pool.trials:
         for before, after in zip(trial.looks[1:], trial.looks[2:], strict=False):
-            if before.spent_s > 0:
+            if before.spent_s > 0 and before.checkpoint < after.checkpoint:
                 steps[before.checkpoint].append(after.spent_s / before.spent_s - 1.0)
     growth = [(GROWTH_WEIGHT + sum(seen)) / (GROWTH_WEIGHT + len(seen)) for seen in steps]
     following, rest, whole = [], [], []
     for trial in pool.trials:
         spent_s, reached = trial.last.spent_s, trial.last.checkpoint
         ahead = [1.0 + growth[step] for step in range(reached, pool.n_checkpoints)]
-        again_s = 0.0 if trial.is_in_memory or not ahead else spent_s
         whole.append(spent_s * float(np.prod(ahead)))
-        rest.append(whole[-1] - spent_s + again_s)
-        following.append(spent_s * growth[reached] + again_s if ahead else 0.0)
+        rest.append(whole[-1] - spent_s)
+        following.append(spent_s * growth[reached] if ahead else 0.0)
     ends = [t.export_s or 0.0 for t in pool.trials if t.measured_s]
     seconds = [s for t in pool.trials for s in t.measured_s.values()]
     usual_s = fmean(whole) + (fmean(ends) + fmean(seconds) if seconds else 0.0)

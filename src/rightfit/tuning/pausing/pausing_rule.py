@@ -67,26 +67,22 @@ class PausingRule:
         self._metrics = sorted(m for m in needed if m in METRICS_BY_COLUMN or m == THREADS)
         self._metrics = [m for m in self._metrics if m != QUALITY]
 
-    def choose(
-        self, pool: Pool, *, affordable_s: float = np.inf, measurable_s: float = np.inf
-    ) -> Step | None:
+    def choose(self, pool: Pool, *, affordable_s: float = np.inf) -> Step | None:
         """Return the next step; ``None`` once the search is over.
 
         Args:
             pool: All trials. Those without a look are no concern of this rule: whoever asks for
                 configurations trains each to its first look.
             affordable_s: What a step may take at most.
-            measurable_s: What a measurement may take at most.
         """
         outlook = self.survey(pool)
         if outlook is None:
             return None
-        explorable_s = affordable_s - outlook.reserve_s(measurable_s)
+        explorable_s = affordable_s - outlook.reserve_s()
 
         def fits(step: Step) -> bool:
-            if step.serving is not None:
-                return step.cost_s <= min(explorable_s, measurable_s)
-            return step.cost_s <= explorable_s and outlook.rest_s(step.number) <= affordable_s
+            rest_s = 0.0 if step.serving is not None else outlook.rest_s(step.number)
+            return step.cost_s <= explorable_s and rest_s <= affordable_s
 
         worthy = [
             step

@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.studies.study_store import STOP_REASON
-from rightfit.tuning.studies.trial_attributes import CURVE, GAINED, SPANS
+from rightfit.tuning.studies.trial_attributes import CURVE, GAINED, SPANS, read_work_s
 
 # Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
 GUARD = 3.0
@@ -85,7 +85,7 @@ def is_finished(trial: FrozenTrial) -> bool:
 def spent_work_s(trials: Sequence[FrozenTrial]) -> float:
     """Return the CPU seconds that the trials' training and validating usually take."""
     curves = [trial.user_attrs.get(CURVE) for trial in trials]
-    return float(sum(curve[-1]["work_s"] for curve in curves if curve))
+    return float(sum(read_work_s(curve[-1]) for curve in curves if curve))
 
 
 def spent_cpu_s(trials: Sequence[FrozenTrial]) -> float:

@@ -66,13 +66,11 @@ class Turn:
 
     Args:
         trial: Trial to work on; ``None`` if there is nothing to do now.
-        step: What to do with a trial that was paused; ``None`` for a new one.
         is_over: Whether the budget is spent and nothing runs any more.
         n_begun: Trials that have ended by themselves or were looked at.
     """
 
     trial: optuna.Trial | None
-    step: Step | None
     is_over: bool
     n_begun: int
 
@@ -149,7 +147,7 @@ class TrialPool:
             if not self._gives_up(draw, abandoned):
                 params = abandoned[-1].params if abandoned else None
                 trial = self._start(draw, params, ask, held)
-                return Turn(trial, None, is_over=False, n_begun=len(begun))
+                return Turn(trial, is_over=False, n_begun=len(begun))
             trials = self.study.get_trials(deepcopy=False)
 
     def _go_on(
@@ -169,10 +167,10 @@ class TrialPool:
             trial = optuna.Trial(self.study, trial_id)
             trial.set_user_attr(PAUSED, False)
             self._hold(trial, draw_of(trial) or 0, held)
-            return Turn(trial, step, is_over=False, n_begun=n_begun)
+            return Turn(trial, is_over=False, n_begun=n_begun)
         if not busy and running and plan is not None:
             plan.stop_paused_trials(self.study, trials)
-        return Turn(None, None, is_over=not busy, n_begun=n_begun)
+        return Turn(None, is_over=not busy, n_begun=n_begun)
 
     def _start(
         self, draw: int, params: Configuration | None, ask: Ask, held: contextlib.ExitStack

@@ -34,6 +34,7 @@ from rightfit.tuning.studies.trial_attributes import (
     CURVE,
     STOP_CHECKPOINT,
     STOPPED_BY,
+    read_work_s,
 )
 
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
@@ -113,7 +114,7 @@ class PausingSteering:
         if not firsts:
             chosen = NEW if may_begin else None
         else:
-            first_s = fmean(point["work_s"] for point in firsts)
+            first_s = fmean(read_work_s(point) for point in firsts)
             chosen = self.finish_default(trials)
             if chosen is None and may_begin and self._has_share(begun, first_s):
                 chosen = NEW

@@ -20,6 +20,7 @@ from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,
     UNTRAINED,
+    read_work_s,
 )
 
 
@@ -112,5 +113,5 @@ def _look(
         ),
         fit=project_fit(point, ratio=ratio),
         quality_error=cell.quality.scale_error(point["quality_raw_error"]),
-        spent_s=point["work_s"],
+        spent_s=read_work_s(point),
     )
