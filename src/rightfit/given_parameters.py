@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from kedro.config import AbstractConfigLoader
 
@@ -18,7 +17,7 @@ from rightfit.conf_files import (
     make_loader,
 )
 from rightfit.parameters.defaults import BLOCKS, PROJECT_BLOCKS, find_misspelt_blocks
-from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.raw import RawParameters, find_values
 
 logger = logging.getLogger(__name__)
 
@@ -69,15 +68,10 @@ def find_unread(
 
 
 def _hint(name: str, parameters: RawParameters) -> str:
-    places = [f"{block}.{key}" for block in BLOCKS for key in _find_key(name, parameters[block])]
+    others = [block for block in parameters if block not in {*BLOCKS, *PROJECT_BLOCKS}]
+    places = [
+        place
+        for block in (*BLOCKS, *others)
+        for place, _ in find_values(parameters[block], [name], block)
+    ]
     return f"; did you mean {' or '.join(places[:3])}?" if places else "."
-
-
-def _find_key(name: str, block: Any) -> Iterator[str]:
-    if not isinstance(block, Mapping):
-        return
-    if name in block:
-        yield name
-    for key, inner in block.items():
-        for place in _find_key(name, inner):
-            yield f"{key}.{place}"

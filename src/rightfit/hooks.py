@@ -53,7 +53,7 @@ __all__ = ["ConfigurationError", "ErrorHook", "ResultHook", "rightfit_hooks"]
 RAW_READER = "check_raw_tables"
 COMMANDS = ("kedro", "rightfit")
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
-ASKING_FAMILIES = {"training", "early_stopping", "evaluation", "training_costs"}
+MODEL = "params:models."  # whoever reads such an input trains or measures a model
 HANDLES = ("inferred_descriptions",)  # what it reads beside the tables
 
 
@@ -205,10 +205,10 @@ class FamilyHook:
         """
         from rightfit.parameters.models import find_model_faults
 
-        stages = list_stages(pipeline)
-        if self._loader is None or stages.isdisjoint(ASKING_FAMILIES):
+        read = {name for node in pipeline.nodes if is_own(node) for name in node.inputs}
+        if self._loader is None or not any(name.startswith(MODEL) for name in read):
             return
-        faults = list(find_model_faults(self._loader["parameters"], stages))
+        faults = list(find_model_faults(self._loader["parameters"], list_stages(pipeline)))
         if faults:
             raise ConfigurationError("\n".join(faults))
 

@@ -32,7 +32,7 @@ from rightfit.conf_files import (
     read_parameters,
 )
 from rightfit.given_parameters import find_misspelt, find_unread, find_wrong_switches
-from rightfit.ownership import PIPELINES, is_own, list_stages
+from rightfit.ownership import PIPELINES, is_own, list_stages, read_tagged_models
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.parameters.raw import RawParameters
@@ -140,7 +140,8 @@ class ConfigurationHook:
             _refuse_unusable_catalog(context.config_loader)
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
         machine = _describe_machine() if is_run else None
-        faults = find_block_faults(parameters, stages=stages, machine=machine)
+        others = read_tagged_models(chosen)
+        faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
         faults += find_wrong_switches(context.config_loader.runtime_params or {})
         faults += find_unread(context.config_loader, parameters, _list_inputs())
         if faults:  # or the families are asked once it is known whether they are needed
@@ -240,8 +241,9 @@ def _holds_own_node(pipeline: Pipeline) -> bool:
 def _are_foreign(requested: list[str]) -> bool:
     """Return whether the project's registry makes these pipelines without Rightfit's nodes."""
     try:
-        chosen = [pipelines[name] for name in requested if name in pipelines]
-    except Exception:  # such as a KeyError of a registry that needs "perf"
+        made = [name for name in requested if name in pipelines or name != DEFAULT_PIPELINE]
+        chosen = [pipelines[name] for name in made]
+    except Exception:  # such as a KeyError: of a registry that needs "perf", of a tagged pipeline
         logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
         return False
     return all(one.nodes and not _holds_own_node(one) for one in chosen)

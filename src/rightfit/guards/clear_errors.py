@@ -15,6 +15,7 @@ from click import ClickException
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.io.core import VersionNotFoundError
 
+from rightfit.errors import RightfitError
 from rightfit.printable import clean_text
 
 logger = logging.getLogger(__name__)
@@ -67,9 +68,8 @@ def explain_error(error: BaseException) -> str | None:
         told = _explain_system(one) or _explain_database(one)
         if told:
             return f"{told} {AGAIN}"
-    if isinstance(error, ValueError) and is_raised_here(error):
-        return str(error)
-    return None
+    is_here = isinstance(error, ValueError) and is_raised_here(error)
+    return str(error) if is_here or isinstance(error, RightfitError) else None
 
 
 def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) -> str | None:

@@ -17,7 +17,7 @@ from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
-from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.raw import RawParameters, look_up
 from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
@@ -47,6 +47,7 @@ def find_faults(
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
+    others: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
     """Describe what is wrong with the parameters that Rightfit's pipelines read.
 
@@ -55,11 +56,12 @@ def find_faults(
             grid does not name are not checked.
         stages: Stages that will run; what only others need is not checked.
         machine: Where they will run; ``None`` leaves out what depends on it.
+        others: Models of parameters that a project's tagged nodes read, by key.
 
     Returns:
         One line per fault, with the file to correct; empty if all is right.
     """
-    faults = find_block_faults(parameters, stages=stages, machine=machine)
+    faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
     return list(dict.fromkeys([*faults, *find_model_faults(parameters, stages)]))
 
 
@@ -68,6 +70,7 @@ def find_block_faults(
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
+    others: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
     """Describe as :func:`find_faults` what can be seen without asking the models' families.
 
@@ -76,13 +79,20 @@ def find_block_faults(
     faults = find_grid_faults(parameters)
     for kind in NAMED_BLOCKS:
         faults += _find_named_faults(kind, parameters)
-    for kind, model in WHOLE_BLOCKS.items():
-        found = explain_faults("", {kind: parameters.get(kind)}, [kind], model)
-        faults += [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
+    for key, model in {**WHOLE_BLOCKS, **_leave_out_known(others or {})}.items():
+        found = explain_faults("", {key: look_up(parameters, key)}, [key], model)
+        block = key.partition(".")[0]
+        faults += [f"{fault}. Correct parameters_{block}.yml." for fault in found]
     faults += _find_joint_faults(parameters)
     if machine is not None:
         faults += find_machine_faults(parameters, stages, machine)
     return list(dict.fromkeys(faults))
+
+
+def _leave_out_known(models: Mapping[str, type[BaseModel]]) -> dict[str, type[BaseModel]]:
+    """Leave out keys of blocks that Rightfit checks anyway."""
+    known = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
+    return {key: model for key, model in models.items() if key.partition(".")[0] not in known}
 
 
 def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:

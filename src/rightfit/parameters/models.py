@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,14 +14,13 @@ from rightfit.families.runtimes import RUNTIMES
 from rightfit.families.schema import Task
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import list_named
-from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.raw import RawParameters, find_values, look_up
 from rightfit.preparation.block import DatasetBlock
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 
 MAX_GRID = 1_000_000  # configurations that are listed at once
 MAX_GRID_POINTS = 1_000
-CHECKPOINTS = {"training": ("training",), "early_stopping": ("early_stopping", "recording")}
-"""Where each stage that trains finds its ``n_checkpoints``."""
+LENGTH = "n_checkpoints"  # in the block of every stage that trains checkpoint by checkpoint
 
 
 def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Iterator[str]:
@@ -60,12 +58,12 @@ def _find_faults(
     except ValueError as err:
         yield str(err)
         return
-    trains = [stage for stage in CHECKPOINTS if stage in stages]
-    for stage in trains or ["training"]:
-        n_checkpoints = _look_up(parameters, *CHECKPOINTS[stage], "n_checkpoints")
+    blocks = {stage: parameters.get(stage) for stage in sorted(stages)}
+    lengths = [n for stage, block in blocks.items() for _, n in find_values(block, [LENGTH], stage)]
+    for n_checkpoints in lengths or [look_up(parameters, "training.n_checkpoints")]:
         if isinstance(n_checkpoints, int):
             yield from _catch(params.check_length, family, n_checkpoints)
-    if trains:
+    if lengths or "training" in stages:
         yield from _find_value_faults(params, family)
     if "training" in stages:
         yield from _find_grid_size(params, parameters)
@@ -117,8 +115,8 @@ def _find_value_faults(params: ModelParams, family: Family) -> Iterator[str]:
 
 
 def _find_grid_size(params: ModelParams, parameters: RawParameters) -> Iterator[str]:
-    n_points = _look_up(parameters, "training", "n_grid_points")
-    is_grid = _look_up(parameters, "training", "sampler") == "grid"
+    n_points = look_up(parameters, "training.n_grid_points")
+    is_grid = look_up(parameters, "training.sampler") == "grid"
     if not is_grid or not isinstance(n_points, int) or not 1 < n_points <= MAX_GRID_POINTS:
         return
     size = math.prod(len(item.grid(n_points)) for item in params.space.root.values())
@@ -142,10 +140,3 @@ def _find_unservable(family: Family, parameters: RawParameters) -> Iterator[str]
             f"{list(wanted.devices)}, and its family has {sorted(runtimes)} on "
             f"{list(family.devices)}. Correct parameters_evaluation.yml."
         )
-
-
-def _look_up(parameters: RawParameters, *steps: str) -> Any:
-    found: Any = parameters
-    for step in steps:
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found

@@ -21,7 +21,7 @@ from rightfit.datasets.earlier_winners import EarlierWinnersDataset
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
-from rightfit.ownership import is_own
+from rightfit.ownership import is_own, is_shipped
 from rightfit.printable import clean_text
 from rightfit.processes.json_store import JsonStore
 from rightfit.project import ConfigurationError
@@ -93,7 +93,7 @@ class ReuseHook:
             identify=looker.identify,
             load=catalog.load,
             find_stored=looker.find_stored,
-            may_keep=lambda node: is_free and is_own(node) and looker.has_last_winners(node),
+            may_keep=lambda node: is_free and is_shipped(node) and looker.has_last_winners(node),
         )
         looker.refuse_damaged_inputs()
         looker.set_aside_damaged()
