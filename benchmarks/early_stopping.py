@@ -1,8 +1,8 @@
 """What early stopping saves and loses, replayed on recorded trainings.
 
-The recordings in ``benchmarks/recorded`` come from ``kedro run --pipeline early_stopping`` (48
+The recordings in ``benchmarks/recorded`` come from ``kedro run --pipelines early_stopping`` (48
 random configurations in each of 9 cells, trained to the end and measured; 2 cores, no GPU, shared
-host). Any folder in the same format is replayed with ``--recorded``, see docs/early_stopping.md.
+host). Any folder in the same format is replayed with ``--recorded``, see docs/early_stopping_appendix.md.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ import polars as pl
 import yaml
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.experiment.experiment import ExperimentFiles, make_experiment, run_experiment
-from rightfit.tuning.experiment.known_early import tabulate_known_early
-from rightfit.tuning.experiment.savings import headline, summarise_cells, summarise_savings
-from rightfit.tuning.experiment.within_budget import Shares, compare_within
 from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit_study.early_stopping.experiment import (
+    ExperimentFiles,
+    make_experiment,
+    run_experiment,
+)
+from rightfit_study.early_stopping.known_early import tabulate_known_early
+from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
+from rightfit_study.early_stopping.within_budget import Shares, compare_within
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"
@@ -44,8 +48,8 @@ def main() -> None:
         "--budget-cpu-s", type=float, default=None, help="pausing and no stopping at this budget"
     )
     options = parser.parse_args()
-    params = _read("early_stopping")["replay"]
-    pausing = _read("training")["pausing"]
+    params = _read_file(CONF / "study/parameters_early_stopping.yml")["early_stopping"]["replay"]
+    pausing = _read_file(CONF / "parameters_training.yml")["training"]["pausing"]
     if options.min_gain is not None:
         pausing["min_gain"] = options.min_gain
     models = _read_file(options.recorded / "models.yml")["models"]
@@ -89,7 +93,7 @@ def main() -> None:
 
 def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
     """Print what pausing and no stopping come to within the same budget."""
-    training = _read("training")
+    training = _read_file(CONF / "parameters_training.yml")["training"]
     shares = Shares(budget_s, training["breadth_share"])
     found = compare_within(make_experiment(files), shares)
     means = pl.col("n_begun", "n_trained", "cost_s", "regret").mean()
@@ -97,11 +101,6 @@ def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
         print(found.group_by("dataset", "model", "method", maintain_order=True).agg(means))
     regrets = found.group_by("method", maintain_order=True).agg(pl.col("regret").mean())
     print(json.dumps({name: _round(value) for name, value in regrets.iter_rows()}))
-
-
-def _read(block: str) -> dict[str, Any]:
-    content: dict[str, Any] = _read_file(CONF / f"parameters_{block}.yml")[block]
-    return content
 
 
 def _read_file(path: Path) -> dict[str, Any]:

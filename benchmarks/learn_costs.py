@@ -31,7 +31,6 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.experiment.recording import draw_configuration
 from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.pausing.training_costs import SHIPPED, TrainingSize, count_work, name_line
 from rightfit.tuning.search.cell import Cell
@@ -39,6 +38,7 @@ from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.verbs.stored import open_results
+from rightfit_study.early_stopping.recording import draw_configuration
 
 HERE = Path(__file__).resolve().parent
 RECORDED = HERE / "recorded" / "trainings.parquet"

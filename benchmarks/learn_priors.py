@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 import rightfit.tuning.pausing
-from rightfit.tuning.experiment.recorded import read_cells
 from rightfit.tuning.pausing.priors import SHIPPED, dump_priors, learn_prior
+from rightfit_study.early_stopping.recorded import read_cells
 
 HERE = Path(__file__).resolve().parent
 

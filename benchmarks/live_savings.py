@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rightfit.tuning.experiment.live_comparison import summarise_live
+from rightfit_study.early_stopping.live_comparison import summarise_live
 
 TABLE = Path(__file__).resolve().parent / "recorded" / "live_searches.csv"
 

@@ -18,21 +18,21 @@ import numpy as np
 import polars as pl
 import yaml
 
-import rightfit.tuning.experiment.experiment as replaying
+import rightfit_study.early_stopping.experiment as replaying
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.experiment.experiment import (
+from rightfit.tuning.pausing import outlook, quality_projection, serving_costs, standing
+from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit.tuning.pausing.priors import Prior
+from rightfit_study.early_stopping.experiment import (
     SCHEMA,
     ExperimentFiles,
     ReplayTask,
     make_experiment,
     replay_task,
 )
-from rightfit.tuning.experiment.peers import Policy
-from rightfit.tuning.experiment.recorded import learn_elsewhere
-from rightfit.tuning.experiment.savings import summarise_savings
-from rightfit.tuning.pausing import outlook, quality_projection, serving_costs, standing
-from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.priors import Prior
+from rightfit_study.early_stopping.peers import Policy
+from rightfit_study.early_stopping.recorded import learn_elsewhere
+from rightfit_study.early_stopping.savings import summarise_savings
 
 HERE = Path(__file__).resolve().parent
 NOWHERE = 1e9

@@ -77,9 +77,9 @@ ELSEWHERE = {
     "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
-    "make bench-early-stopping": BY_HAND + "minutes; tests/tuning/experiment runs its parts",
+    "make bench-early-stopping": BY_HAND + "minutes; tests/study runs its parts",
     "python benchmarks/early_stopping.py --recorded FOLDER": (
-        BY_HAND + "minutes; tests/tuning/experiment runs its parts"
+        BY_HAND + "minutes; tests/study runs its parts"
     ),
     "make airflow": BY_HAND + "make package, then what tests/deployment/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",

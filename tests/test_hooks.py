@@ -14,13 +14,17 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from pydantic import Field
 
 from rightfit.hooks import ConfigurationError, ErrorHook, FamilyHook, ResultHook
-from rightfit.ownership import PIPELINES, is_own
+from rightfit.ownership import PIPELINES, is_own, read_tagged_models
+from rightfit.parameters.checking import find_block_faults
+from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines, find_grid
 from rightfit.preparation.frames import RawTableError
 from rightfit.process_state import ProcessHook
+from rightfit.strict_model import StrictModel
 
 GRID = Grid({"iris": ("flowers",)}, {"forest": "rightfit.families.forest"})
 
@@ -47,6 +51,28 @@ def test_all_pipelines_are_named_as_own() -> None:
 def test_only_nodes_of_rightfit_are_own() -> None:
     assert all(is_own(node) for pipeline in OWN.values() for node in pipeline.nodes)
     assert not is_own(FOREIGN.nodes[0])
+
+
+class ChurnParams(StrictModel):
+    share: float = Field(gt=0, lt=1)
+
+
+def flag(scores: list[float], churn: ChurnParams) -> list[bool]:
+    return [score > churn.share for score in scores]
+
+
+def test_tagged_node_of_a_project_is_own_and_its_parameters_are_checked() -> None:
+    node = Node(flag, ["scores", "params:churn"], "flags", name="flag", tags="rightfit")
+    tagged = Pipeline([*FOREIGN.nodes, node])
+
+    models = read_tagged_models({"churn": tagged})
+    faults = find_block_faults(complete_parameters({"churn": {"share": 2.0}}), others=models)
+
+    assert [is_own(one) for one in tagged.nodes].count(True) == 1
+    assert models == {"churn": ChurnParams}
+    assert [fault for fault in faults if fault.startswith("churn")] == [
+        "churn.share: Input should be less than 1, but got 2.0. Correct parameters_churn.yml."
+    ]
 
 
 def test_missing_raw_table_of_another_pipeline_is_not_looked_for() -> None:
@@ -123,7 +149,7 @@ def test_value_that_a_family_cannot_take_is_named_where_a_model_is_trained() -> 
     hook.before_pipeline_run(OWN["ranking"])  # trains nothing, asks nothing
 
 
-@pytest.mark.parametrize("name", ["training", "early_stopping", "evaluation", "training_costs"])
+@pytest.mark.parametrize("name", ["training", "evaluation"])
 def test_module_without_a_family_is_named_where_one_is_needed(name: str) -> None:
     models = {"mine": {"family": "my_study.nothing"}}
     parameters = {"grid": {"models": ["mine"]}, "models": models, "datasets": {}}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -46,6 +48,10 @@ def test_wheel_runs_elsewhere_with_its_configuration(
     package: Path, sample_data: Path, tmp_path: Path
 ) -> None:
     wheel, conf = next(package.glob("*.whl")), next(package.glob("conf-*.tar.gz"))
+    packed = ZipFile(wheel).namelist()
+    assert not [
+        name for name in packed if re.search(r"rightfit_study|early_stopping|s_training_c", name)
+    ]
     assert "pkg:pypi/polars@" in next(package.glob("rightfit-*.cdx.json")).read_text()
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]

@@ -25,8 +25,6 @@ PIPELINES = frozenset(
         "http_load",
         "reporting",
         "perf",
-        "early_stopping",
-        "training_costs",
     }
 )
 """Names of the library's pipelines."""

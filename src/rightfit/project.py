@@ -140,7 +140,8 @@ class ConfigurationHook:
             _refuse_unusable_catalog(context.config_loader)
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
         machine = _describe_machine() if is_run else None
-        others = read_tagged_models(chosen)
+        # like Kedro, which checks what every pipeline reads before a run of __default__
+        others = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
         faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
         faults += find_wrong_switches(context.config_loader.runtime_params or {})
         faults += find_unread(context.config_loader, parameters, _list_inputs())

@@ -188,7 +188,8 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
-        faults = find_faults(complete_parameters(parameters), stages=STAGES, machine=machine)
+        completed, others = complete_parameters(parameters), parameter_cases.STUDY_BLOCKS
+        faults = find_faults(completed, stages=STAGES, machine=machine, others=others)
     except Exception:
         return "tracebacks", traceback.format_exc()
     text = "\n".join(faults)

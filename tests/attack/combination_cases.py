@@ -101,6 +101,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         {"name": "a", "n_cores": n, "memory_mib": 64, "device": "cpu", "price_per_hour": 1}
         for n in (1, 2)
     ]},
+    "900 workers of a study": {"early_stopping.recording.n_workers": 900},
     "more snapshots than configurations": {"early_stopping.recording.n_snapshots": 5_000},
     "target that is no column": {"datasets.landsat.target.column": "charm"},
     "classes twice": {"datasets.landsat.target.classes": ["a", "a", "b"]},

@@ -20,7 +20,8 @@ from rightfit.parameters.machine import Machine
 from rightfit.strict_model import StrictModel
 
 MACHINE = Machine(n_cores=2, devices=("cpu",))
-ROOTS = (GridParams, *WHOLE_BLOCKS.values(), *NAMED_BLOCKS.values())
+KINDS = (WHOLE_BLOCKS, NAMED_BLOCKS, parameter_cases.STUDY_BLOCKS)
+ROOTS = (GridParams, *(model for kind in KINDS for model in kind.values()))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,9 @@ def parameters(bootstrapped: Path) -> dict[str, Any]:
 
 
 def list_faults(parameters: dict[str, Any]) -> list[str]:
-    return find_faults(complete_parameters(parameters), stages=STAGES, machine=MACHINE)
+    completed = complete_parameters(parameters)
+    others = parameter_cases.STUDY_BLOCKS
+    return find_faults(completed, stages=STAGES, machine=MACHINE, others=others)
 
 
 def list_models(annotation: Any) -> Iterator[type[BaseModel]]:

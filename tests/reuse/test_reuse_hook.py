@@ -98,7 +98,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setattr("rightfit.reuse.hook.is_own", lambda node: True)
+    for name in ("is_own", "is_shipped"):
+        monkeypatch.setattr(f"rightfit.reuse.hook.{name}", lambda node: True)
     return Project(tmp_path)
 
 
@@ -227,6 +228,13 @@ def test_raw_file_with_its_size_and_time_kept_is_another_one(project: Project) -
 
 def test_nodes_of_others_always_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rightfit.reuse.hook.is_own", lambda node: node.name != "total")
+    project.run("1")
+
+    assert project.run("2") == ["total"]
+
+
+def test_tagged_nodes_always_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightfit.reuse.hook.is_shipped", lambda node: node.name != "total")
     project.run("1")
 
     assert project.run("2") == ["total"]

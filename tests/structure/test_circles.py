@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 # Circles that are about to be broken; the list only gets shorter.
-KNOWN = {"preparation.coherence", "tuning.search.search"}
+KNOWN = {"rightfit.preparation.coherence", "rightfit.tuning.search.search"}
 
 
 def read_imports(source: Path) -> dict[str, set[str]]:
-    """Return for each module of a package the modules of it that it imports, anywhere."""
+    """Return for each module in a folder of packages which of them it imports, anywhere."""
     paths = {
         ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in source.rglob("*.py")
+        for package in source.glob("*/__init__.py")
+        for path in package.parent.rglob("*.py")
     }
     return {name: find_imports(path.read_text(), name, paths) for name, path in paths.items()}
 
@@ -31,8 +32,7 @@ def find_imports(text: str, name: str, paths: dict[str, Path]) -> set[str]:
             found |= {alias.name for alias in node.names}
     # a package's __init__ only hands on what its modules hold
     modules = {n for n, path in paths.items() if path.name != "__init__.py"}
-    inner = {imported.partition(".")[2] for imported in found}
-    return (inner & modules) - {name}
+    return (found & modules) - {name}
 
 
 def find_circle(imports: dict[str, set[str]]) -> list[str]:
@@ -58,13 +58,12 @@ def test_circle_is_found(imports: dict[str, set[str]], circle: set[str]) -> None
 
 def test_hidden_imports_count() -> None:
     text = "if TYPE_CHECKING:\n    import rightfit.a.b\ndef f():\n    from rightfit.a import c\n"
-    paths = {name: Path(f"{name}.py") for name in ("a.b", "a.c")}
+    paths = {name: Path(f"{name}.py") for name in ("rightfit.a.b", "rightfit.a.c")}
 
-    assert find_imports(text, "d", paths) == {"a.b", "a.c"}
+    assert find_imports(text, "rightfit.d", paths) == {"rightfit.a.b", "rightfit.a.c"}
 
 
 def test_no_module_imports_itself_over_others(project_path: Path) -> None:
-    [source] = [path.parent for path in (project_path / "src").glob("*/__init__.py")]
-    imports = {name: found for name, found in read_imports(source).items() if name not in KNOWN}
+    imports = read_imports(project_path / "src")
 
-    assert find_circle(imports) == []
+    assert find_circle({name: imports[name] for name in imports if name not in KNOWN}) == []

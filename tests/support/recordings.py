@@ -6,9 +6,9 @@ from typing import Any
 
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.tuning.experiment.recorded import RecordedCell, RecordedTrial
 from rightfit.tuning.pausing.observed import ObservedTrial, Seen
 from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit_study.early_stopping.recorded import RecordedCell, RecordedTrial
 
 ONE = Serving("onnx", 1, "cpu")
 

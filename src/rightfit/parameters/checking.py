@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.cascades import CascadeBlock
-from rightfit.parameters.early_stopping import EarlyStoppingParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import find_grid_faults, is_cascade, is_imported, list_named
@@ -19,7 +18,6 @@ from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
 from rightfit.parameters.raw import RawParameters, look_up
 from rightfit.parameters.refit import RefitParams, find_refit_faults
-from rightfit.parameters.training_costs import TrainingCostsParams
 from rightfit.preparation.block import DatasetBlock
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.search.space import ModelBlock
@@ -27,13 +25,11 @@ from rightfit.tuning.search.stopping import STOPPING_NAMES, check_stopping, impo
 from rightfit.tuning.search.training_params import TrainingParams
 
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
-    "early_stopping": EarlyStoppingParams,
     "evaluation": EvaluationParams,
     "http_load": HttpLoadParams,
     "ranking": RankingParams,
     "refit": RefitParams,
     "training": TrainingParams,
-    "training_costs": TrainingCostsParams,
 }
 NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
     "datasets": DatasetBlock,

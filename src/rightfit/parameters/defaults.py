@@ -17,14 +17,12 @@ from rightfit.spelling import find_nearest
 
 FOLDER = "defaults"
 BLOCKS = (
-    "early_stopping",
     "evaluation",
     "http_load",
     "models",
     "ranking",
     "refit",
     "training",
-    "training_costs",
 )
 """Blocks that the library has values for."""
 

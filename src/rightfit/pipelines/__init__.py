@@ -18,14 +18,12 @@ from kedro.pipeline import Pipeline
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import (
     data_engineering,
-    early_stopping,
     evaluation,
     http_load,
     ranking,
     refit,
     reporting,
     training,
-    training_costs,
 )
 from rightfit.project import find_grid
 
@@ -40,7 +38,6 @@ _STAGES = {
     "http_load": http_load,
     "reporting": reporting,
 }
-_STUDIES = {"early_stopping": early_stopping, "training_costs": training_costs}
 
 
 def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
@@ -50,8 +47,7 @@ def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
         grid: The cells; ``None`` where the configuration names none.
 
     Returns:
-        Pipelines by name: each stage, all of them together as ``perf``, and the studies of early
-        stopping and training costs. Empty without a grid.
+        Pipelines by name: each stage, and all of them together as ``perf``. Empty without a grid.
     """
     if grid is None:
         return {}
@@ -59,8 +55,7 @@ def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
         # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
         stages = {name: stage.create_pipeline(grid) for name, stage in _STAGES.items()}
-        studies = {name: study.create_pipeline(grid) for name, study in _STUDIES.items()}
         whole = Pipeline([node for stage in stages.values() for node in stage.nodes])
     if not stages["refit"].nodes:  # Kedro would refuse it with a traceback
         stages["refit"] = refit.create_remark()
-    return {**stages, "perf": whole, **studies}
+    return {**stages, "perf": whole}

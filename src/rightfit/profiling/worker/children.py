@@ -23,12 +23,13 @@ from rightfit.processes.lines import LineReader
 from rightfit.profiling.worker.messages import (
     STOPPED,
     Answer,
+    Described,
+    DescribeRequest,
     Failure,
     LeaveRequest,
     Left,
     Paused,
     Task,
-    Trained,
     Visited,
     VisitRequest,
     read_message,
@@ -158,7 +159,7 @@ class Children:
         answer = child.read(request.limit_s)
         if isinstance(answer, Visited):
             answer = replace(answer, was_stopped=child.has_stopped())
-        elif isinstance(answer, ServerResult | Trained) and child.has_stopped():
+        elif _is_spoilt_by_a_stop(request, answer) and child.has_stopped():
             answer = Failure(STOPPED)
         if isinstance(answer, Paused):
             self._staying[child.pid] = child
@@ -195,6 +196,11 @@ class Children:
         for descriptor in self._own:
             os.dup2(nothing, descriptor)
         os.close(nothing)
+
+
+def _is_spoilt_by_a_stop(request: Task | VisitRequest, answer: Answer) -> bool:
+    is_timed = isinstance(request, DescribeRequest) and request.is_timed
+    return isinstance(answer, ServerResult) or (is_timed and isinstance(answer, Described))
 
 
 def _run(answers: Iterator[Answer], visits_out: int, answers_in: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rightfit.profiling.worker.codec import from_plain, to_plain
-from rightfit.profiling.worker.results import ProcessResult, ServerResult, StepsPhase
+from rightfit.profiling.worker.results import ProcessResult, ServerResult
 from rightfit.profiling.worker.units import NS_PER_MS
 
 STOPPED = "a signal stopped the measuring process while it was timed"
@@ -96,16 +96,10 @@ class ServerRequest(ModelRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepsRequest(Request):
-    """Train for a stretch."""
-
-    n_rows: int
-    probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
-
-
-@dataclass(frozen=True, kw_only=True)
 class DescribeRequest(Request):
     """Return what the factory says of something that only such a process may open."""
+
+    is_timed: bool = False  # a signal that stops the process meanwhile spoils what it says
 
 
 @dataclass(frozen=True)
@@ -182,14 +176,6 @@ class RanOnce:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A stretch of training is over."""
-
-    steps: StepsPhase
-    probe_looks_ns: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Described:
     """What the factory has said."""
 
@@ -203,24 +189,15 @@ class Left:
     status: int  # negative for a signal's number
 
 
-Task = (
-    MeasureRequest
-    | PredictRequest
-    | RunOnceRequest
-    | ServerRequest
-    | StepsRequest
-    | DescribeRequest
-)
-Answer = (
-    Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Trained | Described | Left
-)
+Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest
+Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Described | Left
 
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest, StepsRequest),
+        *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest),
         *(DescribeRequest, VisitRequest, LeaveRequest, Hello),
-        *(Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Trained, Described, Left),
+        *(Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Described, Left),
     )
 }
 

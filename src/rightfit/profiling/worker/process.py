@@ -46,7 +46,6 @@ from rightfit.profiling.worker.messages import (
     PredictRequest,
     RunOnceRequest,
     ServerRequest,
-    StepsRequest,
     Task,
     read_message,
     write_message,
@@ -62,7 +61,6 @@ OPTIONAL_LIBRARIES = frozenset(
 OWN_IMPORTS = (
     "rightfit.families.runtimes",
     "rightfit.profiling.worker.phases",
-    "rightfit.profiling.worker.training_steps",
     "rightfit.profiling.worker.under_load",
     "rightfit.request_path.opening",
 )
@@ -152,7 +150,6 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
         limit_bytes = int(request.memory_limit_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     from rightfit.profiling.worker.phases import measure, predict, run_once
-    from rightfit.profiling.worker.training_steps import measure_steps
     from rightfit.profiling.worker.under_load import serve_under_load
 
     factory = resolve_factory(request.factory)
@@ -165,8 +162,6 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
             yield run_once(factory, request)
         case ServerRequest():
             yield serve_under_load(factory, request)
-        case StepsRequest():
-            yield measure_steps(factory, request, base_pages)
         case DescribeRequest():
             yield Described(factory(**request.arguments))
 

@@ -121,14 +121,3 @@ class ServerResult:
 
     fixed: FixedRate
     highest: RateFound
-
-
-@dataclass(frozen=True)
-class StepsPhase(Phase):
-    """Training steps of one batch size."""
-
-    n_steps: int
-    step_time_ms: float
-    peak_memory_mib: float  # highest growth
-    probe_ns: float  # the speed probe's work beside them
-    probe_full_ns: float  # the same at full speed

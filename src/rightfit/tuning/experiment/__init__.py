@@ -1,1 +1,0 @@
-"""The experiment on early stopping (RQ2): recordings, replays, policies, savings."""

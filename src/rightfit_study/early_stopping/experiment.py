@@ -1,0 +1,315 @@
+"""The experiment on early stopping: every policy replayed, families of a dataset in sequence."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import polars as pl
+
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.tuning.pausing.priors import Prior
+from rightfit_study.early_stopping.peers import (
+    KEEPS,
+    Policy,
+    keep_fixed,
+    standard_policies,
+    train_peer,
+)
+from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere, read_cells
+from rightfit_study.early_stopping.replay import (
+    RecordedSearch,
+    Truth,
+    follow_rule,
+    measure_by_rule,
+)
+
+# Two applications that nothing recorded satisfies: one by its costs, one by its quality.
+HOPELESS: dict[str, dict[str, Any]] = {
+    "too_fast": {"latency_p50_ms": {"max": 1e-6}},
+    "too_good": {"quality": {"min": 1.0}},
+}
+
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(("dataset", "model", "kind"), pl.String),
+    "setting": pl.Float64,
+    "measuring": pl.String,
+    "n_trials": pl.Int64,
+    "variant": pl.String,
+    "order": pl.Int64,
+    "application": pl.String,
+    **dict.fromkeys(("cost_s", "measuring_s", "full_s", "overhead_s"), pl.Float64),
+    "n_trained": pl.Int64,
+    **dict.fromkeys(("is_feasible", "is_lost"), pl.Boolean),
+    **dict.fromkeys(("best", "reached", "regret", "regret_test"), pl.Float64),
+}
+
+
+@dataclass(frozen=True)
+class ReplayTask:
+    """One policy on all families of a dataset, in one order.
+
+    Args:
+        dataset: Name of the dataset.
+        policy: What is replayed.
+        order: Seeds the order of the trials and picks that of the families.
+        variant: ``""``; ``without_prior``; or a key of ``HOPELESS`` to add that application.
+    """
+
+    dataset: str
+    policy: Policy
+    order: int
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is replayed.
+
+    Args:
+        cells: Recordings.
+        applications: Who chooses.
+        params: The pausing rule's.
+        n_orders: Orders of the trials, and of the families.
+        seed: Seed of the orders.
+        datasets: Those that are replayed.
+        kinds: Kinds of policies; ``None`` for all.
+    """
+
+    cells: Sequence[RecordedCell]
+    applications: Mapping[str, Application]
+    params: PausingParams
+    n_orders: int
+    seed: int
+    datasets: Sequence[str]
+    kinds: Collection[str] | None = None
+
+    def tasks(self) -> list[ReplayTask]:
+        """Return every part. A pausing search of all trials does not depend on their order."""
+        found = []
+        for dataset in self.datasets:
+            n_families = sum(cell.dataset == dataset for cell in self.cells)
+            n_sequences = len(list(itertools.permutations(range(n_families))))
+            for policy in standard_policies(self.params.min_gain):
+                if self.kinds is not None and policy.kind not in self.kinds:
+                    continue
+                is_batch = policy.kind in ("pausing", "keeps") and policy.n_trials is None
+                n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
+                found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]
+            ours = Policy("pausing", self.params.min_gain, "rule")
+            found += [
+                ReplayTask(dataset, ours, 0, variant) for variant in (*HOPELESS, "without_prior")
+            ]
+        return found
+
+
+@dataclass(frozen=True)
+class ExperimentFiles:
+    """What an experiment is made from: files, so that several processes can make it.
+
+    Args:
+        curves: Recorded curves of all cells, parquet.
+        profiles: Recorded profiles of all cells, parquet.
+        applications: Who chooses.
+        growth: See :func:`read_cells`.
+        params: The pausing rule's.
+        n_orders: Orders of the trials.
+        seed: Seed of the orders.
+        datasets: Those to replay; priors are learnt from all others too. ``None`` for all.
+        kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
+    """
+
+    curves: Path
+    profiles: Path
+    applications: Applications
+    growth: Mapping[str, str]
+    params: PausingParams
+    n_orders: int
+    seed: int
+    datasets: Sequence[str] | None = None
+    kinds: Collection[str] | None = None
+
+
+@dataclass(frozen=True)
+class ReplayRow:
+    """What a policy cost and reached in one cell for one application: a row of the replays."""
+
+    dataset: str
+    model: str
+    kind: str
+    setting: float
+    measuring: str
+    n_trials: int
+    variant: str
+    order: int
+    application: str
+    cost_s: float
+    measuring_s: float
+    full_s: float
+    overhead_s: float
+    n_trained: int
+    is_feasible: bool
+    is_lost: bool
+    best: float | None
+    reached: float | None
+    regret: float | None
+    regret_test: float | None
+
+
+def make_experiment(files: ExperimentFiles) -> Experiment:
+    """Read the recordings of an experiment."""
+    curves, profiles = pl.read_parquet(files.curves), pl.read_parquet(files.profiles)
+    cells = read_cells(curves, profiles, files.growth)
+    names = tuple(files.datasets or dict.fromkeys(cell.dataset for cell in cells))
+    known = dict(files.applications.items())
+    return Experiment(cells, known, files.params, files.n_orders, files.seed, names, files.kinds)
+
+
+def run_experiment(
+    files: ExperimentFiles, *, n_workers: int, on_task: Callable[[int, int], None]
+) -> pl.DataFrame:
+    """Replay all policies.
+
+    Args:
+        files: What each process makes the experiment from.
+        n_workers: Processes side by side.
+        on_task: Called with the parts done and all of them.
+
+    Returns:
+        One row per cell, policy, order and application: what was spent against what training and
+        measuring everything costs, and the utility lost against the true winner. ``is_lost``: no
+        feasible winner was found although there is one. ``regret_test``: the same for the winners
+        by validation, judged on the test rows.
+    """
+    _prepare(files)
+    tasks = _here[0].tasks()
+    rows: list[ReplayRow] = []
+    if n_workers == 1:
+        for n_done, task in enumerate(tasks, start=1):
+            rows += replay_task(_here[0], task)
+            on_task(n_done, len(tasks))
+        return pl.DataFrame(rows, schema=SCHEMA)
+    with ProcessPoolExecutor(
+        n_workers,
+        mp_context=get_context("spawn"),
+        initializer=_prepare,
+        initargs=(files,),
+    ) as pool:
+        for n_done, part in enumerate(pool.map(_run_task, tasks), start=1):
+            rows += part
+            on_task(n_done, len(tasks))
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def replay_task(experiment: Experiment, task: ReplayTask) -> list[ReplayRow]:
+    """Replay one policy on the families of a dataset, each knowing the best of those before."""
+    cells = [cell for cell in experiment.cells if cell.dataset == task.dataset]
+    sequences = list(itertools.permutations(cells))
+    best_quality = max(cell.best_quality for cell in cells)
+    best_tested = max(max(t.test_quality.values()) for cell in cells for t in cell.trials)
+    known_quality = -np.inf
+    rows = []
+    for cell in sequences[task.order % len(sequences)]:
+        rng = np.random.default_rng([experiment.seed, task.order])
+        n_trials = task.policy.n_trials or len(cell.trials)
+        if task.policy.kind == "fewer":
+            n_trials = int(task.policy.setting)
+        search = RecordedSearch(cell, rng.permutation(len(cell.trials))[:n_trials].tolist())
+        _search(experiment, task, search, known_quality)
+        known_quality = max(known_quality, search.best_quality())
+        truth = Truth(
+            cell, experiment.applications, best_quality=best_quality, best_tested=best_tested
+        )
+        rows += _describe(task, search, truth)
+    return rows
+
+
+def _search(
+    experiment: Experiment, task: ReplayTask, search: RecordedSearch, known_quality: float
+) -> None:
+    policy = task.policy
+    applications = dict(experiment.applications)
+    if task.variant in HOPELESS:
+        some = next(iter(applications.values())).model_dump()
+        asked = {**some, "constraints": HOPELESS[task.variant]}
+        applications[task.variant] = Application.model_validate(asked)
+    params = experiment.params
+    if policy.kind == "pausing":
+        params = params.model_copy(update={"min_gain": policy.setting})
+    prior = learn_elsewhere(search.cell, experiment.cells)
+    if task.variant == "without_prior":
+        prior = Prior()
+    rule = PausingRule(applications, params, search.cell.servings, prior, known_quality)
+    if policy.kind == "pausing":
+        follow_rule(search, rule)
+        return
+    if policy.kind == "keeps":
+        keep_fixed(search, rule, KEEPS[int(policy.setting)])
+    else:
+        train_peer(search, policy)
+    if policy.measuring == "all":
+        search.measure_all()
+    else:
+        measure_by_rule(search, rule)
+
+
+def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[ReplayRow]:
+    measured = search.measured()
+    pool = search.pool()
+    shared: dict[str, Any] = {
+        "dataset": search.cell.dataset,
+        "model": search.cell.model,
+        **asdict(task.policy),
+        "n_trials": len(search.order),
+        "variant": task.variant,
+        "order": task.order,
+        "cost_s": search.cost_s,
+        "measuring_s": search.measuring_s,
+        # of as many trials, where fewer are recorded than could be
+        "full_s": search.cell.total_s
+        * (1.0 if task.policy.n_trials is None else len(search.order) / len(search.cell.trials)),
+        "overhead_s": search.overhead_s,
+        "n_trained": sum(pool.is_trained(trial) for trial in pool.trials),
+    }
+    rows = []
+    for name in truth.applications:
+        among = None if task.policy.n_trials is None else search.order
+        best, reached = truth.best(name, among), truth.reached(name, measured)
+        is_feasible, is_lost = bool(np.isfinite(best)), bool(np.isneginf(reached))
+        tested, whole = truth.tested(name, measured), truth.tested(name)
+        rows.append(
+            ReplayRow(
+                **shared,
+                application=name,
+                is_feasible=is_feasible,
+                is_lost=is_feasible and is_lost,
+                best=best if is_feasible else None,
+                reached=None if is_lost else reached,
+                regret=best - (0.0 if is_lost else reached) if is_feasible else None,
+                regret_test=whole - (0.0 if np.isnan(tested) else tested)
+                if is_feasible and not np.isnan(whole)
+                else None,
+            )
+        )
+    return rows
+
+
+_here: list[Experiment] = []
+
+
+def _prepare(files: ExperimentFiles) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    _here[:] = [make_experiment(files)]
+
+
+def _run_task(task: ReplayTask) -> list[ReplayRow]:
+    return replay_task(_here[0], task)

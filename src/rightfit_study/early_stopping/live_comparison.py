@@ -1,0 +1,169 @@
+"""Live searches of one cell at equal compute: pausing, no stopping, and Optuna's median.
+
+Replays are exact for random search only. So the same cell is searched live with TPE, the pausing
+search first; the others get the work that it did, in CPU seconds that trainings usually take.
+Budgets are whole trainings of the family's default, since what stopping can save depends on how
+many the budget holds. What a peer trained beyond it counts in rows of its own only (``…_late``): a
+running training is not cut, and a user who waits for it has it. What complete trials cost to serve
+follows from their structure. The winners by validation are judged on the test rows, which no search
+has seen. Every search trains the default first, so limits relative to the best quality count from
+the default's test quality: no method moves another's limits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import polars as pl
+from optuna.trial import FrozenTrial
+
+from rightfit.families.family import TrainingData
+from rightfit.tuning.search.budget import finished_trials, spent_work_s
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.trial import repeat_training
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
+
+PEERS = ("none", "median")
+LATE = "_late"  # with the training that ran when the budget was spent
+OURS = "pausing"
+N_DRAWS = 2_000
+
+
+def compare_live(
+    cell: Cell,
+    test: TrainingData,
+    settings: SearchSettings,
+    demand: Demand,
+    store: StudyStore,
+    *,
+    n_trainings: float,
+    seeds: Sequence[int],
+) -> pl.DataFrame:
+    """Search a cell by each method, once for each seed.
+
+    Args:
+        cell: What to search.
+        test: Rows that no search sees.
+        settings: Sampler of the pausing search, without a demand or a budget.
+        demand: What the applications ask for.
+        store: Where the studies are kept, in files; what is there is neither searched nor judged
+            again.
+        n_trainings: Budget of each search, in trainings of the family's default.
+        seeds: Of sampling and training.
+
+    Returns:
+        One row per seed, method and application. ``utility_test`` is that of the winner by
+        validation on the test rows, 0 where none is feasible there.
+    """
+    budget_s = n_trainings * _read_default_s(cell, settings, store)
+    store = replace(store, folder=store.folder / f"live-{n_trainings:g}", storage=None)
+    kept = _store_of(store, OURS)
+    found = []
+    for seed in seeds:
+        own = replace(settings, seed=seed, budget_cpu_s=budget_s)
+        study = _search(cell, replace(own, demand=demand), kept)
+        ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
+        spent_s = spent_work_s(ours.trials)
+        searches = [ours]
+        for method in PEERS:
+            folder = _store_of(store, method)
+            peer = replace(own, n_trials=None, budget_cpu_s=spent_s, early_stopping=method)
+            study = _search(cell, peer, folder)
+            trials = finished_trials(study)
+            within = _within(trials, spent_s)
+            searches.append(SearchedCell(method, folder, study, within))
+            late = trials[: len(within) + 1]
+            searches.append(SearchedCell(method + LATE, folder, study, late))
+        found.append(judge_searches(cell, test, own, demand, searches))
+    return pl.concat(found)
+
+
+def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    """Sum up live searches: what pausing gains in test utility, with a 95 % interval.
+
+    Cells are drawn with replacement, then searches within each.
+
+    Args:
+        searches: From :func:`compare_live`, with the column ``cell``.
+        seed: Of the bootstrap.
+
+    Returns:
+        One row per peer: ``n_cells``, ``n_searches``, mean ``gain``, ``gain_low``, ``gain_high``.
+    """
+    keys = ["cell", "seed", "application"]
+    ours = searches.filter(pl.col("method") == OURS).select(
+        *keys, pl.col("utility_test").alias("ours")
+    )
+    rng = np.random.default_rng(seed)
+    rows = []
+    for peer in searches["method"].unique(maintain_order=True):
+        if peer == OURS:
+            continue
+        pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
+        gains = pairs.group_by("cell", "seed", maintain_order=True).agg(
+            (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
+        )
+        cells = [part["gain"].to_numpy() for _, part in gains.group_by("cell", maintain_order=True)]
+        draws = [
+            np.mean([rng.choice(cells[c], len(cells[c])).mean() for c in drawn])
+            for drawn in rng.integers(len(cells), size=(N_DRAWS, len(cells)))
+        ]
+        low, high = np.quantile(draws, [0.025, 0.975])
+        rows.append(
+            {
+                "peer": peer,
+                "n_cells": len(cells),
+                "n_searches": pairs.unique(["cell", "seed"]).height,
+                "gain": float(np.mean([cell.mean() for cell in cells])),
+                "gain_low": float(low),
+                "gain_high": float(high),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def _read_default_s(cell: Cell, settings: SearchSettings, store: StudyStore) -> float:
+    """Return the CPU seconds that training the family's default usually takes, found once.
+
+    Without a default it is a random configuration.
+    """
+    kept = store.folder / "default_cpu_s.json"
+    if kept.exists():
+        return float(json.loads(kept.read_text(encoding="utf-8")))
+    default = cell.default()
+    if default is None:  # any other configuration: the same one for all methods
+        sampler = optuna.samplers.RandomSampler(seed=settings.seed)
+        configuration = cell.params.suggest(optuna.create_study(sampler=sampler).ask())
+    else:
+        configuration = cell.params.fixed | dict(default)
+    last = repeat_training(configuration, cell, settings, settings.n_checkpoints)
+    spent_s = last.point["work_s"]
+    store.folder.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(spent_s), encoding="utf-8")
+    return float(spent_s)
+
+
+def _store_of(store: StudyStore, method: str) -> StudyStore:
+    """Return where one method's searches are kept: a study's name does not tell it."""
+    return replace(store, folder=store.folder / method)
+
+
+def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
+    return run_search(cell, settings, store, on_trial=lambda n, m: None)  # noqa: ARG005
+
+
+def _within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]:
+    """Return the trials that ended within a budget, one after the other; the first always does."""
+    kept: list[FrozenTrial] = []
+    for trial in trials:
+        if kept and spent_work_s([*kept, trial]) > budget_s:
+            break
+        kept.append(trial)
+    return kept

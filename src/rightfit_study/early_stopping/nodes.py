@@ -1,0 +1,225 @@
+"""Nodes of the experiment on early stopping."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.preparation.describing import DataCard
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.training_params import TrainingParams
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit_study.early_stopping.params import EarlyStoppingParams
+
+logger = logging.getLogger(__name__)
+
+
+def record_curves(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: DataCard,
+    studies: StudyStore,
+    model: ModelBlock,
+    study: EarlyStoppingParams,
+    *,
+    cell_name: str,
+) -> pl.DataFrame:
+    """Train a cell's random configurations to the end, looking at every checkpoint.
+
+    Returns:
+        One row per configuration and checkpoint; checkpoint 0 is before any training.
+    """
+    from rightfit.tuning.search.progress import show_progress
+    from rightfit.tuning.search.setting_up import make_cell
+    from rightfit.tuning.studies.study_store import fingerprint
+    from rightfit_study.early_stopping.recording import RecordingSettings, record_cell
+    from rightfit_study.early_stopping.recording_tables import tabulate_recordings
+
+    recording = study.recording
+    cell = make_cell(cell_name, train, validation, data_card, model)
+    key = fingerprint(
+        cell.family,
+        {
+            "data_version": cell.data_version,
+            "quality": cell.quality.name,
+            "params": cell.params.model_dump(),
+            "n_checkpoints": recording.n_checkpoints,
+            "n_snapshots": recording.n_snapshots,
+            "seed": recording.seed,
+        },
+    )
+    fields = ("n_configurations", "n_snapshots", "n_checkpoints", "n_workers", "seed")
+    settings = RecordingSettings(**{name: getattr(recording, name) for name in fields})
+    folder = studies.cell(cell_name).folder / f"recordings-{key}"
+    with show_progress() as on_recording:
+        recordings = record_cell(
+            cell, settings, folder, on_recording=partial(on_recording, f"{cell_name} unstopped")
+        )
+    logger.info("%s: %d trainings recorded", cell_name, len(recordings))
+    return tabulate_recordings(
+        recordings, dataset=data_card.dataset, model=cell.model, quality=cell.quality
+    )
+
+
+def profile_recordings(
+    recorded_curves: pl.DataFrame,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    measurements: JsonStore,
+    model: ModelBlock,
+    study: EarlyStoppingParams,
+    evaluation: EvaluationParams,
+) -> pl.DataFrame:
+    """Measure what every recorded model costs to serve, some of them before their end too.
+
+    Returns:
+        Resource profiles with the columns ``index`` and ``checkpoint`` in front.
+    """
+    from rightfit.profiling.hardware.environment import describe_environment
+    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.measuring.worker_pool import shared_pool
+    from rightfit.profiling.worker.meters.speed import SpeedProbe
+    from rightfit.tuning.search.setting_up import make_data
+    from rightfit_study.early_stopping.recording_profiles import RecordingContext, profile_recorded
+
+    recording = study.recording
+    schema = data_card.input_schema
+    environment = describe_environment()
+    cell = RecordingContext(
+        dataset=data_card.dataset,
+        family=model.family,
+        data_version=data_card.data_version,
+        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
+        quality=data_card.quality_metric,
+        environment_id=environment.environment_id,
+        n_cores=environment.n_cores,
+        tiers=evaluation.tiers,
+    )
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
+        np.save(rows, make_data(test, schema).rows)
+        bench = Bench(
+            shared_pool(), rows, folder, recording.measuring, "recording", SpeedProbe(None)
+        )
+        return profile_recorded(
+            recorded_curves,
+            cell,
+            bench,
+            measurements,
+            runtimes=recording.runtimes,
+            n_threads=recording.n_threads,
+        )
+
+
+def replay_rules(
+    applications: ApplicationsParams,
+    study: EarlyStoppingParams,
+    training: TrainingParams,
+    *recorded: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Any]:
+    """Replay every stopping policy on the recordings.
+
+    ``recorded`` are the curves of all cells, then their profiles in the same order.
+
+    Returns:
+        All replays, the savings of each policy, the same by cell and application, how early each
+        metric's final value is known, and the chart of savings against losses.
+    """
+    from rightfit.tuning.search.progress import show_progress
+    from rightfit_study.early_stopping.chart import draw_stopping
+    from rightfit_study.early_stopping.experiment import ExperimentFiles, run_experiment
+    from rightfit_study.early_stopping.known_early import tabulate_known_early
+    from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
+
+    replaying = study.replay
+    n_cells = len(recorded) // 2
+    curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
+    with temporary_folder("rows") as folder:
+        files = ExperimentFiles(
+            curves=folder / "curves.parquet",
+            profiles=folder / "profiles.parquet",
+            applications=applications,
+            growth={},
+            params=training.pausing,
+            n_orders=replaying.n_orders,
+            seed=replaying.seed,
+        )
+        curves.write_parquet(files.curves)
+        profiles.write_parquet(files.profiles)
+        with show_progress() as on_task:
+            replays = run_experiment(
+                files, n_workers=replaying.n_workers, on_task=partial(on_task, "replays")
+            )
+    savings = summarise_savings(replays)
+    by_cell = summarise_cells(replays)
+    logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))
+    known = tabulate_known_early(curves, profiles)
+    return replays, savings, by_cell, known, draw_stopping(by_cell)
+
+
+def compare_searches(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    studies: StudyStore,
+    model: ModelBlock,
+    training: TrainingParams,
+    study: EarlyStoppingParams,
+    applications: ApplicationsParams,
+    evaluation: EvaluationParams,
+    *,
+    cell_name: str,
+) -> pl.DataFrame:
+    """Search a cell live at equal compute: pausing, no stopping, and Optuna's median.
+
+    Returns:
+        One row per seed and application.
+    """
+    from rightfit.tuning.pausing.priors import read_shipped_prior
+    from rightfit.tuning.search.setting_up import make_cell, make_data, make_demand, make_settings
+    from rightfit_study.early_stopping.live_comparison import compare_live
+    from rightfit_study.early_stopping.recorded import learn_lesson
+
+    live = study.live
+    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_workers": 1}
+    alike = training.model_copy(update=own)
+    cell = make_cell(cell_name, train, validation, data_card, model)
+    demand = make_demand(alike, applications, evaluation)
+    if live.recordings is None:
+        demand = replace(demand, prior=read_shipped_prior(cell.family))
+    else:
+        lesson = learn_lesson(Path(live.recordings), cell_name)
+        prior = replace(lesson.prior, lines=lesson.lines)
+        demand = replace(demand, prior=prior, servings=tuple(lesson.servings))
+    searches = compare_live(
+        cell,
+        make_data(test, cell.train.schema),
+        make_settings(alike, cell.family),
+        demand,
+        studies.cell(cell_name),
+        n_trainings=live.n_trainings,
+        seeds=live.seeds,
+    )
+    return searches.select(pl.lit(cell_name).alias("cell"), pl.all())
+
+
+def collect_searches(*searches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Put the live searches of all cells into one table, and sum up what pausing gains."""
+    from rightfit_study.early_stopping.live_comparison import summarise_live
+
+    whole = pl.concat(searches)
+    return whole, summarise_live(whole, seed=0)

@@ -1,0 +1,158 @@
+"""Other ways to spend less on a search, replayed: fewer trials, Optuna's pruners, fixed keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+import optuna
+from optuna.trial import TrialState
+
+from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.tuning.search.trial import resource_at
+from rightfit_study.early_stopping.replay import RecordedSearch
+
+Kind = Literal[
+    "none",
+    "fewer",
+    "median",
+    "percentile",
+    "halving",
+    "hyperband",
+    "moasha",
+    "median_rule",
+    "keeps",
+    "pausing",
+]
+Measuring = Literal["all", "rule"]
+
+SYNE_TUNE = ("moasha", "median_rule")  # where its library is installed: the extra bench
+
+# Trials that each application keeps after looks 1, 2 and so on, by how many it keeps first.
+KEEPS = {24: (24, 12, 6, 3, 2), 30: (30, 20, 12, 8, 5)}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A way to search, with one setting that trades what it saves for what it loses.
+
+    Args:
+        kind: Which way.
+        setting: Trials for ``fewer``, start-up trials for ``median``, the percentile for
+            ``percentile``, the reduction factor for ``halving``, ``hyperband`` and Syne Tune's
+            ``moasha``, nothing (0) for its ``median_rule``, trials that each application keeps
+            after the first look for ``keeps``, the least gain for ``pausing``; 0 for ``none``.
+        measuring: Whether everything trained is measured, or what the pausing rule would measure.
+        n_trials: Configurations; ``None`` for all that were recorded.
+    """
+
+    kind: Kind
+    setting: float
+    measuring: Measuring
+    n_trials: int | None = None
+
+
+def make_pruner(policy: Policy, last: int) -> optuna.pruners.BasePruner | None:
+    """Make Optuna's pruner of a policy; ``None`` for one that trains everything.
+
+    Args:
+        policy: Which one.
+        last: Resource of a whole training.
+    """
+    value = policy.setting
+    if policy.kind == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=int(value))
+    if policy.kind == "percentile":
+        return optuna.pruners.PercentilePruner(value)
+    if policy.kind == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(1, int(value))
+    if policy.kind == "hyperband":
+        return optuna.pruners.HyperbandPruner(1, last, int(value))
+    return None
+
+
+def train_peer(search: RecordedSearch, policy: Policy) -> None:
+    """Train the trials of a search one after the other, as a peer would."""
+    last = resource_at(search.cell.n_checkpoints)
+    if policy.kind in SYNE_TUNE:
+        from rightfit_study.early_stopping import syne_tune_peers as syne
+
+        is_median = policy.kind == "median_rule"
+        scheduler = (
+            syne.make_median_rule(last)
+            if is_median
+            else syne.make_moasha(last, int(policy.setting))
+        )
+        syne.train_scheduled(search, scheduler)
+        return
+    pruner = make_pruner(policy, last)
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.RandomSampler(), pruner=pruner
+    )
+    for number in range(len(search.order)):
+        running = study.ask()
+        for look in range(1, search.cell.n_checkpoints + 1):
+            quality = search.train(number).qualities[-1]
+            if pruner is None or look == search.cell.n_checkpoints:
+                continue
+            running.report(quality, resource_at(look))
+            if running.should_prune():
+                study.tell(running, state=TrialState.PRUNED)
+                break
+        else:
+            running.report(quality, last)
+            study.tell(running, quality)
+
+
+def keep_fixed(search: RecordedSearch, rule: PausingRule, keeps: Sequence[int]) -> None:
+    """Train breadth first; after each look every application keeps a fixed number of trials.
+
+    The simplest rule of this kind, and so the one to beat. What one application keeps goes on for
+    all of them.
+
+    Args:
+        search: Its trials get a first look each.
+        rule: Says how much applications expect of a trial.
+        keeps: Trials that each application keeps after looks 1, 2 and so on.
+    """
+    alive = list(range(len(search.order)))
+    for number in alive:
+        search.train(number)
+    for n_kept in keeps[: search.cell.n_checkpoints - 1]:
+        outlook = rule.survey(search.pool())
+        assert outlook is not None  # noqa: S101 - every trial was looked at
+        kept = {
+            number
+            for name in outlook.standings
+            for number in sorted(alive, key=lambda n: -outlook.appraise(n, name))[:n_kept]
+        }
+        alive = sorted(kept)
+        for number in alive:
+            search.train(number)
+
+
+def standard_policies(min_gain: float) -> list[Policy]:
+    """Return what is compared; the pausing rule as configured comes first."""
+    ours = [Policy("pausing", gain, "rule") for gain in (min_gain, min_gain * 3, min_gain / 3)]
+    pools = [Policy("pausing", min_gain, "rule", n) for n in (12, 24)]
+    settings: dict[Kind, tuple[float, ...]] = {
+        "none": (0,),
+        "fewer": (2, 3, 4, 6, 8, 12, 16, 24, 32),
+        "median": (5, 2),
+        "percentile": (25, 10),
+        "halving": (4, 3, 2),
+        "hyperband": (3, 4, 2),
+        "keeps": tuple(KEEPS),
+    }
+    if find_spec("syne_tune") is not None:
+        settings |= {"moasha": (3, 2, 4), "median_rule": (0,)}
+    measurings: tuple[Measuring, ...] = ("all", "rule")
+    peers = [
+        Policy(kind, setting, measuring)
+        for kind, values in settings.items()
+        for setting in values
+        for measuring in measurings
+    ]
+    return [*ours, *pools, *peers]

@@ -1,0 +1,191 @@
+"""Recorded trainings: what each look saw, what each part cost, and how to read them from tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from rightfit.errors import RightfitError
+from rightfit.profiling.serving import Serving
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
+from rightfit.tuning.pausing.priors import Prior, learn_prior
+from rightfit.tuning.pausing.serving_costs import Lines, learn_lines
+from rightfit.tuning.studies.growth import project_fit, project_structure
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """A recorded training, with what each part of it cost.
+
+    Args:
+        trial: All looks, from before the training to its end, and what was measured.
+        export_s: CPU seconds of writing and exporting the finished model.
+        measuring_s: Seconds of measuring by serving configuration.
+        test_quality: Scaled quality on rows that the search never saw, by serving configuration.
+    """
+
+    trial: ObservedTrial
+    export_s: float
+    measuring_s: Mapping[Serving, float]
+    test_quality: Mapping[Serving, float]
+
+    @property
+    def total_s(self) -> float:
+        """What training to the end and measuring everything costs."""
+        return self.trial.last.spent_s + self.export_s + sum(self.measuring_s.values())
+
+
+@dataclass(frozen=True)
+class RecordedCell:
+    """All recordings of a cell.
+
+    Args:
+        dataset: Its dataset.
+        model: Its family.
+        trials: In the order they were drawn.
+        n_checkpoints: Looks of a whole training.
+    """
+
+    dataset: str
+    model: str
+    trials: Sequence[RecordedTrial]
+    n_checkpoints: int
+
+    @property
+    def name(self) -> str:
+        """``{dataset}.{model}``."""
+        return f"{self.dataset}.{self.model}"
+
+    @property
+    def servings(self) -> list[Serving]:
+        """Serving configurations that were measured."""
+        return list(dict.fromkeys(s for trial in self.trials for s in trial.measuring_s))
+
+    @property
+    def total_s(self) -> float:
+        """What training every trial to the end and measuring everything costs."""
+        return sum(trial.total_s for trial in self.trials)
+
+    @property
+    def best_quality(self) -> float:
+        """Highest validated quality of a finished trial."""
+        return max(recorded.trial.qualities[-1] for recorded in self.trials)
+
+    def pool(self) -> Pool:
+        """Return all trials as a search would see them that stopped nothing."""
+        return Pool([recorded.trial for recorded in self.trials], self.n_checkpoints)
+
+
+def learn_elsewhere(cell: RecordedCell, cells: Sequence[RecordedCell]) -> Prior:
+    """Learn what the recordings of a family on other datasets teach."""
+    return learn_prior(
+        [
+            other.pool()
+            for other in cells
+            if other.model == cell.model
+            and other.dataset != cell.dataset
+            and other.n_checkpoints == cell.n_checkpoints
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What recordings say of a cell before it is searched.
+
+    Args:
+        prior: What the family's recordings on other datasets teach.
+        lines: What the cell's own models cost, by lines through what was measured.
+        servings: Serving configurations in which it was.
+    """
+
+    prior: Prior
+    lines: Lines
+    servings: Sequence[Serving]
+
+
+def learn_lesson(folder: Path, cell_name: str) -> Lesson:
+    """Read what a folder of recordings says of a cell.
+
+    Raises:
+        RightfitError: If the cell is not among the recordings.
+    """
+    curves, profiles = (pl.read_parquet(folder / f"{n}.parquet") for n in ("curves", "profiles"))
+    cells = read_cells(curves, profiles, {})
+    own = next((cell for cell in cells if cell.name == cell_name), None)
+    if own is None:
+        raise RightfitError(
+            f"{folder} has no recordings of {cell_name}. Leave the cell out of the grid, or set "
+            "early_stopping.live.recordings to null: then serving costs are measured."
+        )
+    return Lesson(
+        learn_elsewhere(own, cells), learn_lines(own.pool().measured()), tuple(own.servings)
+    )
+
+
+def read_cells(
+    curves: pl.DataFrame, profiles: pl.DataFrame, growth: Mapping[str, str]
+) -> list[RecordedCell]:
+    """Build the cells from recorded tables.
+
+    Args:
+        curves: Recorded curves of all cells.
+        profiles: Recorded profiles of all cells.
+        growth: How a family's structure grows in training, by its name: ``constant`` or
+            ``affine``. A family that is not named grows if its recorded counts do.
+    """
+    n_checkpoints = int(curves.select(pl.col("checkpoint").max()).item())
+    cells = []
+    for key, rows in curves.group_by("dataset", "model", maintain_order=True):
+        dataset, model = str(key[0]), str(key[1])
+        served = profiles.filter(
+            (pl.col("dataset") == dataset)
+            & (pl.col("model") == model)
+            & (pl.col("checkpoint") == n_checkpoints)
+        )
+        by_index = {part_key[0]: part for part_key, part in served.group_by("index")}
+        kind = growth.get(model) or _find_growth(rows)
+        trials = [
+            _read_trial(part, by_index[part_key[0]], kind)
+            for part_key, part in rows.group_by("index", maintain_order=True)
+        ]
+        cells.append(RecordedCell(dataset, model, trials, n_checkpoints))
+    return cells
+
+
+def _find_growth(rows: pl.DataFrame) -> str:
+    trained = rows.filter(pl.col("checkpoint") > 0)
+    n_structures = trained.group_by("index").agg(pl.col("structure").n_unique())["structure"]
+    return "constant" if n_structures.max() == 1 else "affine"
+
+
+def _read_trial(rows: pl.DataFrame, profiles: pl.DataFrame, growth: str) -> RecordedTrial:
+    points = rows.sort("checkpoint").to_dicts()
+    final_steps = points[-1]["n_steps"]
+    looks = []
+    for point in points:
+        ratio = final_steps / max(point["n_steps"], 1)
+        structure = None if point["structure"] is None else json.loads(point["structure"])
+        looks.append(
+            Seen(
+                checkpoint=point["checkpoint"],
+                quality=point["quality"],
+                structure=project_structure(structure, growth=growth, ratio=ratio),
+                fit=project_fit(point, ratio=ratio),
+                spent_s=point["fit_cpu_s"] + point["validate_cpu_s"],
+            )
+        )
+    served, measuring_s, test_quality = {}, {}, {}
+    for row in profiles.to_dicts():
+        serving = Serving(row["runtime"], row["n_threads"], row["device"])
+        served[serving] = {
+            c: row[c] for c in SERVED_COLUMNS if row.get(c) is not None and row[c] == row[c]
+        }
+        measuring_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
+        test_quality[serving] = row["quality"]
+    trial = ObservedTrial(points[0]["index"], tuple(looks), served)
+    return RecordedTrial(trial, points[0]["export_cpu_s"], measuring_s, test_quality)

@@ -1,0 +1,129 @@
+"""Replayed searches that end at a budget, as those of the main job do."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+import polars as pl
+
+from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit_study.early_stopping.experiment import Experiment
+from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere
+from rightfit_study.early_stopping.replay import RecordedSearch, Truth, do_step
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A budget and what may be taken of it.
+
+    Args:
+        budget_s: Seconds of training.
+        breadth: Of it, first looks at most.
+    """
+
+    budget_s: float
+    breadth: float
+
+
+def compare_within(experiment: Experiment, shares: Shares) -> pl.DataFrame:
+    """Replay pausing and plain training at the same budget.
+
+    As in a live search, pausing trains its first configuration to the end, then first looks take
+    their share. Plain training gets as much, and ends after the training that exceeds it.
+
+    Args:
+        experiment: Recordings, applications and orders.
+        shares: The budget.
+
+    Returns:
+        One row per cell, order and method: ``n_begun``, ``n_trained``, ``cost_s`` and ``regret``,
+        the utility lost by the best trained configuration, as if all that is trained were measured;
+        mean over the applications that something recorded satisfies.
+    """
+    rows = []
+    cells = [cell for cell in experiment.cells if cell.dataset in experiment.datasets]
+    for cell, order in itertools.product(cells, range(experiment.n_orders)):
+        rng = np.random.default_rng([experiment.seed, order])
+        trials = rng.permutation(len(cell.trials)).tolist()
+        siblings = [other for other in experiment.cells if other.dataset == cell.dataset]
+        best = max(other.best_quality for other in siblings)
+        known = max((o.best_quality for o in siblings if o is not cell), default=-np.inf)
+        prior = learn_elsewhere(cell, experiment.cells)
+        rule = PausingRule(
+            experiment.applications,
+            experiment.params,
+            cell.servings,
+            prior,
+            known,
+            measures=False,
+        )
+        truth = Truth(cell, experiment.applications, best_quality=best, best_tested=1.0)
+        paused, plain = RecordedSearch(cell, trials), RecordedSearch(cell, trials)
+        follow_within(paused, rule, shares)
+        train_within(plain, shares.budget_s)
+        for method, search in (("pausing", paused), ("none", plain)):
+            rows.append(_describe(cell, order, method, search, truth))
+    return pl.DataFrame(rows)
+
+
+def follow_within(search: RecordedSearch, rule: PausingRule, shares: Shares) -> None:
+    """Let the pausing rule run a search until its budget is spent."""
+    search.train(0)
+    first_s, n_begun = search.training_s, 1
+    while not search.pool().is_trained(search.pool().trials[0]):
+        search.train(0)
+    while n_begun < len(search.order):
+        usual_s = first_s / n_begun
+        if first_s + usual_s > shares.breadth * shares.budget_s:
+            break
+        if search.cost_s + usual_s > shares.budget_s:
+            break
+        before_s = search.training_s
+        search.train(n_begun)
+        first_s += search.training_s - before_s
+        n_begun += 1
+    while True:
+        step = rule.choose(search.pool(), affordable_s=shares.budget_s - search.cost_s)
+        if step is not None:
+            do_step(search, step)
+        elif n_begun < len(search.order) and rule.affords_another(
+            search.pool(), affordable_s=shares.budget_s - search.cost_s
+        ):
+            search.train(n_begun)
+            n_begun += 1
+        else:
+            return
+
+
+def train_within(search: RecordedSearch, budget_s: float) -> None:
+    """Train one configuration after the other to the end until the budget is spent."""
+    for number in range(len(search.order)):
+        if search.cost_s >= budget_s:
+            return
+        while not search.pool().is_trained(search.pool().trials[number]):
+            search.train(number)
+
+
+def _describe(
+    cell: RecordedCell, order: int, method: str, search: RecordedSearch, truth: Truth
+) -> dict[str, str | int | float]:
+    pool = search.pool()
+    trained = [search.order[t.number] for t in pool.trials if pool.is_trained(t)]
+    regrets = []
+    for name in truth.applications:
+        best = truth.best(name)
+        if np.isfinite(best):
+            regrets.append(best - max(truth.best(name, trained), 0.0))
+    return {
+        "dataset": cell.dataset,
+        "model": cell.model,
+        "order": order,
+        "method": method,
+        "n_begun": sum(bool(trial.qualities) for trial in pool.trials),
+        "n_trained": len(trained),
+        "cost_s": search.cost_s,
+        "regret": fmean(regrets),
+    }

@@ -1,0 +1,1 @@
+"""Training costs: what a training step costs at different batch sizes."""

@@ -1,0 +1,142 @@
+"""What training steps cost at one batch size: the part that runs in a fresh measuring process.
+
+A large batch trains more rows a second, but holds more memory and may use more cores: peers found
+both rising. Each batch size is trained for a short stretch in processes of its own, so that no heap
+is left over from a larger one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.families.schema import InputSchema
+from rightfit.profiling.worker.codec import Plain, from_plain, to_plain
+from rightfit.profiling.worker.meters.memory import read_memory, reset_peak
+from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.results import Phase
+
+Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
+
+N_WARM_UP_STEPS = 2
+MIN_ROWS = 256  # every class must be among the rows trained on
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What is trained.
+
+    Args:
+        family: Import path of a family that trains in batches.
+        configuration: Its hyper-parameters, the batch size among them.
+        schema: Columns and classes.
+        rows: Path of a .npy of float32 rows.
+        labels: Path of a .npy of their class positions.
+        n_threads: Threads training may use.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    family: str
+    configuration: dict[str, Any]
+    schema: InputSchema
+    rows: str
+    labels: str
+    n_threads: int
+    device: str
+
+
+@dataclass(frozen=True)
+class StepsPhase(Phase):
+    """Training steps of one batch size."""
+
+    n_steps: int
+    step_time_ms: float
+    peak_memory_mib: float  # highest growth
+    probe_ns: float  # the speed probe's work beside them
+    probe_full_ns: float  # the same at full speed
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A stretch of training is over."""
+
+    steps: StepsPhase
+    probe_looks_ns: tuple[int, ...]
+
+
+def measure_steps(*, task: Plain, n_rows: int, probe_known_ns: float | None) -> Plain:
+    """Train for a stretch in this process and measure it.
+
+    Args:
+        task: A :class:`TrainingTask` in plain JSON types.
+        n_rows: How many rows to train on.
+        probe_known_ns: The speed probe's work at full speed; ``None``: unknown.
+
+    Returns:
+        A :class:`Trained` in plain JSON types.
+    """
+    described = from_plain(TrainingTask, task)
+    train = _prepare_training(described)
+    probe = SpeedProbe(probe_known_ns)
+    memory = MemoryMeter(None)
+    train(max(MIN_ROWS, N_WARM_UP_STEPS * described.configuration["batch_size"]))
+    before_ns = probe.time_ns()
+    reset_peak()
+    start = read_memory()
+    meter = PhaseMeter()
+    n_steps = train(n_rows)
+    phase = meter.read()
+    steps = StepsPhase(
+        **vars(phase),
+        n_steps=n_steps,
+        step_time_ms=phase.wall_ms / n_steps,
+        peak_memory_mib=memory.peak_mib(start),
+        probe_ns=max(before_ns, probe.time_ns()),
+        probe_full_ns=probe.full_ns,
+    )
+    return to_plain(Trained(steps, tuple(probe.looks_ns)))
+
+
+def _prepare_training(task: TrainingTask) -> Train:
+    """Load rows and libraries; return a function that trains one epoch on the first rows."""
+    from rightfit.families.family import TrainingData
+    from rightfit.families.registry import get_family
+
+    family = get_family(task.family)
+    family.load_libraries()
+    rows, labels = np.load(Path(task.rows)), np.load(Path(task.labels))
+
+    def train(n_rows: int) -> int:
+        data = TrainingData(rows[:n_rows], labels[:n_rows], task.schema)
+        *_, last = family.train(
+            task.configuration | {"n_epochs": 1},
+            data,
+            n_checkpoints=1,
+            seed=0,
+            n_threads=task.n_threads,
+            device=task.device,
+        )
+        return last.n_steps
+
+    return train
+
+
+def rows_of_a_stretch(batch_size: int, *, n_rows: int, min_steps: int) -> int:
+    """Return how many rows to train on, so that a large batch makes enough steps too.
+
+    Args:
+        batch_size: Rows a step.
+        n_rows: Rows of a stretch for batches that are small enough.
+        min_steps: Steps of a stretch at least.
+
+    >>> rows_of_a_stretch(64, n_rows=4096, min_steps=8)
+    4096
+    >>> rows_of_a_stretch(1024, n_rows=4096, min_steps=8)
+    8192
+    """
+    return max(n_rows, batch_size * min_steps)

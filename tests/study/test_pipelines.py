@@ -1,0 +1,79 @@
+"""The repository's project offers the studies, and checks their parameters as the library's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kedro.framework.session import KedroSession
+
+from rightfit.hooks import ConfigurationError, FamilyHook
+from rightfit.ownership import PIPELINES, find_stage, is_own
+from rightfit.parameters.grid import Grid
+from rightfit.pipeline_registry import register_pipelines
+from rightfit_study.pipelines import create_pipelines
+
+GRID = Grid({"iris": ("flowers",)}, {"net": "rightfit.families.net"})
+STUDIES = create_pipelines(GRID)
+
+
+def test_project_offers_the_studies_beside_the_library(bootstrapped: Path) -> None:
+    with KedroSession.create(bootstrapped, env="test") as session:
+        session.load_context()
+
+        assert set(register_pipelines()) == {*PIPELINES, *STUDIES, "__default__"}
+
+
+@pytest.mark.parametrize("name", ["early_stopping", "training_costs"])
+def test_nodes_of_a_study_are_own(name: str) -> None:
+    nodes = STUDIES[name].nodes
+
+    assert all(map(is_own, nodes))
+    assert {find_stage(node) for node in nodes} == {name}
+
+
+@pytest.mark.parametrize("name", ["early_stopping", "training_costs"])
+def test_module_without_a_family_is_named_before_a_study(name: str) -> None:
+    models = {"mine": {"family": "my_study.nothing"}}
+    parameters = {"grid": {"models": ["mine"]}, "models": models, "datasets": {}}
+    hook = FamilyHook()
+    hook.after_context_created(SimpleNamespace(config_loader={"parameters": parameters}))
+
+    with pytest.raises(ConfigurationError, match=r"models\.mine: There is no module 'my_study"):
+        hook.before_pipeline_run(STUDIES[name])
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "params", "message"),
+    [
+        (
+            "early_stopping",
+            {"early_stopping": {"replay": {"seed": -1}, "recording": {"n_snapshots": 9}}},
+            r"^early_stopping\.recording: n_snapshots=9 exceeds n_configurations=4\. Correct "
+            r"parameters_early_stopping\.yml\.\n"
+            r"early_stopping\.replay\.seed: Input .* got -1\. Correct parameters_early_stopping\.",
+        ),
+        (
+            "early_stopping",
+            {"early_stopping": {"repaly": {"seed": 1}}},
+            r"^early_stopping\.repaly is unknown",
+        ),
+        ("early_stopping", {"n_orders": 3}, r"did you mean early_stopping\.replay\.n_orders"),
+        ("training_costs", {"training_costs": {"batch_sizes": [0]}}, r"^training_costs\.batch_siz"),
+        ("early_stopping", {"grid": {"models": ["linaer"]}}, r"^grid\.models names \['linaer'\]"),
+        ("__default__", {"early_stopping": {"replay": {"seed": -1}}}, r"^early_stopping\.replay"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_a_study(
+    bootstrapped: Path, tmp_path: Path, pipeline: str, params: dict[str, Any], message: str
+) -> None:
+    given = {**params, "data_root": str(tmp_path)}
+    with (
+        KedroSession.create(bootstrapped, env="test", runtime_params=given) as session,
+        pytest.raises(ConfigurationError, match=message),
+    ):
+        session.run(pipeline_names=[pipeline])
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from measured import ClosedPool, DictStore
+
+from rightfit.families.family import TrainingData
+from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit_study.training_costs.measuring import Stretches, measure_training_costs
+from rightfit_study.training_costs.steps import TrainingTask
+
+NET: dict[str, Any] = {
+    "n_epochs": 9,
+    "n_layers": 1,
+    "n_units": 8,
+    "n_channels": 2,
+    "dropout": 0.0,
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "batch_size": 999,
+}
+STRETCHES = Stretches(
+    batch_sizes=(16, 256),
+    n_processes=2,
+    n_rows=512,
+    min_steps=3,
+    max_delay_share=1_000,
+    answer_max_s=60,
+)
+
+
+@pytest.fixture
+def task(blobs: TrainingData, tmp_path: Path) -> TrainingTask:
+    order = np.resize(np.random.default_rng(0).permutation(len(blobs.labels)), 1_024)
+    rows, labels = tmp_path / "rows.npy", tmp_path / "labels.npy"
+    np.save(rows, blobs.rows[order])
+    np.save(labels, blobs.labels[order])
+    return TrainingTask("net", NET, blobs.schema.to_dict(), str(rows), str(labels), 1, "cpu")
+
+
+def measure(task: TrainingTask, pool: WorkerPool, store: DictStore) -> Any:
+    return measure_training_costs(
+        task, STRETCHES, pool=pool, store=store, context={"v": "1"}, keys={"dataset": "blobs"}
+    )
+
+
+def test_each_batch_size_is_trained_for_its_own_steps(task: TrainingTask, pool: WorkerPool) -> None:
+    costs = measure(task, pool, DictStore())
+
+    assert costs["batch_size"].to_list() == [16, 256]
+    # Of 512 rows; 256 would make 2 steps, so 3 are asked for. Disturbed runs may be left out.
+    per_run = costs["n_steps"].to_list()
+    assert per_run[0] in (32, 64)
+    assert per_run[1] in (3, 6)
+    for column in ("step_time_ms", "rows_per_s", "cpu_cores", "peak_memory_mib"):
+        assert (costs[column] >= 0).all()
+    assert costs["rows_per_s"].to_list() == pytest.approx(
+        (costs["batch_size"] / costs["step_time_ms"] * 1_000).to_list()
+    )
+
+
+def test_costs_that_are_known_are_not_measured_again(task: TrainingTask, pool: WorkerPool) -> None:
+    store = DictStore()
+    first = measure(task, pool, store)
+
+    again = measure(task, ClosedPool(), store)
+
+    assert again.equals(first)
+
+
+def test_training_that_fails_says_what_was_trained(task: TrainingTask, pool: WorkerPool) -> None:
+    broken = replace(task, labels=task.labels + ".absent")
+
+    with pytest.raises(RuntimeError, match=r"Training net with batch_size=16 failed.*absent"):
+        measure(broken, pool, DictStore())
