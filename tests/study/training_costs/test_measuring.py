@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ STRETCHES = Stretches(
     max_delay_share=1_000,
     answer_max_s=60,
 )
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    shared = WorkerPool(max_open=1)
+    yield shared
+    shared.close()
 
 
 @pytest.fixture
