@@ -183,9 +183,9 @@ def _save_at(peer: pl.DataFrame, ours: dict[str, float | int]) -> float | None:
 
 def _sum_datasets(part: pl.DataFrame) -> dict[str, float | None]:
     keys = ["dataset", "order"]
-    runs = part.unique([*keys, "model"])
-    cost = runs.group_by(keys).agg(pl.col("full_s").sum(), pl.col("cost_s").sum())
-    won = part.group_by([*keys, "application"]).agg(
+    runs = part.unique([*keys, "model"], maintain_order=True)
+    cost = runs.group_by(keys, maintain_order=True).agg(pl.col("full_s", "cost_s").sum())
+    won = part.group_by([*keys, "application"], maintain_order=True).agg(
         pl.col("best").max(), pl.col("reached").max().fill_null(0.0)
     )
     won = won.filter(pl.col("best").is_not_null())
