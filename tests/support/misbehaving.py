@@ -92,6 +92,12 @@ def stop_for_a_moment(note: str) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def describe_after_a_stop() -> dict[str, int]:
+    """Return something once a signal has stopped this process for a moment."""
+    stop_for_a_moment("")
+    return {"n_stops": 1}
+
+
 def start_children(note: str) -> None:
     """Start a process, and one in a session of its own; note both."""
     started = [

@@ -13,6 +13,9 @@ import pytest
 from rightfit.processes.lifeline import list_descendants
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.profiling.worker.messages import (
+    STOPPED,
+    Described,
+    DescribeRequest,
     Failure,
     LeaveRequest,
     Left,
@@ -191,6 +194,17 @@ def test_memory_limit_stops_a_model_that_needs_more(worker: Worker, tmp_path: Pa
 
     assert isinstance(answer, Failure)
     assert "MemoryError" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("is_timed", "answer"),
+    [(False, Described({"n_stops": 1})), (True, Failure(STOPPED))],
+)
+def test_stop_spoils_only_what_was_timed(worker: Worker, is_timed: bool, answer: object) -> None:
+    factory = "misbehaving:describe_after_a_stop"
+    request = DescribeRequest(factory=factory, arguments={}, is_timed=is_timed)
+
+    assert worker.ask(request, Described) == answer
 
 
 def test_hidden_libraries_cannot_be_imported() -> None:
