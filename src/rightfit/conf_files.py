@@ -181,10 +181,11 @@ class ExplainingConfigLoader(OmegaConfigLoader):
         try:
             super().__init__(conf_source, *args, **kwargs)
         except Exception as err:
-            faults = list(map(explain_file, files))
-            if not any(faults):
+            text = "\n".join(filter(None, map(explain_file, files)))
+            if not text and Path(conf_source).is_file():
+                text = f"{conf_source} is no archive of a configuration: {_first_line(err)}."
+            if not text:
                 raise
-            text = "\n".join(fault for fault in faults if fault)
             raise ClickException(clean_text(text)) from err
 
 

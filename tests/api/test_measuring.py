@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -113,6 +114,16 @@ def test_mistake_is_one_sentence_before_anything_is_measured(
 def test_fault_of_a_model_names_it() -> None:
     with pytest.raises(RightfitError, match=r"^second: LogisticRegression is not fitted"):
         compare({"first": LINEAR, "second": LogisticRegression()}, ROWS)
+
+
+def test_models_without_names_and_a_single_number_of_threads_are_refused() -> None:
+    models: Any = [LINEAR]
+    threads: Any = 1
+
+    with pytest.raises(RightfitError, match="give them by name"):
+        compare(models, ROWS)
+    with pytest.raises(RightfitError, match=r"n_threads must be a list, such as \[1, 'all'\]"):
+        compare({"linear": LINEAR}, ROWS, n_threads=threads)
 
 
 def test_unknown_preset_or_quality_is_refused() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -75,6 +76,42 @@ def test_file_without_profiles_is_refused(tmp_path: Path) -> None:
         rf.Profiles.load(tmp_path / "other.parquet")
     with pytest.raises(rf.RightfitError, match="holds no profiles"):
         rf.Profiles.load(tmp_path / "nothing.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("latency_p95_ms", "fast", "latency_p95_ms must hold numbers"),
+        ("latency_p95_ms", -1.0, "latency_p95_ms must not be negative"),
+        ("latency_p95_ms_high", float("inf"), "latency_p95_ms_high must hold finite numbers"),
+        ("quality_raw", float("nan"), "quality_raw must hold finite numbers"),
+        ("n_threads", 0, "n_threads must hold whole numbers of 1 or more"),
+        ("candidate", None, "candidate must hold texts"),
+        ("runtime", 5, "runtime must hold texts"),
+    ],
+)
+def test_figures_that_nothing_can_have_measured_are_refused(
+    profiles: rf.Profiles, column: str, value: object, message: str
+) -> None:
+    with pytest.raises(rf.RightfitError, match=f"the table holds .*{message}"):
+        rf.rank(profiles.table.with_columns(pl.lit(value).alias(column)), {})
+
+
+@pytest.mark.parametrize(
+    "about", ["{", "null", "[]", '{"environment": 5}', '{"qualities": {"landsat": {"x": 1}}}']
+)
+def test_damaged_metadata_is_named(profiles: rf.Profiles, about: str, tmp_path: Path) -> None:
+    profiles.table.write_parquet(tmp_path / "p.parquet", metadata={"rightfit": about})
+
+    with pytest.raises(rf.RightfitError, match=r"p\.parquet (is damaged|holds no profiles)"):
+        rf.Profiles.load(tmp_path / "p.parquet")
+
+
+def test_a_pipe_in_place_of_profiles_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.parquet")
+
+    with pytest.raises(rf.RightfitError, match="only regular files are read"):
+        rf.Profiles.load(tmp_path / "p.parquet")
 
 
 def test_profiles_of_an_earlier_version_are_refused_with_the_command_that_mends_it() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,6 +13,10 @@ from handmade import APPLICATIONS, make_profiles
 import rightfit as rf
 from rightfit.quality.metric import QualityMetric
 
+LAUGHS = "a: &a [lol]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
+    for before, name in itertools.pairwise("abcdefghij")
+)
 QUALITY = {"weight": 1, "worst": 0, "best": 1}
 
 
@@ -87,13 +93,22 @@ def test_faults_of_applications_are_all_listed(profiles: rf.Profiles) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("- a\n", "must hold applications by name"), ("a: [\n", "is no YAML"), ("{}", "no applic")],
+    [
+        (b"- a\n", "must hold applications by name"),
+        (b"a: [\n", "is no YAML"),
+        (b"{}", "no applic"),
+        (b"\xff\xfe", "is no YAML"),
+        (b"a: " + b"[" * 20_000, "is no YAML"),
+        (b"a: {x: 1}\na: {x: 2}\n", "a stands twice"),
+        (b"no: {x: 1}\n", r"names must be texts, but got \[False\]"),
+        (LAUGHS.encode(), "stand for more than 100,000 values"),
+    ],
 )
 def test_file_that_holds_no_applications_is_refused(
-    profiles: rf.Profiles, tmp_path: Path, content: str, message: str
+    profiles: rf.Profiles, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "applications.yml"
-    path.write_text(content)
+    path.write_bytes(content)
 
     with pytest.raises(rf.RightfitError, match=message):
         rf.rank(profiles, path)
@@ -104,6 +119,17 @@ def test_metric_that_no_profile_has_is_refused(profiles: rf.Profiles) -> None:
 
     with pytest.raises(rf.RightfitError, match="latency_p50_ms"):
         rf.rank(lacking, APPLICATIONS)
+
+
+def test_what_is_no_ranking_is_refused(profiles: rf.Profiles) -> None:
+    given: Any = 5
+
+    with pytest.raises(rf.RightfitError, match="profiles must be what compare"):
+        rf.rank(given, APPLICATIONS)
+    with pytest.raises(rf.RightfitError, match=r"applications must be .* by name, or"):
+        rf.rank(profiles, given)
+    with pytest.raises(rf.RightfitError, match="previous must be a ranking or its folder"):
+        rf.rank(profiles, APPLICATIONS, previous=given)
 
 
 def test_nothing_to_rank_is_refused(profiles: rf.Profiles) -> None:

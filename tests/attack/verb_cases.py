@@ -78,6 +78,9 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
         yield VerbCase(
             f"measure --threads {threads[:9]}", ["measure", str(model), "--threads", threads]
         )
+    (place / "conf.zip").write_bytes(b"PK\3\4garbage")
+    archive = ["which", "-a", "web_api", "--conf-source", str(place / "conf.zip")]
+    yield VerbCase("which --conf-source garbage.zip", archive, told=["is no archive"])
     yield from _list_models(place / "models")
     yield from _list_pipes(place / "pipes", model)
     for number, text in enumerate(NO_LOADS):

@@ -58,7 +58,9 @@ def test_saving_as_a_whole_is_refused(tmp_path: Path) -> None:
         JsonStoreDataset(filepath=str(tmp_path)).save({"a": 1})
 
 
-@pytest.mark.parametrize("content", [b"", b"{half", b"[1]", b"5", b"\xff", b"[" * 100_000, None])
+@pytest.mark.parametrize(
+    "content", [b"", b"{half", b"[1]", b"5", b"\xff", b"[" * 100_000, b'{"x": NaN}', None]
+)
 def test_damaged_document_is_set_aside_and_made_anew(
     content: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -37,9 +37,15 @@ def raise_error(error: BaseException) -> BaseException:
         (OSError(errno.ENOSPC, "", "/x/y"), "/x/y: the disk is full"),
         (PermissionError(errno.EACCES, "", "/x"), "/x: access is denied"),
         (OSError(errno.ENAMETOOLONG, "", "/x"), "/x: the name is too long"),
+        (OSError(errno.EFBIG, "", "/x"), "/x: the file would be larger than is allowed"),
+        (OSError(errno.ELOOP, "", "/x"), "/x: symbolic links lead in a circle"),
         (
             sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("database is locked")),
             "another program holds it",
+        ),
+        (
+            sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("no such table: x")),
+            "it holds other tables",
         ),
         (
             sqlalchemy.exc.DatabaseError("", {}, sqlite3.DatabaseError("file is not a database")),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -112,6 +113,13 @@ def test_a_server_that_dies_is_an_error_of_the_connection(start: Start) -> None:
 
     assert step.errors == {"connection": step.n_requests}
     assert not served.is_alive
+
+
+def test_ctrl_c_reaches_no_generator() -> None:
+    with start_generator() as generator:
+        session = os.getsid(generator._process.pid)
+
+    assert session != os.getsid(0)
 
 
 def test_a_server_that_does_not_start_says_why() -> None:

@@ -173,6 +173,16 @@ def rot(project: Project, name: str, path: Path) -> None:
     records.write_result(replace(record, files=(replace(now, sha256=record.files[0].sha256),)))
 
 
+def test_records_that_cannot_be_read_are_named(project: Project) -> None:
+    project.run("1")
+    for record in (project.folder / "records").iterdir():
+        record.unlink()
+        record.symlink_to(record)
+
+    with pytest.raises(ConfigurationError, match=r"records.*: symbolic links lead in a circle"):
+        project.run("2")
+
+
 @pytest.mark.parametrize("damage", [cut, forge, replace_by_pipe])
 def test_damaged_result_is_set_aside_and_made_anew(
     project: Project, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture

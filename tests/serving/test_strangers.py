@@ -301,6 +301,19 @@ def test_an_answer_that_is_not_finite_is_an_error_by_either_door(
         assert "Row 0: the model's answer is not finite" in found.json["error"]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: elsewhere.example\r\n\r\n",
+        b"CONNECT elsewhere.example:443 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    ],
+    ids=["two hosts", "a tunnel"],
+)
+def test_a_head_that_means_another_server_is_refused(head: bytes, server: Server) -> None:
+    with server.connect(head) as client:
+        assert read_to_end(client, within_s=END_S).startswith(b"HTTP/1.1 400 ")
+
+
 def test_the_log_holds_no_traceback(server: Server, log: Path) -> None:
     """The last test of this module: after all the attacks above."""
     assert server.get("/health").status == 200

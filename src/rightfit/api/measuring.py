@@ -99,8 +99,10 @@ def compare(
         RightfitError: If models, rows and targets do not fit each other, before anything is
             measured.
     """
-    if not models:
+    if not models or not isinstance(models, Mapping):
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
+    if not isinstance(n_threads, Sequence):
+        raise RightfitError(f"n_threads must be a list, such as [1, 'all'], but got {n_threads!r}.")
     plan = Plan(
         tuple(runtimes or ("native", "onnx")),
         tuple(n_threads),

@@ -14,6 +14,7 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.formatting import NOT_MEASURED, count
 from rightfit.naming import metric_title
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
@@ -34,6 +35,13 @@ SHOWN = (
     "model_size_mib",
 )
 """Metrics of the short table."""
+
+N_THREADS = "n_threads"
+KEYS = ("dataset", "model", "candidate", "runtime", "device")
+"""Columns, with the number of threads, that say whose profile a row is."""
+
+NEVER_NEGATIVE = ("ms", "s", "rows/s", "requests/s")
+"""Units; a loss is a negative quality, and memory may be less than before."""
 
 METADATA = "rightfit"  # key of the Parquet file's metadata
 
@@ -209,17 +217,22 @@ class Profiles(Sequence[Profile]):
             RightfitError: If the file cannot be read, or holds something else.
         """
         try:
+            require_regular(Path(path))
             table = pl.read_parquet(path)
             about = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
-        except (OSError, ValueError, pl.exceptions.PolarsError) as err:
+        except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as err:
             raise RightfitError(f"{path} holds no profiles: {err}") from err
-        environment = about.get("environment")
-        return cls(
-            check_table(table, str(path)),
-            None if environment is None else from_plain(Environment, environment),
-            {name: QualityMetric(**one) for name, one in about.get("qualities", {}).items()},
-            about.get("left_out", {}),
-        )
+        table = check_table(table, str(path))
+        try:
+            environment = about.get("environment")
+            return cls(
+                table,
+                None if environment is None else from_plain(Environment, environment),
+                {name: QualityMetric(**one) for name, one in about.get("qualities", {}).items()},
+                dict(about.get("left_out", {})),
+            )
+        except (AttributeError, TypeError, ValueError) as err:
+            raise RightfitError(f"{path} is damaged in its metadata: {err}. Save it anew.") from err
 
     def _with(self, table: pl.DataFrame) -> Profiles:
         return Profiles(table, self.environment, self.qualities, self.left_out)
@@ -244,12 +257,34 @@ def check_table(table: pl.DataFrame, source: str) -> pl.DataFrame:
     Raises:
         RightfitError: If it does not.
     """
-    missing = [name for name in ("dataset", "model", "candidate") if name not in table.columns]
+    missing = [name for name in (*KEYS, N_THREADS) if name not in table.columns]
     if missing or not set(METRICS_BY_COLUMN) & set(table.columns):
         raise RightfitError(
             f"{source} holds no resource profiles: it lacks {missing or 'metrics'}."
         )
+    faults = list(_find_impossible(table))
+    if faults:
+        raise RightfitError(f"{source} holds no resource profiles: {'; '.join(faults)}.")
     return complete_paths(table)
+
+
+def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
+    """Yield a line for each column with values that no measuring can have found."""
+    for name in KEYS:
+        if table[name].dtype != pl.String or table[name].null_count():
+            yield f"{name} must hold texts"
+    threads = table[N_THREADS]
+    if not threads.dtype.is_integer() or threads.null_count() or (threads < 1).any():
+        yield f"{N_THREADS} must hold whole numbers of 1 or more"
+    for name, metric in METRICS_BY_COLUMN.items():
+        parts = [part for part in (name, f"{name}_low", f"{name}_high") if part in table.columns]
+        for column in (table[part] for part in parts if table[part].dtype != pl.Null):
+            if not column.dtype.is_numeric():
+                yield f"{column.name} must hold numbers"
+            elif not column.is_finite().all():
+                yield f"{column.name} must hold finite numbers; what was not measured is null"
+            elif metric.unit in NEVER_NEGATIVE and (column < 0).any():
+                yield f"{column.name} must not be negative"
 
 
 def require_dataset(datasets: Sequence[str], dataset: str | None) -> str:

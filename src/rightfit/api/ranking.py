@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import yaml
 from pydantic import Field
 
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
+from rightfit.conf_expansion import find_expansion
 from rightfit.errors import RightfitError
 from rightfit.formatting import format_quality
 from rightfit.parameters.applications import ApplicationsParams, find_contradictions, find_misnamed
@@ -21,6 +22,7 @@ from rightfit.parameters.defaults import complete_parameters, read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.ranking import RankingParams
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
@@ -81,6 +83,8 @@ def rank(
     """
     if isinstance(profiles, pl.DataFrame):
         profiles = Profiles(check_table(profiles, "the table"))
+    if not isinstance(profiles, Profiles):
+        raise RightfitError(f"profiles must be what compare(…) returns, but got {profiles!r:.80}.")
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
     asked = read_applications(applications)
@@ -89,6 +93,8 @@ def rank(
     if isinstance(previous, str | Path):
         previous = Ranking.load(previous)
     earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
+    if not isinstance(earlier, Mapping):
+        raise RightfitError(f"previous must be a ranking or its folder, but got {previous!r:.80}.")
     ranking = Ranking(profiles, asked, rules, earlier=earlier)
     ranking.check()
     return ranking
@@ -106,11 +112,18 @@ def read_applications(applications: ApplicationsLike) -> Applications:
     if isinstance(applications, str | Path):
         source = str(applications)
         blocks = _read_file(Path(applications))
-    else:
+    elif isinstance(applications, Mapping):
         blocks = {
             name: one.model_dump(exclude_unset=True) if isinstance(one, Application) else one
             for name, one in applications.items()
         }
+    else:
+        raise RightfitError(
+            "applications must be rightfit.Application by name, or the path of a YAML file of "
+            f"them, but got {applications!r:.80}."
+        )
+    if odd := [name for name in blocks if not isinstance(name, str)]:
+        raise RightfitError(f"{source}: names must be texts, but got {odd}. Put them in quotes.")
     faults = explain_faults(
         "applications", blocks, blocks, Application, misnamed=find_misnamed(blocks)
     )
@@ -442,12 +455,29 @@ class _Asked(StrictModel):
     earlier: Winners = Field(default_factory=dict)
 
 
+class _UniqueKeyLoader(yaml.CSafeLoader):
+    """Refuses a key that stands twice in a mapping: YAML's own loader takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping of a node."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(sorted(twice))} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
 def _read_file(path: Path) -> dict[str, object]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        require_regular(path)
+        if bombs := list(find_expansion([path])):
+            raise RightfitError(bombs[0])
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a safe one
     except OSError as err:
         raise RightfitError(f"The applications {path} cannot be read: {err.strerror}.") from err
-    except yaml.YAMLError as err:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as err:
         raise RightfitError(f"{path} is no YAML: {err}") from err
     if isinstance(content, Mapping) and set(content) == {"applications"}:
         content = content["applications"]

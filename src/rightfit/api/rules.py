@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from numbers import Integral, Real
 from typing import Literal, TypeVar
 
 import yaml
@@ -127,11 +128,11 @@ def read_rules(
     require("optuna", "scipy", "sqlalchemy", "threadpoolctl", purpose="A search")
     if budget_cpu_s is None and n_trials is None:
         raise RightfitError("Give budget_cpu_s or n_trials; without both a search never ends.")
-    if budget_cpu_s is not None and not budget_cpu_s > 0:
+    if budget_cpu_s is not None and not (isinstance(budget_cpu_s, Real) and budget_cpu_s > 0):
         raise RightfitError(
             f"budget_cpu_s must be a positive number of CPU seconds, but got {budget_cpu_s!r}."
         )
-    if n_workers is not None and n_workers < 1:
+    if n_workers is not None and not (isinstance(n_workers, Integral) and n_workers >= 1):
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
     named = _read_asked(applications)
     stopping, rule = _read_stopping(early_stopping)
@@ -243,6 +244,12 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
     }
     if isinstance(given, str):
         given = [given]
+    names = list(given) if isinstance(given, Iterable) else [given]
+    if given is not None and not all(isinstance(name, str) for name in names):
+        raise RightfitError(
+            "families must be names, import paths, or blocks by name, such as "
+            f"{DEFAULT_FAMILIES}, but got {given!r}."
+        )
     raws: Mapping[str, Mapping[str, object]]
     if given is None:
         raws = {name: known[name] for name in _list_installed(known)}

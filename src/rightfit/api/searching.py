@@ -29,6 +29,7 @@ from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_row
 from rightfit.evaluation.winners import WinnerToRefit, find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
+from rightfit.parameters.faults import explain_faults
 from rightfit.preparation.block import DatasetBlock
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.frames import read_frame
@@ -288,7 +289,7 @@ def check_target(frame: Table, target: str) -> pl.Series:
         RightfitError: If it is no column, or has fewer than two values.
     """
     if target not in frame.columns:
-        near = find_nearest(target, frame.columns)
+        near = find_nearest(str(target), frame.columns)
         hint = f" (did you mean {near}?)" if near else ""
         raise RightfitError(
             f"target must be a column of the table, one of {list(frame.columns)}, but got "
@@ -313,8 +314,15 @@ def _prepare(
 ) -> PreparedDataset:
     metric = {"name": quality} if isinstance(quality, str) else quality
     said = {"tables": [NAME], "target": {"column": target}, "task": task, "quality": metric}
+    if not isinstance(dataset, Mapping | None):
+        raise RightfitError(
+            f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."
+        )
+    said |= dataset or {}
+    if faults := explain_faults("", {"dataset": said}, ["dataset"], DatasetBlock):
+        raise RightfitError("; ".join(faults))
     try:
-        block = DatasetBlock.model_validate(said | dict(dataset or {}))
+        block = DatasetBlock.model_validate(said)
         return prepare_dataset(NAME, block, {NAME: frame})
     except ValueError as err:
         reason = " ".join(str(err).split())
@@ -324,7 +332,10 @@ def _prepare(
 def open_workspace(rules: Rules, folder: Path | None) -> Workspace:
     """Open the folder of a search; one that nobody else works on keeps its studies in memory."""
     in_memory = not rules.is_parallel and not rules.applications.asks_costs
-    return Workspace(folder, in_memory=in_memory)
+    try:
+        return Workspace(folder, in_memory=in_memory)
+    except OSError as err:
+        raise RightfitError(f"folder: {folder} cannot be used: {err.strerror}.") from err
 
 
 def search_dataset(

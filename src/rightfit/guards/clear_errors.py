@@ -35,6 +35,8 @@ OF_THE_SYSTEM = {
     errno.ENOTDIR: "a file stands where a folder is needed. Move it away.",
     errno.EISDIR: "a folder stands where a file is needed. Move it away.",
     errno.EMFILE: "too many files are open. Raise the limit: ulimit -n.",
+    errno.EFBIG: "the file would be larger than is allowed. Raise the limit: ulimit -f.",
+    errno.ELOOP: "symbolic links lead in a circle. Remove them.",
     errno.EIO: "the disk cannot be read or written. Look at the system's log.",
 }
 OF_A_DATABASE = {
@@ -45,6 +47,9 @@ OF_A_DATABASE = {
     "disk i/o error": "the disk cannot be read or written. Look at the system's log.",
     "malformed": "it is damaged. Move it away; its searches start anew.",
     "not a database": "it is damaged. Move it away; its searches start anew.",
+    "no such table": "it holds other tables. Move it away; its searches start anew.",
+    "no such column": "it holds other tables. Move it away; its searches start anew.",
+    "cannot join": "it holds other tables. Move it away; its searches start anew.",
     "could not connect": "the server does not answer. Start it, or correct the credentials.",
     "connection refused": "the server does not answer. Start it, or correct the credentials.",
     "password authentication failed": "the password is wrong. Correct the credentials.",

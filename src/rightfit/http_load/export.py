@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import Place, start_server
 from rightfit.processes.regular_files import require_regular
+from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.exported import check_export
 
@@ -57,7 +57,7 @@ def load_export(
         )
     port = find_free_port()
     order = make_order(port, bodies, core=own, warm_up_s=WARM_UP_S, measured_s=seconds)
-    command = [sys.executable, "-m", "rightfit", "serve", str(folder), "--port", str(port)]
+    command = run_module("rightfit", "serve", str(folder), "--port", str(port))
     command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
     place = Place(tuple(others[:cores]), memory_mib)
     with machine_lock(), start_server(command, port, place=place) as served:
@@ -128,7 +128,8 @@ def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
     found = _read_rows(path)
     if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
         raise ValueError(f"{path} must hold a list of rows, one object each, at least one.")
-    batch = min(batch, len(found))
+    if batch > len(found):
+        raise ValueError(f"--batch {batch} is more than the {len(found)} rows of {path}.")
     starts = range(0, min(len(found) - batch + 1, MAX_BODIES * batch), batch)
     try:
         return tuple(json.dumps(found[i : i + batch], allow_nan=False) for i in starts)

@@ -17,6 +17,7 @@ from typing import IO
 import psutil
 
 from rightfit.processes.lifeline import end_with_parent
+from rightfit.processes.starting import share_imports
 from rightfit.profiling.worker.meters.memory import parse_status
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
@@ -108,7 +109,7 @@ def start_server(
         RuntimeError: If it ends or is not ready in time; with the end of what it wrote.
     """
     # A file and no pipe: nobody reads what the server writes while it is loaded.
-    environment = {**os.environ, **(variables or {})}
+    environment = {**os.environ, **share_imports(), **(variables or {})}
     with (
         tempfile.TemporaryFile() as log,
         _run_in_group(command, place, environment, log) as process,

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
@@ -19,6 +18,7 @@ from rightfit.http_load.generator import LoadOrder, LoadResult
 from rightfit.http_load.load_records import LoadStep
 from rightfit.http_load.served import Served, Usage
 from rightfit.processes.lifeline import end_with_parent
+from rightfit.processes.starting import run_module, share_imports
 from rightfit.profiling.intervals import Interval, estimate_median
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
 from rightfit.profiling.worker.meters.disturbance import parse_stat
@@ -61,10 +61,12 @@ class Generator:
 def start_generator() -> Iterator[Generator]:
     """Start a load generator, and end it at last."""
     parent = os.getpid()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rightfit.http_load.generator"],
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        run_module("rightfit.http_load.generator"),
+        env=os.environ | share_imports(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches this process alone, which ends the generator
         preexec_fn=lambda: end_with_parent(parent),
     )
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from rightfit.http_load.export import find_free_port, make_order, require_answer
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
 from rightfit.http_load.served import Served, start_server
 from rightfit.http_load.step import measure_step, start_generator
+from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.worker.latency import min_calls_to_report
 from rightfit.serving.exported import check_export
@@ -101,7 +101,7 @@ def try_deployment(
         loop="open",
         level=rate_per_s / deployment.replicas,
     )
-    command = [sys.executable, "-m", "rightfit", "serve", str(folder), "--port", str(port)]
+    command = run_module("rightfit", "serve", str(folder), "--port", str(port))
     with machine_lock(), confine(deployment.limits, others) as confinement:
         place = confinement.place
         try:

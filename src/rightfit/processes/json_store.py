@@ -36,7 +36,9 @@ class JsonStore:
         path = self._path(key)
         try:
             require_regular(path)
-            document: Document = json.loads(path.read_text(encoding="utf-8"))
+            document: Document = json.loads(
+                path.read_text(encoding="utf-8"), parse_constant=_refuse_constant
+            )
         except FileNotFoundError:
             return None
         except (ValueError, RecursionError, IsADirectoryError) as err:  # no JSON, no UTF-8, no file
@@ -78,6 +80,10 @@ class JsonStore:
         if not _KEY.fullmatch(key):
             raise ValueError(f"key must match {_KEY.pattern}, but got {key=}.")
         return self.folder / f"{key}.json"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _set_aside(path: Path, reason: Exception) -> None:

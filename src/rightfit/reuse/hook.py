@@ -21,6 +21,7 @@ from rightfit.datasets.earlier_winners import EarlierWinnersDataset
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
+from rightfit.guards.clear_errors import explain_error
 from rightfit.ownership import is_own, is_shipped
 from rightfit.printable import clean_text
 from rightfit.processes.json_store import JsonStore
@@ -74,7 +75,8 @@ class ReuseHook:
         """Leave out what is unchanged, and set aside what is damaged.
 
         Raises:
-            ConfigurationError: If an input is damaged that no step of the pipeline makes.
+            ConfigurationError: If an input is damaged that no step of the pipeline makes, or a
+                file cannot be read.
         """
         self._records, self._keys, self._catalog = None, {}, catalog
         store = catalog.get(RECORDS)
@@ -86,15 +88,18 @@ class ReuseHook:
         looker = _Looker(catalog, self._records, reads_all=verify)
         version = str(run_params["run_id"])
         is_free = _may_reuse(run_params)
-        steps = compare_steps(
-            pipeline,
-            constants=_describe_constants(),
-            version=version,
-            identify=looker.identify,
-            load=catalog.load,
-            find_stored=looker.find_stored,
-            may_keep=lambda node: is_free and is_shipped(node) and looker.has_last_winners(node),
-        )
+        try:
+            steps = compare_steps(
+                pipeline,
+                constants=_describe_constants(),
+                version=version,
+                identify=looker.identify,
+                load=catalog.load,
+                find_stored=looker.find_stored,
+                may_keep=lambda node: is_free and is_shipped(node) and looker.has_last_winners(node),
+            )
+        except OSError as err:  # before a run, no other hook explains it
+            raise ConfigurationError(explain_error(err) or str(err)) from err
         looker.refuse_damaged_inputs()
         looker.set_aside_damaged()
         self._keys, self._wholes = steps.keys, steps.wholes

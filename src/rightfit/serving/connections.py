@@ -160,8 +160,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(400, "One request at a time: the next one after the answer")
         if len(self.headers) > self._limits.max_headers:
             self._refuse(431, self._limits.head_text)
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self._refuse(400, "Two headers name a host")
+        super().on_headers_complete()  # which may refuse the head as well
         self._has_head = True
-        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait for the answer, which may be there already."""
@@ -182,7 +184,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or beyond the limits."""
-        self.end(*(self._refusal or (400, msg)))
+        self._refusal = self._refusal or (400, msg)
+        self.end(*self._refusal)
 
     def end(self, status: int, reason: str) -> None:
         """End the connection, with an answer to the request that is arriving."""

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from typing import IO, Any, TypeVar
 
 from rightfit.processes.lifeline import end_marked, end_tree
 from rightfit.processes.lines import LineReader
+from rightfit.processes.starting import run_module, share_imports
 from rightfit.profiling.worker.messages import (
     Failure,
     Hello,
@@ -76,16 +76,13 @@ class Worker:
         self.kind = kind
         self._token = uuid.uuid4().hex
         environment = os.environ | {name: str(kind.n_threads) for name in THREAD_VARIABLES}
-        environment[MARK] = self._token
-        # What this process can import, by whatever way, it can too: a model's own modules.
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        environment |= {MARK: self._token} | share_imports()  # a model's own modules
         # Standard error goes to a file, not a pipe: an unread pipe would fill up and block it.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [
-                *(sys.executable, "-m", "rightfit.profiling.worker"),
-                *(str(os.getpid()), str(kind.n_threads), *kind.imports),
-            ],
+            run_module(
+                "rightfit.profiling.worker", str(os.getpid()), str(kind.n_threads), *kind.imports
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

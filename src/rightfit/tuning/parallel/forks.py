@@ -11,10 +11,10 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 
 from rightfit.processes.lifeline import end_tree
+from rightfit.processes.starting import run_module, share_imports
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.tuning.parallel.messages import Channel
 
@@ -35,14 +35,14 @@ class ForkServer:
         self._families = list(dict.fromkeys(families))
         limits = {} if n_threads is None else dict.fromkeys(THREAD_VARIABLES, str(n_threads))
         # families and rules may lie where only this process looks, such as beside its script
-        places = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        places = share_imports()
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [
-                    *(sys.executable, "-m", "rightfit.tuning.parallel.fork_server"),
+                run_module(
+                    "rightfit.tuning.parallel.fork_server",
                     *(str(os.getpid()), str(theirs.fileno()), *self._families),
-                ],
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
