@@ -137,6 +137,18 @@ def test_nothing_to_rank_is_refused(profiles: rf.Profiles) -> None:
         rf.rank(profiles[:0], APPLICATIONS)
 
 
+def test_other_weights_are_checked_like_the_first_ones(profiles: rf.Profiles) -> None:
+    block = {"description": "-", "scenario": "offline", "objectives": {"quality": QUALITY}}
+    ranking = rf.rank(profiles, {"one": block})
+
+    changed = ranking.with_weights("one", quality=5)
+
+    assert changed.applications.root["one"].objectives["quality"].weight == 5
+    for weight in (float("nan"), float("inf"), -1):
+        with pytest.raises(rf.RightfitError, match=r"applications.*weight"):
+            ranking.with_weights("one", quality=weight)
+
+
 def test_leaderboard_shows_metrics_that_count(ranking: rf.Ranking) -> None:
     board = ranking.leaderboard("satellite_archive", "landsat")
 

@@ -50,6 +50,11 @@ def test_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
         describe_entry(results, "orders", "price", at_least=None, dataset="orders")
 
 
+def test_a_bound_that_no_run_accepts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"target\.at_least: .*less than or equal to"):
+        describe_entry(make_results(tmp_path), "orders", "price", at_least=1e308, dataset="orders")
+
+
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [("ordres", r"Did you mean orders\? If"), ("visits", "If a pipeline of yours makes it")],

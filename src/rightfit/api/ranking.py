@@ -323,18 +323,19 @@ class Ranking:
             weights: New weights of its objectives, by metric; the others stay.
 
         Raises:
-            RightfitError: If there is no such application, or it has no such objective.
+            RightfitError: If there is no such application or objective, or a weight is none.
         """
         asked = dict(self.applications.items())[self._require(application)]
-        goals = dict(asked.objectives)
+        block = asked.model_dump(exclude_unset=True)
+        goals = block["objectives"]
         for metric, weight in weights.items():
             if metric not in goals:
                 raise RightfitError(
                     f"{application} has no objective {metric!r}{_hint(metric, goals)}; "
                     f"objectives: {', '.join(goals)}."
                 )
-            goals[metric] = goals[metric].model_copy(update={"weight": weight})
-        changed = {application: asked.model_copy(update={"objectives": goals})}
+            goals[metric]["weight"] = weight
+        changed = read_applications({application: block}).root
         return replace(self, applications=Applications({**self.applications.root, **changed}))
 
     def report(self, path: str | Path) -> Path:
@@ -455,7 +456,7 @@ class _Asked(StrictModel):
     earlier: Winners = Field(default_factory=dict)
 
 
-class _UniqueKeyLoader(yaml.CSafeLoader):
+class _UniqueKeyLoader(yaml.CSafeLoader):  # type: ignore[misc]
     """Refuses a key that stands twice in a mapping: YAML's own loader takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -466,7 +467,8 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
             raise yaml.constructor.ConstructorError(
                 None, None, f"{', '.join(sorted(twice))} stands twice", node.start_mark
             )
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def _read_file(path: Path) -> dict[str, object]:

@@ -313,7 +313,9 @@ def _prepare(
     dataset: Mapping[str, object] | None,
 ) -> PreparedDataset:
     metric = {"name": quality} if isinstance(quality, str) else quality
-    said = {"tables": [NAME], "target": {"column": target}, "task": task, "quality": metric}
+    said: dict[str, object] = {
+        "tables": [NAME], "target": {"column": target}, "task": task, "quality": metric
+    }  # fmt: skip
     if not isinstance(dataset, Mapping | None):
         raise RightfitError(
             f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."

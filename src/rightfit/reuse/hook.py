@@ -96,7 +96,9 @@ class ReuseHook:
                 identify=looker.identify,
                 load=catalog.load,
                 find_stored=looker.find_stored,
-                may_keep=lambda node: is_free and is_shipped(node) and looker.has_last_winners(node),
+                may_keep=lambda node: (
+                    is_free and is_shipped(node) and looker.has_last_winners(node)
+                ),
             )
         except OSError as err:  # before a run, no other hook explains it
             raise ConfigurationError(explain_error(err) or str(err)) from err

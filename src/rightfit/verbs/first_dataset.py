@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 from kedro.io import DatasetError
 
+from rightfit.parameters.faults import explain_faults
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.checking import check_tables
 from rightfit.preparation.encoding import fit_encoder_steps
@@ -61,6 +62,9 @@ def describe_entry(
     columns = tables[entry].columns
     if column is None or column not in columns:
         raise ValueError(f"--target must be a column of {entry}, one of {columns}; got {column!r}.")
+    said = {"column": column, "at_least": at_least}
+    if faults := explain_faults("", {"target": said}, ["target"], Target):
+        raise ValueError("; ".join(faults))
     target = Target(column=column, at_least=at_least)
     try:
         proposal = describe_dataset(tables[entry], entry=entry, target=target)

@@ -205,12 +205,12 @@ def open_results(
         raw_table: A raw table to be loaded, which may have no entry of its own.
 
     Raises:
-        ValueError: If there is no configuration.
+        RightfitError: If there is no configuration.
     """
     given = {} if data_root is None else {"data_root": data_root}
     base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
     if not conf_source.is_file() and not (conf_source / base).is_dir():
-        raise ValueError(
+        raise RightfitError(
             f"There is no configuration in {conf_source}. Run inside the project, or name its "
             "configuration: --conf-source"
         )
