@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,13 @@ def test_file_that_holds_no_applications_is_refused(
 
     with pytest.raises(rf.RightfitError, match=message):
         rf.rank(profiles, path)
+
+
+def test_a_pipe_in_place_of_applications_is_refused(profiles: rf.Profiles, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "applications.yml")
+
+    with pytest.raises(rf.RightfitError, match="only regular files are read"):
+        rf.rank(profiles, tmp_path / "applications.yml")
 
 
 def test_metric_that_no_profile_has_is_refused(profiles: rf.Profiles) -> None:

@@ -7,6 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from rightfit.errors import RightfitError
+
 SPECIAL = "a pipe, a socket or a device"
 
 
@@ -31,7 +33,7 @@ def require_regular(path: Path) -> None:
     """Refuse what is no regular file; what is missing or a folder is left to who opens it.
 
     Raises:
-        ValueError: If it is a pipe, a socket or a device.
+        RightfitError: If it is a pipe, a socket or a device.
     """
     if is_special(path):
-        raise ValueError(f"{path} is {SPECIAL}; only regular files are read.")
+        raise RightfitError(f"{path} is {SPECIAL}; only regular files are read.")
