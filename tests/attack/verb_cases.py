@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,9 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
     (place / "conf.zip").write_bytes(b"PK\3\4garbage")
     archive = ["which", "-a", "web_api", "--conf-source", str(place / "conf.zip")]
     yield VerbCase("which --conf-source garbage.zip", archive, told=["is no archive"])
+    latin = os.fsdecode(os.fsencode(place) + b"/mod\xe8le.onnx")
+    shutil.copy(model, latin)
+    yield VerbCase("measure a name in Latin-1", ["measure", latin], told=["is not UTF-8"])
     yield from _list_models(place / "models")
     yield from _list_pipes(place / "pipes", model)
     for number, text in enumerate(NO_LOADS):

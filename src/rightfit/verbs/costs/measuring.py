@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ def _find_file(path: Path) -> Path | None:
     require_regular(path)
     if not path.exists():
         raise RightfitError(f"There is no file {path}.")
+    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
+        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
     try:
         return resolve_file(path)
     except ValueError:
