@@ -84,4 +84,5 @@ def test_priors_are_written_and_the_shipped_ones_read() -> None:
 
     assert '"n_parameters":2.0' in dump_priors({"net": prior})
     assert read_shipped_prior("forest").lines
+    assert read_shipped_prior("rightfit.families.libraries.lightgbm").lines
     assert read_shipped_prior("something_new") == Prior()

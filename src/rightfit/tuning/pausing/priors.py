@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,6 +22,7 @@ from rightfit.tuning.pausing.quality_projection import (
 from rightfit.tuning.pausing.serving_costs import CostLine, Lines, learn_lines
 
 SHIPPED = "shipped_priors.json"
+BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,23 @@ def dump_priors(priors: Mapping[str, Prior]) -> str:
 
 
 def read_shipped_prior(family: str) -> Prior:
-    """Return what the recordings of this project taught of a family; else what is usual."""
+    """Return what the recordings of this project taught of a family; else what is usual.
+
+    Boosted trees are taken to cost what a forest of as many trees and nodes costs: exported, both
+    are the same ONNX operator.
+    """
     document = json.loads(files(__package__).joinpath(SHIPPED).read_text())
     name = family.removeprefix("rightfit.families.")
+    if name in BOOSTED:
+        return Prior(lines=_read_lines(document["forest"]["lines"]))
     if name not in document:
         return Prior()
     row = document[name]
-    lines = {
-        (Serving(*serving), str(metric)): CostLine(**line) for serving, metric, line in row["lines"]
-    }
-    return Prior(tuple(StepPrior(**step) for step in row["quality"]), lines)
+    return Prior(tuple(StepPrior(**step) for step in row["quality"]), _read_lines(row["lines"]))
+
+
+def _read_lines(rows: Sequence[tuple[Sequence[Any], str, Mapping[str, Any]]]) -> Lines:
+    return {(Serving(*serving), metric): CostLine(**line) for serving, metric, line in rows}
 
 
 @dataclass(frozen=True)
