@@ -335,6 +335,21 @@ def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
     assert study.trials[0].state == TrialState.COMPLETE
 
 
+@pytest.mark.parametrize("how", [{}, PAUSING | {"demand": make_demand()}])
+def test_the_portfolio_comes_after_the_default_in_its_order(
+    blobs: TrainingData, store: StudyStore, how: dict[str, Any]
+) -> None:
+    firsts = [{"alpha": alpha, "eta0": 0.1} for alpha in (1e-3, 1e-5, 1e-4)]
+    change = {"default": firsts[0], "portfolio": tuple(firsts[1:])}
+    cell = cells.make_cell(blobs, params=cells.LINEAR_PARAMS.model_copy(update=change))
+
+    study = run_search(cell, cells.make_settings(**how), store, on_trial=ignore_progress)
+
+    assert [trial.params for trial in study.trials[:3]] == firsts
+    assert {trial.state for trial in study.trials[:3]} == {TrialState.COMPLETE}
+    assert len(study.trials) > 3
+
+
 @pytest.mark.parametrize("mib", [1e6, -1.0])
 def test_the_best_model_is_kept_though_the_budget_ends_its_training(
     blobs: TrainingData, store: StudyStore, mib: float

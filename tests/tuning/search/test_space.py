@@ -89,3 +89,28 @@ def test_the_default_comes_first_where_the_space_has_it() -> None:
     assert ModelParams.model_validate({**block, "default": {"a": 30}}).first({}) is None
     with pytest.raises(ValueError, match="Give the default of every searched setting"):
         ModelParams.model_validate({**block, "default": {"b": 3}})
+
+
+def test_a_portfolio_follows_the_default_as_far_as_the_space_has_it() -> None:
+    block = {
+        "fixed": {"b": 2},
+        "space": {"a": {"low": 1, "high": 9}},
+        "default": {"a": 3},
+        "portfolio": [{"a": 5}, {"a": 30}, {"a": 3}, {"a": 7, "b": 2}, {"a": 8, "b": 1}, {"b": 2}],
+    }
+
+    assert ModelParams.model_validate(block).begin({}) == [{"a": 3}, {"a": 5}, {"a": 7}]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"a": 1.5}, "portfolio.0.a must be a whole number"),
+        ({"c": 1}, r"portfolio.0 names \['c'\]"),
+    ],
+)
+def test_a_faulty_portfolio_is_refused(entry: dict[str, float], message: str) -> None:
+    block = {"fixed": {"b": 2}, "space": {"a": {"low": 1, "high": 9}}, "portfolio": [entry]}
+
+    with pytest.raises(ValueError, match=message):
+        ModelParams.model_validate(block)

@@ -10,7 +10,7 @@ import pytest
 from demands import make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import Configuration, TrainingData
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.claims import CLAIM, NEW, PAUSED
 from rightfit.tuning.steering.pausing_steering import PausingSteering
@@ -24,8 +24,10 @@ from rightfit.tuning.studies.trial_attributes import (
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 
 
-def make_steering(blobs: TrainingData, **settings: Any) -> PausingSteering:
-    params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT})
+def make_steering(
+    blobs: TrainingData, portfolio: tuple[Configuration, ...] = (), **settings: Any
+) -> PausingSteering:
+    params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
     return PausingSteering(
         cells.make_cell(blobs, params=params),
         cells.make_settings(early_stopping="pausing", sampler="tpe", **settings),
@@ -121,3 +123,29 @@ def test_the_default_goes_as_far_as_the_budget_allows(
     default.set_user_attr(CURVE, curve)
 
     assert (steering.finish_default([default]) is not None) is goes_on
+
+
+ENTRY = {"alpha": 1e-2, "eta0": 0.5}
+
+
+@pytest.mark.parametrize(("budget_cpu_s", "is_begun"), [(20.0, True), (1.9, False)])
+def test_entries_of_the_portfolio_are_begun_until_half_of_the_budget_is_spent(
+    blobs: TrainingData, budget_cpu_s: float, is_begun: bool
+) -> None:
+    steering = make_steering(blobs, (ENTRY,), budget_cpu_s=budget_cpu_s, n_checkpoints=1)
+    ended = looked_at(0, state=TrialState.PRUNED)
+
+    assert (steering.choose([ended], may_begin=True) == NEW) is is_begun
+
+
+def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
+    blobs: TrainingData,
+) -> None:
+    entries = (ENTRY, {"alpha": 1e-4, "eta0": 0.5})
+    steering = make_steering(blobs, entries, budget_cpu_s=100.0, n_checkpoints=3)
+    first = [looked_at(0, state=TrialState.PRUNED), looked_at(1, state=TrialState.RUNNING)]
+
+    step = steering.choose(first, may_begin=True)
+
+    assert isinstance(step, Step)
+    assert step.number == 1

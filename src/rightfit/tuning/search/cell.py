@@ -83,6 +83,10 @@ class Cell:
         """Return the searched settings that need no search; ``None`` without a default."""
         return self.params.first(list_defaults(get_family(self.family)))
 
+    def list_first(self) -> list[Configuration]:
+        """Return the searched settings of the first trials: the default, then the portfolio."""
+        return self.params.begin(list_defaults(get_family(self.family)))
+
 
 def study_name(cell: Cell, settings: SearchSettings) -> str:
     """Return the name of the study that belongs to a cell's data, space and code."""

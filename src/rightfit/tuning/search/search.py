@@ -253,8 +253,9 @@ def _ask(
     """
     if params is None and settings.sampler == "grid":
         params = _grid(cell, settings)[draw]
-    if params is None and draw == 0:
-        params = cell.default()  # a search never ends below what needs no search
+    elif params is None:
+        firsts = cell.list_first()  # a search never ends below what needs no search
+        params = firsts[draw] if draw < len(firsts) else None
     proposal = None
     if params is None and steering is not None:
         proposal = steering.propose(study, draw)

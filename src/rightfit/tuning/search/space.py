@@ -119,19 +119,33 @@ class ModelParams(StrictModel):
     fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial
     default: dict[str, Value] | None = None  # absent: the library's own where it is known
+    portfolio: tuple[dict[str, Value], ...] = ()  # tried after it, in this order
 
     @model_validator(mode="after")
-    def _check_default(self) -> ModelParams:
-        wrong = []
-        for name, value in (self.default or {}).items():
-            searched = self.space.root.get(name)
-            if isinstance(searched, IntRange) and type(value) is not int:
-                wrong.append(f"default.{name} must be a whole number, but is {value!r}")
-            elif isinstance(searched, FloatRange) and type(value) not in (int, float):
-                wrong.append(f"default.{name} must be a number, but is {value!r}")
+    def _check_first_trials(self) -> ModelParams:
+        firsts = {f"portfolio.{place}": entry for place, entry in enumerate(self.portfolio)}
+        wrong = [
+            fault
+            for where, values in {"default": self.default or {}, **firsts}.items()
+            for fault in self._find_type_faults(where, values)
+        ]
+        known = {*self.fixed, *self.space.root}
+        for where, entry in firsts.items():
+            if unknown := sorted(set(entry) - known):
+                wrong.append(
+                    f"{where} names {unknown}, but the model's settings are {sorted(known)}"
+                )
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    def _find_type_faults(self, where: str, values: Mapping[str, Value]) -> Iterator[str]:
+        for name, value in values.items():
+            searched = self.space.root.get(name)
+            if isinstance(searched, IntRange) and type(value) is not int:
+                yield f"{where}.{name} must be a whole number, but is {value!r}"
+            elif isinstance(searched, FloatRange) and type(value) not in (int, float):
+                yield f"{where}.{name} must be a number, but is {value!r}"
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
@@ -210,6 +224,29 @@ class ModelParams(StrictModel):
         )
         return dict(default) if default is not None and is_inside else None
 
+    def begin(self, library: Configuration) -> list[Configuration]:
+        """Return the searched settings of the first trials: the default, then the portfolio.
+
+        Entries that the space excludes are left out: the space may be narrower than the one that
+        the portfolio was learnt for.
+
+        Args:
+            library: See :meth:`first`.
+        """
+        default = self.first(library)
+        found = [] if default is None else [default]
+        for entry in self.portfolio:
+            searched = {name: entry[name] for name in self.space.root if name in entry}
+            is_inside = len(searched) == len(self.space.root) and all(
+                self.space.root[name].contains(value) for name, value in searched.items()
+            )
+            is_as_fixed = all(
+                self.fixed[name] == value for name, value in entry.items() if name in self.fixed
+            )
+            if is_inside and is_as_fixed and searched not in found:
+                found.append(searched)
+        return found
+
     def suggest(self, trial: Trial) -> Configuration:
         """Return a whole configuration for a trial."""
         suggested = {name: item.suggest(trial, name) for name, item in self.space.root.items()}
@@ -238,7 +275,8 @@ class ModelBlock(ModelParams):
     @property
     def params(self) -> ModelParams:
         """The settings alone."""
-        return ModelParams(fixed=self.fixed, space=self.space, default=self.default)
+        names = ModelParams.model_fields
+        return ModelParams(**{name: getattr(self, name) for name in names})
 
 
 def _complete_item(item: object) -> object:

@@ -38,6 +38,7 @@ from rightfit.tuning.studies.trial_attributes import (
 )
 
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
+PORTFOLIO_SHARE = 0.5  # of the budget, until which entries of a portfolio are trained whole
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class PausingSteering:
         self.settings = settings
         self.demand = demand
         self.rule = demand.make_rule()
+        self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
         self.trainings = PausedTrainings(demand.paused_memory_mib)
         self._deciding_s = 0.0
@@ -103,9 +105,10 @@ class PausingSteering:
     ) -> Step | Literal["new"] | None:
         """See :class:`rightfit.tuning.search.claims.Plan`.
 
-        The default is trained to its end before others begin. First looks get a share of the
-        budget, so that most of it is left to go on; one that would overrun it is not begun. Where
-        nothing that was begun is worth going on with, the rest of the budget is for new ones too.
+        The default is trained to its end before others begin; then so is the portfolio, one entry
+        after the other, until half of the budget is spent. First looks get a share of the budget,
+        so that most of it is left to go on; one that would overrun it is not begun. Where nothing
+        that was begun is worth going on with, the rest of the budget is for new ones too.
         """
         started_ns = time.process_time_ns()
         begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
@@ -115,8 +118,9 @@ class PausingSteering:
             chosen = NEW if may_begin else None
         else:
             first_s = fmean(read_work_s(point) for point in firsts)
-            chosen = self.finish_default(trials)
-            if chosen is None and may_begin and self._has_share(begun, first_s):
+            chosen = self.finish_default(trials) or self._finish_entry(trials, begun)
+            may_look = self._is_entry_due(begun, first_s) or self._has_share(begun, first_s)
+            if chosen is None and may_begin and may_look:
                 chosen = NEW
             if chosen is None:
                 chosen = self._go_on(trials, begun)
@@ -129,6 +133,32 @@ class PausingSteering:
         """Return the CPU seconds spent on deciding since the last call."""
         spent_s, self._deciding_s = self._deciding_s, 0.0
         return spent_s
+
+    def _is_entry_due(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
+        """Tell whether an entry of the portfolio comes next."""
+        left_s, budget_s = self._left_s(begun), self.settings.budget_cpu_s
+        if len(begun) >= self._n_entries or first_s > left_s:
+            return False
+        return budget_s is None or left_s > (1 - PORTFOLIO_SHARE) * budget_s
+
+    def _finish_entry(
+        self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]
+    ) -> Step | None:
+        """Return the next step of the portfolio's earliest unfinished entry that is affordable."""
+        paused = [
+            trial
+            for trial in trials
+            if trial.state == TrialState.RUNNING
+            and is_paused(trial)
+            and draw_of(trial) < self._n_entries
+            and len(trial.user_attrs.get(CURVE, ())) < self.settings.n_checkpoints
+        ]
+        left_s = self._left_s(begun)
+        steps = (
+            self.rule.finish(self._read(trials), trial.number, affordable_s=left_s)
+            for trial in sorted(paused, key=draw_of)
+        )
+        return next((step for step in steps if step is not None), None)
 
     def _has_share(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
         """Tell whether another first look stays within the share of the budget for first looks."""
