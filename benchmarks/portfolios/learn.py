@@ -1,0 +1,165 @@
+"""Learn each family's portfolio, and how much it gains on tables that it was not learnt on.
+
+``python benchmarks/portfolios/learn.py`` reads ``recorded/portfolios.parquet`` and prints, for each
+family, the entries in order, and the mean utility of what many applications would choose after
+``k`` whole trainings: of the portfolio learnt on all other tables (leave one out), of the default
+followed by configurations at random, and of everything recorded. The lists that
+``conf/base/parameters_models.yml`` holds are learnt on all tables of ``LEARNT_ON``; each entry says
+how its quality, its parameters and its training relate to the default's.
+
+A portfolio begins with the default. Each further entry is the one that adds most utility on
+average over tables and applications (greedy submodular maximisation: Nemhauser, Wolsey and Fisher
+1978; for portfolios of configurations Wistuba et al. 2015).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+from record import N_DRAWN
+from tables import KEPT_ASIDE, LEARNT_ON
+from worth import (
+    Floats,
+    RecordedTrainings,
+    is_whole,
+    list_applications,
+    read_recorded,
+    read_samples,
+)
+
+from rightfit.tuning.pausing.observed import Seen
+
+MAX_ENTRIES = 16
+MIN_GAIN = 2e-3  # of utility, on average over tables and applications
+TRAININGS = (1, 2, 3, 4, 6, 8, 12)
+N_ORDERS = 50
+
+
+def learn_portfolio(cells: Sequence[RecordedTrainings]) -> list[int]:
+    """Return numbers of configurations, the default first, the most useful of the rest next.
+
+    Args:
+        cells: One family's recordings on several tables.
+    """
+    worth = stack_worth(cells)
+    chosen = [0]
+    while len(chosen) < MAX_ENTRIES:
+        reached = worth[:, chosen].max(axis=1, keepdims=True)
+        gains = np.maximum(worth - reached, 0.0).mean(axis=0)
+        best = int(gains.argmax())
+        if gains[best] < MIN_GAIN:
+            break
+        chosen.append(best)
+    return chosen
+
+
+def stack_worth(cells: Sequence[RecordedTrainings]) -> Floats:
+    """Return what each configuration is worth, shape (n_tables · n_applications, n_numbers)."""
+    n_numbers = N_DRAWN[cells[0].model]
+    rows = [np.resize(one, n_numbers) for cell in cells for one in _pad(cell, n_numbers)]
+    return np.array(rows)
+
+
+def _pad(cell: RecordedTrainings, n_numbers: int) -> list[Floats]:
+    return [np.concatenate([one, np.zeros(n_numbers - len(one))]) for one in cell.own.values()]
+
+
+def judge_order(cell: RecordedTrainings, order: Sequence[int], names: Sequence[str]) -> list[float]:
+    """Return mean tested utility of what is chosen after so many of ``TRAININGS``."""
+    means = []
+    for n_trained in TRAININGS:
+        trained = [number for number in order[:n_trained] if number < len(cell.utility[names[0]])]
+        found = []
+        for name in names:
+            utility = cell.utility[name][trained]
+            chosen = trained[int(utility.argmax())]
+            found.append(cell.tested[name][chosen] if utility.max() > 0 else 0.0)
+        means.append(float(np.mean(found)))
+    return means
+
+
+def compare(cells: Sequence[RecordedTrainings], names: Sequence[str]) -> dict[str, Floats]:
+    """Return the mean tested utility after k trainings of a family's orders, tables left out.
+
+    Args:
+        cells: One family's recordings.
+        names: Applications that choose; portfolios are learnt for all of them.
+    """
+    rng = np.random.default_rng(0)
+    n_numbers = N_DRAWN[cells[0].model]
+    found: dict[str, list[list[float]]] = {"portfolio": [], "random": [], "everything": []}
+    for cell in cells:
+        others = [c for c in cells if c.table != cell.table and c.table in LEARNT_ON]
+        portfolio = learn_portfolio(others)
+        rest = [n for n in range(n_numbers) if n not in portfolio]
+        found["portfolio"].append(judge_order(cell, [*portfolio, *rest], names))
+        orders = [[0, *(1 + rng.permutation(n_numbers - 1))] for _ in range(N_ORDERS)]
+        drawn = [judge_order(cell, order, names) for order in orders]
+        found["random"].append(np.mean(drawn, axis=0).tolist())
+        whole = judge_order(cell, list(range(n_numbers)), names)  # all of them, so any order
+        found["everything"].append([_judge_all(cell, names)] * len(whole))
+    return {name: np.array(rows) for name, rows in found.items()}
+
+
+def _judge_all(cell: RecordedTrainings, names: Sequence[str]) -> float:
+    best = [cell.tested[name][int(cell.utility[name].argmax())] for name in names]
+    return float(np.mean(best))
+
+
+def describe_entry(cells: Sequence[RecordedTrainings], number: int) -> str:
+    """Return an entry as YAML, with a remark on what it is for."""
+    both = [c for c in cells if all(n in c.trials and is_whole(c.trials[n]) for n in (0, number))]
+    ends = [(cell.trials[number].last, cell.trials[0].last) for cell in both]
+    quality = np.mean([(one.quality or 0.0) - (default.quality or 0.0) for one, default in ends])
+    size, training = (
+        np.exp(np.mean(np.log(ratios)))
+        for ratios in (
+            [_count(one) / _count(default) for one, default in ends],
+            [one.spent_s / default.spent_s for one, default in ends],
+        )
+    )
+    searched = next(c.searched[number] for c in cells if number in c.searched)
+    shown = ", ".join(f"{name}: {_round(value)}" for name, value in searched.items())
+    remark = f"quality {quality:+.3f}, size x {size:.2g}, training x {training:.2g}"
+    return f"{{{shown}}}  # {remark}"
+
+
+def _count(look: Seen) -> float:
+    return (look.structure or {})["n_parameters"]
+
+
+def _round(value: object) -> object:
+    return float(f"{value:.2g}") if isinstance(value, float) else value
+
+
+def main() -> None:
+    """Learn, compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    cells = read_recorded(list_applications())
+    for model in N_DRAWN:
+        of_model = [cell for cell in cells if cell.model == model]
+        learnt_on = [cell for cell in of_model if cell.table in LEARNT_ON]
+        if not learnt_on:
+            continue
+        for title, names in (("all", list(list_applications())), ("samples", list(read_samples()))):
+            for part in (LEARNT_ON, KEPT_ASIDE):
+                rows = [place for place, cell in enumerate(of_model) if cell.table in part]
+                if not rows:
+                    continue
+                figures = compare(of_model, names)
+                print(model, title, "learnt" if part is LEARNT_ON else "aside", len(rows))
+                for name, values in figures.items():
+                    print("  ", f"{name:10}", values[rows].mean(axis=0).round(4).tolist())
+                gain = (figures["portfolio"] - figures["random"])[rows]
+                error = gain.std(axis=0, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else gain[0]
+                print("   gain      ", gain.mean(axis=0).round(4).tolist(), error.round(4).tolist())
+        print("    portfolio:")
+        for number in learn_portfolio(learnt_on)[1:]:
+            print("      -", describe_entry(learnt_on, number))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Live searches with and without portfolios, on tables that no portfolio was learnt on.
+
+``python benchmarks/portfolios/live.py --root FOLDER`` searches each cell live, once with its
+portfolio and once without, from the same default, with the same seed and the same budget of work:
+so many trainings of the default. Both end with TPE under the pausing rule. Each sample application
+takes the whole training that is worth most by validated quality and gets its worth by the quality
+on test rows, with serving costs that follow from structure; limits relative to the best quality
+count from the default's. A line per cell and budget; the last one is JSON: ``gain_B``, the mean
+gain in utility at B trainings, with the ends of its 95 % interval (cells are drawn with
+replacement, then seeds within each). What is in ``FOLDER`` is not searched again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import yaml
+from record import make_cell, read_block, start
+from worth import SERVINGS, read_samples
+
+from rightfit.families.registry import get_family
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.pausing.priors import read_shipped_prior
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.setting_up import make_settings
+from rightfit.tuning.search.training_params import TrainingParams
+from rightfit.tuning.search.trial import repeat_training
+from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
+
+PROJECT = Path(__file__).resolve().parents[2]
+CELLS = (
+    *("landsat.forest", "landsat.net", "landsat.lightgbm", "shuttle.linear", "shuttle.net"),
+    *("letter.net", "letter.lightgbm", "dna.forest", "dna.linear", "dna.xgboost"),
+    *("soybean.forest", "soybean.net", "poverty.boosting", "poverty.lightgbm"),
+    *("vocabulary.net", "vocabulary.lightgbm"),
+)
+BUDGETS = (4, 8, 16)
+N_DRAWS = 2_000
+
+
+def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFrame:
+    """Search a cell with and without its portfolio; judge both on the test rows."""
+    table, _, model = name.partition(".")
+    made = make_cell(table, model)
+    if made is None:
+        raise ValueError(f"{model} cannot learn {table}.")
+    cell, test = made
+    get_family(cell.family).load_libraries()
+    training = _read_training()
+    settings = replace(make_settings(training, cell.family), seed=seed, n_trials=None)
+    demand = Demand(
+        applications=Applications(read_samples()),
+        pausing=training.pausing,
+        servings=SERVINGS,
+        breadth_share=training.breadth_share,
+        paused_memory_mib=training.paused_memory_mib,
+        known_quality=None,
+        prior=read_shipped_prior(cell.family),
+    )
+    default = cell.params.fixed | dict(cell.default() or {})
+    unit_s = repeat_training(default, cell, settings, settings.n_checkpoints).point["work_s"]
+    own = replace(settings, budget_cpu_s=budget * unit_s, demand=demand)
+    searches = []
+    for method, entries in (("portfolio", read_block(model).portfolio), ("default", ())):
+        params = cell.params.model_copy(update={"portfolio": entries})
+        searched = replace(cell, params=params)
+        store = StudyStore(folder / method, None)
+        study = run_search(searched, own, store, on_trial=_say_nothing)
+        trials = study.get_trials(deepcopy=False)
+        searches.append(SearchedCell(method, store, study, trials))
+    judged = judge_searches(cell, test, own, demand, searches)
+    return judged.select(pl.lit(name).alias("cell"), pl.lit(budget).alias("budget"), pl.all())
+
+
+def _say_nothing(n_begun: int, n_trials: int | None) -> None:
+    pass
+
+
+def _read_training() -> TrainingParams:
+    file = PROJECT / "conf/base/parameters_training.yml"
+    read = yaml.safe_load(file.read_text(encoding="utf-8"))["training"]
+    return TrainingParams.model_validate(read | {"n_threads": 1, "device": "cpu"})
+
+
+def sum_up(judged: pl.DataFrame) -> dict[str, list[float]]:
+    """Return the mean gain of each budget, and the ends of its 95 % interval."""
+    found = {}
+    for (budget,), rows in judged.group_by("budget", maintain_order=True):
+        wide = rows.pivot("method", index=["cell", "seed", "application"], values="utility_test")
+        gains = wide.group_by("cell", "seed", maintain_order=True).agg(
+            (pl.col("portfolio") - pl.col("default")).mean().alias("gain")
+        )
+        cells = {
+            str(cell): part["gain"].to_numpy()
+            for (cell,), part in gains.group_by("cell", maintain_order=True)
+        }
+        for cell, values in cells.items():
+            print(f"{budget:g} {cell:20} {values.mean():+.4f}  {len(values)} seeds")
+        rng = np.random.default_rng(0)
+        columns = list(cells.values())
+        draws = [
+            np.mean([rng.choice(columns[c], len(columns[c])).mean() for c in drawn])
+            for drawn in rng.integers(len(columns), size=(N_DRAWS, len(columns)))
+        ]
+        mean = float(np.mean([values.mean() for values in columns]))
+        low, high = np.quantile(draws, [0.025, 0.975]).tolist()
+        found[f"gain_{budget:g}"] = [round(value, 4) for value in (mean, low, high)]
+    return found
+
+
+def main() -> None:
+    """Search, judge and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="folder of the searches")
+    parser.add_argument("--cells", nargs="+", default=list(CELLS))
+    parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(51, 61)))
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    with ProcessPoolExecutor(
+        asked.processes, mp_context=get_context("spawn"), initializer=start
+    ) as pool:
+        due = [
+            pool.submit(search_cell, name, budget, seed, asked.root / f"{name}-{budget:g}-{seed}")
+            for seed in asked.seeds
+            for budget in asked.budgets
+            for name in asked.cells
+        ]
+        found = []
+        for place, one in enumerate(due, start=1):
+            found.append(one.result())
+            if place % 20 == 0:
+                print(f"{place} of {len(due)}", file=sys.stderr, flush=True)
+    print(json.dumps(sum_up(pl.concat(found))))
+
+
+if __name__ == "__main__":
+    main()

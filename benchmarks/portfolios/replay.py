@@ -1,0 +1,214 @@
+"""Replay searches with and without portfolios: which order, and trained whole or under the rule?
+
+``python benchmarks/portfolios/replay.py`` reads ``recorded/portfolios.parquet``. Budgets are work
+(see ``training_costs.py``) in trainings of the family's default. Portfolios are learnt on all other
+tables. Each search ends as a live one does. A line per budget and method: the mean utility that
+applications lose with its whole trainings against the best of everything recorded, by validated
+quality, and the difference to the first method with its standard error, tables as units. Methods:
+
+- ``default, pausing``: the default whole, then drawn configurations under the pausing rule;
+- ``default, whole``: the default, then drawn configurations one after the other;
+- ``whole``: the portfolio one after the other, then drawn configurations;
+- ``pausing``: the portfolio, then drawn configurations, all but the default under the rule;
+- ``whole in S, pausing``: the portfolio one after the other within the share S of the budget, then
+  what is left of it and drawn configurations under the rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from learn import learn_portfolio
+from record import N_CHECKPOINTS, N_DRAWN
+from tables import LEARNT_ON
+from worth import SERVINGS, RecordedTrainings, list_applications, read_recorded, read_samples
+
+from rightfit.ranking.applications.applications import Application
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit.tuning.pausing.pausing_rule import PausingRule
+
+PARAMS = PausingParams(
+    min_gain=0.006, cost_exponent=0.5, hopeless_chance=0.05, hopeless_after=16
+)  # as in parameters_training.yml
+BREADTH = 0.25
+BUDGETS = (4, 8, 16)
+N_ORDERS = 2
+
+
+@dataclass
+class Replay:
+    """A search over recorded trainings.
+
+    Args:
+        cell: What was recorded.
+        order: Numbers of the configurations that are asked for, in their order.
+        budget_s: Work that it may spend.
+    """
+
+    cell: RecordedTrainings
+    order: Sequence[int]
+    budget_s: float
+    spent_s: float = 0.0
+    trials: list[ObservedTrial] = field(default_factory=list)
+
+    def look(self, place: int) -> bool:
+        """Train a configuration to its next look; return whether the budget allowed that."""
+        whole = self.cell.trials[self.order[place]].looks
+        known = self.trials[place].looks if place < len(self.trials) else whole[:1]
+        if len(known) == len(whole):
+            return False
+        cost_s = whole[len(known)].spent_s - known[-1].spent_s
+        if self.spent_s + cost_s > self.budget_s and place > 0:
+            return False
+        self.spent_s += cost_s
+        seen = replace(self.cell.trials[self.order[place]], number=place)
+        seen = replace(seen, looks=whole[: len(known) + 1])
+        self.trials[place : place + 1] = [seen]
+        return True
+
+    def train(self, place: int) -> None:
+        """Train a configuration as far as the budget allows."""
+        while self.look(place):
+            pass
+
+    @property
+    def pool(self) -> Pool:
+        """The trials as far as they went."""
+        return Pool(self.trials, N_CHECKPOINTS)
+
+    @property
+    def left_s(self) -> float:
+        """What is left of the budget."""
+        return self.budget_s - self.spent_s
+
+
+def search_whole(search: Replay, *, share: float = 1.0, n_whole: int | None = None) -> None:
+    """Train configurations one after the other within a share of the budget."""
+    for place in range(len(search.order) if n_whole is None else n_whole):
+        if place and search.spent_s >= share * search.budget_s:
+            return
+        search.train(place)
+
+
+def search_by_rule(search: Replay, rule: PausingRule) -> None:
+    """Take first looks within their share, then follow the rule, as a live search does."""
+    while len(search.trials) < len(search.order):
+        usual_s = float(np.mean([trial.looks[1].spent_s for trial in search.trials]))
+        if usual_s * (len(search.trials) + 1) > BREADTH * search.budget_s:
+            break
+        if not search.look(len(search.trials)):
+            break
+    while True:
+        step = rule.choose(search.pool, affordable_s=search.left_s)
+        if step is not None:
+            if not search.look(step.number):
+                return
+        elif len(search.trials) < len(search.order) and rule.affords_another(
+            search.pool, affordable_s=search.left_s
+        ):
+            if not search.look(len(search.trials)):
+                return
+        else:
+            return
+
+
+def judge(search: Replay, names: Sequence[str]) -> float:
+    """Return the mean utility that applications lose with the whole trainings of a search."""
+    trained = [search.order[t.number] for t in search.trials if search.pool.is_trained(t)]
+    lost = []
+    for name in names:
+        utility = search.cell.utility[name]
+        if utility.max() > 0:  # else nothing recorded is feasible
+            lost.append(utility.max() - utility[trained].max(initial=0.0))
+    return float(np.mean(lost)) if lost else float("nan")
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a search orders and trains its configurations.
+
+    Args:
+        has_portfolio: Whether the portfolio comes first.
+        share: Of the budget, within which what comes first is trained whole; 0: the default alone.
+        is_paused: Whether the rest is under the pausing rule; else it is trained whole.
+    """
+
+    has_portfolio: bool
+    share: float
+    is_paused: bool
+
+
+BASELINE = "default, pausing"
+METHODS = {
+    BASELINE: Method(has_portfolio=False, share=0.0, is_paused=True),
+    "default, whole": Method(has_portfolio=False, share=1.0, is_paused=False),
+    "whole": Method(has_portfolio=True, share=1.0, is_paused=False),
+    "pausing": Method(has_portfolio=True, share=0.0, is_paused=True),
+    "whole in 0.5, pausing": Method(has_portfolio=True, share=0.5, is_paused=True),
+    "whole in 1.0, pausing": Method(has_portfolio=True, share=1.0, is_paused=True),
+}
+
+
+def compare(
+    cell: RecordedTrainings, portfolio: Sequence[int], applications: dict[str, Application]
+) -> dict[tuple[float, str], float]:
+    """Return the mean loss of each budget and method over orders."""
+    found: dict[tuple[float, str], list[float]] = {}
+    entries = [number for number in portfolio if number in cell.trials]
+    unit_s = cell.trials[0].last.spent_s
+    for order, budget, name in itertools.product(range(N_ORDERS), BUDGETS, METHODS):
+        method = METHODS[name]
+        drawn = [n for n in np.random.default_rng([order]).permutation(list(cell.trials)) if n]
+        firsts = entries if method.has_portfolio else [0]
+        numbers = [*firsts, *(int(n) for n in drawn if n not in firsts)]
+        search = Replay(cell, numbers, budget * unit_s)
+        if method.is_paused:
+            search_whole(search, share=method.share, n_whole=len(firsts))
+            search_by_rule(search, make_rule(cell, applications))
+        else:
+            search_whole(search)
+        found.setdefault((budget, name), []).append(judge(search, list(applications)))
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def make_rule(cell: RecordedTrainings, applications: dict[str, Application]) -> PausingRule:
+    """Return the rule of a search that knows no other family."""
+    return PausingRule(applications, PARAMS, SERVINGS, cell.prior, -np.inf, measures=False)
+
+
+def main() -> None:
+    """Replay and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=list(N_DRAWN))
+    asked = parser.parse_args()
+    cells = read_recorded(list_applications())
+    samples = read_samples()
+    rows: dict[tuple[float, str], dict[str, list[float]]] = {}
+    for model in asked.models:
+        of_model = [cell for cell in cells if cell.model == model]
+        for cell in of_model:
+            others = [c for c in of_model if c.table != cell.table and c.table in LEARNT_ON]
+            if 0 not in cell.trials or not others:
+                continue
+            for key, lost in compare(cell, learn_portfolio(others), samples).items():
+                rows.setdefault(key, {}).setdefault(cell.table, []).append(lost)
+    for (budget, method), by_table in rows.items():
+        lost = np.array([np.nanmean(values) for values in by_table.values()])
+        first = rows[budget, BASELINE]
+        base = np.array([np.nanmean(first[table]) for table in by_table])
+        gain = base - lost
+        error = np.nanstd(gain, ddof=1) / np.sqrt(len(gain))
+        print(
+            f"{budget:3} {method:22} lost {np.nanmean(lost):.4f}  "
+            f"gain {np.nanmean(gain):+.4f} ± {error:.4f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
