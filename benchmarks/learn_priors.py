@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 import rightfit.tuning.pausing
-from rightfit.tuning.pausing.priors import SHIPPED, dump_priors, learn_prior
+from rightfit.tuning.pausing.priors import SHIPPED
+from rightfit_study.early_stopping.learning import dump_priors, learn_prior
 from rightfit_study.early_stopping.recorded import read_cells
 
 HERE = Path(__file__).resolve().parent

@@ -12,9 +12,10 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
-from rightfit.tuning.pausing.priors import Prior, learn_prior
+from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import Lines, learn_lines
 from rightfit.tuning.studies.growth import project_fit, project_structure
+from rightfit_study.early_stopping.learning import learn_prior
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen
-from rightfit.tuning.pausing.quality_projection import (
-    StepPrior,
-    learn_quality_prior,
-    project_quality,
-)
+from rightfit.tuning.pausing.quality_projection import StepPrior, project_quality
 
 PRIOR = (StepPrior(0.2, 1.0, 0.1), StepPrior(0.1, 1.0, 0.05))
 
@@ -59,13 +55,3 @@ def test_one_slow_starter_that_went_on_first_says_little_of_the_better_ones() ->
     after, _ = project_quality(Pool([*better, trial(9, 0.1, 0.1)], 3), PRIOR)
 
     assert after[8] == pytest.approx(before[8], abs=0.05)
-
-
-def test_priors_are_learnt_from_whole_searches() -> None:
-    curves = np.array([[0.4 + i / 100, 0.5 + i / 200] for i in range(10)])
-
-    (step,) = learn_quality_prior([curves])
-
-    assert step.rise == pytest.approx(0.06, abs=0.005)
-    assert step.slope == pytest.approx(0.5)
-    assert step.spread == pytest.approx(0, abs=1e-9)

@@ -8,18 +8,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-from pydantic import TypeAdapter
-
 from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import Pool
-from rightfit.tuning.pausing.quality_projection import (
-    UNKNOWN_QUALITY,
-    QualityPrior,
-    StepPrior,
-    learn_quality_prior,
-)
-from rightfit.tuning.pausing.serving_costs import CostLine, Lines, learn_lines
+from rightfit.tuning.pausing.quality_projection import UNKNOWN_QUALITY, QualityPrior, StepPrior
+from rightfit.tuning.pausing.serving_costs import CostLine, Lines
 
 SHIPPED = "shipped_priors.json"
 BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")
@@ -36,27 +27,6 @@ class Prior:
 
     quality: QualityPrior = UNKNOWN_QUALITY
     lines: Lines = field(default_factory=dict)
-
-
-def learn_prior(searches: Sequence[Pool]) -> Prior:
-    """Learn from searches of the same family in which every trial was trained to the end."""
-    if not searches:
-        return Prior()
-    curves = [np.array([trial.qualities for trial in search.trials]) for search in searches]
-    measured = [trial for search in searches for trial in search.measured()]
-    return Prior(learn_quality_prior(curves), learn_lines(measured))
-
-
-def dump_priors(priors: Mapping[str, Prior]) -> str:
-    """Turn priors by family into JSON."""
-    rows = {
-        family: {
-            "quality": prior.quality,
-            "lines": [[serving, metric, line] for (serving, metric), line in prior.lines.items()],
-        }
-        for family, prior in priors.items()
-    }
-    return TypeAdapter(object).dump_json(rows).decode()
 
 
 def read_shipped_prior(family: str) -> Prior:

@@ -8,7 +8,6 @@ came out above its line at its last look is expected to do so once more, in part
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,25 +49,6 @@ UNKNOWN_QUALITY: QualityPrior = (
     StepPrior(0.02, 0.95, 0.02),
     StepPrior(0.01, 1.0, 0.01),
 )
-
-
-def learn_quality_prior(curves: Sequence[Floats]) -> QualityPrior:
-    """Learn from searches whose trials were all trained to the end.
-
-    Args:
-        curves: Qualities of each search, shape (n_trials, n_looks), all with the same looks. The
-            better half at each look teaches slope and spread, the best third the rise.
-    """
-    steps = []
-    for step in range(curves[0].shape[1] - 1):
-        ranked = [q[np.argsort(-q[:, step], kind="stable")] for q in curves]
-        rises = [np.median((q[:, step + 1] - q[:, step])[: max(len(q) // 3, 1)]) for q in ranked]
-        halves = [q[: max(len(q) // 2, 1), step : step + 2] for q in ranked]
-        centred = np.concatenate([half - half.mean(axis=0) for half in halves])
-        slope = float((centred[:, 0] @ centred[:, 1]) / max(centred[:, 0] @ centred[:, 0], 1e-9))
-        spread = float(np.std(centred[:, 1] - slope * centred[:, 0]))
-        steps.append(StepPrior(float(np.median(rises)), slope, spread))
-    return tuple(steps)
 
 
 @dataclass(frozen=True)
