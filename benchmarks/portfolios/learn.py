@@ -1,9 +1,9 @@
 """Learn each family's portfolio, and how much it gains on tables that it was not learnt on.
 
 ``python benchmarks/portfolios/learn.py`` reads ``recorded/portfolios.parquet`` and prints, for each
-family, the entries in order, and the mean utility of what many applications would choose after
-``k`` whole trainings: of the portfolio learnt on all other tables (leave one out), of the default
-followed by configurations at random, and of everything recorded. The lists that
+family, the entries in order, and for all of them the mean utility of what the sample applications
+would choose after so many whole trainings: of the portfolio learnt on all other tables (leave one
+out), and of the default followed by configurations at random. The lists that
 ``conf/base/parameters_models.yml`` holds are learnt on all tables of ``LEARNT_ON``; each entry says
 how its quality, its parameters and its training relate to the default's.
 
@@ -15,7 +15,8 @@ average over tables and applications (greedy submodular maximisation: Nemhauser,
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from record import N_DRAWN
@@ -80,8 +81,8 @@ def judge_order(cell: RecordedTrainings, order: Sequence[int], names: Sequence[s
     return means
 
 
-def compare(cells: Sequence[RecordedTrainings], names: Sequence[str]) -> dict[str, Floats]:
-    """Return the mean tested utility after k trainings of a family's orders, tables left out.
+def compare(cells: Sequence[RecordedTrainings], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row per table: mean tested utility after ``TRAININGS`` of each order.
 
     Args:
         cells: One family's recordings.
@@ -89,23 +90,16 @@ def compare(cells: Sequence[RecordedTrainings], names: Sequence[str]) -> dict[st
     """
     rng = np.random.default_rng(0)
     n_numbers = N_DRAWN[cells[0].model]
-    found: dict[str, list[list[float]]] = {"portfolio": [], "random": [], "everything": []}
     for cell in cells:
         others = [c for c in cells if c.table != cell.table and c.table in LEARNT_ON]
         portfolio = learn_portfolio(others)
         rest = [n for n in range(n_numbers) if n not in portfolio]
-        found["portfolio"].append(judge_order(cell, [*portfolio, *rest], names))
         orders = [[0, *(1 + rng.permutation(n_numbers - 1))] for _ in range(N_ORDERS)]
-        drawn = [judge_order(cell, order, names) for order in orders]
-        found["random"].append(np.mean(drawn, axis=0).tolist())
-        whole = judge_order(cell, list(range(n_numbers)), names)  # all of them, so any order
-        found["everything"].append([_judge_all(cell, names)] * len(whole))
-    return {name: np.array(rows) for name, rows in found.items()}
-
-
-def _judge_all(cell: RecordedTrainings, names: Sequence[str]) -> float:
-    best = [cell.tested[name][int(cell.utility[name].argmax())] for name in names]
-    return float(np.mean(best))
+        yield {
+            "table": cell.table,
+            "portfolio": judge_order(cell, [*portfolio, *rest], names),
+            "random": np.mean([judge_order(cell, o, names) for o in orders], axis=0).tolist(),
+        }
 
 
 def describe_entry(cells: Sequence[RecordedTrainings], number: int) -> str:
@@ -139,26 +133,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.parse_args()
     cells = read_recorded(list_applications())
+    rows = []
     for model in N_DRAWN:
         of_model = [cell for cell in cells if cell.model == model]
         learnt_on = [cell for cell in of_model if cell.table in LEARNT_ON]
         if not learnt_on:
             continue
-        for title, names in (("all", list(list_applications())), ("samples", list(read_samples()))):
-            for part in (LEARNT_ON, KEPT_ASIDE):
-                rows = [place for place, cell in enumerate(of_model) if cell.table in part]
-                if not rows:
-                    continue
-                figures = compare(of_model, names)
-                print(model, title, "learnt" if part is LEARNT_ON else "aside", len(rows))
-                for name, values in figures.items():
-                    print("  ", f"{name:10}", values[rows].mean(axis=0).round(4).tolist())
-                gain = (figures["portfolio"] - figures["random"])[rows]
-                error = gain.std(axis=0, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else gain[0]
-                print("   gain      ", gain.mean(axis=0).round(4).tolist(), error.round(4).tolist())
-        print("    portfolio:")
+        rows += list(compare(of_model, list(read_samples())))
+        print(f"  {model}:\n    portfolio:")
         for number in learn_portfolio(learnt_on)[1:]:
             print("      -", describe_entry(learnt_on, number))
+    print("trainings:", *TRAININGS)
+    for title, part in (("tables left out", LEARNT_ON), ("tables kept aside", KEPT_ASIDE)):
+        tables = [table for table in part if any(row["table"] == table for row in rows)]
+        means = {
+            order: np.array(
+                [np.mean([r[order] for r in rows if r["table"] == t], axis=0) for t in tables]
+            )
+            for order in ("portfolio", "random")
+        }
+        gain = means["portfolio"] - means["random"]
+        error = gain.std(axis=0, ddof=1) / np.sqrt(len(tables))
+        for order, values in means.items():
+            print(f"{title} ({len(tables)}), {order}:", *values.mean(axis=0).round(3))
+        print("  gain:", *gain.mean(axis=0).round(3), "standard error:", *error.round(3))
 
 
 if __name__ == "__main__":

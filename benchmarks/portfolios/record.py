@@ -25,7 +25,7 @@ import yaml
 from tables import KEPT_ASIDE, LEARNT_ON, read_tables
 
 from rightfit.families.family import TrainingData, check_task
-from rightfit.families.registry import get_family
+from rightfit.families.registry import get_family, list_defaults
 from rightfit.preparation.prepared import PreparedDataset
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import follow_training
@@ -93,7 +93,7 @@ def draw_configuration(model: str, number: int) -> dict[str, Any]:
 
     block = read_block(model)
     if number == 0:
-        default = Cell("", block.family, block.params, *[None] * 3, "").default()  # type: ignore[arg-type]
+        default = block.params.first(list_defaults(get_family(block.family)))
         if default is not None:
             return dict(default)
     optuna.logging.set_verbosity(optuna.logging.ERROR)

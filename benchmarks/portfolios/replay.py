@@ -198,14 +198,13 @@ def main() -> None:
             for key, lost in compare(cell, learn_portfolio(others), samples).items():
                 rows.setdefault(key, {}).setdefault(cell.table, []).append(lost)
     for (budget, method), by_table in rows.items():
-        lost = np.array([np.nanmean(values) for values in by_table.values()])
         first = rows[budget, BASELINE]
-        base = np.array([np.nanmean(first[table]) for table in by_table])
-        gain = base - lost
-        error = np.nanstd(gain, ddof=1) / np.sqrt(len(gain))
+        losses = np.array([np.nanmean(values) for values in by_table.values()])
+        gains = np.array([np.nanmean(first[table]) for table in by_table]) - losses
+        error = np.nanstd(gains, ddof=1) / np.sqrt(len(gains))
         print(
-            f"{budget:3} {method:22} lost {np.nanmean(lost):.4f}  "
-            f"gain {np.nanmean(gain):+.4f} ± {error:.4f}",
+            f"{budget:3} {method:22} lost {np.nanmean(losses):.4f}  "
+            f"gain {np.nanmean(gains):+.4f} ± {error:.4f}",
             flush=True,
         )
 

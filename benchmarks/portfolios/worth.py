@@ -182,13 +182,13 @@ def _judge(
 
 def _read_applications(path: Path) -> dict[str, Application]:
     read = yaml.safe_load(path.read_text(encoding="utf-8"))["applications"]
-    return Applications.model_validate(read).root
+    return dict(Applications.model_validate(read).root)
 
 
 def _draw(place: int) -> Application:
     """Draw an application: quality and one to three costs, and how much quality it may lose."""
     rng = np.random.default_rng([SEED, place])
-    costs = {
+    costs: dict[str, dict[str, Any]] = {
         "latency_p50_ms": {"worst": 20, "best": 0.01},
         "latency_p99_ms": {"worst": 20, "best": 0.05},
         "throughput_rows_per_s": {"worst": 1.0e4, "best": 1.0e7},

@@ -145,18 +145,18 @@ class PausingSteering:
         self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]
     ) -> Step | None:
         """Return the next step of the portfolio's earliest unfinished entry that is affordable."""
-        paused = [
-            trial
+        paused = {
+            draw_of(trial): trial
             for trial in trials
             if trial.state == TrialState.RUNNING
             and is_paused(trial)
-            and draw_of(trial) < self._n_entries
             and len(trial.user_attrs.get(CURVE, ())) < self.settings.n_checkpoints
-        ]
+        }
         left_s = self._left_s(begun)
         steps = (
-            self.rule.finish(self._read(trials), trial.number, affordable_s=left_s)
-            for trial in sorted(paused, key=draw_of)
+            self.rule.finish(self._read(trials), paused[draw].number, affordable_s=left_s)
+            for draw in range(self._n_entries)
+            if draw in paused
         )
         return next((step for step in steps if step is not None), None)
 
