@@ -56,9 +56,10 @@ def test_taken_port_is_one_message_and_nothing_claims_to_listen(
 
 
 @pytest.mark.parametrize("command", [("-m", "rightfit", "serve", "."), ("server.py",)])
-@pytest.mark.parametrize("host", ["", " "])
-def test_an_empty_host_is_refused(host: str, command: tuple[str, ...], exported: Path) -> None:
-    """The system would listen on every address."""
+@pytest.mark.parametrize("host", ["", " ", "0", "0x0"])
+def test_a_host_that_stands_for_every_address_is_refused(
+    host: str, command: tuple[str, ...], exported: Path
+) -> None:
     found = subprocess.run(
         [sys.executable, *command, "--port", "0", "--host", host],
         cwd=exported,
@@ -69,7 +70,7 @@ def test_an_empty_host_is_refused(host: str, command: tuple[str, ...], exported:
     )
 
     assert found.returncode == 1
-    assert "--host is empty" in found.stderr
+    assert "stands for every address" in found.stderr
     assert len(found.stderr.splitlines()) == 1
 
 

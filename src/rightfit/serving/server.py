@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
+EVERYWHERE = "0.0.0.0"  # noqa: S104 -- every address of the machine
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
 PLAIN_ARROW = (
@@ -241,7 +242,8 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
 
     Raises:
         OSError: If it cannot listen there.
-        ValueError: If the folder is not as it was exported, or the host is empty.
+        ValueError: If the folder is not as it was exported, or the host is empty or another word
+            for all addresses.
     """
     import uvicorn
 
@@ -250,8 +252,11 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     else:
         import connections  # type: ignore[import-not-found,no-redef]
 
-    if not host.strip():  # the system would take it for every address
-        raise ValueError(f"--host is empty. Name an address: {HOST}, or 0.0.0.0 for all there are.")
+    if host != EVERYWHERE and _means_everywhere(host):
+        raise ValueError(
+            f"--host {host!r} stands for every address. Name one, such as {HOST}; or {EVERYWHERE}, "
+            "if you mean all of them."
+        )
     is_local = host in LOCAL_NAMES  # then no page of another name may reach it through a browser
     app = create_app(folder, limits, hosts=LOCAL_NAMES if is_local else ("*",))
     gc.collect()
@@ -277,6 +282,14 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _means_everywhere(host: str) -> bool:
+    """Tell whether the system takes a host for every address: an empty one, 0 and so on."""
+    try:
+        return socket.gethostbyname(host.strip()) == EVERYWHERE
+    except OSError:  # no such name, or an IPv6 address
+        return False
 
 
 def _listen(host: str, port: int) -> socket.socket:
