@@ -131,10 +131,11 @@ def _round(value: object) -> object:
 def main() -> None:
     """Learn, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
+    parser.add_argument("--models", nargs="+", default=list(N_DRAWN), choices=list(N_DRAWN))
+    asked = parser.parse_args()
     cells = read_recorded(list_applications())
     rows = []
-    for model in N_DRAWN:
+    for model in asked.models:
         of_model = [cell for cell in cells if cell.model == model]
         learnt_on = [cell for cell in of_model if cell.table in LEARNT_ON]
         if not learnt_on:

@@ -85,6 +85,15 @@ def test_examples_of_a_benchmark_hold(project_path: Path, name: str) -> None:
     assert ended.returncode == 0, ended.stdout
 
 
+def test_portfolios_are_those_that_the_recording_teaches(project_path: Path) -> None:
+    printed = run_benchmark(project_path, "portfolios/learn.py", "--models", "forest")
+
+    entries = [line.strip() for line in printed.splitlines() if line.startswith("      - ")]
+    models = (project_path / "conf" / "base" / "parameters_models.yml").read_text()
+    assert len(entries) > 2
+    assert [entry for entry in entries if entry not in models] == []
+
+
 @pytest.mark.slow
 def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     if find_postgres() is None:
