@@ -39,7 +39,7 @@ from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searc
 
 PROJECT = Path(__file__).resolve().parents[2]
 CELLS = (
-    *("landsat.forest", "landsat.net", "landsat.lightgbm", "shuttle.linear", "shuttle.net"),
+    *("landsat.forest", "landsat.net", "landsat.lightgbm"),
     *("letter.net", "letter.lightgbm", "dna.forest", "dna.linear", "dna.xgboost"),
     *("soybean.forest", "soybean.net", "poverty.boosting", "poverty.lightgbm"),
     *("vocabulary.net", "vocabulary.lightgbm"),

@@ -67,7 +67,6 @@ LEARNT_ON = {
 }
 KEPT_ASIDE = {
     "landsat": TableSource("mlbench", "Satellite", "classes"),
-    "shuttle": TableSource("mlbench", "Shuttle", "Class"),
     "letter": TableSource("mlbench", "LetterRecognition", "lettr"),
     "dna": TableSource("mlbench", "DNA", "Class"),
     "soybean": TableSource("mlbench", "Soybean", "Class"),
