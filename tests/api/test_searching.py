@@ -79,7 +79,8 @@ def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -
 def test_quality_alone_measures_nothing(
     found: searching.SearchResult, children: set[psutil.Process]
 ) -> None:
-    [profile] = found.profiles
+    winner = found.ranking.winner("quality").candidate
+    profile = next(one for one in found.profiles if one.candidate == winner)
     quality = profile["quality_raw"]
 
     assert quality.low < quality.value < quality.high
@@ -87,7 +88,6 @@ def test_quality_alone_measures_nothing(
     assert profile["model_size_mib"].value > 0
     assert profile["latency_p50_ms"].value is None
     assert "quality alone was asked for" in profile["latency_p50_ms"].reason
-    assert found.ranking.winner("quality").candidate == "linear-000"
     assert found.trials.height == 2
     assert set(psutil.Process().children()) <= children
 
