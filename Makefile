@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults bench-repeat clean
+.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults bench-repeat clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -24,8 +24,11 @@ install: .venv/.installed ## create .venv and install the project and its tools
 perf: .venv/.installed ## run the main job: prepare, search, measure, rank, report
 	$(BIN)/kedro run --pipelines perf
 
-test: .venv/.installed ## run all tests and doctests
-	$(PYTEST)
+test: .venv/.installed ## run the tests and doctests, all but test-long
+	$(PYTEST) -m 'not long'
+
+test-long: .venv/.installed ## run the tests that play whole stories: Airflow, guides, documented commands, damage
+	$(PYTEST) -m long
 
 attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/reliability.md
 	$(BIN)/python tests/attack/attack.py
@@ -34,7 +37,7 @@ attack-quick: .venv/.installed ## a sample of make attack, within a minute
 	$(BIN)/python tests/attack/attack.py --quick
 
 test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute
-	$(PYTEST) -m 'not (slow or whole or browser or airflow)'
+	$(PYTEST) -m 'not (long or slow or whole or browser or airflow)'
 
 test-core: ## test the core in a fresh environment: make test-core PYTHONS="python3.11 python3.13"
 	$(PYTHON) tests/environments.py core $(or $(PYTHONS),$(PYTHON))
@@ -53,7 +56,7 @@ contracts: .venv/.installed ## import directions and circles
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/structure
 
-check: lint types contracts test ## lint, types, import contracts and tests: what CI runs, too
+check: lint types contracts test test-long ## lint, types, import contracts and tests: what CI runs, too
 
 viz: .venv/.installed ## open the pipelines in kedro-viz
 	$(BIN)/kedro viz run --include-hooks

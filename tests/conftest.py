@@ -60,6 +60,28 @@ WHOLE = (
 )
 
 
+# Whole stories, two thirds of the time of all tests: `make test` leaves them to `make test-long`.
+LONG = (
+    "adoption",
+    "api/test_python_guide.py",
+    "attack",
+    "benchmarks",
+    "deploy",
+    "deployment/test_task_run.py",
+    "guides",
+    "profiling/measuring/test_stopping.py",
+    "reporting/browser",
+    "reporting/test_notebooks.py",
+    "reuse/test_damaged_results.py",
+    "template",
+    "test_documented_commands.py",
+    "test_packaging.py",
+    "test_privacy.py",
+    "test_server.py",
+    "tuning/parallel/test_crew.py",
+    "tuning/search/test_claims.py",
+)
+
 # Several workers start with these, so that none is left with a long file at the end.
 LONGEST = (
     "deploy",
@@ -85,10 +107,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that run something as a whole."""
+    """Mark the tests that run something as a whole, or for long."""
     for item in items:
         if find_place(item.path, WHOLE):
             item.add_marker(pytest.mark.whole)
+        if find_place(item.path, LONG):
+            item.add_marker(pytest.mark.long)
     if hasattr(config, "workerinput"):  # of pytest-xdist, which shares out files in this order
         items.sort(key=lambda item: order(item.path))
 

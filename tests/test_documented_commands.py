@@ -36,7 +36,7 @@ AIRFLOW_RUNS = (
 # pattern of a command line -> test that runs it, or why it is only carried out by hand
 ELSEWHERE = {
     "make perf": "tests/test_end_to_end.py::test_profiles_hold_every_cell_in_both_runtimes",
-    "make test": BY_HAND + "it runs these tests",
+    "make test": BY_HAND + "it runs such tests",
     "kedro viz build --include-hooks --include-previews": (
         "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
     ),
