@@ -96,7 +96,7 @@ def test_a_portfolio_follows_the_default_as_far_as_the_space_has_it() -> None:
         "fixed": {"b": 2},
         "space": {"a": {"low": 1, "high": 9}},
         "default": {"a": 3},
-        "portfolio": [{"a": 5}, {"a": 30}, {"a": 3}, {"a": 7, "b": 2}, {"a": 8, "b": 1}, {"b": 2}],
+        "portfolio": [{"a": 5}, {"a": 30}, {"a": 3}, {"a": 7, "b": 2}, {"a": 8, "b": 1}],
     }
 
     assert ModelParams.model_validate(block).begin({}) == [{"a": 3}, {"a": 5}, {"a": 7}]
@@ -106,7 +106,9 @@ def test_a_portfolio_follows_the_default_as_far_as_the_space_has_it() -> None:
     ("entry", "message"),
     [
         ({"a": 1.5}, "portfolio.0.a must be a whole number"),
-        ({"c": 1}, r"portfolio.0 names \['c'\]"),
+        ({"a": 1, "c": 1}, r"portfolio.0 names \['c'\]"),
+        ({"b": 2}, r"portfolio.0 lacks \['a'\]"),
+        ({}, r"portfolio.0 lacks \['a'\]"),
     ],
 )
 def test_a_faulty_portfolio_is_refused(entry: dict[str, float], message: str) -> None:

@@ -135,6 +135,10 @@ class ModelParams(StrictModel):
                 wrong.append(
                     f"{where} names {unknown}, but the model's settings are {sorted(known)}"
                 )
+            if missing := sorted(set(self.space.root) - set(entry)):
+                wrong.append(f"{where} lacks {missing}; it must give each searched setting a value")
+            elif not entry:
+                wrong.append(f"{where} is empty; leave it out")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -236,8 +240,8 @@ class ModelParams(StrictModel):
         default = self.first(library)
         found = [] if default is None else [default]
         for entry in self.portfolio:
-            searched = {name: entry[name] for name in self.space.root if name in entry}
-            is_inside = len(searched) == len(self.space.root) and all(
+            searched = {name: entry[name] for name in self.space.root}
+            is_inside = all(
                 self.space.root[name].contains(value) for name, value in searched.items()
             )
             is_as_fixed = all(
