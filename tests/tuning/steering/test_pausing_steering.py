@@ -149,3 +149,21 @@ def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
 
     assert isinstance(step, Step)
     assert step.number == 1
+
+
+@pytest.mark.parametrize(("budget_cpu_s", "goes_on"), [(100.0, 1), (9.0, 2)])
+def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
+    blobs: TrainingData, budget_cpu_s: float, goes_on: int
+) -> None:
+    entries = (ENTRY, {"alpha": 1e-4, "eta0": 0.5})
+    steering = make_steering(blobs, entries, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    ended = looked_at(0, state=TrialState.PRUNED)
+    ended.set_user_attr(CURVE, [make_point(1, 0.5) | {"work_s": 5.0}])
+    poor, good = (looked_at(draw, state=TrialState.RUNNING) for draw in (1, 2))
+    for trial, quality in ((poor, 0.1), (good, 0.9)):
+        trial.set_user_attr(CURVE, [make_point(1, quality) | {"work_s": 0.1}])
+
+    step = steering.choose([ended, poor, good], may_begin=False)
+
+    assert isinstance(step, Step)
+    assert step.number == goes_on

@@ -223,10 +223,7 @@ class ModelParams(StrictModel):
         default = self.default
         if default is None and set(self.space.root) <= set(library):
             default = {name: library[name] for name in self.space.root}
-        is_inside = default is not None and all(
-            self.space.root[name].contains(value) for name, value in default.items()
-        )
-        return dict(default) if default is not None and is_inside else None
+        return dict(default) if default is not None and self._holds(default) else None
 
     def begin(self, library: Configuration) -> list[Configuration]:
         """Return the searched settings of the first trials: the default, then the portfolio.
@@ -241,15 +238,18 @@ class ModelParams(StrictModel):
         found = [] if default is None else [default]
         for entry in self.portfolio:
             searched = {name: entry[name] for name in self.space.root}
-            is_inside = all(
-                self.space.root[name].contains(value) for name, value in searched.items()
-            )
-            is_as_fixed = all(
-                self.fixed[name] == value for name, value in entry.items() if name in self.fixed
-            )
-            if is_inside and is_as_fixed and searched not in found:
+            if self._holds(entry) and searched not in found:
                 found.append(searched)
         return found
+
+    def _holds(self, values: Mapping[str, Value]) -> bool:
+        """Tell whether values lie in the space, and are those of the fixed settings."""
+        return all(
+            self.space.root[name].contains(value)
+            if name in self.space.root
+            else self.fixed[name] == value
+            for name, value in values.items()
+        )
 
     def suggest(self, trial: Trial) -> Configuration:
         """Return a whole configuration for a trial."""

@@ -8,6 +8,7 @@ pausing rule says which trial goes on to its next look. Workers carry the steps 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Step
-from rightfit.tuning.search.budget import Budget, is_finished
+from rightfit.tuning.search.budget import Budget, is_finished, spent_work_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.claims import NEW, draw_of, is_paused
 from rightfit.tuning.search.trial import keep_model, repeat_training
@@ -135,18 +136,26 @@ class PausingSteering:
         return spent_s
 
     def _is_entry_due(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
-        """Tell whether an entry of the portfolio comes next."""
-        left_s, budget_s = self._left_s(begun), self.settings.budget_cpu_s
-        if len(begun) >= self._n_entries or first_s > left_s:
+        """Tell whether an entry of the portfolio comes next, to be trained whole."""
+        return self._is_whole(len(begun), begun) and first_s <= self._left_s(begun)
+
+    def _is_whole(self, draw: int, begun: Sequence[FrozenTrial]) -> bool:
+        """Tell whether a draw is one that is trained whole, whatever it promises.
+
+        So is each entry of the portfolio before which less than its share was spent.
+        """
+        if draw >= self._n_entries:
             return False
-        return budget_s is None or left_s > (1 - PORTFOLIO_SHARE) * budget_s
+        before = [trial for trial in begun if (draw_of(trial) or 0) < draw]
+        allowed_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
+        return spent_work_s(before) < allowed_s
 
     def _finish_entry(
         self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]
     ) -> Step | None:
         """Return the next step of the portfolio's earliest unfinished entry that is affordable."""
         paused = {
-            draw_of(trial): trial
+            draw_of(trial) or 0: trial.number
             for trial in trials
             if trial.state == TrialState.RUNNING
             and is_paused(trial)
@@ -154,9 +163,9 @@ class PausingSteering:
         }
         left_s = self._left_s(begun)
         steps = (
-            self.rule.finish(self._read(trials), paused[draw].number, affordable_s=left_s)
-            for draw in range(self._n_entries)
-            if draw in paused
+            self.rule.finish(self._read(trials), paused[draw], affordable_s=left_s)
+            for draw in sorted(paused)
+            if self._is_whole(draw, begun)
         )
         return next((step for step in steps if step is not None), None)
 
