@@ -23,7 +23,8 @@ def main() -> None:
         "application", "dataset", maintain_order=True
     ):
         winner = rows.sort("rank").row(0, named=True)
-        defaults = rows.filter(pl.col("candidate").str.ends_with("-000"))
+        is_default = pl.col("candidate").str.ends_with("-000") & (pl.col("model") != "cascade")
+        defaults = rows.filter(is_default)
         best = defaults["utility"].max()
         gain = None if best is None else winner["utility"] - float(str(best))
         gains.append(gain)
