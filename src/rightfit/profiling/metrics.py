@@ -40,6 +40,7 @@ class Metric:
         percentile: Share in (0, 1) of a latency percentile of one row a call, else ``None``.
         no_interval: Why no ``{column}_low`` and ``{column}_high`` stand beside it; empty: they do.
         is_refinable: Whether more measuring makes it more certain.
+        slows: Whether other work on the machine can only make it worse.
         is_count: Whether its values are whole numbers.
         allows_relative_limit: Whether a limit may be relative to the best candidate's value.
         null_reason: Why it is null where no more is known.
@@ -55,6 +56,7 @@ class Metric:
     percentile: float | None = None
     no_interval: str = ""
     is_refinable: bool = False
+    slows: bool = False
     is_count: bool = False
     allows_relative_limit: bool = False
     null_reason: str = ""
@@ -158,6 +160,7 @@ def _latency(label: str, percentile: float) -> Metric:
         "process",
         percentile=percentile,
         is_refinable=True,
+        slows=True,
     )
 
 
@@ -200,7 +203,7 @@ class MetricTable:
     max_rate_per_s = Metric("Highest arrival rate", "requests/s", "higher", "serve", "load_test",
            null_reason=NO_LOAD_TEST)
     throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
-           is_refinable=True)
+           is_refinable=True, slows=True)
     cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",
            is_refinable=True)
     cpu_util_pct = Metric("CPU utilisation", "%", "lower", "serve", "process",
@@ -215,7 +218,8 @@ class MetricTable:
            is_refinable=True)
     min_hardware_tier = Metric("Hardware tier", "", "lower", "serve", "tiers",
            is_count=True)
-    cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers")
+    cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers",
+           slows=True)
     gpu_util_pct = _device("GPU utilisation", "%")
     gpu_memory_mib = _device("GPU memory", "MiB")
     energy_j_per_1k_rows = _device("Energy", "J per 1,000 rows")
@@ -243,6 +247,7 @@ def columns_from(*sources: Source) -> tuple[str, ...]:
 
 
 FIT_COLUMNS = columns_from("training")
+SLOWED_COLUMNS = frozenset(metric.column for metric in METRICS if metric.slows)
 INTERVAL_COLUMNS = tuple(
     f"{metric.column}{end}"
     for metric in METRICS

@@ -33,6 +33,33 @@ def test_every_candidate_has_one_outcome_with_its_cause() -> None:
     assert np.isnan(outcomes.limit[0])
 
 
+def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, latency_p50_ms=60, peak_memory_mib=10, disturbed=True),
+        make_profile("a-2", quality=0.9, latency_p50_ms=60, peak_memory_mib=150, disturbed=True),
+        make_profile("a-3", quality=0.9, latency_p50_ms=60, peak_memory_mib=10, disturbed=False),
+        make_profile("a-4", quality=0.9, latency_p50_ms=40, peak_memory_mib=10, disturbed=True),
+        application=LIMITED,
+    )
+
+    outcome = find_outcomes(ranked).outcome.tolist()
+
+    assert outcome == ["undecided", "violates", "violates", "winner"]
+
+
+def test_a_disturbed_profile_that_may_qualify_stands_for_its_candidate() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, latency_p50_ms=51, peak_memory_mib=10, disturbed=False),
+        make_profile(
+            "a-1", quality=0.9, latency_p50_ms=60, peak_memory_mib=10, disturbed=True, n_threads=2
+        ),
+        application=LIMITED,
+    )
+
+    assert find_outcomes(ranked).outcome.tolist() == ["undecided"]
+    assert ranked.contest.table.read_key(ranked.contest.chosen[0]).serving.n_threads == 2
+
+
 def test_the_only_feasible_candidate_has_no_rival() -> None:
     ranked = rank(
         make_profile("a-1", quality=0.9, latency_p50_ms=10, peak_memory_mib=10),

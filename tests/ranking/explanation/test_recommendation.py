@@ -112,6 +112,19 @@ def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:
     )
 
 
+def test_where_only_disturbed_timings_break_limits_it_is_not_known_who_qualifies() -> None:
+    rows = [row | {"disturbed": True} for row in ROWS]
+    decision = recommend_for(*rows, latency_p50_ms={"max": 4})["datasets"]["landsat"]
+
+    assert decision["outcome"] == "undecided"
+    assert decision["winner"] is None
+    assert decision["relax"] is None
+    assert decision["sentence"].startswith(
+        "It is not known whether a candidate qualifies for landsat: other work disturbed the "
+        "machine while net-1 (onnx, 1 thread)"
+    )
+
+
 def test_recommendation_says_when_nothing_could_be_judged() -> None:
     decision = recommend_for(
         make_profile("net-1", quality=None, latency_p50_ms=1),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rightfit.formatting import count
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job
@@ -65,6 +66,7 @@ def measure_jobs(
     store: Store,
     *,
     choose: Choose,
+    come_back: Choose = lambda states: [False] * len(states),
     choosers: str = "",
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
@@ -81,6 +83,7 @@ def measure_jobs(
         store: Keeps the states.
         choose: Tells which jobs could still be chosen; asked after the screening and whenever a
             process has ended.
+        come_back: Tells which jobs need processes more though they are over; asked at the end.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
         level: Of the log's lines.
 
@@ -104,6 +107,7 @@ def measure_jobs(
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
         _measure_in_turns(all_jobs, bench, choose, choice)
+        _return_to_jobs(all_jobs, bench, come_back)
     finally:
         for one in all_jobs:
             one.measurement.leave()
@@ -149,6 +153,31 @@ def _measure_in_turns(
         if is_news and all(one.is_over or len(one.state.rounds) >= n_first for one in all_jobs):
             _screen(all_jobs, choose, choice)
         is_news = _take_turn(all_jobs, bench)
+
+
+def _return_to_jobs(all_jobs: Sequence[Underway], bench: Bench, come_back: Choose) -> None:
+    """Measure a few processes more of jobs whose figures would decide though they are disturbed.
+
+    Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
+    """
+    for number in range(bench.settings.max_returns):
+        wanted = come_back([one.state for one in all_jobs])
+        due = [
+            one
+            for one, is_wanted in zip(all_jobs, wanted, strict=True)
+            if is_wanted and not one.state.wants_no_more
+        ]
+        if number == 0 and due:
+            logger.info(
+                "%s: other work disturbed %s that may decide: measuring them again",
+                *(all_jobs[0].job.cell, count(len(due), "profile")),
+            )
+        for one in due:
+            _prepare(one)
+            settled = one.state.settled
+            while one.state.error is None and not one.measurement.visit():
+                pass
+            one.measurement.state = replace(one.state, settled=settled)
 
 
 def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:

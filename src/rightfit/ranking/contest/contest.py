@@ -1,8 +1,9 @@
 """Contest: every candidate as one application sees it, with its best serving configuration.
 
 One profile represents a candidate: a feasible one rather than an infeasible one, then the one of
-the higher utility; where none is feasible, the one nearest to the limits. Between equal
-ones the tie rule decides, and last the order of runtime, threads and device.
+the higher utility; where none is feasible, one that a quiet machine may show to be, then the one
+nearest to the limits. Between equal ones the tie rule decides, and last the order of runtime,
+threads and device.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from rightfit.profiling.metrics import SLOWED_COLUMNS
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import (
     Judgement,
     Limit,
     judge_profiles,
+    measure_excess,
     resolve_limits,
 )
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules, TieKey
@@ -34,6 +37,8 @@ from rightfit.ranking.contest.profile_table import (
 
 OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64}
 """Columns of profiles that may be missing."""
+
+DISTURBED = "disturbed"
 
 DatasetWinners = Mapping[str, ProfileKey]
 """An application's winners in one ranking, by dataset."""
@@ -63,6 +68,8 @@ class Contest:
         rules: Rules of ranking.
         limits: The application's limits over all profiles.
         judgement: Of all profiles, shape (n_rows,).
+        undecided: Which profiles break limits only by timings taken while other work disturbed the
+            machine, shape (n_rows,): on a quiet machine they may keep them.
         chosen: Row of the profile that represents each candidate, shape (n_candidates,).
         earlier: Winners of an earlier ranking.
         kept: Those of them that stand though another would win otherwise, by dataset position.
@@ -74,6 +81,7 @@ class Contest:
     rules: RankingRules
     limits: tuple[Limit, ...]
     judgement: Judgement
+    undecided: Bools
     chosen: Ints
     earlier: DatasetWinners = field(default_factory=dict)
     kept: Mapping[int, Kept] = field(default_factory=dict)
@@ -105,8 +113,22 @@ def hold_contest(
     table = select_profiles(table, application)
     limits = find_limits(table, application)
     judgement = judge_profiles(read_values(table, application), application, limits=limits)
-    chosen = choose_configurations(table, judgement, rules.ties.for_application(name))
-    return Contest(name, application, table, rules, limits, judgement, chosen, earlier or {})
+    undecided = _find_undecided(table, judgement, limits)
+    chosen = choose_configurations(table, judgement, undecided, rules.ties.for_application(name))
+    return Contest(
+        name, application, table, rules, limits, judgement, undecided, chosen, earlier or {}
+    )
+
+
+def _find_undecided(table: ProfileTable, judgement: Judgement, limits: tuple[Limit, ...]) -> Bools:
+    undecided: Bools = np.isfinite(judgement.excess) & (judgement.excess > 0)
+    if DISTURBED not in table.frame.columns or not undecided.any():
+        return np.zeros(table.n_rows, dtype=np.bool_)
+    undecided &= table.frame[DISTURBED].fill_null(False).to_numpy()
+    for limit in limits:
+        if limit.metric not in SLOWED_COLUMNS:
+            undecided &= measure_excess(table.values(limit.metric), limit) == 0
+    return undecided
 
 
 def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, ...]:
@@ -140,7 +162,7 @@ def describe_chosen(contest: Contest) -> pl.DataFrame:
 
 
 def choose_configurations(
-    table: ProfileTable, judgement: Judgement, rule: tuple[TieKey, ...]
+    table: ProfileTable, judgement: Judgement, undecided: Bools, rule: tuple[TieKey, ...]
 ) -> Ints:
     """Choose one row per candidate.
 
@@ -152,7 +174,7 @@ def choose_configurations(
         return starts
     lengths = np.diff(starts, append=n_rows)
     alive: Bools = np.ones(n_rows, dtype=np.bool_)
-    for preference in _preferences(table, judgement, rule):
+    for preference in _preferences(table, judgement, undecided, rule):
         ranked = np.where(alive, preference, -np.inf)
         alive &= ranked == np.repeat(np.maximum.reduceat(ranked, starts), lengths)
         if np.count_nonzero(alive) == len(starts):
@@ -169,9 +191,9 @@ def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floa
 
 
 def _preferences(
-    table: ProfileTable, judgement: Judgement, rule: tuple[TieKey, ...]
+    table: ProfileTable, judgement: Judgement, undecided: Bools, rule: tuple[TieKey, ...]
 ) -> Iterator[Floats]:
-    yield np.where(judgement.feasible, 1.0, 0.0)
+    yield np.where(judgement.feasible, 2.0, np.where(undecided, 1.0, 0.0))
     yield np.where(np.isnan(judgement.utility), 0.0, 1.0)
     yield -judgement.excess
     yield np.where(np.isnan(judgement.utility), -1.0, judgement.utility)

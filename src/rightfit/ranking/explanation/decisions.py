@@ -175,18 +175,19 @@ class ShippedQuality(_Part):
 class Decision(_Part):
     """What is recommended to one application on one dataset.
 
-    ``nearest_miss`` and ``relax`` are ``None`` where there is a winner, and where no candidate has
-    every measurement the application needs. ``tied_with`` names the candidates that the
-    measurements cannot distinguish from the winner. ``kept`` names the candidate that would
-    have won without an earlier ranking, in a sentence; empty where that is the winner itself.
-    ``final_quality`` is the winner's without the luck of having been chosen, ``None`` where that is
-    not known. ``flips`` start with the smallest change; ``flip`` is that one in a sentence.
-    ``replacements`` has one entry per imported model. ``shipped`` says whether the winner is
-    shipped refitted; ``None`` where there is no winner. ``winner`` holds the figures that chose
-    it, ``quality`` is that of the model that is shipped.
+    The outcome is ``undecided`` where no candidate qualifies for sure, and some fail only by
+    timings that other work on the machine disturbed. ``nearest_miss`` and ``relax`` are ``None``
+    where there is a winner, and where no candidate has every measurement the application needs.
+    ``tied_with`` names the candidates that the measurements cannot distinguish from the winner.
+    ``kept`` names the candidate that would have won without an earlier ranking, in a sentence;
+    empty where that is the winner itself. ``final_quality`` is the winner's without the luck of
+    having been chosen, ``None`` where that is not known. ``flips`` start with the smallest change;
+    ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
+    ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
+    ``winner`` holds the figures that chose it, ``quality`` is that of the model that is shipped.
     """
 
-    outcome: Literal["winner", "none_qualifies"]
+    outcome: Literal["winner", "none_qualifies", "undecided"]
     sentence: str
     winner: RankedCandidate | None
     runner_up: RankedCandidate | None

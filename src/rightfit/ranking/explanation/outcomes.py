@@ -1,7 +1,8 @@
 """Outcomes: what became of each candidate in a contest, and through which metric or rival.
 
 Outcomes are ``winner``; ``unmeasured`` (a metric the application needs is missing); ``violates``
-(breaks a limit); ``tied`` (feasible, and none beats it significantly); ``dominated`` (a feasible
+(breaks a limit); ``undecided`` (breaks limits only by timings that other work on the machine
+disturbed); ``tied`` (feasible, and none beats it significantly); ``dominated`` (a feasible
 rival is at least as good in every objective and better in one); ``outscored`` (all others).
 """
 
@@ -59,10 +60,14 @@ def find_outcomes(ranked: Ranked) -> Outcomes:
     missing = _find_missing(contest)
     broken, limit, excess = _find_broken(contest)
     outcome = np.select(
-        [is_winner, missing != "", ~feasible, is_tied, is_dominated],
-        ["winner", "unmeasured", "violates", "tied", "dominated"],
+        [
+            *(is_winner, missing != "", contest.undecided[contest.chosen], ~feasible),
+            *(is_tied, is_dominated),
+        ],
+        ["winner", "unmeasured", "undecided", "violates", "tied", "dominated"],
         "outscored",
     )
+    has_broken = np.isin(outcome, ("undecided", "violates"))
     decisive = _find_decisive(contest, rival, is_winner=is_winner)
     return Outcomes(
         outcome=outcome,
@@ -70,8 +75,8 @@ def find_outcomes(ranked: Ranked) -> Outcomes:
         rival=rival,
         tie_key=np.where(is_tied, _find_tie_keys(contest, rival), ""),
         metric=np.where(missing != "", missing, np.where(feasible, decisive, broken)),
-        limit=np.where(outcome == "violates", limit, np.nan),
-        excess=np.where(outcome == "violates", excess, np.nan),
+        limit=np.where(has_broken, limit, np.nan),
+        excess=np.where(has_broken, excess, np.nan),
     )
 
 

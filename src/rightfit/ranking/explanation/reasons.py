@@ -58,6 +58,9 @@ def _sentences() -> dict[str, pl.Expr]:
             pl.format(" ({})", "null_reason").fill_null(""),
         ),
         "violates": violation,
+        "undecided": pl.concat_str(
+            violation, pl.lit("; but other work disturbed the machine meanwhile, so it may keep it")
+        ),
         "tied": pl.concat_str(pl.lit("tied "), tied),
         "dominated": pl.format(
             "dominated by {}: better in no objective, worse on {}", "rival", against

@@ -11,6 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.formatting import count
+from rightfit.naming import listing
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import SERVING_KEYS, ProfileKey
@@ -155,18 +156,23 @@ def _decide(
     )
     tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()
     miss = None if winner else _find_miss(rows, dataset)
+    undecided = [] if winner else _list_undecided(rows, dataset)
+    if winner:
+        sentence = f"{winner.label} fits {name} best: {winner.reason}."
+    elif undecided:
+        sentence = _report_undecided(name, undecided)
+    else:
+        sentence = _report_miss(rows, dataset, miss)
     return Decision(
-        outcome="winner" if winner else "none_qualifies",
-        sentence=f"{winner.label} fits {name} best: {winner.reason}."
-        if winner
-        else _report_miss(rows, dataset, miss),
+        outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
+        sentence=sentence,
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
         kept=_describe_kept(contest, dataset),
         final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
-        relax=None if winner else _suggest_relaxing(rows.ranked, dataset),
+        relax=None if winner or undecided else _suggest_relaxing(rows.ranked, dataset),
         flips=flips,
         flip=summarise_flips(flips, contest.rules.limit_change_pct),
         deadline=describe_deadline(contest, np.array(rows.places(dataset))),
@@ -229,6 +235,24 @@ def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> s
         return f"{head}. The nearest, {miss.label}, {miss.reason}."
     first = rows.candidate(rows.places(dataset)[0])
     return f"{head}: each lacks a measurement the application needs. {first.label}: {first.reason}."
+
+
+def _list_undecided(rows: _RankedRows, dataset: int) -> list[str]:
+    contest = rows.ranked.contest
+    return [
+        rows.candidate(number).label
+        for number in rows.places(dataset)
+        if contest.undecided[contest.chosen[number]]
+    ]
+
+
+def _report_undecided(dataset: str, undecided: list[str]) -> str:
+    named = undecided if len(undecided) <= 3 else [*undecided[:2], f"{len(undecided) - 2} others"]
+    return (
+        f"It is not known whether a candidate qualifies for {dataset}: other work disturbed the "
+        f"machine while {listing(named)} {'was' if len(named) == 1 else 'were'} timed. Measure "
+        "again on a quiet machine; in a project --params reuse_results=false trains nothing again."
+    )
 
 
 def _suggest_relaxing(ranked: Ranked, dataset: int) -> NearestProfile | None:
