@@ -46,7 +46,7 @@ def test_metric_is_written_with_its_unit() -> None:
     [
         ("latency_p99_ms", "max", 5.0, "latency p99 at most 5 ms"),
         ("throughput_rows_per_s", "min", 2e4, "throughput at least 20 k rows/s"),
-        ("quality_raw", "min", 0.9, "raw quality at least 0.9"),
+        ("quality_raw", "min", 0.9, "quality at least 0.9"),
     ],
 )
 def test_limit_in_words(metric: str, kind: str, value: float, expected: str) -> None:

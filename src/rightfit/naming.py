@@ -58,6 +58,15 @@ def metric_name(column: str) -> str:
     return name if name[:2].isupper() else name[0].lower() + name[1:]
 
 
+def objective_name(column: str) -> str:
+    """Return what an objective weighs: a weight of quality is one on any scale.
+
+    >>> objective_name("quality"), metric_name("quality")
+    ('quality', 'scaled quality')
+    """
+    return metric_name("quality_raw" if column == "quality" else column)
+
+
 def write_numbers(column: str) -> pl.Expr:
     """Return an expression that writes the numbers of a column as :func:`format_number` does.
 
@@ -111,7 +120,7 @@ def describe_limit(metric: str, kind: str, value: float) -> str:
     >>> describe_limit("latency_p99_ms", "max", 5.0)
     'latency p99 at most 5 ms'
     >>> describe_limit("quality", "max_degradation", 0.05)
-    'quality at most 0.05 below the best'
+    'scaled quality at most 0.05 below the best'
     """
     amount = f"{format_number(value)} {metric_unit(metric)}".strip()
     if kind == "max_degradation":

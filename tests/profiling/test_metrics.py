@@ -36,8 +36,8 @@ def test_column_ends_in_the_unit_that_people_read(metric: Metric) -> None:
     ("column", "title"),
     [
         ("latency_p50_ms", "Latency p50 (ms)"),
-        ("quality", "Quality (0 to 1)"),
-        ("quality_raw", "Raw quality"),
+        ("quality", "Scaled quality (0 to 1)"),
+        ("quality_raw", "Quality"),
         ("min_hardware_tier", "Hardware tier"),
     ],
 )

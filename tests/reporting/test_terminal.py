@@ -28,8 +28,9 @@ def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
 
     assert lines[place + 1].split() == [
         *("landsat", "forest-14", "onnx", "×1", "tied", "with", "1"),  # noqa: RUF001
-        *("0.894", "0.017", "240", "k", "68.8", "0.788", "micro"),
+        *("0.894", "0.017", "240", "k", "68.8", "micro"),
     ]
+    assert lines[place + 2].split() == ["when", "chosen"]
     assert sum(line.rstrip().endswith((" micro", " small")) for line in lines) == 12
 
 
@@ -98,5 +99,6 @@ def test_terminal_shows_what_is_shipped_and_names_a_refit_that_is_worse(
     there["web_api"].datasets["landsat"] = decision.model_copy(update={"shipped": shipped})
     text = " ".join(show(there, 160).split())
 
-    assert f"tied with 1 {refitted:.3f} 0.017 240 k" in text
+    ends = f"{refitted - 0.03:.3f}\N{EN DASH}{refitted + 0.03:.3f}"
+    assert f"tied with 1 {refitted:.3f} 0.017 240 k 68.8 micro {ends}" in text
     assert ("landsat: forest-14 is shipped trained again" in text) is is_named

@@ -36,6 +36,7 @@ from rightfit.ranking.contest.profile_table import (
 )
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import (
+    QUALITIES,
     Decision,
     Recommendations,
 )
@@ -289,12 +290,15 @@ class Ranking:
     def leaderboard(self, application: str, dataset: str | None = None) -> pl.DataFrame:
         """Return an application's candidates in order, as a short table of texts.
 
+        Their quality is the one on rows not used for the choice, where there are such rows.
+
         Raises:
             RightfitError: As of :meth:`decision`.
         """
         name = require_dataset(self.profiles.datasets, dataset)
         rows = self.table.filter(application=self._require(application), dataset=name)
         asked = dict(self.applications.items())[application].needed_metrics()
+        shown = [metric for metric in asked if metric not in QUALITIES]
         placed = []
         for row in rows.iter_rows(named=True):
             serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
@@ -304,11 +308,12 @@ class Ranking:
                     "rank": row["rank"],
                     "candidate": row["candidate"],
                     "serving": serving.label,
-                    "utility": format_quality(row["utility"]),
+                    "quality": str(profile.unseen_quality),
                     **{
                         metric: str(profile[metric]) if metric in profile.figures else ""
-                        for metric in asked
+                        for metric in shown
                     },
+                    "utility": format_quality(row["utility"]),
                     "within limits": "yes" if row["feasible"] else "no",
                     "why": row["reason"],
                 }
@@ -433,7 +438,7 @@ class Ranking:
 
     def __repr__(self) -> str:
         lines = [
-            f"  {name}, {dataset}: {decision.sentence}"
+            f"  {name}, {dataset}: {decision.sentence}{_write_quality(decision)}"
             for name, recommendation in self.recommendations.items()
             for dataset, decision in recommendation.datasets.items()
         ]
@@ -441,11 +446,20 @@ class Ranking:
 
     def _repr_html_(self) -> str:
         rows = [
-            {"application": name, "dataset": dataset, "decision": decision.sentence}
+            {
+                "application": name,
+                "dataset": dataset,
+                "decision": decision.sentence,
+                "quality": str(decision.quality or ""),
+            }
             for name, recommendation in self.recommendations.items()
             for dataset, decision in recommendation.datasets.items()
         ]
         return to_html(pl.DataFrame(rows))
+
+
+def _write_quality(decision: Decision) -> str:
+    return f" Quality {decision.quality}." if decision.quality else ""
 
 
 class _Asked(StrictModel):

@@ -14,6 +14,7 @@ from rightfit.cascades.members import answer
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 
+DEFINING = ("cheap", "dear", "threshold")  # settings; the others are predictions
 FAMILY = "rightfit.families.imported.onnx_only"  # serves what exists as an ONNX file alone
 TOLERANCE = 1e-4  # of a probability
 

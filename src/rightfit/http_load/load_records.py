@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rightfit.profiling.intervals import Interval
+from rightfit.formatting import NOT_MEASURED, format_number
+from rightfit.profiling.estimate import Interval
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.ranking.explanation.decisions import KeptLimit, RankedCandidate
 
 Loop = Literal["open", "closed"]
 
@@ -78,6 +80,9 @@ class LatencyLimit:
     share: float
     ms: float
 
+    def __str__(self) -> str:
+        return f"a p{self.share * 100:g} of {format_number(self.ms)} ms"
+
 
 @dataclass(frozen=True)
 class LoadCurve:
@@ -101,6 +106,27 @@ class LoadCurve:
     limit_ms: float
     knee_per_s: float | None
     limit_share: float = 0.99
+
+    @property
+    def limit(self) -> LatencyLimit:
+        """The limit that rates are judged by."""
+        return LatencyLimit(self.limit_share, self.limit_ms)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the load generator was late where the server kept up."""
+        return any(step.disturbed for step in self.opened if step.keeps_up)
+
+    def __str__(self) -> str:
+        rate = self.highest_rate_per_s
+        within = (
+            f"No rate tried keeps {self.limit}"
+            if rate is None
+            else f"One server bears {format_rate(rate)} within {self.limit}"
+        )
+        knee = "" if self.knee_per_s is None else f"; the knee is at {format_rate(self.knee_per_s)}"
+        late = " The load generator was late: disturbed." if self.disturbed else ""
+        return f"{within}{knee}; its capacity is {format_rate(self.capacity_per_s)}.{late}"
 
 
 @dataclass(frozen=True)
@@ -143,6 +169,27 @@ class WinnerLoad:
         served = (winner.candidate, winner.serving.runtime, winner.serving.n_threads)
         return cls(application, dataset, *served, limit, curve, reason)
 
+    def describe_breach(self, limits: Sequence[KeptLimit]) -> str:
+        """Say that a limit which the winner keeps one request at a time is broken under load.
+
+        Args:
+            limits: Limits that the winner keeps.
+
+        Returns:
+            A sentence; empty where load breaks none of them, or nothing was loaded.
+        """
+        if self.curve is None or self.curve.highest_rate_per_s is not None:
+            return ""
+        is_asked = any(
+            (LIMITED.get(limit.metric), limit.bound) == (self.limit.share, self.limit.ms)
+            for limit in limits
+        )
+        if not is_asked:
+            return ""
+        slowest = min((step.level for step in self.curve.opened), default=None)
+        rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
+        return f"Over HTTP, no rate tried{rates} keeps {self.limit}."
+
     def is_of(self, winner: RankedCandidate | None) -> bool:
         """Tell whether this is about a winner as it serves now."""
         mine = (self.candidate, self.runtime, self.n_threads)
@@ -167,6 +214,11 @@ class LoadCurves:
             if (load.application, load.dataset) == (application, dataset):
                 return load if load.is_of(winner) or winner is None else None
         return None
+
+
+def format_rate(rate_per_s: float | None) -> str:
+    """Write a rate with its unit."""
+    return NOT_MEASURED if rate_per_s is None else f"{format_number(rate_per_s)} requests/s"
 
 
 def find_latency_limit(application: Application, otherwise_ms: float) -> LatencyLimit:

@@ -19,7 +19,8 @@ from rightfit.http_load.load_records import LoadStep
 from rightfit.http_load.served import Served, Usage
 from rightfit.processes.lifeline import end_with_parent
 from rightfit.processes.starting import run_module, share_imports
-from rightfit.profiling.intervals import Interval, estimate_median
+from rightfit.profiling.estimate import Interval
+from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
 from rightfit.profiling.worker.meters.disturbance import parse_stat
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S

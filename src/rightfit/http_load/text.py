@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rightfit.formatting import NOT_MEASURED
 from rightfit.http_load.load_records import LoadCurve, LoadStep
-from rightfit.profiling.intervals import Interval
+from rightfit.profiling.estimate import Interval
 
 HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "MiB", "")
 

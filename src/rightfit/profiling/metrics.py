@@ -193,8 +193,8 @@ class MetricTable:
 
     figures: Mapping[str, Figure]
 
-    quality = _quality("Quality", "0 to 1")
-    quality_raw = _quality("Raw quality")
+    quality = _quality("Scaled quality", "0 to 1")
+    quality_raw = _quality("Quality")
     latency_p50_ms = _latency("Latency p50", 0.5)
     latency_p95_ms = _latency("Latency p95", 0.95)
     latency_p99_ms = _latency("Latency p99", 0.99)

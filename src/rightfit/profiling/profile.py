@@ -127,6 +127,12 @@ class Profile(MetricTable):
     final_quality: Figure = NOT_KEPT
     how: MeasuredHow | None = None
 
+    @property
+    def unseen_quality(self) -> Figure:
+        """Quality on rows that nothing was chosen by; where there are none, on those that chose."""
+        final = self.final_quality
+        return self.figures["quality_raw"] if final.value is None else final
+
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Profile:
         """Read a row of ``resource_profiles``; a column that it lacks counts as not measured.

@@ -12,8 +12,8 @@ from rightfit.ranking.explanation.decisions import Decision, Recommendations
 if TYPE_CHECKING:
     from rich.table import Table
 
+QUALITY = "Quality: on rows not used for the choice, with its 95 % interval."
 HEADS_BY_METRIC = {
-    "quality_raw": "Qual.",
     "latency_p50_ms": "p50 ms",
     "throughput_rows_per_s": "rows/s",
     "peak_memory_mib": "MiB",
@@ -23,7 +23,8 @@ HEADS_BY_METRIC = {
 def tabulate_winners(recommendations: Recommendations) -> Table:
     """Build the table that ends a run: one line per application and dataset.
 
-    Its figures are those of the models that are shipped, the quality by rows that chose nothing.
+    Its figures are those of the models that are shipped, the quality by rows that chose nothing,
+    as far as there are such rows.
 
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
@@ -36,9 +37,13 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
     table = Table(
         title="Which model fits",
         caption="\n".join(
-            [*_misses(recommendations), *_refits(recommendations), *_deadlines(recommendations)]
-        )
-        or None,
+            [
+                QUALITY,
+                *_misses(recommendations),
+                *_refits(recommendations),
+                *_deadlines(recommendations),
+            ]
+        ),
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
@@ -47,7 +52,7 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
     )
     table.add_column("Application", no_wrap=True)
     table.add_column("Winner", overflow="fold")
-    for head in (*HEADS_BY_METRIC.values(), "Util.", "Tier"):
+    for head in ("Quality", *HEADS_BY_METRIC.values(), "Tier"):
         table.add_column(head, justify="right", no_wrap=True)
     for application, recommendation in recommendations.items():
         table.add_section()
@@ -99,15 +104,20 @@ def _cells(decision: Decision) -> list[str]:
     metrics = winner.metrics
     return [
         f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}{device}{tie}",
-        *(
-            format_quality(metrics.get(name))
-            if name == "quality_raw"
-            else format_number(metrics.get(name))
-            for name in HEADS_BY_METRIC
-        ),
-        format_quality(winner.utility),
+        _write_quality(decision, metrics.get("quality_raw")),
+        *(format_number(metrics.get(name)) for name in HEADS_BY_METRIC),
         _show(winner.hardware_tier or NOT_MEASURED),
     ]
+
+
+def _write_quality(decision: Decision, chosen_by: float | None) -> str:
+    found = decision.quality
+    if found is None:
+        return f"{format_quality(chosen_by)}\nwhen chosen"
+    if found.raw_low is None or found.raw_high is None:
+        return format_quality(found.raw)
+    ends = f"{format_quality(found.raw_low)}\N{EN DASH}{format_quality(found.raw_high)}"
+    return f"{format_quality(found.raw)}\n{ends}"
 
 
 def _show(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from rightfit.http_load.load_records import WinnerLoad
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
 from rightfit.profiling.profile import Profile
@@ -36,7 +37,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Answer:
-    """The decision for one application and dataset, with what was measured of the winner."""
+    """The decision for one application and dataset, with what was measured of the winner.
+
+    ``load`` is the winner's test over HTTP, ``None`` where there was none.
+    """
 
     application: str
     dataset: str
@@ -44,6 +48,7 @@ class Answer:
     decision: Decision
     profiles: tuple[Profile, ...]
     origin: Origin
+    load: WinnerLoad | None = None
 
     @property
     def profile(self) -> Profile | None:

@@ -21,25 +21,23 @@ MIB_PER_GIB = 1024
 def describe_answer(answer: Answer) -> list[str]:
     """Write an answer as a paragraph of short lines, for the terminal and for a file."""
     decision, origin = answer.decision, answer.origin
-    lines = [decision.sentence]
-    if decision.runner_up:
-        lines.append(f"  runner-up      {_describe_candidate(decision.runner_up)}")
-    if decision.kept:
-        lines.append(f"  kept           {decision.kept}")
-    if quality := describe_quality(decision):
-        lines.append(f"  quality        {quality}")
-    if decision.shipped:
-        lines.append(f"  shipped        {decision.shipped.sentence}")
-    lines += [f"  in use         {one.sentence}" for one in decision.replacements]
-    if decision.deadline:
-        lines.append(f"  deadline       {decision.deadline}")
-    if decision.flip:
-        lines.append(f"  sensitivity    {decision.flip}")
-    if decision.relax:
-        lines.append(f"  would qualify  {describe_relaxation(decision.relax)}")
-    lines.append(f"  request        {describe_request(answer.profile)}")
-    lines.append(f"  measured       {describe_disturbance(answer.profile)}")
-    lines.append(f"                 {describe_origin(origin)}")
+    facts: list[tuple[str, object]] = [
+        ("settings", decision.winner and decision.winner.settings),
+        ("quality", describe_quality(decision)),
+        *(("limit", limit) for limit in decision.limits),
+        ("under load", answer.load and answer.load.describe_breach(decision.limits)),
+        ("runner-up", decision.runner_up and _describe_candidate(decision.runner_up)),
+        ("kept", decision.kept),
+        ("shipped", decision.shipped and decision.shipped.sentence),
+        *(("in use", one.sentence) for one in decision.replacements),
+        ("deadline", decision.deadline),
+        ("sensitivity", decision.flip),
+        ("would qualify", decision.relax and describe_relaxation(decision.relax)),
+        ("request", describe_request(answer.profile)),
+        ("measured", describe_disturbance(answer.profile)),
+        ("", describe_origin(origin)),
+    ]
+    lines = [decision.sentence, *(f"  {name:<14} {fact}" for name, fact in facts if fact)]
     if origin.newer_profiles:
         newer = format_version(origin.newer_profiles)
         lines.append(

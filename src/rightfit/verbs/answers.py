@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 import polars as pl
 
+from rightfit.http_load.load_records import LoadCurves
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import (
@@ -37,6 +38,7 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         newer_profiles=newest if newest > ranked_in else None,
         environment=_read_environment(results, measured_in, measured_on),
     )
+    loads = _read_loads(results)
     for name in datasets:
         decision = found.datasets[name]
         subject = decision.subject
@@ -49,6 +51,7 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
             decision=decision,
             profiles=selected,
             origin=origin,
+            load=loads.find(application, name, decision.winner),
         )
 
 
@@ -73,6 +76,13 @@ def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
     stored = results.load("recommendations", ranked_in)
     with results.reading("recommendations", ranked_in):
         return ranked_in, read_recommendations(stored)
+
+
+def _read_loads(results: StoredResults) -> LoadCurves:
+    if not results.list_versions("load_curves"):
+        return LoadCurves(())
+    loads: LoadCurves = results.load("load_curves", results.find_version("load_curves"))
+    return loads
 
 
 def _read_environment(

@@ -32,6 +32,7 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "device": "cpu",
         "request_path": "model",
         "encoding_ms": None,
+        "settings": None,
         "utility": pytest.approx(0.7),
         "utility_low": pytest.approx(0.7),
         "utility_high": pytest.approx(0.7),
@@ -39,7 +40,8 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "violations": [],
         "pareto": True,
         "hardware_tier": "micro",
-        "reason": "highest utility 0.7 against 0.5 of b-1; ahead most on quality (0.9 against 0.5)",
+        "reason": "highest utility 0.7 against 0.5 of b-1; ahead most on scaled quality "
+        "(0.9 against 0.5)",
         "p_best": 1.0,
         "outcome": "winner",
     }

@@ -31,10 +31,10 @@ def test_reasons_are_sentences_from_the_data() -> None:
         "a-1": "highest utility 0.7 against 0.575 of a-2; ahead most on latency p50 "
         "(10 ms against 20)",
         "a-2": "dominated by a-1: better in no objective, worse on latency p50 (20 ms against 10)",
-        "a-3": "utility 0.375 against 0.7 of a-1; loses most on quality (0.1 against 0.9)",
+        "a-3": "utility 0.375 against 0.7 of a-1; loses most on scaled quality (0.1 against 0.9)",
         "a-4": "breaks a limit: latency p50 is 62.5 ms, 12.5 ms above the 50 ms allowed",
-        "a-5": "breaks a limit: quality is 0.05, 0.01 below the 0.06 required",
-        "a-6": "not measured: quality",
+        "a-5": "breaks a limit: scaled quality is 0.05, 0.01 below the 0.06 required",
+        "a-6": "not measured: scaled quality",
     }
 
 

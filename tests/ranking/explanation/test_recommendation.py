@@ -56,7 +56,7 @@ def test_recommendation_names_winner_runner_up_and_flip() -> None:
     assert decision["tied_with"] == []
     assert decision["sentence"] == (
         "net-1 (onnx, 1 thread) fits landsat best: highest utility 0.525 against 0.475 of "
-        "linear-1; ahead most on quality (0.9 against 0.3)."
+        "linear-1; ahead most on scaled quality (0.9 against 0.3)."
     )
     assert decision["flip"] == decision["flips"][0]["sentence"]
     assert decision["flips"][0]["winner"] == "linear-1"
@@ -135,7 +135,7 @@ def test_recommendation_says_when_nothing_could_be_judged() -> None:
     assert decision["relax"] is None
     assert decision["sentence"] == (
         "No candidate qualifies for landsat: each lacks a measurement the application needs. "
-        "net-1 (onnx, 1 thread): not measured: quality."
+        "net-1 (onnx, 1 thread): not measured: scaled quality."
     )
 
 

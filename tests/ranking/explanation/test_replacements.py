@@ -39,7 +39,7 @@ def test_gain_is_the_difference_of_utilities_with_the_metrics_asked_for() -> Non
     ]
     assert found.sentence == (
         "Changing from incumbent (onnx, 1 thread), imported, to net-1 (onnx, 1 thread): utility "
-        "0.550 \N{RIGHTWARDS ARROW} 0.700, raw quality 0.600 \N{RIGHTWARDS ARROW} 0.900 and "
+        "0.550 \N{RIGHTWARDS ARROW} 0.700, quality 0.600 \N{RIGHTWARDS ARROW} 0.900 and "
         "latency p50 10 ms \N{RIGHTWARDS ARROW} 10 ms."
     )
 
@@ -60,7 +60,7 @@ def test_broken_limit_is_named() -> None:
     )
 
     assert [one.metric for one in found.violations] == ["quality"]
-    assert found.sentence.endswith("It breaks the application's limit on quality.")
+    assert found.sentence.endswith("It breaks the application's limit on scaled quality.")
 
 
 def test_tie_is_said() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -22,6 +22,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.devices import ELSEWHERE
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.ranking.explanation.settings import SETTINGS, Settings
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
 
@@ -61,7 +62,7 @@ def profile_candidates(
         One row per candidate, serving configuration and request path that an application names.
     """
     named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
-    return measure_cell(
+    profiles = measure_cell(
         named,
         trials,
         test,
@@ -71,6 +72,7 @@ def profile_candidates(
         params=params,
         choosers=applications,
     )
+    return add_settings(profiles, candidates, searched=model.space.root)
 
 
 def profile_imported(
@@ -133,9 +135,9 @@ def profile_cascades(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    from rightfit.cascades.building import FAMILY
+    from rightfit.cascades.building import DEFINING, FAMILY
 
-    return measure_cell(
+    profiles = measure_cell(
         {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},
         None,
         test,
@@ -145,6 +147,37 @@ def profile_cascades(
         params=params,
         choosers=applications,
     )
+    return add_settings(profiles, candidates, fixed=DEFINING)
+
+
+def add_settings(
+    profiles: pl.DataFrame,
+    candidates: Mapping[str, Bundle],
+    *,
+    searched: Collection[str] = (),
+    fixed: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Add the settings that each candidate was trained with, as JSON.
+
+    Args:
+        profiles: Of these candidates.
+        candidates: Their bundles, by name.
+        searched: Settings that a search has varied.
+        fixed: The others that count; ``None``: all.
+    """
+    texts = {}
+    for name in profiles["candidate"].unique():
+        values = candidates[name].configuration
+        texts[name] = Settings(
+            searched={key: value for key, value in values.items() if key in searched},
+            fixed={
+                key: value
+                for key, value in values.items()
+                if key not in searched and (fixed is None or key in fixed)
+            },
+        ).model_dump_json()
+    column = pl.col("candidate").replace_strict(texts, default=None, return_dtype=pl.String)
+    return profiles.with_columns(column.alias(SETTINGS))
 
 
 def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:

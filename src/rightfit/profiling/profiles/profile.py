@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rightfit.profiling.intervals import Interval
+from rightfit.profiling.estimate import Interval
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS
 from rightfit.profiling.profile import NOT_COMPARED, MeasuredHow
 from rightfit.profiling.serving import Serving

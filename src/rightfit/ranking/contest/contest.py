@@ -35,7 +35,7 @@ from rightfit.ranking.contest.profile_table import (
     select_profiles,
 )
 
-OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64}
+OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64, "settings": pl.String}
 """Columns of profiles that may be missing."""
 
 DISTURBED = "disturbed"
@@ -157,6 +157,7 @@ def describe_chosen(contest: Contest) -> pl.DataFrame:
         *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
         pl.col(PATH),
         pl.col("encoding_ms"),
+        pl.col("settings"),
         pl.col("min_hardware_tier_name").alias("hardware_tier"),
     )[contest.chosen]
 

@@ -22,6 +22,7 @@ from rightfit.spelling import find_nearest
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
 PATH = "request_path"
+MIN_RANGE = 1e-6  # of scaled qualities that tell the scale
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,21 @@ class ProfileTable:
         """Return the highest measured value of each row's dataset, shape (n_rows,)."""
         best = np.fmax.reduceat(self.values(metric), self.dataset_starts)
         return best[self.dataset_of_row]
+
+    def scale_of_quality(self, dataset: int) -> tuple[float, float] | None:
+        """Return by which factor and offset a scaled quality becomes the dataset's own metric.
+
+        ``None`` where the profiles do not tell: all equal, or clipped at the ends of the scale.
+        """
+        if not {"quality", "quality_raw"} <= set(self.frame.columns):
+            return None
+        scaled, raw = (self.values(name) for name in ("quality", "quality_raw"))
+        known = (self.dataset_of_row == dataset) & (scaled > 0) & (scaled < 1) & ~np.isnan(raw)
+        if not known.any() or np.ptp(scaled[known]) < MIN_RANGE:
+            return None
+        low, high = (pick(np.where(known, scaled, np.nan)) for pick in (np.nanargmin, np.nanargmax))
+        factor = (raw[high] - raw[low]) / (scaled[high] - scaled[low])
+        return float(factor), float(raw[low] - factor * scaled[low])
 
     def find_row(self, dataset: str, key: ProfileKey) -> int | None:
         """Return the row of a profile; ``None`` where it is not in the table."""

@@ -6,20 +6,24 @@ home of its keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
+from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field, field_validator
 
-from rightfit.formatting import format_interval
+from rightfit.formatting import format_interval, format_number, format_quality
+from rightfit.naming import TIMES, describe_limit, format_metric
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.ranking.explanation.served import Served
+from rightfit.ranking.explanation.settings import Settings
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
     "nested": "by nested resampling, for want of test rows",
 }
+QUALITIES = ("quality", "quality_raw")
 
 
 class _Part(BaseModel):
@@ -32,7 +36,8 @@ class RankedCandidate(Served):
     ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
     ``p_best`` is the probability of being the best feasible candidate, ``rank_low`` to
     ``rank_high`` the ranks within the measuring errors. ``encoding_ms`` is the part of the median
-    latency that encoding takes, ``None`` where it was not compared.
+    latency that encoding takes, ``None`` where it was not compared. ``settings`` are the
+    hyper-parameters, ``None`` where they are not known.
     """
 
     candidate: str
@@ -46,7 +51,13 @@ class RankedCandidate(Served):
     rank_low: int
     rank_high: int
     reason: str
+    settings: Settings | None = None
     metrics: dict[str, float | None]
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _read_settings(cls, raw: object) -> object:
+        return Settings.model_validate_json(raw) if isinstance(raw, str) else raw
 
     @property
     def label(self) -> str:
@@ -63,6 +74,41 @@ class BrokenLimit(_Part):
     value: float | None
     amount: float | None
     relative: float | None  # the amount as a share of the limit
+
+
+class KeptLimit(_Part):
+    """A limit that a winner keeps, with the value that was judged.
+
+    Of a quality both are in the dataset's own metric, where the profiles tell the scale.
+    """
+
+    metric: str
+    kind: LimitKind
+    bound: float
+    value: float
+
+    @property
+    def room(self) -> str:
+        """How much of the limit is left, in words.
+
+        >>> KeptLimit(metric="latency_p95_ms", kind="max", bound=10, value=2.5).room
+        '75 % left'
+        >>> KeptLimit(metric="throughput_rows_per_s", kind="min", bound=1e4, value=3.1e4).room
+        '3.1 × the limit'
+        >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).room
+        '0.010 above'
+        """
+        if self.metric in QUALITIES:
+            return f"{format_quality(self.value - self.bound)} above"
+        if self.kind == "max" and self.bound > 0:
+            share = 100 * (1 - self.value / self.bound)
+            return f"{min(99, math.floor(share))} % left" if share >= 1 else f"{share:.1f} % left"
+        if self.bound > 0:
+            return f"{format_number(self.value / self.bound)} {TIMES} the limit"
+        return f"{format_metric(self.metric, abs(self.value - self.bound))} left"
+
+    def __str__(self) -> str:
+        return f"{describe_limit(self.metric, self.kind, self.bound)}: {self.room}"
 
 
 class NearestMiss(RankedCandidate):
@@ -184,7 +230,8 @@ class Decision(_Part):
     having been chosen, ``None`` where that is not known. ``flips`` start with the smallest change;
     ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
     ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
-    ``winner`` holds the figures that chose it, ``quality`` is that of the model that is shipped.
+    ``winner`` holds the figures that chose it, ``quality`` is that of the model that is shipped,
+    ``limits`` are those that it keeps.
     """
 
     outcome: Literal["winner", "none_qualifies", "undecided"]
@@ -201,6 +248,7 @@ class Decision(_Part):
     replacements: list[Replacement] = []
     deadline: str = ""
     shipped: Shipped | None = None
+    limits: list[KeptLimit] = []
 
     @property
     def subject(self) -> RankedCandidate | None:

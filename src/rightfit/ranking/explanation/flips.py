@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rightfit.formatting import format_number
-from rightfit.naming import describe_limit, metric_name, metric_unit
+from rightfit.naming import describe_limit, metric_unit, objective_name
 from rightfit.ranking.explanation.decisions import Flip
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
@@ -62,8 +62,9 @@ def _flip_weight(
         beyond=beyond,
         winner=leader,
         change_pct=100 * (beyond / row.weight - 1),
-        sentence=f"{leader} has the highest utility once the weight of {metric_name(row.metric)} "
-        f"{verb} {format_number(beyond)} (now {format_number(row.weight)}).",
+        sentence=f"{leader} has the highest utility once the weight of "
+        f"{objective_name(row.metric)} {verb} {format_number(beyond)} "
+        f"(now {format_number(row.weight)}).",
     )
 
 

@@ -7,8 +7,9 @@ raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of the median
 known), ``utility`` (null: an objective was not measured), ``utility_low``, ``utility_high``,
 ``feasible``, ``violations`` (list of structs of ``metric``, ``kind``, ``limit``, ``value``,
 ``amount``, ``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one
-sentence), ``p_best`` (probability of being the best feasible one) and ``outcome`` (see
-:mod:`rightfit.ranking.explanation.outcomes`).
+sentence), ``p_best`` (probability of being the best feasible one), ``outcome`` (see
+:mod:`rightfit.ranking.explanation.outcomes`) and ``settings`` (the hyper-parameters as JSON,
+``searched`` and ``fixed``; null: not known).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
     *(*SERVING_KEYS, "request_path", "encoding_ms"),
     *("utility", "utility_low", "utility_high", "feasible", "violations", "pareto"),
-    *("hardware_tier", "reason", "p_best", "outcome"),
+    *("hardware_tier", "reason", "p_best", "outcome", "settings"),
 )
 
 VIOLATIONS = pl.List(

@@ -76,7 +76,11 @@ def _with_unit(column: str) -> pl.Expr:
 def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
     names = contest.table.frame["candidate"].gather(contest.chosen)
     rival = np.maximum(outcomes.rival, 0)
-    value = _pick_values(contest, outcomes.metric)
+    rival_value = _pick_values(contest, outcomes.metric, of=rival)
+    factor, offset = _scale_to_raw(contest, outcomes.metric)
+    is_raw = ~np.isnan(factor)
+    factor, offset = np.where(is_raw, factor, 1.0), np.where(is_raw, offset, 0.0)
+    metric = np.where(is_raw, "quality_raw", outcomes.metric)
     frame = pl.DataFrame(
         {
             "outcome": outcomes.outcome,
@@ -85,19 +89,28 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
             "has_rival": outcomes.rival != NO_RIVAL,
             "rival": names.gather(rival),
             "metric": outcomes.metric.astype(str),
-            "label": _replace_each(outcomes.metric, metric_name),
+            "label": _replace_each(metric, metric_name),
             "unit": _replace_each(outcomes.metric, lambda name: f" {metric_unit(name)}".rstrip()),
-            "limit": outcomes.limit,
-            "excess": outcomes.excess,
+            "limit": factor * outcomes.limit + offset,
+            "excess": factor * outcomes.excess,
             "utility": contest.utility,
             "rival_utility": contest.utility[rival],
-            "value": value,
-            "rival_value": _pick_values(contest, outcomes.metric, of=rival),
+            "value": factor * _pick_values(contest, outcomes.metric) + offset,
+            "rival_value": factor * rival_value + offset,
             "null_reason": _find_null_reasons(contest, outcomes.metric),
         }
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
     return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
+
+
+def _scale_to_raw(contest: Contest, metrics: Names) -> tuple[Floats, Floats]:
+    """Return factor and offset from scaled qualities to raw ones, NaN for other metrics."""
+    table = contest.table
+    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
+    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
+    known[metrics != "quality"] = np.nan
+    return known[:, 0], known[:, 1]
 
 
 def describe_preference(tie_key: str) -> str:

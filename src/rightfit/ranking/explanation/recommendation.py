@@ -12,14 +12,16 @@ import polars.selectors as cs
 
 from rightfit.formatting import count
 from rightfit.naming import listing
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
+    QUALITIES,
     AcrossDatasets,
     BrokenLimit,
     Decision,
+    KeptLimit,
     NearestMiss,
     NearestProfile,
     RankedCandidate,
@@ -163,6 +165,7 @@ def _decide(
         sentence = _report_undecided(name, undecided)
     else:
         sentence = _report_miss(rows, dataset, miss)
+    shipped = None if winner is None else _ship(winner, contest.application, refits)
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=sentence,
@@ -176,7 +179,8 @@ def _decide(
         flips=flips,
         flip=summarise_flips(flips, contest.rules.limit_change_pct),
         deadline=describe_deadline(contest, np.array(rows.places(dataset))),
-        shipped=None if winner is None else _ship(winner, contest.application, refits),
+        shipped=shipped,
+        limits=_list_limits(contest, feasible[0], dataset, shipped) if feasible else [],
         replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
     )
 
@@ -199,6 +203,28 @@ def _ship(winner: RankedCandidate, application: Application, refits: Refits | No
         quality_raw=winner.metrics.get("quality_raw"),
     )
     return decide_shipping(serving, application, refits)
+
+
+def _list_limits(
+    contest: Contest, winner: int, dataset: int, shipped: Shipped | None
+) -> list[KeptLimit]:
+    """List the limits with the winner's values: its own qualities, the costs of what is shipped."""
+    row = int(contest.chosen[winner])
+    refit = shipped.refit if shipped and shipped.is_refitted else None
+    measured = {} if refit is None else refit.read_columns(contest.table.read_key(row).serving)
+    scale = contest.table.scale_of_quality(dataset)
+    found = []
+    for limit in contest.limits:
+        metric, bound = limit.metric, float(limit.at(np.array([row])).bound.flat[0])
+        value = float(contest.table.values(metric)[row])
+        if metric == "quality" and scale is not None:
+            metric = "quality_raw"
+            bound, value = (scale[0] * one + scale[1] for one in (bound, value))
+        elif metric not in QUALITIES and measured.get(metric) is not None:
+            value = float(measured[metric])
+        kind: LimitKind = "min" if limit.is_floor else "max"
+        found.append(KeptLimit(metric=metric, kind=kind, bound=bound, value=value))
+    return found
 
 
 def _list_replacements(
