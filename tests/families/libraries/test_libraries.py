@@ -65,6 +65,18 @@ def test_what_is_left_out_keeps_the_librarys_value(name: str, noisy: TrainingDat
     np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
 
 
+def test_catboost_chooses_its_learning_rate_beside_any_other_setting(noisy: TrainingData) -> None:
+    pytest.importorskip("catboost")
+    configuration = {"iterations": 12, "l2_leaf_reg": 3.0}  # CatBoost's own value
+    *_, last = get_family("catboost").train(
+        configuration, noisy, n_checkpoints=3, seed=0, n_threads=1, device="cpu"
+    )
+
+    theirs = make_theirs("catboost", 12).fit(noisy.rows, noisy.labels)
+    answers = get_family("catboost").predict(last.model, noisy.rows)
+    np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> None:
     family = get_family(name)

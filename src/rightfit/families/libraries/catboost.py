@@ -108,6 +108,8 @@ class CatboostFamily(BoosterFamily):
         return finish_onnx(exported, schema)
 
 
+_HIDE_RATE = {"l2_leaf_reg", "leaf_estimation_iterations", "leaf_estimation_method"}
+
 FAMILY = CatboostFamily(
     "catboost",
     taken=(
@@ -135,9 +137,11 @@ def _choose_loss(schema: InputSchema) -> str:
 def _choose_rate(catboost: Any, task: Task, settings: Any, n_rounds: int, table: Any) -> float:
     """Return the learning rate that CatBoost would choose for the whole training.
 
-    It depends on the rounds, so that a part of a training would be given another one.
+    It depends on the rounds, so that a part of a training would be given another one. Beside some
+    settings CatBoost chooses none and takes 0.03: these are left out.
     """
-    probe = _make(catboost, task, **settings, iterations=n_rounds)
+    kept = {name: value for name, value in settings.items() if name not in _HIDE_RATE}
+    probe = _make(catboost, task, **kept, iterations=n_rounds)
     probe.fit(table, callbacks=[_StopAtOnce()])
     return float(probe.get_all_params()["learning_rate"])
 
