@@ -178,7 +178,7 @@ def test_models_are_ranked_for_the_projects_table(ranked: Shop) -> None:
 
 @pytest.mark.slow
 def test_which_answers(ranked: Shop) -> None:
-    answer = ranked.must_run("rightfit", "which", "--application", "accuracy_first")
+    answer = ranked.must_run("rightfit", "which", "--application", "quality_first")
 
     assert "fits model_input_table best" in answer
 

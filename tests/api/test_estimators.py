@@ -120,7 +120,7 @@ def test_an_application_has_candidates_measured(children: set[psutil.Process]) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"application": "web_pai"}, r"the library's examples .*did you mean web_api"),
+        ({"application": "interctive"}, r"the library's examples .*did you mean interactive"),
         ({"families": ["liner"]}, "there is no family 'liner'"),
         ({"budget_cpu_s": -1}, "budget_cpu_s must be a positive number"),
         ({"quality": "r2"}, "the metric r2 is one of regression"),

@@ -33,7 +33,7 @@ def test_planned_files_make_a_grid(tmp_path: Path) -> None:
     ]
     assert grid.tables == {"iris": ("iris",)}
     assert grid.families["forest"] == "rightfit.families.forest"
-    assert "web_api" in parameters["applications"]
+    assert "interactive" in parameters["applications"]
 
 
 def test_new_grid_names_every_model_of_the_library(tmp_path: Path, project_path: Path) -> None:

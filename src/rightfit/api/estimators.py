@@ -188,7 +188,7 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
     Args:
         application: Who will use the model: a :class:`rightfit.Application`, a mapping as in
             ``parameters_applications.yml``, or the name of one of the library's examples
-            (``web_api``, ``edge_device``, ``satellite_archive``, ``accuracy_first``). Its
+            (``interactive``, ``batch``, ``small_device``, ``quality_first``). Its
             candidates are measured in other processes, by rows that are kept from the search.
             ``None``: quality alone decides, in this process.
         families: Families to search, as of :func:`rightfit.search`.
