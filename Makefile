@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults bench-repeat clean
+.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults bench-repeat clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -30,7 +30,7 @@ test: .venv/.installed ## run the tests and doctests, all but test-long
 test-long: .venv/.installed ## run the tests that play whole stories: Airflow, guides, documented commands, damage
 	$(PYTEST) -m long
 
-attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/reliability.md
+attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/explanation/evidence/reliability.md
 	$(BIN)/python tests/attack/attack.py
 
 attack-quick: .venv/.installed ## a sample of make attack, within a minute
@@ -61,6 +61,16 @@ check: lint types contracts test test-long ## lint, types, import contracts and 
 viz: .venv/.installed ## open the pipelines in kedro-viz
 	$(BIN)/kedro viz run --include-hooks
 
+docs: .venv/.installed ## build the documentation into site/, which opens from a folder
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site
+	@echo "Documentation: site/index.html"
+
+docs-serve: docs ## serve the documentation to this machine
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(or $(PORT),8000)
+
+docs-images: .venv/.installed ## make the documentation's pictures anew, from data/ and a fresh project
+	$(BIN)/python docs/pictures.py
+
 dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
 	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
 
@@ -74,7 +84,7 @@ supply: .venv/.installed ## list the dependencies' licences and known weaknesses
 	$(BIN)/python -m rightfit.deployment.supply
 
 AIRFLOW_ENV ?= airflow
-airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/airflow.md
+airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/howto/airflow.md
 	$(BIN)/python -m rightfit.deployment.generate_dag --pipeline perf --env $(AIRFLOW_ENV) \
 		--settings conf/airflow/airflow.yml --out dist/airflow/dags
 
@@ -92,7 +102,7 @@ bench-main: .venv/.installed ## time the main job against an earlier version: ma
 bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking/ranking.py
 
-bench-measuring: .venv/.installed ## check what docs/measuring.md claims, in 15 minutes; wants a quiet machine
+bench-measuring: .venv/.installed ## check what docs/explanation/evidence/measuring.md claims, in 15 minutes; wants a quiet machine
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/measuring/measuring.py
 
@@ -129,4 +139,4 @@ bench-scale-out: .venv/.installed ## time 1 to 8 workers on one search in Postgr
 	$(BIN)/python benchmarks/scale_out.py
 
 clean: ## remove results and build outputs; raw data, searches and .venv stay
-	rm -rf build dist .viz data/02_intermediate data/04_feature data/05_model_input data/07_model_output data/08_reporting
+	rm -rf build dist site .viz data/02_intermediate data/04_feature data/05_model_input data/07_model_output data/08_reporting

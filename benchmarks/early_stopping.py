@@ -3,7 +3,7 @@
 The recordings in ``benchmarks/recorded`` come from ``kedro run --pipelines early_stopping`` (48
 random configurations in each of 9 cells, trained to the end and measured; 2 cores, no GPU, shared
 host). Any folder in the same format is replayed with ``--recorded``: see
-``docs/early_stopping_appendix.md``.
+``docs/explanation/evidence/early_stopping.md``.
 """
 
 from __future__ import annotations

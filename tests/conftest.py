@@ -68,6 +68,7 @@ LONG = (
     "benchmarks",
     "deploy",
     "deployment/test_task_run.py",
+    "docs/test_site.py",
     "guides",
     "profiling/measuring/test_stopping.py",
     "reporting/browser",

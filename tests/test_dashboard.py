@@ -109,7 +109,7 @@ def test_dashboard_refuses_pages_of_other_hosts(dashboard: Dashboard) -> None:
 
 
 def test_dashboard_does_not_know_the_constraints_of_optuna_5(dashboard: Dashboard) -> None:
-    """docs/using_results.md says so; once this fails, say there how feasibility is shown."""
+    """docs/howto/results.md says so; once this fails, say there how feasibility is shown."""
     study = read(f"{dashboard.api}/studies/1?after=0")
 
     assert [trial["constraints"] for trial in study["trials"]] == [[], [], []]

@@ -1,6 +1,6 @@
 """Every command in the documentation works: run here on a tiny study, or run by a named test.
 
-A command line is a line of a fenced ``bash`` block in README.md, CONTRIBUTING.md or docs/*.md.
+A command line is a line of a fenced ``bash`` block in README.md, CONTRIBUTING.md or a page of docs.
 ``kedro run …`` and ``rightfit …`` lines are executed here as they stand, with tiny budgets and a
 data folder of their own. Any other line needs an entry in ``ELSEWHERE``.
 """
@@ -23,7 +23,7 @@ import pytest
 from command_forks import run_module
 
 PROJECT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/*.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/[!r]*/**/*.md", "docs/*.md")
 BLOCK = re.compile(r"^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BY_HAND = "by hand: "
 AIRFLOW_TEST = (
@@ -33,10 +33,24 @@ AIRFLOW_RUNS = (
     "tests/deploy/test_airflow.py::test_two_runs_at_once_end_well_although_a_task_is_killed"
 )
 
+TUTORIAL_TEST = "tests/template/test_template.py::test_tutorials_commands_run_in_a_new_project"
+
 # pattern of a command line -> test that runs it, or why it is only carried out by hand
 ELSEWHERE = {
     "make perf": "tests/test_end_to_end.py::test_profiles_hold_every_cell_in_both_runtimes",
     "make test": BY_HAND + "it runs such tests",
+    "make viz": ("tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"),
+    "rightfit which --application conveyor": TUTORIAL_TEST,
+    "kedro run --pipelines ranking --params applications.conveyor.*": TUTORIAL_TEST,
+    "rightfit export --application interactive *": TUTORIAL_TEST,
+    "kedro run --pipelines perf --params grid.datasets=orchard": (
+        "tests/guides/test_your_own.py::test_ranking_contains_what_the_guide_brought"
+    ),
+    "kedro run --pipelines perf --env airflow": (
+        BY_HAND + "needs PostgreSQL and a shared folder; tests/deploy runs the environment"
+    ),
+    "export RIGHTFIT_*": BY_HAND + "sets a variable for the next one",
+    "kedro rightfit plan": ("tests/template/test_template.py::test_verbs_answer_for_the_project"),
     "kedro viz build --include-hooks --include-previews": (
         "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
     ),

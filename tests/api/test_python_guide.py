@@ -1,4 +1,4 @@
-"""The guide's Python runs as it stands, but for a smaller budget, and its types are right."""
+"""The Python of the pages runs as it stands, but for a smaller budget, and its types are right."""
 
 from __future__ import annotations
 
@@ -10,37 +10,51 @@ from pathlib import Path
 import pytest
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUNS = ("tutorial/models", "howto/notebook_model", "howto/search_python")
+IN_A_PROJECT = ("howto/results", "howto/why_not")
 
 pytestmark = pytest.mark.whole
 
 
-@pytest.fixture(scope="module")
-def blocks(project_path: Path) -> list[str]:
-    return PYTHON.findall((project_path / "docs" / "python.md").read_text())
+def read_blocks(project: Path, page: str) -> str:
+    return "".join(PYTHON.findall((project / "docs" / f"{page}.md").read_text()))
 
 
-def test_models_are_measured_compared_and_ranked(blocks: list[str], tmp_path: Path) -> None:
-    program = tmp_path / "guide.py"
-    text = "".join(block for block in blocks if "open_project" not in block)
-    assert "budget_cpu_s=10)" in text
-    program.write_text(text.replace("budget_cpu_s=10)", "budget_cpu_s=1)"))
-
+def run(program: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, str(program)], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
     )
-
     assert done.returncode == 0, done.stderr
-    first = done.stdout.splitlines()[0]
+    return done.stdout
+
+
+def test_models_are_measured_compared_and_ranked(project_path: Path, tmp_path: Path) -> None:
+    shown = run(read_blocks(project_path, "tutorial/models"), tmp_path)
+
+    first = shown.splitlines()[0]
     assert first.endswith(" ms") or first.startswith("not measured: needs")  # on a busy machine
-    assert "for interactive" in done.stdout
+    assert "for interactive" in shown
     assert (tmp_path / "report.html").is_file()
 
 
-def test_types_of_the_examples_are_right(
-    blocks: list[str], project_path: Path, tmp_path: Path
-) -> None:
+def test_models_of_a_notebook_are_compared(project_path: Path, tmp_path: Path) -> None:
+    assert "for interactive" in run(read_blocks(project_path, "howto/notebook_model"), tmp_path)
+
+
+def test_models_are_searched(project_path: Path, tmp_path: Path) -> None:
+    text = read_blocks(project_path, "howto/search_python")
+    assert "budget_cpu_s=10)" in text
+
+    run(text.replace("budget_cpu_s=10)", "budget_cpu_s=1)"), tmp_path)
+
+    assert (tmp_path / "out" / "usage.py").is_file()
+
+
+@pytest.mark.parametrize("page", [*RUNS, *IN_A_PROJECT])
+def test_types_of_the_examples_are_right(page: str, project_path: Path, tmp_path: Path) -> None:
     program = tmp_path / "guide.py"
-    program.write_text("".join(blocks))
+    text = read_blocks(project_path, page)
+    program.write_text(text if "import rightfit" in text else f"import rightfit as rf\n{text}")
 
     done = subprocess.run(
         [sys.executable, "-m", "mypy", str(program)],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from guides import copy_project, read_blocks
+from guides import copy_project, read_guide
 from kedro.framework.session import KedroSession
 
 from rightfit.hooks import ConfigurationError
@@ -22,7 +22,7 @@ GRID = "test/parameters_grid.yml"
 def followed(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration after following the guide, on the guide's dataset alone."""
     copy = copy_project(project_path, tmp_path_factory.mktemp("followed"))
-    for block in read_blocks(project_path / "docs" / "your_own.md"):
+    for block in read_guide(project_path):
         block.apply(copy)
     grid = {"datasets": ["orchard"], "models": ["boosting"]}
     (copy / "conf" / GRID).write_text(yaml.safe_dump({"grid": grid}))
@@ -176,7 +176,7 @@ def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Pa
         KedroSession.create(
             bootstrapped, env="test", conf_source=str(followed), runtime_params=params
         ) as session,
-        pytest.raises(ConfigurationError, match=r"Raw files are missing: .*01_raw/orchard\.parq"),
+        pytest.raises(ConfigurationError, match=r"Raw files are missing: .*01_raw/orchard\.csv"),
     ):
         session.run(pipeline_names=["data_engineering"])
 

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
-from guides import copy_project, read_blocks
+from guides import copy_project, read_guide
 from kedro.framework.session import KedroSession
 from PIL import Image
 
@@ -36,19 +36,12 @@ MODELS_OF = {
 
 
 @pytest.fixture(scope="module")
-def guide(project_path: Path) -> Path:
-    return project_path / "docs" / "your_own.md"
-
-
-@pytest.fixture(scope="module")
-def grown_project(
-    guide: Path, project_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def grown_project(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project after following the guide."""
     copy = copy_project(project_path, tmp_path_factory.mktemp("grown"))
-    for block in read_blocks(guide):
+    for block in read_guide(project_path):
         block.apply(copy)
-    make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")
+    make_orchard().write_csv(copy / "data" / "01_raw" / "orchard.csv")
     make_cider().write_parquet(copy / "data" / "01_raw" / "cider.parquet")
     write_incumbent(copy / "models" / "apples.onnx")
     write_fitted(copy / "models" / "apples.skops")
@@ -195,18 +188,18 @@ def read_result(project: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(written)
 
 
-def test_guide_changes_few_lines(guide: Path) -> None:
-    blocks = read_blocks(guide)
+def test_guide_changes_few_lines(project_path: Path) -> None:
+    blocks = read_guide(project_path)
 
     assert {block.language for block in blocks} == {"diff", "python", "yaml"}
     assert sum(len(block.added) for block in blocks) <= MAX_CHANGED_LINES
 
 
-def test_first_block_and_its_line_are_enough_for_a_dataset(
-    guide: Path, bootstrapped: Path, tmp_path: Path
+def test_block_and_its_line_are_enough_for_a_parquet_file(
+    bootstrapped: Path, tmp_path: Path
 ) -> None:
     copy = copy_project(bootstrapped, tmp_path)
-    block, line = read_blocks(guide)[:2]
+    _, block, line = read_guide(bootstrapped)[:3]
     block.apply(copy)
     line.apply(copy)
     make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")

@@ -1,4 +1,4 @@
-"""Each promise of SECURITY.md and docs/reliability.md names a test or an attack that exists."""
+"""Each promise of SECURITY.md and of the evidence names a test or an attack that exists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-DOCUMENTS = ("SECURITY.md", "docs/reliability.md")
+DOCUMENTS = ("SECURITY.md", "docs/explanation/evidence/reliability.md")
 SPAN = re.compile(r"`([^`]+)`")
 NAMED = re.compile(r"(tests/[\w/]+(?:\.py)?|(?:test_\w+|\w+_cases|attack)\.py)?(?:::(…?\w+))?")
 

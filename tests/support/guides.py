@@ -7,6 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+# Pages whose blocks together make one project of the apples, in this order.
+GUIDE = (
+    *("csv", "table", "regression", "text", "images"),
+    *("own_family", "sklearn_search", "model_file", "torch_module", "application"),
+)
 FENCE = re.compile(r'^```(\w+) title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -41,6 +46,12 @@ class Block:
 
 def read_blocks(guide: Path) -> list[Block]:
     return [Block(*found) for found in FENCE.findall(guide.read_text())]
+
+
+def read_guide(project: Path) -> list[Block]:
+    """Return the blocks of all pages of the guide, in the order in which they are followed."""
+    pages = [project / "docs" / "howto" / f"{name}.md" for name in GUIDE]
+    return [block for page in pages for block in read_blocks(page)]
 
 
 def insert_lines(text: str, diff: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command_forks import run_module
+from guides import read_blocks
 
 import rightfit
 from rightfit.profiling.measuring.lock import machine_lock
@@ -166,7 +169,7 @@ def test_family_of_the_project_is_measured_exported_and_used(ran: Path, tmp_path
 
 @pytest.mark.slow
 def test_verbs_answer_for_the_project(ran: Path, tmp_path: Path) -> None:
-    choice, place = ("-a", "accuracy_first"), ("--env", "test")
+    choice, place = ("-a", "quality_first"), ("--env", "test")
 
     which = kedro(ran, "rightfit", "which", *choice, *place)
     plan = kedro(ran, "rightfit", "plan", *place)
@@ -175,6 +178,38 @@ def test_verbs_answer_for_the_project(ran: Path, tmp_path: Path) -> None:
     assert "landsat" in which
     assert "landsat.neighbours: 1 candidates" in plan
     assert (tmp_path / "bundle" / "bundle.json").is_file()
+
+
+@pytest.mark.slow
+def test_tutorials_commands_run_in_a_new_project(
+    ran: Path, project_path: Path, tmp_path: Path
+) -> None:
+    pages = {
+        name: (project_path / "docs" / "tutorial" / f"{name}.md").read_text()
+        for name in ("application", "serving")
+    }
+    (block,) = read_blocks(project_path / "docs" / "tutorial" / "application.md")
+    file = ran / block.file
+    before = file.read_text()
+    file.write_text(before + block.text.removeprefix("applications:\n"))
+    lines = re.findall(
+        r"^(?:kedro run|rightfit which|rightfit export) .*$", "".join(pages.values()), re.M
+    )
+
+    answers = [
+        kedro(ran, *shlex.split(_in_kedro(line, tmp_path / "out")), "--env", "test")
+        for line in lines
+    ]
+    file.write_text(before)
+
+    assert len(lines) == 4
+    assert "sort each item before it has passed" in answers[1]
+    assert (tmp_path / "out" / "usage.py").is_file()
+
+
+def _in_kedro(line: str, out: Path) -> str:
+    """Write a documented command as words behind ``kedro``."""
+    return line.removeprefix("kedro ").replace(" out/", f" {out}")
 
 
 @pytest.mark.slow

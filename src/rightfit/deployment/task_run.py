@@ -108,7 +108,7 @@ def _check_places() -> None:
     if "://" in root and not os.environ.get(SHARED_ROOT):
         raise ValueError(
             f"{DATA_ROOT} is {root!r}, so {SHARED_ROOT} must name a folder that all workers share: "
-            "searches and measurements need file locks, see docs/airflow.md."
+            "searches and measurements need file locks, see docs/howto/airflow.md."
         )
 
 
@@ -117,6 +117,6 @@ def _find_home() -> Path:
     if not home or not Path(home).is_dir():
         raise ValueError(
             f"{HOME} must name the project's folder on every worker, but is {home!r}. Set it in "
-            "the environment of the scheduler's workers, see docs/airflow.md."
+            "the environment of the scheduler's workers, see docs/howto/airflow.md."
         )
     return Path(home)

@@ -1,6 +1,6 @@
 """What a column can be for a model, judged by its values alone: number, category, time, or nothing.
 
-The rules stand in ``docs/your_own.md``; each column that is not used gets its reason.
+The rules stand in ``docs/howto/table.md``; each column that is not used gets its reason.
 """
 
 from __future__ import annotations

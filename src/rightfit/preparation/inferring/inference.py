@@ -1,6 +1,6 @@
 """Infer from a dataset's tables what its block leaves out: schemas, task, classes and split.
 
-Each rule is one function; the rules stand in ``docs/your_own.md``.
+Each rule is one function; the rules stand in ``docs/howto/table.md``.
 """
 
 from __future__ import annotations

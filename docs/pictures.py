@@ -1,0 +1,137 @@
+"""Make the documentation's pictures anew: ``make docs-images``.
+
+The report's comes from the results in ``data/`` (of ``make perf``), the tutorial's from its own
+code and from a fresh project of the starter, which takes some five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images"
+CHROMIUM = "/usr/bin/chromium"
+WIDTH, HEIGHT = 1280, 860
+COLUMNS = 110
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^```yaml [^\n]*\napplications:\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ANSWERS = "project_name: My Study\nrightfit_requirement: rightfit\nsample_data: 'yes'\n"
+ROWS = (
+    "import polars; polars.read_parquet('data/01_raw/landsat.parquet').head(100)"
+    ".write_json('rows.json')"
+)
+
+
+def main() -> None:
+    """Make the pictures whose source is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-root", type=Path, default=DOCS.parent / "data")
+    parser.add_argument("--project", type=Path, help="a finished project of the starter")
+    given = parser.parse_args()
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        show_report(browser, find_report(given.data_root), "report")
+        show_models(browser, Path(folder))
+        project = given.project or make_project(Path(folder))
+        show_project(browser, project)
+        browser.close()
+
+
+def find_report(data_root: Path) -> Path:
+    """Return the latest report of a data root."""
+    found = sorted(data_root.glob("08_reporting/report.html/*/report.html"))
+    if not found:
+        sys.exit(f"There is no report in {data_root}: run make perf, or name a --data-root.")
+    return found[-1]
+
+
+def show_report(browser: Browser, report: Path, name: str) -> None:
+    """Take a picture of a report's first screen."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+    page.goto(report.as_uri())
+    page.wait_for_timeout(1500)  # charts are drawn
+    shot = Image.open(io.BytesIO(page.screenshot()))
+    shot.convert("RGB").quantize(128).save(IMAGES / f"{name}.png", optimize=True)
+    page.close()
+
+
+def show_models(browser: Browser, folder: Path) -> None:
+    """Run the first tutorial, and take a picture of its report."""
+    blocks = PYTHON.findall((DOCS / "tutorial" / "models.md").read_text(encoding="utf-8"))
+    run([sys.executable, "-c", "".join(blocks)], folder)
+    show_report(browser, folder / "report.html", "tutorial_report")
+
+
+def make_project(folder: Path) -> Path:
+    """Make a project of the starter."""
+    (folder / "answers.yml").write_text(ANSWERS, encoding="utf-8")
+    run(kedro("new --starter rightfit --config answers.yml"), folder)
+    return folder / "my-study"
+
+
+def show_project(browser: Browser, project: Path) -> None:
+    """Follow the other tutorials in a project, and take their pictures."""
+    show_terminal("make perf", run(kedro("run --pipelines perf"), project), "tutorial_terminal")
+    show_report(browser, find_report(project / "data"), "tutorial_project")
+
+    applications = project / "conf" / "base" / "parameters_applications.yml"
+    block = YAML.findall((DOCS / "tutorial" / "application.md").read_text(encoding="utf-8"))[0]
+    before = applications.read_text(encoding="utf-8")
+    if block not in before:
+        applications.write_text(f"{before}\n{block}", encoding="utf-8")
+    run(kedro("run --pipelines ranking"), project)
+    which = "which --application conveyor"
+    show_terminal(f"rightfit {which}", run(kedro(f"rightfit {which}"), project), "tutorial_which")
+
+    run(kedro("rightfit export --force --application interactive --dataset landsat out"), project)
+    run([sys.executable, "-c", ROWS], project)
+    load = "load out/ --rows rows.json --limit-ms 50"
+    show_terminal(f"rightfit {load}", run(kedro(f"rightfit {load}"), project), "tutorial_load", 140)
+
+
+def kedro(words: str) -> list[str]:
+    """Return a command line of Kedro in this environment."""
+    return [sys.executable, "-m", "kedro", *shlex.split(words)]
+
+
+def run(command: Sequence[str], folder: Path) -> str:
+    """Run a command and return what it prints."""
+    told = {"COLUMNS": str(COLUMNS), "KEDRO_DISABLE_TELEMETRY": "1", "FORCE_COLOR": "1"}
+    done = subprocess.run(  # noqa: S603 - our own commands
+        command,
+        cwd=folder,
+        env=os.environ | told | {"RIGHTFIT_LOG_LEVEL": "WARNING"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def show_terminal(command: str, text: str, name: str, columns: int = COLUMNS) -> None:
+    """Write what a command prints as a picture of a terminal, without a font from elsewhere."""
+    console = Console(record=True, width=columns, file=io.StringIO())
+    console.print(f"$ {command}", style="bold", highlight=False)
+    lines = [line for line in text.strip("\n").split("\n") if " INFO " not in line]
+    console.print(Text.from_ansi("\n".join(lines)))
+    svg = console.export_svg(title=" ", unique_id=name)
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    (IMAGES / f"{name}.svg").write_text(svg.replace("Fira Code", "ui-monospace"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What users ask most is answered, each question on a page of its own, in a minute's reading."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from guides import GUIDE, read_blocks
+
+from rightfit.parameters.checking import find_block_faults
+from rightfit.parameters.defaults import complete_parameters, merge
+
+WORDS_A_MINUTE = 250
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+# Page -> what its answer names
+ANSWERS = {
+    "csv": ["file_format: csv", "target: {column:", "kedro run --pipelines perf"],
+    "torch_module": ["family: torch", "module:", "rf.measure(module"],
+    "notebook_model": ["rf.compare(", "rf.rank("],
+    "p99_at_rate": ["latency_under_load_p99_ms: {max:", "rate_per_s: 100", "preset: standard"],
+    "machines": ["RIGHTFIT_STUDIES_URL", "kedro run --pipelines perf --env airflow"],
+    "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
+    "deploy": ["rightfit export", "rightfit serve", "rightfit which"],
+    "longer_search": ["training.budget_cpu_s"],
+    "why_not": ["why_not.parquet", "ranking.explain("],
+    "only_ranking": ["kedro run --pipelines ranking"],
+    "groups": ["split: {column: split", "What this does not do"],
+    "ci": ["rightfit check --against baseline.json"],
+    "other_machine": ["rightfit pack", "rightfit import-profiles", "environment: board"],
+}
+BESIDE_THE_GUIDE = sorted(
+    page
+    for folder in ("howto", "tutorial", "explanation")
+    for page in (DOCS / folder).glob("*.md")
+    if page.stem not in GUIDE and read_blocks(page)
+)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answer_stands_in_its_first_minute(name: str) -> None:
+    text = (DOCS / "howto" / f"{name}.md").read_text()
+    first_minute = "".join(re.findall(r"\S+\s*", text)[:WORDS_A_MINUTE])
+
+    assert text.startswith(("# How do I ", "# Why did "))
+    assert [part for part in ANSWERS[name] if part not in first_minute] == []
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_question_is_listed_among_the_most_asked(name: str) -> None:
+    most_asked = (DOCS / "howto" / "index.md").read_text().partition("## All")[0]
+
+    assert f"]({name}.md)" in most_asked
+
+
+@pytest.mark.parametrize("page", BESIDE_THE_GUIDE, ids=lambda page: page.stem)
+def test_blocks_of_a_page_are_right_parameters(page: Path, project_path: Path) -> None:
+    """They change or add to those of the repository, as an environment of it would."""
+    base = project_path / "conf" / "base"
+    parameters = {}
+    for file in base.glob("parameters_*.yml"):
+        parameters |= yaml.safe_load(file.read_text())
+    for block in read_blocks(page):
+        assert block.language == "yaml"
+        assert block.file.startswith("conf/base/parameters_")
+        changed = yaml.safe_load(block.text)
+        if "datasets" in changed:
+            parameters["grid"]["datasets"] += list(changed["datasets"])
+        parameters = merge(parameters, changed)
+
+    assert find_block_faults(complete_parameters(parameters)) == []
+
+
+def test_split_by_groups_keeps_each_on_one_side() -> None:
+    (snippet,) = PYTHON.findall((DOCS / "howto" / "groups.md").read_text())
+    known: dict[str, object] = {}
+
+    exec(snippet, known)  # noqa: S102 - the page's own code
+
+    assert set(known["visits"]["split"]) == {"train", "test"}

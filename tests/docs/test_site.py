@@ -1,0 +1,90 @@
+"""The site builds without a warning, broken links among them, and opens from a folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Request, sync_playwright
+
+import rightfit
+
+MOST_README_WORDS = 900
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def site(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    done = subprocess.run(
+        [*build, "--builder", "html", "--doctree-dir", folder / "read", "docs", folder / "html"],
+        cwd=project_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def test_reference_holds_every_public_name(site: Path) -> None:
+    text = (site / "reference" / "made" / "api.html").read_text()
+
+    names = {name for name in rightfit.__all__ if not name.startswith("_")}
+    assert {name for name in names if f'id="rightfit.{name}"' not in text} == set()
+
+
+def test_reference_holds_keys_metrics_commands_and_columns(site: Path) -> None:
+    made = site / "reference" / "made"
+    expected = {
+        "parameters": ["paused_memory_mib", "max_degradation", "p99_limit_ms", "keep_winner"],
+        "metrics": ["latency_under_load_p99_ms", "cost_usd_per_1m_rows"],
+        "commands": ["rightfit export", "--with-server", "rightfit check-family"],
+        "results": ["why_not.parquet", "stop_checkpoint", "p_best", "pays_back_after_rows"],
+    }
+
+    for page, words in expected.items():
+        text = re.sub(r"<[^>]+>", "", (made / f"{page}.html").read_text())
+        assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.browser
+def test_search_finds_a_page_from_a_folder_without_a_network(site: Path) -> None:
+    asked: list[str] = []
+    said: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        page.on("request", note)
+        page.on("console", lambda message: said.append(message.text) if _is_bad(message) else None)
+        page.goto((site / "search.html").as_uri() + "?q=p99+limit")
+        page.wait_for_selector("#search-results li a")
+        found = page.locator("#search-results li a").all_inner_texts()
+        page.goto((site / "howto" / "p99_at_rate.html").as_uri())
+        width = page.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+
+    assert any("p99 limit at 100 requests/s" in title for title in found)
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert said == []
+    assert width <= 390
+
+
+def _is_bad(message: object) -> bool:
+    return getattr(message, "type", "") in ("error", "warning")
+
+
+def test_readme_is_short_and_names_the_test_command(project_path: Path) -> None:
+    text = (project_path / "README.md").read_text()
+
+    assert len(text.split()) <= MOST_README_WORDS
+    assert "make perf" in text
+    assert "make test" in text
