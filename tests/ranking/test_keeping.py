@@ -114,10 +114,8 @@ def test_kept_winner_and_its_rivals_are_explained_by_it() -> None:
     _, after = rank_twice(measure(0.80, 0.79), measure(0.79, 0.80))
 
     assert explain_candidates(after)["reason"].to_list() == [
-        "tied first with a-1: measurements cannot tell utility 0.79 from 0.8; the tie rule prefers "
-        "the earlier winner",
-        "tied with a-0: measurements cannot tell utility 0.8 from 0.79; the tie rule prefers the "
-        "earlier winner",
+        "tied first with a-1 (utility 0.79 against 0.8): the tie rule prefers the earlier winner",
+        "tied with a-0 (utility 0.8 against 0.79): the tie rule prefers the earlier winner",
     ]
 
 

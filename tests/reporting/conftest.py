@@ -10,7 +10,7 @@ import pytest
 from handmade import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.reporting.report import build_sections, render_report
+from rightfit.reporting.report import render_report
 from rightfit.reporting.results import Results
 
 
@@ -46,5 +46,5 @@ def reported_root(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) 
 def report_path(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the hand-made results, as a file."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_report(results, build_sections(results, LADDER)), encoding="utf-8")
+    path.write_text(render_report(results, LADDER), encoding="utf-8")
     return path

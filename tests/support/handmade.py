@@ -30,7 +30,7 @@ from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.rank_candidates import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import NO_WINNERS, Ranked, Winners, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
 from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
@@ -359,11 +359,12 @@ def build_results(
     applications: dict[str, Any] = APPLICATIONS,
     profiles: pl.DataFrame | None = None,
     imported: tuple[str, ...] = (),
+    earlier: Winners = NO_WINNERS,
 ) -> Results:
     asked = Applications.model_validate(applications)
     rules = RankingRules.model_validate(RANKING)
     profiles = make_profiles() if profiles is None else profiles
-    ranked = rank_applications(read_profiles(profiles), asked, rules)
+    ranked = rank_applications(read_profiles(profiles), asked, rules, earlier)
     rankings = tabulate_rankings(ranked)
     cells = list(itertools.product(DATASETS, ("linear", "forest", "net")))
     tables = make_tables(ranked)

@@ -351,7 +351,7 @@ class Ranking:
         """
         from rightfit.http_load.load_records import LoadCurves
         from rightfit.profiling.hardware.tier_table import tabulate_tiers
-        from rightfit.reporting.report import build_sections, render_report
+        from rightfit.reporting.report import render_report
         from rightfit.reporting.results import RankingTables, Results
 
         tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
@@ -379,7 +379,7 @@ class Ranking:
             ),
         )
         target = Path(path)
-        target.write_text(render_report(results, build_sections(results, tiers)), encoding="utf-8")
+        target.write_text(render_report(results, tiers), encoding="utf-8")
         return target
 
     def plot(self, application: str) -> PlotlyFigure:

@@ -64,6 +64,8 @@ class Results:
         load_curves: What the winners' servers did under load.
         tables: Further tables.
         watch: The latest ``rightfit watch``; ``None``: there was none.
+        run: Version of the run that reports; empty: none.
+        measured_in: Version of the run that measured; empty: not known.
     """
 
     applications: Applications
@@ -79,6 +81,8 @@ class Results:
     load_curves: LoadCurves
     tables: RankingTables
     watch: Watch | None = None
+    run: str = ""
+    measured_in: str = ""
 
     @property
     def datasets(self) -> list[str]:
@@ -111,6 +115,19 @@ class Results:
         """Return what a dataset's raw quality is called."""
         metric = self.qualities.get(dataset)
         return "quality" if metric is None else quality_title(metric)
+
+
+def show_unseen(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Return profiles with the quality that people see: by rows not used for the choice, if any."""
+    seen = [f"quality_raw{end}" for end in ("", "_low", "_high")]
+    return profiles.with_columns(
+        pl.when(pl.col("final_quality_raw").is_not_null())
+        .then(pl.col(f"final_{name}"))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in seen
+        if f"final_{name}" in profiles.columns and name in profiles.columns
+    )
 
 
 def quality_title(metric: QualityMetric) -> str:

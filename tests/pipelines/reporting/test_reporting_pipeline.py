@@ -13,9 +13,7 @@ CHARTS = {
     "landsat_front": "Landsat: quality against latency p50",
     "fashion_mnist_front": "Fashion mnist: quality against latency p50",
     "utilities": "Satellite archive: utility by objective",
-    "sensitivity": "Who wins under all weightings",
-    "stops": "Compute of the search",
-    "hardware": "Landsat: best quality by hardware tier",
+    "winners": "Which model fits",
 }
 
 
@@ -41,9 +39,12 @@ def test_pipeline_writes_every_chart(reporting: Path, name: str) -> None:
 def test_pipeline_writes_a_report_that_names_the_winners(reporting: Path) -> None:
     report = newest(reporting / "report.html").read_text(encoding="utf-8")
     recommendations = json.loads(newest(reporting / "recommendations.json").read_text())
-    first_screen = report.split("<main", 1)[0]
+    first_screen = report.split('id="case"', 1)[0]
 
     assert len(recommendations) == 4
     for recommendation in recommendations.values():
         for decision in recommendation["datasets"].values():
             assert decision["winner"]["candidate"] in first_screen
+    run = newest(reporting / "report.html").parent.name
+    assert f"run {run}" in first_screen
+    assert "Measured 20" in first_screen

@@ -67,9 +67,9 @@ def test_reason_of_a_tie_names_the_rule_on_both_sides() -> None:
     )
 
     assert found == {
-        "a-1": "tied with a-2: measurements cannot tell utility 0.65 from 0.64; the tie rule "
+        "a-1": "tied with a-2 (utility 0.65 against 0.64): the tie rule "
         "prefers the lower hardware tier",
-        "a-2": "tied first with a-1: measurements cannot tell utility 0.64 from 0.65; the tie rule "
+        "a-2": "tied first with a-1 (utility 0.64 against 0.65): the tie rule "
         "prefers the lower hardware tier",
     }
 

@@ -16,8 +16,8 @@ from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.contest.contest import hold_contest
 from rightfit.ranking.contest.order import order_candidates
 from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.reporting.page_data import collect_page_data, list_parts
 from rightfit.reporting.results import Results
-from rightfit.reporting.what_if import collect_what_if, list_parts
 
 N_VARIANTS = 60
 RANK = """([profiles, application]) => Ranking.rank(profiles, application)
@@ -65,13 +65,13 @@ def test_what_if_ranks_as_python_does(
     applications: dict[str, Any],
 ) -> None:
     page = open_page(report_path.as_uri())
-    profiles = collect_what_if(results).model_dump(mode="json")["profiles"]
+    profiles = collect_page_data(results)["profiles"]
     rng = np.random.default_rng(0)
     n_infeasible = 0
     for _ in range(N_VARIANTS):
         name = str(rng.choice(list(applications)))
         application = Application.model_validate(vary(applications[name], rng))
-        asked = list_parts(name, application, results.rules, path="request").model_dump(mode="json")
+        asked = list_parts(name, application, results.rules)
         for dataset, expected in rank_in_python(results, name, application).items():
             found = [tuple(row) for row in page.evaluate(RANK, [profiles[dataset], asked])]
             n_infeasible += sum(not row[2] for row in found)
@@ -86,20 +86,41 @@ def test_what_if_slider_changes_winner_and_command(
     open_page: Callable[..., Any], report_path: Path
 ) -> None:
     page = open_page(report_path.as_uri())
-    page.locator("#what-if select").select_option("edge_device")
+    page.locator("#tab-edge_device").click()
     before = page.locator("#what-if-results p").all_text_contents()
     page.get_by_label("Weight of quality").fill("10")
+    for other in ("latency p50", "peak memory", "model size"):
+        page.get_by_label(f"Weight of {other}").fill("0")
     page.get_by_label("Limit: peak memory at most").press("End")
     after = page.locator("#what-if-results p").all_text_contents()
     command = page.locator("#what-if-command").text_content()
 
-    assert before[0] == "linear-03 (onnx, 1 thread) still wins"
-    assert after[0] == "net-09 (onnx, 1 thread) instead of linear-03 (onnx, 1 thread)"
-    assert command == (
-        'kedro run --pipelines ranking --params "applications.edge_device.objectives.quality.'
-        'weight=10,applications.edge_device.constraints.peak_memory_mib.max=225"'
-    )
+    assert before[0] == "linear-03 (onnx, 1 thread) stays"
+    assert after[0] == "forest-07 (onnx, 1 thread) instead of linear-03 (onnx, 1 thread)"
+    weights = [
+        f"applications.edge_device.objectives.{name}.weight={weight}"
+        for name, weight in (
+            *(("quality", 10), ("latency_p50_ms", 0)),
+            *(("peak_memory_mib", 0), ("model_size_mib", 0)),
+        )
+    ]
+    limit = "applications.edge_device.constraints.peak_memory_mib.max=225"
+    assert command == f'kedro run --pipelines ranking --params "{",".join([*weights, limit])}"'
     assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_what_if_keeps_the_winner_within_the_measuring_errors(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri())
+    page.locator("#tab-edge_device").click()
+    page.get_by_label("Weight of quality").fill("10")
+    page.get_by_label("Limit: peak memory at most").press("End")
+
+    assert page.locator("#what-if-results p").first.text_content() == (
+        "linear-03 (onnx, 1 thread) stays; net-09 has 0.002 more utility, within the errors"
+    )
 
 
 @pytest.mark.browser
@@ -107,10 +128,10 @@ def test_what_if_reset_restores_the_parameters(
     open_page: Callable[..., Any], report_path: Path
 ) -> None:
     page = open_page(report_path.as_uri())
-    page.locator("#what-if select").select_option("web_api")
+    page.locator("#tab-web_api").click()
     page.get_by_label("Weight of quality").fill("0")
     page.get_by_role("button", name="Reset", exact=True).click()
 
     expect(page.locator("#what-if input").first).to_have_value("4")
-    assert page.locator("#what-if select").input_value() == "web_api"
+    expect(page.locator("#tab-web_api")).to_have_attribute("aria-selected", "true")
     assert page.locator("#what-if-command").text_content() == "kedro run --pipelines ranking"

@@ -11,7 +11,6 @@ from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
-from rightfit.reporting.sections.fronts import build_fronts, describe_front
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.measuring import (
     build_measuring,
@@ -22,40 +21,9 @@ from rightfit.reporting.sections.measuring import (
 from rightfit.reporting.sections.sensitivity import (
     build_sensitivity,
     describe_flips,
-    describe_weights,
     describe_win_shares,
 )
 from rightfit.reporting.sections.stops import build_stops, describe_stops
-from rightfit.reporting.sections.utilities import build_utilities
-from rightfit.reporting.sections.why_not import build_why_not
-
-
-def test_fronts_caption_tells_what_the_best_quality_costs(results: Results) -> None:
-    section = build_fronts(results)
-
-    assert [chart.title for chart in section.charts] == ["Landsat.", "Fashion mnist.", "Flights."]
-    assert section.charts[0].caption == (
-        "5 of 24 profiles are on the Pareto front. From linear-11 to forest-07, accuracy rises "
-        "from 0.821 to 0.912 and latency p50 from 0.0055 ms to 0.048 ms."
-    )
-    assert len(section.folds[0].tables[0].rows) == 24
-
-
-def test_front_of_one_profile_says_so() -> None:
-    profiles = pl.DataFrame({"candidate": ["net-1"], "latency_p50_ms": [1.0], "quality_raw": [0.9]})
-
-    assert describe_front(profiles, "accuracy") == (
-        "1 of 1 profile is on the Pareto front. net-1 is both the best by quality and the fastest."
-    )
-
-
-def test_utilities_repeat_the_decisions(results: Results) -> None:
-    charts = build_utilities(results).charts
-
-    assert [chart.title for chart in charts] == [
-        *("Satellite archive.", "Edge device.", "Web api.", "Accuracy first."),
-    ]
-    assert results.recommendations["web_api"].datasets["landsat"].sentence in charts[2].alt
 
 
 def test_sensitivity_says_what_flips(results: Results) -> None:
@@ -69,7 +37,7 @@ def test_sensitivity_says_what_flips(results: Results) -> None:
         "No single weight up to ten times as large or as small, and no single limit moved by 10 %, "
         "changes 6 winners: satellite archive on "
     )
-    assert len(section.charts) == 4  # accuracy_first has one weight only
+    assert section.tables[0].rows[0][:2] == ("satellite archive", "landsat")
 
 
 def test_sensitivity_without_limits_or_feasible_candidates() -> None:
@@ -77,24 +45,9 @@ def test_sensitivity_without_limits_or_feasible_candidates() -> None:
     shares = pl.DataFrame(
         schema={"application": pl.String, "dataset": pl.String, "win_share": pl.Float64}
     )
-    intervals = pl.DataFrame(schema={"leader": pl.String})
 
     assert describe_flips(shadows, 10) == "No application has a limit."
     assert describe_win_shares(shares) == "No candidate is within the limits."
-    assert describe_weights(intervals) == (
-        "No change of a single weight makes another candidate lead."
-    )
-
-
-def test_why_not_counts_and_lists_every_candidate(results: Results) -> None:
-    section = build_why_not(results)
-    tables = [table for fold in section.folds for table in fold.tables]
-
-    assert section.points[2] == (
-        "Web api: of 15 candidates that lost, 2 are tied with the winner and 13 break a limit."
-    )
-    assert sum(len(table.rows) for table in tables) == results.rankings.height
-    assert all(row[-1] for table in tables for row in table.rows)
 
 
 def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) -> None:
@@ -107,11 +60,11 @@ def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) ->
         "No trial of landsat, linear satisfies edge device: trial 1 comes nearest, with a model "
         "size of 20 MiB where the limit is 16 MiB.",
     )
-    account, stoppers, stopped = section.folds
-    assert [len(table.rows) for table in account.tables] == [9, 18]
-    assert account.tables[1].rows[1][:3] == ("landsat, linear", "edge device", "none feasible")
-    assert stoppers.tables[0].rows == ()
-    assert len(stopped.tables[0].rows) == 18
+    searches, winners, stoppers, stopped = section.tables
+    assert (len(searches.rows), len(winners.rows)) == (9, 18)
+    assert winners.rows[1][:3] == ("landsat, linear", "edge device", "none feasible")
+    assert stoppers.rows == ()
+    assert len(stopped.rows) == 18
 
 
 def test_stops_count_who_let_go_last(results: Results) -> None:
@@ -120,14 +73,14 @@ def test_stops_count_who_let_go_last(results: Results) -> None:
     )
     stopped = replace(results, trials={"landsat.net": trials})
 
-    assert build_stops(stopped).folds[1].tables[0].rows == (("web api", "1", "1"),)
+    assert build_stops(stopped).tables[2].rows == (("web api", "1", "1"),)
 
 
 def test_stops_of_a_search_by_quality_have_no_account(results: Results) -> None:
     section = build_stops(replace(results, audits=results.audits.head(0)))
 
     assert len(section.sentences) == 1
-    assert [fold.title for fold in section.folds] == ["Every stopped or failed trial"]
+    assert [table.caption for table in section.tables] == ["Stopped and failed trials"]
 
 
 def test_stops_of_an_unstopped_search() -> None:
@@ -148,9 +101,8 @@ def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]
     )
     # net-09: 3.7 million rows a second at 0.0035 dollars an hour
     assert prices[0][2:] == ("net-09", "onnx, 2 threads", "micro", "0.0035", "3.81 T")
-    assert section.folds[0].tables[0].rows[0][-3:] == ("0", "1", "0")
+    assert section.tables[1].rows[0][-3:] == ("0", "1", "0")
     assert len(prices) == 12
-    assert section.charts == ()  # no larger machine buys anything here
 
 
 def test_hardware_says_what_a_larger_machine_buys() -> None:
@@ -182,7 +134,7 @@ def test_across_says_when_training_pays_back(results: Results) -> None:
 
     assert len(section.points) == 4
     assert section.points[1].startswith("Edge device. One family wins on every dataset")
-    assert len(section.folds[1].tables[0].rows) == results.tables.break_even.height
+    assert len(section.tables[1].rows) == results.tables.break_even.height
 
 
 @pytest.mark.parametrize(
@@ -218,7 +170,7 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
         "6 profiles of 72 were disturbed by other processes or a slow core while they were timed "
         "(forest-07 and"
     )
-    assert section.folds[0].tables[0].rows == (
+    assert section.tables[1].rows == (
         ("GPU utilisation", "72", "no NVIDIA driver on this machine"),
     )
     assert section.tables[0].rows[0][:5] == ("landsat", "linear", "8", "0", "900")
@@ -256,7 +208,7 @@ def test_measuring_shows_winners_on_rows_not_used_for_the_choice(results: Result
     held_out = FinalQuality(raw=0.81, chosen_by=0.8, how="held_out", **ends)
     nested = FinalQuality(raw=0.78, chosen_by=0.8, how="nested", **ends)
     section = build_measuring(judge_winners(results, held_out, nested))
-    (table,) = section.folds[0].tables
+    table = section.tables[1]
 
     assert {
         "Judged on test rows not used for the choice, 0 of 1 winner is worse than on the rows that "

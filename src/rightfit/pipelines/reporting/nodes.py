@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from rightfit.http_load.load_records import LoadCurves
-from rightfit.naming import sentence_case, words
+from rightfit.naming import words
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
@@ -23,6 +22,7 @@ from rightfit.reporting.results import (
     Results,
     quality_title,
     select_winners,
+    show_unseen,
 )
 
 Table = TypeVar("Table")
@@ -53,7 +53,7 @@ def draw_fronts(
             figures[dataset] = draw_nothing(dataset)
             continue
         figures[dataset] = draw_front(
-            profiles,
+            show_unseen(profiles),
             dataset=dataset,
             quality_title=quality_title(card.quality_metric),
             marks=marks,
@@ -79,71 +79,12 @@ def draw_utility_chart(
     return behind_menu(figures, shown=words(names[0]), label="Application")
 
 
-def draw_sensitivity_chart(
-    resource_profiles: pl.DataFrame, win_shares: pl.DataFrame, weight_intervals: pl.DataFrame
-) -> Figure:
-    """Draw the winners under other weights: all of them, then one at a time per application."""
-    from rightfit.reporting.charts.menus import behind_menu
-    from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
+def draw_winners_chart(resource_profiles: pl.DataFrame, recommendations: object) -> Figure:
+    """Draw the winner of each application and dataset."""
+    from rightfit.reporting.charts.winners_chart import draw_winners
 
     marks = marks_of(resource_profiles["model"])
-    family_of = dict(resource_profiles.select("candidate", "model").iter_rows())
-    shown = "all weightings"
-    figures = {shown: draw_win_shares(win_shares, marks=marks)}
-    for name in weight_intervals["application"].unique(maintain_order=True):
-        figures[f"{words(name)}, one weight"] = draw_weight_intervals(
-            weight_intervals, application=name, family_of=family_of, marks=marks
-        )
-    return behind_menu(figures, shown=shown, label="Weights")
-
-
-def draw_stops_chart(**tables: pl.DataFrame) -> Figure:
-    """Draw the compute of the search and what stopping saved."""
-    from rightfit.reporting.charts.stops import draw_stops, sum_compute
-
-    return draw_stops(sum_compute(_split_cells(tables, "trials")))
-
-
-def draw_hardware_chart(
-    resource_profiles: pl.DataFrame, evaluation: EvaluationParams, **data_cards: DataCard
-) -> Figure:
-    """Draw the best quality on each hardware tier, behind a menu of datasets."""
-    from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers
-    from rightfit.reporting.charts.menus import behind_menu
-
-    names = [tier.name for tier in evaluation.tiers]
-    best = best_by_tier(resource_profiles, len(names))
-    figures = {
-        words(dataset): draw_tiers(
-            best,
-            dataset=dataset,
-            tier_names=names,
-            quality_title=quality_title(card.quality_metric),
-            marks=marks_of(resource_profiles["model"]),
-        )
-        for dataset, card in data_cards.items()
-    }
-    return behind_menu(figures, shown=next(iter(figures)), label="Dataset")
-
-
-def draw_load_chart(load_curves: LoadCurves) -> Figure:
-    """Draw the load curves of the winners' servers, behind a menu."""
-    from rightfit.reporting.charts.load_chart import draw_load, draw_no_load
-    from rightfit.reporting.charts.menus import behind_menu
-
-    figures = {}
-    for load in load_curves.loads:
-        if load.curve is not None:
-            title = f"{words(load.application)} on {words(load.dataset)}"
-            figures[title] = draw_load(
-                load.curve, title=f"{sentence_case(title)}: {load.candidate}"
-            )
-    if not figures:
-        reasons = [load.reason for load in load_curves.loads]
-        return draw_no_load(
-            reasons[0] if reasons else "kedro run --pipelines http_load was not run"
-        )
-    return behind_menu(figures, shown=next(iter(figures)), label="Winner")
+    return draw_winners(read_recommendations(recommendations), marks)
 
 
 def write_report(
@@ -153,7 +94,7 @@ def write_report(
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file that opens offline."""
-    from rightfit.reporting.report import build_sections, render_report
+    from rightfit.reporting.report import render_report
     from rightfit.serving.watch import load_watch
 
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
@@ -171,8 +112,10 @@ def write_report(
         load_curves=tables["load_curves"],
         tables=RankingTables(**{field.name: tables[field.name] for field in fields(RankingTables)}),
         watch=load_watch(tables["watches"]),
+        run=tables["run_version"].run,
+        measured_in=tables["run_version"].measured_in,
     )
-    return render_report(results, build_sections(results, evaluation.tiers))
+    return render_report(results, evaluation.tiers)
 
 
 def _select_kind(tables: Mapping[str, Table], kind: str) -> dict[str, Table]:

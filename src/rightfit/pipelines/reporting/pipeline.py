@@ -7,11 +7,8 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.reporting.nodes import (
     draw_fronts,
-    draw_hardware_chart,
-    draw_load_chart,
-    draw_sensitivity_chart,
-    draw_stops_chart,
     draw_utility_chart,
+    draw_winners_chart,
     write_report,
 )
 
@@ -30,6 +27,7 @@ REPORT_TABLES = (
     "environment",
     "load_curves",
     "watches",
+    "run_version",
 )
 
 
@@ -40,10 +38,10 @@ def create_pipeline(grid: Grid) -> Pipeline:
         {name: name for name in (f"{dataset}.{kind}" for dataset in grid.datasets)}
         for kind in ("trials", "search_audit")
     )
-    return Pipeline([*_chart_nodes(cards, trials), _report_node(cards, trials | audits)])
+    return Pipeline([*_chart_nodes(cards), _report_node(cards, trials | audits)])
 
 
-def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
+def _chart_nodes(cards: dict[str, str]) -> list[Node]:
     return [
         Node(
             draw_fronts,
@@ -63,24 +61,11 @@ def _chart_nodes(cards: dict[str, str], trials: dict[str, str]) -> list[Node]:
             name="draw_utility_chart",
         ),
         Node(
-            draw_sensitivity_chart,
-            ["resource_profiles", "win_shares", "weight_intervals"],
-            "sensitivity_chart",
-            name="draw_sensitivity_chart",
+            draw_winners_chart,
+            ["resource_profiles", "recommendations"],
+            "winners_chart",
+            name="draw_winners_chart",
         ),
-        Node(
-            draw_stops_chart,
-            trials,
-            "stops_chart",
-            name="draw_stops_chart",
-        ),
-        Node(
-            draw_hardware_chart,
-            {"resource_profiles": "resource_profiles", "evaluation": "params:evaluation", **cards},
-            "hardware_chart",
-            name="draw_hardware_chart",
-        ),
-        Node(draw_load_chart, "load_curves", "load_chart", name="draw_load_chart"),
     ]
 
 

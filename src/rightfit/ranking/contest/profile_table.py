@@ -22,6 +22,7 @@ from rightfit.spelling import find_nearest
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
 PATH = "request_path"
+FINAL = "final_quality_raw"  # on rows that nothing was chosen by
 MIN_RANGE = 1e-6  # of scaled qualities that tell the scale
 
 

@@ -94,18 +94,29 @@ class KeptLimit(_Part):
         >>> KeptLimit(metric="latency_p95_ms", kind="max", bound=10, value=2.5).room
         '75 % left'
         >>> KeptLimit(metric="throughput_rows_per_s", kind="min", bound=1e4, value=3.1e4).room
-        '3.1 × the limit'
+        '3.1 \N{MULTIPLICATION SIGN} that'
         >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).room
-        '0.010 above'
+        '0.910 when chosen'
         """
         if self.metric in QUALITIES:
-            return f"{format_quality(self.value - self.bound)} above"
+            return f"{format_quality(self.value)} when chosen"
         if self.kind == "max" and self.bound > 0:
             share = 100 * (1 - self.value / self.bound)
-            return f"{min(99, math.floor(share))} % left" if share >= 1 else f"{share:.1f} % left"
+            return f"{min(99, math.floor(share))} % left" if share > 0 else "at the limit"
         if self.bound > 0:
-            return f"{format_number(self.value / self.bound)} {TIMES} the limit"
+            return f"{format_number(self.value / self.bound)} {TIMES} that"
         return f"{format_metric(self.metric, abs(self.value - self.bound))} left"
+
+    @property
+    def short(self) -> str:
+        """The limit and the room, for a place that names the metric.
+
+        >>> KeptLimit(metric="latency_p95_ms", kind="max", bound=10, value=2.5).short
+        '≤ 10, 75 % left'
+        """
+        sign = "≤" if self.kind == "max" else "≥"
+        write = format_quality if self.metric in QUALITIES else format_number
+        return f"{sign} {write(self.bound)}, {self.room}"
 
     def __str__(self) -> str:
         return f"{describe_limit(self.metric, self.kind, self.bound)}: {self.room}"

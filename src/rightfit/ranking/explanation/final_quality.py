@@ -6,11 +6,10 @@ from math import hypot
 
 import numpy as np
 
+from rightfit.ranking.contest.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.uncertainty.nested import judge_outside_bags
-
-FINAL = "final_quality_raw"
 
 
 def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:

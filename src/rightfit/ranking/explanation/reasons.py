@@ -36,7 +36,7 @@ def _sentences() -> dict[str, pl.Expr]:
     against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
     scored = pl.format("utility {} against {} of {}", own, other, "rival")
     tied = pl.format(
-        "with {}: measurements cannot tell utility {} from {}; the tie rule prefers {}",
+        "with {} (utility {} against {}): the tie rule prefers {}",
         *("rival", own, other, "preference"),
     )
     is_low = pl.col("value") < pl.col("limit")

@@ -14,7 +14,7 @@ from rightfit.formatting import count
 from rightfit.naming import listing
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.profile_table import SERVING_KEYS, ProfileKey
+from rightfit.ranking.contest.profile_table import FINAL, SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
     QUALITIES,
@@ -30,7 +30,7 @@ from rightfit.ranking.explanation.decisions import (
     Replacement,
     read_recommendations,
 )
-from rightfit.ranking.explanation.final_quality import FINAL, judge_winner
+from rightfit.ranking.explanation.final_quality import judge_winner
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 from rightfit.ranking.explanation.rankings import tabulate_rankings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.naming import metric_name, sentence_case, serving_labels, words
+from rightfit.naming import objective_name, sentence_case, serving_labels, words
 from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
 from rightfit.reporting.charts.rows import arrange_rows, place_rows
 
@@ -82,7 +82,7 @@ def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
         x=part["contribution"].to_list(),
         y=part["place"].to_list(),
         orientation="h",
-        name=metric_name(metric),
+        name=objective_name(metric),
         meta=TONED,
         marker={
             "color": tone,
@@ -95,7 +95,7 @@ def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
         text=part["candidate"].to_list(),
         customdata=part.select("score", "share").rows(),
         hovertemplate=(
-            f"%{{text}}: {metric_name(metric)} scores %{{customdata[0]:.2f}}, "
+            f"%{{text}}: {objective_name(metric)} scores %{{customdata[0]:.2f}}, "
             "weighs %{customdata[1]:.0%}, contributes %{x:.3f}<extra></extra>"
         ),
     )

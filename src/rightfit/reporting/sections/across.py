@@ -11,7 +11,7 @@ from rightfit.naming import sentence_case, words
 from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Fold, Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
 
@@ -26,9 +26,9 @@ def build_across(results: Results) -> Section:
             f"{sentence_case(words(name))}. {recommendation.across_datasets.sentence}"
             for name, recommendation in results.recommendations.items()
         ),
-        folds=(
-            Fold("Families across datasets", (_tabulate_families(results.tables.robust_choices),)),
-            Fold("Training time against serving time", (_tabulate_break_even(break_even),)),
+        tables=(
+            _tabulate_families(results.tables.robust_choices),
+            _tabulate_break_even(break_even),
         ),
     )
 

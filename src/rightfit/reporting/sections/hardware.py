@@ -10,12 +10,9 @@ from rightfit.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.naming import listing, round_quality, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
 from rightfit.profiling.serving import Serving
-from rightfit.reporting.charts.hardware_chart import best_by_tier, draw_tiers, last_rise
-from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
+from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners, show_unseen
 from rightfit.reporting.sections.section import (
     Cells,
-    Chart,
-    Fold,
     Section,
     Table,
     number,
@@ -27,8 +24,8 @@ VERDICTS = ("fits", "does not fit", "not measurable")
 
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
-    """Price every winner, and draw the best quality by tier where larger machines improve it."""
-    best = best_by_tier(results.profiles, len(tiers))
+    """Price every winner, and say where larger machines improve the best quality."""
+    best = best_by_tier(show_unseen(results.profiles), len(tiers))
     mine = {name: best.filter(pl.col("dataset") == name) for name in results.datasets}
     names = [tier.name for tier in tiers]
     return Section(
@@ -40,13 +37,26 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
             f"{describe_gain(mine[name], names, results.quality_title(name))}"
             for name in results.datasets
         ),
-        charts=tuple(
-            _draw(results, mine[name], tiers, name)
-            for name in results.datasets
-            if last_rise(mine[name]) > 1
-        ),
-        tables=(_tabulate_prices(results, tiers),),
-        folds=(Fold("All hardware tiers", (_tabulate_ladder(results, tiers),)),),
+        tables=(_tabulate_prices(results, tiers), _tabulate_ladder(results, tiers)),
+    )
+
+
+def best_by_tier(profiles: pl.DataFrame, n_tiers: int) -> pl.DataFrame:
+    """Find the best profile by quality of each dataset and family that runs on each tier.
+
+    Returns:
+        One row per dataset, family and tier on which any profile of the family runs:
+        ``dataset``, ``model``, ``tier`` (1-based), ``candidate``, ``quality_raw``.
+    """
+    known = profiles.drop_nulls(["min_hardware_tier", "quality_raw"])
+    tiers = pl.DataFrame({"tier": range(1, n_tiers + 1)}, schema={"tier": pl.Int64})
+    return (
+        known.join(tiers, how="cross")
+        .filter(pl.col("min_hardware_tier") <= pl.col("tier"))
+        .sort("quality_raw", descending=True, maintain_order=True)
+        .unique(["dataset", "model", "tier"], keep="first", maintain_order=True)
+        .select("dataset", "model", "tier", "candidate", "quality_raw")
+        .sort("tier", maintain_order=True)
     )
 
 
@@ -62,24 +72,6 @@ def describe_machines(results: Results, tiers: Sequence[Tier]) -> str:
     if not parts:
         return "No winner fits a tier of the ladder."
     return f"Smallest tiers on which the winners keep their limits: {listing(parts)}."
-
-
-def _draw(results: Results, best: pl.DataFrame, tiers: Sequence[Tier], dataset: str) -> Chart:
-    quality_title = results.quality_title(dataset)
-    names = [tier.name for tier in tiers]
-    sentence = describe_gain(best, names, quality_title)
-    return Chart(
-        figure=draw_tiers(
-            best,
-            dataset=dataset,
-            tier_names=names,
-            quality_title=quality_title,
-            marks=results.marks,
-        ),
-        title=f"{sentence_case(words(dataset))}.",
-        caption=f"Best {quality_title} of each family by hardware tier.",
-        alt=f"Step chart of the best {quality_title} by hardware tier. {sentence}",
-    )
 
 
 def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: str) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rightfit.formatting import NOT_MEASURED, count, format_number
-from rightfit.http_load.load_records import LoadCurve, LoadStep, WinnerLoad
+from rightfit.http_load.load_records import LoadCurve, LoadStep, WinnerLoad, format_rate
 from rightfit.naming import words
+from rightfit.profiling.estimate import Interval
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Section, number, tabulate, text
-
-STALE = "not loaded since it won. Run: kedro run --pipelines http_load,reporting"
+from rightfit.reporting.sections.section import Cells, Section, Table, number, tabulate, text
 
 
 def build_loads(results: Results) -> Section:
@@ -23,7 +22,7 @@ def build_loads(results: Results) -> Section:
         sentences=(
             f"{count(len(measured), 'decision')} of {len(loads)} had the winner served over HTTP "
             "and loaded, on all cores but one: requests of one row at random times, at rising "
-            "rates. The curves stand in the decision records.",
+            "rates.",
             *_count_reasons(loads),
         ),
         tables=(
@@ -33,36 +32,46 @@ def build_loads(results: Results) -> Section:
                 text("Application", lambda row: words(row.application)),
                 text("Dataset", lambda row: words(row.dataset)),
                 text("Candidate", lambda row: row.candidate),
-                number("Limit", lambda row: _write_limit(row.curve)),
-                number("Rate within it", lambda row: _write_rate(row.curve.highest_rate_per_s)),
-                number("Knee", lambda row: _write_rate(row.curve.knee_per_s)),
-                number("Capacity", lambda row: _write_rate(row.curve.capacity_per_s)),
+                number("Limit", lambda row: str(row.curve.limit)),
+                number("Rate within it", lambda row: format_rate(row.curve.highest_rate_per_s)),
+                number("Knee", lambda row: format_rate(row.curve.knee_per_s)),
+                number("Capacity", lambda row: format_rate(row.curve.capacity_per_s)),
                 number("Cores in use", lambda row: f"{max_cores(row.curve):.2f}"),
                 number("Peak memory", lambda row: f"{max_memory_mib(row.curve):.0f} MiB"),
-                text("Disturbed", lambda row: "yes" if is_disturbed(row.curve) else "no"),
+                text("Disturbed", lambda row: "yes" if row.curve.disturbed else "no"),
             ),
+            *map(_tabulate_steps, measured),
         )
         if measured
         else (),
     )
 
 
-def describe_load(load: WinnerLoad | None) -> str:
-    """Say in sentences what a winner's server bears, or why that is not known."""
-    if load is None:
-        return f"Not measured: {STALE}."
-    if load.curve is None:
-        return f"Not measured: {load.reason}."
-    curve = load.curve
-    limit = _write_limit(curve)
-    within = (
-        f"No rate tried keeps {limit}"
-        if curve.highest_rate_per_s is None
-        else f"One server bears {_write_rate(curve.highest_rate_per_s)} within {limit}"
+def _tabulate_steps(load: WinnerLoad) -> Table:
+    opened = list(load.curve.opened) if load.curve else []
+    opened.sort(key=lambda step: step.level)
+    return tabulate(
+        f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, by rising rate",
+        opened,
+        number("Requests/s", lambda step: format_number(step.level)),
+        *map(_list_percentile, (0.5, 0.95, 0.99)),
+        number("Cores", lambda step: f"{step.server_cores:.2f}"),
+        number("Failed", lambda step: f"{sum(step.errors.values()):,} of {step.n_requests:,}"),
+        text("Keeps up", lambda step: "yes" if step.keeps_up else "no"),
     )
-    knee = "" if curve.knee_per_s is None else f"; the knee is at {_write_rate(curve.knee_per_s)}"
-    disturbed = " The load generator was late: disturbed." if is_disturbed(curve) else ""
-    return f"{within}{knee}; its capacity is {_write_rate(curve.capacity_per_s)}.{disturbed}"
+
+
+def _list_percentile(share: float) -> Cells:
+    return number(f"p{share * 100:g} (ms)", lambda step: _write_ms(step.latency_ms[share]))
+
+
+def _write_ms(found: Interval | None) -> str:
+    if found is None:
+        return NOT_MEASURED
+    if found.low is None or found.high is None:
+        return format_number(found.value)
+    ends = f"{format_number(found.low)} to {format_number(found.high)}"
+    return f"{format_number(found.value)} ({ends})"
 
 
 def max_cores(curve: LoadCurve) -> float:
@@ -73,11 +82,6 @@ def max_cores(curve: LoadCurve) -> float:
 def max_memory_mib(curve: LoadCurve) -> float:
     """Return the highest resident memory of a server."""
     return max(step.peak_memory_mib for step in _steps(curve))
-
-
-def is_disturbed(curve: LoadCurve) -> bool:
-    """Tell whether the load generator was late where the server kept up."""
-    return any(step.disturbed for step in curve.opened if step.keeps_up)
 
 
 def _steps(curve: LoadCurve) -> tuple[LoadStep, ...]:
@@ -96,11 +100,3 @@ def _count_reasons(loads: list[WinnerLoad]) -> Iterator[str]:
     reasons = [load.reason for load in loads if load.curve is None]
     for reason in dict.fromkeys(reasons):
         yield f"Not loaded in {count(reasons.count(reason), 'decision')}: {reason}."
-
-
-def _write_limit(curve: LoadCurve) -> str:
-    return f"a p{curve.limit_share * 100:g} of {format_number(curve.limit_ms)} ms"
-
-
-def _write_rate(rate_per_s: float | None) -> str:
-    return NOT_MEASURED if rate_per_s is None else f"{format_number(rate_per_s)} requests/s"

@@ -14,7 +14,6 @@ from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Cells,
-    Fold,
     Section,
     Table,
     number,
@@ -45,12 +44,12 @@ def build_measuring(results: Results) -> Section:
             *describe_drift(results.profiles),
             *describe_final(results),
         ),
-        tables=(_tabulate_cells(results.profiles),),
-        folds=(
-            *_fold_final(results),
-            Fold("What was not measured, and why", (_tabulate_missing(results.profiles),)),
-            *([Fold("Data", (_tabulate_data(results),))] if results.data_cards else []),
-            Fold("Environment", (_tabulate_environment(results.environment),)),
+        tables=(
+            _tabulate_cells(results.profiles),
+            *_tabulate_final(results),
+            _tabulate_missing(results.profiles),
+            *([_tabulate_data(results)] if results.data_cards else []),
+            _tabulate_environment(results.environment),
         ),
     )
 
@@ -153,12 +152,12 @@ def _list_final(results: Results) -> dict[tuple[str, str, FinalQuality], list[st
     return found
 
 
-def _fold_final(results: Results) -> list[Fold]:
+def _tabulate_final(results: Results) -> list[Table]:
     rows = _list_final(results)
     if not rows:
         return []
     table = tabulate(
-        "Raw quality of the winners",
+        "Quality of the winners on rows not used for the choice",
         rows.items(),
         text("Dataset", lambda row: words(row[0][0])),
         text("Winner", lambda row: row[0][1]),
@@ -170,7 +169,7 @@ def _fold_final(results: Results) -> list[Fold]:
         number("Optimism", lambda row: format_quality(row[0][2].optimism)),
         text("Judged", lambda row: row[0][2].where),
     )
-    return [Fold("The winners' quality on rows not used for the choice", (table,))]
+    return [table]
 
 
 def _tabulate_cells(profiles: pl.DataFrame) -> Table:

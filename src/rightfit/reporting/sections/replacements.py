@@ -8,7 +8,7 @@ from rightfit.formatting import NOT_MEASURED, format_quality
 from rightfit.naming import format_metric, metric_name, sentence_case, words
 from rightfit.ranking.explanation.decisions import MetricChange, RankedCandidate, Replacement
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Fold, Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ def build_replacements(results: Results) -> list[Section]:
             id="replacements",
             title="What would changing gain",
             sentences=("Imported models are files that took part without a search.",),
-            tables=(_tabulate(compared),),
-            folds=tuple(_fold(one) for one in compared if one.found.changes),
+            tables=(
+                _tabulate(compared),
+                *(_tabulate_changes(one) for one in compared if one.found.changes),
+            ),
         )
     ]
 
@@ -63,8 +65,8 @@ def _write_gain(found: Replacement) -> str:
     return f"{found.utility_gain:+.3f}{tie}"
 
 
-def _fold(one: _Compared) -> Fold:
-    table = tabulate(
+def _tabulate_changes(one: _Compared) -> Table:
+    return tabulate(
         one.found.sentence,
         one.found.changes,
         text("Metric", lambda change: sentence_case(metric_name(change.metric))),
@@ -72,8 +74,6 @@ def _fold(one: _Compared) -> Fold:
         number("Winner", lambda change: format_metric(change.metric, change.then)),
         number("Winner / imported", _write_ratio),
     )
-    where = f"{sentence_case(words(one.application))} on {words(one.dataset)}"
-    return Fold(title=f"{where}: {one.found.incumbent.candidate}", tables=(table,))
 
 
 def _write_ratio(change: MetricChange) -> str:

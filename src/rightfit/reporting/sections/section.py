@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure with its title and texts."""
-
-    figure: Figure
-    title: str
-    caption: str
-    alt: str
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -80,22 +67,11 @@ def tabulate(caption: str, rows: Iterable[object], *cells: Cells) -> Table:
 
 
 @dataclass(frozen=True)
-class Fold:
-    """Tables that open on demand; ``is_open``: from the start."""
-
-    title: str
-    tables: tuple[Table, ...]
-    is_open: bool = False
-
-
-@dataclass(frozen=True)
 class Section:
-    """One question and its answer: sentences, then points, charts and tables."""
+    """One question and its answer, closed until it is asked: sentences, points, tables."""
 
     id: str
     title: str
     sentences: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
-    charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
-    folds: tuple[Fold, ...] = ()

@@ -11,37 +11,30 @@ from rightfit.naming import (
     describe_limit,
     format_metric,
     listing,
-    metric_name,
     sentence_case,
     words,
 )
 from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
-from rightfit.reporting.charts.sensitivity_chart import draw_weight_intervals, draw_win_shares
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Chart, Fold, Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
 
 def build_sensitivity(results: Results) -> Section:
-    """Draw shares of weight space and weight intervals, and list the effect of changed limits."""
-    weighing = [
-        name
-        for name, application in results.applications.items()
-        if len(application.weighted()) > 1
-    ]
+    """List the smallest changes, the shares of weight space and the effect of changed limits."""
     return Section(
         id="sensitivity",
         title="What would change the winners",
         sentences=(
             describe_flips(results.tables.limit_shadows, results.rules.limit_change_pct),
-            "Charts of single weights: the bar is the range of the weight's share within which the "
-            "leader stays, the tick its current share, and a name at an end the candidate that "
-            "leads beyond it.",
+            describe_win_shares(results.tables.win_shares),
         ),
         points=tuple(_list_flips(results)),
-        charts=(_draw_shares(results), *(_draw_intervals(results, name) for name in weighing)),
-        folds=(Fold("Effect of each limit", (_tabulate_shadows(results.tables.limit_shadows),)),),
+        tables=(
+            _tabulate_shares(results.tables.win_shares),
+            _tabulate_shadows(results.tables.limit_shadows),
+        ),
     )
 
 
@@ -77,33 +70,6 @@ def _list_flips(results: Results) -> Iterator[str]:
         )
 
 
-def _draw_shares(results: Results) -> Chart:
-    shares = results.tables.win_shares
-    sentence = describe_win_shares(shares)
-    return Chart(
-        figure=draw_win_shares(shares, marks=results.marks),
-        title="All weightings.",
-        caption=sentence,
-        alt=f"Bars of the share of weight space each candidate wins. {sentence}",
-    )
-
-
-def _draw_intervals(results: Results, application: str) -> Chart:
-    intervals = results.tables.weight_intervals
-    sentence = describe_weights(intervals.filter(pl.col("application") == application))
-    return Chart(
-        figure=draw_weight_intervals(
-            intervals,
-            application=application,
-            family_of=dict(results.rankings.select("candidate", "model").iter_rows()),
-            marks=results.marks,
-        ),
-        title=f"{sentence_case(words(application))}, one weight at a time.",
-        caption=sentence,
-        alt=f"Range of each weight within which the leader stays. {sentence}",
-    )
-
-
 def describe_win_shares(win_shares: pl.DataFrame) -> str:
     """Say how many decisions have a clear winner over all weightings, and the least clear one."""
     first = (
@@ -117,30 +83,21 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     n_clear = sum(row["win_share"] > 0.5 for row in first)
     return (
         f"{f'{n_clear} of' if n_clear < len(first) else 'All'} {len(first)} decisions have one "
-        f"candidate that wins under more than half of all weightings. Least clear: "
+        f"candidate with the highest utility under more than half of all weightings. Least clear: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
-        f"wins under {format_share(least['win_share'])}."
+        f"has it under {format_share(least['win_share'])}."
     )
 
 
-def describe_weights(intervals: pl.DataFrame) -> str:
-    """Name the weight whose smallest change gives another leader."""
-    known = intervals.drop_nulls("leader")
-    ends = [
-        (abs(row[end] - row["share"]), row, end, row[rival])
-        for row in known.to_dicts()
-        for end, rival in (("share_low", "leader_below"), ("share_high", "leader_above"))
-        if row[rival] is not None and row[end] is not None
-    ]
-    if not ends:
-        return "No change of a single weight makes another candidate lead."
-    _, row, end, rival = min(ends, key=lambda item: item[0])
-    side = "below" if end == "share_low" else "above"
-    n_decimals = 0 if format_share(row[end]) != format_share(row["share"]) else 2
-    shares = f"{100 * row[end]:.{n_decimals}f} % (now {100 * row['share']:.{n_decimals}f} %)"
-    return (
-        f"Nearest change: on {words(row['dataset'])} {rival} leads once "
-        f"{metric_name(row['metric'])} weighs {side} {shares}."
+def _tabulate_shares(win_shares: pl.DataFrame) -> Table:
+    won = win_shares.filter(pl.col("win_share") > 0)
+    return tabulate(
+        "Under which share of all weightings a candidate has the highest utility",
+        won.to_dicts(),
+        text("Application", lambda row: words(row["application"])),
+        text("Dataset", lambda row: words(row["dataset"])),
+        text("Candidate", lambda row: row["candidate"]),
+        number("Share", lambda row: format_share(row["win_share"])),
     )
 
 

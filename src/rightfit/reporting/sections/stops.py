@@ -9,12 +9,9 @@ import polars as pl
 
 from rightfit.formatting import count, format_number
 from rightfit.naming import words
-from rightfit.reporting.charts.stops import draw_stops, sum_compute
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Cells,
-    Chart,
-    Fold,
     Section,
     Table,
     number,
@@ -23,9 +20,17 @@ from rightfit.reporting.sections.section import (
     text,
 )
 
+SCHEMA: Mapping[str, type[pl.DataType]] = {
+    "cell": pl.String,
+    "cause": pl.String,
+    "n_trials": pl.Int64,
+    "compute_s": pl.Float64,
+    "saved_s": pl.Float64,
+}
+
 
 def build_stops(results: Results) -> Section:
-    """Draw the compute per cell and list every stop with its reason."""
+    """Account for the compute per cell and list every stop with its reason."""
     compute = sum_compute(results.trials)
     saved = describe_stops(compute)
     accounts = describe_searches(results.audits)
@@ -33,20 +38,35 @@ def build_stops(results: Results) -> Section:
         id="stops",
         title="What the search cost and early stopping saved",
         sentences=(saved, *accounts),
-        charts=(
-            Chart(
-                figure=draw_stops(compute),
-                title="Compute per cell.",
-                caption="CPU seconds of the trials by what became of them, seconds of measuring "
-                "included; hatched: what the stopped trials would have taken further, at their "
-                "pace so far and measured as the complete ones were.",
-                alt=f"Stacked bars of CPU seconds per dataset and family. {saved}",
-            ),
-        ),
-        folds=(
-            *_fold_searches(results),
-            Fold("Every stopped or failed trial", (_tabulate_stops(results),)),
-        ),
+        tables=(*_tabulate_audits(results), _tabulate_stops(results)),
+    )
+
+
+def sum_compute(trials: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Sum trials and compute per cell and cause.
+
+    Returns:
+        One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
+        stopped), ``n_trials``, ``compute_s``, ``saved_s`` (an estimate; 0 where there is none).
+    """
+    empty: pl.DataFrame = pl.DataFrame(schema=SCHEMA)
+    return pl.concat([empty, *(_sum_cell(cell, table) for cell, table in trials.items())])
+
+
+def _sum_cell(cell: str, trials: pl.DataFrame) -> pl.DataFrame:
+    rule = pl.col("stop_reason").str.split(":").list.first().str.replace_all("_", " ")
+    stopped = pl.col("state") == "stopped"
+    return (
+        trials.with_columns(
+            cell=pl.lit(cell),
+            cause=pl.when(stopped).then(rule).otherwise(pl.col("state")),
+        )
+        .group_by("cell", "cause", maintain_order=True)
+        .agg(
+            n_trials=pl.len().cast(pl.Int64),
+            compute_s=pl.col("compute_s").sum(),
+            saved_s=pl.col("saved_s").sum(),
+        )
     )
 
 
@@ -87,18 +107,13 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
     return (f"Training took {100 * share:.0f} % of it.", *advice, *misses)
 
 
-def _fold_searches(results: Results) -> tuple[Fold, ...]:
+def _tabulate_audits(results: Results) -> tuple[Table, ...]:
     if not results.audits.height:
         return ()
     return (
-        Fold(
-            "The account of each search",
-            (_tabulate_searches(results.audits), _tabulate_winners(results.audits)),
-        ),
-        Fold(
-            "Which application could have used the stopped trials longest",
-            (_tabulate_stoppers(results),),
-        ),
+        _tabulate_searches(results.audits),
+        _tabulate_winners(results.audits),
+        _tabulate_stoppers(results),
     )
 
 

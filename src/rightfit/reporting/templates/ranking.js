@@ -30,14 +30,13 @@ const Ranking = (() => {
     return Math.max(...measured) - limit.value;
   }
 
-  // Sum over the limits of the amount by which they are broken, as a share of the limit.
-  function excessOf(values, limits, bounds) {
-    const total = limits.reduce((sum, limit, i) => {
+  // By how much each limit is broken, as a share of the limit.
+  function excessesOf(values, limits, bounds) {
+    return limits.map((limit, i) => {
       const value = values[limit.metric];
       const beyond = limit.kind === "max" ? value - bounds[i] : bounds[i] - value;
-      return sum + (known(value) ? Math.max(0, beyond) / (Math.abs(bounds[i]) || 1) : Infinity);
-    }, 0);
-    return total;
+      return known(value) ? Math.max(0, beyond) / (Math.abs(bounds[i]) || 1) : Infinity;
+    });
   }
 
   function preference(profile, { by, prefer }) {
@@ -60,25 +59,34 @@ const Ranking = (() => {
     return feasible ? utility : utility - 2;
   }
 
-  /** Rank the candidates of one dataset, best first; each stands with its best configuration. */
-  function rank(profiles, application) {
+  /**
+   * Rank the candidates of one dataset by utility, best first, each in its best configuration; a
+   * winner that qualifies in the one it won with keeps that.
+   */
+  function rank(profiles, application, { winner, serving } = {}) {
     const bounds = application.limits.map((limit) => boundOf(limit, profiles));
     const judged = profiles.map((profile, position) => {
       const utility = utilityOf(profile.values, application);
-      const excess = excessOf(profile.values, application.limits, bounds);
-      return { ...profile, position, utility, excess, feasible: excess === 0 && known(utility) };
+      const excesses = excessesOf(profile.values, application.limits, bounds);
+      const excess = excesses.reduce((sum, one) => sum + one, 0);
+      // limits that only timings break which other work on the machine has slowed
+      const undecided = profile.disturbed && excess > 0 && excess < Infinity
+        && application.limits.every((limit, i) => limit.slowed || excesses[i] === 0);
+      return { ...profile, position, utility, excess, undecided, bounds, feasible: excess === 0 && known(utility) };
     });
     const ties = application.ties
       .filter((tie) => tie.by !== "utility")
       .map((tie) => (profile) => preference(profile, tie));
     const choose = compareBy([
-      (p) => Number(p.feasible),
+      (p) => (p.feasible ? 2 : Number(p.undecided)),
       (p) => Number(known(p.utility)),
       (p) => -p.excess,
       (p) => (known(p.utility) ? p.utility : -1),
       ...ties,
     ]);
     const best = new Map();
+    const kept = judged.find((p) => p.candidate === winner && p.serving === serving && p.feasible);
+    if (kept) best.set(winner, kept);
     for (const profile of judged.sort(choose)) {
       if (!best.has(profile.candidate)) best.set(profile.candidate, profile);
     }

@@ -1,0 +1,251 @@
+"""The first screen: per application and dataset the winner, its settings, figures and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from rightfit.formatting import count, format_duration, format_number, format_quality, format_share
+from rightfit.naming import (
+    describe_limit,
+    format_metric,
+    listing,
+    metric_name,
+    objective_name,
+)
+from rightfit.ranking.applications.applications import THREADS, Application
+from rightfit.ranking.explanation.decisions import QUALITIES, Decision, RankedCandidate
+from rightfit.ranking.explanation.settings import write_value
+from rightfit.reporting.results import Results, show_unseen
+
+N_FIGURES = 3  # in a cell, the quality included; limits are always shown
+BADGES = {"winner": "clear", "none_qualifies": "none qualifies", "undecided": "undecided"}
+DISTURBED = "disturbed while timed: faster on a quiet machine"
+UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
+
+
+@dataclass(frozen=True)
+class CellFigure:
+    """A figure of a winner.
+
+    Args:
+        value: With its unit.
+        name: Of the metric.
+        interval: 95 % interval, or what else belongs to the value; empty: nothing.
+        limits: Whether each limit is kept, and in words the limit and the room left.
+    """
+
+    value: str
+    name: str
+    interval: str = ""
+    limits: tuple[tuple[bool, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A hyper-parameter; ``is_searched``: its search has varied it."""
+
+    name: str
+    value: str
+    is_searched: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The decision for one application and dataset.
+
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        decision: What is recommended.
+        candidate: The winner as it is shipped, else the nearest miss; ``None``: nothing to name.
+        figures: What it reaches.
+        settings: How it was trained; empty where that is not known.
+        yaml: The same to copy.
+        badge: How sure the decision is.
+        warnings: What else must be known before it is used.
+    """
+
+    application: str
+    dataset: str
+    decision: Decision
+    candidate: RankedCandidate | None
+    figures: tuple[CellFigure, ...]
+    settings: tuple[Setting, ...]
+    yaml: str
+    badge: str
+    warnings: tuple[str, ...]
+
+
+def build_cells(results: Results, application: str) -> list[Cell]:
+    """Build the cells of an application, one per dataset."""
+    datasets = results.recommendations[application].datasets
+    return [
+        _build_cell(results, application, dataset, decision)
+        for dataset, decision in datasets.items()
+    ]
+
+
+def write_headline(results: Results) -> str:
+    """Say in one sentence how many models fit best, and how often that of highest quality does."""
+    decisions = [
+        (dataset, decision)
+        for recommendation in results.recommendations.values()
+        for dataset, decision in recommendation.datasets.items()
+    ]
+    winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
+    best = _best_by_quality(show_unseen(results.profiles))
+    n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
+    n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
+    n_none = len(decisions) - len(winners)
+    return (
+        f"{count(len(decisions), 'case')} ({count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}): {len(set(winners))} of "
+        f"{count(n_candidates, 'model')} fit best at least once, the one of the highest quality in "
+        f"{n_best}{f'; in {n_none} none fits' if n_none else ''}."
+    )
+
+
+def describe_request(application: Application) -> str:
+    """Write an application's weights and limits as a sentence.
+
+    >>> from rightfit.ranking.applications.applications import Objective
+    >>> quality = Objective(weight=2, worst=0, best=1)
+    >>> describe_request(Application(
+    ...     description="-", scenario="offline", objectives={"quality": quality},
+    ...     constraints={"peak_memory_mib": {"max": 64}},
+    ... ))
+    'Weights: quality 100 %. Limits: peak memory at most 64 MiB.'
+    """
+    weights = zip(application.weighted(), application.shares(), strict=True)
+    weighed = [f"{objective_name(metric)} {format_share(share)}" for metric, share in weights]
+    sentence = f"Weights: {listing(weighed)}."
+    limits = [
+        describe_limit(metric, kind, value)
+        for metric, constraint in application.constraints.items()
+        for kind, value in constraint.limits().items()
+    ]
+    asked = f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
+    workload = application.workload
+    if workload is None:
+        return asked
+    hours = format_duration(workload.hours)
+    return f"{asked} Deadline: {_count_rows(workload.n_rows)} rows in {hours}."
+
+
+def list_costs(application: Application) -> list[str]:
+    """Return the metrics that an application pays: limited ones first, then by weight."""
+    limited = [name for name in application.constraints if name not in QUALITIES]
+    weighted = sorted(application.weighted().items(), key=lambda item: -item[1].weight)
+    costs = [name for name, _ in weighted if name not in QUALITIES]
+    return list(dict.fromkeys([*limited, *costs]))
+
+
+def _count_rows(n_rows: float) -> str:
+    return format_number(n_rows).replace("G", "billion").replace("M", "million")
+
+
+def _best_by_quality(profiles: pl.DataFrame) -> dict[str, set[str]]:
+    """Return the candidates of the highest quality per dataset; several where they are equal."""
+    best = profiles.filter(pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset"))
+    return {
+        dataset: set(best.filter(pl.col("dataset") == dataset)["candidate"])
+        for dataset in profiles["dataset"].unique(maintain_order=True)
+    }
+
+
+def _build_cell(results: Results, application: str, dataset: str, decision: Decision) -> Cell:
+    candidate = decision.headline or decision.nearest_miss
+    settings = candidate.settings if candidate else None
+    return Cell(
+        application=application,
+        dataset=dataset,
+        decision=decision,
+        candidate=candidate,
+        figures=tuple(_list_figures(results, application, dataset, decision)),
+        settings=()
+        if settings is None
+        else tuple(
+            Setting(name, write_value(value), is_searched)
+            for values, is_searched in ((settings.searched, True), (settings.fixed, False))
+            for name, value in values.items()
+        ),
+        yaml="" if settings is None else settings.write_yaml(),
+        badge=decision.tie or BADGES[decision.outcome],
+        warnings=tuple(_list_warnings(results, application, dataset, decision)),
+    )
+
+
+def _list_figures(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[CellFigure]:
+    if decision.headline is None:
+        yield from _list_violations(decision)
+        return
+    metrics, found = decision.headline.metrics, decision.quality
+    limits = {
+        name: tuple((True, one.short) for one in decision.limits if one.metric == name)
+        for name in dict.fromkeys(one.metric for one in decision.limits)
+    }
+    of_quality = tuple(one for name in QUALITIES for one in limits.get(name, ()))
+    yield CellFigure(
+        value=format_quality(found.raw if found else metrics.get("quality_raw")),
+        name=results.quality_title(dataset),
+        interval=_write_interval(decision),
+        limits=of_quality,
+    )
+    asked = list_costs(dict(results.applications.items())[application])
+    costs = [name for name in asked if name != THREADS]  # part of how it is served
+    n_limited = sum(name in limits for name in costs)
+    for name in costs[: max(N_FIGURES - 1, n_limited)]:
+        judged = next((one.value for one in decision.limits if one.metric == name), None)
+        value = metrics.get(name, judged)
+        yield CellFigure(
+            value=format_metric(name, value).replace(" ", UNBROKEN),
+            name=metric_name(name),
+            limits=limits.get(name, ()),
+        )
+
+
+def _list_violations(decision: Decision) -> Iterator[CellFigure]:
+    miss = decision.nearest_miss
+    for broken in miss.violations if miss else ():
+        limit = describe_limit(broken.metric, broken.kind, broken.limit or 0.0)
+        yield CellFigure(
+            value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
+            name=metric_name(broken.metric),
+            limits=((False, f"{limit}: {format_metric(broken.metric, broken.amount)} beyond"),),
+        )
+
+
+def _write_interval(decision: Decision) -> str:
+    found = decision.quality
+    if found is None:
+        return "on the rows that chose it"
+    if found.raw_low is None or found.raw_high is None:
+        return ""
+    return f"{format_quality(found.raw_low)}\N{EN DASH}{format_quality(found.raw_high)}"
+
+
+def _list_warnings(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[str]:
+    if decision.headline is None:
+        yield decision.sentence
+        return
+    if (results.find_profile(dataset, decision) or {}).get("disturbed"):
+        yield DISTURBED
+    load = results.load_curves.find(application, dataset, decision.winner)
+    if load and (breach := load.describe_breach(decision.limits)):
+        yield breach.rstrip(".")
+    if decision.shipped and decision.shipped.is_notable:
+        yield f"shipped {decision.shipped.sentence}"
+    for one in results.watch.changed if results.watch else ():
+        if (one.application, one.dataset, one.candidate) == (
+            application,
+            dataset,
+            decision.headline.candidate,
+        ):
+            yield f"changed since: {'; '.join(one.remarks)}"

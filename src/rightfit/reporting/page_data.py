@@ -1,0 +1,187 @@
+"""What the report's scripts draw and rank again: profiles, applications and decisions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from rightfit.naming import metric_name, metric_title, metric_unit, objective_name, words
+from rightfit.profiling.devices import ELSEWHERE, split_device
+from rightfit.profiling.metrics import METRICS_BY_COLUMN, SLOWED_COLUMNS
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.contest.profile_table import choose_path, read_profiles
+from rightfit.ranking.explanation.decisions import QUALITIES, Decision
+from rightfit.reporting.matrix import list_costs
+from rightfit.reporting.results import Results
+
+DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
+
+Json = dict[str, Any]
+
+
+def collect_page_data(results: Results) -> Json:
+    """Collect what the scripts need, as JSON types.
+
+    Returns:
+        By name: ``applications`` (objectives, limits, tie rule, request path and costs),
+        ``profiles`` by dataset, in the order in which the ranking reads them, ``decisions`` by
+        application and dataset, ``metrics``, ``datasets`` and ``marks`` of the families.
+    """
+    applications = dict(results.applications.items())
+    table = read_profiles(results.profiles)
+    needed = [
+        metric
+        for name, one in applications.items()
+        for metric in (
+            *one.objectives,
+            *one.constraints,
+            *(key.by for key in results.rules.ties.for_application(name)),
+        )
+    ]
+    known = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in results.profiles]
+    columns = [name for name in known if results.profiles[name].count() or name in needed]
+    return {
+        "applications": {
+            name: {
+                **list_parts(name, one, results.rules),
+                "path": f"{choose_path(table.of_environment(one.environment), one)}{ELSEWHERE}"
+                f"{one.environment}",
+                "costs": [
+                    x for x in dict.fromkeys([*list_costs(one), *DEFAULT_COSTS]) if x in columns
+                ],
+            }
+            for name, one in applications.items()
+        },
+        "profiles": {
+            dataset: _list_profiles(table.frame.filter(pl.col("dataset") == dataset), columns)
+            for dataset in results.datasets
+        },
+        "decisions": {
+            name: {
+                dataset: _write_decision(results, name, dataset, decision)
+                for dataset, decision in recommendation.datasets.items()
+            }
+            for name, recommendation in results.recommendations.items()
+        },
+        "metrics": {column: _describe_metric(column) for column in columns},
+        "datasets": {name: _describe_dataset(results, name) for name in results.datasets},
+        "marks": {
+            family: {"color": mark.color, "symbol": mark.symbol, "name": words(family)}
+            for family, mark in results.marks.items()
+        },
+    }
+
+
+def list_parts(name: str, application: Application, rules: RankingRules) -> Json:
+    """List an application's objectives, limits and tie rule."""
+    return {
+        "aggregation": application.aggregation,
+        "objectives": [
+            {"metric": metric, **objective.model_dump()}
+            for metric, objective in application.objectives.items()
+        ],
+        "limits": [
+            {
+                "metric": metric,
+                "kind": kind,
+                "value": value,
+                "slowed": metric in SLOWED_COLUMNS,
+            }
+            for metric, constraint in application.constraints.items()
+            for kind, value in constraint.limits().items()
+        ],
+        "ties": [key.model_dump() for key in rules.ties.for_application(name)],
+    }
+
+
+def _describe_metric(column: str) -> Json:
+    metric = METRICS_BY_COLUMN.get(column)
+    return {
+        "name": metric_name(column),
+        "weighed": objective_name(column),
+        "title": metric_title(column),
+        "unit": metric_unit(column),
+        "better": metric.better if metric else "lower",
+    }
+
+
+def _describe_dataset(results: Results, dataset: str) -> Json:
+    """Return a dataset's names, and the raw qualities that count as 0 and as 1."""
+    metric = results.qualities.get(dataset)
+    worst, best = metric.raw_bounds if metric else (0.0, 1.0)
+    quality = results.quality_title(dataset)
+    return {"name": words(dataset), "quality": quality, "worst": worst, "best": best}
+
+
+def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
+    """List profiles; ``values`` with their intervals, ``None`` where nothing was measured."""
+    return [
+        {
+            "model": row["model"],
+            "candidate": row["candidate"],
+            "serving": Serving(row["runtime"], row["n_threads"], row["device"]).label,
+            "disturbed": bool(row.get("disturbed")),
+            "path": f"{row['request_path']}{ELSEWHERE}{split_device(row['device'])[1]}",
+            "values": {name: _finite(row[name]) for name in columns},
+            "ends": {
+                name: [_round(row[f"{name}_low"]), _round(row[f"{name}_high"])]
+                for name in columns
+                if name not in QUALITIES and row.get(f"{name}_low") is not None
+            },
+            "unseen": _unseen(row),
+        }
+        for row in profiles.to_dicts()
+    ]
+
+
+def _unseen(row: Json) -> list[float | None]:
+    """Return the quality that people see, with its interval: by rows that chose nothing."""
+    column = "quality_raw" if row.get("final_quality_raw") is None else "final_quality_raw"
+    return [_round(row.get(f"{column}{end}")) for end in ("", "_low", "_high")]
+
+
+def _write_decision(results: Results, application: str, dataset: str, decision: Decision) -> Json:
+    """Write who won and by how much others could be above it without being surely better."""
+    winner, headline, quality = decision.winner, decision.headline, decision.quality
+    if winner is None or headline is None:
+        return {"winner": None}
+    rows = results.rankings.filter(application=application, dataset=dataset)
+    own = rows.row(0, named=True)
+    return {
+        "winner": winner.candidate,
+        "serving": winner.serving.label,
+        "tied": decision.tied_with,
+        "reach": {row["candidate"]: _reach(own, row) for row in rows.iter_rows(named=True)},
+        "unseen": [quality.raw, quality.raw_low, quality.raw_high] if quality else None,
+        "values": {
+            name: _round(headline.metrics[name])
+            for name in list_costs(dict(results.applications.items())[application])
+            if name in headline.metrics
+        },
+    }
+
+
+def _reach(winner: Json, other: Json) -> float:
+    """Return by how much another's utility may exceed the winner's within the measuring errors.
+
+    At least what it does now: the ranking, which knows more, did not put it first.
+    """
+    if winner["utility"] is None or other["utility"] is None:
+        return 0.0
+    gap: float = other["utility"] - winner["utility"]
+    sides = (winner["utility_high"], winner["utility"]), (other["utility"], other["utility_low"])
+    errors = [high - low for high, low in sides if high is not None and low is not None]
+    return max(gap, math.hypot(*errors), 0.0)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _round(value: float | None) -> float | None:
+    """Shorten a number that is only drawn."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.4g}")

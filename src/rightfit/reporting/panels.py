@@ -1,0 +1,273 @@
+"""An application's decision record: a leaderboard per dataset, and all that a decision rests on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from rightfit.formatting import (
+    NOT_MEASURED,
+    count,
+    format_interval,
+    format_number,
+    format_quality,
+    format_share,
+)
+from rightfit.naming import (
+    describe_limit,
+    listing,
+    metric_name,
+    metric_title,
+    objective_name,
+    sentence_case,
+    words,
+)
+from rightfit.profiling.profile import Profile
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import THREADS
+from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
+from rightfit.ranking.explanation.decisions import Decision
+from rightfit.ranking.sensitivity.limit_prices import LimitPrice
+from rightfit.reporting.matrix import Cell, list_costs
+from rightfit.reporting.results import Results, show_unseen
+from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
+from rightfit.reporting.sections.section import Table
+from rightfit.typed_tables import read_rows
+
+MAX_COSTS = 3  # columns of a leaderboard
+MAX_FLIPS = 5
+SMALLEST_SHARE = 0.005  # a smaller probability is not 0, but rounds to it
+NOT_LOADED = "not loaded since it won; run: kedro run --pipelines http_load,reporting"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A cell of a leaderboard: its text, what is known about it, and what it sorts by."""
+
+    text: str
+    interval: str = ""
+    order: float | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an objective contributes to a utility."""
+
+    share: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A candidate's line of a leaderboard."""
+
+    rank: int
+    model: str
+    candidate: str
+    serving: str
+    outcome: str
+    quality: Number
+    costs: tuple[Number, ...]
+    utility: Number
+    parts: tuple[Part, ...]
+    chance: Number
+    why: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A term and what is to be said of it."""
+
+    term: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """The decision for one dataset.
+
+    Args:
+        cell: The same as on the first screen.
+        title: The dataset in words.
+        quality: What its quality is called.
+        costs: Names of the columns of costs.
+        places: All candidates, best first.
+        facts: What the decision rests on.
+        flips: What would change it.
+        prices: What each limit costs; ``None`` where none decides.
+        unmeasured: What is not known.
+    """
+
+    cell: Cell
+    title: str
+    quality: str
+    costs: tuple[str, ...]
+    places: tuple[Place, ...]
+    facts: tuple[Fact, ...]
+    flips: tuple[str, ...]
+    prices: Table | None
+    unmeasured: tuple[str, ...]
+
+
+def build_boards(results: Results, cells: list[Cell]) -> list[Board]:
+    """Build the leaderboards of an application from its cells."""
+    prices: dict[str, list[LimitPrice]] = defaultdict(list)
+    for price in read_rows(results.tables.limit_prices, LimitPrice):
+        if price.application == cells[0].application:
+            prices[price.dataset].append(price)
+    return [_build_board(results, cell, prices[cell.dataset]) for cell in cells]
+
+
+def _build_board(results: Results, cell: Cell, prices: list[LimitPrice]) -> Board:
+    decision = cell.decision
+    application = dict(results.applications.items())[cell.application]
+    costs = [name for name in list_costs(application) if name != THREADS][:MAX_COSTS]
+    return Board(
+        cell=cell,
+        title=words(cell.dataset),
+        quality=results.quality_title(cell.dataset),
+        costs=tuple(metric_title(name) for name in costs),
+        places=tuple(_list_places(results, cell, costs)),
+        facts=tuple(_list_facts(results, cell, prices)),
+        flips=tuple(flip.sentence for flip in decision.flips[:MAX_FLIPS]) or (decision.flip,),
+        prices=tabulate_prices(prices) if any(price.decides for price in prices) else None,
+        unmeasured=tuple(_list_unmeasured(results, cell)),
+    )
+
+
+def _list_places(results: Results, cell: Cell, costs: list[str]) -> Iterator[Place]:
+    here = {"application": cell.application, "dataset": cell.dataset}
+    profiles = {
+        _key(row): row
+        for row in show_unseen(results.profiles.filter(dataset=cell.dataset)).iter_rows(named=True)
+    }
+    parts = results.tables.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
+    for row in results.rankings.filter(**here).iter_rows(named=True):
+        is_winner = row["rank"] == 1 and cell.decision.winner is not None
+        profile: Mapping[str, object] = profiles[_key(row)]
+        if is_winner:
+            profile = results.find_profile(cell.dataset, cell.decision) or profile
+        yield Place(
+            rank=row["rank"],
+            model=row["model"],
+            candidate=row["candidate"],
+            serving=Serving(*(row[key] for key in SERVING_KEYS)).label,
+            outcome=row["outcome"],
+            quality=_write_quality(profile, cell.decision if is_winner else None),
+            costs=tuple(_write_cost(profile, name) for name in costs),
+            utility=_write_utility(row),
+            parts=tuple(_list_parts(parts[(row["candidate"],)])),
+            chance=Number(_write_chance(row), order=row["p_best"]),
+            why=row["reason"],
+        )
+
+
+def _key(row: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(row[key] for key in ("model", "candidate", *SERVING_KEYS, PATH))
+
+
+def _write_quality(profile: Mapping[str, object], decision: Decision | None) -> Number:
+    """Write the quality on rows not used for the choice; the shipped one of a winner."""
+    if decision is not None and decision.quality is not None:
+        found = decision.quality
+        return _with_ends(found.raw, found.raw_low, found.raw_high)
+    return _with_ends(*(profile.get(f"quality_raw{end}") for end in ("", "_low", "_high")))
+
+
+def _with_ends(value: object, low: object, high: object) -> Number:
+    if not isinstance(value, float):
+        return Number(NOT_MEASURED)
+    if not isinstance(low, float) or not isinstance(high, float):
+        return Number(format_quality(value), order=value)
+    ends = f"{format_quality(low)}\N{EN DASH}{format_quality(high)}"
+    return Number(format_quality(value), ends, value)
+
+
+def _write_cost(profile: Mapping[str, object], name: str) -> Number:
+    value, low, high = (profile.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if not isinstance(value, float | int):
+        return Number(NOT_MEASURED)
+    half = ""
+    if isinstance(low, float) and isinstance(high, float) and value > 0 and high > low:
+        half = f"\N{PLUS-MINUS SIGN}{format_number(round(50 * (high - low) / value, 1))} %"
+    return Number(format_number(float(value)), half, float(value))
+
+
+def _write_utility(row: Mapping[str, float | None]) -> Number:
+    value, low, high = row["utility"], row["utility_low"], row["utility_high"]
+    ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
+    return Number(format_quality(value), ends, value)
+
+
+def _list_parts(parts: pl.DataFrame) -> Iterator[Part]:
+    for row in parts.iter_rows(named=True):
+        name, points = objective_name(row["metric"]), row["contribution"]
+        if points is not None:
+            yield Part(points, f"{name}: {points:.2f} of {row['share']:.2f}")
+
+
+def _write_chance(row: Mapping[str, object]) -> str:
+    chance = row["p_best"]
+    if not row["feasible"] or not isinstance(chance, float):
+        return NOT_MEASURED
+    return (
+        f"< {format_share(2 * SMALLEST_SHARE)}" if chance < SMALLEST_SHARE else format_share(chance)
+    )
+
+
+def _list_facts(results: Results, cell: Cell, prices: list[LimitPrice]) -> Iterator[Fact]:
+    decision = cell.decision
+    if decision.winner is not None and decision.winner.settings is not None:
+        yield Fact("Settings", f"{decision.winner.settings}.")
+    if decision.shipped is not None:
+        yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
+    if decision.final_quality is not None:
+        final = decision.final_quality
+        yield Fact(
+            "When chosen",
+            f"{format_interval(final.raw, final.raw_low, final.raw_high)} {final.where}; "
+            f"{format_quality(final.chosen_by)} on the rows used "
+            f"(optimism {format_quality(final.optimism)}).",
+        )
+    if decision.tied_with:
+        yield Fact("Tied with", f"{listing(decision.tied_with)}.")
+    if decision.kept:
+        yield Fact("Kept", decision.kept)
+    if decision.deadline:
+        yield Fact("Deadline", decision.deadline)
+    if decision.relax is not None:
+        needed = [describe_limit(one.metric, one.kind, one.needed) for one in decision.relax.limits]
+        yield Fact("Would qualify", f"{decision.relax.candidate} with {listing(needed)}.")
+    yield Fact("Limits", describe_prices(prices, results.quality_title(cell.dataset)))
+    load = results.load_curves.find(cell.application, cell.dataset, decision.winner)
+    if load is not None and load.curve is not None:
+        yield Fact("Over HTTP", str(load.curve))
+    elif decision.winner is not None and results.load_curves.loads:
+        reason = load.reason if load else NOT_LOADED
+        yield Fact("Over HTTP", f"Not measured: {reason}.")
+
+
+def _list_unmeasured(results: Results, cell: Cell) -> Iterator[str]:
+    """Say what is not known of this decision; what no profile has stands in the details."""
+    here = {"application": cell.application, "dataset": cell.dataset}
+    lacking = results.rankings.filter(outcome="unmeasured", **here)
+    if lacking.height:
+        first = lacking.row(0, named=True)
+        number = count(lacking.height, "candidate")
+        yield f"{number} could not be ranked: {first['candidate']} {first['reason']}."
+    if cell.decision.winner is None:
+        return
+    row = results.find_profile(cell.dataset, cell.decision)
+    if row is None:
+        yield "The winner's profile is no longer stored."
+        return
+    measured = {name for name in results.profiles.columns if results.profiles[name].count()}
+    for reason, metrics in Profile.from_row(row).missing().items():
+        names = [metric_name(one.column) for one in metrics if one.column in measured]
+        if names:
+            yield f"{sentence_case(listing(names))}: {reason}."
+    if cell.decision.quality is None:
+        yield "The winner's quality on rows not used for the choice."

@@ -1,0 +1,291 @@
+// The chosen application: its charts, the sliders that rank the stored profiles again, its record.
+"use strict";
+
+(() => {
+  const data = JSON.parse(document.getElementById("page-data").textContent);
+  const form = document.getElementById("what-if-form");
+  const sliders = form.querySelector(".sliders");
+  const results = document.getElementById("what-if-results");
+  const charts = document.getElementById("charts");
+  const costs = document.getElementById("cost");
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const STEPS = 200;
+  const WORDS = { min: "at least", max: "at most", max_degradation: "below the best by at most" };
+  let chosen = tabs[0].dataset.application;
+  let current;
+  let labels = [];
+
+  const original = () => data.applications[chosen];
+  const known = (value) => value !== null && value !== undefined;
+
+  function element(tag, properties, ...children) {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  }
+
+  function number(value) {
+    const [size, letter] = [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e4, " k"]].find(([least]) => Math.abs(value) >= least) ?? [1, ""];
+    const scaled = value / (letter === " k" ? 1e3 : size);
+    return `${scaled.toLocaleString("en", { maximumSignificantDigits: 3 })}${letter}`;
+  }
+
+  const write = (value, metric) => `${number(value)} ${data.metrics[metric].unit}`.trim();
+  const quality = (value) => (Math.abs(value) >= 10 ? number(value) : value.toFixed(3));
+  const between = ([low, high], as) => (known(low) && known(high) ? ` (${as(low)}–${as(high)})` : "");
+  const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+
+  // ── The decision: the card's winner stands until another is better by more than the errors. ──
+
+  function decide(dataset, application) {
+    const decision = data.decisions[chosen][dataset];
+    const pool = data.profiles[dataset].filter((profile) => profile.path === application.path);
+    const ranked = Ranking.rank(pool, application, decision);
+    const stays = ranked.find((one) => one.candidate === decision.winner);
+    const reach = (one) => (decision.reach[one.candidate] ?? 0) + 1e-9;
+    const beaten = !stays?.feasible || ranked.some(
+      (one) => one.feasible && one.utility - stays.utility > reach(one),
+    );
+    const winner = beaten ? ranked.find((one) => one.feasible) : stays;
+    return { dataset, decision, ranked, winner, isCard: Boolean(winner) && winner === stays };
+  }
+
+  // ── Charts ──
+
+  // What people see of a candidate: the card's figures of a winner, else its own.
+  function markOf({ decision, winner, isCard }, one, cost) {
+    const shipped = isCard && one === winner ? decision : {};
+    const x = shipped.values?.[cost] ?? one.values[cost];
+    const [y, ...yEnds] = shipped.unseen ?? one.unseen;
+    const xEnds = x === one.values[cost] ? one.ends[cost] ?? [null, null] : [null, null];
+    return { one, x, y, ends: { x: xEnds, y: yEnds }, feasible: one.feasible, ...data.marks[one.model] };
+  }
+
+  function limitsOf({ dataset, ranked }, cost) {
+    const { worst, best } = data.datasets[dataset];
+    return current.limits.flatMap((limit, i) => {
+      if (limit.metric === cost) return [{ axis: "x", value: limit.value, kind: limit.kind }];
+      if (!limit.metric.startsWith("quality") || !ranked.length) return [];
+      const bound = ranked[0].bounds[i];
+      const raw = limit.metric === "quality" ? worst + bound * (best - worst) : bound;
+      return [{ axis: "y", value: raw, kind: "min" }];
+    });
+  }
+
+  function describe(decided, marks, cost, title) {
+    const { winner, isCard } = decided;
+    const top = marks.reduce((best, mark) => (!best || mark.y > best.y ? mark : best), null);
+    const own = marks.find((mark) => mark.one === winner);
+    if (!own) return { top, text: "No candidate qualifies." };
+    if (top.one === winner || !(top.y > own.y)) return { top: own, text: `${winner.candidate} is the most accurate, too.` };
+    const ratio = top.x / own.x;
+    const times = ratio >= 1.1 ? `${number(ratio)} ×` : ratio <= 0.9 ? `1/${number(1 / ratio)} of` : "about";
+    return { top, text: `${top.one.candidate} has ${quality(top.y - own.y)} more ${title}, at ${times} the ${data.metrics[cost].name}.`, isCard };
+  }
+
+  function drawChart(figure, decided) {
+    const { dataset, ranked, winner } = decided;
+    const { name, quality: title } = data.datasets[dataset];
+    const cost = costs.value;
+    const { title: xTitle, better } = data.metrics[cost];
+    const marks = ranked.map((one) => markOf(decided, one, cost)).filter((mark) => mark.x > 0 && known(mark.y));
+    const { top, text } = marks.length ? describe(decided, marks, cost, title) : { text: "Not measured." };
+    for (const mark of marks) {
+      if (mark === top) Object.assign(mark, { role: "top", label: `${mark.one.candidate}, most accurate` });
+      if (mark.one === winner) Object.assign(mark, { role: "winner", label: mark.one.candidate });
+      mark.text = [
+        mark.one.candidate, mark.one.serving,
+        `${title} ${quality(mark.y)}${between(mark.ends.y, quality)}`,
+        `${data.metrics[cost].name} ${write(mark.x, cost)}${between(mark.ends.x, number)}`,
+        ...(mark.feasible ? [] : ["breaks a limit"]),
+      ];
+    }
+    figure.querySelector("figcaption").replaceChildren(
+      element("b", { textContent: sentence(name) }), ` ${title} on unseen rows. ${text}`,
+    );
+    const div = figure.querySelector("div");
+    if (!marks.length) return div.replaceChildren();
+    const wins = winner ? `${winner.candidate} wins.` : "";
+    return Chart.draw(div, {
+      marks, better, limits: limitsOf(decided, cost), write: number,
+      xTitle: `${xTitle}, ${better} is better`,
+      alt: `${name}: ${title} against ${data.metrics[cost].name}. ${wins} ${text}`,
+    });
+  }
+
+  // ── What if ──
+
+  // A slider runs from 0 to STEPS; limits that span decades move on a log scale.
+  function scaleOf(limit) {
+    const measured = Object.values(data.profiles).flat().map((profile) => profile.values[limit.metric]);
+    const values = measured.filter(known).concat(limit.value);
+    if (limit.kind === "max_degradation") return { low: 0, high: Math.max(0.2, 2 * limit.value), log: false };
+    const low = Math.min(...values), high = Math.max(...values);
+    return { low, high, log: low > 0 && high / low > 20 };
+  }
+
+  function fromStep(step, { low, high, log }) {
+    const share = step / STEPS;
+    return Number((log ? low * (high / low) ** share : low + share * (high - low)).toPrecision(3));
+  }
+
+  function toStep(value, { low, high, log }) {
+    return STEPS * (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low || 1));
+  }
+
+  // One slider; its label is written anew whenever any of them moves.
+  function slider(text, { max, step, value, label, move }) {
+    const shown = element("strong", {});
+    const input = element("input", { type: "range", min: 0, max, step, value, ariaLabel: text });
+    input.addEventListener("input", () => { move(input.valueAsNumber); show(); });
+    labels.push(() => {
+      shown.textContent = label();
+      input.setAttribute("aria-valuetext", shown.textContent);
+    });
+    return element("label", { className: "slider" }, element("span", { textContent: text }), shown, input);
+  }
+
+  function weightSlider(goal) {
+    return slider(`Weight of ${data.metrics[goal.metric].weighed}`, {
+      max: Math.max(10, 2 * goal.weight), step: 0.1, value: goal.weight,
+      label: () => {
+        const total = current.objectives.reduce((sum, other) => sum + other.weight, 0);
+        return `${goal.weight} (${Math.round(100 * goal.weight / (total || 1))} %)`;
+      },
+      move: (weight) => { goal.weight = weight; },
+    });
+  }
+
+  function limitSlider(limit) {
+    const scale = scaleOf(limit);
+    return slider(`Limit: ${data.metrics[limit.metric].name} ${WORDS[limit.kind]}`, {
+      max: STEPS, step: 1, value: toStep(limit.value, scale),
+      label: () => write(limit.value, limit.metric),
+      move: (step) => { limit.value = fromStep(step, scale); },
+    });
+  }
+
+  const title = (one) => (one ? `${one.candidate} (${one.serving})` : "none qualifies");
+
+  function showVerdict({ dataset, decision, ranked, winner, isCard }) {
+    const before = decide_untouched(dataset);
+    const changed = title(before) !== title(winner);
+    const leader = ranked.find((one) => one.feasible);
+    const within = isCard && leader !== winner
+      ? `; ${leader.candidate} has ${(leader.utility - winner.utility).toFixed(3)} more utility, within the errors` : "";
+    const verdict = changed ? `${title(winner)} instead of ${title(before)}` : winner ? `${title(winner)} stays${within}` : "still none qualifies";
+    const bars = ranked.slice(0, 4).map((one) => {
+      const utility = Number.isNaN(one.utility) ? 0 : one.utility;
+      const bar = element("span", { className: "bar" }, element("i", {}));
+      bar.firstChild.style.setProperty("--value", utility);
+      bar.firstChild.style.background = data.marks[one.model].color;
+      const name = one.feasible ? one.candidate : `${one.candidate}, breaks a limit`;
+      return element("li", { className: one.feasible ? "" : "out" }, name, bar,
+        element("span", { textContent: utility.toFixed(3) }));
+    });
+    return element("section", { className: changed ? "changed" : "" },
+      element("h3", { textContent: sentence(data.datasets[dataset].name) }),
+      element("p", { textContent: verdict }), element("ol", {}, ...bars));
+  }
+
+  const decide_untouched = (dataset) => decide(dataset, original()).winner;
+
+  function changes() {
+    const prefix = `applications.${chosen}`;
+    const weights = current.objectives
+      .filter((goal, i) => goal.weight !== original().objectives[i].weight)
+      .map((goal) => `${prefix}.objectives.${goal.metric}.weight=${goal.weight}`);
+    const limits = current.limits
+      .filter((limit, i) => limit.value !== original().limits[i].value)
+      .map((limit) => `${prefix}.constraints.${limit.metric}.${limit.kind}=${limit.value}`);
+    return [...weights, ...limits];
+  }
+
+  function show() {
+    labels.forEach((relabel) => relabel());
+    const decided = Object.keys(data.profiles).filter((dataset) => data.decisions[chosen][dataset]).map((dataset) => decide(dataset, current));
+    while (charts.children.length > decided.length) charts.lastChild.remove();
+    while (charts.children.length < decided.length) {
+      charts.append(element("figure", {}, element("figcaption", {}), element("div", {})));
+    }
+    decided.forEach((one, i) => drawChart(charts.children[i], one));
+    results.replaceChildren(...decided.map(showVerdict));
+    const changed = changes();
+    document.getElementById("what-if-command").textContent = "kedro run --pipelines ranking"
+      + (changed.length ? ` --params "${changed.join(",")}"` : "");
+  }
+
+  function restart() {
+    current = structuredClone(original());
+    labels = [];
+    sliders.replaceChildren(...current.objectives.map(weightSlider), ...current.limits.map(limitSlider));
+    show();
+  }
+
+  form.addEventListener("reset", (event) => { event.preventDefault(); restart(); });
+  costs.addEventListener("change", show);
+
+  // ── Tabs, records, copying, printing ──
+
+  function choose(application) {
+    chosen = application;
+    for (const tab of tabs) {
+      const isChosen = tab.dataset.application === application;
+      tab.setAttribute("aria-selected", isChosen);
+      tab.tabIndex = isChosen ? 0 : -1;
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
+      if (isChosen) document.querySelectorAll(".chosen-application").forEach((node) => { node.textContent = tab.textContent; });
+    }
+    costs.replaceChildren(...original().costs.map((metric) => new Option(data.metrics[metric].name, metric)));
+    restart();
+  }
+
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => choose(tab.dataset.application));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const to = tabs[(i + (step ?? 0) + tabs.length) % tabs.length];
+      if (step) { choose(to.dataset.application); to.focus(); }
+    });
+  });
+
+  // A link to a record opens its application first, from the page's address too.
+  function follow() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const panel = target?.closest(".panel");
+    if (panel?.hidden) choose(panel.id.slice("panel-".length));
+    if (target?.matches("details")) target.open = true;
+    target?.scrollIntoView();
+  }
+  addEventListener("hashchange", follow);
+
+  for (const button of document.querySelectorAll(".copy")) {
+    button.addEventListener("click", async () => {
+      await navigator.clipboard?.writeText(button.dataset.copy);
+      button.textContent = "copied";
+      setTimeout(() => { button.textContent = "copy"; }, 1500);
+    });
+  }
+
+  for (const button of document.querySelectorAll(".print")) {
+    button.addEventListener("click", () => {
+      document.body.classList.add("one-record");
+      button.closest(".panel").querySelectorAll("details").forEach((details) => { details.open = true; });
+      print();
+    });
+  }
+  addEventListener("beforeprint", () => {
+    if (!document.body.classList.contains("one-record")) document.querySelectorAll("details").forEach((details) => { details.open = true; });
+  });
+  addEventListener("afterprint", () => document.body.classList.remove("one-record"));
+
+  document.getElementById("families").replaceChildren(...Object.values(data.marks).map(({ name, color, symbol }) => {
+    const mark = element("span", { className: `mark ${symbol}` });
+    mark.style.setProperty("--family", color);
+    return element("span", {}, mark, name);
+  }));
+  let width = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; show(); } });
+  choose(chosen);
+  follow();
+})();

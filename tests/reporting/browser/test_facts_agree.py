@@ -1,0 +1,169 @@
+"""Each fact has one source: cards, charts, what-if, records, terminal and answers say the same."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from handmade import APPLICATIONS, LADDER, build_results, make_profiles
+from rich.console import Console
+
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.contest.profile_table import ProfileKey
+from rightfit.ranking.explanation.decisions import Decision
+from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitQuality, Shipped
+from rightfit.reporting.report import render_report
+from rightfit.reporting.results import Results
+from rightfit.reporting.terminal import tabulate_winners
+from rightfit.serving.answer import Answer, Origin
+from rightfit.serving.answer_text import describe_answer
+
+NONE = "none qualifies"
+
+
+def change(change_profiles: pl.Expr | None = None, **limits: float) -> Results:
+    applications = copy.deepcopy(APPLICATIONS)
+    if limits:
+        applications["edge_device"]["constraints"] = {
+            metric: {"max": bound} for metric, bound in limits.items()
+        }
+    profiles = make_profiles().with_columns(
+        final_quality_raw=pl.col("quality_raw") - 0.03,
+        final_quality_raw_low=pl.col("quality_raw") - 0.06,
+        final_quality_raw_high=pl.col("quality_raw"),
+    )
+    if change_profiles is not None:
+        profiles = profiles.with_columns(change_profiles)
+    return build_results(applications, profiles)
+
+
+def keep_earlier() -> Results:
+    """Candidates whose quality is hardly known, and an earlier winner that stands."""
+    noisy = pl.col("quality_raw") - 0.3, pl.col("quality_raw") + 0.3
+    profiles = make_profiles().with_columns(quality_raw_low=noisy[0], quality_raw_high=noisy[1])
+    profiles = profiles.with_columns(quality_low=pl.lit(0.0), quality_high=pl.lit(1.0))
+    key = ProfileKey("forest", "forest-07", Serving("onnx", 2, "cpu", "request"))
+    earlier = {name: dict.fromkeys(("landsat", "flights"), key) for name in APPLICATIONS}
+    return build_results(APPLICATIONS, profiles, earlier=earlier)
+
+
+def refit() -> Results:
+    results = change()
+    recommendations = copy.deepcopy(results.recommendations)
+    for recommendation in recommendations.values():
+        for dataset, decision in recommendation.datasets.items():
+            if decision.winner is not None:
+                shipped = ship(decision)
+                recommendation.datasets[dataset] = decision.model_copy(update={"shipped": shipped})
+    return replace(results, recommendations=recommendations)
+
+
+def ship(decision: Decision) -> Shipped:
+    assert decision.winner is not None
+    found = RawQuality(raw=0.777, low=0.75, high=0.8)
+    quality = RefitQuality(n_rows=400, chose_nothing=True, chosen=found, refitted=found)
+    winner = decision.winner
+    refit = Refit(
+        candidate=winner.candidate, model=winner.model, quality_raw=(0.1,), quality=quality
+    )
+    return Shipped(is_refitted=True, sentence="trained again", refit=refit)
+
+
+CASES: Mapping[str, Callable[[], Results]] = {
+    "ties": change,
+    "kept": keep_earlier,
+    "disturbed": lambda: change(pl.lit(value=True).alias("disturbed")),
+    "none qualifies": lambda: change(peak_memory_mib=1.0),
+    "refitted": refit,
+}
+
+
+def list_decisions(results: Results) -> Iterator[tuple[str, str, Decision]]:
+    for name, recommendation in results.recommendations.items():
+        for dataset, decision in recommendation.datasets.items():
+            yield name, dataset, decision
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("case", CASES)
+def test_every_part_names_the_same_winner_with_the_same_quality(
+    case: str, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    results = CASES[case]()
+    path = tmp_path / "report.html"
+    path.write_text(render_report(results, LADDER), encoding="utf-8")
+    page = open_page(path.as_uri(), viewport={"width": 1280, "height": 900})
+    terminal = read_terminal(results)
+    for name, dataset, decision in list_decisions(results):
+        page.locator(f"#tab-{name}").click()
+        position = list(results.recommendations[name].datasets).index(dataset)
+        verdict = page.locator("#what-if-results p").nth(position).inner_text()
+        card = page.locator(f"#cell-{name}-{dataset}").inner_text()
+        chart = page.locator("#charts svg").nth(position)
+        record = page.locator(f"#record-{name}-{dataset} tbody tr").first
+        answer = "\n".join(describe_answer(answer_of(name, dataset, decision)))
+
+        if decision.winner is None:
+            assert NONE in card
+            assert verdict == f"still {NONE}"
+            assert chart.locator(".label.winner").count() == 0
+            assert terminal[name, dataset] == NONE
+            continue
+        candidate = decision.winner.candidate
+        assert candidate in card
+        assert verdict.startswith(f"{decision.winner.label} stays")
+        assert candidate in chart.locator(".label.winner").text_content()
+        assert candidate in record.locator(".who").inner_text()
+        assert answer.startswith(decision.winner.label)
+        assert terminal[name, dataset].startswith(candidate)
+        assert all(flip.winner != candidate for flip in decision.flips)
+        assert decision.quality is not None or case == "kept"
+        if decision.quality is not None:
+            quality = f"{decision.quality.raw:.3f}"
+            assert quality in card
+            assert quality in record.inner_text()
+            assert quality in answer
+            assert quality in terminal[name, dataset]
+        assert ("disturbed" in card) is bool(
+            (results.find_profile(dataset, decision) or {})["disturbed"]
+        )
+        for limit in decision.limits:
+            assert limit.short in card
+            assert str(limit) in answer
+    assert page.complaints == []
+
+
+def test_cases_are_awkward() -> None:
+    def decisions(case: str) -> list[Decision]:
+        return [decision for _, _, decision in list_decisions(CASES[case]())]
+
+    assert any(one.tied_with for one in decisions("ties"))
+    assert any(one.kept for one in decisions("kept"))
+    assert sum(one.winner is None for one in decisions("none qualifies")) == 3
+    assert all(one.refit for one in decisions("refitted"))
+
+
+def answer_of(application: str, dataset: str, decision: Decision) -> Answer:
+    origin = Origin("v", "v", None, None)
+    return Answer(application, dataset, "-", decision, (), origin)
+
+
+def read_terminal(results: Results) -> dict[tuple[str, str], str]:
+    """Return each line of the table, by application and dataset."""
+    console = Console(file=StringIO(), width=160, color_system=None)
+    console.print(tabulate_winners(results.recommendations))
+    found, application = {}, ""
+    for line in console.file.getvalue().splitlines():
+        name = line.strip()
+        if name in results.recommendations:
+            application = name
+        dataset, _, rest = name.partition(" ")
+        if application and dataset in results.datasets:
+            found.setdefault((application, dataset), rest.strip())
+    return found

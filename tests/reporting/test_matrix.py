@@ -1,0 +1,82 @@
+"""The first screen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+from handmade import make_load_curve, make_profiles
+
+from rightfit.http_load.load_records import LoadCurves
+from rightfit.reporting.matrix import build_cells, describe_request, write_headline
+from rightfit.reporting.results import Results
+
+
+def test_headline_counts_choices_and_what_quality_alone_wins(results: Results) -> None:
+    assert write_headline(results) == (
+        "12 cases (4 applications on 3 datasets): 10 of 18 models fit best at least once, the one "
+        "of the highest quality in 3."
+    )
+
+
+def test_headline_counts_decisions_without_a_winner(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    only = {"edge_device": copy.deepcopy(applications["edge_device"])}
+    only["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 1
+    found = make_results(only)
+    cells = build_cells(found, "edge_device")
+
+    assert write_headline(found) == (
+        "3 cases (1 application on 3 datasets): 0 of 18 models fit best at least once, the one of "
+        "the highest quality in 0; in 3 none fits."
+    )
+    assert [cell.badge for cell in cells] == ["none qualifies"] * 3
+    assert cells[0].warnings[0].startswith("No candidate qualifies for landsat")
+    assert cells[0].figures[0].limits == ((False, "peak memory at most 1 MiB: 57 MiB beyond"),)
+
+
+def test_cell_shows_settings_figures_and_the_room_below_each_limit(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    settings = '{"searched": {"alpha": 1e-4}, "fixed": {"n_epochs": 10}}'
+    results = make_results(applications, make_profiles().with_columns(settings=pl.lit(settings)))
+    cell = build_cells(results, "satellite_archive")[0]
+
+    assert cell.candidate is not None
+    assert (cell.candidate.candidate, cell.badge) == ("net-09", "tied with 1")
+    assert [(one.name, one.value, one.is_searched) for one in cell.settings] == [
+        ("alpha", "0.0001", True),
+        ("n_epochs", "10", False),
+    ]
+    assert cell.yaml == "alpha: 0.0001\nn_epochs: 10\n"
+    assert [(one.value, one.name, one.limits) for one in cell.figures] == [
+        ("0.861", "accuracy", ((True, "\N{GREATER-THAN OR EQUAL TO} 0.837, 0.861 when chosen"),)),
+        (
+            "5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s",
+            "throughput",
+            ((True, "\N{GREATER-THAN OR EQUAL TO} 200 k, 29.6 \N{MULTIPLICATION SIGN} that"),),
+        ),
+        ("59\N{NO-BREAK SPACE}MiB", "peak memory", ()),
+    ]
+
+
+def test_cell_warns_where_load_breaks_a_limit_that_one_request_keeps(results: Results) -> None:
+    broken = replace(make_load_curve(), highest_rate_per_s=None, limit_ms=0.08)
+    (load,) = [one for one in results.load_curves.loads if one.curve is not None]
+    loads = LoadCurves((replace(load, curve=broken),))
+    cell = build_cells(replace(results, load_curves=loads), "web_api")[0]
+
+    assert cell.warnings == (
+        "Over HTTP, no rate tried (60 requests/s and more) keeps a p99 of 0.08 ms",
+    )
+
+
+def test_request_names_weights_and_limits(results: Results) -> None:
+    assert describe_request(dict(results.applications.items())["satellite_archive"]) == (
+        "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
+        "200 k rows/s and scaled quality at most 0.1 below the best."
+    )

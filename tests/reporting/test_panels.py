@@ -1,0 +1,103 @@
+"""Decision records: leaderboards, what a decision rests on, and what is not known."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rightfit.http_load.load_records import LoadCurves
+from rightfit.reporting.matrix import build_cells
+from rightfit.reporting.panels import Board, build_boards
+from rightfit.reporting.results import Results
+
+
+def find(results: Results, application: str, dataset: str) -> Board:
+    boards = build_boards(results, build_cells(results, application))
+    return next(board for board in boards if board.cell.dataset == dataset)
+
+
+def facts_of(board: Board) -> dict[str, str]:
+    return {fact.term: fact.text for fact in board.facts}
+
+
+def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Results) -> None:
+    board = find(results, "web_api", "landsat")
+    first, second = board.places[:2]
+
+    assert len(board.places) == 6
+    assert board.costs == ("Latency p99 (ms)",)
+    assert (first.candidate, first.serving) == ("forest-14", "onnx, 1 thread")
+    assert first.outcome == "winner"
+    assert (first.quality.text, first.quality.interval) == ("0.894", "0.882\N{EN DASH}0.906")
+    assert first.costs[0].text == "0.0408"
+    assert sum(part.share for part in first.parts) == pytest.approx(first.utility.order)
+    assert second.why.startswith("tied with forest-14 (utility ")
+
+
+def test_tied_candidate_that_never_wins_has_a_small_chance_not_none(results: Results) -> None:
+    ranked = results.rankings.with_columns(p_best=pl.col("p_best") * 0.001)
+    board = find(replace(results, rankings=ranked), "web_api", "landsat")
+
+    assert board.places[1].outcome == "tied"
+    assert board.places[1].chance.text == "< 1 %"
+    assert board.places[-1].chance.text == "\N{EN DASH}"  # breaks a limit
+
+
+def test_limit_that_decides_is_told_with_its_price(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    stricter = copy.deepcopy(applications)
+    stricter["satellite_archive"]["constraints"]["throughput_rows_per_s"]["min"] = 1e7
+    decided = find(make_results(stricter), "satellite_archive", "landsat")
+    free = find(make_results(), "satellite_archive", "landsat")
+
+    assert facts_of(free)["Limits"] == "No limit decides: the same candidate wins without them."
+    assert free.prices is None
+    assert facts_of(decided)["Limits"] == (
+        "Without the limit of throughput at least 10 M rows/s, net-09 (onnx, 2 threads) would win, "
+        "with 0.022 more accuracy."
+    )
+    assert decided.prices is not None
+    assert decided.prices.rows[0] == (
+        *("throughput at least 10 M rows/s", "27 M rows/s", "net-09 (onnx, 2 threads)"),
+        *("5.92 M rows/s", "0.022", "27 M instead of 5.92 M rows/s"),
+    )
+
+
+def test_load_is_told_or_its_absence_explained(results: Results) -> None:
+    loaded, other = find(results, "web_api", "landsat"), find(results, "web_api", "flights")
+
+    assert facts_of(loaded)["Over HTTP"] == (
+        "One server bears 900 requests/s within a p99 of 5 ms; the knee is at 600 requests/s; its "
+        "capacity is 1,000 requests/s."
+    )
+    assert facts_of(other)["Over HTTP"] == "Not measured: the time was spent on others."
+    never = find(replace(results, load_curves=LoadCurves(())), "web_api", "landsat")
+    assert "Over HTTP" not in facts_of(never)
+
+
+def test_only_what_others_have_is_called_not_measured(results: Results) -> None:
+    some = pl.when(pl.col("candidate") != "linear-03").then(pl.col("load_time_ms"))
+    lacking = replace(results, profiles=results.profiles.with_columns(load_time_ms=some))
+
+    assert find(results, "edge_device", "landsat").unmeasured == (
+        "The winner's quality on rows not used for the choice.",
+    )
+    assert find(lacking, "edge_device", "landsat").unmeasured[0].startswith("Load")
+
+
+def test_where_none_qualifies_the_page_names_the_limit_to_relax(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    stricter = copy.deepcopy(applications)
+    stricter["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 50
+    found = find(make_results(stricter), "edge_device", "landsat")
+
+    assert found.cell.badge == "none qualifies"
+    assert "Would qualify" in facts_of(found)
+    assert "Without the limit of peak memory at most 50 MiB" in facts_of(found)["Limits"]
