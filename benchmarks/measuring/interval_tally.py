@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
-from rightfit.profiling.intervals import Interval
+from rightfit.profiling.estimate import Interval
 
 
 @dataclass(frozen=True)

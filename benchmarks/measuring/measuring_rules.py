@@ -21,8 +21,8 @@ from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement
 from rightfit.profiling.measuring.stopping import per_process
 from rightfit.profiling.metrics import LATENCY_COLUMNS
+from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
 from rightfit.profiling.shared_error import SharedError, TurnEffects, find_turn_effects
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
@@ -103,7 +103,7 @@ class Run:
         """Return what it found."""
         profile = ProfileBuilder()
         settings, state = self.measurement.bench.settings, self.measurement.state
-        set_serving_metrics(profile, state, settings, shared=shared, n_threads=1, is_final=True)
+        set_measured(profile, state, settings, shared=shared, n_threads=1, is_final=True)
         found = {share: profile.values[column] for share, column in LATENCY_COLUMNS.items()}
         low, high = (
             profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import polars as pl
 from interval_tally import Tally
 
-from rightfit.profiling.intervals import Interval, estimate_median, is_drifting, pool_spread
+from rightfit.profiling.estimate import Interval
+from rightfit.profiling.intervals import estimate_median, is_drifting, pool_spread
 from rightfit.profiling.measuring.stopping import MIN_CLEAN_ROUNDS
 from rightfit.profiling.shared_error import (
     SharedError,

@@ -28,7 +28,8 @@ import numpy.typing as npt
 from kept_pieces import KeptPieces
 from presets import read_preset
 
-from rightfit.profiling.intervals import Interval, estimate_median
+from rightfit.profiling.estimate import Interval
+from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.settings import ServerSettings
 from rightfit.profiling.worker.highest_rate import find_max_rate
 from rightfit.profiling.worker.latency import percentile_ns

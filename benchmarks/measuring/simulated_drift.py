@@ -34,7 +34,8 @@ from interval_tally import Tally, print_tallies
 from presets import read_preset
 from recorded_turns import RECORDED, add_constant, replay
 
-from rightfit.profiling.intervals import Interval, estimate_median, is_drifting
+from rightfit.profiling.estimate import Interval
+from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.stopping import per_process, why_settled

@@ -23,7 +23,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.profiling.intervals import estimate_median, pool_spread
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.profiles.serving_metrics import SHARED_MEMORY_ERROR_PCT
+from rightfit.profiling.metrics import SHARED_MEMORY_ERROR_PCT
 from rightfit.profiling.shared_error import SharedError
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "processes.parquet"

@@ -7,12 +7,16 @@ direction; ``profile.latency_p95_ms`` is its value with the interval.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from rightfit.errors import RightfitError
 from rightfit.formatting import format_number, format_quality
+
+if TYPE_CHECKING:
+    from rightfit.profiling.measuring.state import FinishedRound
+    from rightfit.profiling.worker.results import BatchPhase
 
 # What finds a metric: the model's answers, a timed process, its device's meters, a test under
 # random load, the files of the bundle, the hardware ladder, or the training.
@@ -23,6 +27,9 @@ NO_DEVICE_FIGURE = "the GPU does not report it"
 NO_LOAD_TEST = "the server scenario is not measured in this preset"
 NOT_IN_TRAINING = "not measured in training"
 EXACT_SIZE = "sizes of files are exact"
+# Of memory, in percent: that of the empty worker, which all processes of a measurement share, falls
+# by 0.1 to 0.3 % over 80 forks (benchmarks/recorded/processes.parquet).
+SHARED_MEMORY_ERROR_PCT = 0.2
 TRAINED_ONCE = "a candidate is trained once; another training may take more or less"
 
 
@@ -38,6 +45,10 @@ class Metric:
         source: What finds it.
         scale: What a pure number means, in place of a unit.
         percentile: Share in (0, 1) of a latency percentile of one row a call, else ``None``.
+        of_process: Its figure in what a process found and the batch size of its throughput.
+        of_batch: Its figure in the timed batches of a process; ``None``: not metered.
+        shares: What all processes of a measurement may share: the machine's drift, of times and
+            rates, or the memory of the empty worker.
         no_interval: Why no ``{column}_low`` and ``{column}_high`` stand beside it; empty: they do.
         is_refinable: Whether more measuring makes it more certain.
         slows: Whether other work on the machine can only make it worse.
@@ -54,6 +65,9 @@ class Metric:
     source: Source
     scale: str = ""
     percentile: float | None = None
+    of_process: Callable[[FinishedRound, int], float] | None = None
+    of_batch: Callable[[BatchPhase], float | None] | None = None
+    shares: Literal["", "drift", "memory"] = ""
     no_interval: str = ""
     is_refinable: bool = False
     slows: bool = False
@@ -159,6 +173,7 @@ def _latency(label: str, percentile: float) -> Metric:
         "serve",
         "process",
         percentile=percentile,
+        shares="drift",
         is_refinable=True,
         slows=True,
     )
@@ -176,13 +191,14 @@ def _fit(label: str, unit: str) -> Metric:
     )
 
 
-def _device(label: str, unit: str) -> Metric:
+def _device(label: str, unit: str, of_batch: Callable[[BatchPhase], float | None]) -> Metric:
     return Metric(
         label,
         unit,
         "lower",
         "serve",
         "device",
+        of_batch=of_batch,
         null_reason=NO_DEVICE_FIGURE,
     )
 
@@ -203,26 +219,31 @@ class MetricTable:
     max_rate_per_s = Metric("Highest arrival rate", "requests/s", "higher", "serve", "load_test",
            null_reason=NO_LOAD_TEST)
     throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
-           is_refinable=True, slows=True)
+           of_batch=lambda one: one.rows_per_s, shares="drift", is_refinable=True, slows=True)
     cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",
-           is_refinable=True)
+           of_batch=lambda one: one.cpu_ms / one.wall_ms, is_refinable=True)
     cpu_util_pct = Metric("CPU utilisation", "%", "lower", "serve", "process",
            is_refinable=True)
-    peak_memory_mib = Metric("Peak memory", "MiB", "lower", "serve", "process")
-    peak_memory_one_row_mib = Metric("One-row peak memory", "MiB", "lower", "serve",
-           "process")
-    model_memory_mib = Metric("Model memory", "MiB", "lower", "serve", "process")
+    peak_memory_mib = Metric("Peak memory", "MiB", "lower", "serve", "process",
+           of_process=lambda one, batch_size: one.peak_mib(one.growth_mib(batch_size)),
+           shares="memory")
+    peak_memory_one_row_mib = Metric("One-row peak memory", "MiB", "lower", "serve", "process",
+           of_process=lambda one, _: one.peak_mib(one.growth_mib()), shares="memory")
+    model_memory_mib = Metric("Model memory", "MiB", "lower", "serve", "process",
+           of_process=lambda one, batch_size: one.growth_mib(batch_size))
     model_size_mib = Metric("Model size", "MiB", "lower", "load", "files",
            no_interval=EXACT_SIZE)
     load_time_ms = Metric("Load time", "ms", "lower", "load", "process",
-           is_refinable=True)
+           of_process=lambda one, _: one.load.load_time_ms, shares="drift", is_refinable=True)
     min_hardware_tier = Metric("Hardware tier", "", "lower", "serve", "tiers",
            is_count=True)
     cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers",
            slows=True)
-    gpu_util_pct = _device("GPU utilisation", "%")
-    gpu_memory_mib = _device("GPU memory", "MiB")
-    energy_j_per_1k_rows = _device("Energy", "J per 1,000 rows")
+    gpu_util_pct = _device("GPU utilisation", "%", lambda one: one.gpu_util_pct)
+    gpu_memory_mib = _device("GPU memory", "MiB", lambda one: one.gpu_memory_mib)
+    energy_j_per_1k_rows = _device("Energy", "J per 1,000 rows",
+           lambda one: None if one.energy_j is None
+           else one.energy_j / (one.n_calls * one.batch_size) * 1_000)
     fit_time_s = _fit("Training time", "s")
     step_time_ms = _fit("Training step", "ms")
     fit_peak_memory_mib = _fit("Training peak memory", "MiB")

@@ -16,8 +16,8 @@ from rightfit.profiling.measuring.stopping import (
     usable_rounds,
     why_settled,
 )
+from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.profiles.serving_metrics import set_serving_metrics
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.throughput import best_batch_size
 
@@ -34,7 +34,7 @@ def test_known_load_is_found(bench: Bench) -> None:
     profile = ProfileBuilder()
 
     shared = SharedError.assume(0)
-    set_serving_metrics(profile, state, bench.settings, shared=shared, n_threads=1, is_final=True)
+    set_measured(profile, state, bench.settings, shared=shared, n_threads=1, is_final=True)
 
     assert state.error is None
     # Not an upper bound: others may use the machine while tests run.

@@ -9,9 +9,8 @@ from under_load import served
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.process_figures import pool_spreads
+from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.profiles.serving_metrics import set_serving_metrics, set_tiers
 from rightfit.profiling.shared_error import SharedError
 
 
@@ -45,7 +44,7 @@ def summarise(
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
     shared = SharedError.assume(shared_error_pct)
     settings = make_settings(server=server)
-    set_serving_metrics(profile, state, settings, shared=shared, n_threads=2, is_final=True)
+    set_measured(profile, state, settings, shared=shared, n_threads=2, is_final=True)
     return profile
 
 
@@ -136,7 +135,7 @@ def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> 
     """Return half the width of its median's interval, in percent."""
     settings, profile = make_settings(max_delay_share=0.05), ProfileBuilder()
     shared, spreads = SharedError.assume(0), pool_spreads([state, *beside], settings)
-    set_serving_metrics(
+    set_measured(
         profile, state, settings, shared=shared, n_threads=2, is_final=True, spreads=spreads
     )
     low, high = (profile.values[f"latency_p50_ms_{end}"] for end in ("low", "high"))

@@ -61,6 +61,16 @@ class FinishedRound(ProcessResult):
     steal_share: float | None
     interruption: str | None = None
 
+    def growth_mib(self, batch_size: int | None = None) -> float:
+        """Return the highest growth of memory, of single rows or of batches of a size as well."""
+        batches = [one for one in self.batches if one.batch_size == batch_size]
+        peaks_mib = [one.peak_memory_mib for one in (self.latency, *batches)]
+        return max(self.load.peak_memory_mib, *peaks_mib) + self.files_mib
+
+    def peak_mib(self, growth_mib: float) -> float:
+        """Return the peak of a process started from nothing, from the growth of a forked one."""
+        return max(self.base_peak_mib, self.base_resident_mib + max(0.0, growth_mib))
+
 
 @dataclass(frozen=True)
 class MeasurementState:

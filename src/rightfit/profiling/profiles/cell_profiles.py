@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job, plan_jobs
+from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
@@ -24,13 +25,13 @@ from rightfit.profiling.profiles.answer_quality import (
     set_quality,
 )
 from rightfit.profiling.profiles.cell import ProfiledCell
-from rightfit.profiling.profiles.costs import set_serving_costs, try_tiers
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.host_turns import HostTurns
-from rightfit.profiling.profiles.process_figures import pool_spreads
+from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
 from rightfit.profiling.profiles.profile import ProfileBuilder, tabulate_profiles
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.shared_error import SharedError
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 if TYPE_CHECKING:
     import polars as pl
@@ -176,9 +177,20 @@ def _make_assembly(
 def _try_tiers(
     job: Job, state: MeasurementState, profile: ProfileBuilder, bench: Bench, tiers: Sequence[Tier]
 ) -> MeasurementState:
-    if not state.wants_no_more:
-        job.prepare()
-    return try_tiers(job.subject, job.serving, state, profile, bench, tiers=tiers)
+    """Run a measured model under the memory of the smallest tiers that may do."""
+    peak_mib, batch_size = profile.values["peak_memory_mib"], profile.best_batch_size
+    if state.wants_no_more or peak_mib is None or batch_size is None:
+        return state
+    job.prepare()
+    return try_limits(
+        job.subject,
+        bench,
+        state,
+        tiers=tiers,
+        peak_memory_mib=peak_mib,
+        batch_size=batch_size,
+        device=job.serving.device,
+    )
 
 
 def _list_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[tuple[str, Serving]]:
@@ -200,47 +212,6 @@ def _describe_refused(cell: ProfiledCell, name: str, serving: Serving) -> Profil
     return profile
 
 
-def set_costs(
-    profile: ProfileBuilder,
-    job: Job,
-    state: MeasurementState,
-    bench: Bench,
-    *,
-    shared: SharedError,
-    tiers: Sequence[Tier],
-    devices: Iterable[str],
-    spreads: Mapping[str, ProcessSpread] | None = None,
-) -> str | None:
-    """Set what serving costs: size, what measuring found, and hardware tiers.
-
-    Args:
-        profile: To fill.
-        job: Candidate and serving configuration.
-        state: Its measurement.
-        bench: How it was measured.
-        shared: What its processes may share.
-        tiers: Hardware ladder, smallest first.
-        devices: Devices this machine has.
-        spreads: By how much processes of the measurements beside it differ, by column.
-
-    Returns:
-        Name of the smallest tier it runs on; ``None`` if that is not known, or there is none.
-    """
-    return set_serving_costs(
-        profile,
-        job.serving,
-        state,
-        bench,
-        shared=shared,
-        size_bytes=sum(
-            path.stat().st_size for path in runtime_files(job.bundle, job.serving.runtime)
-        ),
-        tiers=tiers,
-        devices=devices,
-        spreads=spreads,
-    )
-
-
 def _assemble(
     cell: ProfiledCell,
     job: Job,
@@ -251,23 +222,44 @@ def _assemble(
     shared: SharedError,
     spreads: Mapping[str, ProcessSpread],
 ) -> ProfileBuilder:
+    """Put together the profile of a job: quality, training, size, measured figures and tiers."""
+    serving = job.serving
     profile = ProfileBuilder(
         cell.dataset,
         job.bundle.model,
         job.candidate,
-        job.serving,
+        serving,
         cell.environment_id,
         how=MeasuredHow(preset=bench.preset, devices=tuple(cell.devices)),
     )
     set_quality(profile, quality, cell.quality)
     set_fit(profile, job, cell)
-    profile.hardware_tier = set_costs(
-        *(profile, job, state, bench),
+    files = runtime_files(job.bundle, serving.runtime)
+    profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
+    set_measured(
+        profile,
+        state,
+        bench.settings,
         shared=shared,
-        tiers=tiers,
-        devices=cell.devices,
+        n_threads=serving.n_threads,
+        is_final=state.is_over,
         spreads=spreads,
     )
+
+    def judge(end: str) -> list[Judged]:
+        peak_mib = profile.values.get(f"peak_memory_mib{end}")
+        if peak_mib is None:
+            return []
+        return judge_tiers(
+            tiers,
+            n_threads=serving.n_threads,
+            device=serving.device,
+            peak_memory_mib=peak_mib,
+            trials=state.limits,
+            devices=tuple(cell.devices),
+        )
+
+    profile.hardware_tier = set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
     return profile
 
 

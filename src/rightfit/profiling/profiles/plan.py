@@ -14,7 +14,6 @@ from rightfit.profiling.worker.meters.device_meter import DeviceMeter
 from rightfit.profiling.worker.units import MS_PER_S
 
 S_PER_MIN = 60
-METERED = {"energy_j": "energy_j_per_1k_rows"}  # metrics that are computed from a meter's figure
 
 
 def describe_plan(
@@ -94,8 +93,7 @@ def _missing(
     ]
     reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
     lines += [
-        f"{METERED.get(figure, figure)}: not measured here, {reason}"
-        for figure, reason in reasons.items()
+        f"{_name_metric(figure)}: not measured here, {reason}" for figure, reason in reasons.items()
     ]
     if settings.server.n_processes == 0:
         lines.append(f"{', '.join(columns_from('load_test'))}: not measured in this preset")
@@ -105,3 +103,8 @@ def _missing(
         if tier.device not in devices
     ]
     return lines
+
+
+def _name_metric(figure: str) -> str:
+    """Return the column that is computed from a meter's figure."""
+    return next((name for name in columns_from("device") if name.startswith(figure)), figure)

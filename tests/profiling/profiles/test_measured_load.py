@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from measured import make_settings
+from measured import make_round, make_settings
 from under_load import served
 
+from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profile import MeasuredHow
-from rightfit.profiling.profiles.load_metrics import set_under_load
+from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.results import ServerResult
@@ -13,7 +14,14 @@ from rightfit.profiling.worker.results import ServerResult
 
 def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> ProfileBuilder:
     profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
-    set_under_load(profile, processes, make_settings(), SharedError.assume(shared_error_pct))
+    set_measured(
+        profile,
+        MeasurementState(rounds=(make_round(),), server=processes),
+        make_settings(),
+        shared=SharedError.assume(shared_error_pct),
+        n_threads=1,
+        is_final=True,
+    )
     return profile
 
 
