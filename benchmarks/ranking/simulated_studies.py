@@ -17,8 +17,8 @@ from scipy.stats import norm
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.quality.deviations import pack_deviations
-from rightfit.ranking.contest.profile_table import ProfileTable, read_profiles
-from rightfit.ranking.explanation.final_quality import FINAL, judge_winner
+from rightfit.ranking.contest.profile_table import FINAL, ProfileTable, read_profiles
+from rightfit.ranking.explanation.final_quality import judge_winner
 from rightfit.ranking.rank_candidates import rank_applications
 
 Floats = npt.NDArray[np.float64]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rightfit.profiling.metrics import (
@@ -43,6 +45,13 @@ def test_column_ends_in_the_unit_that_people_read(metric: Metric) -> None:
 )
 def test_title_is_the_label_with_its_unit_or_scale(column: str, title: str) -> None:
     assert METRICS_BY_COLUMN[column].title == title
+
+
+def test_a_metric_that_processes_report_is_computed_in_its_row_alone() -> None:
+    source = Path(__file__).parents[2] / "src/rightfit/profiling"
+    named = [path.name for path in source.rglob("*.py") if "energy_j_per_1k" in path.read_text()]
+
+    assert named == ["metrics.py"]
 
 
 def test_every_column_stands_once() -> None:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, overload
+from typing import Literal, Protocol, overload
 
 from rightfit.errors import RightfitError
 from rightfit.formatting import format_number, format_quality
-
-if TYPE_CHECKING:
-    from rightfit.profiling.measuring.state import FinishedRound
-    from rightfit.profiling.worker.results import BatchPhase
+from rightfit.profiling.worker.results import BatchPhase, LoadPhase
 
 # What finds a metric: the model's answers, a timed process, its device's meters, a test under
 # random load, the files of the bundle, the hardware ladder, or the training.
@@ -31,6 +28,20 @@ EXACT_SIZE = "sizes of files are exact"
 # by 0.1 to 0.3 % over 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
 TRAINED_ONCE = "a candidate is trained once; another training may take more or less"
+
+
+class OneProcess(Protocol):
+    """What one measuring process found, as far as metrics are computed from it."""
+
+    @property
+    def load(self) -> LoadPhase:
+        """How it opened the model."""
+
+    def growth_mib(self, batch_size: int | None = None) -> float:
+        """Return the highest growth of memory, of single rows or of batches of a size as well."""
+
+    def peak_mib(self, growth_mib: float) -> float:
+        """Return the peak of a process started from nothing, from the growth of a forked one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Metric:
     source: Source
     scale: str = ""
     percentile: float | None = None
-    of_process: Callable[[FinishedRound, int], float] | None = None
+    of_process: Callable[[OneProcess, int], float] | None = None
     of_batch: Callable[[BatchPhase], float | None] | None = None
     shares: Literal["", "drift", "memory"] = ""
     no_interval: str = ""

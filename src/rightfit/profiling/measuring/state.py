@@ -62,13 +62,13 @@ class FinishedRound(ProcessResult):
     interruption: str | None = None
 
     def growth_mib(self, batch_size: int | None = None) -> float:
-        """Return the highest growth of memory, of single rows or of batches of a size as well."""
+        """See :class:`rightfit.profiling.metrics.OneProcess`."""
         batches = [one for one in self.batches if one.batch_size == batch_size]
         peaks_mib = [one.peak_memory_mib for one in (self.latency, *batches)]
         return max(self.load.peak_memory_mib, *peaks_mib) + self.files_mib
 
     def peak_mib(self, growth_mib: float) -> float:
-        """Return the peak of a process started from nothing, from the growth of a forked one."""
+        """See :class:`rightfit.profiling.metrics.OneProcess`."""
         return max(self.base_peak_mib, self.base_resident_mib + max(0.0, growth_mib))
 
 
