@@ -11,10 +11,10 @@ with the family's own. A line per cell; the last one is JSON:
 - ``below``: cells where the searched model's test quality is more than one standard error of the
   default's below it;
 - ``worst_errors``: the smallest difference, in standard errors; ``mean_errors``: the mean one;
-- ``overrun_max``: the largest share of its budget that a search spent, in CPU seconds of work;
+- ``overrun_max``, ``overrun_median``: CPU seconds that a search took, as shares of its budget,
+  which counts what such trainings usually take;
 - ``training_share``: of the CPU seconds that the searches really took, the share that trained or
-  validated;
-- ``cpu_per_work``: CPU seconds of training for each one of work, the median cell.
+  validated.
 
 Tables come with packages, see ``portfolios/tables.py``. Work is counted, not timed: other work may
 run beside this.
@@ -99,9 +99,9 @@ class Compared(NamedTuple):
         searched: Test quality of the searched model.
         default: Test quality of the library's default, in the metric's unit.
         error: Standard error of ``default``.
-        spent_s: Work of the search, in CPU seconds.
+        spent_s: CPU seconds of the trials.
         training_s: CPU seconds that trained or validated.
-        cpu_s: CPU seconds of the whole search.
+        cpu_s: CPU seconds of the whole search, decisions included.
         n_trials: Configurations that were begun.
     """
 
@@ -226,7 +226,7 @@ def _predict_default(
     estimator = getattr(importlib.import_module(module), name)(**silence)
     estimator.fit(train.rows, train.labels)
     if task == "regression":
-        return np.asarray(estimator.predict(test.rows), dtype=np.float32)
+        return np.asarray(estimator.predict(test.rows), dtype=np.float32).reshape(-1, 1)
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(test.rows), dtype=np.float32)
     scores = np.asarray(estimator.decision_function(test.rows), dtype=np.float64)
@@ -273,10 +273,10 @@ def main() -> None:
         "worst_errors": round(min(n_errors), 2),
         "mean_errors": round(float(np.mean(n_errors)), 2),
         "overrun_max": round(max(spent_s) / asked.budget_cpu_s, 2),
+        "overrun_median": round(median(spent_s) / asked.budget_cpu_s, 2),
         "training_share": round(
             sum(one.training_s for one in found) / sum(one.cpu_s for one in found), 3
         ),
-        "cpu_per_work": round(median(one.training_s / one.spent_s for one in found), 2),
     }
     print(json.dumps(figures))
 
