@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rightfit.families.skops_form.tree_arrays import check_histogram_tree, check_sklearn_tree
+from rightfit.families.skops_form.estimators import check_histogram_tree, check_sklearn_tree
 
 # node 0 splits into 1 and 2, node 2 into 3 and 4
 GOOD = {

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from rightfit.tuning.parallel import crew_member
-from rightfit.tuning.parallel.crew_member import CrewMember, State, choose_to_train
+from rightfit.tuning.parallel import crew
+from rightfit.tuning.parallel.crew import CrewMember, State, choose_to_train
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(crew_member, "time", clock)
+    monkeypatch.setattr(crew, "time", clock)
     return clock
 
 

@@ -17,10 +17,9 @@ from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.candidates import bundle_candidates
-from rightfit.tuning.search.failed_search import describe_failed_search
+from rightfit.tuning.parallel.outcome import describe_failed_search
+from rightfit.tuning.search.candidates import bundle_candidates, find_favourites
 from rightfit.tuning.search.search import open_study, run_search
-from rightfit.tuning.steering.favourites import find_favourites
 from rightfit.tuning.studies.search_account import account_search
 from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore

@@ -9,7 +9,7 @@ from recordings import application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.steering.favourites import find_favourites, select_covering_trials
+from rightfit.tuning.search.candidates import find_favourites, select_covering_trials
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
 

@@ -14,11 +14,16 @@ from rightfit.formatting import count
 from rightfit.tuning.parallel.agenda import PlannedSearch
 from rightfit.tuning.search.budget import GUARD, Budget, finished_trials
 from rightfit.tuning.search.candidates import bundle_candidates
-from rightfit.tuning.search.failed_search import describe_failed_search
-from rightfit.tuning.search.search import SearchFailedError, run_search
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.search import SearchFailedError, open_study, run_search
 from rightfit.tuning.search.stopping import StoppingRule
 from rightfit.tuning.studies.search_account import SCHEMA, account_search
-from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
+from rightfit.tuning.studies.search_tables import (
+    tabulate_curves,
+    tabulate_failure,
+    tabulate_trials,
+)
+from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -89,3 +94,25 @@ def complete_search(
 def _list_unsatisfied(account: pl.DataFrame) -> str:
     missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
     return f"; no trial satisfies {', '.join(missed)}, other cells' may" if len(missed) else ""
+
+
+def describe_failed_search(
+    cell: Cell, settings: SearchSettings, store: StudyStore, reason: str
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
+    """Return what a search leaves that has failed.
+
+    Args:
+        cell: What was searched.
+        settings: By which rules.
+        store: Where it is kept.
+        reason: Why no trial was completed.
+
+    Returns:
+        Trials, one at least of them with the reason, learning curves, an account without rows, and
+        no candidates.
+    """
+    study = open_study(cell, settings, store)
+    trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
+    if trials.is_empty():
+        trials = tabulate_failure(reason)
+    return trials, tabulate_curves(study, cell.quality), pl.DataFrame(schema=SCHEMA), {}

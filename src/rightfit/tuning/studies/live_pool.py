@@ -15,7 +15,7 @@ from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.budget import is_finished
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.claims import is_paused
-from rightfit.tuning.studies.growth import project_fit, project_structure
+from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,
@@ -115,3 +115,31 @@ def _look(
         quality_error=cell.quality.scale_error(point["quality_raw_error"]),
         spent_s=read_work_s(point),
     )
+
+
+def project_fit(point: Mapping[str, Any], *, ratio: float) -> dict[str, float | None]:
+    """Project fit metrics to the end of a training: its time grows with its steps.
+
+    Args:
+        point: Fit metrics so far by column.
+        ratio: Steps of the whole training for each step taken.
+    """
+    fit = {column: point.get(column) for column in FIT_COLUMNS}
+    if fit["fit_time_s"] is not None:
+        fit["fit_time_s"] *= ratio
+    return fit
+
+
+def project_structure(
+    structure: Mapping[str, float] | None, *, growth: str, ratio: float
+) -> Mapping[str, float] | None:
+    """Project counts to the end of a training.
+
+    Args:
+        structure: Counts so far.
+        growth: ``constant``, or ``affine`` in the steps taken.
+        ratio: Steps of the whole training for each step taken.
+    """
+    if structure is None or growth == "constant":
+        return structure
+    return {name: count * ratio for name, count in structure.items()}
