@@ -125,7 +125,9 @@ def test_unchanged_second_run_writes_no_result(
     study.run("perf")
 
     assert study.files() == before
-    assert "Which model fits" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Which model fits" in shown
+    assert Path(shown.rpartition("Report: ")[2].strip()).is_file()
 
 
 def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> None:

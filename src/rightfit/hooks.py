@@ -214,25 +214,30 @@ class FamilyHook:
 
 
 class ResultHook:
-    """Shows the winners once a run has ranked, or kept an unchanged ranking."""
+    """Shows the winners and the report's path once a run has made them, or kept unchanged ones."""
 
     def __init__(self) -> None:
-        self._is_ranking = False
+        self._outputs: frozenset[str] = frozenset()
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Note whether a ranking is wanted."""
-        self._is_ranking = "recommendations" in list_own_outputs(pipeline)
+        """Note whether a ranking and a report are wanted."""
+        self._outputs = frozenset(list_own_outputs(pipeline))
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Print the table of winners.
+        """Print the table of winners, and where the report is.
 
         Raises:
             ConfigurationError: If a ranking that was kept cannot be read.
         """
-        if not self._is_ranking:
-            return
+        if "recommendations" in self._outputs:
+            self._show_winners(catalog)
+        if "report" in self._outputs:
+            path = getattr(catalog.get("report"), "_get_load_path", str)()
+            click.echo(f"Report: {path}")
+
+    def _show_winners(self, catalog: DataCatalog) -> None:
         from rich.console import Console
 
         from rightfit.ranking.explanation.decisions import read_recommendations

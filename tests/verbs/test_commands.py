@@ -36,6 +36,30 @@ def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
     assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
 
 
+def test_which_of_no_application_shows_the_table_of_winners(ask: Ask) -> None:
+    result = ask("which")
+
+    assert result.exit_code == 0
+    assert "Which model fits" in result.output
+    assert "linear-000 onnx" in result.output
+    assert "none qualifies" in result.output  # of the dreamer
+    assert {one["application"] for one in json.loads(ask("which", "--json").output)} == {
+        *("web_api", "dreamer"),
+    }
+    assert "needs an --application" in ask("which", "-d", "landsat").output
+
+
+def test_report_prints_the_path_of_the_latest(ask: Ask, study: Study) -> None:
+    missing = ask("report")
+    for version in ("2026-01-02T03.04.05.678Z", "2026-01-03T03.04.05.678Z"):
+        path = study.root / "08_reporting" / "report.html" / version / "report.html"
+        path.parent.mkdir(parents=True)
+        path.write_text("<html>", encoding="utf-8")
+
+    assert "No run has written report" in missing.output
+    assert ask("report").output.strip() == str(path)
+
+
 def test_which_warns_of_disturbed_and_unranked_profiles(
     ask: Ask, study: Study, open_catalog: Any
 ) -> None:

@@ -26,7 +26,7 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.applications import QUALITIES, Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import (
     ProfileTable,
@@ -36,7 +36,6 @@ from rightfit.ranking.contest.profile_table import (
 )
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import (
-    QUALITIES,
     Decision,
     Recommendations,
 )

@@ -15,8 +15,8 @@ from rightfit.naming import (
     metric_name,
     objective_name,
 )
-from rightfit.ranking.applications.applications import THREADS, Application
-from rightfit.ranking.explanation.decisions import QUALITIES, Decision, RankedCandidate
+from rightfit.ranking.applications.applications import QUALITIES, THREADS, Application
+from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.ranking.explanation.settings import write_value
 from rightfit.reporting.results import Results, show_unseen
 
@@ -64,6 +64,7 @@ class Cell:
         figures: What it reaches.
         settings: How it was trained; empty where that is not known.
         yaml: The same to copy.
+        served: Limits of how it is served, as of a figure.
         badge: How sure the decision is.
         warnings: What else must be known before it is used.
     """
@@ -75,6 +76,7 @@ class Cell:
     figures: tuple[CellFigure, ...]
     settings: tuple[Setting, ...]
     yaml: str
+    served: tuple[tuple[bool, str], ...]
     badge: str
     warnings: tuple[str, ...]
 
@@ -173,6 +175,7 @@ def _build_cell(results: Results, application: str, dataset: str, decision: Deci
             for name, value in values.items()
         ),
         yaml="" if settings is None else settings.write_yaml(),
+        served=tuple((True, one.short) for one in decision.limits if one.metric == THREADS),
         badge=decision.tie or BADGES[decision.outcome],
         warnings=tuple(_list_warnings(results, application, dataset, decision)),
     )

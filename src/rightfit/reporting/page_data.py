@@ -11,10 +11,10 @@ from rightfit.naming import metric_name, metric_title, metric_unit, objective_na
 from rightfit.profiling.devices import ELSEWHERE, split_device
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, SLOWED_COLUMNS
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import choose_path, read_profiles
-from rightfit.ranking.explanation.decisions import QUALITIES, Decision
+from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
 from rightfit.reporting.results import Results
 

@@ -30,6 +30,16 @@ from rightfit.reporting.sections.stops import build_stops
 from rightfit.serving.answer_text import format_version
 
 MIB_PER_GIB = 1024
+MAX_COLUMNS = 4  # of the matrix that are still readable side by side
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a row or column of the matrix."""
+
+    title: str
+    description: str = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,9 +78,8 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         headline=write_headline(results),
         origin=describe_origin(results),
         applications=applications,
-        datasets=[words(name) for name in results.datasets],
+        **_arrange(applications, [words(name) for name in results.datasets]),
         marks=results.marks,
-        words=words,
         legend=_write_legend(results),
         sections=build_sections(results, tiers),
         footer=_write_footer(results),
@@ -110,6 +119,17 @@ def describe_origin(results: Results) -> list[str]:
         *([f"Rightfit {version}"] if version else []),
         *([f"run {results.run}"] if results.run else []),
     ]
+
+
+def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
+    """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
+    asked = [Head(one.title, one.description, f"panel-{one.name}") for one in applications]
+    given = [Head(sentence_case(name)) for name in datasets]
+    cells = [one.cells for one in applications]
+    if len(datasets) <= max(MAX_COLUMNS, len(applications)):
+        return {"heads": given, "rows": list(zip(asked, cells, strict=True))}
+    turned = [list(column) for column in zip(*cells, strict=True)]
+    return {"heads": asked, "rows": list(zip(given, turned, strict=True))}
 
 
 def _view(results: Results, name: str) -> ApplicationView:

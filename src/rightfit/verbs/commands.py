@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from rightfit.verbs.handover_commands import import_profiles, measure_bundles, p
 from rightfit.verbs.project_commands import clean, init, plan, try_model_family
 from rightfit.verbs.project_options import PORT, faults_as_message, open_place, where
 from rightfit.verbs.serving_commands import load, serve
+
+if TYPE_CHECKING:  # a command that reads no ranking needs no pydantic
+    from rightfit.ranking.explanation.decisions import Recommendations
 
 # Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
 CHATTY = ("kedro.framework.project", "kedro.io.data_catalog")
@@ -45,19 +48,28 @@ def verbs() -> None:
 
 
 @verbs.command()
-@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
+@click.option("--application", "-a", help="Name of an application; a table of all if not given.")
 @click.option("--dataset", "-d", help="One dataset; all if not given.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Answer as JSON: a list, one item per dataset."
 )
 @where
-def which(application: str, dataset: str | None, *, as_json: bool, **place: Any) -> None:
+def which(application: str | None, dataset: str | None, *, as_json: bool, **place: Any) -> None:
     """Say which model fits an application, by the last ranking."""
+    if application is None and dataset is not None:
+        raise click.UsageError("--dataset needs an --application.")
     with faults_as_message():
         results = open_place(**place)  # before polars is imported: dynaconf looks at every module
-        from rightfit.verbs.answers import read_answers
+        from rightfit.verbs.answers import load_recommendations, read_all_answers, read_answers
 
-        answers = list(read_answers(results, application, dataset))
+        if application is None and not as_json:
+            _show_table(load_recommendations(results)[1])
+            return
+        answers = list(
+            read_all_answers(results)
+            if application is None
+            else read_answers(results, application, dataset)
+        )
     from rightfit.serving.answer_text import answer_to_json, describe_answer
 
     if as_json:
@@ -66,6 +78,28 @@ def which(application: str, dataset: str | None, *, as_json: bool, **place: Any)
     click.echo(clean_text(f"{application}: {answers[0].purpose}"))
     for answer in answers:
         click.echo("\n".join(clean_text(line) for line in describe_answer(answer)))
+
+
+def _show_table(recommendations: Recommendations) -> None:
+    from rich.console import Console
+
+    from rightfit.reporting.terminal import tabulate_winners
+
+    Console().print(tabulate_winners(recommendations))
+    click.echo("More of one application: rightfit which --application NAME")
+
+
+@verbs.command()
+@click.option("--open", "is_opened", is_flag=True, help="Open it in a browser, too.")
+@where
+def report(*, is_opened: bool, **place: Any) -> None:
+    """Print the path of the latest report."""
+    with faults_as_message():
+        results = open_place(**place)
+        path = results.locate("report", results.find_version("report"))
+    click.echo(str(path))
+    if is_opened:
+        click.launch(path.resolve().as_uri())
 
 
 @verbs.command()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # commands that only read results need no numpy
 MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to rounding
 S_PER_HOUR = 3_600
 THROUGHPUT = "throughput_rows_per_s"
+QUALITIES = ("quality", "quality_raw")
 THREADS = "n_threads"  # part of the serving configuration; can be limited like a metric
 WHERE = "Correct conf/base/parameters_applications.yml."
 # max_degradation is a loss of one of these

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field, field_v
 
 from rightfit.formatting import format_interval, format_number, format_quality
 from rightfit.naming import TIMES, describe_limit, format_metric
-from rightfit.ranking.applications.applications import LimitKind
+from rightfit.ranking.applications.applications import QUALITIES, LimitKind
 from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.ranking.explanation.served import Served
 from rightfit.ranking.explanation.settings import Settings
@@ -23,7 +23,6 @@ WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
     "nested": "by nested resampling, for want of test rows",
 }
-QUALITIES = ("quality", "quality_raw")
 
 
 class _Part(BaseModel):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 
 from rightfit.naming import metric_name, metric_unit, write_numbers
+from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.profile_table import FINAL
 from rightfit.ranking.explanation.outcomes import KEPT, NO_RIVAL, Names, Outcomes, find_outcomes
 from rightfit.ranking.rank_candidates import Ranked
 
@@ -89,7 +92,7 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
             "has_rival": outcomes.rival != NO_RIVAL,
             "rival": names.gather(rival),
             "metric": outcomes.metric.astype(str),
-            "label": _replace_each(metric, metric_name),
+            "label": _replace_each(metric, partial(_name_metric, contest)),
             "unit": _replace_each(outcomes.metric, lambda name: f" {metric_unit(name)}".rstrip()),
             "limit": factor * outcomes.limit + offset,
             "excess": factor * outcomes.excess,
@@ -111,6 +114,12 @@ def _scale_to_raw(contest: Contest, metrics: Names) -> tuple[Floats, Floats]:
     known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
     known[metrics != "quality"] = np.nan
     return known[:, 0], known[:, 1]
+
+
+def _name_metric(contest: Contest, metric: str) -> str:
+    """Name a metric; a quality that chose is not the one that people see, where both are known."""
+    is_other = metric in QUALITIES and FINAL in contest.table.frame.columns
+    return f"{metric_name(metric)} when chosen" if is_other else metric_name(metric)
 
 
 def describe_preference(tie_key: str) -> str:

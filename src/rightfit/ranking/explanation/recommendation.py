@@ -12,12 +12,11 @@ import polars.selectors as cs
 
 from rightfit.formatting import count
 from rightfit.naming import listing
-from rightfit.ranking.applications.applications import Application, LimitKind
+from rightfit.ranking.applications.applications import QUALITIES, Application, LimitKind
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import FINAL, SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
-    QUALITIES,
     AcrossDatasets,
     BrokenLimit,
     Decision,

@@ -20,6 +20,8 @@ from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
+SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
+
 
 def build_sensitivity(results: Results) -> Section:
     """List the smallest changes, the shares of weight space and the effect of changed limits."""
@@ -90,7 +92,7 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
 
 
 def _tabulate_shares(win_shares: pl.DataFrame) -> Table:
-    won = win_shares.filter(pl.col("win_share") > 0)
+    won = win_shares.filter(pl.col("win_share") >= SMALLEST_SHARE)
     return tabulate(
         "Under which share of all weightings a candidate has the highest utility",
         won.to_dicts(),
