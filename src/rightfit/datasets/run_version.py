@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
-from kedro_datasets.polars import EagerPolarsDataset
+from kedro_datasets.json import JSONDataset
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,8 @@ class RunVersion:
     measured_in: str = ""
 
 
-class RunVersionDataset(EagerPolarsDataset):  # type: ignore[misc]  # kedro-datasets ships no types
-    """Tells the versions of a run, and reads no file.
-
-    Args:
-        **table_args: Those of the resource profiles: ``filepath``, ``version`` and others.
-    """
+class RunVersionDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets ships no types
+    """Tells the versions of a run; of the profiles' file it knows the path alone, not the form."""
 
     def load(self) -> Any:
         """Return the version of the run, and that of the newest profiles that it may rank."""

@@ -19,6 +19,7 @@ from kedro.pipeline.node import Node
 from rightfit.conf_files import REUSE_RESULTS, VERIFY_RESULTS
 from rightfit.datasets.earlier_winners import EarlierWinnersDataset
 from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.run_version import RunVersionDataset
 from rightfit.datasets.study_store import StudyStoreDataset
 from rightfit.failures import holds_failure
 from rightfit.guards.clear_errors import explain_error
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
 EARLIER = "earlier"  # winners, see has_last_winners
+RUN_VERSION = "run version"  # tells when the profiles were measured, which are inputs themselves
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
 _CHOSEN_BY_HAND = (
     "node_names",
@@ -161,6 +163,8 @@ class _Looker:
         dataset = self._catalog.get(name)
         if isinstance(dataset, EarlierWinnersDataset):
             return EARLIER
+        if isinstance(dataset, RunVersionDataset):
+            return RUN_VERSION
         if isinstance(dataset, _STORES):
             return hash_content(["store", _list_imported(dataset.load())])
         record = self.find_stored(name)

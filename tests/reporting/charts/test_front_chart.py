@@ -69,7 +69,7 @@ def test_front_shows_one_cost_and_offers_those_that_were_measured(figure) -> Non
     assert figure.layout.updatemenus[0].active == 0
     assert shown == {"Pareto front", "winner", "linear", "net"}
     assert figure.layout.xaxis.title.text == "Latency p50 (ms), lower is better"
-    assert figure.layout.yaxis.title.text == "Accuracy on the test split"
+    assert figure.layout.yaxis.title.text == "Accuracy on unseen rows"
 
 
 def test_front_names_limits_on_the_shown_cost_and_near_qualities_in_its_legend(figure) -> None:
@@ -83,19 +83,16 @@ def test_front_names_limits_on_the_shown_cost_and_near_qualities_in_its_legend(f
     assert shown[1].line.dash == other[0]["line"]["dash"]  # an application's, whatever the cost
 
 
-def test_front_draws_intervals_where_they_are_known(figure) -> None:
+def test_front_tells_intervals_at_a_mark_where_they_are_known(figure) -> None:
     linear, net = (trace for trace in figure.data[:4] if trace.name in ("linear", "net"))
 
-    assert linear.error_x.array == pytest.approx((0.02, 0.2))
-    assert linear.error_x.arrayminus == pytest.approx((0.01, 0.1))
-    assert net.error_x.array == pytest.approx((0.0, 2.0))
+    assert [cost for _, cost in linear.customdata] == [" (0.09 to 0.12)", " (0.9 to 1.2)"]
+    assert [cost for _, cost in net.customdata] == ["", " (9 to 12)"]
     assert linear.marker.symbol == ("circle-open", "circle")
 
 
-def test_front_labels_a_winner_once_with_all_it_wins(figure) -> None:
-    annotation = figure.layout.annotations[0]
+def test_front_rings_a_winner_and_tells_all_it_wins(figure) -> None:
+    (ring,) = (trace for trace in figure.data[:4] if trace.name == "winner")
 
-    assert len(figure.layout.annotations) == 1
-    assert annotation.text == "a b<br>c"
-    assert annotation.x == pytest.approx(1.0)  # log10 of 10 ms
-    assert annotation.y == 0.90
+    assert ring.hovertext == ("Winner: a b and c",)
+    assert (ring.x, ring.y) == ((10.0,), (0.90,))

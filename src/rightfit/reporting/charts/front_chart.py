@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.formatting import format_number
 from rightfit.naming import (
+    listing,
     metric_name,
     metric_title,
     metric_unit,
@@ -17,7 +19,6 @@ from rightfit.naming import (
     words,
 )
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.reporting.charts.labels import label_winners
 from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
 from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
@@ -107,7 +108,7 @@ def _draw_one(
 ) -> PlotlyJson:
     measured = profiles.drop_nulls([cost, "quality_raw"])
     better = METRICS_BY_COLUMN[cost].better
-    cost_range, quality_range = _cost_range(profiles, cost, limits), _quality_range(profiles)
+    cost_range = _cost_range(profiles, cost, limits)
     by_family = measured.partition_by("model", as_dict=True)
     families = [
         _family_trace(by_family.get((family,), measured.clear()), cost, quality_title, mark)
@@ -130,18 +131,8 @@ def _draw_one(
                 "range": cost_range,
                 "dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
             },
-            "yaxis": {
-                "title": {"text": f"{sentence_case(quality_title)} on the test split"},
-                "range": quality_range,
-            },
+            "yaxis": {"title": {"text": f"{sentence_case(quality_title)} on unseen rows"}},
             "shapes": draw_limits(profiles, cost, limits),
-            "annotations": label_winners(
-                measured.drop_nulls("application"),
-                cost=cost,
-                cost_range=cost_range,
-                quality_range=quality_range,
-                on_the_right=better == "higher",
-            ),
         },
     }
 
@@ -152,21 +143,12 @@ def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame
 
 
 def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
-    """Return the axis' range in decades: all values and limits, and room for the labels."""
+    """Return the axis' range in decades: all values and limits."""
     values = [*profiles[cost].drop_nulls(), *(x.value for x in limits if x.metric == cost)]
     decades = [math.log10(value) for value in values if value > 0]
     low, high = min(decades), max(decades)
-    wide, narrow = 0.4 * (high - low) + 0.1, 0.05 * (high - low) + 0.05
-    more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
-    return [low - narrow, high + wide] if more_is_better else [low - wide, high + narrow]
-
-
-def _quality_range(profiles: pl.DataFrame) -> list[float]:
-    """Return the axis' range: all qualities with their intervals, and a margin."""
-    names = ("quality_raw", "quality_raw_low", "quality_raw_high")
-    values = [value for name in names if name in profiles for value in profiles[name].drop_nulls()]
-    margin = 0.08 * (max(values) - min(values)) or 0.01
-    return [min(values) - margin, max(values) + margin]
+    margin = 0.05 * (high - low) + 0.05
+    return [low - margin, high + margin]
 
 
 def _front_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
@@ -191,7 +173,10 @@ def _winners_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
         "name": "winner",
         "mode": "markers",
         "marker": {"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
-        "hoverinfo": "skip",
+        "hovertext": [
+            f"Winner: {listing(list(map(words, names)))}" for names in won["application"]
+        ],
+        "hoverinfo": "text",
         "showlegend": False,
     }
 
@@ -204,8 +189,6 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
         "type": "scatter",
         "x": profiles[cost].to_list(),
         "y": profiles["quality_raw"].to_list(),
-        "error_x": _error_bars(profiles, cost, mark),
-        "error_y": _error_bars(profiles, "quality_raw", mark),
         "name": words(family),
         "showlegend": profiles.height > 0,
         "mode": "markers",
@@ -219,29 +202,19 @@ def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: M
             f"{name} ({serving})"
             for name, serving in zip(profiles["candidate"], serving_labels(profiles), strict=True)
         ],
+        "customdata": [
+            [_write_ends(row, "quality_raw"), _write_ends(row, cost)] for row in profiles.to_dicts()
+        ],
         "hovertemplate": (
-            f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}<br>"
-            f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}<extra></extra>"
+            f"<b>%{{text}}</b><br>{quality_title} %{{y:.4~g}}%{{customdata[0]}}<br>"
+            f"{metric_name(cost)} %{{x:.3~g}} {metric_unit(cost)}%{{customdata[1]}}<extra></extra>"
         ),
     }
 
 
-def _error_bars(profiles: pl.DataFrame, column: str, mark: Mark) -> dict[str, object]:
-    """Return plotly's error bars for a metric with interval columns, empty where there are none."""
-    low, high = f"{column}_low", f"{column}_high"
-    if low not in profiles or high not in profiles:
-        return {"visible": False}
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": _subtract(profiles[high], profiles[column]),
-        "arrayminus": _subtract(profiles[column], profiles[low]),
-        "color": mark.color,
-        "thickness": 1.2,
-        "width": 3,
-    }
-
-
-def _subtract(these: pl.Series, those: pl.Series) -> list[float]:
-    """Subtract number by number, 0 where one is missing; faster than polars for a few."""
-    return [0.0 if a is None or b is None else a - b for a, b in zip(these, those, strict=True)]
+def _write_ends(row: Mapping[str, float | None], column: str) -> str:
+    """Write the 95 % interval of a metric, empty where it is not known."""
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    return (
+        "" if low is None or high is None else f" ({format_number(low)} to {format_number(high)})"
+    )

@@ -43,10 +43,11 @@ def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label
     ]
     menu = {
         "active": list(figures).index(shown),
-        "x": 1,
-        "xanchor": "right",
-        "y": 1.1,
+        "x": 0,  # between title and plot, so that it covers neither
+        "xanchor": "left",
+        "y": 1,
         "yanchor": "bottom",
+        "pad": {"b": 8},
         "buttons": [
             {
                 "label": name,

@@ -145,6 +145,6 @@ def plotly_template(theme: Theme) -> dict[str, object]:
                 "arrowcolor": theme.muted,
                 "showarrow": False,
             },
-            "margin": {"l": 8, "r": 16, "t": 112, "b": 8},
+            "margin": {"l": 8, "r": 16, "t": 112, "b": 40},
         }
     }

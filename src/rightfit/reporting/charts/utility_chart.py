@@ -58,7 +58,7 @@ def draw_utilities(
         layout={
             **base_layout(f"{sentence_case(words(application))}: utility by objective"),
             **arrange_rows(placed, head="dataset", labels=_labels(placed), row_px=BAR_PX),
-            "legend": {"traceorder": "normal"},
+            "legend": {"traceorder": "normal", "yref": "container", "y": 0, "yanchor": "bottom"},
             "barmode": "stack",
             "bargap": 0.35,
             "uniformtext": {"mode": "hide", "minsize": 10},

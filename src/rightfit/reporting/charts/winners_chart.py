@@ -49,7 +49,11 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
             **base_layout("Which model fits"),
             "height": 160 + ROW_PX * len(recommendations),
             "xaxis": {"side": "top", "showgrid": False, "type": "category"},
-            "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"},
+            "yaxis": {
+                "range": [len(recommendations) - 0.2, -0.4],
+                "showgrid": False,
+                "type": "category",
+            },
         },
     )
 
