@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
 
 
 @pytest.fixture
@@ -63,3 +63,33 @@ def test_settings_that_contradict_each_other_are_refused(
 
     with pytest.raises(ValidationError, match=message):
         EvaluationParams(**values | {"presets": values["presets"] | {"quick": quick}})
+
+
+def ask_under_load(values: dict[str, Any], **application: Any) -> list[str]:
+    web_api = {
+        "description": "answer",
+        "scenario": "server",
+        "objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}},
+        "constraints": {"latency_under_load_p99_ms": {"max": 50}},
+    }
+    applications = {"web_api": web_api | application}
+    return list(find_load_faults({"evaluation": values, "applications": applications}))
+
+
+def test_figure_under_load_needs_a_preset_that_measures_it(values: dict[str, Any]) -> None:
+    assert ask_under_load(values | {"preset": "quick"}) == [
+        "applications.web_api asks for latency_under_load_p99_ms, but evaluation.preset quick "
+        "serves no requests at random, so no candidate would qualify. Take evaluation.preset: "
+        "standard; its server settings hold the rate (rate_per_s) and the limit (p99_limit_ms). "
+        "Correct parameters_evaluation.yml."
+    ]
+    assert ask_under_load(values | {"preset": "standard"}) == []
+
+
+@pytest.mark.parametrize(
+    "application", [{"constraints": {}}, {"environment": "board"}, {"scenario": "unknown"}]
+)
+def test_other_applications_are_no_matter_of_the_preset(
+    application: dict[str, Any], values: dict[str, Any]
+) -> None:
+    assert ask_under_load(values, **application) == []

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.cascades import CascadeBlock
-from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import find_grid_faults, is_cascade, is_imported, list_named
 from rightfit.parameters.http_load import HttpLoadParams
@@ -80,6 +80,8 @@ def find_block_faults(
         block = key.partition(".")[0]
         faults += [f"{fault}. Correct parameters_{block}.yml." for fault in found]
     faults += _find_joint_faults(parameters)
+    if "evaluation" in stages:
+        faults += find_load_faults(parameters)
     if machine is not None:
         faults += find_machine_faults(parameters, stages, machine)
     return list(dict.fromkeys(faults))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rightfit.families.runtimes import find_runtime
+from rightfit.parameters.raw import RawParameters
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.metrics import columns_from
+from rightfit.ranking.applications.applications import Applications
 from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
@@ -59,3 +63,31 @@ class EvaluationParams(StrictModel):
         if faults:
             raise ValueError("; ".join(faults) + ". Correct parameters_evaluation.yml.")
         return self
+
+
+def find_load_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe applications that ask for figures under load where the preset measures none.
+
+    Blocks with faults of their own are left out.
+
+    Yields:
+        One line per application, with the file to correct.
+    """
+    try:
+        params = EvaluationParams.model_validate(parameters.get("evaluation"))
+        applications = Applications.model_validate(parameters.get("applications"))
+    except ValidationError:
+        return
+    if params.settings.server.n_processes > 0:
+        return
+    for name, application in applications.items():
+        if application.environment is not None:  # measured elsewhere
+            continue
+        asked = [one for one in application.needed_metrics() if one in columns_from("load_test")]
+        if asked:
+            yield (
+                f"applications.{name} asks for {', '.join(asked)}, but evaluation.preset "
+                f"{params.preset} serves no requests at random, so no candidate would qualify. "
+                "Take evaluation.preset: standard; its server settings hold the rate "
+                "(rate_per_s) and the limit (p99_limit_ms). Correct parameters_evaluation.yml."
+            )

@@ -21,7 +21,7 @@ Source = Literal["answers", "process", "device", "load_test", "files", "tiers", 
 MEASURED_SOURCES: tuple[Source, ...] = ("process", "device", "load_test")
 
 NO_DEVICE_FIGURE = "the GPU does not report it"
-NO_LOAD_TEST = "the server scenario is not measured in this preset"
+NO_LOAD_TEST = "this preset serves no requests at random; the preset standard does"
 NOT_IN_TRAINING = "not measured in training"
 EXACT_SIZE = "sizes of files are exact"
 # Of memory, in percent: that of the empty worker, which all processes of a measurement share, falls

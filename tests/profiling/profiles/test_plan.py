@@ -37,7 +37,7 @@ def test_plan_says_what_is_not_measured() -> None:
 
     assert "energy_j:" not in text
     assert "gpu_util_pct: not measured here, served on the CPU" in text
-    assert "max_rate_per_s: not measured in this preset" in text
+    assert "max_rate_per_s: this preset serves no requests at random; the preset standard" in text
     assert "tier board: not judged here, this machine has no tpu" in text
 
 

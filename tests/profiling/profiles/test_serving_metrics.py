@@ -256,8 +256,8 @@ def test_server_columns_come_from_the_processes_that_served() -> None:
 @pytest.mark.parametrize(
     ("settled", "n_processes", "reason"),
     [
-        ("precise", 0, "the server scenario is not measured in this preset"),
-        ("screened", 0, "the server scenario is not measured in this preset"),
+        ("precise", 0, "this preset serves no requests at random; the preset standard does"),
+        ("screened", 0, "this preset serves no requests at random; the preset standard does"),
         ("screened", 3, "no application could choose it, so it was not measured under load"),
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.stopping import DISTURBED_TIMES
-from rightfit.profiling.metrics import LATENCY_COLUMNS, columns_from
+from rightfit.profiling.metrics import LATENCY_COLUMNS, NO_LOAD_TEST, columns_from
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report
 from rightfit.profiling.worker.meters.device_meter import DeviceMeter
@@ -96,7 +96,7 @@ def _missing(
         f"{_name_metric(figure)}: not measured here, {reason}" for figure, reason in reasons.items()
     ]
     if settings.server.n_processes == 0:
-        lines.append(f"{', '.join(columns_from('load_test'))}: not measured in this preset")
+        lines.append(f"{', '.join(columns_from('load_test'))}: {NO_LOAD_TEST}")
     lines += [
         f"tier {tier.name}: not judged here, this machine has no {tier.device}"
         for tier in tiers
