@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -80,3 +81,24 @@ def test_split_by_groups_keeps_each_on_one_side() -> None:
     exec(snippet, known)  # noqa: S102 - the page's own code
 
     assert set(known["visits"]["split"]) == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in sorted(DOCS.rglob("*.md")) if PYTHON.search(page.read_text())],
+    ids=lambda page: page.stem,
+)
+def test_python_of_a_page_is_python(page: Path) -> None:
+    for block in PYTHON.findall(page.read_text()):
+        ast.parse(block)
+
+
+def test_runtime_and_stopping_rule_of_the_pages_have_what_is_asked_of_them() -> None:
+    for page, name, methods in (
+        ("runtime", "WithoutArena", ("list_files", "list_imports", "open")),
+        ("stopping_rule", "BehindBest", ("prune",)),
+    ):
+        known: dict[str, object] = {}
+        exec(PYTHON.findall((DOCS / "howto" / f"{page}.md").read_text())[0], known)  # noqa: S102
+
+        assert [method for method in methods if not hasattr(known[name](), method)] == []
