@@ -102,3 +102,28 @@ def test_unknown_metric_of_a_ready_application_is_refused_too() -> None:
 
     with pytest.raises(ValidationError, match=r"constraints\.qualty is no metric"):
         ApplicationsParams({"web_api": application})
+
+
+LOAD = "latency_under_load_p99_ms"
+
+
+def test_rate_needs_the_metric_that_it_is_for(applications: dict[str, Any]) -> None:
+    applications["web_api"]["rate_per_s"] = 100
+
+    with pytest.raises(ValidationError, match=f"rate_per_s is the rate of {LOAD}, which is nei"):
+        ApplicationsParams.model_validate(applications)
+
+    applications["web_api"]["constraints"][LOAD] = {"max": 50}
+    assert ApplicationsParams.model_validate(applications).root["web_api"].rate_per_s == 100
+
+
+def test_two_rates_are_refused_with_the_way_out(applications: dict[str, Any]) -> None:
+    for name, rate in (("web_api", 100), ("edge_device", 300)):
+        applications[name]["rate_per_s"] = rate
+        applications[name]["constraints"][LOAD] = {"max": 50}
+
+    with pytest.raises(
+        ValidationError,
+        match=r"\(rate_per_s of edge_device: 300, web_api: 100\), .* limit max_rate_per_s \(min\)",
+    ):
+        ApplicationsParams.model_validate(applications)

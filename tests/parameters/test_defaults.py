@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from rightfit.parameters.defaults import complete_parameters, read_default
 from rightfit.parameters.grid import read_grid
 
@@ -50,3 +52,38 @@ def test_models_of_the_library_are_for_every_dataset_of_a_project() -> None:
     listed = read_grid(complete_parameters(own | {"models": {"svm": {"datasets": ["letters"]}}}))
 
     assert list(grid.cells()) == list(listed.cells()) == [("letters", "svm")]
+
+
+def test_rate_of_an_application_is_that_of_every_preset_and_switches_load_tests_on() -> None:
+    applications = {"web": {"rate_per_s": 100}, "night": {}}
+
+    presets = complete_parameters({"applications": applications})["evaluation"]["presets"]
+
+    usual = read_default("evaluation")["presets"]
+    # half of the usual 200 requests/s: as many requests take twice as long
+    assert presets["quick"]["server"] == usual["standard"]["server"] | {
+        "rate_per_s": 100,
+        "max_s": 3.6,
+    }
+    assert presets["publish"]["server"] == usual["publish"]["server"] | {
+        "rate_per_s": 100,
+        "max_s": 120,
+    }
+    assert presets["quick"]["max_s"] == usual["quick"]["max_s"]
+
+
+def test_higher_rate_takes_no_less_time() -> None:
+    completed = complete_parameters({"applications": {"web": {"rate_per_s": 1000}}})
+
+    server = completed["evaluation"]["presets"]["standard"]["server"]
+    assert (server["rate_per_s"], server["max_s"]) == (1000, 1.8)
+
+
+@pytest.mark.parametrize(
+    "applications",
+    [{}, {"web": {}}, {"web": {"rate_per_s": 100}, "app": {"rate_per_s": 300}}, {"web": 3}, None],
+)
+def test_without_one_rate_the_presets_keep_theirs(applications: object) -> None:
+    completed = complete_parameters({"applications": applications})
+
+    assert completed["evaluation"] == read_default("evaluation")

@@ -79,10 +79,12 @@ def ask_under_load(values: dict[str, Any], **application: Any) -> list[str]:
 def test_figure_under_load_needs_a_preset_that_measures_it(values: dict[str, Any]) -> None:
     assert ask_under_load(values | {"preset": "quick"}) == [
         "applications.web_api asks for latency_under_load_p99_ms, but evaluation.preset quick "
-        "serves no requests at random, so no candidate would qualify. Take evaluation.preset: "
-        "standard; its server settings hold the rate (rate_per_s) and the limit (p99_limit_ms). "
-        "Correct parameters_evaluation.yml."
+        "serves no requests at random, so no candidate would qualify. Name its rate "
+        "(rate_per_s: 100), or take evaluation.preset: standard. Correct "
+        "parameters_applications.yml or parameters_evaluation.yml."
     ]
+    (other,) = ask_under_load(values, constraints={"max_rate_per_s": {"min": 20}})
+    assert "would qualify. Take evaluation.preset: standard." in other
     assert ask_under_load(values | {"preset": "standard"}) == []
 
 

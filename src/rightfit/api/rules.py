@@ -20,7 +20,7 @@ from rightfit.families.family import Family, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.defaults import merge, read_default
+from rightfit.parameters.defaults import merge, read_default, set_rate
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.ranking import RankingParams
@@ -155,7 +155,10 @@ def read_rules(
         applications=named,
         training=_validate(TrainingParams, training),
         evaluation=_validate(
-            EvaluationParams, merge(read_default("evaluation"), {"preset": preset})
+            EvaluationParams,
+            set_rate(
+                merge(read_default("evaluation"), {"preset": preset}), named.model_dump(mode="json")
+            ),
         ),
         ranking=_read_ranking(named, by_quality=applications is None),
         refit=_validate(

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ConfigDict, ValidationError, model_validator
 
+from rightfit.parameters.defaults import find_rates
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.applications.applications import (
     THREADS,
@@ -82,11 +83,23 @@ def find_contradictions(raw: Any) -> list[str]:
     Returns:
         One line per fault, with the file to correct.
     """
-    return [
+    found = [
         f"applications.{name}.{fault}. Correct parameters_applications.yml."
         for name, application in (raw.items() if isinstance(raw, Mapping) else ())
         for fault in (*_find_reversed(application), *_find_unmeetable(application))
     ]
+    return [*found, *_find_several_rates(raw)]
+
+
+def _find_several_rates(raw: Any) -> Iterator[str]:
+    rates = find_rates(raw)
+    if len(set(rates.values())) > 1:
+        named = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
+        yield (
+            f"applications name several rates (rate_per_s of {named}), but profiles are measured "
+            "at one. Give them the same, or limit max_rate_per_s (min) instead, which needs none. "
+            "Correct parameters_applications.yml."
+        )
 
 
 def _find_unmeetable(raw: Any) -> Iterator[str]:

@@ -50,7 +50,51 @@ def complete_parameters(parameters: RawParameters) -> Block:
             completed[block] = (
                 _complete_models(default, own) if block == "models" else merge(default, own)
             )
+    completed["evaluation"] = set_rate(completed["evaluation"], parameters.get("applications"))
     return completed
+
+
+def find_rates(applications: object) -> dict[str, float]:
+    """Return the rate of requests that each application names, in requests/s."""
+    blocks = applications if isinstance(applications, Mapping) else {}
+    rates = {
+        str(name): block.get("rate_per_s")
+        if isinstance(block, Mapping)
+        else getattr(block, "rate_per_s", None)
+        for name, block in blocks.items()
+    }
+    return {name: rate for name, rate in rates.items() if type(rate) in (int, float)}
+
+
+def set_rate(evaluation: Any, applications: object) -> Any:
+    """Let every preset measure under load at the rate that applications name.
+
+    A preset without load tests gets those of ``standard``. At a lower rate than the preset's the
+    same number of requests takes longer. Nothing changes where no rate is named, or several are:
+    the checks report these.
+    """
+    rates = set(find_rates(applications).values())
+    presets = evaluation.get("presets") if isinstance(evaluation, Mapping) else None
+    if len(rates) != 1 or not isinstance(presets, Mapping):
+        return evaluation
+    servers = {
+        name: dict(preset["server"])
+        for name, preset in presets.items()
+        if isinstance(preset, Mapping) and isinstance(preset.get("server"), Mapping)
+    }
+    changed = {}
+    for name, own in servers.items():
+        server = own if own.get("n_processes") else servers.get("standard", own)
+        changed[name] = {"server": server | _serve_at(min(rates), server)}
+    return merge(evaluation, {"presets": changed})
+
+
+def _serve_at(rate_per_s: float, server: Mapping[str, Any]) -> Block:
+    """Return the changes by which a load test holds as many requests at another rate."""
+    usual, max_s = server.get("rate_per_s"), server.get("max_s")
+    if not all(type(number) in (int, float) for number in (usual, max_s)) or not rate_per_s > 0:
+        return {"rate_per_s": rate_per_s}  # the checks report what is wrong
+    return {"rate_per_s": rate_per_s, "max_s": max_s * max(1.0, usual / rate_per_s)}
 
 
 def read_default(block: str) -> Block:

@@ -12,7 +12,7 @@ from rightfit.parameters.raw import RawParameters
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.metrics import columns_from
-from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.applications import UNDER_LOAD, Applications
 from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
@@ -88,6 +88,7 @@ def find_load_faults(parameters: RawParameters) -> Iterator[str]:
             yield (
                 f"applications.{name} asks for {', '.join(asked)}, but evaluation.preset "
                 f"{params.preset} serves no requests at random, so no candidate would qualify. "
-                "Take evaluation.preset: standard; its server settings hold the rate "
-                "(rate_per_s) and the limit (p99_limit_ms). Correct parameters_evaluation.yml."
+                f"{'Name its rate (rate_per_s: 100), or take' if UNDER_LOAD in asked else 'Take'} "
+                "evaluation.preset: standard. Correct parameters_applications.yml or "
+                "parameters_evaluation.yml."
             )

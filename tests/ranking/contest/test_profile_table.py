@@ -106,3 +106,24 @@ def test_unmeasured_is_what_no_candidate_of_a_dataset_has() -> None:
     )
 
     assert find_unmeasured(table, make_application()) == {"y": ["latency_p50_ms"]}
+
+
+def test_profiles_of_another_rate_are_refused_and_those_without_load_are_not() -> None:
+    served = {"server": {"rate_per_s": 200.0}}
+    profiles = make_profiles(
+        make_profile("a-1", quality=0.5, latency_under_load_p99_ms=9.0, measured_how=served),
+        make_profile("a-2", quality=0.5, measured_how={"server": None}),
+    )
+    asks = {"constraints": {"latency_under_load_p99_ms": {"max": 50}}}
+
+    def check(rate_per_s: float | None) -> None:
+        application = make_application(rate_per_s=rate_per_s, **asks)
+        table = read_profiles(profiles)
+        check_columns(table, make_applications(web_api=application), make_rules())
+
+    check(200)
+    check(None)
+    with pytest.raises(
+        ValueError, match="rate_per_s is 100, but the profiles were measured at 200"
+    ):
+        check(100)

@@ -23,6 +23,7 @@ MAX_WEIGHT = 1e9  # weights are relative; larger ones lose the others to roundin
 S_PER_HOUR = 3_600
 THROUGHPUT = "throughput_rows_per_s"
 QUALITIES = ("quality", "quality_raw")
+UNDER_LOAD = "latency_under_load_p99_ms"
 THREADS = "n_threads"  # part of the serving configuration; can be limited like a metric
 WHERE = "Correct conf/base/parameters_applications.yml."
 # max_degradation is a loss of one of these
@@ -110,6 +111,8 @@ class Application(StrictModel):
     request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     # of imported measurements; absent: this machine
     environment: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    # requests, at which latency_under_load_p99_ms is measured; absent: the preset's
+    rate_per_s: float | None = Field(default=None, gt=0, le=1e6)
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
@@ -134,6 +137,11 @@ class Application(StrictModel):
     def _check_metrics(self) -> Self:
         if not self.weighted():
             raise ValueError(f"objectives needs at least one weight above 0. {WHERE}")
+        if self.rate_per_s is not None and UNDER_LOAD not in self.needed_metrics():
+            raise ValueError(
+                f"rate_per_s is the rate of {UNDER_LOAD}, which is neither an objective nor a "
+                f"constraint here: add it or leave rate_per_s out. {WHERE}"
+            )
         for metric, constraint in self.constraints.items():
             if constraint.max_degradation is not None and metric not in RELATIVE_METRICS:
                 raise ValueError(

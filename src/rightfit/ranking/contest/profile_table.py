@@ -105,6 +105,15 @@ class ProfileTable:
         """Names of the machines that were measured; ``None``: the one that runs the pipeline."""
         return tuple(self.frame.select(_environment().unique().sort()).to_series())
 
+    @cached_property
+    def rates(self) -> frozenset[float]:
+        """Rates of requests that profiles were served at under load, in requests/s."""
+        how = self.frame.schema.get("measured_how")
+        if not isinstance(how, pl.Struct) or not isinstance(dict(how).get("server"), pl.Struct):
+            return frozenset()
+        load = pl.col("measured_how").struct.field("server").struct.field("rate_per_s")
+        return frozenset(self.frame.select(load.drop_nulls().unique()).to_series())
+
     def of_environment(self, name: str | None) -> ProfileTable:
         """Return the profiles of one machine; this table where it holds no others."""
         if self.environments == (name,):
@@ -293,6 +302,11 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
             )
             continue
         own = table.of_environment(application.environment)
+        if other := own.rates - {application.rate_per_s} if application.rate_per_s else ():
+            faults.append(
+                f"applications.{name}: rate_per_s is {application.rate_per_s:g}, but the profiles "
+                f"were measured at {', '.join(f'{rate:g}' for rate in sorted(other))} requests/s"
+            )
         if choose_path(own, application) not in own.paths:
             faults.append(
                 f"applications.{name}: request_path is {application.request_path}, but "
