@@ -93,7 +93,7 @@ def draw_configuration(model: str, number: int) -> dict[str, Any]:
 
     block = read_block(model)
     if number == 0:
-        default = block.params.first(list_defaults(get_family(block.family)))
+        default = block.params.first(list_defaults(get_family(block.family)), "classification")
         if default is not None:
             return dict(default)
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -58,7 +58,7 @@ def _is_family(block: Any, name: str) -> bool:
 
 def choose_configuration(block: ModelBlock) -> Configuration:
     """Return the settings that a search would try first, or the least that the space allows."""
-    first = block.params.first(list_defaults(get_family(block.family)))
+    first = block.params.first(list_defaults(get_family(block.family)), "classification")
     least = {name: item.grid(2)[0] for name, item in block.space.root.items()}
     return {**block.fixed, **(least if first is None else first)}
 

@@ -84,11 +84,31 @@ def test_the_default_comes_first_where_the_space_has_it() -> None:
     space = {"a": {"type": "int", "low": 1, "high": 9, "log": False}}
     block = {"fixed": {}, "space": space}
 
-    assert ModelParams.model_validate(block).first({}) is None
-    assert ModelParams.model_validate({**block, "default": {"a": 3}}).first({}) == {"a": 3}
-    assert ModelParams.model_validate({**block, "default": {"a": 30}}).first({}) is None
+    assert ModelParams.model_validate(block).first({}, "classification") is None
+    assert ModelParams.model_validate({**block, "default": {"a": 3}}).first(
+        {}, "classification"
+    ) == {"a": 3}
+    assert (
+        ModelParams.model_validate({**block, "default": {"a": 30}}).first({}, "classification")
+        is None
+    )
     with pytest.raises(ValueError, match="Give the default of every searched setting"):
         ModelParams.model_validate({**block, "default": {"b": 3}})
+
+
+def test_a_regression_may_have_another_default() -> None:
+    block = {"space": {"a": {"low": 1, "high": 9}, "b": {"choices": ["sqrt", 1.0]}}}
+    block |= {"default": {"a": 3, "b": "sqrt"}, "default_in_regression": {"b": 1.0}}
+
+    params = ModelParams.model_validate(block)
+
+    assert params.first({}, "classification") == {"a": 3, "b": "sqrt"}
+    assert params.first({}, "regression") == {"a": 3, "b": 1.0}
+    narrower = block | {"space": {"a": {"low": 1, "high": 9}, "b": {"choices": ["sqrt"]}}}
+    found = ModelParams.model_validate(narrower).first({}, "regression")
+    assert found == {"a": 3, "b": "sqrt"}
+    with pytest.raises(ValueError, match=r"default_in_regression names \['c'\]"):
+        ModelParams.model_validate(block | {"default_in_regression": {"c": 1}})
 
 
 def test_a_portfolio_follows_the_default_as_far_as_the_space_has_it() -> None:
@@ -99,7 +119,11 @@ def test_a_portfolio_follows_the_default_as_far_as_the_space_has_it() -> None:
         "portfolio": [{"a": 5}, {"a": 30}, {"a": 3}, {"a": 7, "b": 2}, {"a": 8, "b": 1}],
     }
 
-    assert ModelParams.model_validate(block).begin({}) == [{"a": 3}, {"a": 5}, {"a": 7}]
+    assert ModelParams.model_validate(block).begin({}, "classification") == [
+        {"a": 3},
+        {"a": 5},
+        {"a": 7},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,11 @@ class Cell:
 
     def default(self) -> Configuration | None:
         """Return the searched settings that need no search; ``None`` without a default."""
-        return self.params.first(list_defaults(get_family(self.family)))
+        return self.params.first(list_defaults(get_family(self.family)), self.train.schema.task)
 
     def list_first(self) -> list[Configuration]:
         """Return the searched settings of the first trials: the default, then the portfolio."""
-        return self.params.begin(list_defaults(get_family(self.family)))
+        return self.params.begin(list_defaults(get_family(self.family)), self.train.schema.task)
 
 
 def study_name(cell: Cell, settings: SearchSettings) -> str:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
 from rightfit.families.registry import MADE, refer_to_family
+from rightfit.families.schema import Task
 from rightfit.strict_model import Number, StrictModel, WholeNumber
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class ModelParams(StrictModel):
     fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial
     default: dict[str, Value] | None = None  # absent: the library's own where it is known
+    default_in_regression: dict[str, Value] = Field(default_factory=dict)  # what differs there
     portfolio: tuple[dict[str, Value], ...] = ()  # tried after it, in this order
 
     @model_validator(mode="after")
@@ -126,7 +128,11 @@ class ModelParams(StrictModel):
         firsts = {f"portfolio.{place}": entry for place, entry in enumerate(self.portfolio)}
         wrong = [
             fault
-            for where, values in {"default": self.default or {}, **firsts}.items()
+            for where, values in {
+                "default": self.default or {},
+                "default_in_regression": self.default_in_regression,
+                **firsts,
+            }.items()
             for fault in self._find_type_faults(where, values)
         ]
         known = {*self.fixed, *self.space.root}
@@ -160,6 +166,11 @@ class ModelParams(StrictModel):
             raise ValueError(
                 f"default names {sorted(self.default)}, but the space has "
                 f"{sorted(self.space.root)}. Give the default of every searched setting."
+            )
+        if unknown := sorted(set(self.default_in_regression) - set(self.default or {})):
+            raise ValueError(
+                f"default_in_regression names {unknown}, but default has "
+                f"{sorted(self.default or {})}."
             )
         return self
 
@@ -214,18 +225,22 @@ class ModelParams(StrictModel):
             for end in ends[1:]:
                 yield {**first, name: end}
 
-    def first(self, library: Configuration) -> Configuration | None:
+    def first(self, library: Configuration, task: Task) -> Configuration | None:
         """Return the searched settings of the first trial; ``None`` where the space excludes them.
 
         Args:
             library: The library's own values, for a model that names no default.
+            task: What is learnt.
         """
         default = self.default
         if default is None and set(self.space.root) <= set(library):
             default = {name: library[name] for name in self.space.root}
-        return dict(default) if default is not None and self._holds(default) else None
+        if default is None:
+            return None
+        own = dict(default) | (self.default_in_regression if task == "regression" else {})
+        return next((one for one in (own, dict(default)) if self._holds(one)), None)
 
-    def begin(self, library: Configuration) -> list[Configuration]:
+    def begin(self, library: Configuration, task: Task) -> list[Configuration]:
         """Return the searched settings of the first trials: the default, then the portfolio.
 
         Entries that the space excludes are left out: the space may be narrower than the one that
@@ -233,8 +248,9 @@ class ModelParams(StrictModel):
 
         Args:
             library: See :meth:`first`.
+            task: See :meth:`first`.
         """
-        default = self.first(library)
+        default = self.first(library, task)
         found = [] if default is None else [default]
         for entry in self.portfolio:
             searched = {name: entry[name] for name in self.space.root}
