@@ -63,7 +63,7 @@ def test_same_figures_pass() -> None:
         ),
         (
             {"quality": figure(0.85, 0.02)},
-            "quality is worse: 0.900 (0.880 to 0.920) before, 0.850 (0.830 to 0.870) now",
+            "scaled quality is worse: 0.900 (0.880 to 0.920) before, 0.850 (0.830 to 0.870) now",
         ),
     ],
 )

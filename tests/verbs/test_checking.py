@@ -57,7 +57,7 @@ def test_worse_winner_fails_and_says_by_how_much(
 
     assert result.exit_code == as_json.exit_code == 1
     assert (
-        "quality is worse: 0.800 (0.780 to 0.825) before, 0.700 (0.680 to 0.725) now"
+        "scaled quality is worse: 0.800 (0.780 to 0.825) before, 0.700 (0.680 to 0.725) now"
         in result.output
     )
     (finding,) = json.loads(as_json.output)

@@ -26,6 +26,7 @@ from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
 from rightfit.evaluation.measuring import RawTest, judge_cell, measure_cell, to_json
 from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_rows
+from rightfit.evaluation.settings_column import add_settings
 from rightfit.evaluation.winners import WinnerToRefit, find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
@@ -393,7 +394,12 @@ class _Search:
                 f"No model could be trained: {'; '.join(reasons.drop_nulls().unique().head(3))}. "
                 "Raise budget_cpu_s or name other families."
             )
-        table = pl.concat([self._measure(outcome) for outcome in outcomes.values()])
+        table = pl.concat(
+            add_settings(
+                self._measure(one), one.candidates, searched=self._rules.models[name].space.root
+            )
+            for name, one in outcomes.items()
+        )
         refits, refitted = self._refit(table, outcomes)
         name, rules = self._card.dataset, self._rules
         profiles = Profiles(table, describe_environment(), {name: self._card.quality_metric})

@@ -175,7 +175,11 @@ def _build_cell(results: Results, application: str, dataset: str, decision: Deci
             for name, value in values.items()
         ),
         yaml="" if settings is None else settings.write_yaml(),
-        served=tuple((True, one.short) for one in decision.limits if one.metric == THREADS),
+        served=tuple(
+            (True, f"≤ {format_number(one.bound)}")
+            for one in decision.limits
+            if one.metric == THREADS
+        ),
         badge=decision.tie or BADGES[decision.outcome],
         warnings=tuple(_list_warnings(results, application, dataset, decision)),
     )

@@ -55,6 +55,7 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
         "dataset": answer.dataset,
         **answer.decision.model_dump(mode="json", exclude={"flips"}),
         "disturbed": profile and profile.disturbed,
+        "under_load": answer.load and answer.load.describe_breach(answer.decision.limits),
         "ranked_in": origin.ranked_in,
         "measured_in": origin.measured_in,
         "newer_profiles": origin.newer_profiles,

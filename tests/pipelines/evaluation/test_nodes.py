@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -10,6 +12,7 @@ import yaml
 from contests import make_application, make_applications
 
 from rightfit.evaluation.measuring import list_paths, list_servings
+from rightfit.evaluation.settings_column import add_settings
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.nodes import collect_profiles
@@ -120,3 +123,15 @@ def test_request_paths_are_those_that_applications_choose_among(
     )
 
     assert list_paths(applications, params) == expected
+
+
+def test_profiles_name_the_settings_and_which_were_searched() -> None:
+    bundle = SimpleNamespace(configuration={"alpha": 0.01, "n_epochs": 4, "guess": 0.9})
+    table = pl.DataFrame({"candidate": ["net-000", "net-000"]})
+
+    (text,) = add_settings(table, {"net-000": bundle}, searched=("alpha",), fixed=("n_epochs",))[
+        "settings"
+    ].unique()
+
+    assert json.loads(text) == {"searched": {"alpha": 0.01}, "fixed": {"n_epochs": 4}}
+    assert add_settings(table.clear(), {}).columns == ["candidate", "settings"]

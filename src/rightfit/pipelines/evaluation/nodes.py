@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
 
 from rightfit.evaluation.measuring import ENVIRONMENT_KEY, RawTest, measure_cell, to_json
+from rightfit.evaluation.settings_column import add_settings
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -22,7 +23,6 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.devices import ELSEWHERE
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.contest.profile_table import complete_paths
-from rightfit.ranking.explanation.settings import SETTINGS, Settings
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
 
@@ -148,36 +148,6 @@ def profile_cascades(
         choosers=applications,
     )
     return add_settings(profiles, candidates, fixed=DEFINING)
-
-
-def add_settings(
-    profiles: pl.DataFrame,
-    candidates: Mapping[str, Bundle],
-    *,
-    searched: Collection[str] = (),
-    fixed: Collection[str] | None = None,
-) -> pl.DataFrame:
-    """Add the settings that each candidate was trained with, as JSON.
-
-    Args:
-        profiles: Of these candidates.
-        candidates: Their bundles, by name.
-        searched: Settings that a search has varied.
-        fixed: The others that count; ``None``: all.
-    """
-    texts = {}
-    for name in profiles["candidate"].unique():
-        values = candidates[name].configuration
-        texts[name] = Settings(
-            searched={key: value for key, value in values.items() if key in searched},
-            fixed={
-                key: value
-                for key, value in values.items()
-                if key not in searched and (fixed is None or key in fixed)
-            },
-        ).model_dump_json()
-    column = pl.col("candidate").replace_strict(texts, default=None, return_dtype=pl.String)
-    return profiles.with_columns(column.alias(SETTINGS))
 
 
 def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:

@@ -168,6 +168,17 @@ class ProfileTable:
         best = np.fmax.reduceat(self.values(metric), self.dataset_starts)
         return best[self.dataset_of_row]
 
+    def seen_quality(self) -> Floats:
+        """Return the raw qualities that people see: by rows not used for the choice, where known.
+
+        Shape (n_rows,); NaN where none was measured.
+        """
+        chosen_by = self.values("quality_raw")
+        if FINAL not in self.frame.columns:
+            return chosen_by
+        final = self.values(FINAL)
+        return np.where(np.isnan(final), chosen_by, final)
+
     def scale_of_quality(self, dataset: int) -> tuple[float, float] | None:
         """Return by which factor and offset a scaled quality becomes the dataset's own metric.
 

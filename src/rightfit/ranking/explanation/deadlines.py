@@ -10,7 +10,6 @@ from rightfit.naming import listing
 from rightfit.ranking.applications.applications import THROUGHPUT, Workload
 from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.contest.profile_table import FINAL
 
 
 def describe_deadline(contest: Contest, candidates: Ints) -> str:
@@ -27,10 +26,7 @@ def describe_deadline(contest: Contest, candidates: Ints) -> str:
     rows_per_s = contest.table.values(THROUGHPUT)[rows]
     if np.isnan(rows_per_s[0]):
         return ""
-    quality = contest.table.values("quality_raw")[rows]
-    if FINAL in contest.table.frame.columns:  # what people see, not what chose
-        final = contest.table.values(FINAL)[rows]
-        quality = np.where(np.isnan(final), quality, final)
+    quality = contest.table.seen_quality()[rows]
     best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
     said = f"{format_duration(workload.hours)}; it takes {_write_time(workload, rows_per_s[0])}"
     if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):

@@ -3,8 +3,9 @@
 Table ``limit_prices``: one row per application, dataset and limit, and where there are several
 limits one for all of them together, its ``metric``, ``kind`` and ``limit`` null. ``winner`` and
 ``winner_without`` are candidates with their serving configuration (null: none qualifies);
-``quality_raw``, ``throughput_rows_per_s`` and ``value`` (of the limited metric) are the winner's,
-the same names with ``_without`` those of the one that would win. ``decides`` tells whether the
+``quality_raw`` (on rows not used for the choice, where there are any), ``throughput_rows_per_s``
+and ``value`` (of the limited metric) are the winner's, the same names with ``_without`` those of
+the one that would win. ``decides`` tells whether the
 winning candidate is another one.
 """
 
@@ -73,8 +74,8 @@ def _find_prices(contest: Contest) -> Iterator[LimitPrice]:
                 limit=limit,
                 winner=_write_label(contest, old),
                 winner_without=_write_label(after_all, new),
-                quality_raw=_read(contest, QUALITY, old),
-                quality_raw_without=_read(after_all, QUALITY, new),
+                quality_raw=_read_quality(contest, old),
+                quality_raw_without=_read_quality(after_all, new),
                 throughput_rows_per_s=_read(contest, THROUGHPUT, old),
                 throughput_rows_per_s_without=_read(after_all, THROUGHPUT, new),
                 value=_read(contest, metric, old),
@@ -104,6 +105,13 @@ def _write_label(contest: Contest, row: int | None) -> str | None:
         return None
     runtime, n_threads, device = contest.table.frame.select(SERVING_KEYS).row(row)
     return f"{found[1]} ({Serving(str(runtime), int(n_threads), str(device)).label})"
+
+
+def _read_quality(contest: Contest, row: int | None) -> float | None:
+    if row is None or QUALITY not in contest.table.frame.columns:
+        return None
+    value = float(contest.table.seen_quality()[row])
+    return None if np.isnan(value) else value
 
 
 def _read(contest: Contest, metric: str | None, row: int | None) -> float | None:
