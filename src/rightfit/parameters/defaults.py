@@ -55,15 +55,18 @@ def complete_parameters(parameters: RawParameters) -> Block:
 
 
 def find_rates(applications: object) -> dict[str, float]:
-    """Return the rate of requests that each application names, in requests/s."""
+    """Return the rate that each application names, in requests/s; wrong values are left out."""
     blocks = applications if isinstance(applications, Mapping) else {}
-    rates = {
-        str(name): block.get("rate_per_s")
-        if isinstance(block, Mapping)
-        else getattr(block, "rate_per_s", None)
-        for name, block in blocks.items()
-    }
-    return {name: rate for name, rate in rates.items() if type(rate) in (int, float)}
+    rates = {}
+    for name, block in blocks.items():
+        rate = (
+            block.get("rate_per_s")
+            if isinstance(block, Mapping)
+            else getattr(block, "rate_per_s", None)
+        )
+        if isinstance(rate, int | float) and not isinstance(rate, bool) and rate > 0:
+            rates[str(name)] = float(rate)
+    return rates
 
 
 def set_rate(evaluation: Any, applications: object) -> Any:
@@ -92,9 +95,9 @@ def set_rate(evaluation: Any, applications: object) -> Any:
 def _serve_at(rate_per_s: float, server: Mapping[str, Any]) -> Block:
     """Return the changes by which a load test holds as many requests at another rate."""
     usual, max_s = server.get("rate_per_s"), server.get("max_s")
-    if not all(type(number) in (int, float) for number in (usual, max_s)) or not rate_per_s > 0:
-        return {"rate_per_s": rate_per_s}  # the checks report what is wrong
-    return {"rate_per_s": rate_per_s, "max_s": max_s * max(1.0, usual / rate_per_s)}
+    if isinstance(usual, int | float) and isinstance(max_s, int | float):
+        return {"rate_per_s": rate_per_s, "max_s": max_s * max(1.0, usual / rate_per_s)}
+    return {"rate_per_s": rate_per_s}  # the checks report what is wrong
 
 
 def read_default(block: str) -> Block:
