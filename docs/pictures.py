@@ -7,13 +7,18 @@ code and from a fresh project of the starter, which takes some five minutes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import json
 import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +31,15 @@ DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
 CHROMIUM = "/usr/bin/chromium"
 WIDTH, HEIGHT = 1280, 860
+DRAWN_MS = 3000
+PORT = 24_141  # of kedro-viz
+MOST_TRIES = 180  # a second each, until kedro-viz listens
+VIZ_SETTINGS = {
+    "theme": "light",
+    "visible": {"sidebar": False, "miniMap": False},
+    "userPreferences": {"showFeatureHints": False},
+    "showFeatureHints": False,
+}
 COLUMNS = 110
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"^```yaml [^\n]*\napplications:\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -45,6 +59,7 @@ def main() -> None:
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         show_report(browser, find_report(given.data_root), "report")
+        show_pipeline(browser)
         show_models(browser, Path(folder))
         project = given.project or make_project(Path(folder))
         show_project(browser, project)
@@ -61,12 +76,40 @@ def find_report(data_root: Path) -> Path:
 
 def show_report(browser: Browser, report: Path, name: str) -> None:
     """Take a picture of a report's first screen."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-    page.goto(report.as_uri())
-    page.wait_for_timeout(1500)  # charts are drawn
+    take_picture(browser, report.as_uri(), name, WIDTH, HEIGHT)
+
+
+def take_picture(browser: Browser, url: str, name: str, width: int, height: int) -> None:
+    """Take a picture of a page's first screen."""
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+    page.add_init_script(f"localStorage.setItem('KedroViz', '{json.dumps(VIZ_SETTINGS)}')")
+    page.goto(url)
+    page.add_style_tag(content=".feature-hints, .update-reminder-unexpanded { display: none }")
+    page.wait_for_timeout(DRAWN_MS)
     shot = Image.open(io.BytesIO(page.screenshot()))
     shot.convert("RGB").quantize(128).save(IMAGES / f"{name}.png", optimize=True)
     page.close()
+
+
+def show_pipeline(browser: Browser) -> None:
+    """Take a picture of the main job's pipeline in kedro-viz."""
+    command = kedro(f"viz run --include-hooks --no-browser --host 127.0.0.1 --port {PORT}")
+    told = {"KEDRO_DISABLE_TELEMETRY": "1"}
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command,
+        cwd=DOCS.parent,
+        env=os.environ | told,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # it serves in a process of its own
+    ) as server:
+        try:
+            for _ in range(MOST_TRIES):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", PORT)):
+                    break
+                time.sleep(1)
+            take_picture(browser, f"http://127.0.0.1:{PORT}/?pid=perf", "pipeline", 1600, 1200)
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
 
 
 def show_models(browser: Browser, folder: Path) -> None:
@@ -126,6 +169,7 @@ def show_terminal(command: str, text: str, name: str, columns: int = COLUMNS) ->
     """Write what a command prints as a picture of a terminal, without a font from elsewhere."""
     console = Console(record=True, width=columns, file=io.StringIO())
     console.print(f"$ {command}", style="bold", highlight=False)
+    text = re.sub(r"Linux\s+\S+", "Linux", text)
     lines = [line for line in text.strip("\n").split("\n") if " INFO " not in line]
     console.print(Text.from_ansi("\n".join(lines)))
     svg = console.export_svg(title=" ", unique_id=name)
