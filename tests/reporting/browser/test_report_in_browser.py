@@ -7,8 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from handmade import LADDER, make_profiles
 from playwright.sync_api import expect
+
+from rightfit.reporting.report import render_report
+from rightfit.reporting.results import Results
 
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 MAX_SCREENS, MAX_WORDS, MAX_BYTES = 6, 2_000, 1_500_000  # of three datasets, nothing opened
@@ -140,6 +145,21 @@ def test_cell_leads_to_its_record_which_prints_alone(
     assert page.pdf(format="A4").count(b"/Type /Page\n") == 1
     page.emulate_media(media="screen")
     expect(page.locator("#decisions")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_button_copies_the_settings_as_yaml(
+    open_page: Callable[..., Any], make_results: Callable[..., Results], tmp_path: Path
+) -> None:
+    settings = pl.lit('{"searched": {"alpha": 0.25}, "fixed": {"penalty": "l2"}}')
+    results = make_results(profiles=make_profiles().with_columns(settings=settings))
+    path = tmp_path / "report.html"
+    path.write_text(render_report(results, LADDER), encoding="utf-8")
+    page = open_page(path.as_uri(), permissions=["clipboard-read", "clipboard-write"])
+    page.locator("#cell-web_api-landsat .copy").click()
+
+    expect(page.locator("#cell-web_api-landsat .copy")).to_have_text("copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "alpha: 0.25\npenalty: l2\n"
 
 
 @pytest.mark.browser

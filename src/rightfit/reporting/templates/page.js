@@ -25,7 +25,8 @@
   }
 
   function number(value) {
-    const [size, letter] = [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e4, " k"]].find(([least]) => Math.abs(value) >= least) ?? [1, ""];
+    const sizes = [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e4, " k"]];
+    const [size, letter] = sizes.find(([least]) => Math.abs(value) >= least) ?? [1, ""];
     const scaled = value / (letter === " k" ? 1e3 : size);
     return `${scaled.toLocaleString("en", { maximumSignificantDigits: 3 })}${letter}`;
   }
@@ -73,14 +74,15 @@
   }
 
   function describe(decided, marks, cost, title) {
-    const { winner, isCard } = decided;
+    const { winner } = decided;
     const top = marks.reduce((best, mark) => (!best || mark.y > best.y ? mark : best), null);
     const own = marks.find((mark) => mark.one === winner);
     if (!own) return { top, text: "No candidate qualifies." };
-    if (top.one === winner || !(top.y > own.y)) return { top: own, text: `${winner.candidate} is the most accurate, too.` };
+    if (!(top.y > own.y)) return { top: own, text: `${winner.candidate} is the most accurate, too.` };
     const ratio = top.x / own.x;
     const times = ratio >= 1.1 ? `${number(ratio)} ×` : ratio <= 0.9 ? `1/${number(1 / ratio)} of` : "about";
-    return { top, text: `${top.one.candidate} has ${quality(top.y - own.y)} more ${title}, at ${times} the ${data.metrics[cost].name}.`, isCard };
+    const gain = `${quality(top.y - own.y)} more ${title}`;
+    return { top, text: `${top.one.candidate} has ${gain}, at ${times} the ${data.metrics[cost].name}.` };
   }
 
   function drawChart(figure, decided) {
@@ -168,12 +170,13 @@
   const title = (one) => (one ? `${one.candidate} (${one.serving})` : "none qualifies");
 
   function showVerdict({ dataset, decision, ranked, winner, isCard }) {
-    const before = decide_untouched(dataset);
+    const before = decideUntouched(dataset);
     const changed = title(before) !== title(winner);
     const leader = ranked.find((one) => one.feasible);
-    const within = isCard && leader !== winner
-      ? `; ${leader.candidate} has ${(leader.utility - winner.utility).toFixed(3)} more utility, within the errors` : "";
-    const verdict = changed ? `${title(winner)} instead of ${title(before)}` : winner ? `${title(winner)} stays${within}` : "still none qualifies";
+    const more = isCard && leader !== winner ? (leader.utility - winner.utility).toFixed(3) : "";
+    const within = more && `; ${leader.candidate} has ${more} more utility, within the errors`;
+    const stays = winner ? `${title(winner)} stays${within}` : "still none qualifies";
+    const verdict = changed ? `${title(winner)} instead of ${title(before)}` : stays;
     const bars = ranked.slice(0, 4).map((one) => {
       const utility = Number.isNaN(one.utility) ? 0 : one.utility;
       const bar = element("span", { className: "bar" }, element("i", {}));
@@ -188,7 +191,7 @@
       element("p", { textContent: verdict }), element("ol", {}, ...bars));
   }
 
-  const decide_untouched = (dataset) => decide(dataset, original()).winner;
+  const decideUntouched = (dataset) => decide(dataset, original()).winner;
 
   function changes() {
     const prefix = `applications.${chosen}`;
@@ -203,7 +206,8 @@
 
   function show() {
     labels.forEach((relabel) => relabel());
-    const decided = Object.keys(data.profiles).filter((dataset) => data.decisions[chosen][dataset]).map((dataset) => decide(dataset, current));
+    const datasets = Object.keys(data.decisions[chosen]);
+    const decided = datasets.map((dataset) => decide(dataset, current));
     while (charts.children.length > decided.length) charts.lastChild.remove();
     while (charts.children.length < decided.length) {
       charts.append(element("figure", {}, element("figcaption", {}), element("div", {})));
@@ -234,8 +238,9 @@
       tab.setAttribute("aria-selected", isChosen);
       tab.tabIndex = isChosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
-      if (isChosen) document.querySelectorAll(".chosen-application").forEach((node) => { node.textContent = tab.textContent; });
     }
+    const { textContent } = document.getElementById(`tab-${application}`);
+    document.querySelectorAll(".chosen-application").forEach((node) => Object.assign(node, { textContent }));
     costs.replaceChildren(...original().costs.map((metric) => new Option(data.metrics[metric].name, metric)));
     restart();
   }
@@ -261,9 +266,13 @@
 
   for (const button of document.querySelectorAll(".copy")) {
     button.addEventListener("click", async () => {
-      await navigator.clipboard?.writeText(button.dataset.copy);
-      button.textContent = "copied";
-      setTimeout(() => { button.textContent = "copy"; }, 1500);
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = "copied";
+        setTimeout(() => { button.textContent = "copy"; }, 1500);
+      } catch { // not allowed to: let the reader copy
+        prompt("Settings", button.dataset.copy);
+      }
     });
   }
 
@@ -275,15 +284,17 @@
     });
   }
   addEventListener("beforeprint", () => {
-    if (!document.body.classList.contains("one-record")) document.querySelectorAll("details").forEach((details) => { details.open = true; });
+    if (document.body.classList.contains("one-record")) return;
+    document.querySelectorAll("details").forEach((details) => { details.open = true; });
   });
   addEventListener("afterprint", () => document.body.classList.remove("one-record"));
 
-  document.getElementById("families").replaceChildren(...Object.values(data.marks).map(({ name, color, symbol }) => {
+  const families = Object.values(data.marks).map(({ name, color, symbol }) => {
     const mark = element("span", { className: `mark ${symbol}` });
     mark.style.setProperty("--family", color);
     return element("span", {}, mark, name);
-  }));
+  });
+  document.getElementById("families").replaceChildren(...families);
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; show(); } });
   choose(chosen);
