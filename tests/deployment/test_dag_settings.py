@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.deployment.dag_settings import read_settings
+from rightfit.deployment.generate_dag import read_settings
 
 
 def test_shipped_settings_are_read(project_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import jinja2
@@ -15,9 +16,11 @@ from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroServiceSession
 from kedro.framework.startup import ProjectMetadata, bootstrap_project
 from kedro.pipeline import Pipeline
+from omegaconf import OmegaConf
+from pydantic import Field, ValidationError
 
-from rightfit.deployment.dag_settings import read_settings
 from rightfit.deployment.task_plan import find_stages, plan_tasks
+from rightfit.strict_model import MAX_COUNT, MAX_S, StrictModel
 
 TEMPLATE = Path(__file__).parent / "templates" / "airflow_dag.py.j2"
 
@@ -95,3 +98,43 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     main()
+
+
+class DagSettings(StrictModel):
+    """How a scheduler runs the tasks (``conf/airflow/airflow.yml``)."""
+
+    schedule: str | None
+    start_date: date
+    catchup: bool
+    max_active_runs: int = Field(gt=0, le=MAX_COUNT)
+    max_active_tasks: int = Field(gt=0, le=MAX_COUNT)
+    retries: int = Field(ge=0, le=MAX_COUNT)
+    retry_delay_s: float = Field(ge=0, le=MAX_S)
+    alone: tuple[str, ...]
+    pools: dict[str, str]
+    queues: dict[str, str]
+
+    def check_stages(self, stages: set[str]) -> None:
+        """Refuse settings for stages there are not.
+
+        Raises:
+            ValueError: Naming the unknown stages.
+        """
+        unknown = sorted({*self.alone, *self.pools, *self.queues} - stages)
+        if unknown:
+            raise ValueError(
+                f"alone, pools and queues name the stages {unknown}, but there are "
+                f"{sorted(stages)}. Correct the DAG's settings (airflow.yml)."
+            )
+
+
+def read_settings(path: Path) -> DagSettings:
+    """Read a DAG's settings.
+
+    Raises:
+        ValueError: Naming every faulty key.
+    """
+    try:
+        return DagSettings.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
+    except ValidationError as err:
+        raise ValueError(f"{path} is not right: {err}") from err

@@ -1,11 +1,14 @@
 """Linear models (scikit-learn): logistic regression, and ridge or lasso for values.
 
 Logistic regression is trained by stochastic gradient descent or, with the setting
-``solver: lbfgs``, to its minimum; the models that are fitted exactly lie in ``linear_models``.
+``solver: lbfgs``, to its minimum, where gradient steps come only near it. Values are fitted
+exactly: stochastic gradient descent needs its rate tuned to the rows, and many passes where there
+are few of them. Exact trainings grow by shares of the rows.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,14 +24,13 @@ from rightfit.families.family import (
     require_settings,
     split_training,
 )
-from rightfit.families.linear_models.logistic import make_logistic, train_logistic
-from rightfit.families.linear_models.regression import (
-    REGRESSORS,
-    build_untrained_regression,
-    train_regression,
-)
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import SklearnFamily, load_skops
+
+REGRESSORS = ("Ridge", "ElasticNet")
+
+_L1_RATIOS = {"l1": 1.0, "elasticnet": 0.15}  # 0.15 as in SGDClassifier
+_MAX_ITERATIONS = {"logistic": 100, "elastic_net": 1_000}  # 100: scikit-learn's own
 
 _ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
@@ -147,3 +149,87 @@ def _estimator(configuration: Configuration, *, seed: int) -> Any:
         random_state=seed,
         average=True,
     )
+
+
+def train_logistic(
+    configuration: Configuration, data: TrainingData, *, n_checkpoints: int, seed: int
+) -> Iterator[Checkpoint]:
+    """Fit growing shares of the shuffled rows; a step is a row.
+
+    ``alpha`` counts against the mean loss of a row, as in stochastic gradient descent. The penalty
+    is always L2; ``n_epochs``, ``learning_rate`` and ``eta0`` are not used.
+    """
+    from threadpoolctl import threadpool_limits
+
+    order = _put_each_class_first(data, seed=seed)
+    for n_planned in split_training(len(order), n_checkpoints):
+        n_rows = max(n_planned, data.schema.n_classes)
+        chosen = order[:n_rows]
+        with threadpool_limits(1), warnings.catch_warnings():
+            # what stops short of the minimum is judged by its quality, as any other model
+            warnings.simplefilter("ignore")
+            model = make_logistic(configuration, n_rows=n_rows)
+            model.fit(data.rows[chosen], data.labels[chosen])
+        yield Checkpoint(model, n_steps=n_rows)
+
+
+def make_logistic(configuration: Configuration, *, n_rows: int) -> Any:
+    """Return the estimator, not yet fitted."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(
+        C=1 / (configuration["alpha"] * n_rows), max_iter=_MAX_ITERATIONS["logistic"]
+    )
+
+
+def _put_each_class_first(data: TrainingData, *, seed: int) -> Any:
+    """Shuffle the rows; even the smallest share holds one of every class."""
+    order = np.random.default_rng(seed).permutation(len(data.labels))
+    _, first = np.unique(data.labels[order], return_index=True)
+    return np.concatenate([order[first], np.delete(order, first)])
+
+
+def build_untrained_regression(
+    configuration: Configuration, schema: InputSchema, *, seed: int
+) -> Any:
+    """Return a model of random coefficients; see ``Family.build_untrained``."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((2, schema.n_features), dtype=np.float32)
+    return _make_estimator(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
+
+
+def train_regression(
+    configuration: Configuration, data: TrainingData, *, n_checkpoints: int, seed: int
+) -> Iterator[Checkpoint]:
+    """Fit growing shares of the shuffled rows; a step is a row.
+
+    ``alpha`` counts against the mean loss of a row and for a target of standard deviation 1, as in
+    stochastic gradient descent with standardised targets. ``n_epochs``, ``learning_rate`` and
+    ``eta0`` are not used.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    order = np.random.default_rng(seed).permutation(len(data.labels))
+    spread = float(data.labels.std())
+    for n_rows in split_training(len(order), n_checkpoints):
+        chosen = order[:n_rows]
+        model = _make_estimator(configuration, n_rows=n_rows, spread=spread)
+        with warnings.catch_warnings():
+            # what stops short of the exact solution is judged by its quality, as any other model
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            # float32 loses too much where columns are nearly dependent
+            model.fit(data.rows[chosen].astype(np.float64), data.labels[chosen])
+        yield Checkpoint(model, n_steps=n_rows)
+
+
+def _make_estimator(configuration: Configuration, *, n_rows: int, spread: float) -> Any:
+    from sklearn.linear_model import ElasticNet, Ridge
+
+    alpha, penalty = configuration["alpha"], configuration["penalty"]
+    if penalty in _L1_RATIOS:
+        return ElasticNet(
+            alpha=alpha * spread,
+            l1_ratio=_L1_RATIOS[penalty],
+            max_iter=_MAX_ITERATIONS["elastic_net"],
+        )
+    return Ridge(alpha=alpha * n_rows if penalty else 0.0)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import hypot
 
 import numpy as np
 
+from rightfit.ranking.applications.constraints import Limit, judge_profiles
+from rightfit.ranking.applications.utility import Bools, Floats, Ints
+from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.order import choose_winners
 from rightfit.ranking.contest.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.ranking.rank_candidates import Ranked
-from rightfit.ranking.uncertainty.nested import judge_outside_bags
+from rightfit.ranking.uncertainty.pairing import PAIRED_METRICS, read_deviations
+
+N_BAGS = 500
+BAG_SIZE = 4  # how often a bag holds a row, on average
+RAW = "quality_raw"
 
 
 def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
@@ -42,3 +51,58 @@ def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
         low = raw - hypot(chosen_by - low, chosen_by - raw)
         high = raw + hypot(high - chosen_by, chosen_by - raw)
     return FinalQuality(raw=raw, raw_low=low, raw_high=high, chosen_by=chosen_by, how="nested")
+
+
+def judge_outside_bags(
+    contest: Contest, candidates: Ints, could_win: Bools, rng: np.random.Generator
+) -> float:
+    """Estimate the raw quality of the winner, free of the luck that it was chosen by.
+
+    Args:
+        contest: All candidates with their chosen profiles.
+        candidates: Numbers of those of one dataset.
+        could_win: Whether no other candidate significantly beats them, shape (n_candidates,).
+        rng: Source of randomness.
+
+    Returns:
+        The mean raw quality outside the bags of what is chosen in them; NaN where the deviations of
+        the qualities are not known, or nothing is chosen in any bag.
+    """
+    table, rows = contest.table, contest.chosen[candidates]
+    found = read_deviations(table, rows)
+    if found is None or RAW not in table.frame.columns:
+        return np.nan
+    drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, found.shape[1]))
+    inside = (drawn / BAG_SIZE) @ found.T  # (N_BAGS, n_candidates), in raw quality
+    inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
+    values = {
+        metric: np.broadcast_to(table.values(metric)[rows], inside.shape)
+        + (inside * _slopes(contest, metric, rows) if metric in PAIRED_METRICS else 0.0)
+        for metric in contest.application.needed_metrics()
+    }
+    limits = tuple(_move_limit(limit, values, contest, rows) for limit in contest.limits)
+    judged = judge_profiles(values, contest.application, limits=limits)
+    winners = choose_winners(contest, candidates, judged.utility, judged.feasible & could_win)
+    bags = np.flatnonzero(winners >= 0)
+    outside = table.values(RAW)[rows] - BAG_SIZE * inside
+    return float(outside[bags, winners[bags]].mean()) if len(bags) else np.nan
+
+
+def _slopes(contest: Contest, metric: str, rows: Ints) -> Floats:
+    """Return by how much a quality rises with the raw one, from the widths of their intervals."""
+    ends = [contest.table.interval(name) for name in (metric, RAW)]
+    if metric == RAW or ends[0] is None or ends[1] is None:
+        return np.full(len(rows), 1.0 if metric == RAW else 0.0)
+    widths, raw_widths = ((end[1] - end[0])[rows] for end in ends if end is not None)
+    slopes: Floats = np.divide(widths, raw_widths, out=np.zeros(len(rows)), where=raw_widths > 0)
+    return slopes
+
+
+def _move_limit(limit: Limit, values: dict[str, Floats], contest: Contest, rows: Ints) -> Limit:
+    """Relate a degradation to the best quality of the bag."""
+    at_rows = limit.at(rows)
+    if limit.kind != "max_degradation":
+        return at_rows
+    measured = np.fmax.reduce(contest.table.values(limit.metric)[rows])
+    best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
+    return replace(limit, bound=at_rows.bound + best - measured)

@@ -28,10 +28,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration
+from rightfit.processes.file_locks import holding_lock_file, this_machine, try_lock_file
 from rightfit.tuning.pausing.outlook import Step
 from rightfit.tuning.search.budget import Budget, finished_trials, is_finished
 from rightfit.tuning.search.heartbeat import find_heart
-from rightfit.tuning.studies.lock_files import holding_lock_file, this_machine, try_lock_file
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 
 logger = logging.getLogger(__name__)

@@ -17,17 +17,17 @@ from statistics import fmean
 from typing import Any, Literal
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.outlook import Step
+from rightfit.tuning.pausing.outlook import Outlook, Step
 from rightfit.tuning.search.budget import Budget, is_finished, spent_work_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.claims import NEW, draw_of, is_paused
+from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.search.trial import keep_model, repeat_training
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.steering.paused_trainings import PausedTrainings
-from rightfit.tuning.steering.scoring import score_trials
 from rightfit.tuning.studies.live_pool import as_it_is, read_pool
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 from rightfit.tuning.studies.trial_attributes import (
@@ -271,3 +271,40 @@ class PausingSteering:
         return read_pool(
             trials, self.cell, n_checkpoints=self.settings.n_checkpoints, observed=self._observed
         )
+
+
+def score_trials(
+    trials: Sequence[FrozenTrial],
+    outlook: Outlook,
+    application: str,
+    settings: SearchSettings,
+    *,
+    draw: int,
+) -> optuna.Study:
+    """Make a study in memory of all trials, scored as one application sees them.
+
+    Args:
+        trials: All trials of the search.
+        outlook: How they stand.
+        application: Who asks.
+        settings: Seed and start-up trials.
+        draw: Place in the search of the configuration that is asked for.
+    """
+    sampler = make_sampler(
+        "tpe", seed=settings.seed, draw=draw, n_startup_trials=settings.n_startup_trials
+    )
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    seen = {trial.number for trial in outlook.pool.trials}
+    for trial in trials:
+        if trial.number in seen:
+            value = outlook.appraise(trial.number, application)
+            study.add_trial(_rescore(trial, TrialState.COMPLETE, value))
+        elif trial.state == TrialState.RUNNING and trial.params:
+            study.add_trial(_rescore(trial, TrialState.RUNNING, None))
+    return study
+
+
+def _rescore(trial: FrozenTrial, state: TrialState, value: float | None) -> FrozenTrial:
+    return create_trial(
+        state=state, value=value, params=trial.params, distributions=trial.distributions
+    )

@@ -1,1 +1,0 @@
-"""Linear models that are fitted exactly, for the family ``linear``."""
