@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def test_report_sentences_change_with_a_limit(
     assert "none qualifies" not in before.split('id="case"', 1)[0]
     assert after.split('id="case"', 1)[0].count("No candidate qualifies") == 3
     assert "; in 3 none fits." in after
+
+
+def test_dataset_that_an_application_was_not_measured_on_stays_empty(
+    results: Results, ladder: Any
+) -> None:
+    web_api = results.recommendations["web_api"]
+    fewer = {name: one for name, one in web_api.datasets.items() if name != "fashion_mnist"}
+    changed = {"web_api": web_api.model_copy(update={"datasets": fewer})}
+    found = dict(results.recommendations) | changed
+    text = render_report(replace(results, recommendations=found), ladder)
+
+    assert text.count('id="cell-web_api-') == 2
+    assert text.count(">not measured</td>") == 1
 
 
 def test_report_says_what_an_application_lacks_and_shows_the_others(

@@ -138,11 +138,13 @@ def describe_request(application: Application) -> str:
 
 
 def list_costs(application: Application) -> list[str]:
-    """Return the metrics that an application pays: limited ones first, then by weight."""
-    limited = [name for name in application.constraints if name not in QUALITIES]
+    """Return the metrics that an application pays: limited ones first, then by weight.
+
+    The number of threads is none of them, but part of how a candidate is served.
+    """
     weighted = sorted(application.weighted().items(), key=lambda item: -item[1].weight)
-    costs = [name for name, _ in weighted if name not in QUALITIES]
-    return list(dict.fromkeys([*limited, *costs]))
+    asked = dict.fromkeys([*application.constraints, *(name for name, _ in weighted)])
+    return [name for name in asked if name not in (*QUALITIES, THREADS)]
 
 
 def _count_rows(n_rows: float) -> str:
@@ -203,8 +205,7 @@ def _list_figures(
         interval=_write_interval(decision),
         limits=of_quality,
     )
-    asked = list_costs(dict(results.applications.items())[application])
-    costs = [name for name in asked if name != THREADS]  # part of how it is served
+    costs = list_costs(dict(results.applications.items())[application])
     n_limited = sum(name in limits for name in costs)
     for name in costs[: max(N_FIGURES - 1, n_limited)]:
         judged = next((one.value for one in decision.limits if one.metric == name), None)

@@ -27,7 +27,6 @@ from rightfit.naming import (
 )
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import THREADS
 from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
@@ -124,7 +123,7 @@ def build_boards(results: Results, cells: list[Cell]) -> list[Board]:
 def _build_board(results: Results, cell: Cell, prices: list[LimitPrice]) -> Board:
     decision = cell.decision
     application = dict(results.applications.items())[cell.application]
-    costs = [name for name in list_costs(application) if name != THREADS][:MAX_COSTS]
+    costs = list_costs(application)[:MAX_COSTS]
     return Board(
         cell=cell,
         title=words(cell.dataset),

@@ -78,7 +78,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         headline=write_headline(results),
         origin=describe_origin(results),
         applications=applications,
-        **_arrange(applications, [words(name) for name in results.datasets]),
+        **_arrange(applications, results.datasets),
         marks=results.marks,
         legend=_write_legend(results),
         sections=build_sections(results, tiers),
@@ -124,8 +124,9 @@ def describe_origin(results: Results) -> list[str]:
 def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
     """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
     asked = [Head(one.title, one.description, f"panel-{one.name}") for one in applications]
-    given = [Head(sentence_case(name)) for name in datasets]
-    cells = [one.cells for one in applications]
+    given = [Head(sentence_case(words(name))) for name in datasets]
+    found = [{cell.dataset: cell for cell in one.cells} for one in applications]
+    cells = [[by_dataset.get(name) for name in datasets] for by_dataset in found]
     if len(datasets) <= max(MAX_COLUMNS, len(applications)):
         return {"heads": given, "rows": list(zip(asked, cells, strict=True))}
     turned = [list(column) for column in zip(*cells, strict=True)]
