@@ -72,13 +72,21 @@ const Chart = (() => {
           top: Math.max(box.top, frame.top), bottom: Math.min(box.bottom, frame.bottom) };
         const outside = width * height - Math.max(0, inside.right - inside.left) * Math.max(0, inside.bottom - inside.top);
         const cost = 4 * outside + taken.reduce((sum, other) => sum + overlap(box, other), 0) + distance / 100;
-        if (!best || cost < best.cost) best = { cost, box };
+        if (!best || cost < best.cost) best = { cost, box, distance };
       }
     }
     label.setAttribute("x", best.box.left);
     label.setAttribute("y", best.box.bottom - height * 0.24);
     taken.push(best.box);
-    return best.box;
+    return best.distance > 2 * RING ? lineTo(best.box, at) : "";
+  }
+
+  // From a mark's ring to the nearest point of a label that lies apart from it.
+  function lineTo(box, { px, py }) {
+    const x = Math.min(box.right, Math.max(box.left, px));
+    const y = Math.min(box.bottom, Math.max(box.top, py));
+    const share = RING / Math.hypot(x - px, y - py);
+    return svg("line", { class: "leader", x1: px + share * (x - px), y1: py + share * (y - py), x2: x, y2: y });
   }
 
   /** Draw into a figure: marks {x, y, ends, color, symbol, feasible, label?}, limits {axis, value, kind}. */
@@ -135,7 +143,7 @@ const Chart = (() => {
     for (const mark of named) {
       const label = svg("text", { class: `label ${mark.role}` }, mark.label);
       root.append(label);
-      placeLabel(label, mark, taken, frame);
+      root.append(placeLabel(label, mark, taken, frame));
     }
     showNearest(root, whiskers, marks, { xAt, yAt, frame });
   }

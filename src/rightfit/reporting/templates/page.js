@@ -80,9 +80,10 @@
     if (!own) return { top, text: "No candidate qualifies." };
     if (!(top.y > own.y)) return { top: own, text: `${winner.candidate} is the most accurate, too.` };
     const ratio = top.x / own.x;
-    const times = ratio >= 1.1 ? `${number(ratio)} ×` : ratio <= 0.9 ? `1/${number(1 / ratio)} of` : "about";
+    const more = ratio > 1 ? `${number(ratio)} × the` : `1/${number(1 / ratio)} of the`;
+    const times = ratio < 1.1 && ratio > 0.9 ? "about the same" : more;
     const gain = `${quality(top.y - own.y)} more ${title}`;
-    return { top, text: `${top.one.candidate} has ${gain}, at ${times} the ${data.metrics[cost].name}.` };
+    return { top, text: `${top.one.candidate} has ${gain}, at ${times} ${data.metrics[cost].name}.` };
   }
 
   function drawChart(figure, decided) {
