@@ -46,10 +46,6 @@ ELSEWHERE = {
     "kedro run --pipelines perf --params grid.datasets=orchard": (
         "tests/guides/test_your_own.py::test_ranking_contains_what_the_guide_brought"
     ),
-    "kedro run --pipelines perf --env airflow": (
-        BY_HAND + "needs PostgreSQL and a shared folder; tests/deploy runs the environment"
-    ),
-    "export RIGHTFIT_*": BY_HAND + "sets a variable for the next one",
     "kedro rightfit plan": ("tests/template/test_template.py::test_verbs_answer_for_the_project"),
     "kedro viz build --include-hooks --include-previews": (
         "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
