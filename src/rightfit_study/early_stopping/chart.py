@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import ANY_PAGE, FAMILY_COLORS, FAMILY_SYMBOLS
+from rightfit.reporting.charts.palette import FAMILY_COLORS, FAMILY_SYMBOLS, GRID, INK
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -39,12 +39,12 @@ def draw_stopping(cells: pl.DataFrame) -> Figure:
                 },
             )
         )
-    figure.update_xaxes(title="Mean utility lost", gridcolor=ANY_PAGE.grid)
-    figure.update_yaxes(title="Compute saved (times)", type="log", gridcolor=ANY_PAGE.grid)
+    figure.update_xaxes(title="Mean utility lost", gridcolor=GRID)
+    figure.update_yaxes(title="Compute saved (times)", type="log", gridcolor=GRID)
     figure.update_layout(
         title="What stopping saves and loses, all applications at once",
         height=HEIGHT_PX,
-        font={"color": ANY_PAGE.ink},
+        font={"color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )

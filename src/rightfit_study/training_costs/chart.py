@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import ANY_PAGE, FAMILY_COLORS, FAMILY_SYMBOLS
+from rightfit.reporting.charts.palette import FAMILY_COLORS, FAMILY_SYMBOLS, GRID, INK
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -45,13 +45,13 @@ def draw_training_costs(costs: pl.DataFrame) -> Figure:
                 row=panel // 2 + 1,
                 col=panel % 2 + 1,
             )
-    figure.update_xaxes(type="log", gridcolor=ANY_PAGE.grid)
-    figure.update_yaxes(rangemode="tozero", gridcolor=ANY_PAGE.grid)
+    figure.update_xaxes(type="log", gridcolor=GRID)
+    figure.update_yaxes(rangemode="tozero", gridcolor=GRID)
     figure.update_xaxes(title="Batch size", row=2)
     figure.update_layout(
         title="Training costs by batch size",
         height=HEIGHT_PX,
-        font={"color": ANY_PAGE.ink},
+        font={"color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+
 import pytest
 
 from rightfit.reporting.charts.palette import (
     FAMILY_COLORS,
+    INK,
     NEUTRAL,
-    THEMES,
     Mark,
     marks_of,
     plotly_template,
@@ -26,16 +29,29 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", THEMES)
+def read_themes() -> list[dict[str, str]]:
+    """Read the report's colours on a light, a dark and a printed page."""
+    css = files("rightfit.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    return [dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in blocks]
+
+
+LIGHT, DARK = read_themes()[:2]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
 @pytest.mark.parametrize("color", [*FAMILY_COLORS, NEUTRAL])
-def test_marks_stand_out_from_the_page(theme: str, color: str) -> None:
-    assert contrast(color, THEMES[theme].paper) >= 3
+def test_marks_stand_out_from_the_page(theme: dict[str, str], color: str) -> None:
+    assert contrast(color, theme["paper"]) >= 3
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_texts_are_legible_on_the_page(theme: str) -> None:
-    assert contrast(THEMES[theme].ink, THEMES[theme].paper) >= 7
-    assert contrast(THEMES[theme].muted, THEMES[theme].paper) >= 4.5
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_texts_are_legible_on_the_page(theme: dict[str, str]) -> None:
+    assert contrast(theme["ink"], theme["paper"]) >= 7
+    for name in ("muted", "accent", "good", "bad", "warn"):
+        assert contrast(theme[name], theme["paper"]) >= 4.5
+    for name in ("good", "bad", "warn"):
+        assert contrast(theme[name], theme[f"{name}-paper"]) >= 4.5
 
 
 def test_family_keeps_its_mark_when_others_are_added() -> None:
@@ -46,10 +62,9 @@ def test_family_keeps_its_mark_when_others_are_added() -> None:
     assert len({mark.symbol for mark in many.values()}) == 4
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_template_is_a_valid_plotly_template(theme: str) -> None:
+def test_template_is_a_valid_plotly_template() -> None:
     from plotly.graph_objects import Figure
 
-    figure = Figure(layout={"template": plotly_template(THEMES[theme])})
+    figure = Figure(layout={"template": plotly_template()})
 
-    assert figure.layout.template.layout.font.color == THEMES[theme].ink
+    assert figure.layout.template.layout.font.color == INK

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from rightfit.naming import objective_name, sentence_case, serving_labels, words
-from rightfit.reporting.charts.palette import ANY_PAGE, TONED, Mark, base_layout
-from rightfit.reporting.charts.rows import arrange_rows, place_rows
+from rightfit.reporting.charts.palette import TONES, Mark, PlotlyJson, base_layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
 N_SHOWN = 6  # candidates per dataset
 BAR_PX = 36
+FRAME_PX = 150  # of a chart: title, legend and horizontal axis
 
 
 def draw_utilities(
@@ -41,7 +41,7 @@ def draw_utilities(
         pl.col("utility").is_not_null(),
         pl.col("rank") <= N_SHOWN,
     )
-    placed = place_rows(ranked, "dataset")
+    placed = _place_rows(ranked)
     parts = breakdown.filter(pl.col("application") == application)
     return Figure(
         data=[
@@ -49,7 +49,7 @@ def draw_utilities(
                 _bars(placed.join(part, on=KEYS, maintain_order="left"), metric, tone)
                 for ((metric,), part), tone in zip(
                     parts.group_by("metric", maintain_order=True),
-                    itertools.cycle(ANY_PAGE.tones),
+                    itertools.cycle(TONES),
                     strict=False,
                 )
             ),
@@ -57,7 +57,7 @@ def draw_utilities(
         ],
         layout={
             **base_layout(f"{sentence_case(words(application))}: utility by objective"),
-            **arrange_rows(placed, head="dataset", labels=_labels(placed), row_px=BAR_PX),
+            **_arrange_rows(placed, _labels(placed)),
             "legend": {"traceorder": "normal", "yref": "container", "y": 0, "yanchor": "bottom"},
             "barmode": "stack",
             "bargap": 0.35,
@@ -83,7 +83,6 @@ def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
         y=part["place"].to_list(),
         orientation="h",
         name=objective_name(metric),
-        meta=TONED,
         marker={
             "color": tone,
             "opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]],
@@ -127,3 +126,31 @@ def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
         customdata=verdicts,
         hovertemplate="%{text}: utility %{x:.3f}%{customdata}<extra></extra>",
     )
+
+
+def _place_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """Number rows from the top, one place free above each dataset's block for its head."""
+    return frame.with_columns(place=pl.int_range(pl.len()) + pl.col("dataset").rle_id() + 1)
+
+
+def _arrange_rows(placed: pl.DataFrame, labels: Sequence[str]) -> PlotlyJson:
+    """Return the vertical axis, the heads of the blocks and the height of the chart."""
+    n_places = max(placed["place"].to_list(), default=0) + 1
+    axis: PlotlyJson = {
+        "range": [n_places - 0.4, -1.0],  # kedro-viz writes the title into the chart's top
+        "showgrid": False,
+        "tickvals": placed["place"].to_list(),
+        "ticktext": list(labels),
+    }
+    heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
+    annotations = [
+        {
+            "text": f"<b>{words(text)}</b>",
+            "x": 0,
+            "y": place + 0.15,
+            "xanchor": "left",
+            "yanchor": "middle",
+        }
+        for text, place in heads.iter_rows()
+    ]
+    return {"yaxis": axis, "height": FRAME_PX + BAR_PX * n_places, "annotations": annotations}
