@@ -99,5 +99,6 @@ def test_where_none_qualifies_the_page_names_the_limit_to_relax(
     found = find(make_results(stricter), "edge_device", "landsat")
 
     assert found.cell.badge == "none qualifies"
+    assert facts_of(found)["Decision"].startswith("No candidate qualifies for landsat")
     assert "Would qualify" in facts_of(found)
     assert "Without the limit of peak memory at most 50 MiB" in facts_of(found)["Limits"]

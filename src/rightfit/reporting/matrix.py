@@ -220,11 +220,12 @@ def _list_figures(
 def _list_violations(decision: Decision) -> Iterator[CellFigure]:
     miss = decision.nearest_miss
     for broken in miss.violations if miss else ():
-        limit = describe_limit(broken.metric, broken.kind, broken.limit or 0.0)
+        sign = "≤" if broken.kind == "max" else "≥"
+        amount = format_metric(broken.metric, broken.amount)
         yield CellFigure(
             value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
             name=metric_name(broken.metric),
-            limits=((False, f"{limit}: {format_metric(broken.metric, broken.amount)} beyond"),),
+            limits=((False, f"{sign} {format_number(broken.limit)}, {amount} beyond"),),
         )
 
 
@@ -241,7 +242,8 @@ def _list_warnings(
     results: Results, application: str, dataset: str, decision: Decision
 ) -> Iterator[str]:
     if decision.headline is None:
-        yield decision.sentence
+        if decision.nearest_miss is None or decision.outcome == "undecided":
+            yield decision.sentence
         return
     if (results.find_profile(dataset, decision) or {}).get("disturbed"):
         yield DISTURBED

@@ -16,7 +16,7 @@ from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
-from rightfit.reporting.results import Results
+from rightfit.reporting.results import Results, has_unseen
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
 
@@ -114,7 +114,13 @@ def _describe_dataset(results: Results, dataset: str) -> Json:
     metric = results.qualities.get(dataset)
     worst, best = metric.raw_bounds if metric else (0.0, 1.0)
     quality = results.quality_title(dataset)
-    return {"name": words(dataset), "quality": quality, "worst": worst, "best": best}
+    return {
+        "name": words(dataset),
+        "quality": quality,
+        "worst": worst,
+        "best": best,
+        "rows": "unseen rows" if has_unseen(results.profiles, dataset) else "the rows that chose",
+    }
 
 
 def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:

@@ -28,7 +28,7 @@ from rightfit.naming import (
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
-from rightfit.ranking.explanation.decisions import Decision
+from rightfit.ranking.explanation.decisions import Decision, FinalQuality, NearestProfile
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
 from rightfit.reporting.matrix import Cell, list_costs
 from rightfit.reporting.results import Results, show_unseen
@@ -218,35 +218,44 @@ def _write_chance(row: Mapping[str, object]) -> str:
 
 
 def _list_facts(results: Results, cell: Cell, prices: list[LimitPrice]) -> Iterator[Fact]:
-    decision = cell.decision
-    if decision.winner is not None and decision.winner.settings is not None:
-        yield Fact("Settings", f"{decision.winner.settings}.")
-    if decision.shipped is not None:
-        yield Fact("Shipped", f"{sentence_case(decision.shipped.sentence)}.")
-    if decision.final_quality is not None:
-        final = decision.final_quality
-        yield Fact(
-            "When chosen",
-            f"{format_interval(final.raw, final.raw_low, final.raw_high)} {final.where}; "
-            f"{format_quality(final.chosen_by)} on the rows used "
-            f"(optimism {format_quality(final.optimism)}).",
-        )
-    if decision.tied_with:
-        yield Fact("Tied with", f"{listing(decision.tied_with)}.")
-    if decision.kept:
-        yield Fact("Kept", decision.kept)
-    if decision.deadline:
-        yield Fact("Deadline", decision.deadline)
-    if decision.relax is not None:
-        needed = [describe_limit(one.metric, one.kind, one.needed) for one in decision.relax.limits]
-        yield Fact("Would qualify", f"{decision.relax.candidate} with {listing(needed)}.")
-    yield Fact("Limits", describe_prices(prices, results.quality_title(cell.dataset)))
-    load = results.load_curves.find(cell.application, cell.dataset, decision.winner)
+    decision, winner = cell.decision, cell.decision.winner
+    facts: list[tuple[str, object]] = [
+        ("Decision", "" if winner else decision.sentence),
+        ("Settings", winner and winner.settings),
+        ("Shipped", decision.shipped and sentence_case(decision.shipped.sentence)),
+        ("When chosen", decision.final_quality and _describe_choice(decision.final_quality)),
+        ("Tied with", decision.tied_with and listing(decision.tied_with)),
+        ("Kept", decision.kept),
+        ("Deadline", decision.deadline),
+        ("Would qualify", decision.relax and _describe_relaxing(decision.relax)),
+        ("Limits", describe_prices(prices, results.quality_title(cell.dataset))),
+        ("Over HTTP", winner and _describe_load(results, cell)),
+    ]
+    for term, fact in facts:
+        if fact:
+            yield Fact(term, f"{str(fact).removesuffix('.')}.")
+
+
+def _describe_choice(final: FinalQuality) -> str:
+    return (
+        f"{format_interval(final.raw, final.raw_low, final.raw_high)} {final.where}; "
+        f"{format_quality(final.chosen_by)} on the rows used "
+        f"(optimism {format_quality(final.optimism)})"
+    )
+
+
+def _describe_relaxing(relax: NearestProfile) -> str:
+    needed = [describe_limit(one.metric, one.kind, one.needed) for one in relax.limits]
+    return f"{relax.candidate} with {listing(needed)}"
+
+
+def _describe_load(results: Results, cell: Cell) -> str:
+    if not results.load_curves.loads:
+        return ""
+    load = results.load_curves.find(cell.application, cell.dataset, cell.decision.winner)
     if load is not None and load.curve is not None:
-        yield Fact("Over HTTP", str(load.curve))
-    elif decision.winner is not None and results.load_curves.loads:
-        reason = load.reason if load else NOT_LOADED
-        yield Fact("Over HTTP", f"Not measured: {reason}.")
+        return str(load.curve)
+    return f"Not measured: {load.reason if load else NOT_LOADED}"
 
 
 def _list_unmeasured(results: Results, cell: Cell) -> Iterator[str]:

@@ -150,7 +150,8 @@ def _write_legend(results: Results) -> str:
     """Explain the words of the first screen, with the figures of this run."""
     level = format_share(results.rules.confidence_level)
     return (
-        f"Quality is that on test rows which nothing was chosen by, with its {level} interval. "
+        f"Quality: on test rows that nothing was chosen by, with its {level} interval, unless it "
+        "says otherwise. "
         "Settings in bold were searched. Tied: the measurements cannot tell these models apart, so "
         f"{_write_tie_rule(results.rules)}."
     )

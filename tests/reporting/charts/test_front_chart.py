@@ -69,7 +69,7 @@ def test_front_shows_one_cost_and_offers_those_that_were_measured(figure) -> Non
     assert figure.layout.updatemenus[0].active == 0
     assert shown == {"Pareto front", "winner", "linear", "net"}
     assert figure.layout.xaxis.title.text == "Latency p50 (ms), lower is better"
-    assert figure.layout.yaxis.title.text == "Accuracy on unseen rows"
+    assert figure.layout.yaxis.title.text == "Accuracy"
 
 
 def test_front_names_limits_on_the_shown_cost_and_near_qualities_in_its_legend(figure) -> None:

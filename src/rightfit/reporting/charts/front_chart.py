@@ -131,7 +131,7 @@ def _draw_one(
                 "range": cost_range,
                 "dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
             },
-            "yaxis": {"title": {"text": f"{sentence_case(quality_title)} on unseen rows"}},
+            "yaxis": {"title": {"text": sentence_case(quality_title)}},
             "shapes": draw_limits(profiles, cost, limits),
         },
     }

@@ -88,7 +88,7 @@
 
   function drawChart(figure, decided) {
     const { dataset, ranked, winner } = decided;
-    const { name, quality: title } = data.datasets[dataset];
+    const { name, quality: title, rows } = data.datasets[dataset];
     const cost = costs.value;
     const { title: xTitle, better } = data.metrics[cost];
     const marks = ranked.map((one) => markOf(decided, one, cost)).filter((mark) => mark.x > 0 && known(mark.y));
@@ -104,7 +104,7 @@
       ];
     }
     figure.querySelector("figcaption").replaceChildren(
-      element("b", { textContent: sentence(name) }), ` ${title} on unseen rows. ${text}`,
+      element("b", { textContent: sentence(name) }), ` ${title} on ${rows}. ${text}`,
     );
     const div = figure.querySelector("div");
     if (!marks.length) return div.replaceChildren();
