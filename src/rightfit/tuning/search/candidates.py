@@ -53,11 +53,12 @@ def choose_candidates(
 ) -> list[int]:
     """Choose the trials to evaluate.
 
-    First the favourites; then the best by quality, and the default where it is no more than one
-    standard error below that, since the validation rows do not tell the two apart (the rule of
-    Breiman et al., Classification and Regression Trees, 1984); then the smallest and the fastest on
-    the Pareto front of quality against size, then those of the front whose sizes fill the largest
-    gaps (on a log scale).
+    First the favourites; then the best by quality, and the default unless it is further below than
+    the best of so many trials is by luck: the largest of n standard normal errors is about
+    sqrt(2 ln n). For two trials that is about the rule of one standard error (Breiman et al.,
+    Classification and Regression Trees, 1984). Then the smallest and the fastest on the Pareto
+    front of quality against size, then those of the front whose sizes fill the largest gaps (on a
+    log scale).
 
     Args:
         trials: Complete trials.
@@ -79,7 +80,7 @@ def choose_candidates(
     chosen = [
         *(by_number[number] for number in favourites),
         best,
-        *(trial for trial in trials if trial.is_default and _is_within_error(trial, best)),
+        *(trial for trial in trials if trial.is_default and _is_within_luck(trial, best, trials)),
         min(front, key=lambda trial: trial.n_parameters),
         min(front, key=lambda trial: trial.n_operations),
     ]
@@ -91,8 +92,11 @@ def choose_candidates(
     return [trial.number for trial in chosen]
 
 
-def _is_within_error(trial: CompleteTrial, best: CompleteTrial) -> bool:
-    return trial.quality_raw >= best.quality_raw - best.quality_error
+def _is_within_luck(
+    trial: CompleteTrial, best: CompleteTrial, trials: Sequence[CompleteTrial]
+) -> bool:
+    luck = math.sqrt(2 * math.log(len(trials))) * best.quality_error
+    return trial.quality_raw >= best.quality_raw - luck
 
 
 def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
