@@ -21,7 +21,6 @@ from rightfit.ranking.explanation.settings import write_value
 from rightfit.reporting.results import Results, show_unseen
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
-BADGES = {"winner": "clear", "none_qualifies": "none qualifies", "undecided": "undecided"}
 DISTURBED = "disturbed while timed: faster on a quiet machine"
 UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 
@@ -182,7 +181,7 @@ def _build_cell(results: Results, application: str, dataset: str, decision: Deci
             for one in decision.limits
             if one.metric == THREADS
         ),
-        badge=decision.tie or BADGES[decision.outcome],
+        badge=decision.tie or ("clear" if decision.winner else decision.without_winner),
         warnings=tuple(_list_warnings(results, application, dataset, decision)),
     )
 

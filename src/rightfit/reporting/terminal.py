@@ -97,7 +97,7 @@ def _deadlines(recommendations: Recommendations) -> list[str]:
 def _cells(decision: Decision) -> list[str]:
     winner = decision.headline
     if winner is None:
-        return ["[red]none qualifies[/red]"]
+        return [f"[red]{decision.without_winner}[/red]"]
     tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""
     serving = winner.serving
     device = "" if serving.device == "cpu" else f" {_show(serving.device)}"

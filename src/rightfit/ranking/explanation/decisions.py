@@ -266,6 +266,11 @@ class Decision(_Part):
         return self.winner or self.nearest_miss
 
     @property
+    def without_winner(self) -> str:
+        """Why there is no winner: none qualifies, or that is undecided."""
+        return self.outcome.replace("_", " ")
+
+    @property
     def tie(self) -> str:
         """Whether the winner is kept, and how many candidates are tied with it, in words."""
         n_tied = len(self.tied_with)

@@ -61,7 +61,7 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
 def _write_cell(decision: Decision) -> str:
     winner = decision.headline
     if winner is None:
-        return "none qualifies"
+        return decision.without_winner
     quality = format_quality(winner.metrics.get("quality_raw"))
     tie = f"<br>{decision.tie}" if decision.tie else ""
     return f"<b>{winner.candidate}</b><br>{quality}{tie}"
