@@ -96,10 +96,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-if __name__ == "__main__":
-    main()
-
-
 class DagSettings(StrictModel):
     """How a scheduler runs the tasks (``conf/airflow/airflow.yml``)."""
 
@@ -138,3 +134,7 @@ def read_settings(path: Path) -> DagSettings:
         return DagSettings.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
     except ValidationError as err:
         raise ValueError(f"{path} is not right: {err}") from err
+
+
+if __name__ == "__main__":
+    main()
