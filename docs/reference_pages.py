@@ -148,7 +148,7 @@ def _write_parameters() -> str:
         seen: set[type[BaseModel]] = set()
         for path, model in models.items():
             described = list(_describe_model(path, model, values, comments, seen))
-            parts += described[1:] if path == block else described  # the title stands above
+            parts += described[2:] if path == block else described  # its title stands above
     return "\n".join(parts)
 
 
@@ -228,7 +228,7 @@ def _describe_type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         "null": "null",
     }
     bounds = [
-        f"{sign} {part[key]:,g}" if abs(part[key]) < 1e15 else ""  # such bounds only keep it finite
+        f"{sign} {part[key]:,g}" if abs(part[key]) < 1e9 else ""  # such bounds only keep it finite
         for key, sign in {
             "exclusiveMinimum": ">",
             "minimum": "≥",
