@@ -17,8 +17,8 @@ from rightfit.reporting.results import Results
 
 def test_headline_counts_choices_and_what_quality_alone_wins(results: Results) -> None:
     assert write_headline(results) == (
-        "12 cases (4 applications on 3 datasets): 10 of 18 models fit best at least once, the one "
-        "of the highest quality in 3."
+        "The model of highest quality fits best in 3 of 12 cases (4 applications on 3 datasets); "
+        "10 of 18 models win at least once."
     )
 
 
@@ -31,8 +31,8 @@ def test_headline_counts_decisions_without_a_winner(
     cells = build_cells(found, "edge_device")
 
     assert write_headline(found) == (
-        "3 cases (1 application on 3 datasets): 0 of 18 models fit best at least once, the one of "
-        "the highest quality in 0; in 3 none fits."
+        "The model of highest quality fits best in 0 of 3 cases (1 application on 3 datasets); "
+        "0 of 18 models win at least once; in 3 none fits."
     )
     assert [cell.badge for cell in cells] == ["none qualifies"] * 3
     assert cells[0].warnings == ()

@@ -102,10 +102,11 @@ def write_headline(results: Results) -> str:
     n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
     n_none = len(decisions) - len(winners)
     return (
-        f"{count(len(decisions), 'case')} ({count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')}): {len(set(winners))} of "
-        f"{count(n_candidates, 'model')} fit best at least once, the one of the highest quality in "
-        f"{n_best}{f'; in {n_none} none fits' if n_none else ''}."
+        f"The model of highest quality fits best in {n_best} of {count(len(decisions), 'case')} "
+        f"({count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}); {len(set(winners))} of "
+        f"{count(n_candidates, 'model')} win at least once"
+        f"{f'; in {n_none} none fits' if n_none else ''}."
     )
 
 
