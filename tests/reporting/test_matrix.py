@@ -54,7 +54,7 @@ def test_cell_shows_settings_figures_and_the_room_below_each_limit(
     ]
     assert cell.yaml == "alpha: 0.0001\nn_epochs: 10\n"
     assert [(one.value, one.name, one.limits) for one in cell.figures] == [
-        ("0.861", "accuracy", ((True, "\N{GREATER-THAN OR EQUAL TO} 0.837, 0.861 when chosen"),)),
+        ("0.861", "accuracy", ((True, "0.861 when chosen ≥ 0.837, 0.024 to spare"),)),
         (
             "5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s",
             "throughput",

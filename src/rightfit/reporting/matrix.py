@@ -18,7 +18,7 @@ from rightfit.naming import (
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.ranking.explanation.settings import write_value
-from rightfit.reporting.results import Results, show_unseen
+from rightfit.reporting.results import Results
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
 DISTURBED = "disturbed while timed: faster on a quiet machine"
@@ -90,14 +90,17 @@ def build_cells(results: Results, application: str) -> list[Cell]:
 
 
 def write_headline(results: Results) -> str:
-    """Say in one sentence how many models fit best, and how often that of highest quality does."""
+    """Say in one sentence how often the model of highest quality fits best, and how many win.
+
+    The highest quality is that on the rows that choose, by which the applications choose too.
+    """
     decisions = [
         (dataset, decision)
         for recommendation in results.recommendations.values()
         for dataset, decision in recommendation.datasets.items()
     ]
     winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
-    best = _best_by_quality(show_unseen(results.profiles))
+    best = _best_by_quality(results.profiles)
     n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
     n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
     n_none = len(decisions) - len(winners)

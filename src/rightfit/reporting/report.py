@@ -149,18 +149,22 @@ def _view(results: Results, name: str) -> ApplicationView:
 def _write_legend(results: Results) -> str:
     """Explain the words of the first screen, with the figures of this run."""
     level = format_share(results.rules.confidence_level)
+    disturbed = results.profiles.get_column("disturbed", default=None)
+    n_disturbed = 0 if disturbed is None else int(disturbed.sum())
     return (
-        f"Quality: on test rows that nothing was chosen by, with its {level} interval, unless it "
-        "says otherwise. "
-        "Settings in bold were searched. Tied: the measurements cannot tell these models apart, so "
-        f"{_write_tie_rule(results.rules)}."
+        f"Quality: on test rows that nothing was chosen by, with its {level} interval; its limit "
+        "is judged on the rows that choose. Settings in bold were searched. Clear: the winner "
+        "leads by more than the measuring errors. Tied: the measurements cannot tell it from so "
+        f"many others, named under Candidates; {_write_tie_rule(results.rules)}. Other work "
+        f"disturbed {n_disturbed} of {count(results.profiles.height, 'measurement')}; a winner's "
+        "is marked."
     )
 
 
 def _write_tie_rule(rules: RankingRules) -> str:
     keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
-    kept = "the winner of the ranking before is kept, or else " if rules.keep_winner else ""
-    return f"{kept}a rule decides by, in this order, {keys}"
+    kept = "an earlier ranking's winner stays, otherwise " if rules.keep_winner else ""
+    return f"{kept}the first of these that differs decides: {keys}"
 
 
 def _write_footer(results: Results) -> str:

@@ -95,10 +95,10 @@ class KeptLimit(_Part):
         >>> KeptLimit(metric="throughput_rows_per_s", kind="min", bound=1e4, value=3.1e4).room
         '3.1 \N{MULTIPLICATION SIGN} that'
         >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).room
-        '0.910 when chosen'
+        '0.010 to spare'
         """
         if self.metric in QUALITIES:
-            return f"{format_quality(self.value)} when chosen"
+            return f"{format_quality(self.value - self.bound)} to spare"
         if self.kind == "max" and self.bound > 0:
             share = 100 * (1 - self.value / self.bound)
             return f"{min(99, math.floor(share))} % left" if share > 0 else "at the limit"
@@ -112,10 +112,14 @@ class KeptLimit(_Part):
 
         >>> KeptLimit(metric="latency_p95_ms", kind="max", bound=10, value=2.5).short
         '≤ 10, 75 % left'
+        >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).short
+        '0.910 when chosen ≥ 0.900, 0.010 to spare'
         """
         sign = "≤" if self.kind == "max" else "≥"
-        write = format_quality if self.metric in QUALITIES else format_number
-        return f"{sign} {write(self.bound)}, {self.room}"
+        if self.metric in QUALITIES:
+            judged = f"{format_quality(self.value)} when chosen"
+            return f"{judged} {sign} {format_quality(self.bound)}, {self.room}"
+        return f"{sign} {format_number(self.bound)}, {self.room}"
 
     def __str__(self) -> str:
         return f"{describe_limit(self.metric, self.kind, self.bound)}: {self.room}"
