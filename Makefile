@@ -130,7 +130,7 @@ bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak me
 	$(BIN)/python benchmarks/large_table.py
 
 bench-defaults: .venv/.installed ## is any family's search worse than its library's default?
-	$(BIN)/python benchmarks/family_defaults.py
+	$(BIN)/python benchmarks/portfolios/family_defaults.py
 
 bench-repeat: .venv/.installed ## does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 
+pytest_plugins = ["browser"]
+
 PROJECT = Path(__file__).parents[1]
 # Measuring processes import synthetic models from there.
 os.environ["PYTHONPATH"] = os.pathsep.join(

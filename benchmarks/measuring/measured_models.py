@@ -35,7 +35,7 @@ SMALLEST = {
     "batch_max_ms": 50,
     "slow_wait_max_ms": 0,
     "max_retries": 0,
-    "max_returns": 0,
+    "max_extra_processes": 0,
     "max_quiet_wait_s": 0,
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {

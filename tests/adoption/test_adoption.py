@@ -39,7 +39,7 @@ TINY = {
     "evaluation.presets.quick.latency_max_ms": 60,
     "evaluation.presets.quick.slow_wait_max_ms": 0,
     "evaluation.presets.quick.max_retries": 0,
-    "evaluation.presets.quick.max_returns": 0,
+    "evaluation.presets.quick.max_extra_processes": 0,
     "evaluation.presets.quick.max_quiet_wait_s": 0,
     "http_load.max_s": 0,
 }

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Request, sync_playwright
 
 import rightfit
 
 MOST_README_WORDS = 900
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
@@ -53,33 +53,19 @@ def test_reference_holds_keys_metrics_commands_and_columns(site: Path) -> None:
 
 
 @pytest.mark.browser
-def test_search_finds_a_page_from_a_folder_without_a_network(site: Path) -> None:
-    asked: list[str] = []
-    said: list[str] = []
-
-    def note(request: Request) -> None:
-        asked.append(request.url)
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        page.on("request", note)
-        page.on("console", lambda message: said.append(message.text) if _is_bad(message) else None)
-        page.goto((site / "search.html").as_uri() + "?q=p99+limit")
-        page.wait_for_selector("#search-results li a")
-        found = page.locator("#search-results li a").all_inner_texts()
-        page.goto((site / "howto" / "p99_at_rate.html").as_uri())
-        width = page.evaluate("document.documentElement.scrollWidth")
-        browser.close()
+def test_search_finds_a_page_from_a_folder_without_a_network(
+    site: Path, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(
+        (site / "search.html").as_uri() + "?q=p99+limit", viewport={"width": 390, "height": 800}
+    )
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li a").all_inner_texts()
+    page.goto((site / "howto" / "p99_at_rate.html").as_uri())
 
     assert any("p99 limit at 100 requests/s" in title for title in found)
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert said == []
-    assert width <= 390
-
-
-def _is_bad(message: object) -> bool:
-    return getattr(message, "type", "") in ("error", "warning")
+    assert page.complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_readme_is_short_and_names_the_test_command(project_path: Path) -> None:

@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
     "max_slow_share": 1,
     "slow_wait_max_ms": 0,
     "max_retries": 0,
-    "max_returns": 0,
+    "max_extra_processes": 0,
     "max_busy_cores": 100,
     "max_quiet_wait_s": 0,
     "quiet_look_s": 0.05,

@@ -3,7 +3,7 @@
 A profile is out for an application if it breaks a limit even at the favourable ends of its
 intervals, or if another one that surely keeps all limits has more utility at its unfavourable ends
 than this one at its favourable ends. A profile that is out for every application is left alone.
-Timings that other work disturbed may be ``DISTURBED_TIMES`` better on a quiet machine.
+Timings that other work disturbed may be better on a quiet machine, see ``find_slowdown``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from rightfit.profiling.metrics import LATENCY_COLUMNS, METRICS, SLOWED_COLUMNS, columns_from
+from rightfit.profiling.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 from rightfit.request_path.paths import RequestPath
 
-# Of the throughput of a small net, undisturbed (1.79 M rows/s) and beside other work (620 k).
-DISTURBED_TIMES = 3.0
 QUALITIES = columns_from("answers")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
 # An application that needs none of them chooses the same however long is measured.
@@ -102,7 +100,6 @@ def _ends(
     """Return each needed metric at the end of its interval that suits the application, or not."""
     ends = {}
     is_disturbed = profiles["disturbed"] if "disturbed" in profiles.columns else False
-    times = np.where(is_disturbed, DISTURBED_TIMES, 1.0)
     for metric in application.needed_metrics():
         goal = application.objectives.get(metric)
         limit = application.constraints.get(metric)
@@ -114,7 +111,8 @@ def _ends(
         # a single process has a value without an interval, which tells nothing
         is_unknown = np.isnan(end) & ~np.isnan(value)
         ends[metric] = np.where(is_unknown, math.inf if higher == favourable else 0.0, end)
-        if favourable and metric in SLOWED_COLUMNS:
+        times = np.where(is_disturbed, find_slowdown(metric), 1.0)
+        if favourable:
             ends[metric] = ends[metric] * times if higher else ends[metric] / times
         if metric in LATENCIES and favourable and not higher:
             ends[metric] = np.fmax(ends[metric], _find_least_ms(profiles, metric) / times)

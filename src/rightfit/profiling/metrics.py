@@ -27,6 +27,8 @@ EXACT_SIZE = "sizes of files are exact"
 # Of memory, in percent: that of the empty worker, which all processes of a measurement share, falls
 # by 0.1 to 0.3 % over 80 forks (benchmarks/recorded/processes.parquet).
 SHARED_MEMORY_ERROR_PCT = 0.2
+# Seen of the throughput of a small net: 1.79 M rows/s undisturbed, 620 k beside other work.
+MAX_SLOWDOWN = 3.0
 TRAINED_ONCE = "a candidate is trained once; another training may take more or less"
 
 
@@ -278,8 +280,17 @@ def columns_from(*sources: Source) -> tuple[str, ...]:
     return tuple(metric.column for metric in METRICS if metric.source in sources)
 
 
+def find_slowdown(column: str) -> float:
+    """Return by which factor other work may have worsened a disturbed figure; 1: not at all.
+
+    >>> find_slowdown("latency_p95_ms"), find_slowdown("peak_memory_mib")
+    (3.0, 1.0)
+    """
+    metric = METRICS_BY_COLUMN.get(column)
+    return MAX_SLOWDOWN if metric is not None and metric.slows else 1.0
+
+
 FIT_COLUMNS = columns_from("training")
-SLOWED_COLUMNS = frozenset(metric.column for metric in METRICS if metric.slows)
 INTERVAL_COLUMNS = tuple(
     f"{metric.column}{end}"
     for metric in METRICS

@@ -9,7 +9,7 @@ import polars as pl
 
 from rightfit.naming import metric_name, metric_title, metric_unit, objective_name, words
 from rightfit.profiling.devices import ELSEWHERE, split_device
-from rightfit.profiling.metrics import METRICS_BY_COLUMN, SLOWED_COLUMNS
+from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.ranking.applications.tie_rules import RankingRules
@@ -89,7 +89,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
                 "metric": metric,
                 "kind": kind,
                 "value": value,
-                "slowed": metric in SLOWED_COLUMNS,
+                "slowdown": find_slowdown(metric),
             }
             for metric, constraint in application.constraints.items()
             for kind, value in constraint.limits().items()
@@ -161,7 +161,7 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
         "winner": winner.candidate,
         "serving": winner.serving.label,
         "tied": decision.tied_with,
-        "reach": {row["candidate"]: _reach(own, row) for row in rows.iter_rows(named=True)},
+        "margin": {row["candidate"]: _margin(own, row) for row in rows.iter_rows(named=True)},
         "unseen": [quality.raw, quality.raw_low, quality.raw_high] if quality else None,
         "values": {
             name: _round(headline.metrics[name])
@@ -171,7 +171,7 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
     }
 
 
-def _reach(winner: Json, other: Json) -> float:
+def _margin(winner: Json, other: Json) -> float:
     """Return by how much another's utility may exceed the winner's within the measuring errors.
 
     At least what it does now: the ranking, which knows more, did not put it first.

@@ -231,7 +231,9 @@ def test_failed_job_is_tried_again_by_the_next_run(
 def test_jobs_that_would_decide_though_disturbed_are_measured_again_at_the_end(
     log: list[str], bench: Bench
 ) -> None:
-    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1, max_returns=3)
+    settings = make_settings(
+        screening_processes=1, min_processes=1, max_processes=1, max_extra_processes=3
+    )
     answers = iter([[False, True], [False, True], [False, False]])  # clean after two more
 
     states = measure(
@@ -239,7 +241,7 @@ def test_jobs_that_would_decide_though_disturbed_are_measured_again_at_the_end(
         replace(bench, settings=settings),
         DictStore(),
         choose=lambda states: [True] * len(states),
-        come_back=lambda _states: next(answers),
+        needs_more=lambda _states: next(answers),
     )
 
     assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "b2.1", "b2.2", "b3.1", "b3.2"]

@@ -39,12 +39,15 @@ def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -
         make_profile("a-2", quality=0.9, latency_p50_ms=60, peak_memory_mib=150, disturbed=True),
         make_profile("a-3", quality=0.9, latency_p50_ms=60, peak_memory_mib=10, disturbed=False),
         make_profile("a-4", quality=0.9, latency_p50_ms=40, peak_memory_mib=10, disturbed=True),
+        make_profile("a-5", quality=0.9, latency_p50_ms=151, peak_memory_mib=10, disturbed=True),
+        make_profile("a-6", quality=None, latency_p50_ms=60, peak_memory_mib=10, disturbed=True),
         application=LIMITED,
     )
 
     outcome = find_outcomes(ranked).outcome.tolist()
 
-    assert outcome == ["undecided", "violates", "violates", "winner"]
+    # a-5 is beyond what other work may have slowed it by, a-6 lacks its quality
+    assert outcome == ["undecided", "violates", "violates", "winner", "violates", "unmeasured"]
 
 
 def test_a_disturbed_profile_that_may_qualify_stands_for_its_candidate() -> None:

@@ -121,7 +121,7 @@ def test_where_only_disturbed_timings_break_limits_it_is_not_known_who_qualifies
     assert decision["relax"] is None
     assert decision["sentence"].startswith(
         "It is not known whether a candidate qualifies for landsat: other work disturbed the "
-        "machine while net-1 (onnx, 1 thread)"
+        "machine while linear-1 (onnx, 1 thread) was timed"
     )
 
 

@@ -70,7 +70,7 @@ class MeasuringSettings(StrictModel):
     max_slow_share: float = Field(gt=0, le=1)  # calls on a slow core of an undisturbed window
     slow_wait_max_ms: float = Field(ge=0, le=MAX_MS)  # of one process, for a slow core to recover
     max_retries: int = Field(ge=0, le=MAX_REPEATS)  # disturbed processes measured again
-    max_returns: int = Field(ge=0, le=MAX_REPEATS)  # processes more, where disturbed ones decide
+    max_extra_processes: int = Field(ge=0, le=MAX_REPEATS)  # where disturbed ones decide
     max_busy_cores: float = Field(gt=0, le=MAX_THREADS)  # by others, when waiting for quiet
     max_quiet_wait_s: float = Field(ge=0, le=3600)
     quiet_look_s: float = Field(ge=0.05, le=3600)
@@ -81,7 +81,7 @@ class MeasuringSettings(StrictModel):
     @property
     def key(self) -> dict[str, object]:
         """What figures depend on, as JSON types: not when a process is killed, or repeated."""
-        return self.model_dump(mode="json", exclude={"answer_max_s", "max_returns"})
+        return self.model_dump(mode="json", exclude={"answer_max_s", "max_extra_processes"})
 
     def limit_s(self, seen_s: float | None) -> float:
         """Return how long a measuring process may take for an answer.

@@ -66,7 +66,7 @@ def measure_jobs(
     store: Store,
     *,
     choose: Choose,
-    come_back: Choose = lambda states: [False] * len(states),
+    needs_more: Choose = lambda states: [False] * len(states),
     choosers: str = "",
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
@@ -83,7 +83,7 @@ def measure_jobs(
         store: Keeps the states.
         choose: Tells which jobs could still be chosen; asked after the screening and whenever a
             process has ended.
-        come_back: Tells which jobs need processes more though they are over; asked at the end.
+        needs_more: Tells which jobs need extra processes though they are over; asked at the end.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
         level: Of the log's lines.
 
@@ -107,7 +107,7 @@ def measure_jobs(
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
         _measure_in_turns(all_jobs, bench, choose, choice)
-        _return_to_jobs(all_jobs, bench, come_back)
+        _remeasure(all_jobs, bench, needs_more)
     finally:
         for one in all_jobs:
             one.measurement.leave()
@@ -155,13 +155,13 @@ def _measure_in_turns(
         is_news = _take_turn(all_jobs, bench)
 
 
-def _return_to_jobs(all_jobs: Sequence[Underway], bench: Bench, come_back: Choose) -> None:
+def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -> None:
     """Measure a few processes more of jobs whose figures would decide though they are disturbed.
 
     Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
     """
-    for number in range(bench.settings.max_returns):
-        wanted = come_back([one.state for one in all_jobs])
+    for number in range(bench.settings.max_extra_processes):
+        wanted = needs_more([one.state for one in all_jobs])
         due = [
             one
             for one, is_wanted in zip(all_jobs, wanted, strict=True)

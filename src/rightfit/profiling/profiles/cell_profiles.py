@@ -80,7 +80,7 @@ def profile_cell(
     is_kept = [store.get(key) is not None for key in keys]
     profile_all = _make_assembly(cell, jobs, bench, store, tiers, host)
 
-    def come_back(states: Sequence[MeasurementState]) -> Sequence[bool]:
+    def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
         table = tabulate_profiles(profile_all(states))
         pairs = zip(table["disturbed"], choose(table), strict=True)
         return [bool(is_disturbed) and could_be_chosen for is_disturbed, could_be_chosen in pairs]
@@ -91,7 +91,7 @@ def profile_cell(
         bench,
         store,
         choose=lambda states: choose(tabulate_profiles(profile_all(states))),
-        come_back=come_back,
+        needs_more=needs_more,
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
         level=level,
     )

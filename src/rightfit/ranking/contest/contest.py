@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.profiling.metrics import SLOWED_COLUMNS
+from rightfit.profiling.metrics import find_slowdown
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import (
     Judgement,
@@ -69,7 +69,7 @@ class Contest:
         limits: The application's limits over all profiles.
         judgement: Of all profiles, shape (n_rows,).
         undecided: Which profiles break limits only by timings taken while other work disturbed the
-            machine, shape (n_rows,): on a quiet machine they may keep them.
+            machine, shape (n_rows,): on a quiet one they may keep them, see ``find_slowdown``.
         chosen: Row of the profile that represents each candidate, shape (n_candidates,).
         earlier: Winners of an earlier ranking.
         kept: Those of them that stand though another would win otherwise, by dataset position.
@@ -121,13 +121,15 @@ def hold_contest(
 
 
 def _find_undecided(table: ProfileTable, judgement: Judgement, limits: tuple[Limit, ...]) -> Bools:
-    undecided: Bools = np.isfinite(judgement.excess) & (judgement.excess > 0)
+    is_known = np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
+    undecided: Bools = is_known & (judgement.excess > 0)
     if DISTURBED not in table.frame.columns or not undecided.any():
         return np.zeros(table.n_rows, dtype=np.bool_)
     undecided &= table.frame[DISTURBED].fill_null(False).to_numpy()
     for limit in limits:
-        if limit.metric not in SLOWED_COLUMNS:
-            undecided &= measure_excess(table.values(limit.metric), limit) == 0
+        slowdown = find_slowdown(limit.metric)
+        quiet = table.values(limit.metric) * (slowdown if limit.is_floor else 1 / slowdown)
+        undecided &= measure_excess(quiet, limit) == 0
     return undecided
 
 

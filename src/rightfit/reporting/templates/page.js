@@ -43,9 +43,9 @@
     const pool = data.profiles[dataset].filter((profile) => profile.path === application.path);
     const ranked = Ranking.rank(pool, application, decision);
     const stays = ranked.find((one) => one.candidate === decision.winner);
-    const reach = (one) => (decision.reach[one.candidate] ?? 0) + 1e-9;
+    const margin = (one) => (decision.margin[one.candidate] ?? 0) + 1e-9;
     const beaten = !stays?.feasible || ranked.some(
-      (one) => one.feasible && one.utility - stays.utility > reach(one),
+      (one) => one.feasible && one.utility - stays.utility > margin(one),
     );
     const winner = beaten ? ranked.find((one) => one.feasible) : stays;
     return { dataset, decision, ranked, winner, isCard: Boolean(winner) && winner === stays };

@@ -69,9 +69,10 @@ const Ranking = (() => {
       const utility = utilityOf(profile.values, application);
       const excesses = excessesOf(profile.values, application.limits, bounds);
       const excess = excesses.reduce((sum, one) => sum + one, 0);
-      // limits that only timings break which other work on the machine has slowed
-      const undecided = profile.disturbed && excess > 0 && excess < Infinity
-        && application.limits.every((limit, i) => limit.slowed || excesses[i] === 0);
+      // limits that only timings break which other work on the machine may have slowed so much
+      const quiet = (limit) => profile.values[limit.metric] * (limit.kind === "max" ? 1 / limit.slowdown : limit.slowdown);
+      const undecided = profile.disturbed && excess > 0 && excess < Infinity && known(utility)
+        && application.limits.every((limit, i) => limit.kind === "max" ? quiet(limit) <= bounds[i] : quiet(limit) >= bounds[i]);
       return { ...profile, position, utility, excess, undecided, bounds, feasible: excess === 0 && known(utility) };
     });
     const ties = application.ties

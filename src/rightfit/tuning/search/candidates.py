@@ -54,7 +54,7 @@ def choose_candidates(
     """Choose the trials to evaluate.
 
     First the favourites; then the best by quality, and the default unless it is further below than
-    the best of so many trials is by luck: the largest of n standard normal errors is about
+    the best of so many trials is by chance: the largest of n standard normal errors is about
     sqrt(2 ln n). For two trials that is about the rule of one standard error (Breiman et al.,
     Classification and Regression Trees, 1984). Then the smallest and the fastest on the Pareto
     front of quality against size, then those of the front whose sizes fill the largest gaps (on a
@@ -80,7 +80,7 @@ def choose_candidates(
     chosen = [
         *(by_number[number] for number in favourites),
         best,
-        *(trial for trial in trials if trial.is_default and _is_within_luck(trial, best, trials)),
+        *(trial for trial in trials if trial.is_default and _is_within_chance(trial, best, trials)),
         min(front, key=lambda trial: trial.n_parameters),
         min(front, key=lambda trial: trial.n_operations),
     ]
@@ -92,11 +92,11 @@ def choose_candidates(
     return [trial.number for trial in chosen]
 
 
-def _is_within_luck(
+def _is_within_chance(
     trial: CompleteTrial, best: CompleteTrial, trials: Sequence[CompleteTrial]
 ) -> bool:
-    luck = math.sqrt(2 * math.log(len(trials))) * best.quality_error
-    return trial.quality_raw >= best.quality_raw - luck
+    largest_error = math.sqrt(2 * math.log(len(trials))) * best.quality_error
+    return trial.quality_raw >= best.quality_raw - largest_error
 
 
 def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:

@@ -1,11 +1,11 @@
 """Does a search ever end below its library's default configuration?
 
-``python benchmarks/family_defaults.py`` searches every family on tables that no portfolio was
-learnt on, as the project's configuration and its sample applications say. Of the candidates the one
-is taken that is best on the test rows that choose, as a ranking by quality does, and trained again
-on train and validation rows, as a run ships it. It is compared with the library's estimator without
-any argument, fitted to the same rows, on all test rows; a net, of which no library has a default,
-with the family's own. A line per cell; the last one is JSON:
+``python benchmarks/portfolios/family_defaults.py`` searches every family on tables that no
+portfolio was learnt on, as the project's configuration and its sample applications say. Of the
+candidates the one is taken that is best on the test rows that choose, as a ranking by quality does,
+and trained again on train and validation rows, as a run ships it. It is compared with the library's
+estimator without any argument, fitted to the same rows, on all test rows; a net, of which no
+library has a default, with the family's own. A line per cell; the last one is JSON:
 
 - ``n_cells``;
 - ``below``: cells where the searched model's test quality is more than one standard error of the
@@ -16,7 +16,7 @@ with the family's own. A line per cell; the last one is JSON:
 - ``training_share``: of the CPU seconds that the searches really took, the share that trained or
   validated.
 
-Tables come with packages, see ``portfolios/tables.py``. Work is counted, not timed: other work may
+Tables come with packages, see ``tables.py``. Work is counted, not timed: other work may
 run beside this.
 """
 
@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -37,25 +36,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-sys.path.append(
-    str(Path(__file__).parent / "portfolios")
-)  # its modules are scripts beside each other
 from live import read_training
-from record import read_block, start
-from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
+from record import make_cell, read_block, start
+from tables import KEPT_ASIDE, NEVER_RECORDED
 from worth import read_samples
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.family import TrainingData, check_task
+from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
-from rightfit.preparation.prepared import PreparedDataset
 from rightfit.profiling.profiles.final_rows import find_final_rows
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import complete_search
 from rightfit.tuning.parallel.planning import plan_search
 from rightfit.tuning.refitting.refitting import train_again
-from rightfit.tuning.search.setting_up import make_cell, make_data
 from rightfit.tuning.studies.study_store import StudyStore
 
 TABLES = (*KEPT_ASIDE, *NEVER_RECORDED)
@@ -123,17 +116,11 @@ class Compared(NamedTuple):
 
 def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
     """Search a cell and its library's default; ``None`` where the family cannot learn the table."""
-    prepared, block = _prepare(table), read_block(model)
-    card = prepared.data_card
-    try:
-        check_task(get_family(block.family), card.task)
-    except ValueError:
+    made = make_cell(table, model, MAX_ROWS)
+    if made is None:
         return None
-    if card.task == "regression" and model in ("svm", "knn"):  # classifiers
-        return None
-    frames = {name: prepared.encode(name).head(n_rows) for name, n_rows in MAX_ROWS.items()}
-    cell = make_cell(f"{table}.{model}", frames["train"], frames["validation"], card, block)
-    test, metric = make_data(frames["test"], card.input_schema), card.quality_metric
+    cell, test = made
+    block, metric, task = read_block(model), cell.quality, cell.train.schema.task
     training = read_training().model_copy(update={"budget_cpu_s": budget_cpu_s})
     whole = TrainingData(
         np.concatenate([cell.train.rows, cell.validation.rows]),
@@ -156,7 +143,7 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
         refitted = _refit_best(found.candidates, block.family, whole, test, metric, Path(name))
         searched = metric.score(test.labels, _predict(refitted, block.family, test))
     if model in DEFAULTS:
-        predicted = _predict_default(model, whole, test, card.task)
+        predicted = _predict_default(model, whole, test, task)
     else:
         predicted = _predict_own_default(cell, whole, test)
     default = metric.score(test.labels, predicted)
@@ -176,11 +163,6 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
 
 def _say_nothing(name: str, n_begun: int, n_trials: int | None) -> None:
     pass
-
-
-def _prepare(table: str) -> PreparedDataset:
-    sources = LEARNT_ON | KEPT_ASIDE | NEVER_RECORDED
-    return next(read_tables({table: sources[table]}))[1]
 
 
 def _predict(bundle: Bundle, reference: str, test: TrainingData) -> npt.NDArray[np.float32]:
