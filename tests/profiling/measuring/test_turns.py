@@ -249,5 +249,24 @@ def test_jobs_that_would_decide_though_disturbed_are_measured_again_at_the_end(
     assert [state.settled for state in states] == ["processes", "processes"]
 
 
+def test_measuring_again_ends_where_the_machine_is_as_busy_as_before(
+    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(
+        screening_processes=1, min_processes=1, max_processes=1, max_extra_processes=3
+    )
+    monkeypatch.setattr(turns, "is_disturbed", lambda *_: True)
+
+    [state] = measure(
+        "a",
+        replace(bench, settings=settings),
+        DictStore(),
+        choose=lambda _: [True],
+        needs_more=lambda _: [True],
+    )
+
+    assert len(state.rounds) == 2
+
+
 def test_nothing_to_measure_takes_no_process(bench: Bench) -> None:
     assert measure("", bench, DictStore(), choose=lambda _: []) == []

@@ -21,7 +21,7 @@ from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
 from rightfit.profiling.measuring.progress import describe_cost, log_cell, log_end
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
-from rightfit.profiling.measuring.stopping import why_settled
+from rightfit.profiling.measuring.stopping import is_disturbed, why_settled
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +178,9 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
             while one.state.error is None and not one.measurement.visit():
                 pass
             one.measurement.state = replace(one.state, settled=settled)
+        rounds = [one.state.rounds for one in due]
+        if all(is_disturbed(one[-1], one, bench.settings) for one in rounds if one):
+            return  # none is left to do, or the machine is as busy as before
 
 
 def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:
