@@ -106,8 +106,7 @@ bench-measuring: .venv/.installed ## check what docs/explanation/evidence/measur
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/measuring/measuring.py
 
-bench-server: .venv/.installed ## hold the server scenario against simulated queues and MLPerf LoadGen
-	$(BIN)/python benchmarks/measuring/server_scenario.py
+bench-server: .venv/.installed ## hold the p99 under load against MLPerf LoadGen
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/measuring/server_loadgen.py
 

@@ -9,8 +9,7 @@ Parts, all of them unless ``--parts`` names some:
   so its figures hold a network that the others do not have.
 - ``instrument``: does it repeat itself, notice disturbance and find a known load?
 - ``drift``: intervals on simulated and recorded machines that drift (``simulated_drift.py``).
-- ``server``: the highest rate on simulated queues (``server_scenario.py``, fewer runs).
-- ``loadgen``: beside MLPerf LoadGen (``server_loadgen.py``, fewer and shorter runs).
+- ``loadgen``: the p99 under load beside MLPerf LoadGen's (``server_loadgen.py``, shorter runs).
 
 Every rule is judged twice: against all calls, as a caller waits for them, and against the calls on
 a core at full speed, to which our rule restricts itself. The reference is the median over fresh
@@ -46,7 +45,6 @@ from instrument_checks import check_disturbed, check_known_load, check_memory, c
 from kept_pieces import KeptPieces
 from measured_models import list_served, make_bench, make_models
 from rule_comparison import Scope, compare_rules, print_header
-from server_scenario import check_max_rate
 from simulated_drift import check_drift
 from simulated_latencies import coverage_of_intervals
 
@@ -59,12 +57,11 @@ PARTS = {
     "rules": ("within_5pct_p50", "p95_interval_covers", "p95_error_pct", "alone_p95_covers"),
     "instrument": ("cv_p50_pct", "disturbed_marked", "known_load_error_pct"),
     "drift": ("coverage_min", "coverage_drift_min", "interval_score_vs_fixed"),
-    "server": ("max_rate_within_5pct", "max_rate_covers"),
-    "loadgen": ("loadgen_p99_ratio", "loadgen_agrees"),
+    "loadgen": ("loadgen_p99_ratio",),
 }
 MODELS = ["fast", "middle", "slow"]
 NOT_INSTALLED = "mlcommons-loadgen is not installed: pip install '.[bench]'"
-LOADGEN_MEAN_MS, LOADGEN_LIMIT = 2.0, 10  # as server_loadgen.py
+LOADGEN_MEAN_MS = 2.0  # as server_loadgen.py
 
 
 def main() -> None:
@@ -75,7 +72,6 @@ def main() -> None:
     pieces = KeptPieces(options.keep)
     parts: dict[str, Callable[[argparse.Namespace], Figures]] = {
         "drift": measure_drift,
-        "server": measure_server,
         "rules": functools.partial(measure_rules, pieces=pieces),
         "instrument": measure_instrument,
         "loadgen": measure_loadgen,
@@ -118,8 +114,6 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--models", nargs="*", default=MODELS)
     parser.add_argument("--keep", type=Path, help="folder of pieces, to run one at a time")
     parser.add_argument("--n-simulated", type=int, default=200, help="simulated measurements")
-    parser.add_argument("--n-queues", type=int, default=5, help="runs on each simulated queue")
-    parser.add_argument("--n-truth", type=int, default=200_000, help="requests behind a queue")
     parser.add_argument("--n-rates", type=int, default=10, help="rates served beside LoadGen")
     parser.add_argument("--rate-s", type=float, default=5, help="length of one run at its rate")
     parser.add_argument(
@@ -191,12 +185,6 @@ def measure_drift(options: argparse.Namespace) -> Figures:
     }
 
 
-def measure_server(options: argparse.Namespace) -> Figures:
-    """Simulate the search for the highest rate."""
-    found = check_max_rate(n_runs=options.n_queues, n_truth=options.n_truth)
-    return {name: found[name] for name in PARTS["server"]}
-
-
 def measure_loadgen(options: argparse.Namespace) -> Figures:
     """Serve beside MLPerf LoadGen.
 
@@ -207,7 +195,7 @@ def measure_loadgen(options: argparse.Namespace) -> Figures:
         raise RuntimeError(NOT_INSTALLED)
     from server_loadgen import Peers, compare, make_rows
 
-    peers = Peers(make_rows(LOADGEN_MEAN_MS), LOADGEN_LIMIT * LOADGEN_MEAN_MS, options.rate_s)
+    peers = Peers(make_rows(LOADGEN_MEAN_MS), LOADGEN_MEAN_MS, options.rate_s)
     found = compare(peers, n_runs=options.n_rates)
     return {name: found[name] for name in PARTS["loadgen"]}
 

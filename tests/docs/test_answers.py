@@ -21,7 +21,7 @@ ANSWERS = {
     "csv": ["file_format: csv", "target: {column:", "kedro run --pipelines perf"],
     "torch_module": ["family: torch", "module:", "rf.measure(module"],
     "notebook_model": ["rf.compare(", "rf.rank("],
-    "p99_at_rate": ["latency_under_load_p99_ms: {max:", "rate_per_s: 100", "max_rate_per_s"],
+    "p99_at_rate": ["latency_under_load_p99_ms: {max:", "rate_per_s: 100", "rightfit load"],
     "machines": ["storage: postgresql+psycopg2:", "kedro run --pipelines perf --params data_root="],
     "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
     "deploy": ["rightfit export", "rightfit serve", "rightfit which"],

@@ -65,6 +65,17 @@ def test_settings_that_contradict_each_other_are_refused(
         EvaluationParams(**values | {"presets": values["presets"] | {"quick": quick}})
 
 
+def test_limit_of_the_rate_that_was_searched_for_names_its_successor(
+    values: dict[str, Any],
+) -> None:
+    quick = values["presets"]["quick"]
+    server = quick["server"] | {"p99_limit_ms": 50, "rate_error_pct": 3}
+    presets = values["presets"] | {"quick": quick | {"server": server}}
+
+    with pytest.raises(ValidationError, match=r"p99_limit_ms and rate_error_pct .* rightfit load"):
+        EvaluationParams(**values | {"presets": presets})
+
+
 def ask_under_load(values: dict[str, Any], **application: Any) -> list[str]:
     web_api = {
         "description": "answer",
@@ -83,8 +94,6 @@ def test_figure_under_load_needs_a_preset_that_measures_it(values: dict[str, Any
         "(rate_per_s: 100), or take evaluation.preset: standard. Correct "
         "parameters_applications.yml or parameters_evaluation.yml."
     ]
-    (other,) = ask_under_load(values, constraints={"max_rate_per_s": {"min": 20}})
-    assert "would qualify. Take evaluation.preset: standard." in other
     assert ask_under_load(values | {"preset": "standard"}) == []
 
 

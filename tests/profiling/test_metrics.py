@@ -64,7 +64,7 @@ def test_contract_columns_are_derived_from_the_table() -> None:
         0.95: "latency_p95_ms",
         0.99: "latency_p99_ms",
     }
-    assert columns_from("load_test") == ("latency_under_load_p99_ms", "max_rate_per_s")
+    assert columns_from("load_test") == ("latency_under_load_p99_ms",)
     assert (
         tuple(
             f"{column}{end}"
@@ -75,7 +75,6 @@ def test_contract_columns_are_derived_from_the_table() -> None:
                 "latency_p95_ms",
                 "latency_p99_ms",
                 "latency_under_load_p99_ms",
-                "max_rate_per_s",
                 "throughput_rows_per_s",
                 "cpu_cores",
                 "cpu_util_pct",

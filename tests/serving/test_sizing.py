@@ -15,25 +15,22 @@ from rightfit.serving.model_call import Model
 from rightfit.serving.sizing import ServedFigures, size_deployment
 
 FIGURES: dict[str, Any] = {
-    "max_rate_per_s": 1_000.0,
-    "max_rate_per_s_low": 900.0,
     "throughput_rows_per_s": 50_000.0,
     "throughput_rows_per_s_low": 40_000.0,
     "peak_memory_mib": 150.0,
     "peak_memory_mib_high": 151.2,
-    "peak_memory_one_row_mib": 100.0,
-    "peak_memory_one_row_mib_high": 101.5,
     "best_batch_size": 256,
     "measured_how": asdict(MeasuredHow(preset="quick", devices=("cpu",))),
-    "null_reasons": {"max_rate_per_s": "the preset has no load tests"},
+    "null_reasons": {"throughput_rows_per_s": "a batch takes too long"},
 }
 
 
 def size(
-    model: Model, scenario: str = "server", served: ServedFigures | None = None, **figures: Any
+    model: Model, scenario: str = "offline", served: ServedFigures | None = None, **figures: Any
 ) -> tuple[dict[str, Any], str]:
     answer = choose(model, **FIGURES | figures)
-    text = size_deployment(answer, scenario, rate_per_s=2_000, headroom_pct=50, served=served)
+    rate_per_s = 2_000 if scenario == "server" else 100_000
+    text = size_deployment(answer, scenario, rate_per_s=rate_per_s, headroom_pct=50, served=served)
     return yaml.safe_load(text)["spec"], text
 
 
@@ -46,11 +43,12 @@ def read_resources(spec: dict[str, Any]) -> dict[str, dict[str, str]]:
 def test_replicas_follow_from_the_lower_end_of_the_measured_rate(model: Model) -> None:
     spec, text = size(model)
 
-    assert spec["replicas"] == 4  # 2,000 × 1.5 / 900 = 3.3
-    assert "max_rate_per_s, the lower end of its interval; without a server" in text
+    assert spec["replicas"] == 4  # 100,000 × 1.5 / 40,000 = 3.75
+    assert "throughput_rows_per_s, the lower end of its interval; without a server" in text
+    assert "peak with 256 rows a call" in text
     assert read_resources(spec) == {
-        "requests": {"cpu": "1", "memory": "102Mi"},
-        "limits": {"cpu": "1", "memory": "153Mi"},  # 101.5 × 1.5
+        "requests": {"cpu": "1", "memory": "152Mi"},
+        "limits": {"cpu": "1", "memory": "227Mi"},  # 151.2 × 1.5
     }
     (container,) = spec["template"]["spec"]["containers"]
     assert {"name": "OMP_NUM_THREADS", "value": "1"} in container["env"]
@@ -61,27 +59,19 @@ def test_refitted_winner_is_sized_by_what_was_measured_of_the_refit(model: Model
     assert answer.decision.winner is not None
     serving = asdict(answer.decision.winner.serving)
     names = dict.fromkeys(("dataset", "model", "candidate", "environment_id"), "-")
-    row = names | serving | FIGURES | {"max_rate_per_s_low": 500.0}
+    row = names | serving | FIGURES | {"throughput_rows_per_s_low": 25_000.0}
     refit = Refit(candidate="linear-000", model="linear", quality_raw=(), profiles=(row,))
     shipped = Shipped(is_refitted=True, sentence="trained again", refit=refit)
     decision = answer.decision.model_copy(update={"shipped": shipped})
     text = size_deployment(
         replace(answer, decision=decision),
-        "server",
-        rate_per_s=2_000,
+        "offline",
+        rate_per_s=100_000,
         headroom_pct=50,
         served=None,
     )
 
-    assert yaml.safe_load(text)["spec"]["replicas"] == 6  # 2,000 × 1.5 / 500
-
-
-def test_offline_counts_rows_and_the_memory_of_a_batch(model: Model) -> None:
-    spec, text = size(model, "offline")
-
-    assert spec["replicas"] == 1
-    assert read_resources(spec)["requests"]["memory"] == "152Mi"
-    assert "peak with 256 rows a call" in text
+    assert yaml.safe_load(text)["spec"]["replicas"] == 6  # 100,000 × 1.5 / 25,000
 
 
 def test_memory_limit_that_was_tried_is_preferred(model: Model) -> None:
@@ -100,7 +90,7 @@ def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
     served = ServedFigures(
         highest_rate_per_s=500, limit_ms=20, server_cores=1.32, peak_memory_mib=180.5
     )
-    spec, text = size(model, served=served)
+    spec, text = size(model, "server", served=served)
 
     assert spec["replicas"] == 6
     assert read_resources(spec) == {
@@ -110,6 +100,11 @@ def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
     assert "within a p99 of 20 ms (rightfit load)" in text
 
 
+def test_requests_are_sized_by_a_load_alone(model: Model) -> None:
+    with pytest.raises(ValueError, match=r"requests a second .* not known\. Load the exported"):
+        size(model, "server")
+
+
 def test_rate_that_was_not_measured_is_refused_with_its_reason(model: Model) -> None:
-    with pytest.raises(ValueError, match="not measured: the preset has no load tests"):
-        size(model, max_rate_per_s=None)
+    with pytest.raises(ValueError, match="not measured: a batch takes too long"):
+        size(model, throughput_rows_per_s=None)

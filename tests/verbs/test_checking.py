@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import Result
+from handmade import make_load_curves
 from stored import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
 from rightfit.ranking.explanation.decisions import write_recommendations
@@ -218,8 +219,19 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     other = ask(*command, "--load", tmp_path / "other.json")
 
     assert bare.exit_code == 1
-    assert "max_rate_per_s was not measured" in bare.output
+    assert "rightfit size --load load.json" in bare.output
     assert served.exit_code == 0, served.output
     assert yaml.safe_load(served.output)["spec"]["replicas"] == 6  # 2,000 × 1.3 / 500 = 5.2
     assert other.exit_code == 1
     assert "is not what rightfit load --json prints" in other.output
+
+
+def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_catalog: Any) -> None:
+    store_later(study, open_catalog, loss=0)
+    recommendations = rank(make_measured(study.bundle))
+    open_catalog(study.root, LATER).save("load_curves", make_load_curves(recommendations))
+
+    sized = ask("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
+
+    assert sized.exit_code == 0, sized.output
+    assert yaml.safe_load(sized.output)["spec"]["replicas"] == 3  # 2,000 × 1.3 / 900 = 2.9

@@ -28,10 +28,9 @@ from typing import Literal, cast
 
 import numpy as np
 
+from rightfit.profiling.worker.open_loop import SPIN_NS, poisson_arrivals_ns
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
-# Before a request is due: a timer ends so much late, and to spin for longer costs turns.
-SPIN_NS = 200_000
 MAX_CONNECTIONS = 512  # open at a time; a request due when all are busy waits, and its time runs
 
 
@@ -296,9 +295,8 @@ def plan_arrivals(order: LoadOrder) -> list[int]:
     n_expected = order.level * (order.warm_up_s + order.measured_s)
     if not order.is_poisson:
         return [int(i / order.level * NS_PER_S) for i in range(int(n_expected))]
-    rng = np.random.default_rng(order.seed)
     n_drawn = int(n_expected + 10 * np.sqrt(n_expected) + 10)
-    times_ns = np.cumsum(rng.exponential(NS_PER_S / order.level, n_drawn))
+    times_ns = poisson_arrivals_ns(order.level, n_drawn, np.random.default_rng(order.seed))
     return [int(time_ns) for time_ns in times_ns[times_ns < ends_ns]]
 
 

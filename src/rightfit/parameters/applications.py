@@ -25,6 +25,11 @@ KNOWN = {
     "constraints": (*METRICS_BY_COLUMN, THREADS),
 }
 
+RETIRED = {
+    "max_rate_per_s": "name the rate that you expect (rate_per_s: 100) and limit "
+    "latency_under_load_p99_ms; rightfit load finds the highest rate of a winner's server"
+}
+
 
 class ApplicationsParams(Applications):
     """All applications, every metric of theirs known (``params:applications``)."""
@@ -70,9 +75,11 @@ def _find_misnamed(raw: Any) -> Iterator[tuple[str, str]]:
             is_raw = isinstance(application, Mapping)
             named = application.get(block) if is_raw else getattr(application, block, None)
             for metric in named if isinstance(named, Mapping) else ():
-                if metric not in known:
-                    hint = suggest(str(metric), known)
-                    yield f"applications.{name}.{block}.{metric}", f"is no metric{hint}"
+                key = f"applications.{name}.{block}.{metric}"
+                if metric in RETIRED:
+                    yield key, f"is no metric any more: {RETIRED[metric]}"
+                elif metric not in known:
+                    yield key, f"is no metric{suggest(str(metric), known)}"
 
 
 def find_contradictions(raw: Any) -> list[str]:
@@ -97,7 +104,7 @@ def _find_several_rates(raw: Any) -> Iterator[str]:
         named = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
         yield (
             f"applications name several rates (rate_per_s of {named}), but profiles are measured "
-            "at one. Give them the same, or limit max_rate_per_s (min) instead, which needs none. "
+            "at one. Give them the same; rightfit load finds what a winner bears at any rate. "
             "Correct parameters_applications.yml."
         )
 

@@ -11,7 +11,6 @@ from rightfit.families.runtimes import find_runtime
 from rightfit.parameters.raw import RawParameters
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.metrics import columns_from
 from rightfit.ranking.applications.applications import UNDER_LOAD, Applications
 from rightfit.request_path.paths import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount
@@ -83,12 +82,10 @@ def find_load_faults(parameters: RawParameters) -> Iterator[str]:
     for name, application in applications.items():
         if application.environment is not None:  # measured elsewhere
             continue
-        asked = [one for one in application.needed_metrics() if one in columns_from("load_test")]
-        if asked:
+        if UNDER_LOAD in application.needed_metrics():
             yield (
-                f"applications.{name} asks for {', '.join(asked)}, but evaluation.preset "
+                f"applications.{name} asks for {UNDER_LOAD}, but evaluation.preset "
                 f"{params.preset} serves no requests at random, so no candidate would qualify. "
-                f"{'Name its rate (rate_per_s: 100), or take' if UNDER_LOAD in asked else 'Take'} "
-                "evaluation.preset: standard. Correct parameters_applications.yml or "
-                "parameters_evaluation.yml."
+                "Name its rate (rate_per_s: 100), or take evaluation.preset: standard. Correct "
+                "parameters_applications.yml or parameters_evaluation.yml."
             )

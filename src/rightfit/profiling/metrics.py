@@ -229,8 +229,6 @@ class MetricTable:
     latency_p99_ms = _latency("Latency p99", 0.99)
     latency_under_load_p99_ms = Metric("Latency under load p99", "ms", "lower", "serve",
            "load_test", null_reason=NO_LOAD_TEST)
-    max_rate_per_s = Metric("Highest arrival rate", "requests/s", "higher", "serve", "load_test",
-           null_reason=NO_LOAD_TEST)
     throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
            of_batch=lambda one: one.rows_per_s, shares="drift", is_refinable=True, slows=True)
     cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",

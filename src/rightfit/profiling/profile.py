@@ -49,7 +49,6 @@ class LoadTried:
 
     rate_per_s: float
     utilisation: float
-    p99_limit_ms: float
     processes: tuple[ServerResult, ...]
 
 
@@ -145,6 +144,10 @@ class Profile(MetricTable):
         cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")
+        try:
+            measured_how = None if how is None else from_plain(MeasuredHow, how)
+        except ValueError as err:  # of a load test as it was once
+            raise OldResultsError from err
         return cls(
             dataset=str(row["dataset"]),
             model=str(row["model"]),
@@ -174,7 +177,7 @@ class Profile(MetricTable):
             disturbed=cells.get("disturbed"),
             encoding_ms=cells.get("encoding_ms"),
             final_quality=_read_final(row),
-            how=None if how is None else from_plain(MeasuredHow, how),
+            how=measured_how,
         )
 
     def __getitem__(self, metric: str) -> Figure:

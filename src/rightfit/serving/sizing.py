@@ -84,7 +84,8 @@ def size_deployment(
         scenario: The application's scenario; ``offline`` counts rows, the others requests.
         rate_per_s: Requests, or rows, a second of all replicas together.
         headroom_pct: Further rate and memory that they must bear.
-        served: What loading its server has found; ``None``: the profile of the bare model counts.
+        served: What loading its server has found; ``None``: the profile of the bare model counts,
+            which knows rows a second alone.
         raised: What earlier trials have shown to be needed besides.
 
     Returns:
@@ -98,7 +99,7 @@ def size_deployment(
         raise ValueError("The profile that decided is no longer stored. Run: kedro run")
     share = 1 + headroom_pct / 100
     replicas = _count_replicas(profile, scenario, served, rate_per_s, headroom_pct)
-    memory = _find_memory(profile, scenario, served)
+    memory = _find_memory(profile, served)
     memory_limit = _limit_memory(profile, memory, share, headroom_pct, served)
     sizes = _Sizes(
         replicas=replicas.raise_by(raised.replicas),
@@ -135,19 +136,23 @@ def _find_capacity(profile: Profile, scenario: str, served: ServedFigures | None
             f"{format_number(rate)} requests/s of one server within a p99 of "
             f"{served.limit_ms:g} ms (rightfit load)",
         )
-    column = "throughput_rows_per_s" if scenario == OFFLINE else "max_rate_per_s"
-    unit = "rows/s" if scenario == OFFLINE else "requests/s"
-    figure = profile[column]
-    if figure.value is None:
+    figure = profile.throughput_rows_per_s
+    if scenario != OFFLINE or figure.value is None:
+        missing = (
+            "How many requests a second one server bears is not known"
+            if scenario != OFFLINE
+            else f"throughput_rows_per_s was not measured: {figure.reason}"
+        )
         raise ValueError(
-            f"{column} was not measured: {figure.reason}. Measure it with evaluation.preset: "
-            "standard, or load the exported model and give what that prints: "
+            f"{missing}. Load the exported model and give what that prints: "
             "rightfit load --json … > load.json, then rightfit size --load load.json"
         )
     rate = figure.value if figure.low is None else figure.low
     end = "" if figure.low is None else ", the lower end of its interval"
     return _Sourced(
-        rate, f"{format_number(rate)} {unit} of one process ({column}{end}; without a server)"
+        rate,
+        f"{format_number(rate)} rows/s of one process (throughput_rows_per_s{end}; without a "
+        "server)",
     )
 
 
@@ -167,14 +172,11 @@ def _limit_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sour
     )
 
 
-def _find_memory(profile: Profile, scenario: str, served: ServedFigures | None) -> _Sourced:
+def _find_memory(profile: Profile, served: ServedFigures | None) -> _Sourced:
     if served is not None:
         return _Sourced(
             served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
         )
-    one_row = profile.peak_memory_one_row_mib.high or profile.peak_memory_one_row_mib.value
-    if scenario != OFFLINE and one_row is not None:
-        return _Sourced(one_row, "peak with one row a call (peak_memory_one_row_mib)")
     peak = profile.peak_memory_mib.high or profile.peak_memory_mib.value
     if peak is None:
         raise ValueError("peak_memory_mib was not measured. Run: kedro run --pipelines perf")

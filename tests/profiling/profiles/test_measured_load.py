@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from measured import make_round, make_settings
-from under_load import served
 
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profile import MeasuredHow
@@ -10,6 +9,14 @@ from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.results import ServerResult
+
+P99 = "latency_under_load_p99_ms"
+
+
+def served(p99_ms: float | None, *, n_requests: int = 700, reason: str = "") -> ServerResult:
+    return ServerResult(
+        p99_ms=p99_ms, utilisation=0.5, n_requests=n_requests, reason=reason or None
+    )
 
 
 def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> ProfileBuilder:
@@ -25,62 +32,47 @@ def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> ProfileB
     return profile
 
 
-def test_columns_are_medians_over_processes_with_intervals() -> None:
-    values = summarise(served(8.0, 90.0), served(9.0, 110.0), served(10.0, 100.0)).values
+def test_p99_is_the_median_over_processes_with_its_interval() -> None:
+    values = summarise(served(90.0), served(110.0), served(100.0)).values
 
-    assert values["latency_under_load_p99_ms"] == 9.0
-    assert values["max_rate_per_s"] == 100.0
+    assert values[P99] == 100.0
     # Student's interval of the logarithms: 99.7 / and * 1.28
-    assert values["max_rate_per_s_low"] == pytest.approx(77.6, abs=0.1)
-    assert values["max_rate_per_s_high"] == pytest.approx(127.8, abs=0.5)
+    assert values[f"{P99}_low"] == pytest.approx(77.6, abs=0.1)
+    assert values[f"{P99}_high"] == pytest.approx(127.8, abs=0.5)
 
 
 def test_load_tests_follow_each_other_and_share_what_a_single_stretch_does() -> None:
-    processes = [served(9.0, 100.0)] * 3
+    values = summarise(*[served(100.0)] * 3, shared_error_pct=2).values
 
-    values = summarise(*processes, shared_error_pct=2).values
-
-    assert values["max_rate_per_s_low"] == pytest.approx(95.0)
-    assert values["max_rate_per_s_high"] == pytest.approx(105.0)
+    assert values[f"{P99}_low"] == pytest.approx(95.0)
+    assert values[f"{P99}_high"] == pytest.approx(105.0)
 
 
 def test_one_process_gives_no_interval() -> None:
-    values = summarise(served(9.0, 100.0)).values
+    values = summarise(served(9.0)).values
 
-    assert values["max_rate_per_s"] == 100.0
-    assert values["max_rate_per_s_low"] is None
-
-
-def test_rate_at_which_the_search_ends_may_be_higher() -> None:
-    processes = [served(9.0, 98.0, is_capped=True)] * 3
-
-    values = summarise(*processes).values
-
-    assert values["max_rate_per_s"] == 98.0
-    assert values["max_rate_per_s_high"] == pytest.approx(100.0)
+    assert values[P99] == 9.0
+    assert values[f"{P99}_low"] is None
 
 
-def test_column_that_a_process_missed_is_null_with_its_reason() -> None:
-    profile = summarise(served(8.0, 90.0), served(8.0, None, reason="no time"))
+def test_p99_that_a_process_missed_is_null_with_its_reason() -> None:
+    profile = summarise(served(8.0), served(None, reason="no time"))
 
-    assert profile.values["latency_under_load_p99_ms"] == 8.0
-    assert profile.values["max_rate_per_s"] is None
-    assert profile.reasons["max_rate_per_s"] == "no time"
+    assert profile.values[P99] is None
+    assert profile.reasons[P99] == "no time"
 
 
 def test_p99_of_too_few_requests_is_null_with_the_numbers() -> None:
-    profile = summarise(served(8.0, 90.0, n_requests=300), served(8.0, 90.0, n_requests=300))
+    profile = summarise(served(8.0, n_requests=300), served(8.0, n_requests=300))
 
-    assert profile.values["latency_under_load_p99_ms"] is None
-    assert "needs 662 requests" in profile.reasons["latency_under_load_p99_ms"]
-    assert profile.values["max_rate_per_s"] == 90.0
+    assert profile.values[P99] is None
+    assert "needs 662 requests" in profile.reasons[P99]
 
 
 def test_profile_says_at_which_load_the_p99_was_measured() -> None:
-    how = summarise(served(8.0, 90.0)).how
+    how = summarise(served(8.0)).how
 
     assert how is not None
     assert how.server is not None
-    load = how.server
-    assert (load.rate_per_s, load.utilisation, load.p99_limit_ms) == (200, 0.5, 50)
-    assert load.processes[0].highest.rate_per_s == 90.0
+    assert (how.server.rate_per_s, how.server.utilisation) == (200, 0.5)
+    assert how.server.processes[0].p99_ms == 8.0

@@ -37,12 +37,15 @@ def test_plan_says_what_is_not_measured() -> None:
 
     assert "energy_j:" not in text
     assert "gpu_util_pct: not measured here, served on the CPU" in text
-    assert "max_rate_per_s: this preset serves no requests at random; the preset standard" in text
+    assert (
+        "latency_under_load_p99_ms: this preset serves no requests at random; the preset standard"
+        in text
+    )
     assert "tier board: not judged here, this machine has no tpu" in text
 
 
 def test_plan_is_silent_about_the_server_scenario_when_it_is_measured() -> None:
-    assert "max_rate_per_s" not in plan({}, server=SETTINGS["server"] | {"n_processes": 1})
+    assert "latency_under_load" not in plan({}, server=SETTINGS["server"] | {"n_processes": 1})
 
 
 def test_longest_time_counts_every_cap() -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from measured import BATCH, SETTINGS, make_round, make_settings
-from under_load import served
 
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
@@ -12,6 +11,7 @@ from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
 from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
+from rightfit.profiling.worker.results import ServerResult
 
 
 def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
@@ -247,10 +247,11 @@ def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None
 
 
 def test_server_columns_come_from_the_processes_that_served() -> None:
-    profile = summarise([fake_round([LARGE])], server=(served(8.0, 90.0),))
+    served = ServerResult(p99_ms=8.0, utilisation=0.5, n_requests=700)
+
+    profile = summarise([fake_round([LARGE])], server=(served,))
 
     assert profile.values["latency_under_load_p99_ms"] == 8.0
-    assert profile.values["max_rate_per_s"] == 90.0
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_server_columns_that_were_not_measured_say_why(
 ) -> None:
     profile = summarise([fake_round([LARGE])], settled=settled, n_server_processes=n_processes)
 
-    assert profile.reasons["max_rate_per_s"] == reason
+    assert profile.reasons["latency_under_load_p99_ms"] == reason
 
 
 def test_device_figures_are_null_with_the_reason_of_the_device() -> None:

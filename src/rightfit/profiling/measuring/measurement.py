@@ -129,9 +129,7 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
         rows=bench.locate_rows(subject),
         warm_up_max_ms=bench.settings.warm_up_max_ms,
         rate_per_s=server.rate_per_s,
-        p99_limit_ms=server.p99_limit_ms,
         n_requests=server.n_own_requests,
-        rate_error_pct=server.rate_error_pct,
         max_s=server.max_s,
         seed=server.seed + len(state.server),  # other arrivals in each process
         limit_s=bench.settings.limit_s(state.longest_s) + 2 * server.max_s,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from rightfit.profiling.worker.latency import calls_to_hold
+from rightfit.profiling.worker.latency import P99, calls_to_hold
 from rightfit.strict_model import (
     MAX_MS,
     MAX_THREADS,
@@ -17,7 +18,6 @@ from rightfit.strict_model import (
     StrictModel,
 )
 
-P99 = 0.99
 # A process that takes so much longer than others of its model hangs.
 TIMES_SEEN = 20
 LEAST_LIMIT_S = 30.0
@@ -30,20 +30,34 @@ MeasuringTime = Annotated[float, Field(gt=0, le=MAX_MEASURING_S)]  # in seconds
 Width = Annotated[float, Field(gt=0, le=1_000)]  # of an interval, in percent
 
 
+# Of a search for the highest rate, which rightfit load does.
+RETIRED = {"p99_limit_ms", "rate_error_pct"}
+
+
 class ServerSettings(StrictModel):
     """Serving requests that arrive at random."""
 
     n_processes: int = Field(ge=0, le=MAX_REPEATS)  # fresh processes; 0: not measured
     max_s: MeasuringTime  # of one process
     rate_per_s: float = Field(gt=0, le=1e6)  # at which latency_under_load_p99_ms is measured
-    p99_limit_ms: Ms  # which max_rate_per_s must meet
-    n_requests: int = Field(ge=662, le=1_000_000)  # of all processes at each rate, for a p99
-    rate_error_pct: Width  # of a process' max_rate_per_s, small enough to end with
+    n_requests: int = Field(ge=662, le=1_000_000)  # of all processes, for a p99
     seed: Seed
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_retired(cls, raw: Any) -> Any:
+        retired = sorted(RETIRED & raw.keys()) if isinstance(raw, Mapping) else ()
+        if retired:
+            raise ValueError(
+                f"{' and '.join(retired)} went with max_rate_per_s: leave them out. rightfit load "
+                "--limit-ms finds the highest rate within a limit. Correct "
+                "conf/base/parameters_evaluation.yml."
+            )
+        return raw
 
     @property
     def n_own_requests(self) -> int:
-        """Requests of one process at each rate: its share, and what a p99 of its own needs."""
+        """Requests of one process: its share, and at least as many as a p99 of its own needs."""
         return max(calls_to_hold(P99), math.ceil(self.n_requests / max(1, self.n_processes)))
 
 

@@ -44,11 +44,11 @@ from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.latency import (
     MEDIAN,
+    P99,
     calls_to_hold,
     min_calls_to_report,
     percentile_ns,
 )
-from rightfit.profiling.worker.queue_replay import MAX_UTILISATION, SHARE
 from rightfit.profiling.worker.results import BatchPhase, TimedPhase
 from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
@@ -185,18 +185,13 @@ class Measured:
             if self.settings.server.n_processes and self.state.settled == "screened":
                 return "no application could choose it, so it was not measured under load"
             return metric.null_reason
-        is_rate = metric == MetricTable.max_rate_per_s
-        found = [one.highest if is_rate else one.fixed for one in served]
-        if reasons := [one.reason for one in found if one.reason is not None]:
+        if reasons := [one.reason for one in served if one.reason is not None]:
             return reasons[0]
-        n_requests = sum(one.fixed.n_requests for one in served)
-        if not is_rate and n_requests < (needed := min_calls_to_report(SHARE)):
+        n_requests = sum(one.n_requests for one in served)
+        if n_requests < (needed := min_calls_to_report(P99)):
             return f"needs {needed} requests; the time allowed for {n_requests}"
-        figures = [one.highest.rate_per_s if is_rate else one.fixed.p99_ms for one in served]
-        interval = estimate_median([one for one in figures if one is not None], looks_once=True)
-        if is_rate and interval.high is not None and any(one.highest.is_capped for one in served):
-            # The search ends at this utilisation; the highest rate lies between it and the full one
-            interval = replace(interval, high=interval.high / MAX_UTILISATION)
+        figures = [one.p99_ms for one in served if one.p99_ms is not None]
+        interval = estimate_median(figures, looks_once=True)
         return interval.widened(self.shared.alone.reach_pct())
 
     def describe(self, how: MeasuredHow) -> MeasuredHow:
@@ -238,8 +233,7 @@ class Measured:
     def _describe_load(self) -> LoadTried:
         return LoadTried(
             rate_per_s=self.settings.server.rate_per_s,
-            utilisation=statistics.median(one.fixed.utilisation for one in self.state.server),
-            p99_limit_ms=self.settings.server.p99_limit_ms,
+            utilisation=statistics.median(one.utilisation for one in self.state.server),
             processes=tuple(self.state.server),
         )
 

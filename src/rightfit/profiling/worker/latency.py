@@ -26,6 +26,7 @@ Clock = Callable[[], int]
 # Confidence of MLPerf inference's early-stopping rule, see min_calls_to_report.
 REPORT_CONFIDENCE = 0.99
 MEDIAN = 0.5
+P99 = 0.99
 
 # Warming up ends when a block of calls is no longer faster than the block before by this share, but
 # not before a time in which the tail still falls though the middle no longer does.

@@ -84,14 +84,12 @@ class RunOnceRequest(ModelRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerRequest(ModelRequest):
-    """Serve random arrivals at a fixed rate, then find the highest rate within a p99 limit."""
+    """Answer requests that arrive at random."""
 
     warm_up_max_ms: float
     rate_per_s: float
-    p99_limit_ms: float
-    n_requests: int  # at each of both rates
-    rate_error_pct: float  # standard error of the highest rate that ends the search
-    max_s: float  # of all trials
+    n_requests: int  # that count
+    max_s: float  # of all requests
     seed: int  # of the arrivals
 
 

@@ -12,17 +12,33 @@ pay for it, as they do in service.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import Call, Clock
-from rightfit.profiling.worker.units import NS_PER_S
-from rightfit.request_path.raw_rows import Input
+from rightfit.profiling.worker.latency import (
+    P99,
+    Call,
+    Clock,
+    calls_to_hold,
+    percentile_ns,
+    time_calls,
+    warm_up,
+)
+from rightfit.profiling.worker.messages import ServerRequest
+from rightfit.profiling.worker.results import ServerResult
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
+from rightfit.request_path.raw_rows import Input, cut_singles, load_rows, take_first
 
 SPIN_NS = 200_000  # sleeping overshoots by 70 µs and more: the last stretch is spun
+N_ROTATING_ROWS = 1_024
+N_CLOSED_LOOP = 400  # calls that predict the utilisation, as far as CLOSED_LOOP_SHARE allows
+CLOSED_LOOP_SHARE = 0.05  # of the time allowed
+MAX_UTILISATION = 0.98  # beyond, a queue takes longer to settle than one can wait
+MAX_SETTLING_SHARE = 0.5  # of the requests
 
 
 def poisson_arrivals_ns(
@@ -31,6 +47,81 @@ def poisson_arrivals_ns(
     """Draw arrival times in nanoseconds from the start, shape (n_requests,), rising."""
     gaps_ns = generator.exponential(NS_PER_S / rate_per_s, n_requests)
     return np.cumsum(gaps_ns).astype(np.int64)
+
+
+def serve_at_rate(
+    factory: Callable[..., Callable[[], Call]], request: ServerRequest
+) -> ServerResult:
+    """Answer requests that arrive at random, and report their p99.
+
+    Args:
+        factory: Returns what opens the model.
+        request: Rows, rate and number of requests.
+    """
+    rows = load_rows(request.rows)
+    pool = take_first(rows, min(N_ROTATING_ROWS, len(rows)))
+    singles = cut_singles(pool, len(pool))
+    call = factory(**request.arguments)()
+    warm_up(call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
+    max_ns = int(CLOSED_LOOP_SHARE * request.max_s * NS_PER_S)
+    closed_ns = time_calls(call, singles, min_calls=N_CLOSED_LOOP, min_ns=0, max_ns=max_ns)
+    return measure_at_rate(
+        lambda arrivals_ns: time_open_loop(call, singles, arrivals_ns),
+        float(closed_ns.mean()),
+        request,
+    )
+
+
+def measure_at_rate(
+    serve: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]],
+    mean_call_ns: float,
+    request: ServerRequest,
+) -> ServerResult:
+    """Serve as many requests as asked, after those in which the queue is still short.
+
+    Args:
+        serve: Answers scheduled arrivals, see :func:`time_open_loop`.
+        mean_call_ns: Mean time of a call in a closed loop.
+        request: Rate, number of requests, time allowed and seed.
+    """
+    rate_per_s = request.rate_per_s
+    expected = rate_per_s * mean_call_ns / NS_PER_S
+    if expected > MAX_UTILISATION:
+        return ServerResult(utilisation=expected, reason=_describe_overload(rate_per_s, expected))
+    n_settling = math.ceil(1 / (1 - expected) ** 2)  # requests over which a queue forgets its start
+    n_requests = min(request.n_requests + n_settling, int(request.max_s * rate_per_s))
+    n_settling = min(n_settling, int(MAX_SETTLING_SHARE * n_requests))
+    if n_requests - n_settling < (needed := calls_to_hold(P99)):
+        reason = f"{needed} requests at {rate_per_s:g}/s take longer than allowed"
+        return ServerResult(utilisation=expected, reason=reason)
+    generator = np.random.default_rng(request.seed)
+    arrivals_ns = poisson_arrivals_ns(rate_per_s, n_requests, generator)
+    latencies_ns = serve(arrivals_ns)
+    utilisation = rate_per_s * mean_service_ns(arrivals_ns, latencies_ns) / NS_PER_S
+    if utilisation > MAX_UTILISATION:
+        reason = _describe_overload(rate_per_s, utilisation)
+        return ServerResult(utilisation=utilisation, reason=reason)
+    p99_ns = percentile_ns(latencies_ns[n_settling:], P99)
+    return ServerResult(
+        p99_ms=None if p99_ns is None else p99_ns / NS_PER_MS,
+        utilisation=utilisation,
+        n_requests=n_requests - n_settling,
+    )
+
+
+def mean_service_ns(
+    arrivals_ns: npt.NDArray[np.int64], latencies_ns: npt.NDArray[np.int64]
+) -> float:
+    """Return how long a request keeps the server busy, on average.
+
+    Service begins with the arrival or with the answer before, whichever is later.
+
+    >>> mean_service_ns(np.array([0, 5, 30]), np.array([10, 15, 10]))
+    10.0
+    """
+    answered_ns = arrivals_ns + latencies_ns
+    begun_ns = np.maximum(arrivals_ns, np.concatenate([arrivals_ns[:1], answered_ns[:-1]]))
+    return float((answered_ns - begun_ns).mean())
 
 
 def time_open_loop(
@@ -65,3 +156,8 @@ def time_open_loop(
         call(row)
         latencies_ns[i] = clock_ns() - due_ns
     return latencies_ns
+
+
+def _describe_overload(rate_per_s: float, utilisation: float) -> str:
+    mean_ms = utilisation / rate_per_s * NS_PER_S / NS_PER_MS
+    return f"it can't keep up with {rate_per_s:g} requests/s: one takes {mean_ms:.3g} ms on average"

@@ -60,8 +60,8 @@ OPTIONAL_LIBRARIES = frozenset(
 
 OWN_IMPORTS = (
     "rightfit.families.runtimes",
+    "rightfit.profiling.worker.open_loop",
     "rightfit.profiling.worker.phases",
-    "rightfit.profiling.worker.under_load",
     "rightfit.request_path.opening",
 )
 
@@ -149,8 +149,8 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
 
         limit_bytes = int(request.memory_limit_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    from rightfit.profiling.worker.open_loop import serve_at_rate
     from rightfit.profiling.worker.phases import measure, predict, run_once
-    from rightfit.profiling.worker.under_load import serve_under_load
 
     factory = resolve_factory(request.factory)
     match request:
@@ -161,7 +161,7 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
         case RunOnceRequest():
             yield run_once(factory, request)
         case ServerRequest():
-            yield serve_under_load(factory, request)
+            yield serve_at_rate(factory, request)
         case DescribeRequest():
             yield Described(factory(**request.arguments))
 

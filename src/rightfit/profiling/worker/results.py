@@ -92,32 +92,10 @@ class ProcessResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedRate:
-    """What one process found at the fixed rate of arrivals."""
+class ServerResult:
+    """What one process found when requests arrived at random (``server``)."""
 
-    p99_ms: float | None = None  # of the queue at that rate
-    served_p99_ms: float | None = None  # of the requests that were served, without a replay
+    p99_ms: float | None = None  # from the scheduled arrival to the answer
     utilisation: float  # share of time the server was busy; above 1 when it could not keep up
     n_requests: int = 0  # behind the p99
     reason: str | None = None  # why there is no p99
-
-
-@dataclass(frozen=True, kw_only=True)
-class RateFound:
-    """What one process found in the search for the highest rate of arrivals."""
-
-    rate_per_s: float | None = None
-    utilisation: float | None = None  # at that rate
-    error: float | None = None  # relative standard error that the number of services leaves
-    is_capped: bool = False  # the limit is still met at the utilisation where the search ends
-    n_services: int = 0  # service times behind it
-    n_trials: int
-    reason: str | None = None  # why there is no rate
-
-
-@dataclass(frozen=True)
-class ServerResult:
-    """What one process found under random arrivals (``server``)."""
-
-    fixed: FixedRate
-    highest: RateFound

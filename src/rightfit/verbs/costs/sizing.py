@@ -34,17 +34,23 @@ def size_winner(
 ) -> str:
     """Return the YAML for an application's winner on a dataset.
 
+    Without ``load``, the run's own test of the winner's server counts, where there is one.
+
     Raises:
         ValueError: If none qualifies, a figure was not measured, or the load cannot be read.
     """
     (answer,) = read_answers(results, application, dataset)
     _, ranked = load_recommendations(results)
+    served = None if load is None else read_load(load)
+    stored = answer.load.curve if answer.load is not None else None
+    if served is None and stored is not None and stored.highest_rate_per_s is not None:
+        served = read_figures(stored)
     return size_deployment(
         answer,
         ranked[application].scenario,
         rate_per_s=rate_per_s,
         headroom_pct=headroom_pct,
-        served=None if load is None else read_load(load),
+        served=served,
         raised=raised,
     )
 
