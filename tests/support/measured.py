@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rightfit.processes.codec import from_plain
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.rounds import OpenRound
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
-from rightfit.profiling.worker.codec import from_plain
 from rightfit.profiling.worker.messages import Failure
 
 SETTINGS: dict[str, Any] = {

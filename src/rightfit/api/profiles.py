@@ -14,11 +14,11 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.formatting import NOT_MEASURED, count
 from rightfit.naming import metric_title
+from rightfit.processes.codec import from_plain, to_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
-from rightfit.profiling.worker.codec import from_plain, to_plain
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.contest.profile_table import complete_paths
 

@@ -11,12 +11,12 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit.handover.checking import find_faults
+from rightfit.processes.codec import to_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.request_path.paths import RequestPath
 
 FORMAT_VERSION = 1

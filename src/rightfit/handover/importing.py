@@ -14,11 +14,11 @@ from rightfit.handover.contents import (
     portable_settings,
     read_document,
 )
+from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.worker.codec import to_plain
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX = "elsewhere-"

@@ -11,10 +11,10 @@ import polars as pl
 from rightfit.http_load.curve import judge_curve
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.winners import LoadSettings, load_winner
+from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.state import Store, load_record
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.model_call import Model
 

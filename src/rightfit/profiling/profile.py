@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from rightfit.errors import OldResultsError, RightfitError
+from rightfit.processes.codec import from_plain
 from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN, Figure, Metric, MetricTable
 from rightfit.profiling.serving import Serving
-from rightfit.profiling.worker.codec import from_plain
 from rightfit.profiling.worker.results import ServerResult
 from rightfit.request_path.paths import MODEL
 from rightfit.spelling import find_nearest

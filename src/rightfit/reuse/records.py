@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from rightfit.processes.codec import from_plain, to_plain
 from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.worker.codec import from_plain, to_plain
 
 RECORDS = "result_records"  # their store in the catalog
 SELF = ""  # relative path of a result that is one file

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from rightfit.formatting import format_number, format_quality, format_share
 from rightfit.naming import describe_limit, format_metric, listing, metric_unit
+from rightfit.processes.codec import to_plain
 from rightfit.profiling.profile import NOT_COMPARED, Profile
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import Decision, NearestProfile, RankedCandidate
 from rightfit.request_path.paths import MODEL
 from rightfit.serving.answer import Answer, Origin

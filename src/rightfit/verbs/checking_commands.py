@@ -143,7 +143,7 @@ def check(
 def watch(*, margin_pct: float, as_json: bool, **place: Any) -> None:
     """Measure the winners again; fail if one has left its interval or breaks a limit."""
     from rightfit.process_state import set_log_level
-    from rightfit.profiling.worker.codec import to_plain
+    from rightfit.processes.codec import to_plain
     from rightfit.serving.watch import describe_watch
     from rightfit.verbs.costs.watching import watch_winners
 

@@ -69,7 +69,7 @@ def load(folder: Path, *, as_json: bool, **options: Any) -> None:
     """Serve the exported model in FOLDER and raise the load until it no longer keeps up."""
     from rightfit.http_load.export import load_export
     from rightfit.http_load.text import describe_curve
-    from rightfit.profiling.worker.codec import to_plain
+    from rightfit.processes.codec import to_plain
 
     with faults_as_message(RuntimeError):
         curve = load_export(folder, **options)

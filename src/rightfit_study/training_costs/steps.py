@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rightfit.families.schema import InputSchema
-from rightfit.profiling.worker.codec import Plain, from_plain, to_plain
+from rightfit.processes.codec import Plain, from_plain, to_plain
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak
 from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
 from rightfit.profiling.worker.meters.speed import SpeedProbe

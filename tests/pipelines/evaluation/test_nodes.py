@@ -16,9 +16,9 @@ from rightfit.evaluation.settings_column import add_settings
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.nodes import collect_profiles
+from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
+from rightfit.processes.codec import from_plain, to_plain
 from rightfit.profiling.hardware.environment import Environment, describe_environment, fingerprint
-from rightfit.profiling.worker.codec import from_plain, to_plain
 
 
 def test_environment_is_json_and_its_id_stands_for_all_of_it() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from measured import DictStore, known_load, make_round, make_settings
 
+from rightfit.processes.codec import from_plain
 from rightfit.profiling.measuring import measurement, turns
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
-from rightfit.profiling.worker.codec import from_plain
 from rightfit.profiling.worker.messages import Failure
 
 

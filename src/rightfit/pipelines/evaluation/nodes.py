@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
+    from rightfit.processes.codec import from_plain
     from rightfit.profiling.hardware import environment
-    from rightfit.profiling.worker.codec import from_plain
 
     own = resource_profiles.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
     ids = own["environment_id"].drop_nulls()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rightfit.extras import find_version
-from rightfit.profiling.worker.codec import to_plain
+from rightfit.processes.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 

@@ -20,12 +20,12 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.imported.named_libraries import find_hidden
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.trying import N_TRIED, Trial
+from rightfit.processes.codec import from_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.jobs import Job, RowsFile
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.serving import Serving
-from rightfit.profiling.worker.codec import from_plain
 from rightfit.profiling.worker.messages import (
     Described,
     DescribeRequest,

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from rightfit.processes.codec import Plain, Record, from_plain, to_plain
 from rightfit.profiling.hardware.tiers import LimitTrial
-from rightfit.profiling.worker.codec import Plain, Record, from_plain, to_plain
 from rightfit.profiling.worker.results import ProcessResult, ServerResult
 from rightfit.profiling.worker.units import MS_PER_S
 

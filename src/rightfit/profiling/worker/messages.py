@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from rightfit.profiling.worker.codec import from_plain, to_plain
+from rightfit.processes.codec import from_plain, to_plain
 from rightfit.profiling.worker.results import ProcessResult, ServerResult
 from rightfit.profiling.worker.units import NS_PER_MS
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from rightfit.formatting import count, format_number, format_quality
 from rightfit.naming import listing, metric_name, sentence_case, words
+from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rightfit.processes.codec import from_plain, to_plain
 from rightfit.processes.lines import LineReader
-from rightfit.profiling.worker.codec import from_plain, to_plain
 
 
 @dataclass(frozen=True)

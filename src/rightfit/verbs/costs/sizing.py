@@ -11,8 +11,8 @@ from pathlib import Path
 from rightfit.http_load.export import read_bodies, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
+from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
-from rightfit.profiling.worker.codec import from_plain
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
 from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.stored import StoredResults

@@ -12,9 +12,9 @@ from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.processes.codec import to_plain
 from rightfit.profiling.devices import split_device
 from rightfit.profiling.serving import Serving
-from rightfit.profiling.worker.codec import to_plain
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import make_baseline

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from rightfit.profiling.worker.codec import from_plain, to_plain
+from rightfit.processes.codec import from_plain, to_plain
 
 
 @dataclass(frozen=True)
