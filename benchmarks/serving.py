@@ -48,13 +48,13 @@ from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit
 from rightfit.http_load.served import Place, Served, start_server
 from rightfit.http_load.step import measure_step, start_generator
-from rightfit.http_load.text import describe_curve
 from rightfit.http_load.trial import TrialResult, try_deployment
 from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.export import export_model
 from rightfit.serving.sizing import Raised, size_deployment
-from rightfit.verbs.costs.sizing import read_figures, settle_size
+from rightfit.verbs.load import summarise_curve
+from rightfit.verbs.size import read_figures, settle_size
 
 FIGURES = (
     *("http_p50_ratio", "http_p99_ratio", "http_errors_equal", "saturation_ratio"),
@@ -172,7 +172,7 @@ def try_size(seconds: float, try_seconds: float) -> bool:
             cores=None,
             memory_mib=None,
         )
-        print("\n".join(describe_curve(curve)))
+        print("\n".join(summarise_curve(curve)))
         figures = read_figures(curve)
         rate = 2 * figures.highest_rate_per_s  # of several replicas
 

@@ -18,8 +18,8 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnx_files import write_onnx
 
+from rightfit.evaluation.model_files import measure_file
 from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines, read_figures
-from rightfit.verbs.costs.measuring import measure_file
 
 WIDTH = 256
 N_LAYERS = 40

@@ -28,7 +28,7 @@ from rightfit.parameters.imported import ImportedBlock
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import profiles_schema
 from rightfit.tuning.studies import search_account, search_tables
-from rightfit.verbs.commands import verbs
+from rightfit.verbs.commands import SECTIONS, VERBS, load_verb
 
 SOURCE = Path(rightfit.__file__).parent
 CONF = SOURCE / "defaults"
@@ -121,16 +121,22 @@ def _write_commands() -> str:
     parts = [
         "# Commands\n",
         "Each is `rightfit VERB` and, in a Kedro project, also `kedro rightfit VERB`. The main job "
-        "is Kedro's own command, `kedro run --pipelines perf`.\n",
+        "is Kedro's own command, `kedro run --pipelines perf`; `rightfit run` has its options.\n",
     ]
-    for name, command in sorted(verbs.commands.items()):
-        context = click.Context(command, info_name=f"rightfit {name}")
-        usage = command.get_usage(context).removeprefix("Usage: ")
-        parts.append(f"## `rightfit {name}`\n\n{_clean(command.help or '')}\n")
-        parts.append(f"```text\n{' '.join(usage.split())}\n```\n")
-        rows = [record for one in command.params if (record := one.get_help_record(context))]
-        parts.append(_tabulate(("option", "meaning"), [(f"`{a}`", _clean(b)) for a, b in rows]))
+    for section in SECTIONS:
+        parts.append(f"## {section}\n")
+        for name in (name for name, verb in VERBS.items() if verb.section == section):
+            parts += _describe_command(name, load_verb(name))
     return "\n".join(parts)
+
+
+def _describe_command(name: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=f"rightfit {name}")
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    yield f"### `rightfit {name}`\n\n{_clean(command.help or '')}\n"
+    yield f"```text\n{' '.join(usage.split())}\n```\n"
+    rows = [record for one in command.params if (record := one.get_help_record(context))]
+    yield _tabulate(("option", "meaning"), [(f"`{a}`", _clean(b)) for a, b in rows])
 
 
 def _write_parameters() -> str:

@@ -60,29 +60,27 @@ ELSEWHERE = {
         "tests/serving/test_server.py::test_answers_are_those_of_the_bundle"
     ),
     "kedro rightfit check-family *": (
-        "tests/verbs/test_family_check.py::test_family_is_tried_by_its_import_path_with_settings_of_a_model"
+        "tests/verbs/test_check_family.py::test_family_is_tried_by_its_import_path_with_settings_of_a_model"
     ),
     "rightfit load *": "tests/http_load/test_http_load.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (
-        "tests/verbs/test_checking.py::test_worse_winner_fails_and_says_by_how_much"
+        "tests/verbs/test_check.py::test_worse_winner_fails_and_says_by_how_much"
     ),
-    "rightfit size *": "tests/verbs/test_checking.py::test_size_needs_a_measured_rate_or_a_load",
+    "rightfit size *": "tests/verbs/test_check.py::test_size_needs_a_measured_rate_or_a_load",
     "rightfit watch": (
-        "tests/verbs/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
+        "tests/verbs/test_watch.py::test_winner_is_measured_again_and_what_was_found_is_kept"
     ),
     'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
-    "rightfit pack *": (
-        "tests/verbs/test_handing_over.py::test_packed_candidates_are_taken_in_again"
-    ),
+    "rightfit pack *": ("tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"),
     "pip install -r requirements.txt": BY_HAND + "four libraries by name, see the next",
     "python measure.py ../measured": (
         "tests/handover/test_handover.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
     ),
     "rightfit import-profiles *": (
-        "tests/verbs/test_handing_over.py::test_packed_candidates_are_taken_in_again"
+        "tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"
     ),
     "rightfit measure model.onnx *": (
-        "tests/verbs/test_measuring.py::test_profile_has_intervals_and_writes_nothing"
+        "tests/verbs/test_measure.py::test_profile_has_intervals_and_writes_nothing"
     ),
     "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",

@@ -45,9 +45,11 @@ def test_fault_of_a_verb_without_a_project_is_one_line(tmp_path: Path) -> None:
     assert len(result.output.splitlines()) == 1
 
 
-def test_pipeline_names_the_extra() -> None:
-    with pytest.raises(SystemExit, match=r"Running a pipeline needs kedro.*rightfit\[kedro\]"):
+def test_pipeline_names_the_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="1"):
         main(["--pipelines", "perf"])
+
+    assert "rightfit run needs kedro" in capsys.readouterr().err
 
 
 def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +57,7 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
 
     listed = capsys.readouterr().out
-    assert all(verb in listed for verb in WITHOUT_PROJECT)
+    assert all(f"\n  {verb}" in listed for verb in VERBS)
 
 
 def test_project_opened_from_python_names_the_extra(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/serving/test_baseline.py": "accepted_wrongly",
     "tests/reuse/test_damaged_results.py": "accepted_wrongly",
     "tests/handover/test_handover.py": "accepted_wrongly",
-    "tests/verbs/test_measuring.py": "hangs",
+    "tests/verbs/test_measure.py": "hangs",
     "tests/test_conf_expansion.py": "hangs",
     "tests/guards/test_given.py": "tracebacks",
     "tests/test_privacy.py": "connections_outside",
@@ -310,7 +310,7 @@ def ask(arguments: Sequence[str]) -> tuple[str, str]:
     from click.testing import CliRunner
 
     from rightfit.verbs.commands import verbs
-    from rightfit.verbs.costs.sizing import read_load
+    from rightfit.verbs.size import read_load
 
     if arguments[0] == verb_cases.READ_LOAD:
         try:

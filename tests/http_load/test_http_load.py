@@ -18,8 +18,8 @@ from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import Place, Served, start_server
 from rightfit.http_load.step import measure_step as measure_step_with
 from rightfit.http_load.step import start_generator
-from rightfit.http_load.text import describe_curve
 from rightfit.profiling.intervals import Interval
+from rightfit.verbs.load import summarise_curve
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
 
@@ -141,7 +141,7 @@ def test_curve_finds_the_capacity(start: Start) -> None:
     assert 50 < found.capacity_per_s <= 100  # two at a time, 20 ms each
     assert [step.level for step in found.closed][:3] == [1, 2, 4]
     assert not found.opened[-1].keeps_up
-    assert any("Capacity" in line for line in describe_curve(found))
+    assert any("Capacity" in line for line in summarise_curve(found))
 
 
 def test_curve_is_judged_again_for_another_limit(start: Start) -> None:

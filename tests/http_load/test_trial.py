@@ -19,7 +19,7 @@ from rightfit.serving.export import export_model
 from rightfit.serving.model_call import Model
 from rightfit.serving.server import MAX_REQUESTS_VARIABLE
 from rightfit.serving.sizing import Raised, ServedFigures, size_deployment
-from rightfit.verbs.costs.sizing import settle_size
+from rightfit.verbs.size import settle_size
 
 FIGURES = ServedFigures(
     highest_rate_per_s=50, limit_ms=5_000, server_cores=0.5, peak_memory_mib=400

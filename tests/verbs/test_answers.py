@@ -7,8 +7,8 @@ from data_cards import make_data_card
 from stored import LATER, VERSION, Study, make_measured
 
 from rightfit.verbs.answers import read_answers
+from rightfit.verbs.export import read_model
 from rightfit.verbs.stored import StoredResults
-from rightfit.verbs.winners import read_model
 
 
 def test_answer_holds_the_winner_with_its_profile_and_environment(results: StoredResults) -> None:

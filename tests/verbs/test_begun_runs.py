@@ -19,8 +19,7 @@ from rightfit.parameters.defaults import complete_parameters
 from rightfit.pipelines.data_engineering import nodes
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.processes.json_store import JsonStore
-from rightfit.verbs.beginning import name_dataset, plan_files
-from rightfit.verbs.first_dataset import describe_entry
+from rightfit.verbs.init import describe_entry, name_dataset, plan_files
 
 N_ROWS = 60
 NUMBERS = [float(i * i % 97) for i in range(N_ROWS)]

@@ -17,7 +17,7 @@ from stored import LATER, Study, make_measured, rank, refit
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.refits import Refit, Refits
-from rightfit.verbs.commands import verbs
+from rightfit.verbs.commands import SECTIONS, VERBS, load_verb, verbs
 
 Ask = Callable[..., Result]
 UNWANTED = {
@@ -193,8 +193,17 @@ def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) 
 def test_help_starts_without_heavy_libraries(project_path: Path) -> None:
     result = start("--help", project=project_path)
 
-    assert "Verbs instead of these options" in result.stdout
-    assert (UNWANTED | {"polars"}).isdisjoint(result.stderr.split())
+    assert "Measure elsewhere:" in result.stdout
+    assert (UNWANTED | {"kedro", "polars", "pydantic"}).isdisjoint(result.stderr.split())
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(name: str) -> None:
+    command = load_verb(name)
+
+    assert command.help is not None
+    assert command.help.splitlines()[0].rstrip(".") == VERBS[name].sentence
+    assert VERBS[name].section in SECTIONS
 
 
 def start(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:

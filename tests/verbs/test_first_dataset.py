@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from rightfit.verbs.first_dataset import describe_entry
+from rightfit.verbs.init import describe_entry
 from rightfit.verbs.stored import StoredResults
 
 

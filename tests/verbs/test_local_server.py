@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rightfit.verbs.local_server import guard_asgi, guard_wsgi, is_local
-from rightfit.verbs.searches import hide_password
+from rightfit.verbs.studies import hide_password
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from rightfit.formatting import format_quality
 from rightfit.naming import format_metric, metric_name
+from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
@@ -27,6 +29,7 @@ OF_A_BATCH = (
     "cpu_util_pct",
 )
 """Metrics that belong to the batch size of the best throughput, which may differ between runs."""
+MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 
 
@@ -107,6 +110,46 @@ def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]
         machine=environment and _describe(environment),
         winners=winners,
     )
+
+
+def write_baseline(present: Baseline, path: Path) -> None:
+    """Write a baseline; one that is there is replaced.
+
+    Raises:
+        ValueError: If nothing could be compared with it.
+    """
+    require_regular(path)
+    if gaps := list(find_gaps(present)):
+        raise ValueError(
+            f"The last ranking makes no baseline: {'; '.join(gaps)}. A check needs winners with "
+            "measured metrics: relax the limits in parameters_applications.yml, or run: kedro run "
+            "--pipelines perf"
+        )
+    path.write_text(present.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        ValueError: If the file is none, or holds nothing to compare with.
+    """
+    require_regular(path)
+    anew = f"Write one from the last ranking: rightfit check --against {path} --write"
+    try:
+        before = Baseline.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ValueError(f"There is no baseline {path}. {anew}") from err
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is no baseline of rightfit check: {err}. {anew}") from err
+    except ValidationError as err:
+        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
+        raise ValueError(
+            f"{path} is no baseline of rightfit check: {'; '.join(faults[:MAX_FAULTS])}. {anew}"
+        ) from err
+    if gaps := list(find_gaps(before)):
+        raise ValueError(f"{path} is no baseline to compare with: {'; '.join(gaps)}. {anew}")
+    return before
 
 
 def find_gaps(baseline: Baseline) -> Iterator[str]:

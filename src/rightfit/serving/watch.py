@@ -79,16 +79,6 @@ def compare_winners(
     return tuple(found)
 
 
-def describe_watch(watch: Watch) -> list[str]:
-    """Write what was found as lines for the terminal."""
-    lines = []
-    for one in watch.winners:
-        verdict = "CHANGED  " if one.changes else "unchanged"
-        lines.append(f"{verdict}  {one.candidate}, {one.application} on {one.dataset}")
-        lines += [f"           {text}" for text in one.remarks]
-    return [*lines, f"{len(watch.changed)} of {len(watch.winners)} changed"]
-
-
 def _list_broken(winner: KeptWinner, name: str, applications: Applications) -> Sequence[str]:
     constraints = applications.root[name].constraints
     values: Mapping[str, float] = {

@@ -22,7 +22,6 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.recommendation import read_winners
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import Winners
-from rightfit.verbs.project_options import read_project_parameters
 
 if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
     from rightfit.verbs.stored import StoredResults
@@ -46,7 +45,7 @@ def open_project(
     require("kedro", purpose="Opening a Kedro project")
     from kedro.framework.project import settings
 
-    from rightfit.verbs.place import find_project
+    from rightfit.verbs.place import Place, find_project
     from rightfit.verbs.stored import open_results
 
     project = find_project(Path(folder).resolve())
@@ -54,7 +53,8 @@ def open_project(
     root = None if data_root is None else str(data_root)
     results = open_results(project, conf_source, env=env, data_root=root)
     params = {} if root is None else {"data_root": root}
-    opened = Project(project, results, read_project_parameters(params, env, conf_source, project))
+    place = Place(env=env, conf_source=conf_source, folder=project)
+    opened = Project(project, results, place.read_parameters(params))
     opened.version  # noqa: B018 - fails here where nothing is stored
     return opened
 

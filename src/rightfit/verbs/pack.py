@@ -1,4 +1,4 @@
-"""Pack the last run's candidates for another machine, and take in what it has measured."""
+"""Pack the candidates into a folder, to be measured on another machine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import polars as pl
 
 from rightfit.evaluation.measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
-from rightfit.handover.contents import HandedDataset, MeasuredElsewhere
-from rightfit.handover.importing import import_measured
+from rightfit.handover.contents import HandedDataset
 from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -19,7 +19,23 @@ from rightfit.parameters.grid import Grid, read_grid
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.request_path.paths import RequestPath
 from rightfit.serving.export import check_folder
+from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
+
+SECTION = "Measure elsewhere"
+
+
+@click.command()
+@click.option("--dataset", "-d", help="One dataset; all if not given.")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@where
+def pack(place: Place, folder: Path, dataset: str | None) -> None:
+    """Pack the candidates into a folder, to be measured on another machine."""
+    with faults_as_message():
+        parameters = place.read_parameters()
+        packed = pack_candidates(place.open_results(), parameters, folder, dataset=dataset)
+    echo_lines(_describe_packed(packed, folder))
 
 
 @dataclass(frozen=True)
@@ -67,17 +83,7 @@ def pack_candidates(
     return Packed(tuple(one for one, _ in packed), tuple(n for _, left in packed for n in left))
 
 
-def take_in(results: StoredResults, folder: Path, name: str) -> MeasuredElsewhere:
-    """Keep what another machine has measured among the project's measurements.
-
-    Raises:
-        ValueError: If it cannot be read, or the name is not a plain one.
-    """
-    return import_measured(folder, name, results.load_current("measurements"))
-
-
-def describe_packed(packed: Packed, folder: Path) -> list[str]:
-    """Write what was packed, and what to do with it, as lines for the terminal."""
+def _describe_packed(packed: Packed, folder: Path) -> list[str]:
     n_candidates = sum(len(one.candidates) for one in packed.datasets)
     lines = [
         f"Packed {n_candidates} candidates of {len(packed.datasets)} datasets into {folder}",

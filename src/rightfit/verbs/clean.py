@@ -1,4 +1,4 @@
-"""Retire old versions of results: which to delete, and what must stay with those that are kept."""
+"""Delete old versions of results; searches and measurements stay."""
 
 from __future__ import annotations
 
@@ -9,16 +9,46 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from rightfit.catalog_entries import read_patterns
+from rightfit.formatting import count
 from rightfit.processes.json_store import JsonStore
 from rightfit.reuse.records import RECORDS, RecordStore
+from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
 
+SECTION = "Maintain"
 READ_LATER = ("rankings", "recommendations", "report")  # what they were made from stays with them
 BYTES_PER_MIB = 2**20
 
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z.*")
 _FIELD = re.compile(r"\{\w+\}")
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Newest versions of each result that stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, delete nothing.")
+@where
+def clean(place: Place, keep: int, *, dry_run: bool) -> None:
+    """Delete old versions of results; searches and measurements stay."""
+    with faults_as_message():
+        found = find_old_versions(place.open_results(), keep=keep)
+        if dry_run:
+            echo_lines(str(old.folder) for old in found)
+        else:
+            for old in found:
+                shutil.rmtree(old.folder)
+    size_mib = sum(old.n_bytes for old in found) / BYTES_PER_MIB
+    done = "Would delete" if dry_run else "Deleted"
+    click.echo(f"{done} {count(len(found), 'version')}, {size_mib:.1f} MiB.")
 
 
 @dataclass(frozen=True)
@@ -53,12 +83,6 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[OldVersion]:
         kept = {*versions[-keep:], *needed, *recorded}
         found += [folder / version for version in versions if version not in kept]
     return [OldVersion(folder, _measure(folder)) for folder in sorted(found)]
-
-
-def delete_versions(versions: list[OldVersion]) -> None:
-    """Delete versions of results, each folder as a whole."""
-    for version in versions:
-        shutil.rmtree(version.folder)
 
 
 def _find_folders(results: StoredResults, name: str) -> Iterator[Path]:

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from rightfit.parameters.defaults import complete_parameters, read_default
 from rightfit.parameters.grid import read_grid
-from rightfit.verbs.beginning import plan_files
 from rightfit.verbs.commands import verbs
+from rightfit.verbs.init import plan_files
 
 BLOCK = "  iris:\n    tables: [iris]\n    target: {column: variety}\n"
 

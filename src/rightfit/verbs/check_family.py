@@ -1,18 +1,53 @@
-"""Try a model family before a search relies on it: ``kedro rightfit check-family``."""
+"""Try a model family on a small table, before a search relies on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from rightfit.families.checking.protocol import Finding, check_family, list_tasks
+import click
+
+from rightfit.families.checking.protocol import Finding, list_tasks
+from rightfit.families.checking.protocol import check_family as try_family
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family, list_defaults, split_reference
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.raw import RawParameters
 from rightfit.tuning.search.space import ModelBlock
+from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.place import Place
+
+SECTION = "Run"
+
+
+@click.command("check-family")
+@click.argument("name")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
+@click.option(
+    "--conf-source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder or archive of the configuration; conf in the project if not given.",
+)
+def check_family(name: str, env: str | None, conf_source: Path | None) -> None:
+    """Try a model family on a small table, before a search relies on it.
+
+    NAME is a model of parameters_models.yml or an import path.
+    """
+    findings = []
+    with faults_as_message(ImportError):
+        models = Place(env=env, conf_source=conf_source).read_parameters()["models"]
+        trial = find_trial(name, models)
+        for task in trial.tasks:
+            echo_lines([f"{task}:"])
+            for finding in trial.run(task):
+                findings.append(finding)
+                echo_lines([describe_finding(finding)])
+    echo_lines([describe_verdict(name, findings)])
+    if any(finding.outcome == "fails" for finding in findings):
+        raise click.exceptions.Exit(1)
 
 
 @dataclass(frozen=True)
@@ -25,7 +60,7 @@ class FamilyTrial:
 
     def run(self, task: Task) -> Iterator[Finding]:
         """Try the family on a small table of one task."""
-        return check_family(self.family, self.configuration, task)
+        return try_family(self.family, self.configuration, task)
 
 
 MARKS = {"ok": "ok   ", "note": "note ", "fails": "FAILS"}

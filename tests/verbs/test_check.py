@@ -16,7 +16,7 @@ from handmade import make_load_curves
 from stored import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.verbs.costs.checking import check_against, read_present
+from rightfit.verbs.check import check_against, read_present
 from rightfit.verbs.stored import StoredResults
 
 Ask = Callable[..., Result]

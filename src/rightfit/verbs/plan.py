@@ -1,8 +1,14 @@
-"""What an evaluation would measure, before it does."""
+"""Say what an evaluation would measure, and how long that takes at most."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import click
+from kedro.framework.cli import utils
+
 from rightfit.evaluation.measuring import list_paths, list_servings
+from rightfit.guards.given import explaining
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
@@ -11,7 +17,25 @@ from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.plan import describe_plan
 from rightfit.ranking.applications.applications import Applications
+from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
+
+SECTION = "Run"
+
+
+@click.command()
+@click.option(
+    "--params",
+    default="",
+    callback=explaining(utils._split_params),
+    help="Parameters for this plan, as for kedro run.",
+)
+@where
+def plan(place: Place, params: dict[str, Any]) -> None:
+    """Say what an evaluation would measure, and how long that takes at most."""
+    with faults_as_message():
+        echo_lines(plan_evaluation(place.read_parameters(params), place.open_results()))
 
 
 def plan_evaluation(parameters: RawParameters, results: StoredResults) -> list[str]:

@@ -1,4 +1,4 @@
-"""Size a deployment from stored results: ``rightfit size``."""
+"""Write Kubernetes resources, threads and replicas for a winner, as YAML."""
 
 from __future__ import annotations
 
@@ -8,51 +8,122 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import click
+
 from rightfit.http_load.export import read_bodies, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
+from rightfit.printable import clean_text
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
 from rightfit.verbs.answers import load_recommendations, read_answers
-from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.options import FiniteRange, faults_as_message
+from rightfit.verbs.place import Place, where
 
+SECTION = "Use"
 MAX_TRIALS = 4
 MORE_CORES = 0.5  # of the limit, where a trial was throttled
 MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 
 
-def size_winner(
-    results: StoredResults,
+@click.command()
+@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
+@click.option("--dataset", "-d", required=True, help="Name of a dataset.")
+@click.option(
+    "--rate",
+    "rate_per_s",
+    required=True,
+    type=FiniteRange(0, 1e12, min_open=True),
+    help="Requests a second of all replicas; rows a second where the scenario is offline.",
+)
+@click.option(
+    "--headroom-pct",
+    type=FiniteRange(0, 1_000),
+    default=30.0,
+    show_default=True,
+    help="Further rate and memory to bear, in percent.",
+)
+@click.option(
+    "--load",
+    "load_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What rightfit load --json printed for the exported winner.",
+)
+@click.option(
+    "--try",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Try it on the exported winner in this folder; needs --load and --rows.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Raw rows to ask about while trying: a JSON list of objects, or a table.",
+)
+@click.option(
+    "--seconds",
+    type=FiniteRange(1, 3_600),
+    default=60.0,
+    show_default=True,
+    help="How long to try.",
+)
+@where
+def size(
+    place: Place,
     application: str,
     dataset: str,
     *,
     rate_per_s: float,
     headroom_pct: float,
-    load: Path | None,
-    raised: Raised = NOT_RAISED,
-) -> str:
-    """Return the YAML for an application's winner on a dataset.
+    load_file: Path | None,
+    folder: Path | None,
+    rows: Path | None,
+    seconds: float,
+) -> None:
+    """Write Kubernetes resources, threads and replicas for a winner, as YAML.
 
-    Without ``load``, the run's own test of the winner's server counts, where there is one.
-
-    Raises:
-        ValueError: If none qualifies, a figure was not measured, or the load cannot be read.
+    With --try only what held is written.
     """
-    (answer,) = read_answers(results, application, dataset)
-    _, ranked = load_recommendations(results)
-    served = None if load is None else read_load(load)
-    stored = answer.load.curve if answer.load is not None else None
-    if served is None and stored is not None and stored.highest_rate_per_s is not None:
-        served = read_figures(stored)
-    return size_deployment(
-        answer,
-        ranked[application].scenario,
-        rate_per_s=rate_per_s,
-        headroom_pct=headroom_pct,
-        served=served,
-        raised=raised,
-    )
+    if folder is not None and (load_file is None or rows is None):
+        raise click.UsageError("--try needs --load and --rows.")
+    said: list[str] = []
+    with faults_as_message():
+        results = place.open_results()
+        (answer,) = read_answers(results, application, dataset)
+        scenario = load_recommendations(results)[1][application].scenario
+        served = None if load_file is None else read_load(load_file)
+        stored = answer.load.curve if answer.load is not None else None
+        if served is None and stored is not None and stored.highest_rate_per_s is not None:
+            served = read_figures(stored)  # of the run's own test of the winner's server
+
+        def write(raised: Raised) -> str:
+            return size_deployment(
+                answer,
+                scenario,
+                rate_per_s=rate_per_s,
+                headroom_pct=headroom_pct,
+                served=served,
+                raised=raised,
+            )
+
+        def say(text: str) -> None:
+            said.append(f"# tried for {seconds:g} s with {clean_text(text)}")
+            click.echo(said[-1], err=True)
+
+        if folder is None or rows is None or served is None:
+            text = write(NOT_RAISED)
+        else:
+            bodies = read_bodies(rows, 1)
+            limit = LatencyLimit(0.99, served.limit_ms)
+
+            def attempt(text: str) -> TrialResult:
+                return try_deployment(
+                    text, folder, bodies, rate_per_s=rate_per_s, limit=limit, seconds=seconds
+                )
+
+            text = settle_size(write, attempt, n_cores=len(split_cores()[1]), say=say)
+    click.echo("\n".join([*said, text]), nl=False)
 
 
 def read_load(path: Path) -> ServedFigures:
@@ -128,30 +199,3 @@ def settle_size(
         f"None of {MAX_TRIALS} deployments held; the last: {', '.join(tried.faults)}. "
         + (f"In {n_disturbed} of these trials {why}." if why else "")
     )
-
-
-def try_size(
-    write: Callable[[Raised], str],
-    folder: Path,
-    rows: Path,
-    *,
-    rate_per_s: float,
-    load: Path,
-    seconds: float,
-    say: Callable[[str], None],
-) -> str:
-    """Return a deployment that was tried on the exported winner, within the load's own limit.
-
-    Raises:
-        ValueError: If one of the files is something else, or no deployment held.
-    """
-    bodies = read_bodies(rows, 1)
-    limit = LatencyLimit(0.99, read_load(load).limit_ms)
-
-    def attempt(text: str) -> TrialResult:
-        return try_deployment(
-            text, folder, bodies, rate_per_s=rate_per_s, limit=limit, seconds=seconds
-        )
-
-    _, others = split_cores()
-    return settle_size(write, attempt, n_cores=len(others), say=say)

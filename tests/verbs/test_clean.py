@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from rightfit.reuse.records import RecordStore, ResultRecord
+from rightfit.verbs.clean import find_old_versions
 from rightfit.verbs.commands import verbs
-from rightfit.verbs.retiring import find_old_versions
 from rightfit.verbs.stored import StoredResults, open_results
 
 

@@ -1,16 +1,33 @@
-"""Databases of the searches, for Optuna's tools."""
+"""Print the database URL of a cell's searches, for Optuna's tools."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    from rightfit.tuning.studies.study_store import StudyStore
+import click
 
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.verbs.options import faults_as_message
+from rightfit.verbs.place import Place, where
+
+SECTION = "Look"
 FILE = "studies.db"
+
+
+@click.command()
+@click.option("--show-password", is_flag=True, help="Print the URL as it is, with its password.")
+@click.argument("cell", required=False)
+@where
+def studies(place: Place, cell: str | None, *, show_password: bool) -> None:
+    """Print the database URL of a cell's searches, for Optuna's tools.
+
+    CELL is a dataset and a model: landsat.forest.
+    """
+    with faults_as_message():
+        url = find_studies(place.open_results().load_current("studies"), cell)
+    click.echo(url if show_password else hide_password(url))
 
 
 def find_studies(store: StudyStore, cell: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Measure the winners of the last ranking again: ``rightfit watch``."""
+"""Measure the winners again; fail if one has left its interval or breaks a limit."""
 
 from __future__ import annotations
 
@@ -6,24 +6,56 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import click
 import polars as pl
 
 from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.process_state import set_log_level
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.devices import split_device
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import make_baseline
 from rightfit.serving.watch import KEY, Watch, compare_winners
 from rightfit.verbs.answers import read_all_answers, select_profiles
+from rightfit.verbs.export import read_model
+from rightfit.verbs.options import MARGIN, echo_json, echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
-from rightfit.verbs.winners import read_model
 
+SECTION = "Maintain"
 ONNX_ONLY = "rightfit.families.imported.onnx_only"
+
+
+@click.command()
+@MARGIN
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@where
+def watch(place: Place, *, margin_pct: float, as_json: bool) -> None:
+    """Measure the winners again; fail if one has left its interval or breaks a limit."""
+    if as_json:
+        set_log_level("WARNING")  # the log goes to standard output, too
+    with faults_as_message():
+        parameters = place.read_parameters()
+        found = watch_winners(place.open_results(), parameters, margin_pct=margin_pct)
+    if as_json:
+        echo_json(to_plain(found))
+    else:
+        echo_lines(_describe_watch(found))
+    if found.changed:
+        raise click.exceptions.Exit(1)
+
+
+def _describe_watch(watch: Watch) -> list[str]:
+    lines = []
+    for one in watch.winners:
+        verdict = "CHANGED  " if one.changes else "unchanged"
+        lines.append(f"{verdict}  {one.candidate}, {one.application} on {one.dataset}")
+        lines += [f"           {text}" for text in one.remarks]
+    return [*lines, f"{len(watch.changed)} of {len(watch.winners)} changed"]
 
 
 def watch_winners(
@@ -55,7 +87,7 @@ def watch_winners(
     }
     now = [_replace_profiles(answer, fresh[_kind(answer)]) for answer in answers]
     asked = {name: one.needed_metrics() for name, one in applications.items()}
-    watch = Watch(
+    found = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ranked_in=answers[0].origin.ranked_in,
         winners=compare_winners(
@@ -70,8 +102,8 @@ def watch_winners(
             },
         ),
     )
-    results.load_current("watches").put(KEY, to_plain(watch))
-    return watch
+    results.load_current("watches").put(KEY, to_plain(found))
+    return found
 
 
 def _can_watch(answer: Answer, grid: Grid) -> bool:
@@ -108,7 +140,7 @@ def _measure(
             model = read_model(results, answer)
             family = families.get(winner.model, ONNX_ONLY)  # a cascade is ONNX alone
             models[winner.candidate] = replace(model, bundle=replace(model.bundle, family=family))
-            wanted.setdefault(winner.candidate, []).append(_serving(winner))
+            wanted.setdefault(winner.candidate, []).append(winner.serving)
     dataset, measured_in = answers[0].dataset, answers[0].origin.measured_in
     tables = {}
     for kind in ("test", "rows", "encoder"):
@@ -123,10 +155,6 @@ def _measure(
         measurements=results.load_current("measurements"),
         params=params,
     )
-
-
-def _serving(winner: RankedCandidate) -> Serving:
-    return winner.serving
 
 
 def _replace_profiles(answer: Answer, fresh: pl.DataFrame) -> Answer:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.verbs.searches import find_studies
+from rightfit.verbs.studies import find_studies
 
 
 @dataclass

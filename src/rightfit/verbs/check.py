@@ -1,18 +1,17 @@
-"""Compare the last ranking with a stored baseline: ``rightfit check --against baseline.json``."""
+"""Fail if a winner breaks its limits or is worse than a stored baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+import click
 
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.profile_table import ProfileKey
@@ -23,15 +22,57 @@ from rightfit.serving.baseline import (
     Baseline,
     Comparison,
     compare_baselines,
-    find_gaps,
     find_other_machine,
     keep_utility,
     make_baseline,
+    read_baseline,
+    write_baseline,
 )
 from rightfit.verbs.answers import load_recommendations, read_answers
+from rightfit.verbs.options import MARGIN, echo_json, echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
 
-MAX_FAULTS = 5  # of a file that are shown
+SECTION = "Maintain"
+
+
+@click.command()
+@click.option(
+    "--against",
+    "baseline",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the baseline.",
+)
+@click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
+@MARGIN
+@click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@where
+def check(
+    place: Place,
+    baseline: Path,
+    *,
+    write: bool,
+    margin_pct: float,
+    any_machine: bool,
+    as_json: bool,
+) -> None:
+    """Fail if a winner breaks its limits or is worse than a stored baseline."""
+    with faults_as_message():
+        before = None if write else read_baseline(baseline)
+        present = read_present(place.open_results(), place.read_parameters(), before)
+        if before is None:
+            write_baseline(present.winners, baseline)
+            echo_lines([f"Wrote the winners of {present.winners.ranked_in} to {baseline}"])
+            return
+        findings = check_against(before, present, margin_pct=margin_pct, any_machine=any_machine)
+    if as_json:
+        echo_json([asdict(finding) for finding in findings])
+    else:
+        echo_lines(_describe_findings(findings))
+    if any(finding.faults for finding in findings):
+        raise click.exceptions.Exit(1)
 
 
 @dataclass(frozen=True)
@@ -106,46 +147,6 @@ def _find_replaced(before: Baseline, answers: Iterable[Answer]) -> Winners:
     return found
 
 
-def write_baseline(present: Baseline, path: Path) -> None:
-    """Write a baseline; one that is there is replaced.
-
-    Raises:
-        ValueError: If nothing could be compared with it.
-    """
-    require_regular(path)
-    if gaps := list(find_gaps(present)):
-        raise ValueError(
-            f"The last ranking makes no baseline: {'; '.join(gaps)}. A check needs winners with "
-            "measured metrics: relax the limits in parameters_applications.yml, or run: kedro run "
-            "--pipelines perf"
-        )
-    path.write_text(present.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-def read_baseline(path: Path) -> Baseline:
-    """Read a baseline.
-
-    Raises:
-        ValueError: If the file is none, or holds nothing to compare with.
-    """
-    require_regular(path)
-    anew = f"Write one from the last ranking: rightfit check --against {path} --write"
-    try:
-        before = Baseline.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
-        raise ValueError(f"There is no baseline {path}. {anew}") from err
-    except UnicodeDecodeError as err:
-        raise ValueError(f"{path} is no baseline of rightfit check: {err}. {anew}") from err
-    except ValidationError as err:
-        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
-        raise ValueError(
-            f"{path} is no baseline of rightfit check: {'; '.join(faults[:MAX_FAULTS])}. {anew}"
-        ) from err
-    if gaps := list(find_gaps(before)):
-        raise ValueError(f"{path} is no baseline to compare with: {'; '.join(gaps)}. {anew}")
-    return before
-
-
 def check_against(
     before: Baseline, present: Present, *, margin_pct: float, any_machine: bool
 ) -> list[Comparison]:
@@ -164,8 +165,7 @@ def check_against(
     return list(compare_baselines(before, present.winners, utilities, margin_pct=margin_pct))
 
 
-def describe_findings(findings: list[Comparison]) -> list[str]:
-    """Write the findings as lines for the terminal."""
+def _describe_findings(findings: list[Comparison]) -> list[str]:
     lines = []
     for one in findings:
         verdict = "FAILED" if one.faults else "passed"

@@ -1,14 +1,66 @@
-"""Read a winner's model, and what is needed to feed it, from stored results."""
+"""Write a winning model into a folder, with how to use it and what was measured."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import click
 
 from rightfit.families.bundle import Bundle
 from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
-from rightfit.serving.export import require_winner
+from rightfit.serving.answer_text import describe_disturbance
+from rightfit.serving.export import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model
+from rightfit.verbs.answers import read_answers
+from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
+
+SECTION = "Use"
+
+
+@click.command()
+@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
+@click.option("--dataset", "-d", required=True, help="Name of a dataset.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.option(
+    "--with-server", is_flag=True, help="Add a program that serves it over HTTP, and a Dockerfile."
+)
+@click.option(
+    "--as-chosen", is_flag=True, help="Export the model that was chosen, also if it was refitted."
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@where
+def export(
+    place: Place,
+    application: str,
+    dataset: str,
+    folder: Path,
+    *,
+    force: bool,
+    with_server: bool,
+    as_chosen: bool,
+) -> None:
+    """Write a winning model into a folder, with how to use it and what was measured."""
+    with faults_as_message():
+        check_folder(folder, force=force)
+        results = place.open_results()
+        (answer,) = read_answers(results, application, dataset)
+        if as_chosen:
+            answer = answer.as_chosen("that was asked for (--as-chosen)")
+        model = read_model(results, answer)
+        written = export_model(answer, model, folder, with_server=with_server)
+    shipped = answer.decision.shipped
+    echo_lines(
+        [
+            answer.decision.sentence,
+            *([f"Exported: {shipped.sentence}"] if shipped else []),
+            f"Measured: {describe_disturbance(answer.profile)}",
+            f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}",
+        ]
+    )
 
 
 def read_model(results: StoredResults, answer: Answer) -> Model:

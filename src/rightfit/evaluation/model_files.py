@@ -1,4 +1,4 @@
-"""Measure one model file, with no project and no dataset: ``rightfit measure model.onnx``."""
+"""Measure one model file, with no project and no dataset."""
 
 from __future__ import annotations
 

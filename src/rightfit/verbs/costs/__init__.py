@@ -1,1 +1,0 @@
-"""The verbs that measure models, compare what was measured, and size by it."""

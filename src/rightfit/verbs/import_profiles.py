@@ -1,0 +1,36 @@
+"""Take in what another machine has measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rightfit.handover.importing import import_measured
+from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.place import Place, where
+
+SECTION = "Measure elsewhere"
+
+
+@click.command("import-profiles")
+@click.option("--name", required=True, help="By which applications name the machine, e.g. board.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@where
+def import_profiles(place: Place, folder: Path, name: str) -> None:
+    """Take in what another machine has measured.
+
+    FOLDER holds the measured.json of rightfit measure-bundles.
+    """
+    with faults_as_message():
+        store = place.open_results().load_current("measurements")
+        measured = import_measured(folder, name, store)
+    here = measured.environment
+    echo_lines(
+        [
+            f"Took in {len(measured.states)} measurements of {name}: {here.cpu}, "
+            f"{here.n_cores} cores.",
+            f"Applications choose among them with `environment: {name}` in "
+            "parameters_applications.yml; then: kedro run --pipelines perf",
+        ]
+    )

@@ -1,0 +1,134 @@
+"""Measure what serving a model file costs, in any folder, without a project."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from rightfit.evaluation.model_files import MeasuredFile, measure_file
+from rightfit.formatting import count, format_number
+from rightfit.naming import listing, metric_name, sentence_case
+from rightfit.profiling.profile import Profile
+from rightfit.serving.answer_text import describe_disturbance, profile_to_json
+from rightfit.verbs.options import (
+    echo_json,
+    echo_lines,
+    echo_table,
+    faults_as_message,
+    make_table,
+)
+
+SECTION = "Measure elsewhere"
+TIER_COLUMN = "min_hardware_tier"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--rows", type=click.Path(path_type=Path), help="Table of rows: .parquet, .csv, .npy."
+)
+@click.option("--columns", help="Columns that the model reads, in order: a,b,c; all if not given.")
+@click.option(
+    "--threads", default="1", show_default=True, help="Threads of a call: 1, 2, … or all."
+)
+@click.option("--target", help="Column of the rows that holds what is right, to judge answers.")
+@click.option("--quality", help="Scorer of scikit-learn; accuracy or r2 if not given.")
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "standard", "publish"]),
+    default="quick",
+    show_default=True,
+    help="How thoroughly to measure.",
+)
+@click.option("--trust", is_flag=True, help="Open a pickle: it runs whatever code it holds.")
+@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+def measure(
+    file: Path,
+    rows: Path | None,
+    columns: str | None,
+    threads: str,
+    *,
+    target: str | None,
+    quality: str | None,
+    preset: str,
+    trust: bool,
+    as_json: bool,
+) -> None:
+    """Measure what serving a model file costs, in any folder, without a project.
+
+    FILE may be an ONNX file, one of scikit-learn (skops, or a pickle with --trust), XGBoost,
+    LightGBM or CatBoost, or the folder of a bundle, an export or an MLflow model.
+    """
+    with faults_as_message(RuntimeError):
+        measured = measure_file(
+            file,
+            rows=rows,
+            columns=columns.split(",") if columns else None,
+            target=target,
+            quality=quality,
+            trust=trust,
+            n_threads=_read_threads(threads),
+            preset=preset,
+        )
+    if as_json:
+        echo_json(_to_json(measured))
+        return
+    echo_lines(_describe_file(measured))
+    _show_profile(measured.profile)
+
+
+def _read_threads(text: str) -> int | None:
+    """Return a number of threads, ``None`` for all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise ValueError(f"--threads must be 1 or more, or all, but got {text[:20]!r}.")
+    return int(text)
+
+
+def _describe_file(measured: MeasuredFile) -> list[str]:
+    profile, here = measured.profile, measured.environment
+    declared = [
+        f"  inputs    {'; '.join(map(str, measured.inputs))}",
+        f"  outputs   {'; '.join(map(str, measured.outputs))}",
+    ]
+    return [
+        f"{measured.path.name}, {profile.serving.label}",
+        *(declared if measured.inputs else []),
+        f"  rows      {measured.n_rows:,} of {measured.rows}",
+        f"  machine   {here.cpu}, {count(here.n_cores, 'core')}",
+        f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
+        "",
+    ]
+
+
+def _show_profile(profile: Profile) -> None:
+    """Print each metric with its interval, and why others are missing."""
+    rows = []
+    for figure in profile.measured():
+        metric = figure.metric
+        shown = f"{format_number(figure.value)} {metric.unit}".rstrip()
+        if metric.column == TIER_COLUMN:
+            shown = str(profile.hardware_tier)
+        ends = format_number(figure.low), format_number(figure.high)
+        interval = " to ".join(ends) if ends[0] != ends[1] else ""  # not known, or without width
+        rows.append((metric.label, shown, interval))
+    echo_table(make_table(("", "value", "95 % interval"), rows))
+    for reason, metrics in profile.missing().items():
+        names = listing([metric_name(metric.column) for metric in metrics])
+        echo_lines([f"not measured: {names} ({sentence_case(reason)})"])
+
+
+def _to_json(measured: MeasuredFile) -> dict[str, object]:
+    return {
+        "file": str(measured.path),
+        "sha256": measured.sha256,
+        "inputs": [asdict(tensor) for tensor in measured.inputs],
+        "outputs": [asdict(tensor) for tensor in measured.outputs],
+        "rows": measured.rows,
+        "n_rows": measured.n_rows,
+        "environment": asdict(measured.environment),
+        "profile": profile_to_json(measured.profile),
+    }

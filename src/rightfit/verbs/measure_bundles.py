@@ -1,0 +1,29 @@
+"""Measure packed candidates on this machine."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from rightfit.handover.measuring import count_measured, describe_measured, measure_handover
+from rightfit.verbs.options import echo_lines, faults_as_message
+
+SECTION = "Measure elsewhere"
+
+
+@click.command("measure-bundles")
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+def measure_bundles(source: Path, out: Path) -> None:
+    """Measure packed candidates on this machine.
+
+    SOURCE is the folder that rightfit pack has written; the figures go to OUT.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with faults_as_message():
+        measured = measure_handover(source, out)
+    echo_lines(describe_measured(measured, out))
+    if not count_measured(measured):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,23 @@
+"""Run pipelines on request, for programs on this machine (Kedro's HTTP server)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from kedro.utils import find_kedro_project
+
+from rightfit.verbs.local_server import serve_runs
+from rightfit.verbs.options import PORT
+
+SECTION = "Run"
+
+
+@click.command()
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on.")
+@click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration.")
+@click.option("--conf-source", help="Folder or archive of the configuration.")
+def run_server(port: int, env: str | None, conf_source: str | None) -> None:
+    """Run pipelines on request, for programs on this machine (Kedro's HTTP server)."""
+    here = Path.cwd()
+    serve_runs(find_kedro_project(here) or here, env=env, conf_source=conf_source, port=port)

@@ -1,0 +1,35 @@
+"""Serve an exported model over HTTP, to this machine alone unless told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rightfit.serving import server
+from rightfit.serving.exported import check_export
+from rightfit.verbs.options import PORT, FiniteRange, faults_as_message
+
+SECTION = "Use"
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port.")
+@click.option("--max-body-mib", type=FiniteRange(0, min_open=True), default=16.0, show_default=True)
+@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    envvar="RIGHTFIT_MAX_REQUESTS",
+    help="Requests served or waiting; further ones get status 503.",
+)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
+    """Serve an exported model over HTTP, to this machine alone unless told."""
+    with faults_as_message():
+        check_export(folder)
+        server.serve(folder, host=host, port=port, limits=server.Limits(**limits))

@@ -1,0 +1,43 @@
+"""Say which model fits an application, by the last ranking."""
+
+from __future__ import annotations
+
+import click
+
+from rightfit.reporting.terminal import tabulate_winners
+from rightfit.serving.answer_text import answer_to_json, describe_answer
+from rightfit.verbs.answers import load_recommendations, read_all_answers, read_answers
+from rightfit.verbs.options import echo_json, echo_lines, echo_table, faults_as_message
+from rightfit.verbs.place import Place, where
+
+SECTION = "Look"
+
+
+@click.command()
+@click.option("--application", "-a", help="Name of an application; a table of all if not given.")
+@click.option("--dataset", "-d", help="One dataset; all if not given.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Answer as JSON: a list, one item per dataset."
+)
+@where
+def which(place: Place, application: str | None, dataset: str | None, *, as_json: bool) -> None:
+    """Say which model fits an application, by the last ranking."""
+    if application is None and dataset is not None:
+        raise click.UsageError("--dataset needs an --application.")
+    with faults_as_message():
+        results = place.open_results()
+        if application is None and not as_json:
+            echo_table(tabulate_winners(load_recommendations(results)[1]))
+            click.echo("More of one application: rightfit which --application NAME")
+            return
+        answers = list(
+            read_all_answers(results)
+            if application is None
+            else read_answers(results, application, dataset)
+        )
+    if as_json:
+        echo_json([answer_to_json(answer) for answer in answers])
+        return
+    echo_lines([f"{application}: {answers[0].purpose}"])
+    for answer in answers:
+        echo_lines(describe_answer(answer))
