@@ -8,13 +8,16 @@ maximum probability (Hendrycks and Gimpel, ICLR 2017).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets
+
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, TensorProto
 
 ROWS = "rows"  # input and output of a bundle's ONNX file
 ANSWERS = "probabilities"
@@ -45,34 +48,36 @@ def join_models(cheap: ModelProto, dear: ModelProto, threshold: float) -> ModelP
     from onnx import compose, helper
 
     _check_alike(cheap, dear)
-    cheap, dear = _bring_to_one_version(cheap, dear)
+    newest = max(read_opsets(model)[""] for model in (cheap, dear))
+    cheap, dear = (raise_opset(model, newest) for model in (cheap, dear))
     first = compose.add_prefix(cheap, CHEAP)
     second = compose.add_prefix(dear, DEAR)
-    nodes, constants = _find_unsure(threshold)
+    own = GraphBuilder(OWN)
+    own.add("Identity", ROWS, outputs=[CHEAP + ROWS])
+    own.nodes.extend(first.graph.node)
+    one = own.keep(np.array([1], dtype=np.int64))
+    top = own.add("TopK", CHEAP + ANSWERS, one, outputs=[OWN + "top", OWN + "top_class"], axis=1)
+    unsure = own.add("Less", own.add("Squeeze", top, one), own.keep(np.float32(threshold)))
+    places = own.add("NonZero", unsure)
+    n_unsure = own.add("Gather", own.add("Shape", places), own.keep(np.int64(1)))
+    own.add(
+        "If",
+        own.add("Greater", n_unsure, own.keep(np.int64(0))),
+        outputs=[ANSWERS],
+        then_branch=_ask_dear(second.graph, unsure, places),
+        else_branch=_keep_cheap(),
+    )
     graph = helper.make_graph(
-        [
-            helper.make_node("Identity", [ROWS], [CHEAP + ROWS]),
-            *first.graph.node,
-            *nodes,
-            helper.make_node(
-                "If",
-                [OWN + "any"],
-                [ANSWERS],
-                then_branch=_ask_dear(second.graph),
-                else_branch=_keep_cheap(),
-            ),
-        ],
+        own.nodes,
         "cascade",
         list(cheap.graph.input),
         [one for one in cheap.graph.output if one.name == ANSWERS],
-        initializer=[*first.graph.initializer, *constants],
+        initializer=[*first.graph.initializer, *own.constants],
     )
+    opsets = (read_opsets(cheap) | read_opsets(dear)).items()
     return helper.make_model(
         graph,
-        opset_imports=[
-            helper.make_opsetid(domain, version)
-            for domain, version in (_read_opsets(cheap) | _read_opsets(dear)).items()
-        ],
+        opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
         ir_version=max(cheap.ir_version, dear.ir_version),
     )
 
@@ -85,34 +90,14 @@ def _check_alike(cheap: ModelProto, dear: ModelProto) -> None:
     ):
         if one != other:
             faults.append(f"their {what} are {one} and {other}")
+    mine, theirs = read_opsets(cheap), read_opsets(dear)
+    faults += [  # ONNX's converter leaves other domains alone
+        f"their operators of {domain} are of versions {mine[domain]} and {theirs[domain]}"
+        for domain in (mine.keys() & theirs.keys()) - {""}
+        if mine[domain] != theirs[domain]
+    ]
     if faults:
         raise ValueError(f"The models cannot be joined: {'; '.join(faults)}.")
-
-
-def _bring_to_one_version(cheap: ModelProto, dear: ModelProto) -> tuple[ModelProto, ModelProto]:
-    """Convert the older of two models to the operators' version of the newer.
-
-    Raises:
-        ValueError: If ONNX's own converter cannot, or other domains' versions differ.
-    """
-    from onnx import version_converter
-
-    mine, theirs = _read_opsets(cheap), _read_opsets(dear)
-    newest = max(mine[""], theirs[""])
-    for domain in (mine.keys() & theirs.keys()) - {""}:
-        if mine[domain] != theirs[domain]:
-            raise ValueError(
-                f"The models cannot be joined: their operators of {domain} are of versions "
-                f"{mine[domain]} and {theirs[domain]}."
-            )
-    try:
-        converted = [
-            model if versions[""] == newest else version_converter.convert_version(model, newest)
-            for model, versions in ((cheap, mine), (dear, theirs))
-        ]
-    except RuntimeError as err:  # what the converter raises
-        raise ValueError(f"The models cannot be joined: {err}") from err
-    return converted[0], converted[1]
 
 
 def _describe(values: Any) -> list[tuple[str, int, int]]:
@@ -128,60 +113,22 @@ def _describe(values: Any) -> list[tuple[str, int, int]]:
     ]
 
 
-def _read_opsets(model: ModelProto) -> dict[str, int]:
-    versions: dict[str, int] = {}
-    for opset in model.opset_import:
-        versions[opset.domain] = max(versions.get(opset.domain, 0), int(opset.version))
-    return versions
-
-
-def _find_unsure(threshold: float) -> tuple[list[Any], list[Any]]:
-    """Return nodes that mark the rows below the threshold, and their constants."""
-    from onnx import helper, numpy_helper
-
-    values = {
-        "one": np.array([1], dtype=np.int64),
-        "last": np.int64(1),
-        "none": np.int64(0),
-        "threshold": np.float32(threshold),
-    }
-    constants = [
-        numpy_helper.from_array(np.asarray(value), OWN + name) for name, value in values.items()
-    ]
-    steps: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
-        ("TopK", [CHEAP + ANSWERS, OWN + "one"], ["top", "top_class"], {"axis": 1}),
-        ("Squeeze", [OWN + "top", OWN + "one"], ["sureness"], {}),
-        ("Less", [OWN + "sureness", OWN + "threshold"], ["unsure"], {}),
-        ("NonZero", [OWN + "unsure"], ["places"], {}),
-        ("Shape", [OWN + "places"], ["shape"], {}),
-        ("Gather", [OWN + "shape", OWN + "last"], ["n_unsure"], {}),
-        ("Greater", [OWN + "n_unsure", OWN + "none"], ["any"], {}),
-    ]
-    nodes = [
-        helper.make_node(op, inputs, [OWN + name for name in outputs], **attributes)
-        for op, inputs, outputs, attributes in steps
-    ]
-    return nodes, constants
-
-
-def _ask_dear(dear: GraphProto) -> GraphProto:
-    from onnx import TensorProto, helper
-
-    nodes = [
-        helper.make_node("Compress", [ROWS, OWN + "unsure"], [DEAR + ROWS], axis=0),
-        *dear.node,
-        helper.make_node("Transpose", [OWN + "places"], [OWN + "where"], perm=[1, 0]),
-        helper.make_node(
-            "ScatterND", [CHEAP + ANSWERS, OWN + "where", DEAR + ANSWERS], [OWN + "mixed"]
-        ),
-    ]
-    output = helper.make_tensor_value_info(OWN + "mixed", TensorProto.FLOAT, [None, None])
-    return helper.make_graph(nodes, "ask_dear", [], [output], initializer=list(dear.initializer))
+def _ask_dear(dear: GraphProto, unsure: str, places: str) -> GraphProto:
+    own = GraphBuilder(f"{OWN}mix/")
+    own.add("Compress", ROWS, unsure, outputs=[DEAR + ROWS], axis=0)
+    own.nodes.extend(dear.node)
+    where = own.add("Transpose", places, perm=[1, 0])
+    mixed = own.add("ScatterND", CHEAP + ANSWERS, where, DEAR + ANSWERS)
+    return _make_branch(own, mixed, dear.initializer)
 
 
 def _keep_cheap() -> GraphProto:
+    own = GraphBuilder(f"{OWN}keep/")
+    return _make_branch(own, own.add("Identity", CHEAP + ANSWERS), ())
+
+
+def _make_branch(own: GraphBuilder, output: str, constants: Sequence[TensorProto]) -> GraphProto:
     from onnx import TensorProto, helper
 
-    output = helper.make_tensor_value_info(OWN + "kept", TensorProto.FLOAT, [None, None])
-    keep = helper.make_node("Identity", [CHEAP + ANSWERS], [OWN + "kept"])
-    return helper.make_graph([keep], "keep_cheap", [], [output])
+    answers = helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, None])
+    return helper.make_graph(own.nodes, output, [], [answers], initializer=list(constants))

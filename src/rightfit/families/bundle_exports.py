@@ -11,6 +11,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
 from rightfit.families.family import Rows
+from rightfit.families.onnx_session import open_session
 from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 
 logger = logging.getLogger(__name__)
@@ -61,9 +62,7 @@ def keep_onnx(
     Raises:
         ValueError: If the answers differ by more than rounding does.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    session = open_session(exported)
     parity = compare_answers(native, session.run([bundle.schema.output_name], dict(feed))[0])
     if not is_same(parity):
         raise ValueError(

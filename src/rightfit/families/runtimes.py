@@ -19,12 +19,12 @@ from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
+from rightfit.families.onnx_session import open_session
 from rightfit.families.sources import read_family_sources, read_own_sources
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 
 NATIVE = "native"
-_ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class Runtime(Protocol):
@@ -89,16 +89,8 @@ class _OnnxRuntime:
         return ("onnxruntime",)
 
     def open(self, bundle: Bundle, *, n_threads: int, device: str) -> Predict:
-        import onnxruntime
-
         path = bundle.locate(self._file)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
-        options.inter_op_num_threads = 1
-        provider = _ONNX_PROVIDERS[device]
-        session = onnxruntime.InferenceSession(path, sess_options=options, providers=[provider])
-        if provider not in session.get_providers():
-            raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
+        session = open_session(path, n_threads=n_threads, device=device)
         run = session.run
         named = {output.name for output in session.get_outputs()}
         outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None

@@ -13,6 +13,7 @@ import numpy as np
 
 from rightfit.extras import require
 from rightfit.families.family import Rows
+from rightfit.families.onnx_graph import GraphBuilder, replace_output
 from rightfit.families.schema import InputSchema
 from rightfit.families.tree_export import add_trees_as_arrays
 
@@ -123,4 +124,36 @@ def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
         options=None if is_regression else {id(model): {"zipmap": False}},
         final_types=[(schema.output_name, FloatTensorType([None, 1]))] if is_regression else None,
     )
+    return bytes(exported.SerializeToString())
+
+
+def export_scores(model: Any, schema: InputSchema) -> bytes:
+    """Convert a classifier without ``predict_proba`` and put its scores through a softmax.
+
+    Returns:
+        An ONNX model: input ``rows`` (any, n_features), output ``probabilities``.
+    """
+    from onnx import compose
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    types = [("rows", FloatTensorType([None, schema.n_features]))]
+    options: dict[str, bool] = {"raw_scores": True, "zipmap": False}
+    try:
+        exported = to_onnx(model, initial_types=types, options={id(last): options})
+    except NameError:  # what skl2onnx raises of an option that a converter lacks
+        del options["zipmap"]
+        exported = to_onnx(model, initial_types=types, options={id(last): options})
+    exported = compose.add_prefix(exported, "scores/", rename_inputs=False)
+    added = GraphBuilder("probabilities/")
+    scores = exported.graph.output[1].name
+    if schema.n_classes == 2:  # the last column is the score of the second class
+        score = added.add("Gather", scores, added.keep(np.array([1])), axis=1)
+        no_score = added.add("Mul", score, added.keep(np.float32(0)))
+        scores = added.add("Concat", no_score, score, axis=1)
+    answers = added.add("Softmax", scores, axis=1)
+    exported.graph.node.extend(added.nodes)
+    exported.graph.initializer.extend(added.constants)
+    replace_output(exported, answers, schema.output_name, schema.n_classes)
     return bytes(exported.SerializeToString())

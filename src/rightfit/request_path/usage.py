@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ import numpy.typing as npt
 
 if __package__:
     from rightfit.families.export_check import AGAIN, HASHES, check_files, check_graph
+    from rightfit.families.onnx_session import PROVIDERS, first_line
+    from rightfit.families.onnx_session import open_session as open_graph
 else:  # run in an exported folder, which stands for itself
     from export_check import (  # type: ignore[import-not-found,no-redef]
         AGAIN,
@@ -33,9 +34,11 @@ else:  # run in an exported folder, which stands for itself
         check_files,
         check_graph,
     )
-
-# Newer releases of onnxruntime report to their makers unless this is set before the import.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    from onnx_session import (  # type: ignore[import-not-found,no-redef]
+        PROVIDERS,
+        first_line,
+    )
+    from onnx_session import open_session as open_graph  # type: ignore[no-redef]
 
 Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
 Columns = Mapping[str, Values]
@@ -45,7 +48,6 @@ Answer = Callable[[Columns], Floats]
 FOLDER = Path(__file__).parent
 CALL = "model.json"
 MAX_THREADS = 1_024
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 FLOATS = ("float16", "float32", "float64")
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
@@ -153,20 +155,9 @@ def open_session(
     Raises:
         ValueError: If onnxruntime cannot open it or use the device, or its inputs are others.
     """
-    import onnxruntime
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what is wrong is raised
-    provider = PROVIDERS[device]
-    if provider not in onnxruntime.get_available_providers():
-        raise ValueError(f"This onnxruntime has no {provider}; install onnxruntime-gpu.")
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-    except Exception as err:  # onnxruntime raises a dozen kinds of its own
-        raise ValueError(f"onnxruntime cannot open {path}: {_write_line(err)}") from err
+    session = open_graph(path, n_threads=n_threads, device=device)
     run = session.run
     outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
     if {one.name for one in session.get_inputs()} != {one.name for one in inputs} or not outputs:
@@ -341,7 +332,7 @@ def main() -> None:
             raise ValueError("Standard input must be a list with one object per row.")
         answers = name_answers(answer(to_columns(rows)), model.classes, model.threshold)
     except Exception as err:  # rows and files from anywhere raise many kinds
-        sys.exit(f"{type(err).__name__}: {_write_line(err)}")
+        sys.exit(f"{type(err).__name__}: {first_line(err)}")
     json.dump(answers, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
@@ -382,11 +373,6 @@ def _parse_input(content: Any) -> TensorInput:
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
     return TensorInput(name, dtype, columns, shape)
-
-
-def _write_line(err: Exception) -> str:
-    """Return the first line of an error's message."""
-    return (str(err).strip().splitlines() or ["no reason given"])[0]
 
 
 if __name__ == "__main__":

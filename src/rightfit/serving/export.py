@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rightfit.families import export_check
+from rightfit.families import export_check, onnx_session
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_files import (
     MANIFEST,
@@ -36,7 +36,8 @@ from rightfit.serving.model_call import (
 from rightfit.serving.readme import write_readme
 
 PROGRAM_FILES = {
-    Path(str(one.__file__)).name: Path(str(one.__file__)) for one in (usage, export_check)
+    Path(str(one.__file__)).name: Path(str(one.__file__))
+    for one in (usage, export_check, onnx_session)
 }
 BYTES_PER_MIB = 2**20
 

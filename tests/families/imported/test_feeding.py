@@ -11,8 +11,9 @@ from onnx_files import write_onnx
 
 from rightfit.errors import RightfitError
 from rightfit.families.imported.feeding import draw, fill, plan_feeds, plan_random, reads_matrix
-from rightfit.families.imported.onnx_call import Tensor, list_inputs, open_session
+from rightfit.families.imported.onnx_call import Tensor, list_inputs
 from rightfit.families.imported.row_table import read_table
+from rightfit.families.onnx_session import open_session
 
 MATRIX = Tensor("x", "float32", (None, 2))
 TABLE = pl.DataFrame({"a": [1.0, None], "b": [3, 4], "c": ["u", "v"]})

@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_files import write_onnx, write_softmax
 
-from rightfit.families.imported.onnx_call import open_session
 from rightfit.families.imported.onnx_form import Answers, adapt_onnx
+from rightfit.families.onnx_session import open_session
 from rightfit.families.schema import InputSchema
 
 SCHEMA = InputSchema(("a", "b", "c"), ("no", "yes"), None)

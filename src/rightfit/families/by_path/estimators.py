@@ -29,11 +29,11 @@ from rightfit.families.by_path.prototypes import (
     list_steps,
     make_estimator,
 )
-from rightfit.families.by_path.score_export import export_scores
 from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
     SklearnFamily,
+    export_scores,
     export_sklearn_onnx,
     load_skops,
     predict_sklearn,

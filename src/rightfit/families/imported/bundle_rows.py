@@ -9,8 +9,8 @@ import numpy as np
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.feeding import Feed, draw, fill
-from rightfit.families.imported.onnx_call import one_line
 from rightfit.families.imported.row_table import Form, RowTable
+from rightfit.families.onnx_session import first_line
 from rightfit.families.runtimes import reads_graph
 from rightfit.families.schema import InputSchema
 
@@ -64,7 +64,7 @@ def make_rows(bundle: Bundle, runtime: str, rows: RowTable | None) -> Any:
     try:
         return read.to(find_form(bundle, runtime), features)
     except (TypeError, ValueError) as err:
-        raise RightfitError(f"{bundle.model} reads numbers: {one_line(err)}") from err
+        raise RightfitError(f"{bundle.model} reads numbers: {first_line(err)}") from err
 
 
 def _draw_matrix(schema: InputSchema) -> Any:

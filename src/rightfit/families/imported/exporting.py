@@ -21,10 +21,11 @@ from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.feeding import Feed, fill, plan_feeds
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.objects import ServedObject
-from rightfit.families.imported.onnx_call import list_inputs, open_session
+from rightfit.families.imported.onnx_call import list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.libraries.boosters import Booster
+from rightfit.families.onnx_session import open_session
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import NATIVE
 from rightfit.families.schema import InputSchema
@@ -157,7 +158,7 @@ def _convert_columns(
     ]
     options = {id(model): {"zipmap": False}} if schema.classes else None
     exported = to_onnx(model, initial_types=types, options=options)
-    session = open_session(exported.SerializeToString())
+    session = open_session(exported.SerializeToString(), is_optimised=False)
     plain = Answers(None, None, are_logits=False, is_configured=False)
     adapted = adapt_onnx(exported, session, schema, plain, keeps_inputs=True)
     inputs = list_inputs(session)  # in the order of the types, their names made plain: mean_area

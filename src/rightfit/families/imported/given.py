@@ -39,11 +39,12 @@ from rightfit.families.imported.kinds import (
 )
 from rightfit.families.imported.native_files import open_native
 from rightfit.families.imported.objects import OBJECT_FILE
-from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs, open_session
+from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.travelling import write_object
 from rightfit.families.imported.trying import N_TRIED, Trial, select_columns, try_object
+from rightfit.families.onnx_session import open_session
 from rightfit.families.schema import InputSchema, Task
 
 OBJECTS = "rightfit.families.imported.objects"
@@ -302,7 +303,8 @@ def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
     """
     import onnx
 
-    session = open_onnx(model) if isinstance(model, Path) else open_session(model)
+    is_file = isinstance(model, Path)
+    session = open_onnx(model) if is_file else open_session(model, is_optimised=False)
     proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
     inputs = list_inputs(session)
     classes = read_classes(proto)

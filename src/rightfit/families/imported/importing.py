@@ -25,11 +25,12 @@ from rightfit.families.imported.kinds import (
     name_weights,
 )
 from rightfit.families.imported.native_files import open_native, store_native
-from rightfit.families.imported.onnx_call import list_inputs, one_line, open_session
+from rightfit.families.imported.onnx_call import list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.trying import Trial, try_object
 from rightfit.families.onnx_file import check_onnx_file
+from rightfit.families.onnx_session import first_line, open_session
 from rightfit.families.parity import MIN_AGREEMENT, compare_answers
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
@@ -119,7 +120,7 @@ def open_onnx(path: Path) -> Any:
         ValueError: If it is no ONNX model, or this onnxruntime cannot run it.
     """
     check_onnx_file(path, listed={other.name for other in path.parent.iterdir()})
-    return open_session(path)
+    return open_session(path, is_optimised=False)
 
 
 def read_columns(given: GivenFile) -> tuple[str, ...] | None:
@@ -274,7 +275,7 @@ def _answer(predict: Predict, rows: Any) -> Rows:
     try:
         answers: Rows = predict(rows)
     except Exception as err:  # each runtime raises kinds of its own
-        raise ValueError(f"it cannot answer the dataset's rows: {one_line(err)}") from err
+        raise ValueError(f"it cannot answer the dataset's rows: {first_line(err)}") from err
     return answers
 
 

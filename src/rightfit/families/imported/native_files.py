@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.families.imported.kinds import FAMILIES
-from rightfit.families.imported.onnx_call import one_line
 from rightfit.families.libraries.boosters import Booster
+from rightfit.families.onnx_session import first_line
 from rightfit.families.registry import get_family
 
 _NO_NAME = re.compile(r"(f|Column_|feature_)?\d+")  # what the libraries call columns without names
@@ -69,7 +69,7 @@ def open_native(path: Path, weights_file: str) -> NativeModel | None:
     try:
         return openers[weights_file](library, path)
     except Exception as err:  # each library raises kinds of its own
-        raise ValueError(f"{family.library} cannot read {path}: {one_line(err)}") from err
+        raise ValueError(f"{family.library} cannot read {path}: {first_line(err)}") from err
 
 
 def _open_xgboost(xgboost: Any, path: Path) -> NativeModel:

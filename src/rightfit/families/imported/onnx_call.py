@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 TEXT = "str"
@@ -56,30 +55,6 @@ class Tensor:
         return f"{self.name}: {self.dtype} [{sizes}]"
 
 
-def open_session(model: Path | bytes) -> Any:
-    """Open an ONNX file, or a model in memory, to look at it.
-
-    The graph is not optimised, for which parts of it would be computed: nothing of it runs.
-
-    Raises:
-        ValueError: If it is no ONNX model, or one that this onnxruntime cannot run.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # what is wrong is raised
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        return onnxruntime.InferenceSession(
-            model, sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as err:  # onnxruntime raises a dozen kinds of its own
-        named = model if isinstance(model, Path) else "the model"
-        raise ValueError(f"onnxruntime cannot open {named}: {one_line(err)}") from err
-
-
 def list_inputs(session: Any) -> tuple[Tensor, ...]:
     """Return a session's inputs in their order."""
     return tuple(_read_tensor(found) for found in session.get_inputs())
@@ -88,12 +63,6 @@ def list_inputs(session: Any) -> tuple[Tensor, ...]:
 def list_outputs(session: Any) -> tuple[Tensor, ...]:
     """Return a session's outputs in their order."""
     return tuple(_read_tensor(found) for found in session.get_outputs())
-
-
-def one_line(err: Exception) -> str:
-    """Return the first line of an error's message, or its kind where it has none."""
-    lines = str(err).strip().splitlines()
-    return lines[0] if lines else type(err).__name__
 
 
 def _read_tensor(found: Any) -> Tensor:

@@ -8,12 +8,13 @@ probabilities where the configuration says so, and classes get the dataset's ord
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs, list_outputs
+from rightfit.families.onnx_graph import GraphBuilder, read_opsets, replace_output, set_opsets
 from rightfit.families.schema import InputSchema
 
 ROWS, PROBABILITIES, VALUES = "rows", "probabilities", "values"
@@ -43,31 +44,6 @@ class Answers:
     is_configured: bool = True
 
 
-@dataclass
-class _AddedNodes:
-    """Nodes and constants that are added."""
-
-    before: list[Any] = field(default_factory=list)
-    after: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
-
-    def add(self, where: list[Any], op: str, /, *inputs: str, **attributes: Any) -> str:
-        """Add a node; return the name of its result."""
-        from onnx import helper
-
-        name = f"{ADDED}{len(self.before) + len(self.after)}"
-        where.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def keep(self, value: Any) -> str:
-        """Add a constant; return its name."""
-        from onnx import numpy_helper
-
-        name = f"{ADDED}constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-
 def adapt_onnx(
     original: Any,
     session: Any,
@@ -94,25 +70,20 @@ def adapt_onnx(
     source = _find_source(original, output)
     order = _order_classes(original, schema, answers)
     model = compose.add_prefix(original, GIVEN)
-    nodes = _AddedNodes()
+    added = GraphBuilder(ADDED)
     if not keeps_inputs:
-        _feed(nodes, list_inputs(session), schema)
-    name = VALUES if not schema.classes else PROBABILITIES
-    result = _finish(nodes, GIVEN + source, output, schema, answers, order)
-    nodes.after.append(helper.make_node("Identity", [result], [name], name=f"{ADDED}answer"))
-    body = [node for node in model.graph.node if node.op_type != "ZipMap"]
-    del model.graph.node[:], model.graph.output[:]
-    model.graph.node.extend([*nodes.before, *body, *nodes.after])
-    model.graph.initializer.extend(nodes.constants)
-    width = max(1, len(schema.classes))
-    if not keeps_inputs:
+        _feed(added, list_inputs(session), schema)
         del model.graph.input[:]
         sizes: list[str | int | None] = ["n_rows", schema.n_features]
         model.graph.input.append(helper.make_tensor_value_info(ROWS, TensorProto.FLOAT, sizes))
-    answer = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n_rows", width])
-    model.graph.output.append(answer)
-    if not any(opset.domain in ("", "ai.onnx") for opset in model.opset_import):
-        model.opset_import.append(helper.make_opsetid("", OPSET))
+    added.nodes.extend(node for node in model.graph.node if node.op_type != "ZipMap")
+    result = _finish(added, GIVEN + source, output, schema, answers, order)
+    del model.graph.node[:]
+    model.graph.node.extend(added.nodes)
+    model.graph.initializer.extend(added.constants)
+    name = VALUES if not schema.classes else PROBABILITIES
+    replace_output(model, result, name, max(1, len(schema.classes)))
+    set_opsets(model, {"": OPSET} | read_opsets(model))
     content: bytes = model.SerializeToString()
     return content
 
@@ -233,7 +204,7 @@ def read_classes(model: Any) -> tuple[str, ...]:
     return ()
 
 
-def _feed(nodes: _AddedNodes, inputs: Sequence[Tensor], schema: InputSchema) -> None:
+def _feed(added: GraphBuilder, inputs: Sequence[Tensor], schema: InputSchema) -> None:
     """Add the nodes that fill the file's inputs from ``rows``."""
     from onnx import helper
 
@@ -241,22 +212,21 @@ def _feed(nodes: _AddedNodes, inputs: Sequence[Tensor], schema: InputSchema) -> 
     for tensor in inputs:
         source = ROWS
         if len(inputs) > 1:
-            at = nodes.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
-            source = nodes.add(nodes.before, "Gather", ROWS, at, axis=1)
+            at = added.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
+            source = added.add("Gather", ROWS, at, axis=1)
         if len(tensor.shape) != 2:
             sizes = [-1 if i == 0 or size is None else size for i, size in enumerate(tensor.shape)]
             if sizes.count(-1) > 1:
                 raise ValueError(f"its input {tensor} leaves open how a row is laid out")
-            shape = nodes.keep(np.array(sizes, dtype=np.int64))
-            source = nodes.add(nodes.before, "Reshape", source, shape)
+            source = added.add("Reshape", source, added.keep(np.array(sizes, dtype=np.int64)))
         if tensor.dtype != "float32":
             to = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-            source = nodes.add(nodes.before, "Cast", source, to=to)
-        nodes.before.append(helper.make_node("Identity", [source], [GIVEN + tensor.name]))
+            source = added.add("Cast", source, to=to)
+        added.add("Identity", source, outputs=[GIVEN + tensor.name])
 
 
 def _finish(
-    nodes: _AddedNodes,
+    added: GraphBuilder,
     source: str,
     output: Tensor,
     schema: InputSchema,
@@ -266,21 +236,19 @@ def _finish(
     """Add the nodes that make float32 probabilities or values of the answers."""
     from onnx import TensorProto
 
-    result = nodes.add(nodes.after, "Cast", source, to=TensorProto.FLOAT)
+    result = added.add("Cast", source, to=TensorProto.FLOAT)
     is_single = len(output.shape) == 1 or (len(output.shape) == 2 and output.shape[1] == 1)
     if is_single:
-        result = nodes.add(
-            nodes.after, "Reshape", result, nodes.keep(np.array([-1, 1], dtype=np.int64))
-        )
+        result = added.add("Reshape", result, added.keep(np.array([-1, 1], dtype=np.int64)))
     if not schema.classes:
         return result
     if answers.are_logits:
         op, attributes = ("Sigmoid", {}) if is_single else ("Softmax", {"axis": 1})
-        result = nodes.add(nodes.after, op, result, **attributes)
+        result = added.add(op, result, **attributes)
     if is_single:
-        rest = nodes.add(nodes.after, "Sub", nodes.keep(np.float32(1)), result)
-        result = nodes.add(nodes.after, "Concat", rest, result, axis=1)
+        rest = added.add("Sub", added.keep(np.float32(1)), result)
+        result = added.add("Concat", rest, result, axis=1)
     if order is not None:
-        at = nodes.keep(np.array(order, dtype=np.int64))
-        result = nodes.add(nodes.after, "Gather", result, at, axis=1)
+        at = added.keep(np.array(order, dtype=np.int64))
+        result = added.add("Gather", result, at, axis=1)
     return result

@@ -10,8 +10,8 @@ from typing import Any
 from rightfit.errors import RightfitError
 from rightfit.families.imported.facts import Facts
 from rightfit.families.imported.objects import find_answers, make_call
-from rightfit.families.imported.onnx_call import one_line
 from rightfit.families.imported.row_table import Form, RowTable
+from rightfit.families.onnx_session import first_line
 from rightfit.families.schema import InputSchema
 
 N_TRIED = 16  # rows; they tell what is answered, and what does not fit
@@ -95,8 +95,8 @@ def try_object(
             f"{facts.name} is not fitted yet: call its fit(X, y) first, then measure it."
         ) from first
     raise RightfitError(
-        f"{facts.name} cannot answer the rows ({type(first).__name__}: {one_line(first)}). Give it "
-        "the columns and types that it was fitted on; the rows have "
+        f"{facts.name} cannot answer the rows ({type(first).__name__}: {first_line(first)}). Give "
+        "it the columns and types that it was fitted on; the rows have "
         f"{list(rows.columns[:10])}."
     ) from first
 

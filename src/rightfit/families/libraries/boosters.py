@@ -18,6 +18,7 @@ from rightfit.families.family import (
     TrainingData,
     split_training,
 )
+from rightfit.families.onnx_graph import read_opsets, replace_output, set_opsets
 from rightfit.families.schema import InputSchema, Task
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
@@ -170,21 +171,9 @@ def finish_onnx(model: Any, schema: InputSchema) -> bytes:
             comparison with the native model holds.
         schema: What it predicts.
     """
-    from onnx import TensorProto, helper
-
-    graph = model.graph
-    answers = graph.output[-1].name
-    if answers != schema.output_name:
-        graph.node.append(helper.make_node("Identity", [answers], [schema.output_name]))
-    shape = [None, schema.n_outputs]
-    named = helper.make_tensor_value_info(schema.output_name, TensorProto.FLOAT, shape)
-    del graph.output[:]
-    graph.output.append(named)
-    others = [opset for opset in model.opset_import if opset.domain not in ("", "ai.onnx")]
-    own = max((o.version for o in model.opset_import if o not in others), default=0)
-    kept = [helper.make_opsetid(opset.domain, opset.version) for opset in others]
-    del model.opset_import[:]
-    model.opset_import.extend([helper.make_opsetid("", max(own, _OPSET)), *kept])
+    replace_output(model, model.graph.output[-1].name, schema.output_name, schema.n_outputs)
+    versions = read_opsets(model)
+    set_opsets(model, versions | {"": max(versions.get("", 0), _OPSET)})
     model.ir_version = max(model.ir_version, _IR_VERSION)
     return bytes(model.SerializeToString())
 
