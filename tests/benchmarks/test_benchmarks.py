@@ -210,3 +210,12 @@ def test_large_table_benchmark_prepares_the_same_rows_either_way(project_path: P
     assert scanned["data_version"] == loaded["data_version"]
     assert (scanned["rows"], scanned["kept_rows"]) == (3_000, 500)
     assert {"peak_mib", "seconds"} <= set(scanned)
+
+
+def test_encoding_benchmark_encodes_every_kind_in_every_way(project_path: Path) -> None:
+    figures: dict[str, Any] = read_figures(
+        run_benchmark(project_path, "encoding.py", "--rows", "1000")
+    )
+
+    rows = {kind: {one["rows"] for one in ways.values()} for kind, ways in figures.items()}
+    assert rows == {"numbers": {1000}, "categories": {1000}, "texts": {50}, "images": {20}}

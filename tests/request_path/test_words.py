@@ -8,16 +8,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, checker, helper
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import Features
-from rightfit.request_path.graph import join_graphs
 from rightfit.request_path.python_encoder import compile_encoder
-from rightfit.request_path.raw_inputs import list_inputs
-from rightfit.request_path.usage import Answer, open_session
 from rightfit.request_path.words import split_words
 
 TEXTS = [
@@ -39,46 +35,21 @@ def encoder() -> Encoder:
     return fit_encoder_steps(Features(numeric=("stars",), text=("review",)), REVIEWS)
 
 
-@pytest.fixture(scope="module")
-def graph(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Answer:
-    """The encoder alone in a graph: what a model would read comes out."""
-    ends = [
-        helper.make_tensor_value_info(end, TensorProto.FLOAT, ["n", None])
-        for end in ("rows", "values")
-    ]
-    node = helper.make_node("Identity", ["rows"], ["values"])
-    model = helper.make_model(
-        helper.make_graph([node], "g", ends[:1], ends[1:]),
-        opset_imports=[helper.make_opsetid("", 18)],
-        ir_version=8,
-    )
-    plain = encoder.model_dump(mode="json")
-    joined = join_graphs(model, plain)
-    checker.check_model(joined)
-    path = tmp_path_factory.mktemp("graph") / "graph.onnx"
-    path.write_bytes(joined.SerializeToString())
-    return open_session(path, list_inputs(plain), n_threads=1, device="cpu")
-
-
-def encode_everywhere(
-    encoder: Encoder, graph: Answer, texts: list[str | None]
-) -> list[npt.NDArray[np.float32]]:
+def encode_everywhere(encoder: Encoder, texts: list[str | None]) -> list[npt.NDArray[np.float32]]:
     columns = {"review": texts, "stars": [3] * len(texts)}
     table = pl.DataFrame(columns, schema={"review": pl.String, "stars": pl.Int64})
     return [
         apply_encoder(encoder, table).to_numpy(),
         compile_encoder(encoder.model_dump(mode="json"))(columns),
-        graph(columns),
     ]
 
 
 def test_gaps_unseen_words_signs_and_case_are_encoded_alike_everywhere(
-    encoder: Encoder, graph: Answer
+    encoder: Encoder,
 ) -> None:
-    trained, served, in_graph = encode_everywhere(encoder, graph, [*TEXTS, *ODD])
+    trained, served = encode_everywhere(encoder, [*TEXTS, *ODD])
 
     np.testing.assert_array_equal(served, trained)
-    np.testing.assert_allclose(in_graph, trained, rtol=1e-6)
     lengths = np.linalg.norm(trained[:, 1:], axis=1)
     assert set(lengths.round(5)) == {0.0, 1.0}
     np.testing.assert_array_equal(trained[len(TEXTS) : len(TEXTS) + 5, 1:], 0)
@@ -86,13 +57,10 @@ def test_gaps_unseen_words_signs_and_case_are_encoded_alike_everywhere(
 
 @settings(max_examples=60)
 @given(st.lists(st.text() | st.sampled_from(["the", "COLD room"]), min_size=1, max_size=4))
-def test_any_text_is_encoded_alike_everywhere(
-    encoder: Encoder, graph: Answer, texts: list[str]
-) -> None:
-    trained, served, in_graph = encode_everywhere(encoder, graph, [*texts])
+def test_any_text_is_encoded_alike_everywhere(encoder: Encoder, texts: list[str]) -> None:
+    trained, served = encode_everywhere(encoder, [*texts])
 
     np.testing.assert_array_equal(served, trained)
-    np.testing.assert_allclose(in_graph, trained, rtol=1e-6)
 
 
 def test_weights_are_those_of_scikit_learn(encoder: Encoder) -> None:

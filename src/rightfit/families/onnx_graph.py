@@ -110,5 +110,5 @@ def replace_output(model: ModelProto, source: str, name: str, n_columns: int) ->
     if source != name:
         model.graph.node.append(helper.make_node("Identity", [source], [name]))
     del model.graph.output[:]
-    shape = ["n_rows", n_columns]
+    shape: list[str | int | None] = ["n_rows", n_columns]
     model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rightfit.request_path.raw_inputs import (
     IMAGE,
     NUMBERS,
+    PER_PIXEL,
     TEXTS,
     EncoderJson,
     StepJson,
@@ -23,9 +24,7 @@ from rightfit.request_path.raw_inputs import (
     locate,
 )
 from rightfit.request_path.usage import Columns, Floats, make_feed
-from rightfit.request_path.words import count_words, scale_counts
-
-PER_PIXEL = np.float32(1) / np.float32(255)
+from rightfit.request_path.words import LEAST_LENGTH, split_words
 
 Feed = Mapping[str, npt.NDArray[Any]]
 Part = Callable[[Feed], Floats]
@@ -120,14 +119,23 @@ def _words(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     ]
 
     def part(feed: Feed) -> Floats:
-        texts = feed[TEXTS]
-        blocks = [
-            scale_counts(count_words(texts[:, position].tolist(), places), weights)
-            for position, places, weights in known
-        ]
+        blocks = [_weigh(feed[TEXTS][:, at], places, weights) for at, places, weights in known]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
     return part
+
+
+def _weigh(texts: npt.NDArray[Any], places: Mapping[str, int], weights: Floats) -> Floats:
+    """Multiply the counts of words by their weights and scale each row to length 1."""
+    counts = np.zeros((len(texts), len(places)), dtype=np.float32)
+    for row, text in zip(counts, texts.tolist(), strict=True):
+        for word in split_words(text):
+            if (place := places.get(word)) is not None:
+                row[place] += 1
+    weighed = (counts * weights).astype(np.float64)
+    length = np.sqrt(np.square(weighed).sum(axis=1, keepdims=True))
+    scaled: Floats = (weighed / np.maximum(length, LEAST_LENGTH)).astype(np.float32)
+    return scaled
 
 
 def _pixels(_steps: Sequence[StepJson], _at: Sequence[int]) -> Part:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypedDict, cast
 
+import numpy as np
+
 from rightfit.request_path.usage import TensorInput
 
 ENCODER_VERSION = 1
@@ -25,6 +27,7 @@ INPUT_OF = {
     "picture": IMAGE,
 }
 DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
+PER_PIXEL = np.float32(1) / np.float32(255)
 
 
 class StepJson(TypedDict, total=False):

@@ -303,8 +303,10 @@ def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
     """
     import onnx
 
-    is_file = isinstance(model, Path)
-    session = open_onnx(model) if is_file else open_session(model, is_optimised=False)
+    if isinstance(model, Path):
+        session = open_onnx(model)
+    else:
+        session = open_session(model, is_optimised=False)
     proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
     inputs = list_inputs(session)
     classes = read_classes(proto)

@@ -243,8 +243,7 @@ def _finish(
     if not schema.classes:
         return result
     if answers.are_logits:
-        op, attributes = ("Sigmoid", {}) if is_single else ("Softmax", {"axis": 1})
-        result = added.add(op, result, **attributes)
+        result = added.add("Sigmoid", result) if is_single else added.add("Softmax", result, axis=1)
     if is_single:
         rest = added.add("Sub", added.keep(np.float32(1)), result)
         result = added.add("Concat", rest, result, axis=1)
