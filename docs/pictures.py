@@ -68,10 +68,10 @@ def main() -> None:
 
 def find_report(data_root: Path) -> Path:
     """Return the latest report of a data root."""
-    found = sorted(data_root.glob("08_reporting/report.html/*/report.html"))
-    if not found:
+    found = data_root / "08_reporting" / "report.html"
+    if not found.is_file():
         sys.exit(f"There is no report in {data_root}: run make perf, or name a --data-root.")
-    return found[-1]
+    return found
 
 
 def show_report(browser: Browser, report: Path, name: str) -> None:

@@ -70,7 +70,7 @@ def test_wheel_runs_elsewhere_with_its_configuration(
 
     for result in ("resource_profiles.parquet", "landsat/linear/trials.parquet"):
         assert list((elsewhere / "data" / "07_model_output" / result).glob("*/*.parquet"))
-    assert list((elsewhere / "data" / "08_reporting" / "report.html").glob("*/report.html"))
+    assert (elsewhere / "data" / "08_reporting" / "report.html").is_file()
 
     export = [sys.executable, "-m", "rightfit", "export", "--application", "accuracy_first"]
     run(

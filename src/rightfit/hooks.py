@@ -234,8 +234,9 @@ class ResultHook:
         if "recommendations" in self._outputs:
             self._show_winners(catalog)
         if "report" in self._outputs:
-            path = getattr(catalog.get("report"), "_get_load_path", str)()
-            click.echo(f"Report: {path}")
+            report = catalog.get("report")
+            latest = getattr(report, "latest", None)  # a project may store it in its own way
+            click.echo(f"Report: {latest or getattr(report, '_get_load_path', str)()}")
 
     def _show_winners(self, catalog: DataCatalog) -> None:
         from rich.console import Console

@@ -77,7 +77,7 @@ def test_what_the_next_run_would_leave_as_it_is_stays(root: Root) -> None:
 def test_command_deletes_whole_versions_and_says_how_much(
     root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root.write("08_reporting/report.html", 1, 2)
+    root.write("08_reporting/reports/report.html", 1, 2)
     monkeypatch.chdir(root.project)
 
     def clean(*more: str) -> str:
@@ -86,6 +86,6 @@ def test_command_deletes_whole_versions_and_says_how_much(
 
     assert "Would delete 1 version, 0.0 MiB" in clean("--dry-run")
     assert "Deleted 1 version" in clean()
-    assert [path.name for path in (root.folder / "08_reporting" / "report.html").iterdir()] == [
-        name_version(2)
-    ]
+    assert [
+        path.name for path in (root.folder / "08_reporting" / "reports" / "report.html").iterdir()
+    ] == [name_version(2)]

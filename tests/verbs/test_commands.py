@@ -12,7 +12,7 @@ import kedro.framework.project
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from stored import LATER, Study, make_measured, rank, refit
+from stored import LATER, VERSION, Study, make_measured, rank, refit
 
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
@@ -49,15 +49,25 @@ def test_which_of_no_application_shows_the_table_of_winners(ask: Ask) -> None:
     assert "needs an --application" in ask("which", "-d", "landsat").output
 
 
-def test_report_prints_the_path_of_the_latest(ask: Ask, study: Study) -> None:
+def test_report_prints_the_path_of_the_latest(ask: Ask, study: Study, open_catalog: Any) -> None:
     missing = ask("report")
-    for version in ("2026-01-02T03.04.05.678Z", "2026-01-03T03.04.05.678Z"):
-        path = study.root / "08_reporting" / "report.html" / version / "report.html"
-        path.parent.mkdir(parents=True)
-        path.write_text("<html>", encoding="utf-8")
+    for version, text in ((VERSION, "<p>first"), (LATER, "<p>latest")):
+        open_catalog(study.root, version).save("report", text)
+    path = Path(ask("report").output.strip())
 
     assert "No run has written report" in missing.output
-    assert ask("report").output.strip() == str(path)
+    assert path == study.root / "08_reporting" / "report.html"
+    assert path.read_text() == "<p>latest"
+    assert len(list(study.root.glob("08_reporting/reports/report.html/*/report.html"))) == 2
+
+
+def test_report_without_its_latest_file_is_found_by_its_version(
+    ask: Ask, study: Study, open_catalog: Any
+) -> None:
+    (study.root / "08_reporting" / "report.html").mkdir()  # of an older version of Rightfit
+    open_catalog(study.root, VERSION).save("report", "<p>")
+
+    assert Path(ask("report").output.strip()).parent.name == VERSION
 
 
 def test_which_warns_of_disturbed_and_unranked_profiles(

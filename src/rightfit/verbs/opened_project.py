@@ -140,7 +140,7 @@ class Project:
         Raises:
             RightfitError: If no run has written one.
         """
-        return self._results.locate("report", self._results.find_version("report"))
+        return self._results.locate_report()
 
     def _load(self, name: str, kind: type[Stored]) -> Stored:
         found = self._results.load(name, self._results.find_version(name))

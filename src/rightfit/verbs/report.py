@@ -16,8 +16,7 @@ SECTION = "Look"
 def report(place: Place, *, is_opened: bool) -> None:
     """Print the path of the latest report, or open it."""
     with faults_as_message():
-        results = place.open_results()
-        path = results.locate("report", results.find_version("report"))
+        path = place.open_results().locate_report()
     click.echo(str(path))
     if is_opened:
         click.launch(path.resolve().as_uri())

@@ -106,6 +106,16 @@ class StoredResults:
         path = Path(self._catalog.config_resolver.resolve_pattern(name)["filepath"])
         return path / version / path.name
 
+    def locate_report(self) -> Path:
+        """Return the path of the latest report.
+
+        Raises:
+            NothingStoredError: If no run has written one.
+        """
+        version = self.find_version("report")
+        latest = Path(getattr(self._catalog.get("report"), "latest", ""))
+        return latest if latest.is_file() else self.locate("report", version)
+
     def find_source(self, name: str) -> Path | None:
         """Return the local file or folder of an entry, its versions left out; ``None`` if none."""
         entry = self._catalog.config_resolver.resolve_pattern(name)

@@ -37,7 +37,7 @@ def test_pipeline_writes_every_chart(reporting: Path, name: str) -> None:
 
 
 def test_pipeline_writes_a_report_that_names_the_winners(reporting: Path) -> None:
-    report = newest(reporting / "report.html").read_text(encoding="utf-8")
+    report = newest(reporting / "reports" / "report.html").read_text(encoding="utf-8")
     recommendations = json.loads(newest(reporting / "recommendations.json").read_text())
     first_screen = report.split('id="case"', 1)[0]
 
@@ -45,6 +45,6 @@ def test_pipeline_writes_a_report_that_names_the_winners(reporting: Path) -> Non
     for recommendation in recommendations.values():
         for decision in recommendation["datasets"].values():
             assert decision["winner"]["candidate"] in first_screen
-    run = newest(reporting / "report.html").parent.name
+    run = newest(reporting / "reports" / "report.html").parent.name
     assert f"run {run}" in first_screen
     assert "Measured 20" in first_screen
