@@ -65,7 +65,7 @@ def make_tables(root: Path) -> Iterator[tuple[str, TrainingData, TrainingData, Q
             for name in ("train", "validation", "data_card")
             for full in [f"{dataset}.{name}"]
         }
-        schema, metric = read["data_card"].input_schema, read["data_card"].quality_metric
+        schema, metric = read["data_card"].input_schema, read["data_card"].quality
         whole = [make_data(read[name], schema) for name in ("train", "validation")]
         for share in SHARES:
             parts = [_take(data, min(int(share * len(data.labels)), MAX_ROWS)) for data in whole]
@@ -98,7 +98,7 @@ def make_tables(root: Path) -> Iterator[tuple[str, TrainingData, TrainingData, Q
         ]
         name = "accuracy" if n_classes else "r2"
         table = f"synthetic_{n_rows}_{n_features}_{n_classes}"
-        yield table, parts[0], parts[1], QualityMetric(name, 0.0, 1.0)
+        yield table, parts[0], parts[1], QualityMetric(name=name, worst=0.0, best=1.0)
 
 
 def _take(data: TrainingData, n_rows: int) -> TrainingData:

@@ -47,7 +47,7 @@ def make_cell(name: str) -> Cell:
     labels = np.repeat(np.arange(3), 20)
     rows = rng.normal(labels[:, None], 0.5, (60, 4)).astype(np.float32)
     data = TrainingData(rows, labels, InputSchema(("a", "b", "c", "d"), ("x", "y", "z"), None))
-    quality = QualityMetric("accuracy", worst=0.0, best=1.0)
+    quality = QualityMetric(name="accuracy", worst=0.0, best=1.0)
     return Cell(name, "linear", PARAMS, data, data, quality, data_version=name)
 
 

@@ -140,7 +140,7 @@ def make_cell(
         block.params,
         data["train"],
         data["validation"],
-        card.quality_metric,
+        card.quality,
         card.data_version,
     )
     return cell, data["test"]

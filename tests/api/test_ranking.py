@@ -23,7 +23,7 @@ QUALITY = {"weight": 1, "worst": 0, "best": 1}
 
 @pytest.fixture(scope="module")
 def profiles() -> rf.Profiles:
-    accuracy = QualityMetric("accuracy", worst=0.5, best=1.0)
+    accuracy = QualityMetric(name="accuracy", worst=0.5, best=1.0)
     return rf.Profiles(make_profiles(), qualities={"landsat": accuracy, "fashion_mnist": accuracy})
 
 

@@ -136,7 +136,7 @@ def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, An
         data_version="v1",
         candidates={"linear-000": replace(packed.bundle, family="linear")},
         labels=packed.labels,
-        quality=QualityMetric("accuracy", worst=0.0, best=1.0),
+        quality=QualityMetric(name="accuracy", worst=0.0, best=1.0),
         fit_metrics={},
         environment_id="here",
         devices=("cpu",),

@@ -13,11 +13,11 @@ from rightfit.preparation.spec import (
     Features,
     Image,
     Join,
-    Quality,
     StratifiedShare,
     Weekday,
 )
 from rightfit.preparation.table_schema import ByteLength
+from rightfit.quality.metric import QualityMetric
 
 N = 240
 
@@ -55,7 +55,7 @@ def test_minimal_block_is_completed_from_the_table() -> None:
     assert spec.derived == (Weekday(op="weekday", name="day_weekday", column="day"),)
     assert spec.split == StratifiedShare(method="stratified", share=0.2)
     assert spec.validation == StratifiedShare(method="stratified", share=0.2)
-    assert spec.quality == Quality(name="roc_auc", worst=0.5, best=1.0)
+    assert spec.quality == QualityMetric(name="roc_auc", worst=0.5, best=1.0)
     assert spec.schemas["orders"].min_rows == N // 2
     assert spec.schemas["orders"].by_column()["mass"].max_null_share == 0.2
     assert spec.schemas["orders"].by_column()["depot"].max_null_share == 0.0
@@ -96,7 +96,7 @@ def test_what_the_block_says_is_not_inferred() -> None:
 
     assert complete_one.remarks == ()
     assert complete_one.spec.features == Features(numeric=("n_parts",))
-    assert complete_one.spec.quality == Quality(name="accuracy", worst=0.75, best=1.0)
+    assert complete_one.spec.quality == QualityMetric(name="accuracy", worst=0.75, best=1.0)
     assert complete_one.spec.split.method == "by_time"  # type: ignore[union-attr]
     assert complete_one.spec.target.classes == ("yes", "no")
 
@@ -164,12 +164,17 @@ def test_column_of_equally_long_bytes_is_an_image() -> None:
 @pytest.mark.parametrize(
     ("values", "quality"),
     [
-        (["a", "b"], Quality(name="roc_auc", worst=0.5, best=1.0)),
-        (["a", "b", "c"], Quality(name="accuracy", worst=0.33, best=1.0)),
-        (["a", "a", "a", "b", "c", "a"], Quality(name="balanced_accuracy", worst=0.33, best=1.0)),
+        (["a", "b"], QualityMetric(name="roc_auc", worst=0.5, best=1.0)),
+        (["a", "b", "c"], QualityMetric(name="accuracy", worst=0.33, best=1.0)),
+        (
+            ["a", "a", "a", "b", "c", "a"],
+            QualityMetric(name="balanced_accuracy", worst=0.33, best=1.0),
+        ),
     ],
 )
-def test_quality_follows_from_the_classes_balance(values: list[str], quality: Quality) -> None:
+def test_quality_follows_from_the_classes_balance(
+    values: list[str], quality: QualityMetric
+) -> None:
     table = make_orders().with_columns(late=pl.Series(values * (N // len(values))))
 
     assert complete(table).spec.quality == quality

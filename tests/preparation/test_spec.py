@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rightfit.preparation.spec import DatasetSpec, Quality, Target, Weekday
+from rightfit.preparation.spec import DatasetSpec, Target, Weekday
 from rightfit.preparation.table_schema import ColumnGroup
+from rightfit.quality.metric import QualityMetric
 
 Describe = Callable[..., DatasetSpec]
 
@@ -81,4 +82,4 @@ def test_target_refuses(at_least: float | None, classes: tuple[str, ...], messag
 @pytest.mark.parametrize("worst", [1.0, 1.5, float("nan")])
 def test_quality_refuses_bounds_out_of_order(worst: float) -> None:
     with pytest.raises(ValidationError, match="worst"):
-        Quality(name="accuracy", worst=worst, best=1.0)
+        QualityMetric(name="accuracy", worst=worst, best=1.0)

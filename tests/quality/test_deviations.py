@@ -21,7 +21,7 @@ def answers_of(labels: np.ndarray, *, noise: float, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc", "neg_log_loss", "f1"])
 def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: str) -> None:
     labels = (np.random.default_rng(1).uniform(size=N_ROWS) < 0.3).astype(np.int64)
-    metric = QualityMetric(name, worst=0.0, best=1.0)
+    metric = QualityMetric(name=name, worst=0.0, best=1.0)
     both = [answers_of(labels, noise=noise, seed=seed) for noise, seed in ((0.3, 2), (0.8, 3))]
     rng = np.random.default_rng(4)
     drawn = [rng.integers(N_ROWS, size=N_ROWS) for _ in range(400)]
@@ -37,11 +37,11 @@ def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: s
 @pytest.mark.parametrize(
     "metric",
     [
-        QualityMetric("balanced_accuracy", worst=0.0, best=1.0),
-        QualityMetric("roc_auc", worst=0.0, best=1.0),
-        QualityMetric("neg_log_loss", worst=1.0, best=0.0),
-        QualityMetric("accuracy", worst=0.0, best=1.0),
-        QualityMetric("accuracy", worst=0.0, best=1.0, threshold=0.2),
+        QualityMetric(name="balanced_accuracy", worst=0.0, best=1.0),
+        QualityMetric(name="roc_auc", worst=0.0, best=1.0),
+        QualityMetric(name="neg_log_loss", worst=1.0, best=0.0),
+        QualityMetric(name="accuracy", worst=0.0, best=1.0),
+        QualityMetric(name="accuracy", worst=0.0, best=1.0, threshold=0.2),
     ],
     ids=lambda metric: f"{metric.name}-{metric.threshold}",
 )
@@ -59,7 +59,7 @@ def test_deviations_have_the_standard_error_of_the_metric(metric: QualityMetric)
 
 def test_many_rows_are_added_up_alike_for_all_candidates() -> None:
     labels = (np.random.default_rng(1).uniform(size=5_000) < 0.5).astype(np.int64)
-    metric = QualityMetric("accuracy", worst=0.0, best=1.0)
+    metric = QualityMetric(name="accuracy", worst=0.0, best=1.0)
     one, other = (answers_of(labels, noise=0.5, seed=seed) for seed in (2, 3))
     hits = [answers.argmax(axis=1) == labels for answers in (one, other)]
 

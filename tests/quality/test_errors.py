@@ -41,7 +41,7 @@ def error_of(metric: QualityMetric, labels: np.ndarray, answers: np.ndarray) -> 
     ],
 )
 def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, Any]) -> None:
-    metric = QualityMetric(name, worst=0.0, best=1.0, options=options)
+    metric = QualityMetric(name=name, worst=0.0, best=1.0, options=options)
     values, answers = draw_values(1_000)
 
     drawn = resample(metric.score, values, answers, n_draws=400, n_rows=1_000, seed=1)
@@ -50,7 +50,7 @@ def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, A
 
 
 def test_effects_of_the_log_loss_are_that_of_a_bootstrap() -> None:
-    metric = QualityMetric("neg_log_loss", worst=-1.0, best=0.0)
+    metric = QualityMetric(name="neg_log_loss", worst=-1.0, best=0.0)
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 2, 800)
     yes = 1 / (1 + np.exp(-(labels - 0.5 + rng.normal(0, 1, 800))))
@@ -62,7 +62,7 @@ def test_effects_of_the_log_loss_are_that_of_a_bootstrap() -> None:
 
 
 def test_error_without_a_formula_is_about_right_on_a_part_of_the_rows() -> None:
-    metric = QualityMetric("neg_median_absolute_error", worst=-10.0, best=0.0)
+    metric = QualityMetric(name="neg_median_absolute_error", worst=-10.0, best=0.0)
     values, answers = draw_values(4_000)
     drawn = resample(metric.score, values, answers, n_draws=300, n_rows=4_000, seed=1)
 
@@ -90,7 +90,7 @@ def test_resampling_keeps_every_class() -> None:
 def test_interval_covers_the_truth_about_as_often_as_it_says(
     name: str, n_samples: int, few_draws: None
 ) -> None:
-    metric = QualityMetric(name, worst=-10.0, best=1.0)
+    metric = QualityMetric(name=name, worst=-10.0, best=1.0)
     values, answers = draw_values(60_000)
     truth = metric.score(values, answers)
     samples = [
@@ -104,7 +104,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says(
 
 
 def test_interval_is_the_same_again(few_draws: None) -> None:
-    metric = QualityMetric("explained_variance", worst=0.0, best=1.0)
+    metric = QualityMetric(name="explained_variance", worst=0.0, best=1.0)
     values, answers = draw_values(300)
 
     one, other = (quality_interval(metric, values, answers, seed=5) for _ in range(2))

@@ -11,7 +11,7 @@ PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], dtype
 
 
 def metric_of(name: str) -> QualityMetric:
-    return QualityMetric(name, worst=0.0, best=1.0)
+    return QualityMetric(name=name, worst=0.0, best=1.0)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_roc_auc_refuses_three_classes() -> None:
 
 @pytest.mark.parametrize(("raw", "expected"), [(0.4, 0.0), (0.5, 0.0), (0.9, 0.8), (1.2, 1.0)])
 def test_scale_clips_to_the_bounds(raw: float, expected: float) -> None:
-    assert QualityMetric("accuracy", worst=0.5, best=1.0).scale(raw) == pytest.approx(expected)
+    assert QualityMetric(name="accuracy", worst=0.5, best=1.0).scale(raw) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc"])
@@ -53,6 +53,6 @@ def test_standard_error_is_the_spread_over_samples_of_rows(name: str) -> None:
 
 
 def test_standard_error_grows_with_the_scale() -> None:
-    metric = QualityMetric("accuracy", worst=0.5, best=1.0)
+    metric = QualityMetric(name="accuracy", worst=0.5, best=1.0)
 
     assert metric.scale_error(0.03) == pytest.approx(0.06)

@@ -69,7 +69,7 @@ def test_function_of_classes_gets_their_probabilities() -> None:
 
 
 def test_loss_counts_negative_and_its_bounds_turn() -> None:
-    metric = QualityMetric(f"{__name__}.double_miss", worst=8.0, best=0.0)
+    metric = QualityMetric(name=f"{__name__}.double_miss", worst=8.0, best=0.0)
 
     raw = metric.score(VALUES, ANSWERS)
 
@@ -80,7 +80,7 @@ def test_loss_counts_negative_and_its_bounds_turn() -> None:
 
 @pytest.mark.parametrize("bounds", [(-8.0, 0.0), (8.0, 0.0)])
 def test_bounds_of_a_negated_loss_have_either_sign(bounds: tuple[float, float]) -> None:
-    metric = QualityMetric("neg_mean_absolute_error", *bounds)
+    metric = QualityMetric(name="neg_mean_absolute_error", worst=bounds[0], best=bounds[1])
 
     assert metric.score(VALUES, ANSWERS) == -1.0
     assert metric.scale(-1.0) == 0.875
@@ -91,7 +91,7 @@ def test_threshold_moves_the_predicted_class_alone() -> None:
     probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.75, 0.25], [0.4, 0.6]], dtype=np.float32)
 
     def score(name: str, threshold: float | None) -> float:
-        metric = QualityMetric(name, worst=0.0, best=1.0, threshold=threshold)
+        metric = QualityMetric(name=name, worst=0.0, best=1.0, threshold=threshold)
         return metric.score(labels, probabilities)
 
     assert score("recall", None) == 0.5

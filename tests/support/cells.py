@@ -29,7 +29,7 @@ def make_cell(data: TrainingData, **changes: Any) -> Cell:
         "params": LINEAR_PARAMS,
         "train": data,
         "validation": data,
-        "quality": QualityMetric("accuracy", worst=0.0, best=1.0),
+        "quality": QualityMetric(name="accuracy", worst=0.0, best=1.0),
         "data_version": "v1",
     }
     return Cell(**(values | changes))

@@ -378,7 +378,7 @@ def build_results(
         profiles=profiles,
         rankings=rankings,
         recommendations=recommendations,
-        qualities={name: make_card(name).quality_metric for name in DATASETS},
+        qualities={name: make_card(name).quality for name in DATASETS},
         data_cards={name: make_card(name) for name in DATASETS},
         trials={".".join(cell): make_trials() for cell in cells},
         audits=pl.concat(map(make_dataset_audits, DATASETS)),

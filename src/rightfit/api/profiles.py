@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -203,7 +203,7 @@ class Profiles(Sequence[Profile]):
         """Write the profiles into one Parquet file; :meth:`load` reads it."""
         about = {
             "environment": self.environment and to_plain(self.environment),
-            "qualities": {name: asdict(metric) for name, metric in self.qualities.items()},
+            "qualities": {name: metric.model_dump() for name, metric in self.qualities.items()},
             "left_out": dict(self.left_out),
         }
         self.table.write_parquet(path, metadata={METADATA: json.dumps(about)})

@@ -402,7 +402,7 @@ class _Search:
         )
         refits, refitted = self._refit(table, outcomes)
         name, rules = self._card.dataset, self._rules
-        profiles = Profiles(table, describe_environment(), {name: self._card.quality_metric})
+        profiles = Profiles(table, describe_environment(), {name: self._card.quality})
         return Found(
             ranking=Ranking(
                 profiles,

@@ -292,7 +292,7 @@ def _make_cell(
         data_version=data_card.data_version,
         candidates=candidates,
         labels=labels,
-        quality=data_card.quality_metric,
+        quality=data_card.quality,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,
         devices=environment.devices,

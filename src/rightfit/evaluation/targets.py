@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from rightfit.quality.scorers import NEGATED, check_metric, is_function, wrap_fu
 
 MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are classes
 SHOWN = 10  # names in a message
-UNJUDGED = QualityMetric("accuracy", worst=0.0, best=1.0)  # of cells without targets
+UNJUDGED = QualityMetric(name="accuracy", worst=0.0, best=1.0)  # of cells without targets
 
 Quality = str | Callable[..., float] | Mapping[str, object] | QualityMetric
 """A metric by name, a function or scorer, or either with ``worst`` and ``best`` in a mapping."""
@@ -197,7 +197,7 @@ def _choose_metric(
         metric = _find_metric(name, task, classes)
         if bounds:
             worst, best = bounds
-            return replace(metric, worst=worst, best=best)
+            return metric.model_copy(update={"worst": worst, "best": best})
         return _guess_bounds(metric, labels, task)
     except ValueError as err:
         raise RightfitError(f"quality: {err}") from err
@@ -208,11 +208,11 @@ def _find_metric(name: object, task: Task, classes: tuple[str, ...]) -> QualityM
     if callable(name):
         own = getattr(name, "__qualname__", type(name).__name__)
         label = f"{getattr(name, '__module__', '')}.{own}"
-        return QualityMetric(label, worst=0.0, best=1.0, function=wrap_function(name))
+        return QualityMetric.of_function(wrap_function(name), name=label)
     known = str(name)
     check_metric(known, {}, task=task, n_classes=len(classes) or None)
     best = 0.0 if known.startswith(NEGATED) else 1.0
-    return QualityMetric(known, worst=best - 1, best=best)
+    return QualityMetric(name=known, worst=best - 1, best=best)
 
 
 def _guess_bounds(metric: QualityMetric, labels: Labels, task: Task) -> QualityMetric:
@@ -220,7 +220,7 @@ def _guess_bounds(metric: QualityMetric, labels: Labels, task: Task) -> QualityM
     worst = guess_quality(pl.Series(labels), metric, task)
     best = 0.0 if worst < 0 and is_function(metric.name) else metric.best
     if worst < best:
-        return replace(metric, worst=worst, best=best)
+        return metric.model_copy(update={"worst": worst, "best": best})
     if len(set(labels.tolist())) > 1:
         raise RightfitError(
             f"{metric.name} gives {worst:g} for guessing, so its bounds are not known; write them: "

@@ -35,7 +35,7 @@ from rightfit.preparation.inferring.inference import (
     infer_task,
     remark_task,
 )
-from rightfit.preparation.inferring.quality import QualityBlock, complete_quality
+from rightfit.preparation.inferring.quality import complete_quality
 from rightfit.preparation.outcome_coherence import (
     describe_no_number,
     find_quality_faults,
@@ -43,8 +43,10 @@ from rightfit.preparation.outcome_coherence import (
 )
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import DatasetFields, DatasetSpec, Features, Split, Validation
-from rightfit.preparation.table_schema import Described, TableSchema
+from rightfit.preparation.table_schema import TableSchema
 from rightfit.preparation.tables import LazyColumns, Table
+from rightfit.quality.metric import QualityBlock
+from rightfit.strict_model import StrictModel
 
 VALIDATION_SHARE = 0.2
 N_KEY_DIGITS = 16  # of the sha256
@@ -115,7 +117,7 @@ class DatasetBlock(DatasetFields):
         return hash_json(content)[:N_KEY_DIGITS]
 
 
-class CompleteBlock(Described):
+class CompleteBlock(StrictModel):
     """A block without gaps, as it is kept for later runs.
 
     ``remarks`` says what a person should know about what was inferred, such as columns left out.

@@ -16,7 +16,6 @@ from rightfit.preparation.spec import (
     Derived,
     Features,
     Join,
-    Quality,
     Split,
     Target,
     Validation,
@@ -65,7 +64,7 @@ class DataCard(BaseModel):
     features: CardFeatures
     target: Target
     not_features: tuple[str, ...]
-    quality: Quality
+    quality: QualityMetric
     n_rows: dict[str, int]
     rows: RowCounts
     class_shares: dict[str, dict[str, float]]
@@ -79,11 +78,6 @@ class DataCard(BaseModel):
     notes: tuple[str, ...]
     inferred: tuple[str, ...]
     remarks: tuple[str, ...]
-
-    @property
-    def quality_metric(self) -> QualityMetric:
-        """How predictions of this dataset are scored."""
-        return QualityMetric(**dict(self.quality))
 
 
 def make_data_card(
@@ -140,7 +134,7 @@ def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
 
 
 def _compute_version(
-    rows: pl.DataFrame, encoder: Encoder, schema: InputSchema, quality: Quality
+    rows: pl.DataFrame, encoder: Encoder, schema: InputSchema, quality: QualityMetric
 ) -> str:
     # rows before encoding: their values are exact, whatever the machine's arithmetic
     content = [

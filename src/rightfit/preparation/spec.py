@@ -21,13 +21,12 @@ from pydantic import (
 
 from rightfit.families.schema import Task
 from rightfit.preparation.table_schema import (
-    Described,
     TableSchema,
     refuse_truth_value,
     require_time_zone,
 )
-from rightfit.quality.scorers import NEGATED, Option, is_function
-from rightfit.strict_model import MAX_ROWS, MAX_VALUE, Number, Seed
+from rightfit.quality.metric import QualityMetric
+from rightfit.strict_model import MAX_ROWS, MAX_VALUE, Seed, StrictModel
 
 
 def _read_class_name(value: Any) -> Any:
@@ -38,7 +37,7 @@ ClassName = Annotated[str, BeforeValidator(_read_class_name)]
 Side = Annotated[int, Field(ge=1, le=65_536)]  # of an image, or its channels
 
 
-class Join(Described):
+class Join(StrictModel):
     """A left join that adds ``columns`` of a further table, named with ``prefix``."""
 
     table: str
@@ -47,7 +46,7 @@ class Join(Described):
     prefix: str = ""
 
 
-class Weekday(Described):
+class Weekday(StrictModel):
     """Day of the week of a time, 1 = Monday, as seen in ``time_zone`` (null: as stored)."""
 
     op: Literal["weekday"]
@@ -56,7 +55,7 @@ class Weekday(Described):
     time_zone: Annotated[str, AfterValidator(require_time_zone)] | None = None
 
 
-class ClockMinutes(Described):
+class ClockMinutes(StrictModel):
     """Minutes since midnight of a clock time written as the integer HHMM."""
 
     op: Literal["clock_minutes"]
@@ -67,7 +66,7 @@ class ClockMinutes(Described):
 Derived = Annotated[Weekday | ClockMinutes, Field(discriminator="op")]
 
 
-class Target(Described):
+class Target(StrictModel):
     """What is predicted.
 
     In regression it is the column's value itself. In classification, with ``at_least`` null, the
@@ -89,7 +88,7 @@ class Target(Described):
         return self
 
 
-class Image(Described):
+class Image(StrictModel):
     """A binary column that holds one image a row.
 
     With the format ``pixels`` it is uint8, row by row, channels last; with ``file`` a PNG or JPEG
@@ -106,7 +105,7 @@ class Image(Described):
         return math.prod(self.shape)
 
 
-class Features(Described):
+class Features(StrictModel):
     """What a model is fed: either columns of a table or one image.
 
     Numeric columns are filled with the training median and standardised; ``indicate_missing``
@@ -131,7 +130,7 @@ class Features(Described):
         return (*self.numeric, *self.categorical, *self.text, *image)
 
 
-class ColumnSplit(Described):
+class ColumnSplit(StrictModel):
     """The documented split: a column and the two values that matter."""
 
     column: str
@@ -139,21 +138,21 @@ class ColumnSplit(Described):
     test: bool | int | str
 
 
-class StratifiedShare(Described):
+class StratifiedShare(StrictModel):
     """A random share of the rows, the same share of each class, or of each tenth of the values."""
 
     method: Literal["stratified"]
     share: float = Field(gt=0, lt=1)
 
 
-class RandomShare(Described):
+class RandomShare(StrictModel):
     """A random share of the rows."""
 
     method: Literal["random"]
     share: float = Field(gt=0, lt=1)
 
 
-class LatestShare(Described):
+class LatestShare(StrictModel):
     """The last share of the rows, ordered by columns of the main table."""
 
     method: Literal["by_time"]
@@ -176,35 +175,7 @@ Split = Annotated[
 Validation = Annotated[StratifiedShare | RandomShare | LatestShare, Field(discriminator="method")]
 
 
-Threshold = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Quality(Described):
-    """The dataset's quality metric; ``worst`` counts as 0 and ``best`` as 1.
-
-    See :class:`rightfit.quality.metric.QualityMetric`.
-    """
-
-    name: str
-    worst: Number
-    best: Number
-    options: dict[str, Option] = Field(default_factory=dict)
-    threshold: Threshold | None = None
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Quality:
-        if self.worst == self.best:
-            raise ValueError(f"worst and best must differ, but both are {self.best}")
-        is_loss = self.name.startswith(NEGATED) or is_function(self.name)
-        if self.worst > self.best and not is_loss:
-            raise ValueError(
-                f"worst must be below best, since a higher {self.name} is better, but got "
-                f"{self.worst=}, {self.best=}"
-            )
-        return self
-
-
-class DatasetFields(Described):
+class DatasetFields(StrictModel):
     """What needs no inference, because leaving it out has one meaning.
 
     ``tables`` names the raw tables, the main one first, each with its catalog entry; a list names
@@ -249,7 +220,7 @@ class DatasetSpec(DatasetFields):
     features: Features
     split: Split
     validation: Validation
-    quality: Quality
+    quality: QualityMetric
 
     def join_keys(self, table: str) -> tuple[str, ...]:
         """Return the columns that must identify a row of ``table``; none for the main table."""

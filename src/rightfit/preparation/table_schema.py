@@ -61,11 +61,7 @@ def refuse_truth_value(value: Any) -> Any:
 Value = Annotated[int | str, BeforeValidator(refuse_truth_value)]
 
 
-class Described(StrictModel):
-    """Part of a dataset's description: frozen, without unknown keys."""
-
-
-class Bounds(Described):
+class Bounds(StrictModel):
     """Numbers from ``min`` to ``max``, both included."""
 
     min: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)
@@ -78,19 +74,19 @@ class Bounds(Described):
         return self
 
 
-class Values(Described):
+class Values(StrictModel):
     """One of the listed values."""
 
     values: tuple[Value, ...] = Field(min_length=1)
 
 
-class ByteLength(Described):
+class ByteLength(StrictModel):
     """Byte strings of exactly this length, in bytes."""
 
     n_bytes: int = Field(gt=0, le=MAX_COUNT)
 
 
-class ColumnGroup(Described):
+class ColumnGroup(StrictModel):
     """Raw columns that must look alike.
 
     ``names`` may hold patterns (``patterns.py``). ``dtype`` is polars' own spelling, such as
@@ -134,7 +130,7 @@ class ColumnGroup(Described):
         return self
 
 
-class TableSchema(Described):
+class TableSchema(StrictModel):
     """What a raw table must look like. Columns that are not described are ignored."""
 
     min_rows: int = Field(default=1, gt=0, le=MAX_ROWS)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, PrivateAttr, model_validator
 
 from rightfit.quality.errors import SHARES, share_error, standard_error
-from rightfit.quality.scorers import Option, Score, find_score, is_function
+from rightfit.quality.scorers import NEGATED, Option, Score, find_score, is_function
+from rightfit.strict_model import Number, StrictModel
 
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class QualityMetric:
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
+class QualityBlock(StrictModel):
+    """A quality metric as a configuration describes it; ``None`` stands for "infer it"."""
+
+    name: str | None = None
+    worst: Number | None = None
+    best: Number | None = None
+    options: dict[str, Option] = Field(default_factory=dict)
+    threshold: Threshold | None = None
+
+
+class QualityMetric(QualityBlock):
     """A dataset's quality metric with the bounds that make it comparable across datasets.
 
     A raw value is higher for better answers, whatever the metric: losses count negative, as those
@@ -30,15 +42,31 @@ class QualityMetric:
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
         threshold: Probability from which on the second of two classes is predicted; ``None`` for
             the class with the highest probability.
-        function: The metric itself, where its name leads to none.
     """
 
     name: str
-    worst: float
-    best: float
-    options: Mapping[str, Option] = field(default_factory=dict)
-    threshold: float | None = None
-    function: Score | None = field(default=None, repr=False)
+    worst: Number
+    best: Number
+    _function: Score | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> QualityMetric:
+        if self.worst == self.best:
+            raise ValueError(f"worst and best must differ, but both are {self.best}")
+        is_loss = self.name.startswith(NEGATED) or is_function(self.name)
+        if self.worst > self.best and not is_loss:
+            raise ValueError(
+                f"worst must be below best, since a higher {self.name} is better, but got "
+                f"{self.worst=}, {self.best=}"
+            )
+        return self
+
+    @classmethod
+    def of_function(cls, function: Score, *, name: str) -> QualityMetric:
+        """Return the metric that a function computes, between 0 and 1; its name leads to none."""
+        metric = cls(name=name, worst=0.0, best=1.0)
+        metric._function = function
+        return metric
 
     @property
     def sign(self) -> int:
@@ -67,11 +95,11 @@ class QualityMetric:
             ValueError: If the metric cannot judge such answers.
 
         >>> import numpy as np
-        >>> metric = QualityMetric("accuracy", worst=0.5, best=1.0)
+        >>> metric = QualityMetric(name="accuracy", worst=0.5, best=1.0)
         >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
         0.5
         """
-        judge = self.function or find_score(self.name, self.options)
+        judge = self._function or find_score(self.name, self.options)
         value = float(judge(labels, self.decide(answers)))
         return self.sign * value if is_function(self.name) else value
 
@@ -88,9 +116,9 @@ class QualityMetric:
     def scale(self, raw: float) -> float:
         """Scale a raw value linearly to [0, 1], clipped at both ends.
 
-        >>> QualityMetric("accuracy", worst=0.5, best=1.0).scale(0.75)
+        >>> QualityMetric(name="accuracy", worst=0.5, best=1.0).scale(0.75)
         0.5
-        >>> QualityMetric("neg_mean_absolute_error", worst=40, best=0).scale(-10)
+        >>> QualityMetric(name="neg_mean_absolute_error", worst=40, best=0).scale(-10)
         0.75
         """
         worst, best = self.raw_bounds

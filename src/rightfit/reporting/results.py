@@ -146,7 +146,7 @@ def quality_title(metric: QualityMetric) -> str:
 def _spell_out(metric: QualityMetric) -> str:
     """Return a metric's name in words.
 
-    >>> _spell_out(QualityMetric("sklearn.metrics.mean_pinball_loss", worst=40, best=0))
+    >>> _spell_out(QualityMetric(name="sklearn.metrics.mean_pinball_loss", worst=40, best=0))
     'negative mean pinball loss'
     """
     bare = metric.name.removeprefix(NEGATED)

@@ -89,7 +89,7 @@ class Project:
         return Profiles(
             table,
             self._find("environment", Environment),
-            {name: card.quality_metric for name, card in cards.items() if card is not None},
+            {name: card.quality for name, card in cards.items() if card is not None},
         )
 
     @cached_property

@@ -103,7 +103,7 @@ def profile_recordings(
         family=model.family,
         data_version=data_card.data_version,
         labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
-        quality=data_card.quality_metric,
+        quality=data_card.quality,
         environment_id=environment.environment_id,
         n_cores=environment.n_cores,
         tiers=evaluation.tiers,

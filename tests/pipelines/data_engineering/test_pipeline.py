@@ -116,7 +116,9 @@ def test_no_single_flights_feature_gives_the_outcome_away(prepared: dict[str, Da
 
     for name in train.columns[:-1]:
         values = train[name].to_numpy()
-        auc = QualityMetric("roc_auc", 0.0, 1.0).score(labels, np.stack([-values, values], axis=1))
+        auc = QualityMetric(name="roc_auc", worst=0.0, best=1.0).score(
+            labels, np.stack([-values, values], axis=1)
+        )
         assert 0.3 < auc < 0.7, name  # arr_delay itself would give 1.0
 
 

@@ -19,8 +19,9 @@ from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.spec import ColumnSplit, Quality
+from rightfit.preparation.spec import ColumnSplit
 from rightfit.processes.json_store import JsonStore
+from rightfit.quality.metric import QualityMetric
 
 MAX_LINES = 8
 SHUTTLE = """\
@@ -80,7 +81,7 @@ def test_shuttle_needs_at_most_eight_lines(prepare: Prepare, sample_data: Path) 
 
     assert len(SHUTTLE.splitlines()) <= MAX_LINES
     assert list(card.features.numeric) == [f"v{i}" for i in range(1, 10)]
-    assert card.quality == Quality(name="balanced_accuracy", worst=0.14, best=1.0)
+    assert card.quality == QualityMetric(name="balanced_accuracy", worst=0.14, best=1.0)
     assert card.split == ColumnSplit(column="split", train="train", test="test")
     assert card.n_rows == {"train": 34800, "validation": 8700, "test": 14500}
     assert set(card.inferred) == {"schemas", "target.classes", "features", "split", "quality"}

@@ -70,7 +70,7 @@ def cell(bundle: Bundle, blobs: TrainingData) -> ProfiledCell:
         data_version="v1",
         candidates={"linear-007": bundle},
         labels=blobs.labels,
-        quality=QualityMetric("accuracy", worst=0.5, best=1.0),
+        quality=QualityMetric(name="accuracy", worst=0.5, best=1.0),
         fit_metrics={7: {"fit_time_s": 1.5, "step_time_ms": None}},
         environment_id="here",
         devices=("cpu",),

@@ -8,7 +8,7 @@ from rightfit.quality.metric import QualityMetric
 
 
 def metric_of(name: str) -> QualityMetric:
-    return QualityMetric(name, worst=0.0, best=1.0)
+    return QualityMetric(name=name, worst=0.0, best=1.0)
 
 
 def answers(labels: list[int], predicted: list[int], n_classes: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_interval_of_a_perfect_roc_auc_does_not_divide_by_zero() -> None:
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy"])
 def test_interval_of_a_threshold_is_that_of_the_moved_answers(name: str) -> None:
-    metric = QualityMetric(name, worst=0.0, best=1.0, threshold=0.2)
+    metric = QualityMetric(name=name, worst=0.0, best=1.0, threshold=0.2)
     labels = np.repeat([0, 1], 100)
     second = np.where(labels == 1, 0.3, 0.1)  # all right from 0.2 on, half of them from 0.5 on
     answers = np.column_stack([1 - second, second]).astype(np.float32)

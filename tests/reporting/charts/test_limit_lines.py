@@ -13,7 +13,7 @@ from rightfit.reporting.results import Results
 def test_limit_lines_are_absolute_and_in_the_metric_of_the_dataset(results: Results) -> None:
     profiles = results.profiles.filter(pl.col("dataset") == "landsat")
     lines = find_limit_lines(
-        results.applications, profiles, QualityMetric("accuracy", worst=0.25, best=1.0)
+        results.applications, profiles, QualityMetric(name="accuracy", worst=0.25, best=1.0)
     )
     found = {(line.application, line.metric, line.kind): line.value for line in lines}
 

@@ -70,7 +70,7 @@ def test_tables_start_before_the_training(blobs: TrainingData, tmp_path: Path) -
         record(blobs, tmp_path, 1),
         dataset="blobs",
         model="linear",
-        quality=QualityMetric("accuracy", worst=0.0, best=1.0),
+        quality=QualityMetric(name="accuracy", worst=0.0, best=1.0),
     )
 
     assert table["checkpoint"].to_list() == [0, 1, 2]

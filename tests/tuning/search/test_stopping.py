@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> StudyStore:
 def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Study:
     """Search by a loss, in which any two models differ."""
     return run_search(
-        cells.make_cell(data, quality=QualityMetric("neg_log_loss", worst=-2.0, best=0.0)),
+        cells.make_cell(data, quality=QualityMetric(name="neg_log_loss", worst=-2.0, best=0.0)),
         cells.make_settings(
             n_trials=6, n_checkpoints=3, early_stopping=changes.pop("name", "none")
         ),

@@ -52,7 +52,7 @@ def build_cascades(
     members = find_members(candidates, profiles, validation)
     chosen = choose_cascades(
         members,
-        lambda answers: data_card.quality_metric.score(labels, answers),
+        lambda answers: data_card.quality.score(labels, answers),
         n_cascades=model.n_candidates,
     )
     folder = _folders.enter_context(temporary_folder("cascades"))

@@ -55,9 +55,9 @@ def draw_fronts(
         figures[dataset] = draw_front(
             show_unseen(profiles),
             dataset=dataset,
-            quality_title=quality_title(card.quality_metric),
+            quality_title=quality_title(card.quality),
             marks=marks,
-            limits=find_limit_lines(applications, profiles, card.quality_metric),
+            limits=find_limit_lines(applications, profiles, card.quality),
             winners=winners.filter(mine).select("application", *PROFILE_KEYS),
         )
     return figures
@@ -104,7 +104,7 @@ def write_report(
         profiles=complete_paths(tables["resource_profiles"]),
         rankings=tables["rankings"],
         recommendations=read_recommendations(tables["recommendations"]),
-        qualities={name: card.quality_metric for name, card in cards.items()},
+        qualities={name: card.quality for name, card in cards.items()},
         data_cards=cards,
         trials=_split_cells(tables, "trials"),
         audits=pl.concat(_select_kind(tables, "search_audit").values()),

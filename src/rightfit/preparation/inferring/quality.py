@@ -7,32 +7,18 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 
 from rightfit.families.schema import Task
 from rightfit.preparation.outcome_coherence import find_quality_faults
-from rightfit.preparation.spec import Quality, Threshold
-from rightfit.preparation.table_schema import Described
-from rightfit.quality.metric import Array, QualityMetric
+from rightfit.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.quality.scorers import NEGATED, Option, is_function
-from rightfit.strict_model import Number
 
 MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 N_DIGITS = 2  # of an inferred worst value
 MAX_TARGET = 1e150  # squares of larger values are infinite
 
 
-class QualityBlock(Described):
-    """The quality metric, with or without its bounds."""
-
-    name: str | None = None
-    worst: Number | None = None
-    best: Number | None = None
-    options: dict[str, Option] = Field(default_factory=dict)
-    threshold: Threshold | None = None
-
-
-def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Quality:
+def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> QualityMetric:
     """Fill the gaps of a metric from the outcome.
 
     Raises:
@@ -40,13 +26,13 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
     """
     said = {key: value for key, value in given.model_dump().items() if value is not None}
     if None not in (given.name, given.worst, given.best):
-        return Quality(**said)
+        return QualityMetric(**said)
     if given.name is not None:
         n_classes = outcome.drop_nulls().n_unique() if task == "classification" else None
         if faults := find_quality_faults(given.name, given.options, task=task, n_classes=n_classes):
             raise ValueError(faults[0])
     inferred = infer_quality(outcome.drop_nulls(), task, given.name, given.options)
-    return Quality(**inferred.model_dump() | said)
+    return QualityMetric(**inferred.model_dump() | said)
 
 
 def infer_quality(
@@ -54,7 +40,7 @@ def infer_quality(
     task: Task,
     name: str | None = None,
     options: Mapping[str, Option] | None = None,
-) -> Quality:
+) -> QualityMetric:
     """Choose the metric that the outcome asks for, with guessing as its worst value.
 
     Returns:
@@ -74,11 +60,11 @@ def infer_quality(
             f"quality: {{name: {name}, worst: 40, best: 0}}"
         )
     best = 0.0 if name.startswith(NEGATED) else 1.0
-    metric = QualityMetric(name, worst=best - 1, best=best, options=options or {})
+    metric = QualityMetric(name=name, worst=best - 1, best=best, options=dict(options or {}))
     worst = guess_quality(outcome, metric, task)
     if worst == best:
         raise _no_bounds(name, f"it reaches the best, {best:g}")
-    return Quality(name=name, worst=worst, best=best, options=dict(options or {}))
+    return QualityMetric(name=name, worst=worst, best=best, options=dict(options or {}))
 
 
 def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> float:

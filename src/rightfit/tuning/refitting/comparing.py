@@ -62,7 +62,7 @@ def compare_models(
         {
             "comparison": [chosen.sha256, refitted.sha256],
             "code": describe_code(refitted, ONNX if _is_graph(refitted) else NATIVE),
-            "metric": [data_card.quality_metric.raw_parts, data_card.quality_metric.raw_bounds],
+            "metric": [data_card.quality.raw_parts, data_card.quality.raw_bounds],
             "data_version": data_card.data_version,
             "final": astuple(judging),
         }
@@ -77,7 +77,7 @@ def compare_models(
         check_answers(found, n_rows=len(test.labels), schema=test.schema) for found, _ in answered
     ]
     compared = RefitComparison(
-        quality=_compare_quality(answers, data_card.quality_metric, test, judging),
+        quality=_compare_quality(answers, data_card.quality, test, judging),
         structure_changed=_is_graph(refitted) or structures[0] != structures[1],
     )
     known.put(key, compared.model_dump(mode="json"))

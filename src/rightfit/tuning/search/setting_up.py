@@ -73,7 +73,7 @@ def make_cell(
         params=model.params,
         train=make_data(train, data_card.input_schema),
         validation=make_data(validation, data_card.input_schema),
-        quality=data_card.quality_metric,
+        quality=data_card.quality,
         data_version=data_card.data_version,
     )
 
