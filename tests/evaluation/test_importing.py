@@ -22,8 +22,7 @@ from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.block import DatasetBlock, complete_block
 from rightfit.preparation.encoding import Encoder, fit_encoder_steps
-from rightfit.preparation.model_columns import take_columns
-from rightfit.preparation.raw_rows import make_raw_rows
+from rightfit.preparation.model_columns import make_raw_rows, take_columns
 from rightfit.preparation.spec import DatasetSpec
 from rightfit.profiling.worker.process import open_bundle
 from rightfit.request_path.opening import open_request

@@ -14,7 +14,7 @@ from rightfit.preparation.block import DatasetBlock, complete_block
 from rightfit.preparation.checking import check_tables
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.frames import RawTableError, read_frame
-from rightfit.preparation.raw_rows import make_raw_rows
+from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.preparation.spec import Features
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs

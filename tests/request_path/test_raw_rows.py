@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from stored import fit_encoder, make_raw
 
-from rightfit.preparation.raw_rows import make_raw_rows
+from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.raw_rows import (

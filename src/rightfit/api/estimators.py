@@ -24,7 +24,7 @@ from rightfit.api.searching import NAME, SearchResult, open_workspace, search_da
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.block import DatasetBlock
-from rightfit.preparation.coherence import RESERVED_COLUMNS
+from rightfit.preparation.consistency import RESERVED_COLUMNS
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import prepare_dataset
 from rightfit.preparation.sampling import draw_stratified, find_strata

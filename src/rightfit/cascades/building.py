@@ -1,4 +1,4 @@
-"""Cascades as bundles: an ONNX file each, made of those of two candidates."""
+"""Cascades as bundles: the candidates that they are made of, and an ONNX file of two of these."""
 
 from __future__ import annotations
 
@@ -8,15 +8,44 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.cascades.choosing import Answers, Cascade
+from rightfit.cascades.choosing import Answers, Cascade, Member
 from rightfit.cascades.graph import join_cascade
-from rightfit.cascades.members import answer
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
+from rightfit.families.runtimes import open_model
 
 DEFINING = ("cheap", "dear", "threshold")  # settings; the others are predictions
 FAMILY = "rightfit.families.imported.onnx_only"  # serves what exists as an ONNX file alone
 TOLERANCE = 1e-4  # of a probability
+RUNTIME = "onnx"  # in which two models can be joined
+
+
+def find_members(
+    candidates: Mapping[str, Bundle], profiles: pl.DataFrame, validation: pl.DataFrame
+) -> list[Member]:
+    """Let the candidates that were measured in ONNX answer the validation rows.
+
+    Returns:
+        Those with a throughput; each with the highest of its serving configurations.
+    """
+    measured = (
+        profiles.filter(pl.col("runtime") == RUNTIME, pl.col("throughput_rows_per_s").is_not_null())
+        .group_by("candidate", maintain_order=True)
+        .agg(pl.col("throughput_rows_per_s").max())
+    )
+    return [
+        Member(name, answer(candidates[name], validation), rows_per_s)
+        for name, rows_per_s in measured.iter_rows()
+        if name in candidates and ONNX_FILE in candidates[name].files
+    ]
+
+
+def answer(bundle: Bundle, validation: pl.DataFrame) -> Answers:
+    """Let a bundle's ONNX file answer encoded rows; return class probabilities."""
+    rows = validation.select(bundle.schema.features).to_numpy()
+    predict = open_model(bundle, runtime=RUNTIME, n_threads=1, device="cpu")
+    answers: Answers = predict(np.ascontiguousarray(rows, dtype=np.float32))
+    return answers
 
 
 def build_cascade(

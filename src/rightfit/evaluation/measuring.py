@@ -251,7 +251,7 @@ def find_default_path(applications: Applications, params: EvaluationParams) -> R
 
 def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
     """Write the raw test rows."""
-    from rightfit.preparation.raw_rows import make_raw_rows
+    from rightfit.preparation.model_columns import make_raw_rows
     from rightfit.profiling.measuring.raw_requests import RawRequests
 
     file = folder / "raw_rows.npy"

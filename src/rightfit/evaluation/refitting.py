@@ -269,8 +269,7 @@ def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) ->
     Raises:
         ValueError: If they cannot be joined, or do not answer joined as they do alone.
     """
-    from rightfit.cascades.building import FAMILY, check_cascade, join_members
-    from rightfit.cascades.members import answer
+    from rightfit.cascades.building import FAMILY, answer, check_cascade, join_members
     from rightfit.tuning.refitting.comparing import compare_models
     from rightfit.tuning.search.setting_up import make_data
 

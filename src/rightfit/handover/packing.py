@@ -29,7 +29,7 @@ from rightfit.handover.contents import (
 )
 from rightfit.handover.files import find_files
 from rightfit.preparation.describing import DataCard
-from rightfit.preparation.raw_rows import make_raw_rows
+from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.worker.phases import count_rows

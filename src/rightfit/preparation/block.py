@@ -12,35 +12,31 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from rightfit.families.schema import Task
-from rightfit.preparation.coherence import (
-    find_incoherences,
+from rightfit.preparation.consistency import (
+    describe_no_number,
+    find_inconsistencies,
     find_naming_faults,
+    find_quality_faults,
     find_structure_faults,
+    find_task_faults,
     leaking_columns,
     list_columns,
 )
 from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
-from rightfit.preparation.inferring.features import (
+from rightfit.preparation.inference import (
     ALL_FEATURES,
     FEATURE_LISTS,
     InferredFeatures,
-    infer_features,
-)
-from rightfit.preparation.inferring.inference import (
     draw_share,
     infer_classes,
+    infer_features,
     infer_schema,
     infer_split,
     infer_task,
     remark_task,
 )
-from rightfit.preparation.inferring.quality import complete_quality
-from rightfit.preparation.outcome_coherence import (
-    describe_no_number,
-    find_quality_faults,
-    find_task_faults,
-)
+from rightfit.preparation.inferred_quality import complete_quality
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import DatasetFields, DatasetSpec, Features, Split, Validation
 from rightfit.preparation.table_schema import TableSchema
@@ -136,7 +132,7 @@ class CompleteBlock(StrictModel):
         values["title"] = block.title or self.spec.title
         values["validation"] = block.validation or draw_share(self.spec.task, VALIDATION_SHARE)
         spec = self.spec.model_copy(update=values)
-        _raise(find_incoherences(spec))
+        _raise(find_inconsistencies(spec))
         return self.model_copy(update={"spec": spec})
 
 
@@ -180,7 +176,7 @@ def complete_block(
             "quality": complete_quality(block.quality or QualityBlock(), outcome, task),
         }
     )
-    _raise(find_incoherences(spec))
+    _raise(find_inconsistencies(spec))
     remarks = (
         *remark_task(block.target, outcome, task, is_said=block.task is not None),
         *chosen.remarks,

@@ -1,7 +1,7 @@
 """The complete description of a dataset: tables, joins, target, features, split, quality.
 
 The configuration may leave most of it out (``block.py``); what it leaves out is inferred from the
-tables once (``inference.py``). What the parts must agree on is checked in ``coherence.py``.
+tables once (``inference.py``). What the parts must agree on is checked in ``consistency.py``.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from rightfit.preparation.assembling import assemble
 from rightfit.preparation.checking import check_tables
 from rightfit.preparation.encoding import fit_encoder_steps
 from rightfit.preparation.frames import read_tables
-from rightfit.preparation.inferring.proposal import (
+from rightfit.preparation.proposal import (
     describe_dataset,
     write_block,
     write_named,

@@ -13,8 +13,7 @@ from bundles import train_bundle
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
-from rightfit.cascades.building import join_members
-from rightfit.cascades.members import answer
+from rightfit.cascades.building import answer, join_members
 from rightfit.evaluation import refitting as refits_made
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx

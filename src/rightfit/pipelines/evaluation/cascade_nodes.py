@@ -34,9 +34,8 @@ def build_cascades(
     Returns:
         Bundles by name; empty where no cascade promises more than single candidates.
     """
-    from rightfit.cascades.building import build_cascade, check_cascade
+    from rightfit.cascades.building import build_cascade, check_cascade, find_members
     from rightfit.cascades.choosing import choose_cascades
-    from rightfit.cascades.members import find_members
 
     if data_card.input_schema.task != "classification":
         logger.warning("%s: only classifiers say how sure they are; no cascade is made", cell_name)

@@ -4,7 +4,7 @@ import polars as pl
 import yaml
 
 from rightfit.preparation.block import DatasetBlock, complete_block
-from rightfit.preparation.inferring.proposal import describe_dataset, write_block
+from rightfit.preparation.proposal import describe_dataset, write_block
 from rightfit.preparation.spec import Target
 
 APPLES = pl.DataFrame(

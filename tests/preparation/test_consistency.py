@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rightfit.preparation.coherence import leaking_columns
+from rightfit.preparation.consistency import leaking_columns
 from rightfit.preparation.spec import DatasetSpec
 
 Describe = Callable[..., DatasetSpec]
@@ -52,7 +52,7 @@ LATE = {"op": "clock_minutes", "name": "minute", "column": "arrived"}
         ),
     ],
 )
-def test_incoherent_description_is_refused(
+def test_inconsistent_description_is_refused(
     describe: Describe, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValidationError, match=message):

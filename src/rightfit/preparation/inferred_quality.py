@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.families.schema import Task
-from rightfit.preparation.outcome_coherence import find_quality_faults
+from rightfit.preparation.consistency import find_quality_faults
 from rightfit.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.quality.scorers import NEGATED, Option, is_function
 

@@ -1,1 +1,0 @@
-"""What a block leaves out, inferred from its tables."""
