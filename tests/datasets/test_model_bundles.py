@@ -48,7 +48,7 @@ def test_bundles_come_back_by_name_and_answer_alike(
     linear = get_family("linear")
     assert sorted(loaded) == ["linear-001", "linear-003"]
     assert loaded["linear-001"].sha256 == bundle.sha256
-    again = replace(loaded["linear-001"], family="linear").load_native()
+    again = replace(loaded["linear-001"], family="linear", is_trusted=True).load_native()
     np.testing.assert_array_equal(
         linear.predict(again, blobs.rows),
         linear.predict(bundle.load_native(), blobs.rows),

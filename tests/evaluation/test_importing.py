@@ -48,7 +48,7 @@ def write_skops(folder: Path) -> dict[str, Any]:
     import skops.io
 
     skops.io.dump(PIPELINE, folder / "model.skops")
-    return {"file": str(folder / "model.skops")}
+    return {"file": str(folder / "model.skops"), "trust": True}
 
 
 def write_pickle(folder: Path) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def write_lightgbm(folder: Path) -> dict[str, Any]:
     lightgbm = pytest.importorskip("lightgbm")
     model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(NUMBERS, TARGETS == "yes")
     model.booster_.save_model(folder / "model.txt")
-    return {"file": str(folder / "model.txt")}
+    return {"file": str(folder / "model.txt"), "trust": True}
 
 
 PIPELINE = fit_pipeline()

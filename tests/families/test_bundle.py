@@ -9,6 +9,7 @@ import pytest
 from bundles import train_bundle
 from configurations import least_configuration
 
+from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
@@ -66,7 +67,10 @@ def test_bundle_answers_alike_in_every_runtime(
 
     native, onnx = (
         open_model(
-            read_bundle(bundle.path, family=name), runtime=runtime, n_threads=1, device="cpu"
+            read_bundle(bundle.path, trust=True, family=name),
+            runtime=runtime,
+            n_threads=1,
+            device="cpu",
         )
         for runtime in ("native", "onnx")
     )
@@ -98,6 +102,22 @@ def test_read_bundle_refuses_changed_weights(blobs: TrainingData, tmp_path: Path
 
     with pytest.raises(ValueError, match=r"damaged: \['weights.skops'\]"):
         read_bundle(bundle.path)
+
+
+def test_only_onnx_files_of_a_bundle_from_elsewhere_are_opened(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    written = add_onnx(make_bundle("linear", blobs, tmp_path / "bundle"), blobs.rows)
+
+    bundle = read_bundle(written.path, family="linear")
+
+    assert available_runtimes(written) == ("native", "onnx")
+    assert available_runtimes(bundle) == ("onnx",)
+    with pytest.raises(RightfitError, match=r"weights\.skops of bundle .* trust=True"):
+        bundle.load_native()
+    with pytest.raises(RightfitError, match="is not opened"):
+        open_model(bundle, runtime="native", n_threads=1, device="cpu")
+    assert read_bundle(written.path, family="linear", trust=True).load_native() is not None
 
 
 def test_read_bundle_refuses_another_format(blobs: TrainingData, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,9 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import available_runtimes, open_model
 
 MANIFEST = "bundle.json"
-WEIGHTS = {"net": "weights.safetensors"}
 SKOPS = "weights.skops"
 
 Json = dict[str, Any]
-EditMembers = Callable[[dict[str, bytes]], None]
 
 
 @dataclass(frozen=True)
@@ -91,21 +89,25 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def open_and_answer(folder: Path, family: str, n_features: int) -> None:
-    """Do with a bundle all that the project does with one."""
-    bundle = read_bundle(folder, family=family)
+def open_and_answer(folder: Path, n_features: int) -> None:
+    """Do with a bundle all that the project does with one from elsewhere.
+
+    The family cannot be imported: native weights are to be refused before anybody asks for it.
+    """
+    bundle = read_bundle(folder, family="no.such.family")
     rows = np.zeros((8, n_features), dtype=np.float32)
     for runtime in available_runtimes(bundle):
         answers = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(rows)
         assert np.isfinite(answers).all()
+    bundle.load_native()
 
 
-def describe_outcome(folder: str, family: str, n_features: int, answer: Any) -> None:
+def describe_outcome(folder: str, n_features: int, answer: Any) -> None:
     """Open a bundle in this process; send what came of it: ``clear``, ``accepted`` or a class."""
     os.chdir(folder)
     with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):  # noqa: PTH123
         try:
-            open_and_answer(Path(folder), family, n_features)
+            open_and_answer(Path(folder), n_features)
             answer.send(("accepted", ""))
         except (ValueError, FileNotFoundError) as err:
             answer.send(("clear", str(err)))
@@ -113,69 +115,19 @@ def describe_outcome(folder: str, family: str, n_features: int, answer: Any) -> 
             answer.send((type(err).__name__, str(err)))
 
 
-def edit_skops(
-    place: Place,
-    *,
-    edit_schema: Callable[[Json], None] | None = None,
-    edit_members: Callable[[dict[str, bytes]], None] | None = None,
-    compression: int = zipfile.ZIP_DEFLATED,
-) -> None:
+def edit_skops(place: Place, edit: Callable[[dict[str, bytes]], None]) -> None:
     """Unpack a bundle's weights, change them, pack them and make the hash right again."""
     path = place.folder / SKOPS
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    if edit_schema:
-        schema = json.loads(files["schema.json"])
-        edit_schema(schema)
-        files["schema.json"] = json.dumps(schema).encode()
-    if edit_members:
-        edit_members(files)
-    path.write_bytes(make_zip(files, compression))
+    edit(files)
+    path.write_bytes(make_zip(files))
     place.hash_again()
 
 
-def edit_tree(place: Place, kind: str, name: str, edit: Callable[[Any], Any]) -> None:
-    """Change one array of the first tree."""
-
-    def edit_schema(root: Json) -> None:
-        state = next(find_states(root, kind))
-        names.append(state["content"]["content"][name]["file"])
-
-    def edit_members(files: dict[str, bytes]) -> None:
-        array = edit(np.load(io.BytesIO(files[names[0]])))
-        written = io.BytesIO()
-        np.save(written, array)
-        files[names[0]] = written.getvalue()
-
-    names: list[str] = []
-    edit_skops(place, edit_schema=edit_schema, edit_members=edit_members)
-
-
-def find_states(value: Any, kind: str, *, having: str | None = None) -> Iterator[Any]:
-    """Find the states of one class in a schema."""
-    if isinstance(value, dict):
-        if value.get("__class__") == kind and (
-            having is None or having in value["content"]["content"]
-        ):
-            yield value
-        for part in value.values():
-            yield from find_states(part, kind, having=having)
-    elif isinstance(value, list):
-        for part in value:
-            yield from find_states(part, kind, having=having)
-
-
-def forget_identities(value: Any) -> None:
-    if isinstance(value, dict):
-        value.pop("__id__", None)
-    for part in value.values() if isinstance(value, dict) else value:
-        if isinstance(part, dict | list):
-            forget_identities(part)
-
-
-def make_zip(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def make_zip(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", compression=compression) as archive:
+    with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return packed.getvalue()

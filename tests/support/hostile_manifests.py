@@ -99,7 +99,7 @@ def descriptions() -> Iterator[Case]:
             schema = place.manifest["input_schema"] | new
             place.write_manifest(place.manifest | {"input_schema": schema})
 
-        yield Case(f"schema-{label}", "linear", change, "schema is wrong|predicts classes, not a")
+        yield Case(f"schema-{label}", "linear", change, "schema is wrong|is not opened")
     for label, new in {
         "layers": {"n_layers": 10**9}, "units": {"n_units": 10**12}, "text": {"n_units": "many"},
         "none": {"n_layers": None},
@@ -109,7 +109,7 @@ def descriptions() -> Iterator[Case]:
             configuration = place.manifest["configuration"] | new
             place.write_manifest(place.manifest | {"configuration": configuration})
 
-        yield Case(f"configuration-{label}", "net", change, "weights of this network")
+        yield Case(f"configuration-{label}", "net", change, "is not opened")
 
 
 def links() -> Iterator[Case]:

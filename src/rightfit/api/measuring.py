@@ -46,8 +46,8 @@ def measure(
         preset: How thoroughly: ``quick``, ``standard`` or ``publish``.
         quality: How answers are judged: any scorer of scikit-learn by name, or a function;
             ``None``: accuracy, or r2 where numbers are predicted.
-        trust: Whether a pickle may be opened. It runs whatever code it holds, in a process of its
-            own.
+        trust: Whether a file that is no ONNX may be opened: you trust who wrote it. A pickle runs
+            whatever code it holds, in a process of its own.
 
     Raises:
         RightfitError: If the model, the rows and the targets do not fit each other, or the model

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rightfit.profiling.measuring.raw_requests import RawRequests
     from rightfit.profiling.profiles.cell import ProfiledCell
     from rightfit.profiling.serving import Serving
+    from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,21 @@ def measure_cell(
             for name in sorted(filter(None, named))
         ]
     return pl.concat([here_measured, *elsewhere])
+
+
+def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
+    """Return a candidate, trusted if a search of this data root has written its native weights.
+
+    A candidate without such a record is measured as ONNX alone, which is logged.
+    """
+    found = studies.cell(f"{dataset}.{bundle.model}").trust_recorded(bundle)
+    if not found.may_open(found.weights_file):
+        logger.warning(
+            "%s is measured as ONNX only: no search of this data root has written its %s",
+            bundle.path,
+            bundle.weights_file,
+        )
+    return found
 
 
 def judge_cell(

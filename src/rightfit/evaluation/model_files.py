@@ -72,7 +72,7 @@ def measure_file(
         quality: How answers are judged, by name.
         n_threads: Threads of a call; ``None``: as many as this machine has cores.
         preset: Name of the library's settings of measuring.
-        trust: Whether a pickle may be opened.
+        trust: Whether a file that is no ONNX may be opened.
 
     Raises:
         RightfitError: If it is no model, the rows do not fit it, or it fails while it is measured.

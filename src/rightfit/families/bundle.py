@@ -1,10 +1,12 @@
-"""Model bundles: a trained model as a folder of checked files that can run no code when loaded.
+"""Model bundles: a trained model as a folder of checked files.
 
 ``bundle.json`` says what the model is and holds the SHA-256 of every other file. It names the
-model's family as the configuration does, never by an import path: reading a bundle imports nothing,
-and opening its native weights only what the caller names. The same model
-lies there twice: the family's own weights and, once exported, ``model.onnx``; of a net a third
-time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured, not promised.
+model's family as the configuration does, never by an import path: reading a bundle imports nothing.
+The same model lies there twice: the family's own weights and, once exported, ``model.onnx``; of a
+net a third time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured.
+
+Anybody's ONNX files are opened. Native weights are opened only in a **trusted** bundle: one that
+this data root wrote, or that the user says to trust. SECURITY.md says why.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rightfit.errors import RightfitError
 from rightfit.extras import find_version
 from rightfit.families.bundle_files import (
     MANIFEST,
@@ -28,18 +31,14 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family
-from rightfit.families.libraries.tree_files import check_tree_file, is_tree_file
 from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.parity import Parity
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
-from rightfit.families.skops_form.file import check_skops_file
 
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-
-_checked: set[str] = set()  # by hash, so once for each content in a process
 
 _VERSIONED_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skops", "torch")
 
@@ -61,6 +60,7 @@ class Bundle:
         sha256: SHA-256 (hex) of ``bundle.json``, which stands for the whole content.
         family: Import path of its family, from the configuration; ``None`` where the reader did not
             need it.
+        is_trusted: Whether its native weights may be opened.
     """
 
     path: Path
@@ -74,6 +74,12 @@ class Bundle:
     onnx_refused: str | None
     sha256: str
     family: str | None
+    is_trusted: bool = False
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 (hex) of the native weights."""
+        return self.files[self.weights_file]
 
     def load_family(self) -> Family:
         """Return the family that the reader of the bundle named.
@@ -92,24 +98,35 @@ class Bundle:
         """Load the family's own model.
 
         Raises:
-            ValueError: As :meth:`load_family`; or if its weights are not among the checked files,
-                or do not fit it.
+            ValueError: As :meth:`locate` and :meth:`load_family`; or if its weights do not fit it.
         """
         path = self.locate(self.weights_file)
         return self.load_family().load_weights(path, self.configuration, self.schema)
 
     def locate(self, name: str) -> Path:
-        """Return the path of a file whose hash was checked.
+        """Return the path of a file whose hash was checked, to open it.
 
         Raises:
             ValueError: If the bundle does not list it.
+            RightfitError: If it holds native weights, and the bundle is not trusted.
         """
         if name not in self.files:
             raise ValueError(
                 f"Bundle {self.path} has no {name}; {MANIFEST} lists {sorted(self.files)}, and "
                 "nothing else is loaded."
             )
+        if not self.may_open(name):
+            raise RightfitError(
+                f"{name} of bundle {self.path} is not opened: this data root has no record of "
+                "writing it, and a wrong file may crash its library or make it read foreign "
+                f"memory. Use {ONNX_FILE}, which anybody may have written, or say that you trust "
+                "who wrote it: trust: true in the configuration, --trust, or trust=True."
+            )
         return self.path / name
+
+    def may_open(self, name: str) -> bool:
+        """Tell whether a file may be opened: ONNX of anybody, the rest only of a trusted bundle."""
+        return self.is_trusted or name.endswith(".onnx")
 
 
 def write_bundle(
@@ -135,7 +152,7 @@ def write_bundle(
     manifest = _describe(
         model, weights_file, configuration, schema, data_version, [folder / weights_file]
     )
-    return write_manifest(folder, manifest, family)
+    return write_manifest(folder, manifest, family, trust=True)
 
 
 def write_bundle_files(
@@ -153,30 +170,35 @@ def write_bundle_files(
     All files in the folder become part of the bundle. The family's import path is not written.
 
     Returns:
-        The bundle, its content checked.
+        The bundle, trusted: whoever calls this has asked whether the model's file is.
     """
     files = sorted(folder.iterdir())
     manifest = _describe(model, weights_file, configuration, schema, data_version, files)
-    write_manifest(folder, manifest, family)
-    return read_bundle(folder, family=family)
+    write_manifest(folder, manifest, family, trust=True)
+    return read_bundle(folder, family=family, trust=True)
 
 
 def read_bundle(
-    folder: Path, *, family: str | None = None, checked_sha256: str | None = None
+    folder: Path,
+    *,
+    family: str | None = None,
+    trust: bool = False,
+    checked_sha256: str | None = None,
 ) -> Bundle:
-    """Read a bundle, checking every file's hash and what the files would make of memory.
+    """Read a bundle, checking every file's hash.
 
     Args:
         folder: The bundle's folder; other files in it are neither read nor checked.
         family: Import path of the model's family, from the configuration or the job that asks, for
             those who open the native model.
-        checked_sha256: SHA-256 of ``bundle.json`` when the files' content was checked before. A
-            measuring process passes it: unpacking weights twice would spoil its memory figures.
+        trust: Whether its native weights may be opened: the caller knows who wrote them.
+        checked_sha256: SHA-256 of ``bundle.json`` when its ONNX files were checked before. A
+            measuring process passes it: reading them twice would spoil its memory figures.
 
     Raises:
         FileNotFoundError: If the folder holds no ``bundle.json``.
         ValueError: If it was written in another format, a file is missing, was changed, or is a
-            link, or its content could crash or never end.
+            link, or an ONNX file keeps weights in a file that the bundle does not list.
     """
     content = read_manifest(folder)
     manifest = parse_manifest(content, folder)
@@ -193,33 +215,23 @@ def read_bundle(
             f"Bundle {folder} is damaged: {changed} are missing, links, or do not match the "
             f"hashes in {MANIFEST}. Restore them, or delete the folder and train again."
         )
-    schema = InputSchema.from_dict(manifest["input_schema"])
-    if checked_sha256 is None and sha256 not in _checked:
-        _check_contents(folder, manifest["files"], schema)
-        _checked.add(sha256)
+    for name in manifest["files"] if checked_sha256 is None else ():
+        if name.endswith(".onnx"):
+            check_onnx_file(folder / name, listed=manifest["files"])
     return Bundle(
         path=folder,
         model=manifest["model"],
         weights_file=manifest["weights_file"],
         configuration=manifest["configuration"],
-        schema=schema,
+        schema=InputSchema.from_dict(manifest["input_schema"]),
         data_version=manifest["data_version"],
         files=manifest["files"],
         onnx=manifest["onnx"],
         onnx_refused=manifest.get("onnx_refused"),
         sha256=sha256,
         family=family,
+        is_trusted=trust,
     )
-
-
-def _check_contents(folder: Path, files: dict[str, str], schema: InputSchema) -> None:
-    for name in files:
-        if name.endswith(".skops"):
-            check_skops_file(folder / name, schema=schema)
-        elif name.endswith(".onnx"):
-            check_onnx_file(folder / name, listed=files)
-        elif is_tree_file(name):
-            check_tree_file(folder / name, schema=schema)
 
 
 @functools.cache
@@ -251,9 +263,11 @@ def _describe(
     }
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any], family: str | None) -> Bundle:
+def write_manifest(
+    folder: Path, manifest: dict[str, Any], family: str | None, *, trust: bool
+) -> Bundle:
     """Write a bundle's manifest, and read the bundle without checking its content again."""
     content = (json.dumps(manifest, indent=2) + "\n").encode()
     write_replacing(folder / MANIFEST, content)  # a bundle is there whole or not at all
     checked = hashlib.sha256(content).hexdigest()
-    return read_bundle(folder, family=family, checked_sha256=checked)
+    return read_bundle(folder, family=family, trust=trust, checked_sha256=checked)

@@ -80,7 +80,7 @@ def keep_onnx(
         (bundle.path / INT8_FILE).unlink(missing_ok=True)
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
         manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
-    return write_manifest(bundle.path, manifest, bundle.family)
+    return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
 
 
 def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
@@ -123,7 +123,7 @@ def offer_export(
             return bundle
         manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
         manifest["onnx_refused"] = reason
-        return write_manifest(bundle.path, manifest, bundle.family)
+        return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
 
 
 def _quantise_weights(exported: Path, quantised: Path) -> None:

@@ -189,9 +189,9 @@ def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
 
 
 def can_serve(bundle: Bundle, runtime: str) -> bool:
-    """Tell whether a bundle holds the files that a runtime needs."""
+    """Tell whether a bundle holds the files that a runtime needs, and they may be opened."""
     files = find_runtime(runtime).list_files(bundle)
-    return bool(files) and all(name in bundle.files for name in files)
+    return bool(files) and all(name in bundle.files and bundle.may_open(name) for name in files)
 
 
 def reads_graph(bundle: Bundle, runtime: str) -> bool:

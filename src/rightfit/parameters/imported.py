@@ -26,8 +26,8 @@ class ImportedBlock(StrictModel):
     the grid. ``input`` says which columns it reads: the dataset's ``raw`` ones (``columns``: which
     of them, in its order) or the ``encoded`` ones that searched models read. ``output``,
     ``classes`` and ``logits`` say what its answers are, where the file does not; ``predictions``
-    names a table of answers that it must give. ``trust`` allows a pickle. ``module`` and its
-    ``settings`` are the torch module of a safetensors file.
+    names a table of answers that it must give. ``trust`` allows what is neither ONNX nor
+    safetensors. ``module`` and its ``settings`` are the torch module of a safetensors file.
     """
 
     family: Literal["imported"]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 import polars as pl
 
-from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json
+from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json, trust_written
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
@@ -139,7 +139,9 @@ def _measure(
         if winner is not None:
             model = read_model(results, answer)
             family = families.get(winner.model, ONNX_ONLY)  # a cascade is ONNX alone
-            models[winner.candidate] = replace(model, bundle=replace(model.bundle, family=family))
+            bundle = replace(model.bundle, family=family)
+            bundle = trust_written(bundle, answer.dataset, results.load_current("studies"))
+            models[winner.candidate] = replace(model, bundle=bundle)
             wanted.setdefault(winner.candidate, []).append(winner.serving)
     dataset, measured_in = answers[0].dataset, answers[0].origin.measured_in
     tables = {}

@@ -162,7 +162,7 @@ def _test_quality(
     cell: Cell, test: TrainingData, store: StudyStore, study: optuna.Study, number: int
 ) -> float:
     bundle = read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
-    model = bundle.load_native()
+    model = store.trust_recorded(bundle).load_native()
     answers = get_family(cell.family).predict(model, test.rows)
     return cell.quality.scale(cell.quality.score(test.labels, answers))
 

@@ -59,7 +59,7 @@ def test_estimator_learns_is_stored_and_answers_alike_in_every_runtime(
     *_, last = family.train(configuration, data, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
     written = store_model(tmp_path / "bundle", last.model, name, configuration, data.schema)
     offer_onnx(written, data.rows)
-    bundle = read_bundle(tmp_path / "bundle", family=name)
+    bundle = read_bundle(tmp_path / "bundle", trust=True, family=name)
     native, onnx = (
         open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
         for runtime in ("native", "onnx")

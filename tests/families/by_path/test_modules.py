@@ -34,7 +34,7 @@ def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
     last = train("TwoLayers", TWO_LAYERS, blobs)
     written = store_model(tmp_path / "bundle", last.model, name, TWO_LAYERS, blobs.schema)
 
-    bundle = read_bundle(offer_onnx(written, blobs.rows).path, family=name)
+    bundle = read_bundle(offer_onnx(written, blobs.rows).path, trust=True, family=name)
     native, onnx = (
         open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
         for runtime in ("native", "onnx")

@@ -119,7 +119,7 @@ def test_library_file_chooses_its_columns(first: FirstRows, tmp_path: Path) -> N
     model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(NUMBERS, TARGETS == "yes")
     model.booster_.save_model(tmp_path / "model.txt")
 
-    given = take(tmp_path / "model.txt", first)
+    given = take(tmp_path / "model.txt", first, trust=True)
 
     assert given.facts.features == ("age", "n_rooms")
     found = answer(given, first, tmp_path)  # of rows that have a text besides
@@ -144,6 +144,26 @@ def test_bundle_of_a_run_is_served_where_it_lies(first: FirstRows, tmp_path: Pat
     assert given.facts.classes == CLASSES
     assert answer(given, first, tmp_path).shape == (len(ROWS), 2)
     assert not (tmp_path / "bundle").exists()
+
+
+def test_bundle_that_holds_native_weights_alone_asks_for_trust(
+    first: FirstRows, tmp_path: Path
+) -> None:
+    (tmp_path / "stored").mkdir()
+    skops.io.dump(PIPELINE, tmp_path / "stored" / "weights.skops")
+    write_bundle_files(
+        tmp_path / "stored",
+        model="linear",
+        family="rightfit.families.imported.skops_model",
+        weights_file="weights.skops",
+        configuration={"rows": "pandas", "classes": list(CLASSES)},
+        schema=InputSchema(tuple(ROWS.columns), CLASSES, None),
+    )
+
+    with pytest.raises(RightfitError, match=r"weights\.skops .* is not opened.* --trust"):
+        take(tmp_path / "stored", first)
+    found = answer(take(tmp_path / "stored", first, trust=True), first, tmp_path)
+    np.testing.assert_allclose(found, PIPELINE.predict_proba(ROWS), atol=1e-6)
 
 
 def test_object_of_another_process_in_a_bundle_is_not_opened(
@@ -172,7 +192,7 @@ def test_object_of_another_process_in_a_bundle_is_not_opened(
         ("model.pkl", "is a pickle: .* trust"),
         ("model.safetensors", "give the module itself"),
         ("model.onnx", "onnxruntime cannot open"),
-        ("model.skops", "is refused"),
+        ("model.skops", "is opened by its own library.* trust: true"),
     ],
 )
 def test_file_that_cannot_be_taken_is_refused(

@@ -54,7 +54,11 @@ def try_pickle(path: Path) -> Trial:
 
 def import_model(path: Path, predictions: GivenPredictions | None = None) -> Bundle:
     bundle = import_file(
-        give(path), path.parent / "bundle", schema=SCHEMA, rows=TABLE, predictions=predictions
+        give(path, trust=True),
+        path.parent / "bundle",
+        schema=SCHEMA,
+        rows=TABLE,
+        predictions=predictions,
     )
     return offer_exports(bundle, TABLE)
 
@@ -67,7 +71,7 @@ def predict(rows: np.ndarray) -> np.ndarray:
 def test_bundle_serves_the_file_in_onnx_alone(tmp_path: Path) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
     bundle = import_model(path)
-    read = read_bundle(bundle.path, family=find_family(bundle.weights_file, trust=False))
+    read = read_bundle(bundle.path, trust=True, family=bundle.family)
 
     assert available_runtimes(read) == ("onnx",)
     answers = open_model(read, runtime="onnx", n_threads=1, device="cpu")(ROWS)
@@ -115,7 +119,6 @@ def test_scores_are_no_probabilities(tmp_path: Path) -> None:
         ("broken.txt", "lightgbm cannot read"),
         ("broken.json", "xgboost cannot read"),
         ("broken.cbm", "catboost cannot read"),
-        ("broken.pkl", "is a pickle: .* write trust: true"),
         ("model.exe", r"must end in one of \.onnx, \.json"),
     ],
 )
@@ -124,7 +127,15 @@ def test_file_that_cannot_be_opened_is_refused(name: str, message: str, tmp_path
         (tmp_path / f"broken.{suffix}").write_bytes(b"no model")
 
     with pytest.raises(ValueError, match=message):
-        check_file(give(tmp_path / name))
+        check_file(give(tmp_path / name, trust=True))
+
+
+@pytest.mark.parametrize("suffix", ["skops", "txt", "json", "ubj", "cbm", "pkl"])
+def test_file_that_is_no_onnx_is_opened_only_where_it_is_trusted(
+    suffix: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=rf"model\.{suffix} is .* write trust: true"):
+        check_file(give(tmp_path / f"model.{suffix}"))
 
 
 LABELS = (ROWS[:, 0] > 0).astype(int)
@@ -170,7 +181,7 @@ def test_native_file_is_served_natively_and_as_onnx(
     write: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     bundle = import_model(write(tmp_path))
-    read = read_bundle(bundle.path, family=find_family(bundle.weights_file, trust=False))
+    read = read_bundle(bundle.path, trust=True, family=bundle.family)
 
     assert available_runtimes(read) == ("native", "onnx")
     native, exported = (
@@ -182,8 +193,8 @@ def test_native_file_is_served_natively_and_as_onnx(
 
 
 def test_names_in_a_native_file_choose_its_columns(tmp_path: Path) -> None:
-    assert read_columns(give(write_lightgbm(tmp_path))) == ("a", "b", "c")
-    assert read_columns(give(write_catboost(tmp_path))) is None  # it numbers columns
+    assert read_columns(give(write_lightgbm(tmp_path), trust=True)) == ("a", "b", "c")
+    assert read_columns(give(write_catboost(tmp_path), trust=True)) is None  # it numbers columns
 
 
 def test_trusted_pickle_is_tried_in_a_process_of_its_own_and_served(tmp_path: Path) -> None:
@@ -199,9 +210,9 @@ def test_trusted_pickle_is_tried_in_a_process_of_its_own_and_served(tmp_path: Pa
         trial=try_pickle(path),
     )
 
-    with pytest.raises(ValueError, match="no imported model that the configuration allows"):
+    with pytest.raises(ValueError, match=r"is a pickle: .* write trust: true"):
         find_family(bundle.weights_file, trust=False)
-    read = read_bundle(bundle.path, family=find_family(bundle.weights_file, trust=True))
+    read = read_bundle(bundle.path, trust=True, family=find_family(bundle.weights_file, trust=True))
     assert available_runtimes(read) == ("native",)
     answers = open_model(read, runtime="native", n_threads=1, device="cpu")(ROWS)
     assert (answers.argmax(axis=1) == LABELS).all()

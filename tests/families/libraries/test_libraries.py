@@ -104,7 +104,7 @@ def test_bundle_answers_alike_in_every_runtime(
     (*_, last) = train(name, noisy)
     written = store_model(tmp_path / "bundle", last.model, name, {}, noisy.schema)
 
-    bundle = read_bundle(offer_onnx(written, noisy.rows).path, family=name)
+    bundle = read_bundle(offer_onnx(written, noisy.rows).path, trust=True, family=name)
     native, onnx = (
         open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
         for runtime in ("native", "onnx")

@@ -43,7 +43,7 @@ def test_solver_changes_nothing_in_how_a_model_is_served(
     untrained = FAMILY.build_untrained(EXACT, blobs.schema, seed=0)
     written = store_model(tmp_path / "bundle", last.model, "linear", EXACT, blobs.schema)
 
-    bundle = read_bundle(add_onnx(written, blobs.rows).path, family="linear")
+    bundle = read_bundle(add_onnx(written, blobs.rows).path, trust=True, family="linear")
     native = open_model(bundle, runtime="native", n_threads=1, device="cpu")
 
     np.testing.assert_array_equal(native(blobs.rows), FAMILY.predict(last.model, blobs.rows))

@@ -27,5 +27,6 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "params:models.linear",
         "params:models.net",
         "measurements",
+        "studies",
         *(f"d.{m}.{n}" for m in ("linear", "net") for n in ("candidates", "trials")),
     }

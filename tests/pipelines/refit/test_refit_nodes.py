@@ -67,6 +67,7 @@ class Refitting:
 
     def __init__(self, folder: Path, project: Path) -> None:
         self.folder = folder
+        self.studies = StudyStore(folder / "studies", None)
         self.blocks: dict[str, Any] = {}
         for name in ("ranking", "refit", "training", "evaluation"):
             text = (project / "conf" / "base" / f"parameters_{name}.yml").read_text()
@@ -75,6 +76,7 @@ class Refitting:
     def make_chosen(self, model: str) -> Bundle:
         data = make_data(PARTS["train"], CARD.input_schema)
         bundle = train_bundle(self.folder / f"chosen-{model}", data, model, SETTINGS[model])
+        self.studies.cell(f"{CARD.dataset}.{model}").record_weights(bundle)
         return offer_onnx(bundle, data.rows)
 
     def make_cascade(self) -> list[Bundle]:
@@ -118,7 +120,7 @@ class Refitting:
             PARTS["test"],
             PARTS["test"].with_columns(part=pl.lit("test")),
             Encoder(steps=()),
-            StudyStore(self.folder / "studies", None),
+            self.studies,
             JsonStore(self.folder / "measurements"),
             {},
             families={model: model for model in searched},

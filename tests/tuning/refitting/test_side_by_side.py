@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,9 @@ def make_jobs(folder: Path, *, n: int) -> list[RefitJob]:
         )
         for depth in range(1, n + 1)
     ]
+    store = StudyStore(folder / "studies", None)
+    for one in chosen:
+        store.record_weights(one)
     return [
         RefitJob(
             rows=folder,
@@ -54,7 +58,7 @@ def make_jobs(folder: Path, *, n: int) -> list[RefitJob]:
             family="forest",
             data_card=CARD,
             judging=Judging(final_share=0.5, final_min_rows=1000, seed=0),
-            store=StudyStore(folder / "studies", None),
+            store=store,
             measurements=folder / "measurements",
             n_threads=2,
             device="cpu",
@@ -70,6 +74,7 @@ def test_refits_side_by_side_are_those_made_one_by_one(
 ) -> None:
     jobs = make_jobs(tmp_path, n=3)
     elsewhere = {"store": StudyStore(tmp_path / "alone", None), "measurements": tmp_path / "alone"}
+    shutil.copytree(tmp_path / "studies", tmp_path / "alone")  # the record of what was written
     alone = [refit(replace(job, **elsewhere), again=True) for job in jobs]
 
     refit_side_by_side(jobs, n_at_once=2)

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bundles import train_bundle
 
+from rightfit.families.bundle import read_bundle
+from rightfit.families.family import TrainingData
 from rightfit.processes import file_locks
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -34,6 +38,25 @@ def test_dropped_bundle_leaves_nothing(tmp_path: Path) -> None:
     store.drop_bundle("study", 0)
 
     assert not list((tmp_path / "study").iterdir())
+
+
+def test_only_weights_on_record_are_trusted(blobs: TrainingData, tmp_path: Path) -> None:
+    store = StudyStore(tmp_path / "studies", None).cell("blobs.linear")
+    configuration = {"n_epochs": 2, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal",
+                     "eta0": 0.01}  # fmt: skip
+    bundles = [
+        read_bundle(train_bundle(tmp_path / name, data, "linear", configuration).path)
+        for name, data in {
+            "ours": blobs,
+            "foreign": replace(blobs, rows=-blobs.rows),
+        }.items()
+    ]
+
+    store.record_weights(bundles[0])
+
+    assert [store.trust_recorded(one).is_trusted for one in bundles] == [True, False]
+    other = StudyStore(tmp_path / "studies", None).cell("blobs.forest")
+    assert not other.trust_recorded(bundles[0]).is_trusted
 
 
 def test_shared_database_needs_a_heartbeat(tmp_path: Path) -> None:

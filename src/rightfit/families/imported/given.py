@@ -280,7 +280,7 @@ def take_model(model: Any, *, rows: RowTable | None, trust: bool, first: FirstRo
     Args:
         model: The model, or the path of one.
         rows: Rows to try a pickle on.
-        trust: Whether a pickle may be opened, which runs whatever code it holds.
+        trust: Whether what is no ONNX may be opened; a pickle runs whatever code it holds.
         first: Answers the first rows of models of files.
 
     Raises:
@@ -318,7 +318,7 @@ def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
 
 def _take_path(path: Path, *, rows: RowTable | None, trust: bool, first: FirstRows) -> GivenModel:
     if (path / MANIFEST).is_file():
-        return _take_bundle(path)
+        return _take_bundle(path, trust=trust)
     if (path / EXPORTED).is_file():
         return _take_export(path)
     file = GivenFile("", resolve_file(path), trust=trust)
@@ -343,18 +343,20 @@ def _take_path(path: Path, *, rows: RowTable | None, trust: bool, first: FirstRo
     return GivenWeights(file, replace(facts, features=features))
 
 
-def _take_bundle(path: Path) -> GivenModel:
-    bundle = read_bundle(path)
+def _take_bundle(path: Path, *, trust: bool) -> GivenModel:
+    bundle = read_bundle(path, trust=trust)
     known = bundle.weights_file in FAMILIES and bundle.weights_file not in (
         PICKLE_FILE,
         MODULE_FILE,
     )
-    if not known and ONNX_FILE not in bundle.files:
-        raise RightfitError(
-            f"{path} holds no ONNX export, and its {bundle.weights_file} needs the family that "
-            "trained it; measure it in its project, or give the model itself."
-        )
-    family = find_family(bundle.weights_file, trust=False) if known else ONNX_ONLY
+    if ONNX_FILE not in bundle.files:
+        if not known:
+            raise RightfitError(
+                f"{path} holds no ONNX export, and its {bundle.weights_file} needs the family that "
+                "trained it; measure it in its project, or give the model itself."
+            )
+        bundle.locate(bundle.weights_file)  # says what trusting it means
+    family = find_family(bundle.weights_file, trust=True) if known and trust else ONNX_ONLY
     schema = bundle.schema
     facts = Facts(
         "onnx", bundle.model, schema.task, schema.classes, schema.features, schema.n_features

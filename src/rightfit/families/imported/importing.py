@@ -36,7 +36,6 @@ from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import load_skops
-from rightfit.families.skops_form.file import check_skops_file
 
 PLAIN = Answers(None, None, are_logits=False)
 
@@ -50,7 +49,7 @@ class GivenFile:
         path: The file.
         columns: ``raw`` or ``encoded``: which columns it reads.
         answers: What the configuration says of its answers.
-        trust: Whether it may run code when a measuring process opens it.
+        trust: Whether it may be opened though it is neither ONNX nor safetensors.
         module: Import path of the torch module whose weights it holds.
         settings: Further arguments of that module.
     """
@@ -141,9 +140,8 @@ def open_skops(path: Path) -> tuple[Any, Facts]:
     """Open an estimator of scikit-learn from a skops file, which can run no code.
 
     Raises:
-        ValueError: If it holds anything else, or its content could crash.
+        ValueError: If it holds anything else.
     """
-    check_skops_file(path, schema=None)
     model = load_skops(path, trusted=TRUSTED, estimator=None)
     facts = describe_object(model)
     return model, facts

@@ -43,6 +43,9 @@ FAMILIES: Mapping[str, str] = {
 }
 """Import path of what serves it, by the name in a bundle."""
 
+UNTRUSTED = ("model.onnx", MODULE_FILE)
+"""Kinds that are opened whoever wrote them; safetensors holds nothing but arrays."""
+
 
 def name_weights(path: Path, *, trust: bool) -> str:
     """Return the name in a bundle of a file's kind.
@@ -55,13 +58,22 @@ def name_weights(path: Path, *, trust: bool) -> str:
         raise ValueError(
             f"the file must end in one of {', '.join(SUFFIXES)}, but got {path.name!r}"
         )
-    if name == PICKLE_FILE and not trust:
-        raise ValueError(
-            f"{path.name} is a pickle: opening it runs whatever code it holds. If you trust it, "
-            "write trust: true, and only the measured process opens it; else export it to ONNX "
-            "or skops"
-        )
+    _require_trust(name, path.name, trust=trust)
     return name
+
+
+def _require_trust(weights_file: str, called: str, *, trust: bool) -> None:
+    if trust or weights_file in UNTRUSTED:
+        return
+    if weights_file == PICKLE_FILE:
+        raise ValueError(
+            f"{called} is a pickle: opening it runs whatever code it holds. If you trust it, "
+            "write trust: true, and only the measured process opens it; else export it to ONNX"
+        )
+    raise ValueError(
+        f"{called} is opened by its own library, which a wrong file may crash or make read foreign "
+        "memory. If you trust who wrote it, write trust: true; else export it to ONNX"
+    )
 
 
 def find_family(weights_file: str, *, trust: bool, module: str | None = None) -> str:
@@ -70,8 +82,9 @@ def find_family(weights_file: str, *, trust: bool, module: str | None = None) ->
     Raises:
         ValueError: If nothing does, or it needs trust or a module.
     """
-    if weights_file not in FAMILIES or (weights_file == PICKLE_FILE and not trust):
+    if weights_file not in FAMILIES:
         raise ValueError(f"{weights_file} is no imported model that the configuration allows")
+    _require_trust(weights_file, weights_file, trust=trust)
     if (weights_file == MODULE_FILE) != (module is not None):
         raise ValueError(
             "module names the torch module of a .safetensors file, as in module: my_study.nets.Net"

@@ -8,7 +8,13 @@ from dataclasses import replace
 
 import polars as pl
 
-from rightfit.evaluation.measuring import ENVIRONMENT_KEY, RawTest, measure_cell, to_json
+from rightfit.evaluation.measuring import (
+    ENVIRONMENT_KEY,
+    RawTest,
+    measure_cell,
+    to_json,
+    trust_written,
+)
 from rightfit.evaluation.settings_column import add_settings
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
@@ -25,6 +31,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +56,7 @@ def profile_candidates(
     rows: pl.DataFrame,
     encoder: Encoder,
     data_card: DataCard,
+    studies: StudyStore,
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
@@ -57,11 +65,15 @@ def profile_candidates(
     """Measure a cell's candidates under all serving configurations.
 
     The profiles belong to the machine that runs this node; its description is stored with them.
+    Native weights that no search of ``studies`` has written are not opened.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    named = {name: replace(bundle, family=model.family) for name, bundle in candidates.items()}
+    named = {
+        name: trust_written(replace(bundle, family=model.family), data_card.dataset, studies)
+        for name, bundle in candidates.items()
+    }
     profiles = measure_cell(
         named,
         trials,
@@ -97,6 +109,7 @@ def profile_imported(
         name: replace(
             bundle,
             family=find_family(bundle.weights_file, trust=model.trust, module=model.module),
+            is_trusted=True,  # or that would have been refused
         )
         for name, bundle in candidates.items()
     }

@@ -29,7 +29,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
     """Create the evaluation pipeline for the cells of the grid in use."""
     profiling = [
         *(
-            _profile_node(profile_candidates, *cell, "trials", "test", "model")
+            _profile_node(profile_candidates, *cell, "trials", "test", "studies", "model")
             for cell in grid.searched_cells()
         ),
         *(_profile_node(profile_imported, *cell, "model") for cell in grid.imported_cells()),
@@ -69,6 +69,7 @@ def _profile_node(
     where = {
         "trials": f"{cell}.trials",
         "test": f"{dataset}.test",
+        "studies": "studies",
         "model": f"params:models.{model}",
     }
     return Node(

@@ -70,12 +70,12 @@ class RefitJob:
 
     @property
     def is_trained(self) -> bool:
-        """Whether nothing is left to train: the refit is there, and no file of it is damaged."""
+        """Whether nothing is left to train: the refit is there, and its files are as written."""
         try:
-            read_bundle(self.folder, family=self.family)
+            bundle = read_bundle(self.folder, family=self.family)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return False
-        return True
+        return self.store.trust_recorded(bundle).is_trusted
 
 
 def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None]:
@@ -89,12 +89,14 @@ def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None
         The refitted bundle, and how it differs; ``None`` if its export to ONNX is refused while
         the chosen model has one.
     """
-    chosen = read_bundle(job.chosen, family=job.family, checked_sha256=job.sha256)
+    chosen = job.store.trust_recorded(
+        read_bundle(job.chosen, family=job.family, checked_sha256=job.sha256)
+    )
     test = map_data(job.rows, TEST, job.data_card.input_schema)
     with job.store.locked(f"refit.{job.key}"):
         if not job.is_trained:
             _train(job, chosen)
-        bundle = read_bundle(job.folder, family=job.family)
+        bundle = job.store.trust_recorded(read_bundle(job.folder, family=job.family))
         bundle = offer_onnx(bundle, test.rows, again=again)
     if chosen.onnx and not bundle.onnx:
         return bundle, None
@@ -161,7 +163,7 @@ def _train(job: RefitJob, chosen: Bundle) -> None:
         logger.warning("The refit in %s is damaged: it is trained again", job.folder)
     for folder in (partial, job.folder):  # of a process that died, and a damaged one
         shutil.rmtree(folder, ignore_errors=True)
-    train_again(
+    written = train_again(
         chosen,
         job.family,
         map_data(job.rows, TRAINED_ON, job.data_card.input_schema),
@@ -170,4 +172,5 @@ def _train(job: RefitJob, chosen: Bundle) -> None:
         n_threads=job.n_threads,
         device=job.device,
     )
+    job.store.record_weights(written)
     partial.rename(job.folder)

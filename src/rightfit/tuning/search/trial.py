@@ -85,7 +85,11 @@ def read_model(
 ) -> Bundle:
     """Read a complete trial's bundle; a damaged one is made anew, which repeats the training."""
     try:
-        return read_bundle(store.bundle_folder(study.study_name, number), family=cell.family)
+        folder = store.bundle_folder(study.study_name, number)
+        bundle = store.trust_recorded(read_bundle(folder, family=cell.family))
+        if bundle.is_trusted:
+            return bundle
+        raise ValueError(f"no search of this data root has written {bundle.weights_file}")
     except (FileNotFoundError, NotADirectoryError, ValueError) as err:
         logger.warning("%s: trial %d is trained again: %s", cell.name, number, err)
     found = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
@@ -124,6 +128,7 @@ def _write_model(
             schema=cell.train.schema,
             data_version=cell.data_version,
         )
+    store.record_weights(written)
     return replace(written, path=store.bundle_folder(name, number))
 
 

@@ -28,11 +28,13 @@ from rightfit.processes.file_locks import is_file_left
 if TYPE_CHECKING:
     import sqlalchemy
 
+    from rightfit.families.bundle import Bundle
     from rightfit.tuning.studies.study_storage import StudyStorage
 
 logger = logging.getLogger(__name__)
 
 DAMAGED = "damaged"  # folder of what cannot be read
+WRITTEN = ".written"  # folder of empty files, named by the SHA-256 of the weights written here
 STOP_REASON = "stop_reason"
 STUDIES_FILE = "studies.db"
 
@@ -128,6 +130,17 @@ class StudyStore:
         partial.mkdir(parents=True)
         yield partial
         partial.rename(final)
+
+    def record_weights(self, bundle: Bundle) -> None:
+        """Note that a bundle's native weights were written here, so that they may be opened."""
+        record = self.folder / WRITTEN / bundle.weights_sha256
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.touch()
+
+    def trust_recorded(self, bundle: Bundle) -> Bundle:
+        """Return a bundle, trusted if its native weights were written here."""
+        is_written = (self.folder / WRITTEN / bundle.weights_sha256).is_file()
+        return replace(bundle, is_trusted=bundle.is_trusted or is_written)
 
     def drop_bundle(self, study_name: str, number: int) -> None:
         """Delete what a trial that does not count has written."""

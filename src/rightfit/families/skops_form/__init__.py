@@ -1,1 +1,0 @@
-"""Weights in skops' form: which states are let in, and the arrays of their trees."""
