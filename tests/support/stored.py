@@ -149,6 +149,7 @@ def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
     catalog.save("landsat.encoder", encoder)
     catalog.save("landsat.data_card", make_data_card())
     catalog.save("landsat.linear.candidates", {"linear-000": bundle})
+    catalog.load("studies").cell("landsat.linear").record_weights(bundle)
     return Study(root, raw, bundle, encoder.model_dump(mode="json"))
 
 

@@ -9,10 +9,15 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from bundles import train_bundle
 from contests import make_application, make_applications
 
-from rightfit.evaluation.measuring import list_paths, list_servings
+from rightfit.evaluation.measuring import list_paths, list_servings, trust_written
 from rightfit.evaluation.settings_column import add_settings
+from rightfit.families.bundle import read_bundle
+from rightfit.families.bundle_exports import add_onnx
+from rightfit.families.family import TrainingData
+from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.nodes import collect_profiles
@@ -20,6 +25,7 @@ from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.worker.meters.gpu import GpuDescription
+from rightfit.tuning.studies.study_store import StudyStore
 
 
 @pytest.fixture
@@ -102,6 +108,23 @@ def test_environment_that_nobody_stored_is_this_machine(tmp_path: Path) -> None:
     here = nodes.describe_environment(profiles("a"), JsonStore(tmp_path))
 
     assert here.environment_id == describe_environment().environment_id
+
+
+def test_candidate_without_a_record_is_measured_as_onnx_only(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    studies = StudyStore(tmp_path / "studies", None)
+    configuration = {"n_estimators": 2, "max_depth": 3, "min_samples_leaf": 1, "max_features": 1.0}
+    written = train_bundle(tmp_path / "bundle", blobs, "forest", configuration)
+    stored = read_bundle(add_onnx(written, blobs.rows).path, family="forest")
+
+    foreign = trust_written(stored, "blobs", studies)
+    studies.cell("blobs.forest").record_weights(stored)
+    own = trust_written(stored, "blobs", studies)
+
+    assert available_runtimes(foreign) == ("onnx",)
+    assert "is measured as ONNX only" in caplog.text
+    assert available_runtimes(own) == ("native", "onnx")
 
 
 @pytest.mark.parametrize(
