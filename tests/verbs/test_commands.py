@@ -182,7 +182,7 @@ def test_export_writes_the_refitted_model_and_says_so(
 def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:
     empty = ask("studies", "landsat.linear")
     file = study.root / "06_models" / "studies" / "landsat" / "linear" / "studies.db"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
 
     assert "No search has been kept" in empty.output

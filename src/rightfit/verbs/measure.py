@@ -42,7 +42,11 @@ TIER_COLUMN = "min_hardware_tier"
     show_default=True,
     help="How thoroughly to measure.",
 )
-@click.option("--trust", is_flag=True, help="Open a pickle: it runs whatever code it holds.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Open what is no ONNX, as you trust who wrote it: a pickle runs whatever code it holds.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
 def measure(
     file: Path,
@@ -58,8 +62,8 @@ def measure(
 ) -> None:
     """Measure what serving a model file costs, in any folder, without a project.
 
-    FILE may be an ONNX file, one of scikit-learn (skops, or a pickle with --trust), XGBoost,
-    LightGBM or CatBoost, or the folder of a bundle, an export or an MLflow model.
+    FILE may be an ONNX file; with --trust one of scikit-learn (skops or a pickle), XGBoost,
+    LightGBM or CatBoost; or the folder of a bundle, an export or an MLflow model.
     """
     with faults_as_message(RuntimeError):
         measured = measure_file(
