@@ -1,9 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers and times as people read them."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import re
 
 NOT_MEASURED = "\N{EN DASH}"
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
@@ -97,3 +98,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def _strip_zeros(decimals: str) -> str:
     return decimals.rstrip("0").rstrip(".")
+
+
+def format_version(version: str) -> str:
+    """Write a version as a time, where it is one.
+
+    >>> format_version("2026-11-24T17.26.45.228Z"), format_version("nightly-7")
+    ('2026-11-24 17:26 UTC', 'nightly-7')
+    """
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
+    return f"{found[1]} {found[2]}:{found[3]} UTC" if found else version

@@ -11,7 +11,7 @@ import polars as pl
 from handmade import make_load_curve, make_profiles
 
 from rightfit.http_load.load_records import LoadCurves
-from rightfit.reporting.matrix import build_cells, describe_request, write_headline
+from rightfit.reporting.matrix import build_cells, describe_application, write_headline
 from rightfit.reporting.results import Results
 
 
@@ -76,7 +76,7 @@ def test_cell_warns_where_load_breaks_a_limit_that_one_request_keeps(results: Re
 
 
 def test_request_names_weights_and_limits(results: Results) -> None:
-    assert describe_request(dict(results.applications.items())["satellite_archive"]) == (
+    assert describe_application(dict(results.applications.items())["satellite_archive"]) == (
         "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
         "200 k rows/s and scaled quality at most 0.1 below the best."
     )

@@ -32,7 +32,7 @@ def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
     assert result.exit_code == 0
     assert "answer a page" in result.output
     assert "\nlinear-000 (onnx, 1 thread) fits landsat best" in result.output
-    assert "measured       undisturbed" in result.output
+    assert "measured        undisturbed" in result.output
     assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
 
 
@@ -176,7 +176,7 @@ def test_export_writes_the_refitted_model_and_says_so(
     assert shipped_sha256 == refitted.sha256
     assert "as it was chosen" in as_chosen.output
     assert read_bundle(tmp_path / "out" / "bundle").sha256 == study.bundle.sha256
-    assert "shipped        trained again on 75" in ask("which", "-a", "web_api").output
+    assert "shipped         trained again on 75" in ask("which", "-a", "web_api").output
 
 
 def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:

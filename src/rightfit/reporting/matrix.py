@@ -17,6 +17,7 @@ from rightfit.naming import (
 )
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.explanation.facts import find_facts
 from rightfit.ranking.explanation.settings import write_value
 from rightfit.reporting.results import Results
 
@@ -113,12 +114,12 @@ def write_headline(results: Results) -> str:
     )
 
 
-def describe_request(application: Application) -> str:
+def describe_application(application: Application) -> str:
     """Write an application's weights and limits as a sentence.
 
     >>> from rightfit.ranking.applications.applications import Objective
     >>> quality = Objective(weight=2, worst=0, best=1)
-    >>> describe_request(Application(
+    >>> describe_application(Application(
     ...     description="-", scenario="offline", objectives={"quality": quality},
     ...     constraints={"peak_memory_mib": {"max": 64}},
     ... ))
@@ -246,7 +247,7 @@ def _list_warnings(
 ) -> Iterator[str]:
     if decision.headline is None:
         if decision.nearest_miss is None or decision.outcome == "undecided":
-            yield decision.sentence
+            yield from (fact.text for fact in find_facts(decision, "Decision"))
         return
     if (results.find_profile(dataset, decision) or {}).get("disturbed"):
         yield DISTURBED
@@ -254,7 +255,7 @@ def _list_warnings(
     if load and (breach := load.describe_breach(decision.limits)):
         yield breach.rstrip(".")
     if decision.shipped and decision.shipped.is_notable:
-        yield f"shipped {decision.shipped.sentence}"
+        yield from (f"shipped {fact.text}" for fact in find_facts(decision, "Shipped"))
     for one in results.watch.changed if results.watch else ():
         if (one.application, one.dataset, one.candidate) == (
             application,

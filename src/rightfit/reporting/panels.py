@@ -11,13 +11,11 @@ import polars as pl
 from rightfit.formatting import (
     NOT_MEASURED,
     count,
-    format_interval,
     format_number,
     format_quality,
     format_share,
 )
 from rightfit.naming import (
-    describe_limit,
     listing,
     metric_name,
     metric_title,
@@ -28,7 +26,8 @@ from rightfit.naming import (
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
-from rightfit.ranking.explanation.decisions import Decision, FinalQuality, NearestProfile
+from rightfit.ranking.explanation.decisions import Decision
+from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_prices import LimitPrice
 from rightfit.reporting.matrix import Cell, list_costs
 from rightfit.reporting.results import Results, show_unseen
@@ -39,6 +38,12 @@ from rightfit.typed_tables import read_rows
 MAX_COSTS = 3  # columns of a leaderboard
 MAX_FLIPS = 5
 SMALLEST_SHARE = 0.005  # a smaller probability is not 0, but rounds to it
+IN_RECORD = (
+    *("Settings", "Quality", "When chosen", "Shipped", "Tied with", "Kept"),
+    *("In use", "Deadline", "Would qualify"),
+)
+"""Facts of a decision record; its leaderboard and its first screen say the others."""
+
 NOT_LOADED = "not loaded since it won; run: kedro run --pipelines http_load,reporting"
 
 
@@ -74,14 +79,6 @@ class Place:
     parts: tuple[Part, ...]
     chance: Number
     why: str
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A term and what is to be said of it."""
-
-    term: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -218,35 +215,15 @@ def _write_chance(row: Mapping[str, object]) -> str:
 
 
 def _list_facts(results: Results, cell: Cell, prices: list[LimitPrice]) -> Iterator[Fact]:
-    decision, winner = cell.decision, cell.decision.winner
-    facts: list[tuple[str, object]] = [
-        ("Decision", "" if winner else decision.sentence),
-        ("Settings", winner and winner.settings),
-        ("Shipped", decision.shipped and sentence_case(decision.shipped.sentence)),
-        ("When chosen", decision.final_quality and _describe_choice(decision.final_quality)),
-        ("Tied with", decision.tied_with and listing(decision.tied_with)),
-        ("Kept", decision.kept),
-        ("Deadline", decision.deadline),
-        ("Would qualify", decision.relax and _describe_relaxing(decision.relax)),
-        ("Limits", describe_prices(prices, results.quality_title(cell.dataset))),
-        ("Over HTTP", winner and _describe_load(results, cell)),
+    decision = cell.decision
+    facts = [
+        *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),
+        Fact("Limits", describe_prices(prices, results.quality_title(cell.dataset))),
+        Fact("Over HTTP", _describe_load(results, cell) if decision.winner else ""),
     ]
-    for term, fact in facts:
-        if fact:
-            yield Fact(term, f"{str(fact).removesuffix('.')}.")
-
-
-def _describe_choice(final: FinalQuality) -> str:
-    return (
-        f"{format_interval(final.raw, final.raw_low, final.raw_high)} {final.where}; "
-        f"{format_quality(final.chosen_by)} on the rows used "
-        f"(optimism {format_quality(final.optimism)})"
-    )
-
-
-def _describe_relaxing(relax: NearestProfile) -> str:
-    needed = [describe_limit(one.metric, one.kind, one.needed) for one in relax.limits]
-    return f"{relax.candidate} with {listing(needed)}"
+    for fact in facts:
+        if fact.text:
+            yield Fact(fact.term, f"{sentence_case(fact.text).removesuffix('.')}.")
 
 
 def _describe_load(results: Results, cell: Cell) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rightfit.formatting import count, format_share
+from rightfit.formatting import count, format_share, format_version
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.reporting.matrix import Cell, build_cells, describe_request, write_headline
+from rightfit.reporting.matrix import Cell, build_cells, describe_application, write_headline
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.results import Results
@@ -27,7 +27,6 @@ from rightfit.reporting.sections.requests import build_requests
 from rightfit.reporting.sections.section import Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
-from rightfit.serving.answer_text import format_version
 
 MIB_PER_GIB = 1024
 MAX_COLUMNS = 4  # of the matrix that are still readable side by side
@@ -76,7 +75,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     applications = [_view(results, name) for name, _ in results.applications.items()]
     return environment.get_template("report.html.j2").render(
         headline=write_headline(results),
-        origin=describe_origin(results),
+        origin=list_origin(results),
         applications=applications,
         **_arrange(applications, results.datasets),
         marks=results.marks,
@@ -103,7 +102,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
     ]
 
 
-def describe_origin(results: Results) -> list[str]:
+def list_origin(results: Results) -> list[str]:
     """Say when and where it was measured, by which version, and in which run."""
     machine, version = results.environment, results.environment.libraries.get("rightfit")
     gpus = f"{count(len(machine.gpus), 'GPU')}" if machine.gpus else "no GPU"
@@ -140,7 +139,7 @@ def _view(results: Results, name: str) -> ApplicationView:
         name=name,
         title=sentence_case(words(name)),
         description=application.description,
-        request=describe_request(application),
+        request=describe_application(application),
         cells=cells,
         boards=build_boards(results, cells),
     )

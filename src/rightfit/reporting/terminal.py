@@ -8,6 +8,7 @@ from rightfit.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.naming import TIMES
 from rightfit.printable import clean_text
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
+from rightfit.ranking.explanation.facts import find_facts
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,20 +65,22 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
 
 def _misses(recommendations: Recommendations) -> list[str]:
     return [
-        _show(f"{application}, {dataset}: {decision.sentence}")
+        _show(f"{application}, {dataset}: {fact.text}")
         for application, recommendation in recommendations.items()
         for dataset, decision in recommendation.datasets.items()
         if decision.winner is None
+        for fact in find_facts(decision, "Decision")
     ]
 
 
 def _refits(recommendations: Recommendations) -> list[str]:
     """Name each refit that is worse than the model it was made of, or that was not made yet."""
     found = {
-        f"{dataset}: {decision.winner.candidate} is shipped {decision.shipped.sentence}"
+        f"{dataset}: {decision.winner.candidate} is shipped {fact.text}"
         for recommendation in recommendations.values()
         for dataset, decision in recommendation.datasets.items()
         if decision.winner and decision.shipped and decision.shipped.is_notable
+        for fact in find_facts(decision, "Shipped")
     }
     return [_show(line) for line in sorted(found)]
 
@@ -86,9 +89,9 @@ def _deadlines(recommendations: Recommendations) -> list[str]:
     lines = []
     for application, recommendation in recommendations.items():
         found = [
-            _show(f"  {dataset}: {decision.deadline}")
+            _show(f"  {dataset}: {fact.text}")
             for dataset, decision in recommendation.datasets.items()
-            if decision.deadline
+            for fact in find_facts(decision, "Deadline")
         ]
         lines += [_show(f"Deadline of {application}:"), *found] if found else []
     return lines

@@ -1,21 +1,29 @@
-"""The answer of a ranking for one application and dataset, with where it comes from."""
+"""The answer of a ranking for one application and dataset: in words, as JSON, and where from."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rightfit.formatting import format_version
 from rightfit.http_load.load_records import WinnerLoad
+from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
-from rightfit.profiling.profile import Profile
+from rightfit.profiling.profile import NOT_COMPARED, Profile
 from rightfit.ranking.explanation.decisions import (
     Decision,
     Recommendation,
     Recommendations,
 )
+from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_disturbance
 from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.spelling import find_nearest
+
+UNSTORED = "on a machine whose description was not stored"
+OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
+NO_PROFILE = "the profile behind it is no longer stored"
+MIB_PER_GIB = 1024
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,25 @@ class Answer:
             if subject and one.serving == subject.serving:
                 return one if refit is None else profile_refit(one, refit)
         return None
+
+    @property
+    def disturbance(self) -> str:
+        """Whether another process took the cores while the profile was timed, in words."""
+        return describe_disturbance(self.profile) if self.profile else NO_PROFILE
+
+    def list_facts(self) -> list[Fact]:
+        """List the facts of the decision, and when and where they were measured."""
+        decision, *others = decision_facts(self.decision, self.profile)
+        breach = self.load and self.load.describe_breach(self.decision.limits)
+        newer = self.origin.newer_profiles
+        return [
+            decision,
+            *([Fact("Under load", breach)] if breach else []),
+            *others,
+            *([] if self.profile else [Fact("Measured", NO_PROFILE)]),
+            Fact("", describe_origin(self.origin)),
+            *([Fact("Out of date", OUT_OF_DATE.format(format_version(newer)))] if newer else []),
+        ]
 
     def as_chosen(self, reason: str) -> Answer:
         """Return the answer for the model that was chosen, also if it was refitted."""
@@ -122,4 +149,73 @@ def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
         f"The last ranking has no {kind} {name!r}{hint}; ranked are {', '.join(sorted(ranked))}. "
         "To rank it, add it to the configuration and run: kedro run --pipelines "
         f"{'ranking' if kind == 'application' else 'perf'}"
+    )
+
+
+def answer_to_json(answer: Answer) -> dict[str, object]:
+    """Return an answer as plain JSON types, for other programs."""
+    profile, origin = answer.profile, answer.origin
+    return {
+        "application": answer.application,
+        "dataset": answer.dataset,
+        **answer.decision.model_dump(mode="json", exclude={"flips"}),
+        "disturbed": profile and profile.disturbed,
+        "under_load": answer.load and answer.load.describe_breach(answer.decision.limits),
+        "ranked_in": origin.ranked_in,
+        "measured_in": origin.measured_in,
+        "newer_profiles": origin.newer_profiles,
+        "environment_id": profile and profile.environment_id,
+        "environment": origin.environment and to_plain(origin.environment),
+    }
+
+
+def profile_to_json(profile: Profile) -> dict[str, object]:
+    """Return a profile as plain JSON types.
+
+    A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
+    is known, the value where it was not measured (``null_reasons`` says why).
+    """
+    return {
+        "dataset": profile.dataset,
+        "model": profile.model,
+        "candidate": profile.candidate,
+        **to_plain(profile.serving),
+        "environment_id": profile.environment_id,
+        "min_hardware_tier_name": profile.hardware_tier,
+        "best_batch_size": profile.best_batch_size,
+        "n_latency_samples": profile.n_latency_samples,
+        "disturbed": profile.disturbed,
+        "encoding_ms": profile.encoding_ms,
+        "final_quality_raw": profile.final_quality.value,
+        "metrics": {
+            column: {"value": figure.value, "low": figure.low, "high": figure.high}
+            for column, figure in profile.figures.items()
+        },
+        "null_reasons": dict(_explain_nulls(profile)),
+        "measured_how": profile.how and to_plain(profile.how),
+    }
+
+
+def _explain_nulls(profile: Profile) -> Iterator[tuple[str, str]]:
+    for column, figure in profile.figures.items():
+        if figure.value is None:
+            yield column, figure.reason
+    if profile.encoding_ms is None:
+        yield "encoding_ms", NOT_COMPARED
+    if profile.final_quality.value is None:
+        yield "final_quality_raw", profile.final_quality.reason
+
+
+def describe_origin(origin: Origin) -> str:
+    """Say when and where an answer was measured."""
+    when = f"in the run of {format_version(origin.measured_in)}"
+    environment = origin.environment
+    if environment is None:
+        return f"{when}, {UNSTORED}"
+    gpus = environment.gpus
+    gpu = f"{len(gpus)} GPU" if gpus else "no GPU"
+    return (
+        f"{when}, on {environment.cpu}, {environment.n_cores} cores, "
+        f"{environment.memory_mib / MIB_PER_GIB:.0f} GiB, {gpu}, {environment.system} "
+        f"{environment.kernel} (environment {environment.environment_id})"
     )

@@ -20,10 +20,10 @@ from rightfit.families.bundle_files import (
 from rightfit.families.export_check import HASHES
 from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.ranking.explanation.facts import describe_relaxation
 from rightfit.request_path import usage
 from rightfit.request_path.graph import join_encoder
-from rightfit.serving.answer import Answer
-from rightfit.serving.answer_text import answer_to_json, describe_relaxation, profile_to_json
+from rightfit.serving.answer import Answer, answer_to_json, profile_to_json
 from rightfit.serving.container import SERVER_FILES, write_server
 from rightfit.serving.model_call import (
     BUNDLE,

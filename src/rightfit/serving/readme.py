@@ -6,17 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rightfit.formatting import NOT_MEASURED
+from rightfit.formatting import NOT_MEASURED, format_version
 from rightfit.naming import format_metric, metric_name, sentence_case
 from rightfit.printable import clean_text
 from rightfit.profiling.profile import Profile
-from rightfit.serving.answer import Answer
-from rightfit.serving.answer_text import (
-    describe_disturbance,
-    describe_origin,
-    describe_request,
-    format_version,
-)
+from rightfit.ranking.explanation.facts import describe_input
+from rightfit.serving.answer import Answer, describe_origin
 from rightfit.serving.container import list_libraries
 from rightfit.serving.model_call import Model, ModelCall
 
@@ -60,8 +55,8 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         derived=model.data_card.features.derived,
         metrics=_list_metrics(answer.profile),
         ranked=format_version(answer.origin.ranked_in),
-        disturbance=describe_disturbance(answer.profile),
-        request=describe_request(answer.profile),
+        disturbance=answer.disturbance,
+        went_in=describe_input(answer.profile) if answer.profile else "not known",
         origin=describe_origin(answer.origin),
     )
 

@@ -10,8 +10,7 @@ from rightfit.formatting import format_number
 from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.serving.answer import Answer
-from rightfit.serving.answer_text import describe_disturbance, describe_origin
+from rightfit.serving.answer import Answer, describe_origin
 from rightfit.serving.export import require_winner
 from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
 
@@ -109,7 +108,7 @@ def size_deployment(
         memory_limit_mib=memory_limit.raise_by(memory_limit.value * raised.memory_share),
         max_requests=None if served is None else _limit_requests(served),
     )
-    return "\n".join(_write(answer, winner, profile, sizes, rate_per_s, scenario)) + "\n"
+    return "\n".join(_write(answer, winner, sizes, rate_per_s, scenario)) + "\n"
 
 
 def _count_replicas(
@@ -214,7 +213,6 @@ def _limit_requests(served: ServedFigures) -> _Sourced:
 def _write(
     answer: Answer,
     winner: RankedCandidate,
-    profile: Profile,
     sizes: _Sizes,
     rate_per_s: float,
     scenario: str,
@@ -233,8 +231,7 @@ def _write(
         )
     return [
         f"# {answer.application} on {answer.dataset}: {winner.label}",
-        f"# for {format_number(rate_per_s)} {unit} a second; "
-        f"measured {describe_disturbance(profile)}",
+        f"# for {format_number(rate_per_s)} {unit} a second; measured {answer.disturbance}",
         f"# {describe_origin(answer.origin)}",
         "# A patch: kubectl patch deployment NAME --patch-file THIS, after setting the names.",
         "apiVersion: apps/v1",

@@ -10,7 +10,6 @@ from rightfit.families.bundle import Bundle
 from rightfit.ranking.explanation.refits import Refit
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
-from rightfit.serving.answer_text import describe_disturbance
 from rightfit.serving.export import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model
 from rightfit.verbs.answers import read_answers
@@ -57,7 +56,7 @@ def export(
         [
             answer.decision.sentence,
             *([f"Exported: {shipped.sentence}"] if shipped else []),
-            f"Measured: {describe_disturbance(answer.profile)}",
+            f"Measured: {answer.disturbance}",
             f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}",
         ]
     )

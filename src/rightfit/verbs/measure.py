@@ -11,7 +11,8 @@ from rightfit.evaluation.model_files import MeasuredFile, measure_file
 from rightfit.formatting import count, format_number
 from rightfit.naming import listing, metric_name, sentence_case
 from rightfit.profiling.profile import Profile
-from rightfit.serving.answer_text import describe_disturbance, profile_to_json
+from rightfit.ranking.explanation.facts import describe_disturbance
+from rightfit.serving.answer import profile_to_json
 from rightfit.verbs.options import (
     echo_json,
     echo_lines,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from rightfit.reporting.terminal import tabulate_winners
-from rightfit.serving.answer_text import answer_to_json, describe_answer
+from rightfit.serving.answer import Answer, answer_to_json
 from rightfit.verbs.answers import load_recommendations, read_all_answers, read_answers
 from rightfit.verbs.options import echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.verbs.place import Place, where
@@ -41,3 +43,9 @@ def which(place: Place, application: str | None, dataset: str | None, *, as_json
     echo_lines([f"{application}: {answers[0].purpose}"])
     for answer in answers:
         echo_lines(describe_answer(answer))
+
+
+def describe_answer(answer: Answer) -> Iterator[str]:
+    """Yield the decision, and a line for each fact."""
+    for fact in answer.list_facts():
+        yield fact.text if fact.term == "Decision" else f"  {fact.term.lower():<15} {fact.text}"

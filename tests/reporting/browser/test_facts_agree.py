@@ -22,7 +22,7 @@ from rightfit.reporting.report import render_report
 from rightfit.reporting.results import Results
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, Origin
-from rightfit.serving.answer_text import describe_answer
+from rightfit.verbs.which import describe_answer
 
 NONE = "none qualifies"
 

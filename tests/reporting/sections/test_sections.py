@@ -14,7 +14,7 @@ from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.measuring import (
     build_measuring,
-    describe_disturbance,
+    describe_disturbed_profiles,
     describe_drift,
     describe_thoroughness,
 )
@@ -245,7 +245,7 @@ def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
 def test_measuring_undisturbed_says_so() -> None:
     profiles = pl.DataFrame({"candidate": ["a-1"], "disturbed": [False]})
 
-    assert describe_disturbance(profiles) == (
+    assert describe_disturbed_profiles(profiles) == (
         "None of 1 profile was disturbed by other processes or a slow core."
     )
 
@@ -253,7 +253,7 @@ def test_measuring_undisturbed_says_so() -> None:
 def test_measuring_speaks_of_one_disturbed_profile_in_the_singular() -> None:
     profiles = pl.DataFrame({"candidate": ["a-1", "b-2"], "disturbed": [False, True]})
 
-    assert describe_disturbance(profiles) == (
+    assert describe_disturbed_profiles(profiles) == (
         "1 profile of 2 was disturbed by other processes or a slow core while it was timed (b-2): "
         "treat its latencies with caution."
     )

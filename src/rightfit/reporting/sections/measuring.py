@@ -40,7 +40,7 @@ def build_measuring(results: Results) -> Section:
         sentences=(
             describe_environment(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
-            describe_disturbance(results.profiles),
+            describe_disturbed_profiles(results.profiles),
             *describe_drift(results.profiles),
             *describe_final(results),
         ),
@@ -84,7 +84,7 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     )
 
 
-def describe_disturbance(profiles: pl.DataFrame) -> str:
+def describe_disturbed_profiles(profiles: pl.DataFrame) -> str:
     """Say how many profiles were disturbed, by other processes or by a slow core."""
     disturbed = profiles.filter(pl.col("disturbed"))
     causes = "by other processes or a slow core"
