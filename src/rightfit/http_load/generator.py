@@ -6,8 +6,8 @@ Measure Latency*). Closed loop: a number of clients, each of which asks again as
 answered.
 
 It speaks HTTP/1.1 over connections that stay open, as a reverse proxy in front of the server does.
-Run as a module it reads a :class:`LoadOrder` as JSON from each line of standard input and writes a
-:class:`LoadResult` for it.
+Run as a module it receives a :class:`LoadOrder` and sends a :class:`LoadResult` for it, until its
+parent has no more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import os
 import select
 import selectors
@@ -23,11 +22,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import numpy as np
 
+from rightfit.processes.channel import name_kinds
+from rightfit.processes.fork_server import connect_to_parent
+from rightfit.processes.lifeline import end_with_parent
 from rightfit.profiling.worker.open_loop import SPIN_NS, poisson_arrivals_ns
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
@@ -332,14 +334,13 @@ def _write_request(order: LoadOrder, body: str) -> bytes:
 
 
 def main() -> None:
-    """Run the loads that standard input orders, one a line, and write a line for each."""
-    for line in sys.stdin:
-        content = json.loads(line)
-        order = LoadOrder(**content | {"bodies": tuple(content["bodies"])})
+    """Run the loads that the parent orders, one after the other."""
+    end_with_parent(int(sys.argv[1]))
+    channel, _ = connect_to_parent(name_kinds(LoadOrder))
+    while (order := channel.receive()) is not None:
         if order.core is not None:
             os.sched_setaffinity(0, {order.core})
-        sys.stdout.write(json.dumps(asdict(run_in_loop(order))) + "\n")
-        sys.stdout.flush()
+        channel.send(run_in_loop(order))
 
 
 if __name__ == "__main__":

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import subprocess
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
 from rightfit.http_load.generator import LoadOrder, LoadResult
 from rightfit.http_load.load_records import LoadStep
 from rightfit.http_load.served import Served, Usage
-from rightfit.processes.lifeline import end_with_parent
-from rightfit.processes.starting import run_module, share_imports
+from rightfit.processes.channel import Channel, name_kinds
+from rightfit.processes.starting import start_module
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
@@ -27,6 +24,7 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
 
 SHARES = (0.5, 0.95, 0.99)
 N_WINDOWS = 6  # stretches of a step, one figure each: the fewest that give an interval
+MAX_RESULT_BYTES = 2**30  # two numbers of some ten digits for each request
 MAX_LOST = 0.001  # share of requests without an answer that still counts as keeping up
 MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the load ends
 
@@ -34,8 +32,9 @@ MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the 
 class Generator:
     """The load generator's process, which carries out one order after the other."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
         self._process = process
+        self._channel = channel
 
     def run(self, order: LoadOrder) -> LoadResult:
         """Ask a server as ordered.
@@ -43,38 +42,24 @@ class Generator:
         Raises:
             RuntimeError: If the generator has ended.
         """
-        told, heard = (
-            cast("IO[bytes]", self._process.stdin),
-            cast("IO[bytes]", self._process.stdout),
-        )
         with contextlib.suppress(BrokenPipeError):
-            told.write(json.dumps(asdict(order)).encode() + b"\n")
-            told.flush()
-        line = heard.readline()
-        if not line:
+            self._channel.send(order)
+        result: LoadResult | None = self._channel.receive()
+        if result is None:
             raise RuntimeError(f"The load generator ended with status {self._process.wait()}.")
-        content = json.loads(line)
-        lists = {name: tuple(content[name]) for name in ("latencies_ns", "due_ns")}
-        return LoadResult(**content | lists)
+        return result
 
 
 @contextlib.contextmanager
 def start_generator() -> Iterator[Generator]:
     """Start a load generator, and end it at last."""
-    parent = os.getpid()
-    process = subprocess.Popen(  # noqa: S603 - our own module
-        run_module("rightfit.http_load.generator"),
-        env=os.environ | share_imports(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches this process alone, which ends the generator
-        preexec_fn=lambda: end_with_parent(parent),
-    )
+    process, end = start_module("rightfit.http_load.generator", variables={}, output=None)
     try:
-        yield Generator(process)
+        yield Generator(process, Channel(end, name_kinds(LoadResult), max_bytes=MAX_RESULT_BYTES))
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        end.close()
 
 
 def measure_step(served: Served, order: LoadOrder, generator: Generator) -> LoadStep:

@@ -1,4 +1,7 @@
-"""Locks on files that are being written: what nobody holds, a killed process has left."""
+"""Locks on files (``flock``): the kernel releases them however their holder ends.
+
+What nobody holds, a killed process has left.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,35 @@ from typing import IO, Any
 MIN_AGE_S = 1.0  # between the making of a file and its lock
 
 
+def acquire(file: IO[Any] | int, *, waits: bool = True) -> bool:
+    """Lock an open file; tell whether it is locked now.
+
+    Args:
+        file: The file, or its descriptor.
+        waits: Whether to wait while another process holds it.
+
+    Raises:
+        OSError: If the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def release(file: IO[Any] | int) -> None:
+    """Unlock an open file, also where a process that was forked meanwhile holds a copy."""
+    fcntl.flock(file, fcntl.LOCK_UN)
+
+
 def hold(file: IO[Any]) -> None:
     """Lock a file that is being written, so that nobody takes it for a leftover.
 
     Where the file system has no locks, it stays without.
     """
     with contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX)
+        acquire(file)
 
 
 def is_file_left(path: Path) -> bool:
@@ -31,11 +56,10 @@ def is_file_left(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_free = acquire(descriptor, waits=False)
+        return is_free and time.time() - os.fstat(descriptor).st_mtime >= MIN_AGE_S
     except OSError:
         return False
-    else:
-        return time.time() - os.fstat(descriptor).st_mtime >= MIN_AGE_S
     finally:
         os.close(descriptor)
 
@@ -58,7 +82,8 @@ def try_lock_file(path: Path, *, create: bool) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not acquire(descriptor, waits=False):
+            raise BlockingIOError(f"another process holds {path}")
         yield
     finally:
         os.close(descriptor)

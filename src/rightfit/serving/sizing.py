@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from rightfit.formatting import format_number
-from rightfit.profiling.measuring.worker_pool import THREAD_VARIABLES
+from rightfit.processes.starting import THREAD_VARIABLES
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer, describe_origin

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.tuning.parallel.forks import ForkServer
+from rightfit.processes.starting import ForkServer
+from rightfit.tuning.parallel.forks import start_fork_server
 
 FAMILY = """
 from pathlib import Path
@@ -44,7 +45,7 @@ def await_notes(notes: Path, *, n: int) -> list[str]:
 
 
 def test_who_is_asked_for_does_not_wait_for_the_libraries_of_others(notes: Path) -> None:
-    server = ForkServer(["noted.first", "noted.second", "noted.third"], n_threads=1)
+    server = start_fork_server(["noted.first", "noted.second", "noted.third"], n_threads=1)
     try:
         fork_of(server, "noted.third")  # while the server still imports its own modules
 
@@ -54,7 +55,7 @@ def test_who_is_asked_for_does_not_wait_for_the_libraries_of_others(notes: Path)
 
 
 def test_libraries_of_an_unknown_family_are_left_to_its_process(notes: Path) -> None:
-    server = ForkServer(["noted.first"], n_threads=1)
+    server = start_fork_server(["noted.first"], n_threads=1)
     try:
         fork_of(server, "noted.other")
         fork_of(server, "noted.first")

@@ -7,7 +7,6 @@ its holder dies, so a crash can never block the next measurement.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import stat
@@ -16,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from rightfit.processes.file_locks import acquire, release
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def machine_lock(
         yield waited_s
     finally:
         held.discard(path)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile may hold a copy
+        release(descriptor)
         os.close(descriptor)
 
 
@@ -101,13 +102,10 @@ def _acquire(
     start_s = clock_s()
     logged_s = start_s - LOG_EVERY_S + LOG_AFTER_S
     while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            now_s = clock_s()
-            if now_s - logged_s >= LOG_EVERY_S:
-                logger.info("Waiting for another timing on this machine to end (%s).", path)
-                logged_s = now_s
-            sleep(POLL_S)
-        else:
+        if acquire(descriptor, waits=False):
             return clock_s() - start_s
+        now_s = clock_s()
+        if now_s - logged_s >= LOG_EVERY_S:
+            logger.info("Waiting for another timing on this machine to end (%s).", path)
+            logged_s = now_s
+        sleep(POLL_S)

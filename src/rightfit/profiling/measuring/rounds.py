@@ -21,8 +21,6 @@ from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.messages import (
     Failure,
     Hello,
-    LeaveRequest,
-    Left,
     Measured,
     MeasureRequest,
     Paused,
@@ -110,7 +108,7 @@ class OpenRound:
         if self._worker is None or self._child is None or self._worker.is_closed:
             return
         with machine_lock():  # freeing its memory takes a core
-            self._worker.ask(LeaveRequest(self._child), Left)
+            self._worker.leave(self._child)
         self._child = None
 
     def _finish(self, answer: Measured, hello: Hello) -> FinishedRound | Failure:

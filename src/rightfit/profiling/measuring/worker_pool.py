@@ -1,8 +1,8 @@
 """Starting measuring processes and talking to them (see ``worker/process.py``).
 
-A worker keeps its children to their time limits. If it does not answer itself, or dies, or writes
-what is no answer, it is killed with all it has started, and the request has failed; the next one
-of its kind starts another.
+A forked process that does not answer in time, dies or writes what is no answer is killed with all
+it has started, and its request has failed. So is a worker that does not fork or dies; the next
+request of its kind starts another.
 """
 
 from __future__ import annotations
@@ -11,44 +11,37 @@ import atexit
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import tempfile
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
+from rightfit.processes.channel import Channel
+from rightfit.processes.fork_server import Left
 from rightfit.processes.lifeline import end_marked, end_tree
-from rightfit.processes.lines import LineReader
-from rightfit.processes.starting import run_module, share_imports
+from rightfit.processes.starting import ForkServer, limit_threads
 from rightfit.profiling.worker.messages import (
+    KINDS,
     Failure,
+    Forked,
     Hello,
-    LeaveRequest,
-    Left,
     Paused,
     Task,
     VisitRequest,
-    read_message,
-    write_message,
 )
 
 Expected = TypeVar("Expected")
 
 logger = logging.getLogger(__name__)
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 MAX_OPEN_WORKERS = 10  # an idle worker keeps its imports in memory: 50 to 220 MiB
 MARK = "RIGHTFIT_WORKER"  # variable of a worker and of what it starts
-GRACE_S = 10.0  # beyond a limit, for the worker to kill its child and say so
-LEAVE_MAX_S = 10.0  # for a child to end
+GRACE_S = 10.0  # beyond a limit, for a worker to fork
+LEAVE_MAX_S = 10.0  # for a forked process to end
 CLOSE_MAX_S = 1.0  # for a worker to end by itself
 
 
@@ -65,6 +58,19 @@ class WorkerKind:
     n_threads: int
 
 
+@dataclass(frozen=True)
+class Child:
+    """A forked process, by its process id, and the channel to it."""
+
+    pid: int
+    channel: Channel
+
+    def kill(self) -> None:
+        """Kill it; its worker has still to await its end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
 class Worker:
     """A started worker: ask it, close it.
 
@@ -75,29 +81,21 @@ class Worker:
     def __init__(self, kind: WorkerKind) -> None:
         self.kind = kind
         self._token = uuid.uuid4().hex
-        environment = os.environ | {name: str(kind.n_threads) for name in THREAD_VARIABLES}
-        environment |= {MARK: self._token} | share_imports()  # a model's own modules
-        # Standard error goes to a file, not a pipe: an unread pipe would fill up and block it.
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            run_module(
-                "rightfit.profiling.worker", str(os.getpid()), str(kind.n_threads), *kind.imports
-            ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the worker
+        self._server = ForkServer(
+            *("rightfit.profiling.worker", str(kind.n_threads), *kind.imports),
+            kinds=KINDS,
+            variables=limit_threads(kind.n_threads) | {MARK: self._token},
+            output=self._errors,
         )
-        self._answers = LineReader(os.dup(_pipe(self._process.stdout).fileno()))
         self._hello: Hello | None = None
-        self._children: set[int] = set()
+        self._staying: dict[int, Child] = {}
         self._is_ending = False  # the child that answered last
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._server.process.pid
 
     @property
     def hello(self) -> Hello:
@@ -118,7 +116,7 @@ class Worker:
             limit_s: Longest wait; ``None`` for any.
         """
         if self._hello is None:
-            answer = self._read(Hello, limit_s)
+            answer = self._receive(self._server.control, Hello, limit_s)
             if isinstance(answer, Failure):
                 return answer
             self._hello = answer
@@ -127,21 +125,19 @@ class Worker:
     @property
     def is_closed(self) -> bool:
         """Whether the process has ended."""
-        return self._process.poll() is not None
+        return self._server.is_closed
 
     @property
     def has_children(self) -> bool:
-        """Whether forked children stay to be visited again; they would end with it."""
-        return bool(self._children)
+        """Whether forked processes stay to be visited again; they would end with it."""
+        return bool(self._staying)
 
-    def ask(
-        self, request: Task | VisitRequest | LeaveRequest, kind: type[Expected]
-    ) -> Expected | Failure:
+    def ask(self, request: Task | VisitRequest, kind: type[Expected]) -> Expected | Failure:
         """Send a request and wait for its answer.
 
         Args:
-            request: A task for a fresh child, or a visit to one that stayed.
-            kind: Class of the answer of a child that does not fail.
+            request: A task for a fresh process, or a visit to one that stayed.
+            kind: Class of the answer of a process that does not fail.
 
         Returns:
             The answer, or why there is none.
@@ -150,95 +146,155 @@ class Worker:
         self.await_end()
         return answer
 
-    def ask_ahead(
-        self, request: Task | VisitRequest | LeaveRequest, kind: type[Expected]
-    ) -> Expected | Failure:
-        """Do as :meth:`ask`, but return while the child that has answered may still be ending.
+    def ask_ahead(self, request: Task | VisitRequest, kind: type[Expected]) -> Expected | Failure:
+        """Do as :meth:`ask`, but return while the process that has answered may still be ending.
 
         Before anything else is timed, :meth:`await_end` is due.
         """
         self.await_end()
         if self.is_closed:
-            return Failure(f"its measuring process has ended (status {self._process.poll()})")
-        limit_s = LEAVE_MAX_S if isinstance(request, LeaveRequest) else request.limit_s
-        failure = self.await_hello(limit_s)
+            return Failure(
+                f"its measuring process has ended (status {self._server.process.poll()})"
+            )
+        failure = self.await_hello(request.limit_s)
         if failure is not None:
             return failure
-        stdin = _pipe(self._process.stdin)
         try:
-            with contextlib.suppress(BrokenPipeError):  # the reason is read below
-                stdin.write(write_message(request).encode())
-                stdin.flush()
-            answer = self._read(kind, None if limit_s is None else limit_s + GRACE_S)
-        except BaseException:  # Ctrl-C: the next request must not get this one's answer
+            child = self._find_child(request)
+            return child if isinstance(child, Failure) else self._hear(child, request, kind)
+        except BaseException:  # Ctrl-C: nobody would read the answer
             self.kill()
             raise
-        if isinstance(request, VisitRequest | LeaveRequest):
-            self._children.discard(request.child)
-        if isinstance(answer, Paused):
-            self._children.add(answer.child)
-        return answer
 
-    def await_end(self) -> None:
-        """Wait until the child that answered last has ended, unless it stays."""
-        if self._is_ending and not self.is_closed:
-            self._read(Left, LEAVE_MAX_S)  # a worker that does not say so is killed
+    def leave(self, child: int) -> None:
+        """End a process that stayed, by its number."""
+        self.await_end()
+        self._let_end(self._staying.pop(child))
+        self.await_end()
+
+    def await_end(self) -> int | Failure:
+        """Wait until the process that answered last has ended, unless it stays.
+
+        Returns:
+            Its exit status, negative for a signal's number; 0 where none is ending.
+        """
+        if not self._is_ending:
+            return 0
         self._is_ending = False
+        left = self._receive(self._server.control, Left, LEAVE_MAX_S)
+        return left if isinstance(left, Failure) else left.status
 
     def close(self) -> None:
         """End the worker with all it has started, and wait for it."""
         self.terminate()
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                _pipe(stream).close()
-        try:
-            self._process.wait(timeout=CLOSE_MAX_S)
-        except subprocess.TimeoutExpired:  # it is stopped, or its libraries do not let it go
-            self.kill()
-        self._answers.close()
+        # One that is stopped, or whose libraries do not let it go, is killed.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._server.process.wait(timeout=CLOSE_MAX_S)
+        self._server.close()
+        for child in self._staying.values():
+            child.channel.close()
+        self._staying.clear()
         self._errors.close()
 
     def terminate(self) -> None:
         """Ask the worker to end with all it has started."""
-        self._process.terminate()
+        self._server.process.terminate()
 
     def kill(self) -> None:
         """Kill the worker and all below it at once."""
-        if self._process.poll() is None:
-            end_tree(self._process.pid)
-            self._process.wait()
+        if not self.is_closed:
+            end_tree(self.pid)
+            self._server.process.wait()
 
     def end_now(self) -> None:
         """Kill the worker and all below it from a signal's handler, which must not wait."""
-        if self._process.returncode is None:
-            end_tree(self._process.pid)
+        if self._server.process.returncode is None:
+            end_tree(self.pid)
 
-    def _read(self, kind: type[Expected], limit_s: float | None) -> Expected | Failure:
+    def _find_child(self, request: Task | VisitRequest) -> Child | Failure:
+        """Return the process that a request is for; fork it, unless it stays."""
+        if isinstance(request, VisitRequest):
+            return self._staying.pop(request.child)
         try:
-            line = self._answers.read(limit_s)
-            if line is not None:
-                answer = read_message(line)
-                if isinstance(answer, kind | Failure):
-                    self._is_ending = not isinstance(answer, Hello | Paused | Left)
-                    return answer
-                raise TypeError(f"{type(answer).__name__} instead of {kind.__name__}")
+            channel = self._server.fork()
+        except BrokenPipeError:
+            return self._explain_end()
+        limit_s = None if request.limit_s is None else request.limit_s + GRACE_S
+        forked = self._receive(channel, Forked, limit_s)
+        if isinstance(forked, Failure):
+            channel.close()
+            return forked
+        return Child(forked.pid, channel)
+
+    def _hear(
+        self, child: Child, request: Task | VisitRequest, kind: type[Expected]
+    ) -> Expected | Failure:
+        """Send a process its request; a process that does not answer has failed."""
+        try:
+            if child.channel.has_more():
+                raise ValueError("it was not asked")
+            with contextlib.suppress(BrokenPipeError):  # why it ended is found below
+                child.channel.send(request)
+            answer = child.channel.receive(request.limit_s)
         except TimeoutError:
-            self.kill()
-            return Failure(
-                f"its measuring process gave no answer within {limit_s:g} s (answer_max_s)"
+            answer = Failure(
+                f"the measuring process gave no answer within {request.limit_s:g} s (answer_max_s)"
             )
-        except Exception as err:  # what it measures can write anything
-            self.kill()
-            return Failure(f"its measuring process wrote what is no answer ({err!r:.200})")
-        return self._explain_end()
+            child.kill()
+        except Exception as err:  # it can write anything
+            answer = Failure(f"the measuring process wrote what is no answer ({err!r:.200})")
+            child.kill()
+        if isinstance(answer, Paused) and issubclass(Paused, kind):
+            self._staying[child.pid] = child
+            return cast("Expected", replace(answer, child=child.pid))
+        self._let_end(child)
+        if answer is None:
+            return self._describe_end()
+        if isinstance(answer, kind | Failure):
+            return answer
+        return Failure(f"the measuring process answered with {type(answer).__name__}")
+
+    def _let_end(self, child: Child) -> None:
+        """Close the channel, whose end ends the process, and have its end awaited."""
+        child.channel.close()
+        with contextlib.suppress(BrokenPipeError):  # the worker has died; that is found next
+            self._server.end(child.pid)
+        self._is_ending = True
+
+    def _describe_end(self) -> Failure:
+        """Say how the process ended that gave no answer."""
+        status = self.await_end()
+        if isinstance(status, Failure):
+            return status
+        reason = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        return Failure(f"the measuring process ended early ({reason})")
+
+    def _receive(
+        self, channel: Channel, kind: type[Expected], limit_s: float | None
+    ) -> Expected | Failure:
+        """Receive what the worker itself, or a process before its task, has to say."""
+        try:
+            answer = channel.receive(limit_s)
+            if answer is None:
+                return self._explain_end()
+            if isinstance(answer, kind):
+                return answer
+            reason = f"answered with {type(answer).__name__}"
+        except TimeoutError:
+            reason = f"gave no answer within {limit_s:g} s (answer_max_s)"
+        except ValueError as err:  # what it imports can write anything
+            reason = f"wrote what is no answer ({err!r:.200})"
+        self.kill()
+        return Failure(f"its measuring process {reason}")
 
     def _explain_end(self) -> Failure:
-        """Say with which status it ended, and what it wrote last."""
+        """Say with which status the worker ended, and what it wrote last."""
+        process = self._server.process
         try:
-            status = self._process.wait(timeout=CLOSE_MAX_S)
-        except subprocess.TimeoutExpired:  # it closed its pipe and goes on
+            status = process.wait(timeout=CLOSE_MAX_S)
+        except subprocess.TimeoutExpired:  # it closed its channel and goes on
             self.kill()
-            status = self._process.wait()
+            status = process.wait()
         end_marked(f"{MARK}={self._token}")  # who was killed could not end what it had started
         self._errors.seek(0)
         tail = self._errors.read()[-2_000:].strip()
@@ -327,9 +383,3 @@ def close_shared_pool() -> None:
 
 
 _shared: list[WorkerPool] = []
-
-
-def _pipe(stream: IO[Any] | None) -> IO[Any]:
-    if stream is None:
-        raise RuntimeError("The measuring process was started without pipes.")
-    return stream

@@ -1,15 +1,11 @@
-"""Requests to a measuring process and its answers, one line of JSON each.
-
-A line is an object of one key, the name of the record's class: ``{"Predicted": {"n_rows": 3}}``.
-"""
+"""Requests to a measuring process and its answers; :mod:`rightfit.processes.channel` sends them."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from rightfit.processes.codec import from_plain, to_plain
+from rightfit.processes.channel import name_kinds
 from rightfit.profiling.worker.results import ProcessResult, ServerResult
 from rightfit.profiling.worker.units import NS_PER_MS
 
@@ -102,17 +98,10 @@ class DescribeRequest(Request):
 
 @dataclass(frozen=True)
 class VisitRequest:
-    """Visit a process that stayed, by its number."""
+    """Visit a process that stayed, by its number, which is its process id."""
 
     child: int
     limit_s: float | None = None  # for an answer, after which the process is killed
-
-
-@dataclass(frozen=True)
-class LeaveRequest:
-    """End a process that stayed, by its number."""
-
-    child: int
 
 
 @dataclass(frozen=True)
@@ -124,6 +113,13 @@ class Hello:
     base_peak_mib: float
     base_anonymous_mib: float  # that no file backs; 0 where unknown
     import_ms: float
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A measuring process' first line: it waits for its task."""
+
+    pid: int
 
 
 @dataclass(frozen=True)
@@ -144,14 +140,14 @@ class Visited:
     """A visit of a :class:`MeasureRequest` is over."""
 
     probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last visit
-    was_stopped: bool = False  # by a signal meanwhile; filled in by its worker
+    was_stopped: bool = False  # by a signal meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paused(Visited):
     """The process stays to be visited again."""
 
-    child: int = 0  # its number, filled in by its worker
+    child: int = 0  # its number, filled in by who hears the answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,40 +176,10 @@ class Described:
     found: dict[str, Any]  # JSON types
 
 
-@dataclass(frozen=True)
-class Left:
-    """The process that stayed has ended."""
-
-    status: int  # negative for a signal's number
-
-
 Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest
-Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Described | Left
+Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Described
 
-KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest),
-        *(DescribeRequest, VisitRequest, LeaveRequest, Hello),
-        *(Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Described, Left),
-    )
-}
-
-
-def write_message(message: object) -> str:
-    r"""Return a message as a line.
-
-    >>> write_message(Predicted(n_rows=3))
-    '{"Predicted": {"n_rows": 3}}\n'
-    """
-    return json.dumps({type(message).__name__: to_plain(message)}) + "\n"
-
-
-def read_message(line: str) -> Any:
-    """Return the message of a line.
-
-    >>> read_message(write_message(Failure("no such file")))
-    Failure(error='no such file', detail='')
-    """
-    [(name, plain)] = json.loads(line).items()
-    return from_plain(KINDS[name], plain)
+KINDS = name_kinds(
+    *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest, DescribeRequest, VisitRequest),
+    *(Hello, Forked, Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Described),
+)

@@ -1,14 +1,15 @@
-"""The measuring process: ``python -m rightfit.profiling.worker``, JSON lines in and out.
+"""The measuring process: ``python -m rightfit.profiling.worker``.
 
 Nothing is timed in the process that runs the pipeline: its threads, heap and caches would be
 measured too. Every measurement happens in a process of its own that loads one model. Starting
 such a process from nothing costs 1.2–2.6 s, nearly all of it imports. So a worker is started once
 per set of imports and number of threads, with affinity and thread-pool variables set before
 anything is imported; it imports the runtime, and nothing else, and then forks a child for each
-measurement, ready after some 20 ms. The child's latencies equal those of a process started from
-nothing, and so does its anonymous memory; absolute memory does not (a fork does not map all of
-the libraries' pages), so it is reported as the worker's own, before it forked anything, plus the
-child's growth (see ``memory.py``).
+measurement, ready after some 20 ms. A child that is visited several times sleeps between its
+visits, so that other processes can be timed meanwhile. The child's latencies equal those of a
+process started from nothing, and so does its anonymous memory; absolute memory does not (a fork
+does not map all of the libraries' pages), so it is reported as the worker's own, before it forked
+anything, plus the child's growth (see ``memory.py``).
 
 The worker never makes a session, a model or a thread itself: threads do not survive a fork.
 
@@ -30,27 +31,35 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
-from typing import IO, Any
+from typing import Any
 
 # These import nothing heavy.
+from rightfit.processes.channel import Channel
+from rightfit.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit.processes.lifeline import adopt_orphans, end_children, end_with_parent
-from rightfit.profiling.worker.children import Children
 from rightfit.profiling.worker.messages import (
+    KINDS,
+    STOPPED,
     Answer,
     Described,
     DescribeRequest,
+    Failure,
+    Forked,
     Hello,
     MeasureRequest,
+    Paused,
     PredictRequest,
     RunOnceRequest,
     ServerRequest,
     Task,
-    read_message,
-    write_message,
+    Visited,
 )
 from rightfit.profiling.worker.meters.memory import FilePages, read_file_pages, read_memory
+from rightfit.profiling.worker.results import ServerResult
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS
 
 # Large libraries that others import when they happen to be installed.
@@ -179,12 +188,11 @@ def pin(n_cores: int) -> list[int]:
     return cores
 
 
-def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[str]) -> None:
-    """Import, say hello, then answer requests until there are no more.
+def serve(control: Channel, *, n_cores: int, imports: list[str]) -> None:
+    """Import, say hello, then fork a process for each measurement until there are no more.
 
     Args:
-        requests: One message a line.
-        responses: Answers, one message a line; the first is :class:`Hello`.
+        control: To the process that measures; the first message is :class:`Hello`.
         n_cores: Cores to run on; set before the imports, because thread pools look at it then.
         imports: Modules to import before the first fork.
     """
@@ -207,12 +215,61 @@ def serve(requests: IO[str], responses: IO[str], *, n_cores: int, imports: list[
         base_anonymous_mib=memory.anonymous_mib or 0.0,
         import_ms=import_ns / NS_PER_MS,
     )
-    _write(responses, hello)
-    own = (requests.fileno(), responses.fileno())
-    children = Children(functools.partial(handle, base_pages=base_pages), own)
-    for line in requests:
-        for answer in children.ask(read_message(line)):
-            _write(responses, answer)
+    control.send(hello)
+    serve_forks(control, functools.partial(work, base_pages=base_pages), KINDS)
+
+
+def work(channel: Channel, *, base_pages: FilePages | None) -> int:
+    """Answer one task in a forked process, in as many visits as it takes.
+
+    Args:
+        channel: To the process that measures, which may close it at any time.
+        base_pages: Pages of files of the empty worker.
+
+    Returns:
+        The exit status.
+    """
+    stops = _Stops()
+    channel.send(Forked(os.getpid()))
+    task = channel.receive()
+    if task is None:
+        return 0
+    answers = handle(task, base_pages=base_pages)
+    while True:
+        stops.seen = False
+        answer = _next(answers)
+        if isinstance(answer, Visited):
+            answer = replace(answer, was_stopped=stops.seen)
+        elif stops.seen and _is_spoilt_by_a_stop(task, answer):
+            answer = Failure(STOPPED)
+        channel.send(answer)
+        if not isinstance(answer, Paused) or channel.receive() is None:
+            return 0
+
+
+class _Stops:
+    """Notes that a signal has stopped this process, and another let it go on."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        if hasattr(signal, "SIGCONT"):
+            signal.signal(signal.SIGCONT, self._note)
+            signal.siginterrupt(signal.SIGCONT, False)  # libraries' calls go on
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.seen = True
+
+
+def _is_spoilt_by_a_stop(task: Task, answer: Answer) -> bool:
+    is_timed = isinstance(task, DescribeRequest) and task.is_timed
+    return isinstance(answer, ServerResult) or (is_timed and isinstance(answer, Described))
+
+
+def _next(answers: Iterator[Answer]) -> Answer:
+    try:
+        return next(answers)
+    except BaseException as err:  # whatever happens is the answer
+        return Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3))
 
 
 def _find_plugins() -> None:
@@ -232,19 +289,12 @@ def _find_plugins() -> None:
             stable.from_native(sys.modules[library].DataFrame())
 
 
-def _write(responses: IO[str], message: Hello | Answer) -> None:
-    responses.write(write_message(message))
-    responses.flush()
-
-
 def main() -> None:
-    """Read messages on standard input, answer on standard output; libraries print to stderr."""
-    parent, n_cores = int(sys.argv[1]), int(sys.argv[2])
-    responses = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    _end_with(parent)
+    """Serve the process that started this one; what libraries print is kept for its messages."""
+    _end_with(int(sys.argv[1]))
+    control, (n_cores, *imports) = connect_to_parent(SERVER_KINDS)
     try:
-        serve(sys.stdin, responses, n_cores=n_cores, imports=sys.argv[3:])
+        serve(control, n_cores=int(n_cores), imports=imports)
     finally:
         end_children()
 
@@ -258,7 +308,7 @@ def _end_with(parent: int) -> None:
         end_children()
         os._exit(1)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes stdin
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, end)
     adopt_orphans()

@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Literal
 
 from rightfit.formatting import count
+from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.starting import ForkServer
 from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, SearchTask
-from rightfit.tuning.parallel.forks import ForkServer, forking
+from rightfit.tuning.parallel.forks import forking
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
-    Channel,
     Ended,
     GoOn,
     Logged,
     Progress,
     Rests,
     Start,
-    wait_for,
 )
 from rightfit.tuning.search.search_job import describe_job, map_rows, write_rows
 

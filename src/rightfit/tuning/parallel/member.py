@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
 import time
 import traceback
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from typing import TypeVar
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
+from rightfit.processes.channel import Channel
 from rightfit.tuning.parallel.messages import (
     AwaitsCore,
-    Channel,
     Ended,
     GoOn,
     Logged,
@@ -35,9 +34,8 @@ REST_S = 0.2
 Expected = TypeVar("Expected")
 
 
-def work(end: socket.socket) -> int:
-    """Work on what the other end names; return the exit status."""
-    channel = Channel(end)
+def work(channel: Channel) -> int:
+    """Work on what the run names; return the exit status."""
     start = channel.receive()
     if not isinstance(start, Start | StartRefit):
         return 1

@@ -1,17 +1,10 @@
-"""What a run and the processes of its searches tell each other: one JSON object a line."""
+"""What a run and the processes of its searches tell each other, over their channels."""
 
 from __future__ import annotations
 
-import json
-import select
-import socket
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from rightfit.processes.codec import from_plain, to_plain
-from rightfit.processes.lines import LineReader
+from rightfit.processes.channel import name_kinds
 
 
 @dataclass(frozen=True)
@@ -92,66 +85,4 @@ class Ended:
     error: str
 
 
-FromRun = Start | StartRefit | GoOn
-FromMember = AwaitsCore | Rests | Progress | Logged | Ended
-Message = FromRun | FromMember
-KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        *(Start, StartRefit, AwaitsCore, GoOn),
-        *(Rests, Progress, Logged, Ended),
-    )
-}
-
-
-class Channel:
-    """One end of a connection between a run and a search's process.
-
-    Args:
-        end: Its socket.
-    """
-
-    def __init__(self, end: socket.socket) -> None:
-        self._socket = end
-        self._lines = LineReader(end.dup().detach())
-        self._sending = threading.Lock()  # signs of life are logged from a thread of their own
-
-    def fileno(self) -> int:
-        """Return the descriptor to wait for."""
-        return self._socket.fileno()
-
-    def send(self, message: Message) -> None:
-        """Send a message."""
-        line = json.dumps({type(message).__name__: to_plain(message)}) + "\n"
-        with self._sending:
-            self._socket.sendall(line.encode())
-
-    def receive(self) -> Message | None:
-        """Wait for a message; ``None`` if the other end is gone."""
-        try:
-            line = self._lines.read(None)
-        except ConnectionError:
-            return None
-        if line is None:
-            return None
-        [(name, plain)] = json.loads(line).items()
-        message: Message = from_plain(KINDS[name], plain)
-        return message
-
-    def has_more(self) -> bool:
-        """Tell whether another message waits."""
-        return self._lines.has_more()
-
-    def close(self) -> None:
-        """Close this end."""
-        self._lines.close()
-        self._socket.close()
-
-
-def wait_for(channels: Sequence[Channel]) -> list[Channel]:
-    """Wait until something arrives; return the channels at which it does."""
-    by_descriptor = {one.fileno(): one for one in channels}
-    poll = select.poll()
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.POLLIN)
-    return [by_descriptor[descriptor] for descriptor, _ in poll.poll()]
+KINDS = name_kinds(Start, StartRefit, AwaitsCore, GoOn, Rests, Progress, Logged, Ended)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
-from rightfit.tuning.parallel.forks import ForkServer, forking
-from rightfit.tuning.parallel.messages import Channel, Ended, Logged, StartRefit, wait_for
+from rightfit.processes.channel import Channel, wait_for
+from rightfit.processes.starting import ForkServer
+from rightfit.tuning.parallel.forks import forking
+from rightfit.tuning.parallel.messages import Ended, Logged, StartRefit
 from rightfit.tuning.refitting.refitting import RefitJob
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import functools
 import hashlib
 import json
@@ -23,7 +22,7 @@ from urllib.parse import quote
 
 from rightfit.families.registry import split_reference
 from rightfit.families.sources import read_family_sources
-from rightfit.processes.file_locks import is_file_left
+from rightfit.processes.file_locks import acquire, is_file_left
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -177,7 +176,7 @@ class StudyStore:
         if self.url.startswith("sqlite"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with _open_lock(self.folder / f".{name}.lock") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                acquire(file)
                 yield
             return
         with _connect(self.url).begin() as connection:  # the lock ends with the transaction
