@@ -24,8 +24,9 @@ from simulated_studies import (
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import rank_applications
+from rightfit.ranking import rank_candidates
+from rightfit.ranking.contest.profile_table import ProfileTable, read_profiles
+from rightfit.ranking.rank_candidates import Ranked, rank_applications
 
 N_TEST_ROWS = 2_000
 N_CELLS = 2  # of a study with recorded noise, each measured in minutes of its own
@@ -41,11 +42,19 @@ class Coverage:
         joint: Share of runs in which the intervals of all candidates contain their true ranks.
         single: Share of intervals that do.
         width: Mean number of candidates that a candidate is tied with.
+        best: Share of runs in which the candidates tied with the winner include the true best.
+        tied: Mean number of candidates tied with the winner, itself included.
+        best_by_pairs: The same share if all pairs are compared, not each with the best.
+        tied_by_pairs: The same number then.
     """
 
     joint: float
     single: float
     width: float
+    best: float
+    tied: float
+    best_by_pairs: float
+    tied_by_pairs: float
 
 
 def measure_coverage(
@@ -55,30 +64,55 @@ def measure_coverage(
     measure: Measure,
     *,
     crowdings: tuple[float, ...] = CROWDINGS,
+    ways: tuple[str, ...] = ("paired",),
 ) -> dict[str, dict[str, Coverage]]:
     """Measure how often the rank intervals contain the true ranks.
 
     Returns:
-        By application, under ``paired`` and ``unpaired``: with what pairs the qualities, and
-        without.
+        By way and application. Ways: ``paired`` and ``unpaired``, with what pairs the qualities
+        and without.
     """
     rng = np.random.default_rng(1)
     rules = rules.model_copy(update={"n_draws": 1})  # chances are not looked at
-    seen: dict[str, dict[str, list[tuple[float, float]]]] = {"paired": {}, "unpaired": {}}
+    seen: dict[str, dict[str, list[tuple[float, ...]]]] = {way: {} for way in ways}
     for run in range(n_runs):
         truth = simulate_truth(N_CANDIDATES, rng, crowding=crowdings[run % len(crowdings)])
         true_ranks = rank_applications(tabulate_metrics(truth), applications, rules)
         profiles = make_profiles(measure(truth, rng))
-        for how, frame in pair_and_unpair(profiles).items():
-            for true, one in zip(
+        frames = pair_and_unpair(profiles)
+        for way in ways:
+            table = read_profiles(frames[way])
+            for true, one, by_pairs in zip(
                 true_ranks,
-                rank_applications(read_profiles(frame), applications, rules),
+                rank_applications(table, applications, rules),
+                rank_by_pairs(table, applications, rules),
                 strict=True,
             ):
                 inside = (one.rank_low <= true.rank) & (true.rank <= one.rank_high)
                 width = float((one.rank_high - one.rank_low).mean())
-                seen[how].setdefault(true.contest.name, []).append((float(inside.mean()), width))
-    return {how: _summarise(found) for how, found in seen.items()}
+                best = int(np.flatnonzero(true.rank == 1)[0])
+                tied = [
+                    (sets.rank_low[best] == 1, (sets.rank_low == 1).sum())
+                    for sets in (one, by_pairs)
+                ]
+                seen[way].setdefault(true.contest.name, []).append(
+                    (inside.mean(), width, *tied[0], *tied[1])
+                )
+    return {way: _summarise(found) for way, found in seen.items()}
+
+
+def rank_by_pairs(
+    table: ProfileTable, applications: ApplicationsParams, rules: RankingParams
+) -> list[Ranked]:
+    """Rank by all pairs alone: the rule that comparisons with the best replaced."""
+    with_best = rank_candidates._may_be_best
+    rank_candidates._may_be_best = lambda bound, alpha, n_candidates: (
+        rank_candidates._step_down(bound, alpha, n_candidates)[0] == 1
+    )
+    try:
+        return rank_applications(table, applications, rules)
+    finally:
+        rank_candidates._may_be_best = with_best
 
 
 def pair_and_unpair(profiles: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -86,11 +120,12 @@ def pair_and_unpair(profiles: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {"paired": profiles, "unpaired": profiles.drop("quality_deviations")}
 
 
-def _summarise(seen: dict[str, list[tuple[float, float]]]) -> dict[str, Coverage]:
+def _summarise(seen: dict[str, list[tuple[float, ...]]]) -> dict[str, Coverage]:
     coverages = {}
     for name, runs in seen.items():
-        shares, widths = np.array(runs).T
-        coverages[name] = Coverage(float((shares == 1).mean()), shares.mean(), widths.mean())
+        shares, *others = np.array(runs, dtype=np.float64).T
+        means = [float(one.mean()) for one in (shares == 1, shares, *others)]
+        coverages[name] = Coverage(*means)
     return coverages
 
 

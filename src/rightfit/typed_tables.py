@@ -44,7 +44,7 @@ def column_type(hint: Any) -> pl.DataType | type[pl.DataType]:
         return pl.String
     if get_origin(hint) in (tuple, list):
         return pl.List(column_type(get_args(hint)[0]))
-    if get_origin(hint) is types.UnionType:
+    if get_origin(hint) in (types.UnionType, typing.Union):
         return column_type(next(kind for kind in get_args(hint) if kind is not types.NoneType))
     if dataclasses.is_dataclass(hint):
         return pl.Struct(table_schema(typing.cast(Any, hint)))

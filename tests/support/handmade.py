@@ -32,8 +32,7 @@ from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.rank_candidates import NO_WINNERS, Ranked, Winners, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
-from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
-from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
@@ -285,8 +284,7 @@ def make_tables(
         "utility_breakdown": tabulate_breakdown(ranked),
         "win_shares": tabulate_win_shares(ranked),
         "weight_intervals": tabulate_weight_intervals(ranked),
-        "limit_shadows": tabulate_limit_shadows(ranked),
-        "limit_prices": tabulate_limit_prices(ranked),
+        "limit_effects": tabulate_limit_effects(ranked),
         "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
         "break_even": tabulate_break_even(ranked),
     }
@@ -369,7 +367,7 @@ def build_results(
     cells = list(itertools.product(DATASETS, ("linear", "forest", "net")))
     tables = make_tables(ranked)
     sensitivities = Sensitivities(
-        tables["weight_intervals"], tables["limit_shadows"], tables["robust_choices"]
+        tables["weight_intervals"], tables["limit_effects"], tables["robust_choices"]
     )
     recommendations = recommend(ranked, sensitivities, imported=imported)
     return Results(

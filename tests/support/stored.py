@@ -30,7 +30,7 @@ from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import rank_applications
-from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 
@@ -183,7 +183,7 @@ def rank(profiles: pl.DataFrame, **refits: Refits) -> Recommendations:
     robust = tabulate_robust_choices(tabulate_rankings(ranked))
     return recommend(
         ranked,
-        Sensitivities(tabulate_weight_intervals(ranked), tabulate_limit_shadows(ranked), robust),
+        Sensitivities(tabulate_weight_intervals(ranked), tabulate_limit_effects(ranked), robust),
         refits=refits,
     )
 

@@ -44,8 +44,7 @@ from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import Ranked, Winners, name_winners, rank_applications
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
-from rightfit.ranking.sensitivity.limit_prices import tabulate_limit_prices
-from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
@@ -209,14 +208,9 @@ class Ranking:
         return tabulate_weight_intervals(self.ranked)
 
     @cached_property
-    def limit_shadows(self) -> pl.DataFrame:
-        """What changes where a limit is loosened or tightened."""
-        return tabulate_limit_shadows(self.ranked)
-
-    @cached_property
-    def limit_prices(self) -> pl.DataFrame:
-        """What each limit costs."""
-        return tabulate_limit_prices(self.ranked)
+    def limit_effects(self) -> pl.DataFrame:
+        """What changes where a limit is loosened, tightened or removed."""
+        return tabulate_limit_effects(self.ranked)
 
     @cached_property
     def robust_choices(self) -> pl.DataFrame:
@@ -232,7 +226,7 @@ class Ranking:
     def recommendations(self) -> Recommendations:
         """All decisions, by application."""
         sensitivities = Sensitivities(
-            self.weight_intervals, self.limit_shadows, self.robust_choices
+            self.weight_intervals, self.limit_effects, self.robust_choices
         )
         return recommend(self.ranked, sensitivities, imported=self.imported, refits=self.refits)
 
@@ -371,8 +365,7 @@ class Ranking:
                 utility_breakdown=self.breakdown,
                 win_shares=self.win_shares,
                 weight_intervals=self.weight_intervals,
-                limit_shadows=self.limit_shadows,
-                limit_prices=self.limit_prices,
+                limit_effects=self.limit_effects,
                 robust_choices=self.robust_choices,
                 break_even=self.break_even,
             ),

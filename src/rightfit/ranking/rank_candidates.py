@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -29,6 +30,13 @@ from rightfit.ranking.uncertainty.spread import (
 Winners = Mapping[str, DatasetWinners]  # by application
 NO_WINNERS: Winners = {}
 WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
+
+
+class BoundRanks(Protocol):
+    """Lowest and highest ranks of one dataset's candidates at a corrected level."""
+
+    def __call__(self, alpha: float, n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
+        """Bound them with intervals that hold in all comparisons but for a chance of ``alpha``."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +215,9 @@ def _stands(contest: Contest, position: int, candidate: int, row: int) -> bool:
     part = contest.table.candidate_slices[position]
     chosen = contest.chosen.copy()
     chosen[candidate] = row
-    low, _ = _step_down(replace(contest, chosen=chosen[part]))
-    own_low, _ = _step_down(replace(contest, chosen=np.array([row, contest.chosen[candidate]])))
+    low, _ = _bound_dataset(replace(contest, chosen=chosen[part]))
+    own = np.array([row, contest.chosen[candidate]])
+    own_low, _ = _bound_dataset(replace(contest, chosen=own))
     return bool(low[candidate - part.start] == 1 and own_low[0] == 1)
 
 
@@ -216,26 +225,54 @@ def _bound_ranks(contest: Contest) -> tuple[Ints, Ints]:
     low = np.empty(len(contest.chosen), dtype=np.int64)
     high = low.copy()
     for part in contest.table.candidate_slices:
-        low[part], high[part] = _step_down(replace(contest, chosen=contest.chosen[part]))
+        low[part], high[part] = _bound_dataset(replace(contest, chosen=contest.chosen[part]))
     return low, high
 
 
-def _step_down(contest: Contest) -> tuple[Ints, Ints]:
-    """Bound the ranks of one dataset, corrected again for the pairs that are still tied.
+def _bound_dataset(contest: Contest) -> tuple[Ints, Ints]:
+    """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
+    deviations = standardise_deviations(contest.table, contest.chosen)
+
+    def bound(alpha: float, n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
+        factor = widening(1 - alpha, n_comparisons, n_sides=n_sides)
+        spread = replace(spread_candidates(contest, factor), deviations=deviations)
+        return bound_ranks(contest.utility, contest.feasible, spread)
+
+    alpha = 1 - contest.rules.confidence_level
+    low, high = _step_down(bound, alpha, len(contest.chosen))
+    return np.where(_may_be_best(bound, alpha, len(contest.chosen)), 1, np.maximum(low, 2)), high
+
+
+def _step_down(bound: BoundRanks, alpha: float, n_candidates: int) -> tuple[Ints, Ints]:
+    """Bound ranks by all pairs, corrected again for the pairs that are still tied.
 
     Pairs that are in order at a level corrected for all of them leave the others a milder one
     (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
-    deviations = standardise_deviations(contest.table, contest.chosen)
-    n_left = count_pairs(len(contest.chosen))
+    n_left = count_pairs(n_candidates)
     while True:
-        factor = widening(contest.rules.confidence_level, n_left)
-        spread = replace(spread_candidates(contest, factor), deviations=deviations)
-        low, high = bound_ranks(contest.utility, contest.feasible, spread)
+        low, high = bound(alpha, n_left, n_sides=2)
         n_tied = int((high - low).sum()) // 2
-        if spread.is_exact or n_tied > WORTH_ANOTHER_STEP * n_left or n_tied == 0:
+        if n_tied > WORTH_ANOTHER_STEP * n_left or n_tied == 0:
             return low, high
         n_left = n_tied
+
+
+def _may_be_best(bound: BoundRanks, alpha: float, n_candidates: int) -> Bools:
+    """Tell which candidates may be the best of all, the true one among them at the level asked for.
+
+    Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
+    missed only if one of the others seems surely better than it, so the level is corrected for
+    the others, not for all pairs, and for one side. Others that are surely worse cannot seem so:
+    a tenth of the level finds them, and the correction counts the rest (the two steps of Romano,
+    Shaikh and Wolf, Econometrica 82, 2014).
+    """
+    first = alpha / 10
+    low, high = bound(first, n_candidates - 1, n_sides=1)
+    n_rivals = int(high[low == 1].max(initial=1)) - 1
+    low, _ = bound(alpha - first, n_rivals, n_sides=1)
+    may_be_best: Bools = low == 1
+    return may_be_best
 
 
 def _find_chances(contest: Contest, rank_low: Ints) -> Floats:

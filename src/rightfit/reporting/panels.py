@@ -28,7 +28,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
-from rightfit.ranking.sensitivity.limit_prices import LimitPrice
+from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.matrix import Cell, list_costs
 from rightfit.reporting.results import Results, show_unseen
 from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
@@ -110,14 +110,14 @@ class Board:
 
 def build_boards(results: Results, cells: list[Cell]) -> list[Board]:
     """Build the leaderboards of an application from its cells."""
-    prices: dict[str, list[LimitPrice]] = defaultdict(list)
-    for price in read_rows(results.tables.limit_prices, LimitPrice):
-        if price.application == cells[0].application:
+    prices: dict[str, list[LimitEffect]] = defaultdict(list)
+    for price in read_rows(results.tables.limit_effects, LimitEffect):
+        if (price.application, price.change) == (cells[0].application, REMOVED):
             prices[price.dataset].append(price)
     return [_build_board(results, cell, prices[cell.dataset]) for cell in cells]
 
 
-def _build_board(results: Results, cell: Cell, prices: list[LimitPrice]) -> Board:
+def _build_board(results: Results, cell: Cell, prices: list[LimitEffect]) -> Board:
     decision = cell.decision
     application = dict(results.applications.items())[cell.application]
     costs = list_costs(application)[:MAX_COSTS]
@@ -129,7 +129,7 @@ def _build_board(results: Results, cell: Cell, prices: list[LimitPrice]) -> Boar
         places=tuple(_list_places(results, cell, costs)),
         facts=tuple(_list_facts(results, cell, prices)),
         flips=tuple(flip.sentence for flip in decision.flips[:MAX_FLIPS]) or (decision.flip,),
-        prices=tabulate_prices(prices) if any(price.decides for price in prices) else None,
+        prices=tabulate_prices(prices) if any(price.flips for price in prices) else None,
         unmeasured=tuple(_list_unmeasured(results, cell)),
     )
 
@@ -214,7 +214,7 @@ def _write_chance(row: Mapping[str, object]) -> str:
     )
 
 
-def _list_facts(results: Results, cell: Cell, prices: list[LimitPrice]) -> Iterator[Fact]:
+def _list_facts(results: Results, cell: Cell, prices: list[LimitEffect]) -> Iterator[Fact]:
     decision = cell.decision
     facts = [
         *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),

@@ -40,8 +40,7 @@ class RankingTables:
     utility_breakdown: pl.DataFrame
     win_shares: pl.DataFrame
     weight_intervals: pl.DataFrame
-    limit_shadows: pl.DataFrame
-    limit_prices: pl.DataFrame
+    limit_effects: pl.DataFrame
     robust_choices: pl.DataFrame
     break_even: pl.DataFrame
 

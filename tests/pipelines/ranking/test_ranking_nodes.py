@@ -57,13 +57,13 @@ def searches(dataset: str) -> pl.DataFrame:
 def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
     rankings, csv, breakdown = rank_candidates(*inputs)
-    win_shares, weight_intervals, limit_shadows, limit_prices = analyse_sensitivity(*inputs)
+    win_shares, weight_intervals, limit_effects = analyse_sensitivity(*inputs)
     robust_choices, break_even = compare_choices(*inputs)
     why_not = explain_losers(*inputs, {}, searches("landsat"), searches("flights"))
     recommendations = recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,
-        limit_shadows=limit_shadows,
+        limit_effects=limit_effects,
         robust_choices=robust_choices,
         imported=(),
     )
@@ -81,10 +81,9 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
         ("control", "flights", "linear-1"),
     ]
     assert breakdown.height == 4 * 2 + 4
-    assert limit_prices.height == 2  # of one limit on two datasets
     assert win_shares.height == 2 + 4
     assert weight_intervals.height == 2 * 2 + 2
-    assert limit_shadows.height == 2 * 2
+    assert limit_effects.height == 2 * 3
     assert robust_choices.filter("is_robust_choice")["model"].to_list() == ["linear", "forest"]
     assert break_even.height == 2 + 4
     assert why_not.height == 8 + 4
@@ -101,13 +100,13 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]
     """Run every node; return the recommendations."""
     inputs = (profiles, asked, RULES)
     rank_candidates(*inputs)
-    _, weight_intervals, limit_shadows, _ = analyse_sensitivity(*inputs)
+    _, weight_intervals, limit_effects = analyse_sensitivity(*inputs)
     robust_choices, _ = compare_choices(*inputs)
     explain_losers(*inputs, {}, searches("landsat"), searches("flights"))
     return recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,
-        limit_shadows=limit_shadows,
+        limit_effects=limit_effects,
         robust_choices=robust_choices,
         imported=(),
     )

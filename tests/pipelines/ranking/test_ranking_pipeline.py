@@ -55,7 +55,7 @@ MEASURED = {
     },
 }
 TABLES = [
-    *("rankings", "utility_breakdown", "win_shares", "weight_intervals", "limit_shadows"),
+    *("rankings", "utility_breakdown", "win_shares", "weight_intervals", "limit_effects"),
     *("robust_choices", "break_even", "why_not"),
 ]
 

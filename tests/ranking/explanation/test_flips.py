@@ -7,7 +7,7 @@ from contests import make_application, make_profile, rank
 
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.rank_candidates import Ranked
-from rightfit.ranking.sensitivity.limit_shadows import LimitShadow, tabulate_limit_shadows
+from rightfit.ranking.sensitivity.limit_effects import LimitEffect, tabulate_limit_effects
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval, tabulate_weight_intervals
 from rightfit.typed_tables import read_rows
 
@@ -17,10 +17,10 @@ ROWS = [
 ]
 
 
-def read_sensitivity(ranked: list[Ranked]) -> tuple[list[WeightInterval], list[LimitShadow]]:
+def read_sensitivity(ranked: list[Ranked]) -> tuple[list[WeightInterval], list[LimitEffect]]:
     return (
         read_rows(tabulate_weight_intervals(ranked), WeightInterval),
-        read_rows(tabulate_limit_shadows(ranked), LimitShadow),
+        read_rows(tabulate_limit_effects(ranked), LimitEffect),
     )
 
 

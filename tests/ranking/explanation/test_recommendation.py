@@ -13,7 +13,7 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.rank_candidates import Ranked
-from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 
@@ -21,7 +21,7 @@ from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_interv
 def recommend_ranked(*ranked: Ranked) -> Recommendations:
     tables = Sensitivities(
         tabulate_weight_intervals([*ranked]),
-        tabulate_limit_shadows([*ranked]),
+        tabulate_limit_effects([*ranked]),
         tabulate_robust_choices(tabulate_rankings([*ranked])),
     )
     return recommend([*ranked], tables)
@@ -159,7 +159,7 @@ def test_recommendations_are_read_as_they_were_written() -> None:
     ranked = [rank(*ROWS)]
     tables = Sensitivities(
         tabulate_weight_intervals(ranked),
-        tabulate_limit_shadows(ranked),
+        tabulate_limit_effects(ranked),
         tabulate_robust_choices(tabulate_rankings(ranked)),
     )
     made = recommend(ranked, tables)

@@ -6,7 +6,7 @@ from contests import around, make_application, make_profile, rank
 from rightfit.ranking.explanation.decisions import Decision, Replacement
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.sensitivity.limit_shadows import tabulate_limit_shadows
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 
@@ -18,7 +18,7 @@ def decide(*rows: dict[str, object], **limits: dict[str, float]) -> Decision:
     ranked = [rank(*rows, application=make_application(constraints=limits))]
     tables = Sensitivities(
         tabulate_weight_intervals(ranked),
-        tabulate_limit_shadows(ranked),
+        tabulate_limit_effects(ranked),
         tabulate_robust_choices(tabulate_rankings(ranked)),
     )
     return recommend(ranked, tables, imported={"incumbent"})["test"].datasets["landsat"]

@@ -198,3 +198,26 @@ def test_pairs_in_order_leave_the_others_a_milder_level() -> None:
     assert widening(0.95, 45) * 1.96 > 2.77 > 1.96
     assert alone.rank_high.min() == 1
     assert among_others.rank_high.min() == 1
+
+
+def test_candidates_are_compared_with_the_best_not_pair_by_pair() -> None:
+    rows = [make_profile("a-0", **around("quality", 0.9, 0.01))]
+    rows += [make_profile(f"b-{i}", **around("quality", 0.88, 0.01)) for i in range(4)]
+    rows += [make_profile(f"c-{i}", **around("quality", 0.883, 0.01)) for i in range(5)]
+
+    ranked = rank(*rows, application=QUALITY_ALONE)
+
+    # 2.77 and 2.36 standard errors below the first: 45 pairs ask for 3.26, nine rivals for 2.57
+    assert ranked.rank_low.tolist() == [1, 2, 2, 2, 2, 1, 1, 1, 1, 1]
+    assert ranked.p_best[ranked.rank_low == 1].min() > 0
+
+
+def test_those_that_may_be_the_best_include_the_best() -> None:
+    rng = np.random.default_rng(5)
+    n_runs, held = 200, 0
+    for _ in range(n_runs):
+        seen = 0.5 + rng.normal(0, 0.03, 8)  # all are equally good, so that any may seem beaten
+        rows = [make_profile(f"a-{i}", **around("quality", seen[i], 1.96 * 0.03)) for i in range(8)]
+        held += rank(*rows, application=QUALITY_ALONE).rank_low[0] == 1
+
+    assert held / n_runs >= 0.94

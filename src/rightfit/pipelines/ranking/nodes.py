@@ -50,15 +50,14 @@ def analyse_sensitivity(
     applications: ApplicationsParams,
     ranking: RankingParams,
     earlier_winners: Winners = NO_WINNERS,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Analyse how much the winners depend on weights and limits.
 
     Returns:
-        Shares of weight space, intervals of single weights, what changed limits change, and what
-        each limit costs.
+        Shares of weight space, intervals of single weights, and what changed limits change.
     """
     found = _rank(resource_profiles, applications, ranking, earlier_winners)
-    return found.win_shares, found.weight_intervals, found.limit_shadows, found.limit_prices
+    return found.win_shares, found.weight_intervals, found.limit_effects
 
 
 def compare_choices(
@@ -102,7 +101,7 @@ def recommend_candidates(
     earlier_winners: Winners = NO_WINNERS,
     *,
     weight_intervals: pl.DataFrame,
-    limit_shadows: pl.DataFrame,
+    limit_effects: pl.DataFrame,
     robust_choices: pl.DataFrame,
     imported: tuple[str, ...],
     **refits: Refits,
@@ -113,7 +112,7 @@ def recommend_candidates(
     """
     refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
     ranked = _rank(resource_profiles, applications, ranking, earlier_winners).ranked
-    sensitivities = Sensitivities(weight_intervals, limit_shadows, robust_choices)
+    sensitivities = Sensitivities(weight_intervals, limit_effects, robust_choices)
     return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
 
 

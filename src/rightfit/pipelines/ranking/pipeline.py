@@ -19,7 +19,7 @@ from rightfit.pipelines.ranking.nodes import (
 )
 
 INPUTS = ["resource_profiles", "params:applications", "params:ranking", "earlier_winners"]
-SENSITIVITIES = ["weight_intervals", "limit_shadows", "robust_choices"]
+SENSITIVITIES = ["weight_intervals", "limit_effects", "robust_choices"]
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
@@ -36,7 +36,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
             _node(
                 analyse_sensitivity,
                 INPUTS,
-                ["win_shares", "weight_intervals", "limit_shadows", "limit_prices"],
+                ["win_shares", "weight_intervals", "limit_effects"],
             ),
             _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
             _node(explain_losers, [*INPUTS, *trials], "why_not"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rightfit.formatting import format_number
 from rightfit.naming import describe_limit, metric_unit, objective_name
 from rightfit.ranking.explanation.decisions import Flip
-from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
@@ -18,7 +18,7 @@ NO_SMALL_CHANGE = (
 
 
 def list_flips(
-    intervals: Iterable[WeightInterval], shadows: Iterable[LimitShadow], *, winner: str | None
+    intervals: Iterable[WeightInterval], effects: Iterable[LimitEffect], *, winner: str | None
 ) -> list[Flip]:
     """List what would change the winner of one application on one dataset.
 
@@ -26,7 +26,7 @@ def list_flips(
 
     Args:
         intervals: Its weight intervals on the dataset.
-        shadows: Its limit shadows on the dataset.
+        effects: The effects of its limits on the dataset.
         winner: Candidate that is recommended now. The tie rule may have put it before the leader;
             then its taking the lead is no change.
     """
@@ -39,7 +39,7 @@ def list_flips(
         )
         if flip and flip.winner != winner
     ]
-    found += [_flip_limit(row) for row in shadows if row.flips]
+    found += [flip for row in effects if row.flips and (flip := _flip_limit(row))]
     return sorted(found, key=lambda flip: abs(flip.change_pct))
 
 
@@ -68,7 +68,9 @@ def _flip_weight(
     )
 
 
-def _flip_limit(row: LimitShadow) -> Flip:
+def _flip_limit(row: LimitEffect) -> Flip | None:
+    if row.metric is None or row.kind is None or row.limit is None or row.changed_limit is None:
+        return None  # removed, which is no small change
     effect = f"{row.winner_changed} wins" if row.winner_changed else "no candidate qualifies"
     now = f"{format_number(row.limit)} {metric_unit(row.metric)}".strip()
     return Flip(
@@ -78,6 +80,6 @@ def _flip_limit(row: LimitShadow) -> Flip:
         beyond=row.changed_limit,
         winner=row.winner_changed,
         change_pct=100 * (row.changed_limit / row.limit - 1),
-        sentence=f"With the limit {row.direction} to "
+        sentence=f"With the limit {row.change} to "
         f"{describe_limit(row.metric, row.kind, row.changed_limit)} (now {now}), {effect}.",
     )

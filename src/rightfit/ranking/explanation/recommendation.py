@@ -36,7 +36,7 @@ from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.explanation.replacements import compare_with_winner
 from rightfit.ranking.rank_candidates import Ranked, Winners
-from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
 from rightfit.typed_tables import read_rows
@@ -49,7 +49,7 @@ class Sensitivities:
     """What would change the winners."""
 
     weight_intervals: pl.DataFrame
-    limit_shadows: pl.DataFrame
+    limit_effects: pl.DataFrame
     robust_choices: pl.DataFrame
 
 
@@ -152,7 +152,7 @@ def _decide(
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
     flips = list_flips(
         read_rows(sensitivities.weight_intervals.filter(*here), WeightInterval),
-        read_rows(sensitivities.limit_shadows.filter(*here), LimitShadow),
+        read_rows(sensitivities.limit_effects.filter(*here), LimitEffect),
         winner=winner.candidate if winner else None,
     )
     tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()

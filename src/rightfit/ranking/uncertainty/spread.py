@@ -3,8 +3,9 @@
 Metrics come with 95 % intervals. They are carried to the utility one objective at a time and added
 in quadrature, each side for itself ("method of variance estimates recovery", Zou and Donner 2008);
 errors of different metrics count as independent, and those of different candidates too but for
-qualities, which are paired (:mod:`rightfit.ranking.uncertainty.pairing`). Two candidates count as
-ordered only if their difference exceeds its own interval, at a level corrected for all pairs of
+qualities, which are paired (:mod:`rightfit.ranking.uncertainty.pairing`). Which candidates may be
+the best is found by comparing each with its rivals; all other ranks by pairs: two candidates count
+as ordered only if their difference exceeds its own interval, at a level corrected for all pairs of
 the dataset that are not in order yet (Holm), so that all rank intervals of one table hold together
 at the confidence level (pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference
 for Ranks"). They hold more often than that: a rank interval is wrong only where a pair is put in
@@ -71,13 +72,18 @@ class Spread:
         )
 
 
-def widening(confidence_level: float, n_comparisons: int) -> float:
+def widening(confidence_level: float, n_comparisons: int, *, n_sides: int = 2) -> float:
     """Return the factor from a 95 % interval to one that holds in all comparisons together.
+
+    Args:
+        confidence_level: Of all comparisons together (Bonferroni).
+        n_comparisons: At least 1 is counted.
+        n_sides: On how many sides a comparison may err.
 
     >>> widening(0.95, 1)
     1.0
     """
-    tail = (1.0 - confidence_level) / (2 * max(n_comparisons, 1))
+    tail = (1.0 - confidence_level) / (n_sides * max(n_comparisons, 1))
     return NormalDist().inv_cdf(1.0 - tail) / Z_OF_INTERVALS
 
 

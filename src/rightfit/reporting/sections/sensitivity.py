@@ -15,7 +15,7 @@ from rightfit.naming import (
     words,
 )
 from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
-from rightfit.ranking.sensitivity.limit_shadows import LimitShadow
+from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
 from rightfit.typed_tables import read_rows
@@ -25,28 +25,27 @@ SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
 
 def build_sensitivity(results: Results) -> Section:
     """List the smallest changes, the shares of weight space and the effect of changed limits."""
+    moved = results.tables.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
     return Section(
         id="sensitivity",
         title="What would change the winners",
         sentences=(
-            describe_flips(results.tables.limit_shadows, results.rules.limit_change_pct),
+            describe_flips(moved, results.rules.limit_change_pct),
             describe_win_shares(results.tables.win_shares),
         ),
         points=tuple(_list_flips(results)),
         tables=(
             _tabulate_shares(results.tables.win_shares),
-            _tabulate_shadows(results.tables.limit_shadows),
+            _tabulate_moved(moved),
         ),
     )
 
 
-def describe_flips(limit_shadows: pl.DataFrame, change_pct: float) -> str:
+def describe_flips(moved: pl.DataFrame, change_pct: float) -> str:
     """Say how many limits would change a winner if they moved by ``change_pct``."""
-    if not limit_shadows.height:
+    if not moved.height:
         return "No application has a limit."
-    limits = limit_shadows.group_by("application", "dataset", "metric", "kind").agg(
-        pl.col("flips").any()
-    )
+    limits = moved.group_by("application", "dataset", "metric", "kind").agg(pl.col("flips").any())
     n_flips = int(limits["flips"].sum())
     verb = "changes" if n_flips < 2 else "change"
     return (
@@ -103,28 +102,28 @@ def _tabulate_shares(win_shares: pl.DataFrame) -> Table:
     )
 
 
-def _tabulate_shadows(shadows: pl.DataFrame) -> Table:
+def _tabulate_moved(moved: pl.DataFrame) -> Table:
     return tabulate(
         "Winners after loosening and tightening each limit",
-        read_rows(shadows, LimitShadow),
+        read_rows(moved, LimitEffect),
         text("Application", lambda row: words(row.application)),
         text("Dataset", lambda row: words(row.dataset)),
         text("Limit", lambda row: describe_limit(row.metric, row.kind, row.limit)),
         text(
             "Changed to",
-            lambda row: f"{row.direction}: {format_metric(row.metric, row.changed_limit)}",
+            lambda row: f"{row.change}: {format_metric(row.metric, row.changed_limit)}",
         ),
         number("Within limits", _describe_counts),
         text("Winner", _describe_winners),
     )
 
 
-def _describe_counts(row: LimitShadow) -> str:
+def _describe_counts(row: LimitEffect) -> str:
     before, after = row.n_feasible, row.n_feasible_changed
     return str(before) if before == after else f"{before} to {after}"
 
 
-def _describe_winners(row: LimitShadow) -> str:
+def _describe_winners(row: LimitEffect) -> str:
     if row.flips:
         return f"{row.winner_changed or 'none'} instead of {row.winner or 'none'}"
     return row.winner or NOT_MEASURED

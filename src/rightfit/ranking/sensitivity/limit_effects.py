@@ -1,0 +1,170 @@
+"""Limit effects: what loosening, tightening or removing a limit changes.
+
+Table ``limit_effects``: rows per application, dataset and limit, ``change`` being ``loosened`` or
+``tightened`` (by a percentage; not for limits on counts) or ``removed``; with several limits one
+row more where all of them are removed, its ``metric``, ``kind`` and ``limit`` null. ``limit`` and
+``changed_limit`` (null: removed) are as in the YAML. ``n_feasible``, ``winner`` (candidate; null:
+none qualifies) with its ``serving`` configuration, ``utility``, ``quality_raw`` (on rows not used
+for the choice, where there are any), ``throughput_rows_per_s`` and ``value`` (of the limited
+metric) hold under the limits as they are, the same names with ``_changed`` after the change.
+``flips`` tells whether another candidate wins then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import (
+    THROUGHPUT,
+    Application,
+    Constraint,
+    LimitKind,
+)
+from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.profile_table import SERVING_KEYS
+from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners
+from rightfit.typed_tables import write_rows
+
+Direction = Literal["loosened", "tightened"]
+DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")
+REMOVED: Literal["removed"] = "removed"
+COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
+QUALITY = "quality_raw"
+
+
+@dataclass(frozen=True)
+class LimitEffect:
+    """A row of the table ``limit_effects``; see the module."""
+
+    application: str
+    dataset: str
+    metric: str | None
+    kind: LimitKind | None
+    change: Literal["loosened", "tightened", "removed"]
+    limit: float | None
+    changed_limit: float | None
+    n_feasible: int
+    n_feasible_changed: int
+    winner: str | None
+    winner_changed: str | None
+    serving: str | None
+    serving_changed: str | None
+    utility: float | None
+    utility_changed: float | None
+    quality_raw: float | None
+    quality_raw_changed: float | None
+    throughput_rows_per_s: float | None
+    throughput_rows_per_s_changed: float | None
+    value: float | None
+    value_changed: float | None
+    flips: bool
+
+
+def tabulate_limit_effects(ranked: list[Ranked]) -> pl.DataFrame:
+    """Change every limit by itself, then remove all of them, and find the winners."""
+    rows = [row for one in ranked for row in _find_effects(one.contest)]
+    return write_rows(rows, LimitEffect)
+
+
+def change_limit(
+    value: float, kind: LimitKind, *, direction: Direction, change_pct: float
+) -> float:
+    """Loosen or tighten a limit by a percentage of its size.
+
+    >>> change_limit(20.0, "min", direction="loosened", change_pct=10)
+    18.0
+    """
+    raises = (direction == "tightened") == (kind == "min")
+    return value + (1 if raises else -1) * abs(value) * change_pct / 100
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A change of one limit, or of all of them, and the constraints that are left."""
+
+    constraints: Mapping[str, Constraint]
+    change: Literal["loosened", "tightened", "removed"] = REMOVED
+    metric: str | None = None
+    kind: LimitKind | None = None
+    limit: float | None = None
+    changed_limit: float | None = None
+
+
+def _find_effects(contest: Contest) -> Iterator[LimitEffect]:
+    before = find_winners(contest)
+    for change in _list_changes(contest.application, contest.rules.limit_change_pct):
+        changed, after = change_limits(contest, change.constraints)
+        for position, dataset in enumerate(contest.table.datasets):
+            old = _describe(contest, before[position], position, change.metric)
+            new = _describe(changed, after[position], position, change.metric)
+            yield LimitEffect(
+                application=contest.name,
+                dataset=dataset,
+                metric=change.metric,
+                kind=change.kind,
+                change=change.change,
+                limit=change.limit,
+                changed_limit=change.changed_limit,
+                flips=old["winner"] != new["winner"],
+                **old,
+                **{f"{name}_changed": value for name, value in new.items()},
+            )
+
+
+def _list_changes(application: Application, change_pct: float) -> Iterator[_Change]:
+    constraints = application.constraints
+    limits = [
+        (metric, kind, limit)
+        for metric, constraint in constraints.items()
+        for kind, limit in constraint.limits().items()
+    ]
+    for metric, kind, limit in limits:
+        for direction in DIRECTIONS if metric not in COUNTS else ():
+            moved = change_limit(limit, kind, direction=direction, change_pct=change_pct)
+            other = constraints[metric].model_copy(update={kind: moved})
+            changed = {**constraints, metric: other}
+            yield _Change(changed, direction, metric, kind, limit, moved)
+        rest = {name: value for name, value in constraints.items() if name != metric}
+        left = {name: value for name, value in constraints[metric].limits().items() if name != kind}
+        rest |= {metric: Constraint(**left)} if left else {}
+        yield _Change(rest, REMOVED, metric, kind, limit)
+    if len(limits) > 1:
+        yield _Change({})
+
+
+def _describe(
+    contest: Contest, row: int | None, dataset: int, metric: str | None
+) -> dict[str, Any]:
+    """Describe a dataset's winner, by the columns of the table without their ending."""
+    n_feasible = int(contest.feasible[contest.table.candidate_slices[dataset]].sum())
+    if row is None:
+        names = ("winner", "serving", "utility", QUALITY, THROUGHPUT, "value")
+        return {"n_feasible": n_feasible, **dict.fromkeys(names)}
+    frame, table = contest.table.frame, contest.table
+    runtime, n_threads, device = frame.select(SERVING_KEYS).row(row)
+    return {
+        "n_feasible": n_feasible,
+        "winner": frame["candidate"][row],
+        "serving": Serving(str(runtime), int(n_threads), str(device)).label,
+        "utility": float(contest.judgement.utility[row]),
+        QUALITY: _known(table.seen_quality()[row]) if QUALITY in frame.columns else None,
+        THROUGHPUT: _read(contest, THROUGHPUT, row),
+        "value": metric and _read(contest, metric, row),
+    }
+
+
+def _read(contest: Contest, metric: str, row: int) -> float | None:
+    if metric not in contest.table.frame.columns:
+        return None
+    return _known(contest.table.values(metric)[row])
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
