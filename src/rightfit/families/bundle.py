@@ -24,6 +24,7 @@ from rightfit.errors import RightfitError
 from rightfit.extras import find_version
 from rightfit.families.bundle_files import (
     MANIFEST,
+    check_onnx_file,
     find_damaged,
     hash_file,
     parse_manifest,
@@ -31,7 +32,6 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family
-from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.parity import Parity
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema

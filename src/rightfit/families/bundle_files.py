@@ -11,17 +11,18 @@ import json
 import os
 import re
 import stat
+from collections.abc import Collection
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from rightfit.families.export_check import PLAIN_NAME, list_external_files
 from rightfit.processes.file_locks import hold
 
 MANIFEST = "bundle.json"
 LIST = "candidates.json"  # beside the folders of a set of bundles: their names, in order
 MAX_MANIFEST_BYTES = 16 * 2**20  # names of some hundred thousand columns
 
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not block
 _TYPES: dict[str, tuple[type, ...]] = {
     "format_version": (int,),
@@ -41,7 +42,22 @@ def is_plain_name(name: object) -> bool:
     >>> [is_plain_name(name) for name in ("model.onnx", "../model.onnx", "a/b", "", ".hidden")]
     [True, False, False, False, False]
     """
-    return isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
+    return isinstance(name, str) and PLAIN_NAME.fullmatch(name) is not None
+
+
+def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
+    """Refuse a model whose weights lie in files that the bundle does not list.
+
+    Raises:
+        ValueError: If it is no ONNX model, or names another file.
+    """
+    with open_regular(path) as file:
+        foreign = sorted(set(list_external_files(file)) - set(listed))
+    if foreign:
+        raise ValueError(
+            f"{path} keeps weights in {[name[:80] for name in foreign[:10]]}, which bundle.json "
+            "does not list: they are not checked, so they are not read. Export the model whole."
+        )
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 
 HASHES = "SHA256SUMS"
@@ -78,19 +80,32 @@ def check_graph(path: Path) -> None:
         ValueError: If it does, or is no ONNX model.
         OSError: If it cannot be read.
     """
-    if not path.stat().st_size:
-        raise ValueError(f"{path} is empty. {AGAIN}")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(b"location") < 0:  # the key of such a file's name, in every encoding
-            return
-        try:
-            is_elsewhere = _finds_external(content, 0, len(content), "model")
-        except (IndexError, RecursionError) as err:
-            raise ValueError(f"{path} is no ONNX model. {AGAIN}") from err
-    if is_elsewhere:
+    try:
+        with path.open("rb") as file:
+            names = list_external_files(file)
+    except ValueError as err:
+        raise ValueError(f"{err} {AGAIN}") from err
+    if names:
         raise ValueError(
             f"{path} keeps weights in other files, but an exported model is one file. {AGAIN}"
         )
+
+
+def list_external_files(file: BufferedReader) -> list[str]:
+    """Return the names of the files that hold weights of an ONNX model, none for most.
+
+    Raises:
+        ValueError: If it is no ONNX model.
+    """
+    if not os.fstat(file.fileno()).st_size:
+        raise ValueError(f"{file.name} is no ONNX model: it is empty.")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"location") < 0:  # the key of such a file's name, in every encoding
+            return []
+        try:
+            return sorted(set(_find_locations(content, 0, len(content), "model")))
+        except (IndexError, RecursionError) as err:
+            raise ValueError(f"{file.name} is no ONNX model.") from err
 
 
 def _is_inside(folder: Path, name: str) -> bool:
@@ -104,8 +119,20 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _finds_external(content: mmap.mmap, place: int, end: int, kind: str) -> bool:
-    """Walk a protobuf message and look for ``TensorProto.external_data``."""
+def _find_locations(content: mmap.mmap, place: int, end: int, kind: str) -> Iterator[str]:
+    """Walk a protobuf message and yield the locations in ``TensorProto.external_data``."""
+    for field, start, stop in _list_parts(content, place, end):
+        part = TENSOR_PARTS[kind].get(field)
+        if part == EXTERNAL:  # a key and a value
+            entry = {number: content[a:b] for number, a, b in _list_parts(content, start, stop)}
+            if entry.get(1) == b"location":
+                yield entry.get(2, b"").decode(errors="replace")
+        elif part is not None:
+            yield from _find_locations(content, start, stop, part)
+
+
+def _list_parts(content: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and end of a message's fields that are bytes, a text or a message."""
     while place < end:
         key, place = _read_varint(content, place)
         field, wire = (key & 0xFFFFFFFF) >> 3, key & 7
@@ -113,19 +140,14 @@ def _finds_external(content: mmap.mmap, place: int, end: int, kind: str) -> bool
             _, place = _read_varint(content, place)
         elif wire in (1, 5):
             place += 8 if wire == 1 else 4
-        elif wire == 2:  # bytes, a text or a message
+        elif wire == 2:
             n_bytes, place = _read_varint(content, place)
-            part = TENSOR_PARTS[kind].get(field)
-            if part == EXTERNAL:
-                return True
             if place + n_bytes > end:
                 raise IndexError("a part that is longer than the whole")
-            if part is not None and _finds_external(content, place, place + n_bytes, part):
-                return True
+            yield field, place, place + n_bytes
             place += n_bytes
         else:
             raise IndexError("a kind of field that ONNX does not have")
-    return False
 
 
 def _read_varint(content: mmap.mmap, place: int) -> tuple[int, int]:

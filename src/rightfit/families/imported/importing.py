@@ -12,7 +12,7 @@ import numpy as np
 
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
-from rightfit.families.bundle_files import hash_file
+from rightfit.families.bundle_files import check_onnx_file, hash_file
 from rightfit.families.by_path.estimators import TRUSTED
 from rightfit.families.family import Rows, check_task
 from rightfit.families.imported.bundle_rows import make_rows
@@ -29,7 +29,6 @@ from rightfit.families.imported.onnx_call import list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.trying import Trial, try_object
-from rightfit.families.onnx_file import check_onnx_file
 from rightfit.families.onnx_session import first_line, open_session
 from rightfit.families.parity import MIN_AGREEMENT, compare_answers
 from rightfit.families.registry import get_family
