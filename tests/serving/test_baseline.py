@@ -5,6 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from rightfit.profiling.serving import Serving
 from rightfit.serving.baseline import (
     Baseline,
     Comparison,
@@ -29,9 +30,7 @@ def winner(
     return KeptWinner(
         candidate=candidate,
         model="net",
-        runtime="onnx",
-        n_threads=1,
-        device="cpu",
+        serving=Serving("onnx", 1),
         batch_size=256,
         utility=utility or figure(0.8, 0.01),
         metrics={"latency_p50_ms": figure(1.0, 0.05), "quality": figure(0.9, 0.02)} | metrics,
@@ -40,7 +39,7 @@ def winner(
 
 def keep(found: KeptWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
     return Baseline(
-        format_version=1, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
+        format_version=2, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
     )
 
 
@@ -111,7 +110,7 @@ def test_other_winner_of_no_less_utility_may_trade_metrics() -> None:
 
 
 def test_application_that_is_not_ranked_any_more_fails() -> None:
-    now = Baseline(format_version=1, ranked_in="now", machine=MACHINE, winners={})
+    now = Baseline(format_version=2, ranked_in="now", machine=MACHINE, winners={})
     (found,) = compare_baselines(keep(winner()), now, margin_pct=5)
 
     assert found.faults == ("it is not ranked any more",)

@@ -9,6 +9,7 @@ from contests import make_application, make_applications
 from stored import LATER, Study
 
 from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.profiling.serving import Serving
 from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner
 from rightfit.serving.watch import compare_winners, load_watch
 from rightfit.verbs import watch as watching
@@ -67,15 +68,13 @@ def make_baseline(value: float, low: float, high: float) -> Baseline:
     winner = KeptWinner(
         candidate="net-001",
         model="net",
-        runtime="onnx",
-        n_threads=1,
-        device="cpu",
+        serving=Serving("onnx", 1),
         batch_size=None,
         utility=None,
         metrics={"latency_p50_ms": KeptFigure(value=value, low=low, high=high)},
     )
     winners = {"web_api": {"landsat": winner}}
-    return Baseline(format_version=1, ranked_in=LATER, machine=None, winners=winners)
+    return Baseline(format_version=2, ranked_in=LATER, machine=None, winners=winners)
 
 
 def watch(now: Baseline, **application: object) -> tuple[str, ...]:

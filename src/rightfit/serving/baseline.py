@@ -15,11 +15,12 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
 from rightfit.strict_model import StrictModel
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UTILITY = "utility"
 OF_A_BATCH = (
     "peak_memory_mib",
@@ -52,17 +53,15 @@ class KeptWinner(StrictModel):
 
     candidate: str
     model: str
-    runtime: str
-    n_threads: int
-    device: str
+    serving: Serving
     batch_size: int | None
     utility: KeptFigure | None
     metrics: dict[str, KeptFigure]
 
     @property
-    def key(self) -> tuple[str, str, str, int, str]:
+    def key(self) -> tuple[str, str, Serving]:
         """What was recommended."""
-        return (self.candidate, self.model, self.runtime, self.n_threads, self.device)
+        return (self.candidate, self.model, self.serving)
 
 
 class MeasuredOn(StrictModel):
@@ -76,7 +75,7 @@ class MeasuredOn(StrictModel):
 class Baseline(StrictModel):
     """The winners of a run, by application and dataset; ``None`` where none qualified."""
 
-    format_version: Literal[1]
+    format_version: Literal[2]
     ranked_in: str
     machine: MeasuredOn | None
     winners: dict[str, dict[str, KeptWinner | None]]
@@ -241,9 +240,7 @@ def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
     return KeptWinner(
         candidate=winner.candidate,
         model=winner.model,
-        runtime=winner.serving.runtime,
-        n_threads=winner.serving.n_threads,
-        device=winner.serving.device,
+        serving=winner.serving,
         batch_size=profile.best_batch_size if profile else None,
         utility=keep_utility(winner),
         metrics=read_figures(profile, asked) if profile else {},

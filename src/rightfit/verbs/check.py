@@ -12,7 +12,6 @@ from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import RankedCandidate
@@ -140,9 +139,8 @@ def _find_replaced(before: Baseline, answers: Iterable[Answer]) -> Winners:
         winner = answer.decision.winner
         if kept is None or winner is None:
             continue
-        serving = Serving(kept.runtime, kept.n_threads, kept.device, winner.serving.request_path)
-        if (kept.candidate, serving) != (winner.candidate, winner.serving):
-            key = ProfileKey(kept.model, kept.candidate, serving)
+        if (kept.candidate, kept.serving) != (winner.candidate, winner.serving):
+            key = ProfileKey(kept.model, kept.candidate, kept.serving)
             found.setdefault(answer.application, {})[answer.dataset] = key
     return found
 
