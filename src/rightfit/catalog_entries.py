@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from kedro.io import CatalogConfigResolver, DataCatalog, DatasetError
 
+from rightfit.errors import RightfitError
 from rightfit.parameters.grid import Grid
 
 FOLDER = "catalog"
@@ -52,7 +53,7 @@ def make_catalog(entries: Entries, credentials: dict[str, Any]) -> DataCatalog:
         return DataCatalog.from_config(entries, credentials)
     except (DatasetError, KeyError) as err:
         reason = " ".join(str(err.args[0] if err.args else err).split()).rstrip(".")
-        raise ValueError(f"catalog: {reason}. Correct conf/*/catalog*.yml.") from err
+        raise RightfitError(f"catalog: {reason}. Correct conf/*/catalog*.yml.") from err
 
 
 def list_entries(grid: Grid, data_root: str) -> Entries:

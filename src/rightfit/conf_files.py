@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rightfit.conf_expansion import find_expansion
+from rightfit.errors import RightfitError
 from rightfit.printable import clean_text
 
 PLACEHOLDER = "${"
@@ -30,7 +31,7 @@ DEFAULT_DATA_ROOT = "data"
 MAX_BITS = 14_000  # of a whole number; Python writes no more than 4,300 digits
 
 
-class BrokenFileError(ValueError):
+class BrokenFileError(RightfitError):
     """Files of the configuration that cannot be read: one line each, with its place."""
 
 
@@ -100,7 +101,7 @@ def check_data_root(given: Any) -> str:
     """
     strange = sorted({char for char in str(given) if char in "*[]{}\n\0"})
     if not isinstance(given, str) or not given.strip() or strange or given.startswith("~"):
-        raise ValueError(
+        raise RightfitError(
             f"data_root must be a folder or a URL, written in full and without * [ ] {{ }}, but "
             f"got {given!r}. Correct --params data_root=... or conf/base/globals.yml."
         )

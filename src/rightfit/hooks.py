@@ -26,12 +26,12 @@ from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from rightfit.errors import RightfitError
 from rightfit.failures import FailureHook
 from rightfit.guards.clear_errors import (
     explain_content,
     explain_error,
     explain_unreadable,
-    is_raised_here,
     load_result,
     one_line,
 )
@@ -134,18 +134,13 @@ class ErrorHook:
         Raises:
             ConfigurationError: In place of an error that names the file to mend.
         """
-        from rightfit.parameters.grid import UnsuitableGridError
-        from rightfit.parameters.imported import UnsuitableModelError
-        from rightfit.preparation.frames import RawTableError
-
-        is_ours = isinstance(error, RawTableError | UnsuitableGridError | UnsuitableModelError)
         is_alone = all(map(is_own, pipeline.nodes))
-        told = explain_error(error) if is_alone or is_raised_here(error) else None
+        told = explain_error(error) if is_alone or isinstance(error, RightfitError) else None
         if is_alone and not told:
             raw = {name: _find_path(catalog.get(name)) for name in _list_raw(pipeline)}
             told = explain_content(error, raw)
-        if told or is_ours:
-            raise ConfigurationError(told or str(error)) from error
+        if told:
+            raise ConfigurationError(told) from error
 
 
 def _find_entry_faults(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:

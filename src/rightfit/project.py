@@ -31,6 +31,7 @@ from rightfit.conf_files import (
     read_catalog,
     read_parameters,
 )
+from rightfit.errors import RightfitError
 from rightfit.given_parameters import find_misspelt, find_unread, find_wrong_switches
 from rightfit.ownership import PIPELINES, is_own, list_stages, read_tagged_models
 from rightfit.parameters.defaults import complete_parameters
@@ -227,7 +228,7 @@ def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> Non
 
 def _raise(faults: list[str]) -> None:
     if faults:
-        raise ValueError("; ".join(faults))
+        raise RightfitError("; ".join(faults))
 
 
 def _list_inputs() -> set[str]:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from rightfit.errors import RightfitError
 from rightfit.parameters.raw import RawParameters
 
 BLOCKS = frozenset({"applications", "ranking"})
@@ -37,7 +38,7 @@ def check_served(parameters: RawParameters, environment: Mapping[str, str]) -> N
         if name not in BLOCKS and not (name == "data_root" and value in roots)
     )
     if refused:
-        raise ValueError(
+        raise RightfitError(
             f"A request to the server may not set {refused}; it may set {sorted(BLOCKS)}, and "
             f"data_root to one of {roots}. The person who starts the server allows roots with the "
             f"environment variable {DATA_ROOTS}; all else belongs in conf/."

@@ -13,7 +13,8 @@ import sqlalchemy.exc
 from kedro.io import DataCatalog, DatasetError
 
 from rightfit.conf_files import check_data_root
-from rightfit.guards.clear_errors import explain_content, explain_error, is_raised_here
+from rightfit.errors import RightfitError
+from rightfit.guards.clear_errors import explain_content, explain_error
 
 
 def catch(function: Callable[[], object]) -> BaseException:
@@ -92,7 +93,7 @@ def test_upload_that_an_object_store_refuses_is_told_with_its_cure(number: int, 
 def test_own_check_is_told_in_its_words() -> None:
     error = catch(lambda: check_data_root(""))
 
-    assert is_raised_here(error)
+    assert isinstance(error, RightfitError)
     assert explain_error(error) == str(error)
 
 

@@ -21,6 +21,7 @@ from kedro.io.core import (
     get_protocol_and_path,
 )
 
+from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_files import (
     LIST,
@@ -130,7 +131,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
                 raise
             return StoredBundles(Path(), [])
         if not self._is_complete(stored):
-            raise ValueError(
+            raise RightfitError(
                 f"{stored} is no complete set of candidates: the run that wrote it was cut off, or "
                 "files were removed since. Run: kedro run --pipelines training"
             )
@@ -180,7 +181,9 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
         """Copy the files that a bundle lists; a name in a bucket may hold anything."""
         name = PurePosixPath(remote).name
         if not is_plain_name(name):
-            raise ValueError(f"{remote!r} is no name of a candidate; remove it from the storage.")
+            raise RightfitError(
+                f"{remote!r} is no name of a candidate; remove it from the storage."
+            )
         folder = copy / name
         folder.mkdir()
         self._fs.get_file(f"{remote}/{MANIFEST}", str(folder / MANIFEST))

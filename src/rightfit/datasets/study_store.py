@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io.core import AbstractDataset
 
+from rightfit.errors import RightfitError
 from rightfit.tuning.studies.study_store import StudyStore
 
 
@@ -42,7 +43,7 @@ class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if not grace_s > heartbeat_s > 0:
-            raise ValueError(
+            raise RightfitError(
                 "A trial may be silent for longer than one heartbeat: grace_s must be above "
                 f"heartbeat_s, and both positive, but got {heartbeat_s=}, {grace_s=}. Correct the "
                 "studies in the catalog."

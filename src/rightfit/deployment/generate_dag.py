@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from pydantic import Field, ValidationError
 
 from rightfit.deployment.task_plan import find_stages, plan_tasks
+from rightfit.errors import RightfitError
 from rightfit.strict_model import MAX_COUNT, MAX_S, StrictModel
 
 TEMPLATE = Path(__file__).parent / "templates" / "airflow_dag.py.j2"
@@ -54,7 +55,7 @@ def render_dag(
     dag_settings = read_settings(settings_file)
     registered = _load_pipelines(project.project_path, env, conf_source)
     if pipeline not in registered:
-        raise ValueError(f"There is no pipeline {pipeline!r}, but {sorted(registered)}.")
+        raise RightfitError(f"There is no pipeline {pipeline!r}, but {sorted(registered)}.")
     stages = find_stages(pipeline, registered)
     dag_settings.check_stages(set(registered))  # refit may be a stage of nothing
 
@@ -118,7 +119,7 @@ class DagSettings(StrictModel):
         """
         unknown = sorted({*self.alone, *self.pools, *self.queues} - stages)
         if unknown:
-            raise ValueError(
+            raise RightfitError(
                 f"alone, pools and queues name the stages {unknown}, but there are "
                 f"{sorted(stages)}. Correct the DAG's settings (airflow.yml)."
             )
@@ -133,7 +134,7 @@ def read_settings(path: Path) -> DagSettings:
     try:
         return DagSettings.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
     except ValidationError as err:
-        raise ValueError(f"{path} is not right: {err}") from err
+        raise RightfitError(f"{path} is not right: {err}") from err
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.errors import RightfitError
+
 
 @dataclass(frozen=True)
 class Task:
@@ -80,7 +82,7 @@ def check_plan(tasks: Mapping[str, Mapping[str, Iterable[str]]], pipeline: Pipel
     planned = {node for task in tasks.values() for node in task["nodes"]}
     there = {node.name for node in pipeline.nodes}
     if planned != there:
-        raise ValueError(
+        raise RightfitError(
             "The DAG was generated for another grid or version of the project: it lacks the nodes "
             f"{sorted(there - planned)} and has {sorted(planned - there)} too many. Generate it "
             "again for this configuration: make airflow AIRFLOW_ENV=<environment>."
@@ -105,7 +107,7 @@ def _find_stages(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> dict[Nod
     }
     unclear = {node.name: names for node, names in found.items() if len(names) != 1}
     if unclear:
-        raise ValueError(
+        raise RightfitError(
             f"Each node must belong to exactly one of the pipelines {sorted(stages)}, but these "
             f"belong to: {unclear}. Register each stage once, and the joint pipeline as their sum."
         )
@@ -176,7 +178,7 @@ def _order(after: Mapping[str, set[str]]) -> list[str]:
     try:
         return list(TopologicalSorter({name: sorted(after[name]) for name in after}).static_order())
     except CycleError as err:
-        raise ValueError(
+        raise RightfitError(
             f"Tasks would wait for each other: {err.args[1]}. A stage must not read what a later "
             "stage makes of its own cells; make that a stage of its own."
         ) from err

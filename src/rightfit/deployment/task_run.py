@@ -21,6 +21,7 @@ from kedro.framework.session import KedroServiceSession
 from kedro.io import AbstractVersionedDataset, CatalogProtocol
 
 from rightfit.deployment.task_plan import check_plan
+from rightfit.errors import RightfitError
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def discard_outputs(catalog: CatalogProtocol[Any, Any], names: Iterable[str], ve
 def _check_places() -> None:
     root = os.environ.get(DATA_ROOT, "")
     if "://" in root and not os.environ.get(SHARED_ROOT):
-        raise ValueError(
+        raise RightfitError(
             f"{DATA_ROOT} is {root!r}, so {SHARED_ROOT} must name a folder that all workers share: "
             "searches and measurements need file locks, see docs/howto/airflow.md."
         )
@@ -115,7 +116,7 @@ def _check_places() -> None:
 def _find_home() -> Path:
     home = os.environ.get(HOME)
     if not home or not Path(home).is_dir():
-        raise ValueError(
+        raise RightfitError(
             f"{HOME} must name the project's folder on every worker, but is {home!r}. Set it in "
             "the environment of the scheduler's workers, see docs/howto/airflow.md."
         )

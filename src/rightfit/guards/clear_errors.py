@@ -1,14 +1,11 @@
-"""Errors that a person can mend, in one message; all others keep their traceback."""
+"""What a person can do about an error of the system, a database, a store or a stored file."""
 
 from __future__ import annotations
 
-import dis
 import errno
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from click import ClickException
@@ -20,7 +17,6 @@ from rightfit.printable import clean_text
 
 logger = logging.getLogger(__name__)
 
-PACKAGE = Path(__file__).parents[1]
 ANEW = "Make it anew: kedro run --pipelines perf --params verify_results=true"
 MAX_REASON = 300  # characters
 AGAIN = "Then run the command again: what is finished is not repeated."
@@ -62,7 +58,7 @@ def explain_error(error: BaseException) -> str | None:
     """Say in one message what a person can do about an error.
 
     Returns:
-        ``None`` for an error of foreign code, or of a kind that nobody has a cure for.
+        ``None`` for a defect: an error of another family, and of a kind that nobody has a cure for.
     """
     chain = list(_follow(error))
     # first: what fsspec raises of a refusal looks like a disk that cannot be read
@@ -73,8 +69,7 @@ def explain_error(error: BaseException) -> str | None:
         told = _explain_system(one) or _explain_database(one)
         if told:
             return f"{told} {AGAIN}"
-    is_here = isinstance(error, ValueError) and is_raised_here(error)
-    return str(error) if is_here or isinstance(error, RightfitError) else None
+    return str(error) if isinstance(error, RightfitError) else None
 
 
 def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) -> str | None:
@@ -134,18 +129,6 @@ def one_line(error: BaseException) -> str:
     """Return an error's message in one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}…"
-
-
-def is_raised_here(error: BaseException) -> bool:
-    """Tell whether a statement ``raise`` of Rightfit made the error, and no slip in its code."""
-    last: TracebackType | None = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
-        return False
-    code = last.tb_frame.f_code
-    is_raise = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return is_raise and PACKAGE in Path(code.co_filename).parents
 
 
 def _follow(error: BaseException | None) -> Iterator[BaseException]:

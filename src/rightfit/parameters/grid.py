@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from rightfit.errors import RightfitError
 from rightfit.families.registry import refer_to_family
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.raw import RawParameters
@@ -23,7 +24,7 @@ IMPORTED = "imported"  # in place of a family: the model is a file that somebody
 CASCADE = "cascade"  # in place of a family: two candidates of the dataset in a row
 
 
-class UnsuitableGridError(ValueError):
+class UnsuitableGridError(RightfitError):
     """A pipeline has nothing to do with the cells of the grid in use."""
 
 

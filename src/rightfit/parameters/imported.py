@@ -9,13 +9,14 @@ from typing import Literal
 from kedro.utils import find_kedro_project
 from pydantic import Field, ValidationError
 
+from rightfit.errors import RightfitError
 from rightfit.families.imported.importing import GivenFile, check_file
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.onnx_form import Answers
 from rightfit.strict_model import StrictModel
 
 
-class UnsuitableModelError(ValueError):
+class UnsuitableModelError(RightfitError):
     """A model file that does not fit its dataset; commands show its message without traceback."""
 
 

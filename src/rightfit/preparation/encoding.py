@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from rightfit.errors import RightfitError
 from rightfit.families.onnx_session import open_session
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.images import decode_images
@@ -187,7 +188,7 @@ class Encoder(BaseModel):
     @classmethod
     def _check_version(cls, version: int) -> int:
         if version != ENCODER_VERSION:
-            raise ValueError(
+            raise RightfitError(
                 f"The encoder must be of version {ENCODER_VERSION}, but got {version}. "
                 "Run the data_engineering pipeline again."
             )
@@ -239,7 +240,7 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     """
     missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
     if missing:
-        raise ValueError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
+        raise RightfitError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
     return rows.select(
         column.alias(name)
         for step in encoder.steps

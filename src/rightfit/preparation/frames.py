@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.preparation.images import read_file, tabulate_files
 from rightfit.preparation.table_schema import DATETIME
 from rightfit.preparation.tables import Table, list_plain_casts, scan_table
@@ -18,7 +19,7 @@ from rightfit.preparation.tables import Table, list_plain_casts, scan_table
 _NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
 
 
-class RawTableError(ValueError):
+class RawTableError(RightfitError):
     """Raw tables that do not fit their description; commands show its message without traceback."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.preparation.spec import Image as ImageColumn
 from rightfit.preparation.tables import Table
@@ -92,7 +93,7 @@ def decode_images(column: pl.Series, shape: tuple[int, int, int]) -> npt.NDArray
             pixels[i] = decode_image(content or b"", shape)
         except ValueError as err:
             n_bytes = len(content or b"")
-            raise ValueError(
+            raise RightfitError(
                 f"Row {i} of the column {column.name!r} ({n_bytes:,} bytes): {err}"
             ) from err
     return pixels

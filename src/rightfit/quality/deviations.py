@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.errors import RightfitError
 from rightfit.quality.errors import resample, row_effects
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import average_ranks
@@ -81,7 +82,7 @@ def unpack_deviations(text: str) -> Floats:
         read = np.frombuffer(base64.b64decode(halves, validate=True), dtype="<f2")
         return float(largest) * read.astype(np.float64)
     except ValueError as err:
-        raise ValueError(f"quality_deviations have an unknown form: {text[:20]!r}.") from err
+        raise RightfitError(f"quality_deviations have an unknown form: {text[:20]!r}.") from err
 
 
 def find_contributions(

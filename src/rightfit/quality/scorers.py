@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.schema import Task
 from rightfit.families.sources import read_own_sources
@@ -62,7 +63,7 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
 
     if name in sklearn.metrics.get_scorer_names():
         if options:
-            raise ValueError(
+            raise RightfitError(
                 f"the scorer {name} takes no options, but got {dict(options)}; name a function "
                 "that takes them by its import path, as in sklearn.metrics.mean_pinball_loss"
             )
@@ -72,7 +73,7 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
         return lambda labels, answers: -float(loss(labels, answers[:, 0], **options))
     known = [*sklearn.metrics.get_scorer_names(), "neg_mean_pinball_loss"]
     near = find_nearest(name, known)
-    raise ValueError(
+    raise RightfitError(
         f"there is no metric {name!r}"
         + (f"; did you mean {near!r}?" if near else "")
         + " Allowed are scikit-learn's scorers (sklearn.metrics.get_scorer_names()), such as "
@@ -96,7 +97,7 @@ def check_metric(
     score = find_score(name, options)
     if not is_function(name) and judges_numbers(score) != (task == "regression"):
         other = "classification" if task == "regression" else "regression"
-        raise ValueError(f"the metric {name} is one of {other}, but the task is {task}")
+        raise RightfitError(f"the metric {name} is one of {other}, but the task is {task}")
     if task == "classification" and n_classes is None:
         return
     what = "values" if task == "regression" else f"probabilities of {n_classes} classes"
@@ -104,9 +105,9 @@ def check_metric(
     try:
         value = score(labels, answers)
         if not np.isfinite(value):
-            raise ValueError(f"it is {value}")
+            raise RightfitError(f"it is {value}")
     except Exception as err:  # whatever the function raises
-        raise ValueError(f"the metric {name} can't judge {what}: {err}") from err
+        raise RightfitError(f"the metric {name} can't judge {what}: {err}") from err
 
 
 def judges_numbers(score: Score) -> bool:
@@ -149,9 +150,9 @@ def _by_path(name: str, options: Mapping[str, Option]) -> Score:
     except ModuleNotFoundError as err:
         if err.name is None or not f"{module_name}.".startswith(f"{err.name}."):
             raise  # the module is there, and imports something that is not
-        raise ValueError(f"there is no module {module_name!r} to hold a metric ({err})") from err
+        raise RightfitError(f"there is no module {module_name!r} to hold a metric ({err})") from err
     if not callable(function):
-        raise ValueError(f"the module {module_name} holds no function {attribute}")
+        raise RightfitError(f"the module {module_name} holds no function {attribute}")
     return _call_function(function, options)
 
 
@@ -215,7 +216,7 @@ def _roc_auc(labels: Array, answers: Array) -> float:
     positive = labels == 1
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if not n_positive or not n_negative:
-        raise ValueError("roc_auc needs rows of both classes")
+        raise RightfitError("roc_auc needs rows of both classes")
     n_below = average_ranks(answers[:, 1])[positive].sum() - n_positive * (n_positive + 1) / 2
     return float(n_below / (n_positive * n_negative))
 
@@ -241,7 +242,7 @@ def _neg_root_mean_squared_error(labels: Array, answers: Array) -> float:
 
 
 def _refuse_classes(n_classes: int | None) -> None:
-    raise ValueError(
+    raise RightfitError(
         f"roc_auc needs two classes, but got {n_classes}; choose roc_auc_ovr, accuracy or "
         "balanced_accuracy"
     )

@@ -12,13 +12,14 @@ from kedro.io import AbstractDataset, AbstractVersionedDataset
 from kedro.io.core import VersionNotFoundError
 from pydantic import BaseModel
 
+from rightfit.errors import RightfitError
 from rightfit.reuse.records import SELF, FileRecord, RecordStore
 
 N_DIGITS = 24  # of the sha256
 _LIBRARY = Path(__file__).parents[1]
 
 
-class DamagedFileError(ValueError):
+class DamagedFileError(RightfitError):
     """A stored file that is not what was recorded of it."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.evaluation.measuring import (
     ENVIRONMENT_KEY,
     RawTest,
@@ -175,7 +176,7 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
     if len(found) > 1:
         message = f"The profiles come from {len(found)} different environments: {found}."
         if params.mixed_environments == "refuse":
-            raise ValueError(
+            raise RightfitError(
                 f"{message} Measure again on one machine, or set evaluation.mixed_environments: "
                 "label in parameters_evaluation.yml."
             )

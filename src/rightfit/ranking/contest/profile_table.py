@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.errors import OldResultsError
+from rightfit.errors import OldResultsError, RightfitError
 from rightfit.profiling.devices import ELSEWHERE
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application, Applications
@@ -225,7 +225,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
     keys = [*CANDIDATE_KEYS, *SERVING_KEYS]
     missing = [key for key in keys if key not in profiles.columns]
     if missing or not profiles.height:
-        raise ValueError(
+        raise RightfitError(
             f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
             "Run the evaluation pipeline first."
         )
@@ -328,7 +328,7 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
         f"ranking.ties.rule_by_application: no such application {name!r}" for name in unknown_names
     ]
     if faults:
-        raise ValueError(
+        raise RightfitError(
             "; ".join(faults) + ". Correct parameters_applications.yml or parameters_ranking.yml, "
             "or measure what is missing with the evaluation pipeline."
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.quality.deviations import unpack_deviations
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.profile_table import ProfileTable
@@ -45,7 +46,7 @@ def read_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     try:
         found = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
     except ValueError as err:
-        raise ValueError(
+        raise RightfitError(
             f"resource_profiles was written by another version of Rightfit: {err} "
             "Measure again: kedro run --pipelines evaluation,ranking"
         ) from err

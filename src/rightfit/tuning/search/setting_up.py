@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.families.family import TrainingData, check_task
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
@@ -63,7 +64,7 @@ def make_cell(
     try:
         check_task(get_family(model.family), data_card.task)
     except ValueError as err:
-        raise ValueError(
+        raise RightfitError(
             f"{name}: {err}. List the datasets that the model is for in its block, under datasets, "
             "in parameters_models.yml, or take it out of grid.models."
         ) from err
@@ -153,7 +154,7 @@ def pick_device(wanted: str, usable: tuple[str, ...]) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if wanted == "cuda":
-        raise ValueError(
+        raise RightfitError(
             "training.device is cuda, but torch finds no CUDA device here. "
             "Set it to auto or cpu in parameters_training.yml."
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from pydantic import AfterValidator
 
+from rightfit.errors import RightfitError
 from rightfit.spelling import find_nearest
 
 if TYPE_CHECKING:  # parameters are read in every command, and few of them search
@@ -71,23 +72,23 @@ def import_rule(path: str) -> StoppingRule:
     except ModuleNotFoundError as err:
         if err.name is None or not f"{module_name}.".startswith(f"{err.name}."):
             raise  # the module is there, and imports something that is not
-        raise ValueError(
+        raise RightfitError(
             f"There is no module {module_name!r} to hold a stopping rule ({err}). Correct "
             "early_stopping, or install the package that the module lies in."
         ) from err
     if found is None:
-        raise ValueError(
+        raise RightfitError(
             f"The module {module_name} has no {name!r}; early_stopping names a class there."
         )
     try:
         rule = found() if isinstance(found, type) else found
     except TypeError as err:
-        raise ValueError(
+        raise RightfitError(
             f"The stopping rule {path} can't be made without arguments: {err}. Name a class of "
             "yours that hands them over."
         ) from err
     if not isinstance(rule, StoppingRule):
-        raise ValueError(
+        raise RightfitError(
             f"The stopping rule {path} has no method prune(study, trial); see "
             "rightfit.StoppingRule."
         )

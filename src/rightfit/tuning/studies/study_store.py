@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from rightfit.errors import RightfitError
 from rightfit.families.registry import split_reference
 from rightfit.families.sources import read_family_sources
 from rightfit.processes.file_locks import acquire, is_file_left
@@ -67,12 +68,12 @@ class StudyStore:
     def __post_init__(self) -> None:
         kind = self.url.partition(":")[0].partition("+")[0]  # the rest may hold a password
         if kind not in _DATABASES:
-            raise ValueError(
+            raise RightfitError(
                 f"Studies can't be kept in a database of the kind {kind!r}; allowed are "
                 f"{_DATABASES}. Correct the credentials of the studies."
             )
         if self.storage and not (self.heartbeat_s and self.grace_s):
-            raise ValueError(
+            raise RightfitError(
                 "Studies in a database need heartbeat_s and grace_s, or the trial of a lost host "
                 f"would never be taken up, but got {self.heartbeat_s=}, {self.grace_s=}. Give the "
                 "catalog entry of the studies both."
@@ -242,11 +243,11 @@ def _open_lock(path: Path) -> IO[bytes]:
         file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
     except OSError as err:
         if err.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a folder, a pipe
-            raise ValueError(_explain_lock(path)) from err
+            raise RightfitError(_explain_lock(path)) from err
         raise
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise ValueError(_explain_lock(path))
+        raise RightfitError(_explain_lock(path))
     return file
 
 
