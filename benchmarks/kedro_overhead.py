@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Node, Pipeline
 from omegaconf import OmegaConf
 
-from rightfit.project import find_grid
+from rightfit.kedro_project.configuration import find_grid
+from rightfit.kedro_project.run import RightfitSession
 
 PROJECT = Path(__file__).parents[1]
 PARENTS = {"datasets": "landsat", "models": "linear"}
@@ -75,9 +75,9 @@ def _run_s(size: int, root: Path, replace: Callable[[Node], Callable[..., Any]])
     started_s = time.perf_counter()
     with (
         _quiet(),
-        KedroSession.create(PROJECT, env="test", runtime_params=params) as session,
+        RightfitSession.create(PROJECT, env="test", runtime_params=params) as session,
     ):
-        assert isinstance(session, KedroSession)  # noqa: S101 - of the abstract session's hint
+        assert isinstance(session, RightfitSession)  # noqa: S101 - of the abstract session's hint
         session._hook_manager.register(ReplaceFunctions(replace))
         session.run(pipeline_names=["perf"])
     return time.perf_counter() - started_s

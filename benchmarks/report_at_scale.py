@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from rightfit.http_load.load_records import LoadCurves
+from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines, find_grid
@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     bootstrap_project(PROJECT)
     params = {"data_root": str(Path(options.data_root).resolve()), **options.params}
-    opened: Any = KedroSession.create(PROJECT, env=options.env, runtime_params=params)
+    opened: Any = RightfitSession.create(PROJECT, env=options.env, runtime_params=params)
     with opened as session:
         stored = session.load_context().catalog
         grid = find_grid()

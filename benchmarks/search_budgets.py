@@ -32,12 +32,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
+from rightfit.kedro_project.run import RightfitSession
 from rightfit.pipelines import find_grid
 from rightfit.pipelines.training.nodes import plan_cell
 from rightfit.quality.metric import QualityMetric
@@ -137,7 +137,7 @@ def _judge(
     n_errors: dict[float, float] = {}
     defaults: dict[str, tuple[float, float]] = {}  # best default of each dataset, and its error
     for budget, params in runs.items():
-        opened: Any = KedroSession.create(PROJECT, env=asked.env, runtime_params=params)
+        opened: Any = RightfitSession.create(PROJECT, env=asked.env, runtime_params=params)
         with opened as session:
             stored = session.load_context().catalog
             applications = dict(stored.load("params:applications").items())

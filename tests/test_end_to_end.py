@@ -8,10 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 from kedro.framework.project import pipelines
-from kedro.framework.session import KedroSession
-from kedro.pipeline import Pipeline
 
-from rightfit.reuse.hook import ReuseHook
+from rightfit.kedro_project.run import RightfitSession
+from rightfit.kedro_project.unchanged import ReusedResults
 
 SEED_METRICS = (
     "cpu_cores",
@@ -31,13 +30,13 @@ class Study:
 
     def run(self, pipeline: str, **params: Any) -> None:
         runtime_params = {"data_root": str(self.root), **params}
-        with KedroSession.create(
+        with RightfitSession.create(
             self.project, env="test", runtime_params=runtime_params
         ) as session:
             session.run(pipeline_names=[pipeline])
 
     def load(self, name: str) -> Any:
-        with KedroSession.create(
+        with RightfitSession.create(
             self.project, env="test", runtime_params={"data_root": str(self.root)}
         ) as session:
             return session.load_context().catalog.load(name)
@@ -54,13 +53,13 @@ class Study:
     def list_steps(self, pipeline: str, **params: Any) -> set[str]:
         """Return the nodes that a run would carry out."""
         runtime_params = {"data_root": str(self.root), **params}
-        with KedroSession.create(
+        with RightfitSession.create(
             self.project, env="test", runtime_params=runtime_params
         ) as session:
             catalog = session.load_context().catalog
-            steps = Pipeline(pipelines[pipeline].nodes)
-            ReuseHook().before_pipeline_run({"run_id": "next"}, steps, catalog)
-            return {node.name for node in steps.nodes}
+            steps = pipelines[pipeline]
+            kept = ReusedResults(steps, catalog, "next", may_reuse=True).unchanged
+            return {node.name for node in steps.nodes} - kept
 
     def searches(self) -> dict[str, bytes]:
         return {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rightfit.hooks import ConfigurationError
+from rightfit.kedro_project.hooks import ConfigurationError
 from rightfit.printable import clean_text
 
 

@@ -16,8 +16,13 @@ SHOP = Path(__file__).parent / "shop"
 MOST_LINES = 30
 EDITS = {
     "src/shop/settings.py": (
-        ("from shop.hooks", "from rightfit.hooks import rightfit_hooks\nfrom shop.hooks"),
-        ("(CountNodes(),)", "(CountNodes(), *rightfit_hooks())"),
+        (
+            "from shop.hooks",
+            "from rightfit.kedro_project.hooks import rightfit_hooks\n"
+            "from rightfit.kedro_project.run import RightfitSession\n"
+            "from shop.hooks",
+        ),
+        ("(CountNodes(),)", "(CountNodes(), *rightfit_hooks())\nSESSION_CLASS = RightfitSession"),
     ),
     "src/shop/pipeline_registry.py": (
         (

@@ -39,7 +39,7 @@ from contacts import find_strace  # noqa: E402
 from outcomes import Attempt, Command, Outcome, Part, Tally, try_command  # noqa: E402
 from watching import try_all  # noqa: E402
 
-from rightfit.guards.clear_errors import explain_error  # noqa: E402
+from rightfit.kedro_project.error_messages import explain_error  # noqa: E402
 from rightfit.pipelines.data_engineering import nodes  # noqa: E402
 from rightfit.pipelines.data_engineering.params import DatasetBlock  # noqa: E402
 from rightfit.processes.json_store import JsonStore  # noqa: E402
@@ -67,11 +67,11 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/serving/test_strangers.py": "hangs",
     "tests/serving/test_many_clients.py": "losses",
     "tests/serving/test_baseline.py": "accepted_wrongly",
-    "tests/reuse/test_damaged_results.py": "accepted_wrongly",
+    "tests/kedro_project/test_damaged_results.py": "accepted_wrongly",
     "tests/handover/test_handover.py": "accepted_wrongly",
     "tests/verbs/test_measure.py": "hangs",
     "tests/test_conf_expansion.py": "hangs",
-    "tests/guards/test_given.py": "tracebacks",
+    "tests/kedro_project/test_command_options.py": "tracebacks",
     "tests/test_privacy.py": "connections_outside",
     "tests/verbs/test_begun_runs.py": "accepted_wrongly",
 }
@@ -119,7 +119,7 @@ def read_parameters(env: str) -> dict[str, Any]:
     """Return the project's parameters with the library's values."""
     from kedro.framework.startup import bootstrap_project
 
-    from rightfit.conf_files import load_configuration, make_loader
+    from rightfit.kedro_project.files import load_configuration, make_loader
     from rightfit.parameters.defaults import complete_parameters
 
     bootstrap_project(PROJECT)
@@ -215,7 +215,7 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
     """Load a broken file as a command does."""
     from click import ClickException
 
-    from rightfit.conf_files import BrokenFileError, load_configuration, make_loader
+    from rightfit.kedro_project.files import BrokenFileError, load_configuration, make_loader
 
     shutil.rmtree(conf / "attack", ignore_errors=True)
     env = case.write(conf)
@@ -276,7 +276,7 @@ def store_good(place: Path) -> Path:
     from kedro.io import DataCatalog
     from stored import VERSION, store_study
 
-    from rightfit.catalog_entries import read_patterns
+    from rightfit.kedro_project.catalog import read_patterns
 
     good = place / "good"
     catalog = DataCatalog.from_config(read_patterns(str(good)), save_version=VERSION)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.framework.session import KedroSession
 
-from rightfit.project import ConfigurationError
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.run import RightfitSession
 
 FAILING = {"models": {"forest": {"family": "support.failing_family"}}}
 REASON = "AttributeError: no tree grows here"
@@ -24,7 +24,7 @@ def root(sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def run(project: Path, root: Path, *, models: str) -> None:
     grid = {"datasets": "landsat", "models": models}
     params: dict[str, Any] = {"data_root": str(root), "grid": grid, **FAILING}
-    with KedroSession.create(project, env="test", runtime_params=params) as session:
+    with RightfitSession.create(project, env="test", runtime_params=params) as session:
         session.run(pipeline_names=["perf"])
 
 

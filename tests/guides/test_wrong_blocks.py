@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 from guides import copy_project, read_guide
-from kedro.framework.session import KedroSession
 
-from rightfit.hooks import ConfigurationError
+from rightfit.kedro_project.hooks import ConfigurationError
+from rightfit.kedro_project.run import RightfitSession
 
 DATASETS = "base/parameters_datasets.yml"
 APPLICATIONS = "base/parameters_applications.yml"
@@ -31,7 +31,7 @@ def followed(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def run(project: Path, conf: Path) -> None:
     data_root = {"data_root": str(conf.parent)}
-    with KedroSession.create(
+    with RightfitSession.create(
         project, env="test", conf_source=str(conf), runtime_params=data_root
     ) as session:
         session.run(pipeline_names=["training"])
@@ -173,7 +173,7 @@ def test_faults_of_all_datasets_are_named_at_once(
 def test_missing_table_is_named(followed: Path, bootstrapped: Path, tmp_path: Path) -> None:
     params = {"data_root": str(tmp_path)}
     with (
-        KedroSession.create(
+        RightfitSession.create(
             bootstrapped, env="test", conf_source=str(followed), runtime_params=params
         ) as session,
         pytest.raises(ConfigurationError, match=r"Raw files are missing: .*01_raw/orchard\.csv"),

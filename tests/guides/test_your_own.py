@@ -18,9 +18,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from guides import copy_project, read_guide
-from kedro.framework.session import KedroSession
 from PIL import Image
 
+from rightfit.kedro_project.run import RightfitSession
 from rightfit.verbs.commands import verbs
 
 MAX_CHANGED_LINES = 120
@@ -205,7 +205,7 @@ def test_block_and_its_line_are_enough_for_a_parquet_file(
     make_orchard().write_parquet(copy / "data" / "01_raw" / "orchard.parquet")
 
     given = {"grid": {"datasets": ["orchard"]}, "data_root": str(copy / "data")}
-    with KedroSession.create(
+    with RightfitSession.create(
         bootstrapped, env="test", conf_source=str(copy / "conf"), runtime_params=given
     ) as session:
         session.run(pipeline_names=["data_engineering"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog, MemoryDataset
 
-from rightfit.hooks import ConfigurationError, FamilyHook
-from rightfit.ownership import PIPELINES, find_stage, is_own
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.nodes import PIPELINES, find_stage, is_own
+from rightfit.kedro_project.run import RightfitSession, refuse_model_faults
 from rightfit.parameters.grid import Grid
 from rightfit.pipeline_registry import register_pipelines
 from rightfit_study.pipelines import create_pipelines
@@ -20,7 +20,7 @@ STUDIES = create_pipelines(GRID)
 
 
 def test_project_offers_the_studies_beside_the_library(bootstrapped: Path) -> None:
-    with KedroSession.create(bootstrapped, env="test") as session:
+    with RightfitSession.create(bootstrapped, env="test") as session:
         session.load_context()
 
         assert set(register_pipelines()) == {*PIPELINES, *STUDIES, "__default__"}
@@ -38,11 +38,10 @@ def test_nodes_of_a_study_are_own(name: str) -> None:
 def test_module_without_a_family_is_named_before_a_study(name: str) -> None:
     models = {"mine": {"family": "my_study.nothing"}}
     parameters = {"grid": {"models": ["mine"]}, "models": models, "datasets": {}}
-    hook = FamilyHook()
-    hook.after_context_created(SimpleNamespace(config_loader={"parameters": parameters}))
+    catalog = DataCatalog({"parameters": MemoryDataset(parameters)})
 
     with pytest.raises(ConfigurationError, match=r"models\.mine: There is no module 'my_study"):
-        hook.before_pipeline_run(STUDIES[name])
+        refuse_model_faults(STUDIES[name].nodes, catalog)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_wrong_parameters_are_refused_before_a_study(
 ) -> None:
     given = {**params, "data_root": str(tmp_path)}
     with (
-        KedroSession.create(bootstrapped, env="test", runtime_params=given) as session,
+        RightfitSession.create(bootstrapped, env="test", runtime_params=given) as session,
         pytest.raises(ConfigurationError, match=message),
     ):
         session.run(pipeline_names=[pipeline])

@@ -388,10 +388,12 @@ def build_results(
 
 def run_ranking_and_reporting(project: Path, root: Path) -> None:
     """Leave hand-made results in a data folder, as an evaluation would; rank and report them."""
-    from kedro.framework.session import KedroSession  # which the tests of the report do without
+    from rightfit.kedro_project.run import (
+        RightfitSession,  # which the tests of the report do without
+    )
 
     params = {"data_root": str(root)}
-    with KedroSession.create(project, env="test", runtime_params=params) as session:
+    with RightfitSession.create(project, env="test", runtime_params=params) as session:
         catalog = session.load_context().catalog
         datasets = ("landsat", "fashion_mnist")
         catalog["resource_profiles"].save(make_profiles().filter(pl.col("dataset").is_in(datasets)))
@@ -401,7 +403,7 @@ def run_ranking_and_reporting(project: Path, root: Path) -> None:
             catalog[f"{dataset}.data_card"].save(make_card(dataset))
             catalog[f"{dataset}.trials"].save(make_dataset_trials(dataset))
             catalog[f"{dataset}.search_audit"].save(make_dataset_audits(dataset))
-    with KedroSession.create(project, env="test", runtime_params=params) as session:
+    with RightfitSession.create(project, env="test", runtime_params=params) as session:
         session.run(pipeline_names=["ranking", "reporting"])
 
 

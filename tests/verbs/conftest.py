@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from kedro.io import DataCatalog
 from stored import VERSION, Study, store_study
 
-from rightfit.catalog_entries import read_patterns
+from rightfit.kedro_project.catalog import read_patterns
 from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.verbs.commands import verbs
 from rightfit.verbs.stored import StoredResults, open_results

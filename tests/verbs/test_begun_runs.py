@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rightfit.conf_files import load_configuration, make_loader
+from rightfit.kedro_project.files import load_configuration, make_loader
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.pipelines.data_engineering import nodes

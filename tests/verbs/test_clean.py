@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rightfit.reuse.records import RecordStore, ResultRecord
+from rightfit.kedro_project.records import RecordStore, ResultRecord
 from rightfit.verbs.clean import find_old_versions
 from rightfit.verbs.commands import verbs
 from rightfit.verbs.stored import StoredResults, open_results

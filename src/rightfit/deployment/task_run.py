@@ -22,6 +22,8 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 
 from rightfit.deployment.task_plan import check_plan
 from rightfit.errors import RightfitError
+from rightfit.kedro_project.kedro_private import delete_version
+from rightfit.kedro_project.run import RightfitRunner
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
             pipeline_names=[pipeline],
             node_names=nodes,
             load_versions=dict.fromkeys(whole.all_outputs(), version),
+            runner=RightfitRunner(may_reuse=False),  # a plan names its nodes
         )
 
 
@@ -96,12 +99,8 @@ def discard_outputs(catalog: CatalogProtocol[Any, Any], names: Iterable[str], ve
         dataset = catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset):
             continue
-        # Kedro offers no way to delete a version; all file-based datasets keep their file system so
-        files, folder = dataset._fs, str(dataset._filepath / version)  # type: ignore[attr-defined]
-        if files.exists(folder):
+        if delete_version(dataset, version):
             logger.info("An earlier try left %s of version %s; it is made again.", name, version)
-            files.rm(folder, recursive=True)
-            dataset.release()
 
 
 def _check_places() -> None:

@@ -15,6 +15,7 @@ import warnings
 
 from kedro.pipeline import Pipeline
 
+from rightfit.kedro_project.configuration import find_grid
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import (
     data_engineering,
@@ -25,7 +26,6 @@ from rightfit.pipelines import (
     reporting,
     training,
 )
-from rightfit.project import find_grid
 
 __all__ = ["create_pipelines", "find_grid"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from rightfit.catalog_entries import read_patterns
 from rightfit.formatting import count
+from rightfit.kedro_project.catalog import read_patterns
+from rightfit.kedro_project.records import RECORDS, RecordStore
 from rightfit.processes.json_store import JsonStore
-from rightfit.reuse.records import RECORDS, RecordStore
 from rightfit.verbs.options import echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults

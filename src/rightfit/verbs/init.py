@@ -17,7 +17,7 @@ import polars as pl
 from kedro.framework.project import settings
 from kedro.io import DatasetError
 
-from rightfit.conf_files import load_configuration, make_loader
+from rightfit.kedro_project.files import load_configuration, make_loader
 from rightfit.parameters.defaults import BLOCKS, read_default
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import MAX_NAME_BYTES

@@ -14,7 +14,7 @@ from kedro.framework.project import configure_project, settings
 from kedro.framework.startup import bootstrap_project
 from kedro.utils import find_kedro_project
 
-from rightfit.conf_files import make_loader, read_parameters
+from rightfit.kedro_project.files import make_loader, read_parameters
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.verbs.stored import StoredResults, open_results
 

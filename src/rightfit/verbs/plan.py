@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from kedro.framework.cli import utils
 
 from rightfit.evaluation.measuring import list_paths, list_servings
-from rightfit.guards.given import explaining
+from rightfit.kedro_project.commands import read_run_params
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
@@ -28,7 +27,7 @@ SECTION = "Run"
 @click.option(
     "--params",
     default="",
-    callback=explaining(utils._split_params),
+    callback=read_run_params,
     help="Parameters for this plan, as for kedro run.",
 )
 @where

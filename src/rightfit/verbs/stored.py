@@ -16,16 +16,20 @@ from kedro.framework.project import settings
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 
-from rightfit.catalog_entries import RAW_TABLE, combine_entries, make_catalog, read_patterns
-from rightfit.conf_files import find_data_root, load_configuration, make_loader, read_catalog
 from rightfit.errors import RightfitError
 from rightfit.families.bundle_files import LIST, MANIFEST
-from rightfit.guards.clear_errors import ANEW, one_line
+from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
+from rightfit.kedro_project.error_messages import ANEW, one_line
+from rightfit.kedro_project.files import (
+    find_data_root,
+    load_configuration,
+    make_loader,
+    read_catalog,
+)
+from rightfit.kedro_project.records import RECORDS, SELF, RecordStore, compare_files
+from rightfit.kedro_project.versions import is_no_newer
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
-from rightfit.reuse.content import compare_files
-from rightfit.reuse.records import RECORDS, SELF, RecordStore
-from rightfit.run_versions import is_no_newer
 
 POLARS_TABLES = (
     "polars.EagerPolarsDataset",

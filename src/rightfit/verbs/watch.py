@@ -10,10 +10,10 @@ import click
 import polars as pl
 
 from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json, trust_written
+from rightfit.kedro_project.commands import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.process_state import set_log_level
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.devices import split_device
 from rightfit.profiling.serving import Serving

@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.ownership import TAG
+from rightfit.kedro_project.nodes import TAG
 from rightfit.parameters.grid import Grid
 from rightfit_study.early_stopping.nodes import (
     collect_searches,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.ownership import TAG
+from rightfit.kedro_project.nodes import TAG
 from rightfit.parameters.grid import Grid
 from rightfit_study.training_costs.nodes import (
     BATCHED_FAMILIES,

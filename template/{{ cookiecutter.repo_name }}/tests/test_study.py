@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import pytest
-from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+
+from rightfit.kedro_project.run import RightfitSession
 
 PROJECT = Path(__file__).parents[1]
 TABLES = sorted((PROJECT / "data" / "01_raw").glob("*.parquet"))
 
 
-def open_session(tmp_path: Path) -> KedroSession:
+def open_session(tmp_path: Path) -> RightfitSession:
     bootstrap_project(PROJECT)
-    return KedroSession.create(PROJECT, env="test", runtime_params={"data_root": str(tmp_path)})
+    return RightfitSession.create(PROJECT, env="test", runtime_params={"data_root": str(tmp_path)})
 
 
 def test_configuration_is_right(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 
-from rightfit.hooks import ConfigurationError
+from rightfit.kedro_project.hooks import ConfigurationError
+from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.quality.metric import QualityMetric
@@ -221,7 +221,7 @@ def run_project(bootstrapped: Path, sample_data: Path, tmp_path: Path) -> Callab
 
     def run() -> None:
         params = {"data_root": str(tmp_path)}
-        with KedroSession.create(bootstrapped, env="test", runtime_params=params) as session:
+        with RightfitSession.create(bootstrapped, env="test", runtime_params=params) as session:
             session.run(pipeline_names=["data_engineering"])
 
     return run

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 import yaml
 from contests import make_profile, make_profiles
-from kedro.framework.session import KedroSession
+
+from rightfit.kedro_project.run import RightfitSession
 
 VERSION = "2026-01-01T00.00.00.000Z"
 TRIALS_SCHEMA = {
@@ -86,7 +87,7 @@ def save(frame: pl.DataFrame, path: Path, version: str = VERSION) -> None:
 
 def run(project: Path, data_root: Path, **applications: Any) -> None:
     params = {"data_root": str(data_root), "applications": applications}
-    with KedroSession.create(project, env="test", runtime_params=params) as session:
+    with RightfitSession.create(project, env="test", runtime_params=params) as session:
         session.run(pipeline_names=["ranking"])
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kedro.framework.session import KedroSession
 
-from rightfit.hooks import ConfigurationError
+from rightfit.kedro_project.hooks import ConfigurationError
+from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.grid import Grid
 from rightfit_study.training_costs.pipeline import create_pipeline
 
@@ -34,7 +34,7 @@ def test_grid_without_a_family_that_trains_in_batches_ends_with_one_message(
         r"do are \['rightfit\.families\.net'\]\. Add one in parameters_grid\.yml"
     )
     with (
-        KedroSession.create(bootstrapped, env="test", runtime_params=params) as session,
+        RightfitSession.create(bootstrapped, env="test", runtime_params=params) as session,
         pytest.raises(ConfigurationError, match=message),
     ):
         session.run(pipeline_names=["training_costs"])

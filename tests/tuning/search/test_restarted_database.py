@@ -15,7 +15,7 @@ from searching import outcomes_by_draw, search
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
-from rightfit.guards.clear_errors import explain_error
+from rightfit.kedro_project.error_messages import explain_error
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.studies.study_store import StudyStore
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
@@ -35,8 +34,8 @@ def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
     )
     counts, card = f"{name}.row_counts", f"{name}.data_card"
     parts = [f"{name}.train", f"{name}.validation", f"{name}.test"]
-    check_named = update_wrapper(partial(check_raw_tables, dataset_name=name), check_raw_tables)
-    card_named = update_wrapper(partial(write_data_card, dataset_name=name), write_data_card)
+    check_named = NodeFunction(check_raw_tables, dataset_name=name)
+    card_named = NodeFunction(write_data_card, dataset_name=name)
     return [
         Node(
             check_named,

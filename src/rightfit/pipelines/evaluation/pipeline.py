@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, update_wrapper
 
 import polars as pl
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation.cascade_nodes import build_cascades
 from rightfit.pipelines.evaluation.nodes import (
@@ -19,10 +19,6 @@ from rightfit.pipelines.evaluation.nodes import (
     profile_imported,
 )
 from rightfit.ranking.applications.applications import Applications
-from rightfit.reuse.unchanged import mark_part
-
-for _profile in (profile_candidates, profile_imported, profile_cascades):
-    mark_part(_profile, "params:applications", Applications.describe_demands)
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
@@ -73,7 +69,7 @@ def _profile_node(
         "model": f"params:models.{model}",
     }
     return Node(
-        func,
+        NodeFunction(func, parts={"params:applications": Applications.describe_demands}),
         inputs={
             "candidates": f"{cell}.candidates",
             "rows": f"{dataset}.rows",
@@ -92,10 +88,9 @@ def _profile_node(
 
 def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
-    func = update_wrapper(partial(build_cascades, cell_name=cell), build_cascades)
     of_members = ("candidates", "profiles")
     return Node(
-        func,
+        NodeFunction(build_cascades, cell_name=cell),
         inputs=[
             f"{dataset}.validation",
             f"{dataset}.data_card",

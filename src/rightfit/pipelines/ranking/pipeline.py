@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, update_wrapper
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.ranking.nodes import (
     REFITS_OF,
@@ -25,9 +25,7 @@ SENSITIVITIES = ["weight_intervals", "limit_effects", "robust_choices"]
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the ranking pipeline for the datasets of the grid in use."""
     trials = [f"{dataset}.trials" for dataset in grid.datasets]
-    recommending = update_wrapper(
-        partial(recommend_candidates, imported=tuple(grid.imported)), recommend_candidates
-    )
+    recommending = NodeFunction(recommend_candidates, imported=tuple(grid.imported))
     named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
     named_inputs |= {f"{REFITS_OF}{dataset}": f"{dataset}.refits" for dataset in grid.refitted}
     return Pipeline(

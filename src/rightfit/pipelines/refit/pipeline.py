@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.refit.nodes import CANDIDATES_OF, refit_winners, remark_nothing
 
@@ -26,11 +25,10 @@ def create_remark() -> Pipeline:
 def _refit_node(dataset: str, grid: Grid) -> Node:
     families = {model: grid.families[model] for model in grid.list_searched(dataset)}
     models = (*families, *grid.cascades)
-    func = update_wrapper(partial(refit_winners, families=families), refit_winners)
     blocks = ("applications", "ranking", "refit", "training", "evaluation")
     tables = ("data_card", "train", "validation", "test", "rows", "encoder")
     return Node(
-        func,
+        NodeFunction(refit_winners, families=families),
         inputs={
             **{table: table for table in ("resource_profiles", "earlier_winners")},
             **{block: f"params:{block}" for block in blocks},

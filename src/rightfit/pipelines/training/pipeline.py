@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
+from functools import partial
 
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training.nodes import collect_trials, import_model, plan_cell, tune_model
 from rightfit.ranking.applications.applications import Applications
-from rightfit.reuse.unchanged import mark_hints, mark_part
-from rightfit.searches_ahead import mark_search
 
 TABLES = ("trials", "learning_curves", "search_audit")
 
@@ -31,9 +30,8 @@ def create_pipeline(grid: Grid) -> Pipeline:
 
 def _import_node(dataset: str, model: str) -> Node:
     cell = f"{dataset}.{model}"
-    func = update_wrapper(partial(import_model, cell_name=cell), import_model)
     return Node(
-        func,
+        NodeFunction(import_model, cell_name=cell),
         inputs={
             "spec": f"{dataset}.spec",
             "rows": f"{dataset}.rows",
@@ -49,9 +47,6 @@ def _import_node(dataset: str, model: str) -> Node:
 def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
     cell = f"{dataset}.{model}"
     siblings = {name: f"params:models.{name}" for name in models if name != model}
-    func = update_wrapper(partial(tune_model, cell_name=cell), tune_model)
-    mark_hints(func, siblings.values())  # what the dataset's other families are known to reach
-    mark_part(func, "params:applications", Applications.describe_demands)
     inputs = {
         "train": f"{dataset}.train",
         "validation": f"{dataset}.validation",
@@ -63,7 +58,14 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
         "evaluation": "params:evaluation",
         **siblings,
     }
-    mark_search(func, partial(plan_cell, cell_name=cell), inputs)
+    func = NodeFunction(
+        tune_model,
+        hints=siblings.values(),  # what the dataset's other families are known to reach
+        parts={"params:applications": Applications.describe_demands},
+        plan=partial(plan_cell, cell_name=cell),
+        inputs=inputs,
+        cell_name=cell,
+    )
     return Node(
         func,
         inputs=inputs,
@@ -74,9 +76,8 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
 
 
 def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
-    func = update_wrapper(partial(collect_trials, dataset=dataset, models=models), collect_trials)
     return Node(
-        func,
+        NodeFunction(collect_trials, dataset=dataset, models=models),
         inputs=[f"{dataset}.{model}.{table}" for table in TABLES for model in models],
         outputs=[f"{dataset}.{table}" for table in TABLES],
         name="collect_trials",

@@ -1,10 +1,11 @@
 """Kedro's project settings."""
 
-from rightfit.conf_files import ExplainingConfigLoader
-from rightfit.configuration import CONFIG_LOADER_ARGS
-from rightfit.hooks import rightfit_hooks
+from rightfit.kedro_project.files import CONFIG_LOADER_ARGS, ExplainingConfigLoader
+from rightfit.kedro_project.hooks import rightfit_hooks
+from rightfit.kedro_project.run import RightfitSession
 
 CONFIG_LOADER_CLASS = ExplainingConfigLoader
+SESSION_CLASS = RightfitSession
 HOOKS = (*rightfit_hooks(),)  # your own beside them
 
-__all__ = ["CONFIG_LOADER_ARGS", "CONFIG_LOADER_CLASS", "HOOKS"]
+__all__ = ["CONFIG_LOADER_ARGS", "CONFIG_LOADER_CLASS", "HOOKS", "SESSION_CLASS"]

@@ -46,7 +46,6 @@ class NeighboursFamily:
 
     def load_libraries(self) -> None:
         """Import all that training and saving need."""
-        import skops.io
         import sklearn.neighbors  # noqa: F401
 
     def check_configuration(self, configuration: Configuration) -> None:

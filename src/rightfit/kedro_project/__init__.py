@@ -1,0 +1,14 @@
+"""What Rightfit adds to a Kedro project: its configuration, its catalog and how its pipelines run.
+
+A project names these parts in its ``settings.py``::
+
+    from rightfit.kedro_project.files import CONFIG_LOADER_ARGS, ExplainingConfigLoader
+    from rightfit.kedro_project.hooks import rightfit_hooks
+    from rightfit.kedro_project.run import RightfitSession
+
+    CONFIG_LOADER_CLASS = ExplainingConfigLoader
+    SESSION_CLASS = RightfitSession
+    HOOKS = rightfit_hooks()
+
+A parameter ``grid`` makes the library's pipelines; everything here acts on their nodes alone.
+"""

@@ -1,0 +1,172 @@
+"""Checks of a run before its first node: entries, raw tables, machines, and places to write to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, CatalogProtocol, DataCatalog, DatasetError
+from kedro.pipeline import Pipeline
+
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.error_messages import OF_THE_SYSTEM, one_line
+from rightfit.kedro_project.kedro_private import find_path, is_versioned, tells_existence
+from rightfit.kedro_project.nodes import is_own, list_own_outputs
+from rightfit.processes.regular_files import SPECIAL, find_special
+
+RAW_READER = "check_raw_tables"
+STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
+HANDLES = ("inferred_descriptions",)  # what the raw reader reads beside the tables
+LEAST_BYTES = 2**20  # that must fit on the disk: less does not hold the smallest result
+
+Catalog = CatalogProtocol[Any, Any]
+
+
+def refuse_unusable_surroundings(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Look for what Rightfit's nodes read and where they write, before the first of them runs.
+
+    Raises:
+        ConfigurationError: Naming every catalog entry that cannot be opened, every raw table that
+            is missing or no regular file, every machine that nothing was imported of, and every
+            place that cannot be written.
+    """
+    faults = list(_find_entry_faults(pipeline, catalog))
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+    missing = [name for name in list_raw(pipeline) if _is_missing(catalog.get(name))]
+    if missing:
+        places = [str(find_path(catalog.get(name)) or name) for name in missing]
+        raise ConfigurationError(
+            f"Raw files are missing: {places}. Put them there, or correct the datasets in "
+            "parameters_grid.yml and their tables in parameters_datasets.yml."
+        )
+    special = [str(path) for name in list_raw(pipeline) for path in _find_special(catalog, name)]
+    if special:
+        raise ConfigurationError(
+            f"Raw files are {SPECIAL}: {special}. Only regular files are read: put them there, "
+            "or correct the entries in conf/*/catalog*.yml."
+        )
+    unknown = list(_list_unknown_environments(pipeline, catalog))
+    if unknown:
+        raise ConfigurationError("\n".join(unknown))
+    unwritable = find_unwritable(_list_written(pipeline, catalog))
+    if unwritable:
+        raise ConfigurationError("\n".join(unwritable))
+
+
+def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
+    """Open the catalog entries of Rightfit's nodes, which imports their classes.
+
+    Yields:
+        One line per entry that says nothing that can be opened.
+    """
+    names = {
+        name for node in pipeline.nodes if is_own(node) for name in (*node.inputs, *node.outputs)
+    }
+    for name in sorted(names):
+        try:
+            catalog.get(name)
+        except DatasetError as err:
+            yield (
+                f"{name}: its catalog entry{_name_type(catalog, name)} cannot be opened "
+                f"({one_line(err.__cause__ or err)}). Correct it in conf/*/catalog*.yml."
+            )
+
+
+def _name_type(catalog: Catalog, name: str) -> str:
+    if not isinstance(catalog, DataCatalog):
+        return ""
+    return f" of type {catalog.config_resolver.resolve_pattern(name).get('type')!r}"
+
+
+def _list_unknown_environments(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
+    """Explain which machines applications name that nothing fit to use was imported of."""
+    if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
+        return
+    from rightfit.handover.importing import load_measured
+    from rightfit.ranking.applications.applications import Applications
+
+    store = catalog.load("measurements")
+    applications: Applications = catalog.load("params:applications")
+    for name, one in applications.items():
+        if one.environment is not None:
+            try:
+                load_measured(one.environment, store)
+            except ValueError as err:
+                yield f"applications.{name}: {err}"
+
+
+def _list_written(pipeline: Pipeline, catalog: Catalog) -> Iterator[Path]:
+    """Yield the local files and folders that Rightfit's nodes write."""
+    stores = {name for node in pipeline.nodes if is_own(node) for name in node.inputs} & STORES
+    for name in sorted(list_own_outputs(pipeline) | stores):
+        dataset = catalog.get(name)
+        path = find_path(dataset)
+        if path is not None:
+            yield path if name in stores or is_versioned(dataset) else path.parent
+
+
+def list_raw(pipeline: Pipeline) -> list[str]:
+    """Return the tables that Rightfit's checks read and no node of the pipeline writes."""
+    read = {
+        name
+        for node in pipeline.nodes
+        if is_own(node) and node.func.__name__ == RAW_READER
+        for name in node.inputs
+        if not name.startswith("params:") and name not in HANDLES
+    }
+    return sorted(read & pipeline.inputs())
+
+
+def _find_special(catalog: Catalog, name: str) -> Iterator[Path]:
+    """Yield the local files of a raw table that would keep a reader waiting."""
+    path = find_path(catalog.get(name))
+    if path is not None:
+        yield from find_special(path)
+
+
+def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:
+    """Return whether a raw table's source is absent, as far as its kind of entry can tell."""
+    if dataset is None or not tells_existence(dataset):
+        return dataset is None
+    return not dataset.exists()
+
+
+def find_unwritable(paths: Iterable[Path]) -> list[str]:
+    """Describe places that a run could not write to.
+
+    The paths need not exist.
+
+    Returns:
+        One line for each folder.
+    """
+    folders = dict.fromkeys(_find_existing(path) for path in paths)
+    return [fault for folder in folders if (fault := _try(folder))]
+
+
+def _find_existing(path: Path) -> Path:
+    """Return the nearest of a path's folders that exists."""
+    for folder in (path, *path.parents):
+        try:
+            if os.path.lexists(folder):
+                return folder
+        except (OSError, ValueError):
+            continue
+    return path
+
+
+def _try(place: Path) -> str | None:
+    try:
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "", str(place))
+        with tempfile.TemporaryFile(dir=place, prefix=".rightfit-") as file:
+            file.write(bytes(LEAST_BYTES))
+            file.flush()
+    except OSError as err:
+        cure = OF_THE_SYSTEM.get(err.errno or 0, f"{err.strerror}.")
+        return f"{place} cannot be written: {cure}"
+    return None

@@ -1,0 +1,297 @@
+"""What the project in use says: its configuration, completed by the library's values.
+
+Kedro builds pipelines without showing them the configuration. :class:`ConfigurationHook` sees it
+when a session makes its context; it stands in the project's settings, where :func:`find_grid` finds
+the grid again when Kedro asks the project's registry for pipelines.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from click import ClickException
+from kedro.config import AbstractConfigLoader
+from kedro.framework import project
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines, settings
+from kedro.pipeline import Pipeline
+from kedro.utils import find_kedro_project
+
+from rightfit.errors import RightfitError
+from rightfit.kedro_project.catalog import complete_catalog, make_catalog
+from rightfit.kedro_project.files import (
+    find_broken_files,
+    find_data_root,
+    find_entry_faults,
+    load_configuration,
+    make_loader,
+    read_catalog,
+    read_parameters,
+)
+from rightfit.kedro_project.given import (
+    check_served,
+    find_misspelt,
+    find_unread,
+    find_wrong_switches,
+    is_served,
+)
+from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
+from rightfit.kedro_project.nodes import PIPELINES, is_own, list_stages, read_tagged_models
+from rightfit.parameters.defaults import complete_parameters
+from rightfit.parameters.grid import Grid, read_grid
+from rightfit.parameters.raw import RawParameters
+from rightfit.printable import clean_text
+
+if TYPE_CHECKING:
+    from rightfit.parameters.machine import Machine
+
+logger = logging.getLogger(__name__)
+
+READ_FILES = ("globals", "parameters", "catalog")
+DEFAULT_PIPELINE = "__default__"
+
+
+class ConfigurationError(ClickException):
+    """Faulty configuration: commands end with its message and exit code 1, without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean_text(message))
+
+
+class ConfigurationHook:
+    """Completes a session's configuration, and checks it where Rightfit's pipelines are to run.
+
+    A project without a parameter ``grid`` is left as it is.
+    """
+
+    def __init__(self) -> None:
+        self.grid: Grid | None = None
+        """The grid of the session that was opened last."""
+        self.has_read = False
+        """Whether any session has been opened."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Add the library's parameters and catalog entries to those of the project.
+
+        Raises:
+            ConfigurationError: If the grid names what is not described, a run's parameter is
+                misspelt, a block that the requested pipelines read is not right, or a request to
+                the server sets too much.
+        """
+        loader = context.config_loader
+        is_run = list_requested_pipelines() is not None
+        requested = list_requested_pipelines() or [DEFAULT_PIPELINE]
+        if PIPELINES & set(requested):
+            # Kedro's find_pipelines would look for a folder of that name in the project
+            pipelines.set_requested(None)
+        _refuse_broken_files(loader)
+        own = read_parameters(loader)
+        if own is None:
+            self._use(None)
+            _refuse_missing_grid(load_configuration(loader, "parameters"), requested)
+            return
+        parameters = complete_parameters(own)
+        _refuse_request(loader.runtime_params or {})
+        try:
+            _raise(find_misspelt(loader.runtime_params or {}, own))
+            self._use(read_grid(parameters))
+        except ValueError as err:
+            self._use(None)
+            if set(requested) & PIPELINES or not _are_foreign(requested):
+                raise ConfigurationError(_list_all_faults(err, parameters)) from err
+            logger.warning("Rightfit's pipelines cannot be made: %s", err)
+            _check_foreign_only(context)
+            return
+        loader["parameters"] = parameters
+        if self.grid is not None:
+            loader["catalog"] = complete_catalog(
+                read_catalog(loader), self.grid, find_data_root(loader)
+            )
+            self._check(context, parameters, requested, is_run=is_run)
+
+    def _use(self, grid: Grid | None) -> None:
+        """Let Kedro build the pipelines again when the grid is another one."""
+        self.has_read = True
+        if grid == self.grid:
+            return
+        self.grid = grid
+        requested = list_requested_pipelines()
+        pipelines.configure(f"{project.PACKAGE_NAME}.pipeline_registry")
+        pipelines.set_requested(requested)
+
+    def _check(
+        self,
+        context: KedroContext,
+        parameters: RawParameters,
+        requested: list[str],
+        *,
+        is_run: bool,
+    ) -> None:
+        from rightfit.parameters.checking import find_block_faults
+        from rightfit.parameters.models import find_model_faults
+
+        try:
+            chosen = {name: pipelines[name] for name in requested if name in pipelines}
+        except Exception:
+            logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
+            return
+        if self.grid is None or not any(map(_holds_own_node, chosen.values())):
+            _check_foreign_only(context)
+            return
+        if is_run:
+            _refuse_unusable_catalog(context.config_loader)
+        stages = {stage for one in chosen.values() for stage in list_stages(one)}
+        machine = _describe_machine() if is_run else None
+        # like Kedro, which checks what every pipeline reads before a run of __default__
+        others = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
+        faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
+        faults += find_wrong_switches(context.config_loader.runtime_params or {})
+        faults += find_unread(context.config_loader, parameters, _list_inputs())
+        if faults:  # or the families are asked once it is known whether they are needed
+            raise ConfigurationError("\n".join([*faults, *find_model_faults(parameters, stages)]))
+
+
+def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
+    """Return the grid's faults together with those of all other blocks, one a line."""
+    from rightfit.parameters.checking import find_faults
+
+    faults = [*str(grid_fault).splitlines(), *find_faults(parameters)]
+    return "\n".join(dict.fromkeys(faults))
+
+
+def _describe_machine() -> Machine:
+    from rightfit.parameters.machine import Machine
+    from rightfit.profiling.hardware.environment import find_devices, usable_cores
+
+    return Machine(usable_cores(), find_devices())
+
+
+def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
+    """Read every kind of file that Kedro will read, so that all faults are named at once.
+
+    Raises:
+        ConfigurationError: Naming each broken file and its line.
+    """
+    faults = []
+    for key in READ_FILES:
+        try:
+            found = load_configuration(loader, key)
+        except ValueError as err:
+            faults += str(err).splitlines()
+        else:
+            if key == "catalog":
+                faults += find_entry_faults(found)
+            if found:
+                loader[key] = found  # or it is read again each time that it is asked for
+    # What credentials refer to may exist only where the tasks run: their files must be readable.
+    faults += find_broken_files(loader, "credentials")
+    if not faults:
+        try:
+            find_data_root(loader)
+        except ValueError as err:
+            faults.append(str(err))
+    if faults:
+        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
+    """Make a catalog of what Kedro would refuse with a traceback: patterns, and credentials' names.
+
+    Raises:
+        ConfigurationError: If entries, patterns and credentials do not fit together.
+    """
+    entries = {
+        name: entry
+        for name, entry in read_catalog(loader).items()
+        if "{" in name or (isinstance(entry, dict) and "credentials" in str(entry))
+    }
+    if not entries:
+        return
+    try:
+        make_catalog(entries, load_configuration(loader, "credentials"))
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err
+
+
+def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> None:
+    """Say that there is no grid where only Rightfit's pipelines can be meant.
+
+    Raises:
+        ConfigurationError: Naming the faults of all blocks.
+    """
+    from rightfit.parameters.checking import find_faults
+
+    wanted = PIPELINES & set(requested)
+    is_own_project = __name__.partition(".")[0] == project.PACKAGE_NAME
+    if is_own_project or (wanted and not wanted & set(pipelines)):
+        raise ConfigurationError("\n".join(find_faults(complete_parameters(parameters))))
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise RightfitError("; ".join(faults))
+
+
+def _list_inputs() -> set[str]:
+    """Return what any pipeline reads."""
+    return {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+
+
+def _holds_own_node(pipeline: Pipeline) -> bool:
+    return any(map(is_own, pipeline.nodes))
+
+
+def _are_foreign(requested: list[str]) -> bool:
+    """Return whether the project's registry makes these pipelines without Rightfit's nodes."""
+    try:
+        made = [name for name in requested if name in pipelines or name != DEFAULT_PIPELINE]
+        chosen = [pipelines[name] for name in made]
+    except Exception:  # such as a KeyError: of a registry that needs "perf", of a tagged pipeline
+        logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
+        return False
+    return all(one.nodes and not _holds_own_node(one) for one in chosen)
+
+
+def _check_foreign_only(context: KedroContext) -> None:
+    """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
+    others = [name for name, one in pipelines.items() if not _holds_own_node(one)]
+    validate_only(context, others)
+
+
+def _refuse_request(given: RawParameters) -> None:
+    if is_served():
+        try:
+            check_served(given, os.environ)
+        except ValueError as err:
+            raise ConfigurationError(str(err)) from err
+
+
+def find_grid() -> Grid | None:
+    """Return the grid of the session in use, or else of the project in the working directory.
+
+    Commands such as ``kedro registry list`` open no session; the environment variable ``KEDRO_ENV``
+    chooses their environment.
+
+    Returns:
+        ``None`` where the configuration has no ``grid``.
+
+    Raises:
+        ConfigurationError: If the grid is not right and no session has reported that.
+    """
+    for hook in settings.HOOKS:
+        if isinstance(hook, ConfigurationHook) and hook.has_read:
+            return hook.grid
+    folder = find_kedro_project(Path.cwd())
+    if folder is None:
+        return None
+    loader = make_loader(folder / settings.CONF_SOURCE, env=os.environ.get("KEDRO_ENV"))
+    try:
+        parameters = read_parameters(loader)
+        return read_grid(complete_parameters(parameters)) if parameters else None
+    except ValueError as err:
+        raise ConfigurationError(str(err)) from err

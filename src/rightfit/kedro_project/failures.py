@@ -1,0 +1,137 @@
+"""What failed in a run that went on: listed at its end, and told by the exit status.
+
+One bad part ends no run: a trial, a cell, an export or a measurement that fails is left out, and
+its reason stands in the results. So that nobody overlooks it, a command that lacks a part ends with
+a status of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.io import CatalogProtocol
+
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.error_messages import load_result
+from rightfit.printable import clean_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+logger = logging.getLogger(__name__)
+
+EXIT_STATUS = 3  # the run is through, and a part of its results is missing
+MAX_REASON = 200  # characters
+CELL = 3  # parts of the name of a cell's dataset
+REFUSED = "export was refused"  # for good: another library or family changes the step
+NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
+
+Catalog = CatalogProtocol[Any, Any]
+CellProfile = tuple[str, dict[str, Any]]  # ``{dataset}.{model}`` and a row
+
+
+class PartsFailedError(ConfigurationError):
+    """The run is through, but parts of it failed."""
+
+    exit_code = EXIT_STATUS
+
+
+def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
+    """List what failed in a run.
+
+    Args:
+        outputs: Names of the results that the run is about, also of those that it keeps.
+        catalog: Of the run.
+
+    Raises:
+        PartsFailedError: In a command, if a cell or a measurement failed.
+        ClickException: If a result that was kept cannot be read.
+    """
+    cells = sorted(name for name in outputs if len(name.split(".")) == CELL)
+    trials = dict(_load(cells, "trials", catalog))
+    useless = list(_list_useless(_load(cells, "profiles", catalog)))
+    parts = [*_find_failed_cells(trials), *_find_failed_measurements(useless)]
+    for line in [*_count_failed_trials(trials), *_find_refused_exports(useless)]:
+        logger.warning(line)
+    if not parts:
+        return
+    lines = "\n".join(f"  - {part}" for part in parts)
+    message = f"The run is through, but parts of it failed and are left out:\n{lines}"
+    if click.get_current_context(silent=True) is not None:
+        raise PartsFailedError(message)
+    logger.error(clean_text(message))
+
+
+def holds_failure(result: object) -> bool:
+    """Tell whether the next run should try a result again: it tells of a part that failed."""
+    import polars as pl
+
+    if not isinstance(result, pl.DataFrame) or result.is_empty():
+        return False
+    if {"state", "stop_reason"} <= set(result.columns):  # trials
+        return "complete" not in result["state"]
+    if not {"null_reasons", *NEEDED} <= set(result.columns):
+        return False
+    useless = result.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
+    return any(REFUSED not in _find_reason(profile) for profile in useless.to_dicts())
+
+
+def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the cells' tables of a kind by ``{dataset}.{model}``."""
+    for name in names:
+        cell, _, last = name.rpartition(".")
+        if last == kind:
+            yield cell, load_result(catalog, name)
+
+
+def _find_failed_cells(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    for cell, trials in found.items():
+        if not trials.is_empty() and "complete" not in trials["state"]:
+            reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
+            yield f"{cell}: no trial was completed: {_shorten('; '.join(reasons[:3]))}"
+
+
+def _count_failed_trials(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    for cell, trials in found.items():
+        failed = trials.filter(state="failed")
+        if failed.height and "complete" in trials["state"]:
+            reason = _shorten(str(failed["stop_reason"][0]))
+            yield f"{cell}: {failed.height} of {trials.height} trials failed, such as: {reason}"
+
+
+def _find_failed_measurements(useless: Iterable[CellProfile]) -> Iterator[str]:
+    for cell, profile in useless:
+        if REFUSED not in profile["reason"]:
+            yield f"{cell}: {_describe(profile)}"
+
+
+def _find_refused_exports(useless: Iterable[CellProfile]) -> Iterator[str]:
+    for cell, profile in useless:
+        if REFUSED in profile["reason"]:
+            yield f"{cell}: {_describe(profile)}"
+
+
+def _list_useless(found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[CellProfile]:
+    import polars as pl
+
+    for cell, profiles in found:
+        for profile in profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null())).to_dicts():
+            yield cell, profile | {"reason": _find_reason(profile)}
+
+
+def _find_reason(profile: dict[str, Any]) -> str:
+    """Return why a profile lacks a metric without which it is of no use."""
+    missing = next(column for column in NEEDED if profile[column] is None)
+    return str(profile["null_reasons"][missing] or "unknown")
+
+
+def _describe(profile: dict[str, Any]) -> str:
+    served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
+    return f"{profile['candidate']} ({served}): {_shorten(profile['reason'])}"
+
+
+def _shorten(reason: str) -> str:
+    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}…"

@@ -1,0 +1,289 @@
+"""Load the configuration; say of a broken file which one it is, and in which line."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click import ClickException
+from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import settings
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rightfit.conf_expansion import find_expansion
+from rightfit.errors import RightfitError
+from rightfit.printable import clean_text
+
+PLACEHOLDER = "${"
+GLOBALS = ("globals*", "globals*/**", "**/globals*")
+DATA_ROOT = "data_root"
+# given to a run, in no file
+REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew
+VERIFY_RESULTS = "verify_results"  # true: stored files are read, whatever their size and times
+DEFAULT_DATA_ROOT = "data"
+MAX_BITS = 14_000  # of a whole number; Python writes no more than 4,300 digits
+
+
+def read_environment(name: str, otherwise: str) -> str:
+    """Return an environment variable, in YAML ``${environment:NAME,otherwise}``."""
+    return os.environ.get(name, otherwise)
+
+
+CONFIG_LOADER_ARGS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # an environment changes single values, not whole blocks
+    "merge_strategy": {"parameters": "soft", "catalog": "soft"},
+    "custom_resolvers": {"environment": read_environment},
+}
+
+
+class BrokenFileError(RightfitError):
+    """Files of the configuration that cannot be read: one line each, with its place."""
+
+
+def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]:
+    """Load one kind of configuration, such as ``parameters``; empty if there is none.
+
+    Raises:
+        BrokenFileError: If a file of that kind cannot be read.
+    """
+    bombs = list(find_expansion(_list_files(loader, key)))
+    if bombs:
+        raise BrokenFileError("\n".join(bombs))
+    try:
+        found: dict[str, Any] = loader[key]
+    except (MissingConfigException, KeyError):
+        # a key is missing where the loader knows no files of that kind
+        faults = list(find_broken_files(loader, key))
+        if faults:
+            raise BrokenFileError("\n".join(faults)) from None
+        return {}
+    except Exception as err:
+        faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
+        faults = faults or list(_find_odd_keys(loader, key))
+        if faults:
+            raise BrokenFileError("\n".join(faults)) from err
+        if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
+            raise BrokenFileError(f"{key}: {_first_line(err)}") from err
+        if isinstance(err, RecursionError):
+            raise BrokenFileError(f"{key}: placeholders refer to each other too deeply") from err
+        if isinstance(err, ValueError | TypeError):  # such as keys that two files have
+            raise BrokenFileError(f"{key}: {' '.join(str(err).split())}") from err
+        raise
+    for place in find_long_numbers(found):
+        raise BrokenFileError(f"{key}: {place} has too many digits. Correct it.")
+    return found
+
+
+def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
+    """Return a project's parameters, ``None`` if it has no grid of Rightfit's among them.
+
+    Raises:
+        BrokenFileError: If a file of parameters cannot be read.
+    """
+    parameters = load_configuration(loader, "parameters")
+    grid = parameters.get("grid")
+    return parameters if isinstance(grid, dict) and {"datasets", "models"} & set(grid) else None
+
+
+def find_data_root(loader: AbstractConfigLoader) -> str:
+    """Return the root of all data: the run's parameter, the project's global, or ``data``.
+
+    Raises:
+        ValueError: If it can be no root, or the globals cannot be read.
+    """
+    return check_data_root((loader.runtime_params or {}).get(DATA_ROOT, _read_data_root(loader)))
+
+
+def _read_data_root(loader: AbstractConfigLoader) -> Any:
+    return load_configuration(loader, "globals").get(DATA_ROOT, DEFAULT_DATA_ROOT)
+
+
+def check_data_root(given: Any) -> str:
+    """Return the root of all data if it can be one.
+
+    Raises:
+        ValueError: If it is empty or no text, or holds what no path or pattern can.
+    """
+    strange = sorted({char for char in str(given) if char in "*[]{}\n\0"})
+    if not isinstance(given, str) or not given.strip() or strange or given.startswith("~"):
+        raise RightfitError(
+            f"data_root must be a folder or a URL, written in full and without * [ ] {{ }}, but "
+            f"got {given!r}. Correct --params data_root=... or conf/base/globals.yml."
+        )
+    return given
+
+
+def make_loader(
+    conf_source: Path, *, env: str | None, runtime_params: dict[str, Any] | None = None
+) -> AbstractConfigLoader:
+    """Return a loader of the project's kind, for what opens no session."""
+    loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(conf_source),
+        env=env,
+        runtime_params=runtime_params,
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return loader
+
+
+def read_catalog(loader: AbstractConfigLoader) -> dict[str, Any]:
+    """Return a project's catalog, empty if it has none."""
+    return load_configuration(loader, "catalog")
+
+
+def find_long_numbers(content: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of whole numbers that Python refuses to write in digits.
+
+    >>> list(find_long_numbers({"a": [1, 16**4000]}))
+    ['a.1']
+    """
+    if isinstance(content, int) and content.bit_length() > MAX_BITS:
+        yield place
+    if isinstance(content, list):
+        content = dict(enumerate(content))
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from find_long_numbers(value, f"{place}.{key}" if place else str(key))
+
+
+def find_entry_faults(catalog: dict[str, Any]) -> list[str]:
+    """Describe what no catalog entry can be; keys that begin with ``_`` are for interpolation."""
+    return [
+        f"catalog: {name} must be a text, and name a block with a type, but got "
+        f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
+        for name, entry in catalog.items()
+        if not isinstance(name, str) or not (isinstance(entry, dict) or name.startswith("_"))
+    ]
+
+
+def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
+    """Yield the texts of all files of the configuration that can be read."""
+    for key in getattr(loader, "config_patterns", {}):
+        for path in _list_files(loader, key):
+            yield path.read_text(encoding="utf-8", errors="replace")
+
+
+def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
+    """Describe files of one kind that are no YAML; what their placeholders mean is not asked.
+
+    Yields:
+        One line per file, with the place in it.
+    """
+    for path in _list_files(loader, key):
+        fault = explain_file(path)
+        if fault:
+            yield fault
+
+
+class ExplainingConfigLoader(OmegaConfigLoader):
+    """Kedro's loader; it reads ``globals.yml`` at once, and says what is wrong with it."""
+
+    def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
+        names = [kwargs.get(name) for name in ("base_env", "env", "default_run_env")]
+        files = _find_files(conf_source, GLOBALS, names)
+        bombs = list(find_expansion(files))
+        if bombs:
+            raise ClickException(clean_text("\n".join(bombs)))
+        try:
+            super().__init__(conf_source, *args, **kwargs)
+        except Exception as err:
+            text = "\n".join(filter(None, map(explain_file, files)))
+            if not text and Path(conf_source).is_file():
+                text = f"{conf_source} is no archive of a configuration: {_first_line(err)}."
+            if not text:
+                raise
+            raise ClickException(clean_text(text)) from err
+
+
+def _list_files(loader: AbstractConfigLoader, key: str) -> list[Path]:
+    """Return the files of a kind in the environments in use; none of an archive."""
+    patterns = getattr(loader, "config_patterns", {}).get(key, ())
+    names = (getattr(loader, "base_env", ""), loader.env or getattr(loader, "default_run_env", ""))
+    return _find_files(str(loader.conf_source), patterns, names)
+
+
+def _find_files(
+    conf_source: str, patterns: Iterable[str], environments: Iterable[str | None]
+) -> list[Path]:
+    names = [name for name in dict.fromkeys(environments) if name]
+    folders = [Path(conf_source) / name for name in names]
+    found = [path for folder in folders for pattern in patterns for path in folder.glob(pattern)]
+    return [path for path in dict.fromkeys(found) if path.suffix in (".yml", ".yaml", ".json")]
+
+
+def explain_file(path: Path) -> str | None:
+    """Say what is wrong with a YAML file, in one line that names the file and the line.
+
+    Returns:
+        ``None`` if it can be read.
+    """
+    bombs = list(find_expansion([path]))
+    if bombs:
+        return bombs[0]
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8")
+        loaded = OmegaConf.load(io.StringIO(text))
+    except UnicodeDecodeError as err:
+        line = content[: err.start].count(b"\n") + 1
+        return f"{path}, line {line}: byte {content[err.start]:#x} is not UTF-8. Save it as UTF-8."
+    except yaml.MarkedYAMLError as err:
+        mark = err.problem_mark or err.context_mark
+        line = mark.line + 1 if mark else 1
+        what = " ".join(str(err.problem or err.context or "not YAML").split())
+        context = f" ({' '.join(err.context.split())})" if err.context and err.problem else ""
+        return f"{path}, line {line}: {what}{context}. Correct it."
+    except yaml.reader.ReaderError as err:
+        line = text[: err.position].count("\n") + 1
+        return f"{path}, line {line}: {err.reason}. Correct it."
+    except RecursionError:
+        return f"{path}: an anchor (&) holds itself, or the file is nested too deeply. Correct it."
+    except OmegaConfBaseException as err:
+        named = re.search(r"\$\{[^']*", str(err))
+        place = text.find(named[0]) if named else -1
+        line = text[: max(place, 0)].count("\n") + 1
+        return f"{path}, line {line}: {_first_line(err)}. Correct it."
+    except (OSError, yaml.YAMLError, ValueError, TypeError) as err:
+        return f"{path}, line 1: {_first_line(err)}. Correct it."
+    if not OmegaConf.is_dict(loaded):
+        return f"{path}, line 1: it must hold keys with values, but holds a list. Correct it."
+    return None
+
+
+def _find_odd_keys(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
+    """Describe keys at the top that are no texts, on which Kedro breaks in a catalog."""
+    for path in _list_files(loader, key):
+        for name in OmegaConf.load(path):
+            if not isinstance(name, str):
+                yield f"{path}, line 1: the key {name!r} must be a text. Write it in quotes."
+
+
+def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseException) -> list[str]:
+    """Find the line with the ``${...}`` that could not be resolved."""
+    if not isinstance(error, OmegaConfBaseException):
+        return []
+    named = re.findall(r"\w+", str(getattr(error, "full_key", "") or ""))
+    candidates = [
+        (path, number, line)
+        for path in _list_files(loader, key)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if PLACEHOLDER in line and not line.lstrip().startswith("#")
+    ]
+    fitting = [one for one in candidates if named and re.search(rf"\b{named[-1]}\b", one[2])]
+    return [
+        f"{path}, line {number}: {_first_line(error)}. Correct it."
+        for path, number, _ in [*fitting, *candidates][:1]
+    ]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

@@ -1,0 +1,158 @@
+"""Rightfit's hooks: what Kedro tells only to hooks, for any session and any runner.
+
+A project adds them to its own in ``settings.py``::
+
+    from rightfit.kedro_project.hooks import rightfit_hooks
+
+    HOOKS = (MyHook(), *rightfit_hooks())
+
+They act on Rightfit's parameters, nodes and datasets alone. No hook runs a part of the work: that
+is the runner's, see :mod:`rightfit.kedro_project.run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from rightfit.errors import RightfitError
+from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
+from rightfit.kedro_project.commands import (
+    LEVEL,
+    explain_run_params,
+    prepared_process,
+    set_log_level,
+    tolerate_lost_output,
+)
+from rightfit.kedro_project.configuration import ConfigurationError, ConfigurationHook
+from rightfit.kedro_project.error_messages import (
+    explain_content,
+    explain_error,
+    explain_unreadable,
+    load_result,
+)
+from rightfit.kedro_project.failures import report_failures
+from rightfit.kedro_project.kedro_private import find_path, find_versioned_path
+from rightfit.kedro_project.mlflow_tracking import MlflowHook
+from rightfit.kedro_project.nodes import is_own, list_own_outputs
+from rightfit.kedro_project.versions import choose_run_versions
+
+COMMANDS = ("kedro", "rightfit")
+
+Catalog = CatalogProtocol[Any, Any]
+
+
+def rightfit_hooks() -> tuple[Any, ...]:
+    """Return new hooks for one project.
+
+    In a command of Kedro, output that cannot be written is lost from now on and fails nothing, and
+    parameters that cannot be read are refused in one line: Kedro reads a project's settings before
+    it writes its first line and before it reads its options.
+    """
+    if _is_command(Path(sys.argv[0])):
+        tolerate_lost_output()
+        explain_run_params()
+    return ConfigurationHook(), RunHook(), MlflowHook()
+
+
+def _is_command(program: Path) -> bool:
+    """Tell Kedro's commands, and a packaged project run as a module, from other programs."""
+    is_project = program.name == "__main__.py" and program.with_name("settings.py").exists()
+    return program.name in COMMANDS or is_project
+
+
+class RunHook:
+    """Checks a run before its first node, chooses its versions, and tells what came of it."""
+
+    def __init__(self) -> None:
+        self._during = contextlib.ExitStack()
+
+    @hook_impl
+    def after_context_created(self) -> None:
+        """Log as much as the environment asks for."""
+        set_log_level(os.environ.get(LEVEL))
+
+    @hook_impl(tryfirst=True)  # before other hooks write anything
+    def before_pipeline_run(
+        self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Catalog
+    ) -> None:
+        """Refuse what would end the run late, and choose the versions that it reads.
+
+        Raises:
+            ConfigurationError: Naming all that is missing or cannot be used.
+        """
+        refuse_unusable_surroundings(pipeline, catalog)
+        choose_run_versions(run_params, pipeline, catalog)
+        self._during.enter_context(prepared_process(pipeline))
+
+    @hook_impl(trylast=True)  # what the run made is recorded first
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Catalog) -> None:
+        """Print the table of winners, where the report is, and what failed.
+
+        Raises:
+            ConfigurationError: If a ranking that was kept cannot be read.
+            PartsFailedError: In a command, if a cell or a measurement failed.
+        """
+        self._during.close()
+        outputs = list_own_outputs(pipeline)
+        if "recommendations" in outputs:
+            show_winners(catalog)
+        if "report" in outputs:
+            report = catalog.get("report")
+            latest = getattr(report, "latest", None)  # a project may store it in its own way
+            click.echo(f"Report: {latest or find_versioned_path(report) or 'report'}")
+        report_failures(outputs, catalog)
+
+    @hook_impl(tryfirst=True)  # another hook may end the command with an error of its own
+    def on_pipeline_error(self, error: Exception, pipeline: Pipeline, catalog: Catalog) -> None:
+        """End the command with the message of a fault that a person can mend, without a traceback.
+
+        Raises:
+            ConfigurationError: In place of an error that names the file to mend.
+        """
+        self._during.close()
+        told = explain_run_error(error, pipeline, catalog)
+        if told:
+            raise ConfigurationError(told) from error
+
+
+def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) -> str | None:
+    """Say what a person can do about an error that has ended a run.
+
+    Returns:
+        ``None`` for a defect. An error of a dataset or of the system in a run with other nodes may
+        be theirs, and is left alone too.
+    """
+    is_alone = all(map(is_own, pipeline.nodes))
+    told = explain_error(error) if is_alone or isinstance(error, RightfitError) else None
+    if told or not is_alone:
+        return told
+    raw = {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
+    return explain_content(error, raw)
+
+
+def show_winners(catalog: Catalog) -> None:
+    """Print the table of winners.
+
+    Raises:
+        ConfigurationError: If the ranking cannot be read.
+    """
+    from rich.console import Console
+
+    from rightfit.ranking.explanation.decisions import read_recommendations
+    from rightfit.reporting.terminal import tabulate_winners
+
+    try:
+        recommendations = read_recommendations(load_result(catalog, "recommendations"))
+    except ValueError as err:
+        raise ConfigurationError(explain_unreadable("recommendations", err)) from err
+    Console().print(tabulate_winners(recommendations))

@@ -1,0 +1,118 @@
+"""Rightfit's nodes: which they are, and what the run must know of them.
+
+Hooks and runner leave all other nodes alone.
+
+A project may tag nodes of its own ``rightfit``. The hooks then treat them as Rightfit's: they check
+the parameters that the nodes read before anything runs, give all results of a run one version, show
+progress and explain errors. Tagged nodes always run: nothing tells whether their code has changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.validation import TypeExtractor
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from rightfit.tuning.parallel.agenda import PlannedSearch
+
+Reduce = Callable[[Any], object]
+
+PIPELINES = frozenset(
+    {
+        "data_engineering",
+        "training",
+        "evaluation",
+        "ranking",
+        "refit",
+        "http_load",
+        "reporting",
+        "perf",
+    }
+)
+"""Names of the library's pipelines."""
+
+TAG = "rightfit"
+PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
+
+
+class NodeFunction(functools.partial[Any]):
+    """A node's function with some arguments bound, and what the run must know of it.
+
+    Args:
+        func: The function; the node has its name, documentation and type hints.
+        hints: Inputs that only help: when they change, the node need not run again.
+        parts: Returns the part of an input that the node depends on, as plain JSON, by the input's
+            name: when another part changes, the node need not run again.
+        plan: Returns the search of the node, given its inputs and ``n_searches``, how many there
+            are. Such searches are carried out side by side.
+        inputs: Of a node that searches, by argument; ``model`` and ``training`` are among them.
+        **bound: Arguments of ``func``.
+    """
+
+    hints: frozenset[str]
+    parts: Mapping[str, Reduce]
+    plan: Callable[..., PlannedSearch] | None  # of a node that searches
+    inputs: Mapping[str, str]
+
+    def __new__(
+        cls,
+        func: Callable[..., Any],
+        /,
+        *,
+        hints: Iterable[str] = (),
+        parts: Mapping[str, Reduce] | None = None,
+        plan: Callable[..., PlannedSearch] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        **bound: Any,
+    ) -> NodeFunction:
+        """Bind the arguments."""
+        self = super().__new__(cls, func, **bound)
+        functools.update_wrapper(self, func)
+        self.hints, self.parts = frozenset(hints), parts or {}
+        self.plan, self.inputs = plan, inputs or {}
+        return self
+
+
+def is_shipped(node: Node) -> bool:
+    """Return whether a node runs a function of the library's pipelines."""
+    return str(getattr(node.func, "__module__", "")).startswith(PACKAGE)
+
+
+def is_own(node: Node) -> bool:
+    """Return whether a node is the library's, or one that a project has tagged."""
+    return is_shipped(node) or TAG in node.tags
+
+
+def list_stages(pipeline: Pipeline) -> set[str]:
+    """Return the stages, such as ``training``, that a pipeline has own nodes of."""
+    return {find_stage(node) for node in pipeline.nodes if is_own(node)}
+
+
+def find_stage(node: Node) -> str:
+    """Return the stage of an own node: the folder that its function's module lies in."""
+    return str(node.func.__module__).rpartition(".")[0].rpartition(".")[2]
+
+
+def list_own_outputs(pipeline: Pipeline) -> set[str]:
+    """Return the datasets that own nodes of a pipeline write."""
+    return {name for node in pipeline.nodes if is_own(node) for name in node.outputs}
+
+
+def read_tagged_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[BaseModel]]:
+    """Return the models of the parameters that tagged nodes read, by key, from their type hints."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+        tagged = {name: one.only_nodes_with_tags(TAG) for name, one in pipelines.items()}
+    found = TypeExtractor(tagged).extract_types_from_pipelines()
+    return {
+        key: kind
+        for key, kind in found.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }

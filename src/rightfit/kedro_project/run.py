@@ -1,0 +1,244 @@
+"""How a pipeline with Rightfit's nodes runs: Kedro's public seams, a session class and a runner.
+
+The session gives a run its default runner. The runner leaves out what is unchanged, carries out
+searches side by side, shows how far it is, and records how each result was made. A runner that is
+named with ``--runner`` runs every node, as in any project.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+from kedro.framework.session import KedroSession
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner, Task
+from pluggy import PluginManager
+from pydantic import BaseModel
+
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.kedro_private import is_async
+from rightfit.kedro_project.nodes import NodeFunction, find_stage, is_own
+from rightfit.kedro_project.unchanged import ReusedResults
+from rightfit.tuning.search.progress import RunDisplay, RunStep
+
+if TYPE_CHECKING:
+    from rightfit.tuning.parallel.agenda import PlannedSearch
+
+logger = logging.getLogger(__name__)
+
+MODEL = "params:models."  # whoever reads such an input trains or measures a model
+# a run that names its nodes or versions runs all of them
+CHOSEN_BY_HAND = (
+    "node_names",
+    "from_nodes",
+    "from_inputs",
+    "load_versions",
+    "only_missing_outputs",
+)
+
+Catalog = CatalogProtocol[Any, Any]
+
+
+class RightfitSession(KedroSession):
+    """Kedro's session, whose default runner is Rightfit's.
+
+    Runs of other pipelines, and runs with another runner, are as in Kedro.
+    """
+
+    def run(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Run a pipeline, with the options of Kedro's session."""
+        given = inspect.signature(super().run).bind(*args, **options).arguments
+        runner = given.get("runner")
+        if runner is None or type(runner) is SequentialRunner:  # what kedro run passes
+            given["runner"] = RightfitRunner(
+                is_async=runner is not None and is_async(runner),
+                may_reuse=not any(map(given.get, CHOSEN_BY_HAND)),
+            )
+        return super().run(**given)
+
+
+class RightfitRunner(SequentialRunner):
+    """Runs nodes in order, Rightfit's searches side by side and unchanged steps not at all.
+
+    A pipeline without nodes of Rightfit runs as with Kedro's own runner.
+
+    Args:
+        is_async: Whether datasets are loaded and saved in threads.
+        may_reuse: Whether steps whose results are stored already are left out.
+    """
+
+    def __init__(self, is_async: bool = False, *, may_reuse: bool = True) -> None:
+        super().__init__(is_async=is_async)
+        self._may_reuse = may_reuse
+
+    # Kedro's documented place for a runner's own order of nodes
+    def _run(
+        self,
+        pipeline: Pipeline,
+        catalog: Catalog,
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        if not any(map(is_own, pipeline.nodes)):
+            super()._run(pipeline, catalog, hook_manager, run_id)
+            return
+        results = ReusedResults(pipeline, catalog, run_id or "", may_reuse=self._may_reuse)
+        nodes = [node for node in pipeline.nodes if node.name not in results.unchanged]
+        refuse_model_faults(nodes, catalog)
+        searches = Searches(nodes, catalog)
+        n_loads = Counter(chain.from_iterable(node.inputs for node in nodes))
+        with showing(nodes) as display:
+            for n_done, node in enumerate(nodes):
+                if display is not None and is_own(node):
+                    display.begin(find_step(node))
+                try:
+                    searches.carry_out_for(node)
+                    Task(node, catalog, self._is_async, hook_manager, run_id).execute()
+                except Exception:
+                    self._suggest_resume_scenario(Pipeline(nodes), nodes[:n_done], catalog)
+                    raise
+                results.record(node)
+                searches.note_outputs(node)
+                if display is not None and is_own(node):
+                    display.end(find_step(node))
+                self._logger.info("Completed node: %s", node.name)
+                self._release_datasets(node, catalog, n_loads, pipeline)
+
+
+def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
+    """Check the models' settings by their families, where any model is trained or measured.
+
+    That imports the families' libraries.
+
+    Raises:
+        ConfigurationError: Naming every setting that a family does not know or cannot take.
+    """
+    from rightfit.parameters.models import find_model_faults
+
+    own = [node for node in nodes if is_own(node)]
+    parameters = catalog.get("parameters")
+    if parameters is None or not any(n.startswith(MODEL) for node in own for n in node.inputs):
+        return
+    blocks = {  # Kedro has made models of what typed nodes read
+        name: block.model_dump(exclude_unset=True) if isinstance(block, BaseModel) else block
+        for name, block in parameters.load().items()
+    }
+    faults = list(find_model_faults(blocks, {find_stage(node) for node in own}))
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+@contextlib.contextmanager
+def showing(nodes: list[Node]) -> Iterator[RunDisplay | None]:
+    """Show in a terminal how far a command's run is while the block runs, unless it is quiet."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    steps = [find_step(node) for node in nodes if is_own(node)]
+    is_quiet = logging.getLogger("rightfit").getEffectiveLevel() >= logging.WARNING
+    is_command = click.get_current_context(silent=True) is not None
+    if not steps or not is_command or not console.is_terminal or is_quiet:
+        yield None
+        return
+    display = RunDisplay(steps)
+    with display.shown(console):
+        yield display
+
+
+def find_step(node: Node) -> RunStep:
+    """Return the stage of one of Rightfit's nodes, and the cell or dataset that it is about."""
+    return RunStep(find_stage(node), node.namespace or "")
+
+
+class Searches:
+    """The searches of a run, carried out side by side before the first node that needs one.
+
+    Each node searches one cell. When the first is due, all whose inputs are there are searched at
+    once, and the nodes find theirs finished; so is a single search with several workers. A search
+    that could not be planned here, or broke, is its node's own.
+
+    Their processes are forked from one that imports for seconds. It starts with the run, so that
+    it imports while tables are read and encoded.
+    """
+
+    def __init__(self, nodes: list[Node], catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._waiting = [node for node in nodes if _is_search(node)]
+        self._to_come = {name for node in nodes for name in node.outputs}
+        if self._count_workers(self._waiting) > 1:
+            self._start_fork_server()
+
+    def note_outputs(self, node: Node) -> None:
+        """Note that the outputs of a node are there."""
+        self._to_come -= set(node.outputs)
+
+    def carry_out_for(self, node: Node) -> None:
+        """Search all cells whose inputs are there, if this node needs a search."""
+        if node not in self._waiting:
+            return
+        due = [one for one in self._waiting if not self._to_come & set(one.inputs)]
+        self._waiting = [one for one in self._waiting if one not in due]
+        if self._count_workers(due) > 1:
+            _search(self._plan(due))
+
+    def _count_workers(self, nodes: list[Node]) -> int:
+        return sum(self._load(node, "training").n_workers for node in nodes)
+
+    def _start_fork_server(self) -> None:
+        from rightfit.tuning.parallel.forks import shared_fork_server
+
+        families = [self._load(node, "model").family for node in self._waiting]
+        training = self._load(self._waiting[0], "training")
+        _, n_threads = training.share_cores(len(self._waiting))
+        shared_fork_server(families, n_threads)
+
+    def _plan(self, nodes: list[Node]) -> list[PlannedSearch]:
+        """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""
+        from rightfit.tuning.search.search import is_over
+
+        searches: dict[str, list[PlannedSearch]] = {}  # by dataset
+        for node in nodes:
+            func = _read_function(node)
+            plan = cast("Callable[..., PlannedSearch]", func.plan)
+            inputs = {key: self._catalog.load(name) for key, name in func.inputs.items()}
+            try:
+                search = plan(**inputs, n_searches=len(nodes))
+                if not is_over(search.cell, search.settings, search.store):
+                    others = searches.setdefault(search.dataset, [])
+                    others.append(search.with_rows_of(others[0]) if others else search)
+            except Exception as err:  # families and datasets may raise anything; the node will tell
+                logger.debug("%s is left to its node: %s", node.name, err)
+        return [one for of_dataset in searches.values() for one in of_dataset]
+
+    def _load(self, node: Node, argument: str) -> Any:
+        return self._catalog.load(_read_function(node).inputs[argument])
+
+
+def _is_search(node: Node) -> bool:
+    return isinstance(node.func, NodeFunction) and node.func.plan is not None
+
+
+def _read_function(node: Node) -> NodeFunction:
+    return cast("NodeFunction", node.func)  # of a node that searches
+
+
+def _search(searches: list[PlannedSearch]) -> None:
+    from rightfit.tuning.parallel.crew import search_in_parallel
+    from rightfit.tuning.search.progress import show_progress
+
+    if sum(one.n_workers for one in searches) < 2:
+        return  # the node's own process is enough
+    budgets_s = [one.settings.budget_cpu_s for one in searches]
+    known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
+    wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None
+    with show_progress(wall_s) as on_trial:
+        search_in_parallel(searches, on_trial=on_trial)

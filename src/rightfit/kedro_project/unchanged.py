@@ -1,0 +1,419 @@
+"""Which steps of a run are unchanged: made before, from the same inputs, and still stored.
+
+A step that is unchanged is left out, and the run reads the results that it made. A stored result
+that is no longer what its run wrote is set aside, and its step runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.io import AbstractDataset, AbstractVersionedDataset, CatalogProtocol
+from kedro.io.core import VersionNotFoundError
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from rightfit.datasets.earlier_winners import EarlierWinnersDataset
+from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.run_version import RunVersionDataset
+from rightfit.datasets.study_store import StudyStoreDataset
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.error_messages import explain_error
+from rightfit.kedro_project.failures import holds_failure
+from rightfit.kedro_project.files import REUSE_RESULTS, VERIFY_RESULTS
+from rightfit.kedro_project.kedro_private import (
+    find_versioned_path,
+    has_version,
+    pin_load_version,
+)
+from rightfit.kedro_project.nodes import NodeFunction, Reduce, is_own, is_shipped
+from rightfit.kedro_project.records import (
+    RECORDS,
+    DamagedFileError,
+    RecordStore,
+    ResultRecord,
+    compare_files,
+    hash_content,
+    hash_file,
+    hash_library,
+    hash_source,
+    record_files,
+)
+from rightfit.printable import clean_text
+from rightfit.processes.json_store import JsonStore
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
+EARLIER = "earlier"  # winners, see has_last_winners
+RUN_VERSION = "run version"  # tells when the profiles were measured, which are inputs themselves
+_TABLES = ("trials", "profiles")  # tell of parts that failed, which the next run tries again
+_STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
+
+Catalog = CatalogProtocol[Any, Any]
+Identify = Callable[[str], str | None]
+FindStored = Callable[[str], ResultRecord | None]
+
+
+class ReusedResults:
+    """What a run keeps of earlier runs, and what it records of its own results.
+
+    Steps always run with ``--params reuse_results=false``. Stored files whose size and times are
+    as recorded are read only with ``--params verify_results=true``.
+
+    Args:
+        pipeline: What is to run.
+        catalog: Of the run; it reads the versions that are kept from now on.
+        version: Version that the run saves.
+        may_reuse: False to let every step run.
+
+    Raises:
+        ConfigurationError: If an input is damaged that no step of the pipeline makes, or a file
+            cannot be read.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, catalog: Catalog, version: str, *, may_reuse: bool
+    ) -> None:
+        self._catalog = catalog
+        self._steps = Steps({}, frozenset(), {}, frozenset())
+        store = catalog.get(RECORDS)
+        self._records = RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
+        if self._records is not None:
+            self._compare(self._records, pipeline, version, may_reuse=may_reuse)
+
+    @property
+    def unchanged(self) -> frozenset[str]:
+        """Names of the nodes whose results are kept."""
+        return self._steps.unchanged
+
+    def record(self, node: Node) -> None:
+        """Note how the results of one of Rightfit's nodes were made."""
+        if self._records is None or not is_own(node):
+            return
+        key = self._steps.keys.get(node.name) or UNKNOWN
+        whole = self._steps.wholes.get(node.name, "")
+        for name in node.outputs:
+            dataset = self._catalog.get(name)
+            if not isinstance(dataset, AbstractVersionedDataset):
+                continue
+            version = dataset.resolve_save_version()
+            if version is None or (name.endswith(_TABLES) and holds_failure(dataset.load())):
+                continue
+            place = find_versioned_path(dataset, version)
+            files = () if place is None else record_files(place)
+            self._records.write_result(ResultRecord(name, key, version, whole, files))
+
+    def _compare(
+        self, records: RecordStore, pipeline: Pipeline, version: str, *, may_reuse: bool
+    ) -> None:
+        parameters = self._catalog.get("parameters")
+        given = {} if parameters is None else parameters.load()
+        reads_all = given.get(VERIFY_RESULTS) is True
+        is_free = may_reuse and given.get(REUSE_RESULTS) in (True, None)
+        stored = _Stored(self._catalog, records, reads_all=reads_all)
+        try:
+            self._steps = compare_steps(
+                pipeline,
+                constants=_describe_constants(),
+                version=version,
+                identify=stored.identify,
+                load=self._catalog.load,
+                find_stored=stored.find,
+                may_keep=lambda node: (
+                    is_free and is_shipped(node) and stored.has_last_winners(node)
+                ),
+            )
+        except OSError as err:
+            raise ConfigurationError(explain_error(err) or str(err)) from err
+        stored.refuse_damaged_inputs()
+        stored.set_aside_damaged()
+        if self.unchanged:
+            stored.keep(pipeline, self.unchanged)
+            _report(pipeline, self._steps)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is known of a pipeline's steps before they run.
+
+    Args:
+        keys: Hash of all that each step depends on, by node name; ``None`` where that is not known.
+        unchanged: Names of the nodes whose results are stored as this run would make them.
+        wholes: As ``keys``, with hints and whole parameters.
+        steered_otherwise: Those of the unchanged nodes whose hints, or parameters as a whole, were
+            others.
+    """
+
+    keys: dict[str, str | None]
+    unchanged: frozenset[str]
+    wholes: dict[str, str]
+    steered_otherwise: frozenset[str]
+
+
+def compare_steps(
+    pipeline: Pipeline,
+    *,
+    constants: object,
+    version: str,
+    identify: Identify,
+    load: Callable[[str], object],
+    find_stored: FindStored,
+    may_keep: Callable[[Node], bool],
+) -> Steps:
+    """Compare every step with what is stored.
+
+    A step is unchanged if all its results are stored and were made from what it would read now.
+    Results tell themselves apart by their versions.
+
+    Args:
+        pipeline: What is to run.
+        constants: What every step depends on, as JSON: code, libraries, machine.
+        version: Version that this run saves.
+        identify: Returns what tells one content of an input from another, for inputs that no step
+            of the pipeline makes: parameters, tables, results of earlier runs. ``None``: unknown.
+        load: Loads a parameter of which a step depends on a part only.
+        find_stored: Returns the record of a result that is still stored.
+        may_keep: Whether a node may be left out at all.
+    """
+    keys: dict[str, str | None] = {}
+    wholes: dict[str, str] = {}
+    unchanged: set[str] = set()
+    otherwise: set[str] = set()
+    made: dict[str, str] = {}
+    for node in pipeline.nodes:  # each after those it depends on
+        read = {name: made[name] if name in made else identify(name) for name in node.inputs}
+        hints, parts = _read_declared(node)
+        found = {
+            name: hash_content(parts[name](load(name))) if name in parts else identity
+            for name, identity in read.items()
+            if name not in hints
+        }
+        is_known = all(identity is not None for identity in found.values())
+        key = hash_content([node.name, constants, found]) if is_known else None
+        keys[node.name], wholes[node.name] = key, hash_content(read)
+        records = [find_stored(name) for name in node.outputs]
+        is_stored = all(record is not None and record.key == key for record in records)
+        if key is not None and records and is_stored and may_keep(node):
+            unchanged.add(node.name)
+            if any(record.whole != wholes[node.name] for record in records if record):
+                otherwise.add(node.name)
+            made |= {record.result: identify_result(record) for record in records if record}
+        else:
+            made |= {
+                name: identify_result(ResultRecord(name, "", version)) for name in node.outputs
+            }
+    return Steps(keys, frozenset(unchanged), wholes, frozenset(otherwise))
+
+
+def identify_result(record: ResultRecord) -> str:
+    """Return what tells a stored result from another of the same name."""
+    return f"{record.result}@{record.version}"
+
+
+def _read_declared(node: Node) -> tuple[frozenset[str], Mapping[str, Reduce]]:
+    """Return the hints of a node, and the parts of its inputs that it depends on."""
+    func = node.func
+    return (func.hints, func.parts) if isinstance(func, NodeFunction) else (frozenset(), {})
+
+
+class _Stored:
+    """Looks up what a catalog holds before a run.
+
+    Args:
+        catalog: Of the run.
+        records: Of earlier runs.
+        reads_all: Whether to read files whose size and times are as recorded, too.
+    """
+
+    def __init__(self, catalog: Catalog, records: RecordStore, *, reads_all: bool) -> None:
+        self._catalog = catalog
+        self._records = records
+        self._reads_all = reads_all
+        self._stored: dict[str, ResultRecord | None] = {}
+        self._known: dict[str, str | None] = {}
+        self._damaged: dict[str, _Damage] = {}
+        self._damaged_inputs: dict[str, _Damage] = {}
+
+    def identify(self, name: str) -> str | None:
+        """See :func:`compare_steps`."""
+        if name not in self._known:
+            self._known[name] = self._identify(name)
+        return self._known[name]
+
+    def _identify(self, name: str) -> str | None:
+        if name.startswith("params:") or name == "parameters":
+            value = self._catalog.load(name)
+            return _hash_parameter(value, self._records, reads_all=self._reads_all)
+        dataset = self._catalog.get(name)
+        if isinstance(dataset, EarlierWinnersDataset):
+            return EARLIER
+        if isinstance(dataset, RunVersionDataset):
+            return RUN_VERSION
+        if isinstance(dataset, _STORES):
+            return hash_content(["store", _list_imported(dataset.load())])
+        record = self.find(name)
+        read = _read_version(dataset)
+        damage = self._damaged.pop(name, None)  # no step of this run makes it
+        if damage is not None and damage.version == read:
+            self._damaged_inputs[name] = damage
+            return None
+        if record is not None and record.version == read:
+            return identify_result(record)
+        return hash_source(dataset, self._records, reads_all=self._reads_all)
+
+    def has_last_winners(self, node: Node) -> bool:
+        """Tell whether a step that reads the last winners was made when they were the winners.
+
+        Then it makes the same of them as of the winners before, which it read at that time.
+        """
+        inputs = [self._catalog.get(name) for name in node.inputs]
+        records = [record for name in node.outputs if (record := self.find(name))]
+        return all(
+            one.load_after(record.version) == one.load()
+            for one in inputs
+            if isinstance(one, EarlierWinnersDataset)
+            for record in records
+        )
+
+    def find(self, name: str) -> ResultRecord | None:
+        """Return the record of a result whose version is still there, and whole."""
+        if name not in self._stored:
+            record = self._records.read_result(name)
+            dataset = self._catalog.get(name)
+            is_there = record is not None and has_version(dataset, record.version)
+            self._stored[name] = self._verify(record, dataset) if record and is_there else None
+        return self._stored[name]
+
+    def _verify(
+        self, record: ResultRecord, dataset: AbstractDataset[Any, Any] | None
+    ) -> ResultRecord | None:
+        """Return the record with the times of its files now; ``None`` if one is damaged."""
+        place = find_versioned_path(dataset, record.version)
+        if place is None:
+            return record
+        try:
+            files = compare_files(place, record.files, reads_all=self._reads_all)
+        except DamagedFileError as err:
+            self._damaged[record.result] = _Damage(place, record.version, str(err))
+            return None
+        if files != record.files:  # copied or touched
+            record = replace(record, files=files)
+            self._records.write_result(record)
+        return record
+
+    def refuse_damaged_inputs(self) -> None:
+        """Refuse to work with damaged results that this run does not make anew.
+
+        Raises:
+            ConfigurationError: Naming each, and the pipeline that makes it.
+        """
+        lines = [
+            f"{name} in {damage.place.parent} is damaged: {damage.reason}. Make it anew: kedro run "
+            f"--pipelines {_name_pipeline(name)} --params {VERIFY_RESULTS}=true"
+            for name, damage in self._damaged_inputs.items()
+        ]
+        if lines:
+            raise ConfigurationError("\n".join(lines))
+
+    def set_aside_damaged(self) -> None:
+        """Keep damaged results under other names, so that nothing takes them for versions."""
+        if not self._damaged:
+            return
+        for damage in self._damaged.values():
+            kept = damage.place.with_name(f"{damage.place.name}.damaged")
+            if kept.is_dir():
+                shutil.rmtree(kept)
+            if damage.place.exists() or damage.place.is_symlink():
+                damage.place.replace(kept)
+        told = [f"{name} ({damage.reason})" for name, damage in self._damaged.items()]
+        logger.warning(
+            "Damaged results are set aside as *.damaged, and made anew: %s",
+            clean_text("; ".join(told)),
+        )
+
+    def keep(self, pipeline: Pipeline, unchanged: frozenset[str]) -> None:
+        """Let the run read the stored results of what it leaves out."""
+        kept = [node for node in pipeline.nodes if node.name in unchanged]
+        for name in (name for node in kept for name in node.outputs):
+            dataset, record = self._catalog.get(name), self.find(name)
+            if record is not None and isinstance(dataset, AbstractVersionedDataset):
+                pin_load_version(dataset, record.version, again=True)
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """A stored result that is not what its run wrote."""
+
+    place: Path
+    version: str
+    reason: str
+
+
+def _name_pipeline(name: str) -> str:
+    """Return the pipeline that makes a result: the main one, where it does."""
+    makers = [key for key, one in pipelines.items() if name in one.all_outputs()]
+    return "perf" if "perf" in makers or not makers else sorted(makers)[0]
+
+
+def _list_imported(store: object) -> object:
+    """Return what verbs have put there: no step's key says that there is more of it."""
+    from rightfit.handover.importing import list_imported
+    from rightfit.serving.watch import KEY
+
+    return [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
+
+
+def _describe_constants() -> object:
+    from rightfit.profiling.hardware.environment import describe_environment
+
+    return [hash_library(), asdict(describe_environment())]
+
+
+def _hash_parameter(value: object, records: RecordStore, *, reads_all: bool) -> str:
+    """Hash a parameter block, with the code or the files that it names."""
+    from rightfit.parameters.imported import ImportedBlock, locate
+    from rightfit.preparation.block import DatasetBlock
+    from rightfit.quality.scorers import read_function_sources
+    from rightfit.tuning.search.space import ModelBlock
+    from rightfit.tuning.studies.study_store import fingerprint
+
+    named: list[str] = []
+    if isinstance(value, ModelBlock):
+        named = [fingerprint(value.family, {})]
+    elif isinstance(value, DatasetBlock) and value.quality is not None:
+        named = [hash_content(read_function_sources(value.quality.name or ""))]
+    elif isinstance(value, ImportedBlock):
+        files = [locate(file) for file in (value.file, value.predictions) if file is not None]
+        named = [hash_file(one, records, reads_all=reads_all) for one in files if one.is_file()]
+    return hash_content([value, named])
+
+
+def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
+    """Return the version that the run reads, if there is any."""
+    if not isinstance(dataset, AbstractVersionedDataset):
+        return None
+    try:
+        return dataset.resolve_load_version()
+    except VersionNotFoundError:
+        return None
+
+
+def _report(pipeline: Pipeline, steps: Steps) -> None:
+    n_all, n_kept = len(pipeline.nodes), len(steps.unchanged)
+    rest = sorted(node.name for node in pipeline.nodes if node.name not in steps.unchanged)
+    what = f"{len(rest)} to do" if rest else "nothing to do"
+    logger.info("%d of %d steps are unchanged: kept; %s", n_kept, n_all, what)
+    logger.debug("To do: %s", clean_text(", ".join(rest)))
+    if steps.steered_otherwise:
+        logger.warning(
+            "%d of the kept steps searched or measured for other weights or families beside them. "
+            "To search and measure for these: --params %s=false",
+            *(len(steps.steered_otherwise), REUSE_RESULTS),
+        )

@@ -1,0 +1,246 @@
+"""Damaged results of a whole run: each is noticed, and each error's advice leads to a cure."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
+
+from rightfit.families.bundle import read_bundle
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.kedro_private import find_versioned_path
+from rightfit.kedro_project.records import RecordStore, look_at
+from rightfit.kedro_project.run import RightfitSession
+from rightfit.kedro_project.unchanged import ReusedResults
+from rightfit.processes.json_store import JsonStore
+from rightfit.verbs.commands import verbs
+
+GRID = {"datasets": "landsat", "models": "linear"}
+ADVICE = re.compile(r"kedro run --pipelines (\w+)(?: --params (\w+)=true)?")
+RECOMMENDATIONS = "08_reporting/recommendations.json/*/*.json"
+WEIGHTS = "06_models/landsat/linear/candidates/*/candidates/*/weights.skops"
+TRIALS_WEIGHTS = "06_models/studies/landsat/linear/landsat.linear.*/*/weights.skops"
+WINNER = ("-a", "accuracy_first", "-d", "landsat")
+
+
+class Study:
+    """A run of the project in a folder of its own, that a test may damage."""
+
+    def __init__(self, project: Path, root: Path) -> None:
+        self.project = project
+        self.root = root
+
+    def run(self, pipeline: str = "perf", **params: Any) -> None:
+        given = {"data_root": str(self.root), "grid": GRID, **params}
+        with RightfitSession.create(self.project, env="test", runtime_params=given) as session:
+            session.run(pipeline_names=[pipeline])
+
+    @contextmanager
+    def opened(self) -> Iterator[KedroContext]:
+        given = {"data_root": str(self.root), "grid": GRID}
+        with RightfitSession.create(self.project, env="test", runtime_params=given) as session:
+            yield session.load_context()
+
+    def restore(self) -> None:
+        """Give it the results as they were before any damage."""
+        shutil.rmtree(self.root)
+        shutil.copytree(self.root.with_name("kept"), self.root)
+
+    def ask(self, *arguments: str) -> Result:
+        place = ("--data-root", str(self.root), "--env", "test")
+        return CliRunner().invoke(verbs, [*arguments, *place])
+
+    def find(self, pattern: str) -> Path:
+        """Return the newest file of a pattern."""
+        return sorted(self.root.glob(pattern))[-1]
+
+    def follow(self, text: str) -> None:
+        """Run the command that a message advises."""
+        (advised,) = ADVICE.findall(text)
+        pipeline, switch = advised
+        self.run(pipeline, **({switch: True} if switch else {}))
+
+
+def list_due(context: KedroContext) -> set[str]:
+    """Return the results that a run would make; damaged ones are set aside."""
+    steps = pipelines["perf"]
+    kept = ReusedResults(steps, context.catalog, "next", may_reuse=True).unchanged
+    return {name for node in steps.nodes if node.name not in kept for name in node.outputs}
+
+
+def find_results(context: KedroContext) -> dict[str, Path]:
+    """Return the file or folder of each result."""
+    catalog = context.catalog
+    records = RecordStore(catalog.load("result_records")).list_results()
+    found = {
+        one.result: find_versioned_path(catalog.get(one.result), one.version) for one in records
+    }
+    return {name: place for name, place in found.items() if place is not None}
+
+
+@pytest.fixture(scope="module")
+def whole(bootstrapped: Path, sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A run, of which each test gets a fresh copy in the same place: that place is in the keys."""
+    root = tmp_path_factory.mktemp("whole") / "data"
+    (root / "01_raw").mkdir(parents=True)
+    shutil.copy(sample_data / "landsat.parquet", root / "01_raw")
+    study = Study(bootstrapped, root)
+    study.run()
+    shutil.copytree(root, root.with_name("kept"))
+    return study
+
+
+@pytest.fixture
+def study(whole: Study, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(whole.project)
+    whole.restore()
+    return whole
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def flip_unnoticed(path: Path) -> None:
+    """Change bytes, keeping size and time of change."""
+    content, times = bytearray(path.read_bytes()), path.stat()
+    content[20:30] = bytes(255 - byte for byte in content[20:30])
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def forge(path: Path) -> None:
+    document = json.loads(path.read_text())
+    document["accuracy_first"]["datasets"]["landsat"]["winner"]["candidate"] = "mine-000"
+    path.write_text(json.dumps(document))
+
+
+def rot(study: Study, name: str, path: Path) -> None:
+    """Damage a result as a disk does: size and all times stay those that were recorded."""
+    empty(path)
+    records = RecordStore(JsonStore(study.root / "07_model_output" / "records"))
+    record = records.read_result(name)
+    assert record is not None
+    now = replace(look_at(path, ""), sha256=record.files[0].sha256)
+    records.write_result(replace(record, files=(now,)))
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip_unnoticed, forge])
+def test_answer_of_a_damaged_ranking_is_refused_and_the_advice_cures(
+    study: Study, damage: Callable[[Path], None]
+) -> None:
+    path = study.find(RECOMMENDATIONS)
+    damage(path)
+
+    refused = study.ask("which", *WINNER)
+    study.follow(refused.output)
+
+    assert refused.exit_code == 1
+    assert "recommendations.json is not what the run wrote" in refused.output
+    assert study.ask("which", *WINNER).exit_code == 0
+    assert path.with_name("recommendations.json.damaged").exists()
+
+
+def test_damage_of_any_result_is_noticed_although_size_and_time_are_kept(study: Study) -> None:
+    spared = []
+    with study.opened() as context:
+        due_before, places = list_due(context), find_results(context)
+        for name, place in places.items():
+            files = [one for one in (place, *place.rglob("*")) if one.is_file()]
+            flip_unnoticed(files[-1])
+            if name not in list_due(context):
+                spared.append(name)
+            study.restore()
+
+    assert due_before == set()
+    assert len(places) == 39
+    assert spared == []
+
+
+@pytest.mark.parametrize("too", [(), (TRIALS_WEIGHTS,)], ids=["candidate", "and its trial"])
+def test_export_of_damaged_weights_is_refused_and_the_advice_cures(
+    study: Study, tmp_path: Path, too: tuple[str, ...]
+) -> None:
+    for pattern in (WEIGHTS, *too):
+        for path in study.root.glob(pattern):
+            cut(path)
+
+    refused = study.ask("export", *WINNER, "--as-chosen", str(tmp_path / "out"))
+    study.follow(refused.output)
+    exported = study.ask("export", *WINNER, "--as-chosen", str(tmp_path / "out"))
+
+    assert refused.exit_code == 1
+    assert "['weights.skops'] are missing, links, or do not match" in refused.output
+    assert exported.exit_code == 0, exported.output
+
+
+def test_incomplete_candidates_are_made_anew(study: Study, tmp_path: Path) -> None:
+    study.find("06_models/landsat/linear/candidates/*/candidates/candidates.json").unlink()
+
+    refused = study.ask("export", *WINNER, str(tmp_path / "out"))
+    study.follow(refused.output)
+
+    assert refused.exit_code == 1
+    assert study.ask("export", *WINNER, str(tmp_path / "out")).exit_code == 0
+
+
+def test_pipeline_refuses_a_damaged_input_and_the_advice_cures(study: Study) -> None:
+    cut(study.find("07_model_output/resource_profiles.parquet/*/*.parquet"))
+
+    with pytest.raises(ConfigurationError, match=r"profiles\.parquet is not what") as refused:
+        study.run("ranking")
+    study.follow(str(refused.value))
+    study.run("ranking")
+
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_ranking_that_rots_on_the_disk_is_refused_and_the_advice_cures(study: Study) -> None:
+    rot(study, "recommendations", study.find(RECOMMENDATIONS))
+
+    for _ in range(2):
+        with pytest.raises(click.ClickException, match="recommendations cannot be read") as refused:
+            study.run()
+    study.follow(refused.value.message)
+    study.run()
+
+    assert study.ask("which", *WINNER).exit_code == 0
+
+
+def test_damaged_raw_table_is_named_and_no_run_is_advised(study: Study) -> None:
+    raw = study.root / "01_raw" / "landsat.parquet"
+    cut(raw)
+
+    with pytest.raises(ConfigurationError, match=r"raw table landsat in .* Restore") as refused:
+        study.run()
+    shutil.copy(study.root.with_name("kept") / "01_raw" / "landsat.parquet", raw)
+    study.run()
+
+    assert ADVICE.findall(str(refused.value)) == []
+
+
+def test_damaged_refit_is_trained_again(study: Study, caplog: pytest.LogCaptureFixture) -> None:
+    refitted = study.find("06_models/studies/landsat/linear/refits/*/weights.skops")
+    cut(refitted)
+    cut(study.find("06_models/landsat/refitted/*/refitted/*/weights.skops"))
+
+    study.run("refit")
+
+    assert f"The refit in {refitted.parent} is damaged: it is trained again" in caplog.text
+    assert read_bundle(refitted.parent, trust=True, family="linear").onnx is not None

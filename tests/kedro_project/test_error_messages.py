@@ -1,0 +1,129 @@
+"""Which errors end in one message, and which keep their traceback."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy.exc
+from kedro.io import DataCatalog, DatasetError
+
+from rightfit.errors import RightfitError
+from rightfit.kedro_project.error_messages import explain_content, explain_error
+from rightfit.kedro_project.files import check_data_root
+
+
+def catch(function: Callable[[], object]) -> BaseException:
+    try:
+        function()
+    except BaseException as err:
+        return err
+    raise AssertionError("nothing was raised")
+
+
+def raise_error(error: BaseException) -> BaseException:
+    def fail() -> None:
+        raise error
+
+    return catch(fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "", "/x/y"), "/x/y: the disk is full"),
+        (PermissionError(errno.EACCES, "", "/x"), "/x: access is denied"),
+        (OSError(errno.ENAMETOOLONG, "", "/x"), "/x: the name is too long"),
+        (OSError(errno.EFBIG, "", "/x"), "/x: the file would be larger than is allowed"),
+        (OSError(errno.ELOOP, "", "/x"), "/x: symbolic links lead in a circle"),
+        (
+            sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("database is locked")),
+            "another program holds it",
+        ),
+        (
+            sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("no such table: x")),
+            "it holds other tables",
+        ),
+        (
+            sqlalchemy.exc.DatabaseError("", {}, sqlite3.DatabaseError("file is not a database")),
+            "it is damaged",
+        ),
+    ],
+)
+def test_error_of_the_system_is_told_with_its_cure(error: Exception, told: str) -> None:
+    wrapped = RuntimeError("around it")
+    wrapped.__cause__ = error
+
+    assert told in str(explain_error(raise_error(error)))
+    assert told in str(explain_error(raise_error(wrapped)))
+
+
+class ClientError(Exception):
+    """As botocore raises it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.response = {"Error": {"Code": code, "Message": "No room."}}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EIO, "QuotaExceeded"),
+        (errno.EMSGSIZE, "EntityTooLarge"),
+        (errno.EIO, "InsufficientStorage"),
+    ],
+)
+def test_upload_that_an_object_store_refuses_is_told_with_its_cure(number: int, code: str) -> None:
+    refused = OSError(number, "No room.")
+    refused.__cause__ = ClientError(code)
+    wrapped = DatasetError("failed while saving")
+    wrapped.__cause__ = refused
+
+    told = str(explain_error(raise_error(wrapped)))
+
+    assert told.startswith(f"The object store refused a request ({code}: No room.). Free space")
+    assert "disk" not in told
+
+
+def test_own_check_is_told_in_its_words() -> None:
+    error = catch(lambda: check_data_root(""))
+
+    assert isinstance(error, RightfitError)
+    assert explain_error(error) == str(error)
+
+
+def test_slips_and_foreign_errors_keep_their_traceback() -> None:
+    slip = catch(lambda: int("x"))
+    foreign = raise_error(ValueError("theirs"))
+    deep = catch(lambda: pl.DataFrame({"a": [1]}).select("b"))
+
+    assert [explain_error(error) for error in (slip, foreign, deep)] == [None] * 3
+
+
+def test_damaged_content_is_told_with_its_cure() -> None:
+    missing = catch(lambda: pl.DataFrame({"a": [1]}).select("b"))
+
+    assert "Make it anew: kedro run --pipelines perf" in str(explain_content(missing))
+    assert "Make it anew: kedro run --pipelines perf" in str(
+        explain_content(DatasetError("no parquet"))
+    )
+    assert explain_content(KeyError("x")) is None
+
+
+def test_result_that_no_run_has_written_is_told_as_such(tmp_path: Path) -> None:
+    never = {
+        "type": "polars.EagerPolarsDataset",
+        "file_format": "parquet",
+        "filepath": str(tmp_path / "resource_profiles.parquet"),
+        "versioned": True,
+    }
+    catalog = DataCatalog.from_config({"resource_profiles": never})
+
+    told = explain_content(catch(lambda: catalog.load("resource_profiles")))
+
+    assert str(told).startswith("No run has written resource_profiles yet.")

@@ -1,0 +1,65 @@
+"""A broken file of the configuration is named with its line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click import ClickException
+from yaml_cases import YamlCase, list_cases
+
+from rightfit.kedro_project.files import (
+    BrokenFileError,
+    check_data_root,
+    explain_file,
+    load_configuration,
+    make_loader,
+)
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory: pytest.TempPathFactory, bootstrapped: Path) -> Path:
+    folder = tmp_path_factory.mktemp("project") / "conf"
+    shutil.copytree(bootstrapped / "conf", folder)
+    return folder
+
+
+@pytest.mark.parametrize("case", list_cases(), ids=lambda case: case.name)
+def test_broken_file_is_named_with_its_line(case: YamlCase, conf: Path) -> None:
+    shutil.rmtree(conf / "attack", ignore_errors=True)
+    env = case.write(conf)
+    key = case.file.split("_")[0].removesuffix(".yml")
+
+    with pytest.raises((BrokenFileError, ClickException), match=case.file) as caught:
+        load_configuration(make_loader(conf, env=env), key)
+
+    message = str(getattr(caught.value, "message", caught.value))
+    assert "\n" not in message
+    if case.line is not None:
+        assert f"line {case.line}:" in message
+
+
+def test_number_for_a_name_in_the_catalog_is_named(conf: Path) -> None:
+    (conf / "attack").mkdir(exist_ok=True)
+    (conf / "attack" / "catalog_attack.yml").write_text("5: {type: pandas.CSVDataset}\n")
+
+    with pytest.raises(BrokenFileError, match=r"catalog_attack\.yml, line 1: the key 5 must be"):
+        load_configuration(make_loader(conf, env="attack"), "catalog")
+    shutil.rmtree(conf / "attack")
+
+
+def test_right_file_has_no_fault(bootstrapped: Path) -> None:
+    assert [explain_file(path) for path in (bootstrapped / "conf" / "base").glob("*.yml")] != []
+    assert set(map(explain_file, (bootstrapped / "conf" / "base").glob("*.yml"))) == {None}
+
+
+@pytest.mark.parametrize("given", [None, "", "  ", 5, True, [], "~/data", "a*b", "a\nb", "a[1]"])
+def test_data_root_that_is_no_folder_is_refused(given: object) -> None:
+    with pytest.raises(ValueError, match="data_root must be a folder or a URL"):
+        check_data_root(given)
+
+
+@pytest.mark.parametrize("given", ["data", "/srv/a b", "x?#%y", "s3://bucket/study", "données"])
+def test_other_data_roots_are_taken(given: str) -> None:
+    assert check_data_root(given) == given

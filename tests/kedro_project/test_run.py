@@ -1,0 +1,76 @@
+"""Which runner a session gives a run, and what that leaves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import AbstractRunner, SequentialRunner, ThreadRunner
+
+from rightfit.kedro_project.run import RightfitRunner, RightfitSession
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> RightfitSession:
+    """Return a session whose runs return the runner instead of running."""
+
+    def run(
+        self: KedroSession,
+        runner: AbstractRunner | None = None,
+        *,
+        tags: tuple[str, ...] = (),
+        node_names: tuple[str, ...] = (),
+        from_nodes: list[str] | None = None,
+        load_versions: dict[str, str] | None = None,
+        only_missing_outputs: bool = False,
+    ) -> dict[str, Any]:
+        return {"runner": runner, "tags": tags, "only_missing_outputs": only_missing_outputs}
+
+    monkeypatch.setattr(KedroSession, "run", run)
+    return object.__new__(RightfitSession)
+
+
+@pytest.mark.parametrize("runner", [None, SequentialRunner(), SequentialRunner(is_async=True)])
+def test_default_runner_is_replaced(session: RightfitSession, runner: AbstractRunner) -> None:
+    found = session.run(runner=runner, tags=("a",))
+
+    assert type(found["runner"]) is RightfitRunner
+    assert found["runner"]._may_reuse
+    assert found["runner"]._is_async is (runner is not None and runner._is_async)
+    assert found["tags"] == ("a",)
+
+
+def test_runner_that_somebody_names_stays(session: RightfitSession) -> None:
+    named = ThreadRunner()
+
+    assert session.run(runner=named)["runner"] is named
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"node_names": ["double"]},
+        {"from_nodes": ["double"]},
+        {"load_versions": {"doubled": "1"}},
+        {"only_missing_outputs": True},
+    ],
+)
+def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[str, Any]) -> None:
+    assert not session.run(**asked)["runner"]._may_reuse
+
+
+def test_pipeline_of_others_runs_as_in_kedro(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def note(self: SequentialRunner, pipeline: Pipeline, *_: object) -> None:
+        ran.append([node.name for node in pipeline.nodes])
+
+    monkeypatch.setattr(SequentialRunner, "_run", note)
+
+    RightfitRunner().run(Pipeline([Node(str.upper, "text", "loud", name="shout")]),
+                         DataCatalog({"text": "quiet"}))  # fmt: skip
+
+    assert ran == [["shout"]]

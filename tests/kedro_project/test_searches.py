@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node
+from planned import plan
+
+from rightfit.families.family import TrainingData
+from rightfit.kedro_project.nodes import NodeFunction
+from rightfit.kedro_project.run import Searches
+from rightfit.tuning.parallel.agenda import PlannedSearch
+
+
+def search_cell(rows: str) -> str:
+    return rows
+
+
+def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
+    def plan_search(*, rows: object, n_searches: int, **_: object) -> PlannedSearch:
+        assert rows == reads  # what the node reads
+        if fault:
+            raise ValueError(fault)
+        return search
+
+    inputs = {"rows": reads, "model": "model", "training": "training"}
+    func = NodeFunction(search_cell, plan=plan_search, inputs=inputs)
+    return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
+
+
+def make_catalog(*names: str, n_workers: int = 1) -> DataCatalog:
+    """Return a catalog of datasets that hold their names, and of parameters."""
+    training = SimpleNamespace(share_cores=lambda n_searches: (2, n_searches), n_workers=n_workers)
+    params = {"model": SimpleNamespace(family="linear"), "training": training}
+    values = {name: name for name in names} | params
+    return DataCatalog({name: MemoryDataset(value) for name, value in values.items()})
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], int]]:
+    """Note the families and threads of each fork server instead of starting it."""
+    servers: list[tuple[set[str], int]] = []
+
+    def note(families: Iterable[str], n_threads: int) -> None:
+        servers.append((set(families), n_threads))
+
+    monkeypatch.setattr("rightfit.tuning.parallel.forks.shared_fork_server", note)
+    return servers
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Note the cells of each call instead of searching."""
+    calls: list[list[str]] = []
+
+    def note(searches: list[PlannedSearch], **_: Any) -> None:
+        calls.append([one.cell.name for one in searches])
+
+    monkeypatch.setattr("rightfit.tuning.parallel.crew.search_in_parallel", note)
+    return calls
+
+
+def test_cells_whose_inputs_are_there_are_searched_before_the_first_node_that_needs_one(
+    blobs: TrainingData, tmp_path: Path, searched: list[list[str]]
+) -> None:
+    a, b, c = plan(blobs, tmp_path, 2)
+    make = Node(lambda: "x", None, "x", name="make_x")
+    first, second = tune_node(a, "x"), tune_node(b, "x")
+    late_rows = Node(lambda found: "y", f"{a.cell.name}.found", "y", name="make_y")
+    late = tune_node(c, "y")
+    catalog = make_catalog("x", "y")
+    nodes = [make, first, second, late_rows, late]
+    searches = Searches(nodes, catalog)
+
+    for node in nodes:
+        searches.carry_out_for(node)
+        searches.note_outputs(node)
+
+    assert searched == [["x.a", "x.b"]]  # one alone is its node's
+
+
+def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
+    blobs: TrainingData, tmp_path: Path, searched: list[list[str]]
+) -> None:
+    a, b, c = plan(blobs, tmp_path, 2)
+    nodes = [tune_node(a, "x"), tune_node(b, "x", fault="no such family"), tune_node(c, "x")]
+
+    Searches(nodes, make_catalog("x")).carry_out_for(nodes[0])
+
+    assert searched == [["x.a", "y.a"]]
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "n_workers", "expected"),
+    [(2, 1, [({"linear"}, 2)]), (1, 2, [({"linear"}, 1)]), (1, 1, [])],
+)
+def test_fork_server_starts_with_a_run_that_searches_side_by_side(
+    blobs: TrainingData,
+    tmp_path: Path,
+    searched: list[list[str]],
+    started: list[tuple[set[str], int]],
+    n_cells: int,
+    n_workers: int,
+    expected: list[tuple[set[str], int]],
+) -> None:
+    make = Node(lambda: "x", None, "x", name="make_x")
+    searches = plan(blobs, tmp_path, 2, n_workers=n_workers)[:n_cells]
+    cells = [tune_node(search, "x") for search in searches]
+    catalog = make_catalog("x", n_workers=n_workers)
+    running = Searches([make, *cells], catalog)
+
+    assert started == expected
+    running.carry_out_for(make)
+    assert searched == []
+    running.note_outputs(make)
+    running.carry_out_for(cells[0])
+    assert started == expected  # once
+    assert searched == [[one.cell.name for one in searches]] * bool(expected)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.io.core import Version
+from kedro.pipeline import Node, Pipeline
+from kedro_datasets.json import JSONDataset
+
+from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.kedro_project import versions
+from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.versions import (
+    KEY,
+    REFIT,
+    STAGES,
+    Group,
+    choose_run_versions,
+    choose_versions,
+)
+from rightfit.parameters.grid import Grid
+from rightfit.pipelines import create_pipelines
+from rightfit.pipelines.ranking.nodes import rank_candidates
+from rightfit.processes.json_store import JsonStore
+
+GRID = Grid({"a": ("raw_a",), "b": ("raw_b",)}, {"net": "net", "forest": "forest"})
+NOW = "2026-03-01T12.00.00.000Z"
+MONDAY, TUESDAY, FUTURE = (
+    f"{day}T00.00.00.000Z" for day in ("2026-01-05", "2026-01-06", "2099-01-01")
+)
+GROUPS = {
+    "a.test": Group(0, ("a",)),
+    "a.net.trials": Group(1, ("a", "net")),
+    "a.net.candidates": Group(1, ("a", "net")),
+    "a.trials": Group(1, ("a",)),
+    "resource_profiles": Group(2, ()),
+    "a.refits": Group(REFIT, ("a",)),
+    "rankings": Group(STAGES.index("ranking"), ()),
+}
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> JsonStore:
+    return JsonStore(tmp_path / "measurements")
+
+
+def make_dataset(folder: Path, name: str, *versions: str) -> JSONDataset:
+    path = folder / f"{name}.json"
+    for version in versions:
+        JSONDataset(filepath=str(path), version=Version(None, version)).save(version)
+    return JSONDataset(filepath=str(path), version=Version(None, NOW))
+
+
+def choose(
+    folder: Path, notes: JsonStore, grid: Grid = GRID, **versions: tuple[str, ...]
+) -> dict[str, str]:
+    inputs = {
+        name.replace("__", "."): make_dataset(folder, name, *stored)
+        for name, stored in versions.items()
+    }
+    return choose_versions(inputs, GROUPS, grid, notes, NOW)
+
+
+def test_version_dated_in_the_future_does_not_win(tmp_path: Path, notes: JsonStore) -> None:
+    chosen = choose(tmp_path, notes, resource_profiles=(MONDAY, FUTURE))
+
+    assert chosen == {"resource_profiles": MONDAY}
+
+
+def test_only_versions_of_the_future_are_refused_with_the_cure(
+    tmp_path: Path, notes: JsonStore
+) -> None:
+    with pytest.raises(ConfigurationError, match="--load-versions=resource_profiles:2099"):
+        choose(tmp_path, notes, resource_profiles=(FUTURE,))
+
+
+def test_input_is_no_newer_than_what_was_made_from_it(tmp_path: Path, notes: JsonStore) -> None:
+    chosen = choose(
+        tmp_path,
+        notes,
+        rankings=(MONDAY,),
+        resource_profiles=(MONDAY, TUESDAY),
+        a__trials=(MONDAY, TUESDAY),
+    )
+
+    assert set(chosen.values()) == {MONDAY}
+
+
+def test_refits_limit_no_profiles_and_may_be_of_another_grid(
+    tmp_path: Path, notes: JsonStore
+) -> None:
+    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+
+    chosen = choose(tmp_path, notes, a__refits=(MONDAY,), resource_profiles=(TUESDAY,))
+
+    assert chosen == {"a.refits": MONDAY, "resource_profiles": TUESDAY}
+
+
+def test_results_of_one_cell_are_of_one_run(tmp_path: Path, notes: JsonStore) -> None:
+    chosen = choose(tmp_path, notes, a__net__trials=(MONDAY, TUESDAY), a__net__candidates=(MONDAY,))
+
+    assert set(chosen.values()) == {MONDAY}
+
+
+def test_results_that_no_run_wrote_together_are_each_the_newest(
+    tmp_path: Path, notes: JsonStore
+) -> None:
+    chosen = choose(tmp_path, notes, a__net__trials=(TUESDAY,), a__net__candidates=(MONDAY,))
+
+    assert chosen == {"a.net.trials": TUESDAY, "a.net.candidates": MONDAY}
+
+
+def test_profiles_of_another_grid_are_passed_over(tmp_path: Path, notes: JsonStore) -> None:
+    notes.put(KEY.format(version=MONDAY), {"datasets": ["b", "a"], "models": ["forest", "net"]})
+    notes.put(KEY.format(version=TUESDAY), {"datasets": ["a"], "models": ["net"]})
+
+    chosen = choose(tmp_path, notes, resource_profiles=(MONDAY, TUESDAY))
+
+    assert chosen == {"resource_profiles": MONDAY}
+
+
+def test_grid_without_profiles_of_its_own_is_told_what_to_run(
+    tmp_path: Path, notes: JsonStore
+) -> None:
+    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+
+    with pytest.raises(ConfigurationError, match=r"belongs to another grid.*training,evaluation"):
+        choose(tmp_path, notes, resource_profiles=(MONDAY,))
+
+
+def test_prepared_data_belong_to_every_grid(tmp_path: Path, notes: JsonStore) -> None:
+    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+
+    assert choose(tmp_path, notes, a__test=(MONDAY,)) == {"a.test": MONDAY}
+
+
+def test_missing_inputs_are_left_to_kedro(tmp_path: Path, notes: JsonStore) -> None:
+    assert choose(tmp_path, notes, resource_profiles=()) == {}
+
+
+def test_run_reads_what_it_wrote_and_notes_its_grid(
+    tmp_path: Path, notes: JsonStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "find_grid", lambda: GRID)
+    monkeypatch.setattr(versions, "pipelines", create_pipelines(GRID))
+    names = ("rankings", "rankings_csv", "utility_breakdown")
+    written = {name: make_dataset(tmp_path, name, MONDAY, FUTURE) for name in names}
+    told = make_dataset(tmp_path, "resource_profiles", MONDAY, TUESDAY)
+    told._version = Version(MONDAY, NOW)
+    catalog = DataCatalog(
+        {
+            **written,
+            "resource_profiles": told,
+            "measurements": JsonStoreDataset(filepath=str(tmp_path / "measurements")),
+        }
+    )
+    inputs = ["resource_profiles", "params:applications", "params:ranking"]
+    node = Node(rank_candidates, inputs, list(names), name="rank_candidates")
+    params: dict[str, Any] = {"run_id": NOW, "load_versions": {"resource_profiles": MONDAY}}
+
+    choose_run_versions(params, Pipeline([node]), catalog)
+    for dataset in written.values():
+        dataset.save("mine")
+
+    assert [dataset.load() for dataset in written.values()] == ["mine"] * 3
+    assert told.load() == MONDAY
+    note = notes.get(KEY.format(version=NOW))
+    assert note == {"datasets": ["a", "b"], "models": ["net", "forest"]}
